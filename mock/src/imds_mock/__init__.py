@@ -1,0 +1,1 @@
+"""EC2 instance metadata service (IMDS) for development and tests."""

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# The one gate for style, types and structure. Runs every check, then fails if one did.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export PATH="$PWD/.venv/bin:$PATH"
+failed=()
+run() {
+  printf -- '-- %s\n' "$*"
+  "$@" || failed+=("$1 $2")
+}
+mapfile -t shell < <(git ls-files '*.sh' .ci/run)
+mapfile -t dockerfiles < <(git ls-files '*Dockerfile' '*Dockerfile.*')
+run ruff format --check .
+run ruff check .
+run mypy
+run lint-imports
+run shellcheck "${shell[@]}"
+[ "${#dockerfiles[@]}" -eq 0 ] || run hadolint "${dockerfiles[@]}"
+[ "${#failed[@]}" -eq 0 ] || { printf 'failed: %s\n' "${failed[*]}" >&2; exit 1; }
