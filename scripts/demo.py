@@ -1,0 +1,175 @@
+"""Show the main job on this machine: two containers, and 169.254.169.254 answers in one of them from the other.
+
+Where Docker and Compose v2 are usable it runs the project's own compose file. Elsewhere it says why not and runs the
+embedded lab: the same mock and the same shim, each in a network namespace on the real kernel. Either way it prints
+every command with its output, and ends everything that it started.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from netlab import Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from netlab import Namespace
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAMS = ROOT / ".venv" / "bin"
+BASE_IMAGE = "debian:trixie-slim"
+PROJECT = "imds-sidecar-demo"
+IMDS = "http://169.254.169.254"
+START_SECONDS = 60
+
+# What one asks an instance, as one would type it: IMDSv1, then IMDSv2, then the rule that makes it work.
+QUESTIONS = (
+    f"curl -s {IMDS}/latest/meta-data/instance-id",
+    (
+        f'TOKEN=$(curl -s -X PUT -H "X-aws-ec2-metadata-token-ttl-seconds: 60" {IMDS}/latest/api/token)'
+        f' && curl -s -H "X-aws-ec2-metadata-token: $TOKEN" {IMDS}/latest/meta-data/placement/region'
+    ),
+    f"curl -s {IMDS}/latest/meta-data/iam/security-credentials/",
+)
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the text says why."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the demo; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="demo.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--compose", action="store_true", help="insist on Docker Compose")
+    way.add_argument("--lab", action="store_true", help="insist on the embedded lab")
+    chosen = parser.parse_args(argv)
+    why_not = None if chosen.lab else docker_obstacle()
+    try:
+        if chosen.lab:
+            lab_demo()
+        elif why_not is None:
+            compose_demo()
+        elif chosen.compose:
+            print(f"demo: {why_not}", file=sys.stderr)
+            return 1
+        else:
+            print(f"# {why_not}")
+            print("# So this is the embedded lab: the same programs in network namespaces on this kernel.\n")
+            lab_demo()
+    except DemoError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def docker_obstacle() -> str | None:
+    """Why the compose stack cannot run here, or None when it can."""
+    checks = (
+        (["docker", "info"], "No Docker engine answers here."),
+        (["docker", "compose", "version"], "Docker is here, but not Compose v2 (docker compose)."),
+    )
+    for command, sentence in checks:
+        if not _succeeds(command):
+            return sentence
+    if _succeeds(["docker", "image", "inspect", BASE_IMAGE]) or _succeeds(["docker", "pull", "--quiet", BASE_IMAGE]):
+        return None
+    return f"Docker is here, but the base image {BASE_IMAGE} is neither present nor can it be pulled."
+
+
+def _succeeds(command: Sequence[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def compose_demo() -> None:
+    """The compose stack of this repository, under a project name of its own."""
+    compose = ["docker", "compose", "--project-name", PROJECT]
+    try:
+        show("docker compose up --build --detach --wait", [*compose, "up", "--build", "--detach", "--wait"])
+        for question in QUESTIONS:
+            inside = f"sh -c {shlex.quote(question)}" if "$" in question else question
+            show(f"docker compose exec debug {inside}", [*compose, "exec", "-T", "debug", "sh", "-c", question])
+        show("docker compose logs debug", [*compose, "logs", "--no-color", "debug"])
+    finally:
+        show("docker compose down", [*compose, "down", "--volumes", "--timeout", "2"])
+
+
+def lab_demo() -> None:
+    """The mock and the shim in two namespaces that are linked to each other and to nothing else."""
+    with contextlib.ExitStack() as stack:
+        try:
+            lab = stack.enter_context(Lab())
+            mock, debug = lab.namespace("mock_metadata"), lab.namespace("debug")
+        except RuntimeError as error:
+            raise DemoError(str(error)) from error
+        lab.link(mock, debug, ["172.31.254.2/24"], ["172.31.254.3/24"])
+        # A container has a default route and finds others by name. Nothing behind this route forwards a packet.
+        debug.ip("route", "add", "default", "via", "172.31.254.2")
+        hosts = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "hosts"
+        hosts.write_text("127.0.0.1 localhost\n172.31.254.2 mock_metadata\n")
+        debug.bind(hosts, "/etc/hosts")
+
+        print("mock_metadata$ imds-mock serve --port 80 &", flush=True)
+        stack.enter_context(running(mock, [PROGRAMS / "imds-mock", "serve", "--port", "80"]))
+        print("debug$ MOCK_HOSTNAME=mock_metadata imds-shim sleep 3600 &", flush=True)
+        application = stack.enter_context(
+            running(debug, ["env", "MOCK_HOSTNAME=mock_metadata", PROGRAMS / "imds-shim", "sleep", "3600"])
+        )
+        await_command(application, b"sleep\x003600\x00")
+        for question in QUESTIONS:
+            show(question, debug.command(["sh", "-c", question]), place="debug")
+        show("iptables -t nat -S OUTPUT", debug.command(["iptables", "-t", "nat", "-S", "OUTPUT"]), place="debug")
+
+
+def show(typed: str, command: Sequence[str], place: str = "") -> None:
+    """Print the command as a user would type it, run it, let its output through; raises DemoError if it fails."""
+    print(f"{place}$ {typed}", flush=True)
+    code = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
+    # A metadata value ends without a newline.
+    print(flush=True)
+    if code != 0:
+        raise DemoError(f"this command ended with {code}: {typed}")
+
+
+@contextlib.contextmanager
+def running(space: Namespace, argv: Sequence[str | Path]) -> Iterator[subprocess.Popen[str]]:
+    """A program inside a namespace, ended on the way out."""
+    process = space.popen(argv, stdin=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def await_command(process: subprocess.Popen[str], command: bytes) -> None:
+    """Wait until the shim has handed over, that is until this process is the application."""
+    deadline = time.monotonic() + START_SECONDS
+    while Path(f"/proc/{process.pid}/cmdline").read_bytes() != command:
+        if process.poll() is not None:
+            raise DemoError("the application did not start; the shim's line above says why.")
+        if time.monotonic() > deadline:
+            raise DemoError(f"the application did not start within {START_SECONDS} s.")
+        time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
