@@ -85,7 +85,7 @@ class CommandNotFoundError(CommandError):
     exit_code = 127
 
 
-class Interrupted(BaseException):  # noqa: N818 - named as KeyboardInterrupt is, and for its reason not an Exception
+class Interrupted(BaseException):
     """SIGTERM or SIGINT arrived while the shim was still at work.
 
     Not an `Exception`, so that no library between the signal and `cli` takes it for a failure of its own.
