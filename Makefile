@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help setup lock demo test unit contract netns e2e check format bench soak clean
+.PHONY: help setup lock images demo test unit contract netns e2e check format bench soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,6 +13,9 @@ setup: ## Install what is missing: .venv with both programs, and a few Debian pa
 
 lock: setup ## Renew the hashed lock files from the pyproject files
 	@scripts/lock.sh
+
+images: ## Build the two images, imds-mock and imds-shim, with the Docker engine that is in use
+	@scripts/images.sh
 
 demo: setup ## Show it work: the compose stack where Docker is usable, the embedded lab elsewhere
 	@$(BIN)/python scripts/demo.py

@@ -1,0 +1,48 @@
+"""What the repository promises about itself."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+VERSION = (ROOT / "VERSION").read_text().strip()
+
+
+@pytest.mark.parametrize("distribution", ["imds-shim", "imds-mock"])
+def test_both_programs_carry_the_one_version(distribution: str) -> None:
+    assert importlib.metadata.version(distribution) == VERSION
+
+
+@pytest.mark.parametrize("dockerfile", ["Dockerfile", "Dockerfile.shim"])
+def test_image_labels_carry_the_one_version(dockerfile: str) -> None:
+    labels = re.findall(r"org\.opencontainers\.image\.version=\"?([\w.]+)", (ROOT / dockerfile).read_text())
+    assert labels
+    assert set(labels) == {VERSION}
+
+
+def test_the_changelog_has_an_entry_for_the_version() -> None:
+    assert f"## [{VERSION}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_make_help_lists_every_target() -> None:
+    phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert phony is not None
+    printed = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert [line.split()[0] for line in printed.stdout.splitlines()] == phony[1].split()
+
+
+@pytest.mark.parametrize("lock", ["requirements-dev.lock", "shim/requirements.lock", "mock/requirements.lock"])
+def test_locks_pin_versions_and_hashes_and_name_no_registry(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+    assert "://" not in text
+    requirements = re.findall(r"^(\S+?)(==\S+)?(?: ; .*)? \\$", text, re.MULTILINE)
+    assert requirements
+    assert [name for name, pin in requirements if not pin] == []
+    assert text.count("--hash=sha256:") >= len(requirements)
