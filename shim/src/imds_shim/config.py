@@ -3,15 +3,79 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from imds_shim import settings
+from imds_shim.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 Backend = Literal["auto", "legacy", "nft"]
 RouteMode = Literal["auto", "nat", "route", "none"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Action = Literal["start", "init", "remove", "doctor", "version", "help"]
+
+USAGE = "usage: imds-shim [--init | --remove | --doctor | --version | --help] [--] COMMAND [ARG...]"
+_ACTIONS: dict[bytes, Action] = {
+    b"--init": "init",
+    b"--remove": "remove",
+    b"--doctor": "doctor",
+    b"--version": "version",
+    b"--help": "help",
+    b"-h": "help",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One variable: where it goes in `ShimConfig`, its value when unset or empty, how its text is read."""
+
+    variable: str
+    field: str
+    default: str
+    read: Callable[[str], Any]
+    meaning: str
+
+
+SETTINGS = (
+    Setting("MOCK_HOSTNAME", "hostname", "", settings.hostname, "name or IP address of the mock; required"),
+    Setting("MOCK_PORT", "port", "80", settings.port, "port of the mock"),
+    Setting(
+        "MOCK_TIMEOUT_SECONDS",
+        "timeout_seconds",
+        "60",
+        settings.timeout_seconds,
+        "how long to wait for the name and the mock, together",
+    ),
+    Setting(
+        "MOCK_LOG_LEVEL",
+        "log_level",
+        "info",
+        settings.one_of("debug", "info", "warning", "error"),
+        "what is written to standard error: debug, info, warning or error",
+    ),
+    Setting(
+        "MOCK_BACKEND",
+        "backend",
+        "auto",
+        settings.one_of("auto", "legacy", "nft"),
+        "which of the kernel's NAT tables holds the rule: auto, legacy or nft",
+    ),
+    Setting(
+        "MOCK_ROUTE",
+        "route",
+        "auto",
+        settings.one_of("auto", "nat", "route", "none"),
+        "how the address comes to lead to the mock: auto, nat, route or none",
+    ),
+    Setting("MOCK_IPV6", "ipv6", "0", settings.switch, "1: redirect [fd00:ec2::254]:80 as well"),
+    Setting("MOCK_FOLLOW", "follow", "0", settings.switch, "1: keep the rule right when the mock's address changes"),
+    Setting("MOCK_USER", "user", "", settings.user, "user[:group] that the command runs as"),
+    Setting("MOCK_KEEP_CAPS", "keep_caps", "0", settings.switch, "1: leave NET_ADMIN to the command"),
+    Setting("MOCK_DROP_CAPS", "drop_caps", "", settings.capabilities, "more capabilities to take from the command"),
+    Setting("MOCK_NO_NEW_PRIVS", "no_new_privs", "0", settings.switch, "1: set no_new_privs on the command"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +98,90 @@ class ShimConfig:
     no_new_privs: bool
 
 
+def command_line(argv: Sequence[bytes]) -> tuple[Action, tuple[bytes, ...]]:
+    """Split the arguments after the program's name into what to do and the command, which is kept byte for byte.
+
+    Raises:
+        UsageError: no command, or an unknown option.
+    """
+    action: Action = "start"
+    for index, argument in enumerate(argv):
+        if argument == b"--" or not argument.startswith(b"-"):
+            command = tuple(argv[index + (argument == b"--") :])
+            break
+        if argument not in _ACTIONS:
+            raise UsageError(f"unknown option {_shown(argument)}; {USAGE}")
+        action = _ACTIONS[argument]
+        if action in ("help", "version"):
+            return action, ()
+    else:
+        command = ()
+    if action == "start" and not command:
+        raise UsageError(f"no command given: the shim prepares the network and then becomes the command; {USAGE}")
+    if action != "start" and command:
+        raise UsageError(f"--{action} takes no command; {USAGE}")
+    return action, command
+
+
 def load(argv: Sequence[bytes], environ: Sequence[bytes]) -> ShimConfig:
     """Read the arguments after the program's name and raw `NAME=value` environment entries.
+
+    A setting that is empty counts as unset, because that is what Compose makes of `${VARIABLE:-}`; of two entries with
+    one name the first counts, as for getenv(3).
 
     Raises:
         UsageError: no command, or an unknown option.
         ConfigError: one or more settings are wrong; the message names each.
     """
-    raise NotImplementedError
+    action, command = command_line(argv)
+    texts = variables(environ)
+    values: dict[str, Any] = {}
+    problems = []
+    for setting in SETTINGS:
+        text = texts.get(setting.variable, "").strip() or setting.default
+        if not text and setting.field != "hostname":
+            values[setting.field] = frozenset() if setting.field == "drop_caps" else None
+            continue
+        if not text and action in ("remove", "help", "version"):
+            values[setting.field] = ""
+            continue
+        try:
+            values[setting.field] = setting.read(text)
+        except ValueError as error:
+            problems.append(f"{setting.variable} {error}")
+    if problems:
+        raise ConfigError("; ".join(problems))
+    return ShimConfig(action=action, command=command, **values)
+
+
+def variables(environ: Iterable[bytes]) -> dict[str, str]:
+    """Return the environment's variables as text; bytes that are no UTF-8 come out as surrogates."""
+    found: dict[str, str] = {}
+    for entry in environ:
+        name, equals, value = entry.partition(b"=")
+        if equals:
+            found.setdefault(name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
+    return found
+
+
+def warnings(environ: Iterable[bytes]) -> list[str]:
+    """Return one sentence for each `MOCK_` variable that the shim does not know.
+
+    It is no error, because an application may have variables of that kind of its own.
+    """
+    known = [setting.variable for setting in SETTINGS]
+    unknown = sorted(name for name in variables(environ) if name.startswith("MOCK_") and name not in known)
+    if not unknown:
+        return []
+    from difflib import get_close_matches  # noqa: PLC0415 - costs more than a whole ordinary start may spend on it
+
+    sentences = []
+    for name in unknown:
+        nearest = get_close_matches(name, known, n=1)
+        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        sentences.append(f"{_shown(name.encode('utf-8', 'surrogateescape'))} is not a setting of the shim{hint}")
+    return sentences
+
+
+def _shown(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace")

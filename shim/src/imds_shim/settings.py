@@ -1,0 +1,119 @@
+"""How each setting is read: from the text in the environment to a value, or to one sentence saying what it should be.
+
+The readers raise ValueError; `config` gathers the sentences, so that all bad settings are named at once.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LONGEST_TIMEOUT_SECONDS = 86_400
+_NAMES_OF_CAPABILITIES = (  # Linux 5.9 and later, capabilities(7)
+    "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE "
+    "NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT "
+    "SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP "
+    "MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
+)
+CAPABILITIES = frozenset(_NAMES_OF_CAPABILITIES.split())
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+_LONGEST_NAME = 253
+_HIGHEST_PORT = 65_535
+_Choice = TypeVar("_Choice", bound=str)
+
+
+def hostname(text: str) -> str:
+    """Return a host name or an IP literal without its brackets."""
+    if not text:
+        raise ValueError("must be set to the name or address of the mock, e.g. MOCK_HOSTNAME=mock_metadata")
+    if "://" in text:
+        raise ValueError(f"is {text!r}; give the name alone, without scheme and path")
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    address = _address(bare)
+    if address is not None:
+        return address
+    name, colon, port = text.rpartition(":")
+    if colon and port.isdecimal() and (_is_name(name) or _address(name.strip("[]")) is not None):
+        raise ValueError(f"is {text!r}; put the port into MOCK_PORT: MOCK_HOSTNAME={name.strip('[]')} MOCK_PORT={port}")
+    if not _is_name(text):
+        raise ValueError(f"is {text!r}, which is neither a host name nor an IP address")
+    if text.rstrip(".").rpartition(".")[2].isdecimal():
+        raise ValueError(f"is {text!r}, which looks like an IPv4 address and is none")
+    return text
+
+
+def _address(text: str) -> str | None:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.scope_id is not None or address.is_link_local:
+            raise ValueError(f"is {text!r}; a link-local IPv6 address cannot be the target of a rule")
+        address = address.ipv4_mapped or address
+    if address.is_unspecified or address.is_multicast or (address.version == 4 and address.is_reserved):  # noqa: PLR2004 - IPv4
+        raise ValueError(f"is {text!r}, an address that no server can have")
+    return str(address)
+
+
+def _is_name(text: str) -> bool:
+    labels = text.removesuffix(".").split(".")
+    return len(text.removesuffix(".")) <= _LONGEST_NAME and all(_LABEL.fullmatch(label) for label in labels)
+
+
+def port(text: str) -> int:
+    """Return a TCP port, 1 to 65535."""
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= _HIGHEST_PORT:
+        raise ValueError(f"is {text!r}; it must be a port number from 1 to {_HIGHEST_PORT}")
+    return int(text)
+
+
+def timeout_seconds(text: str) -> float:
+    """Return a number of seconds, more than 0 and at most a day."""
+    if re.fullmatch(r"[0-9]+(\.[0-9]*)?|\.[0-9]+", text) and 0 < float(text) <= LONGEST_TIMEOUT_SECONDS:
+        return float(text)
+    raise ValueError(
+        f"is {text!r}; it must be a number of seconds greater than 0 and at most {LONGEST_TIMEOUT_SECONDS}"
+    )
+
+
+def switch(text: str) -> bool:
+    """Return whether a 0/1 setting is on."""
+    word = text.lower()
+    if word not in _TRUE | _FALSE:
+        raise ValueError(f"is {text!r}; it must be 1 or 0")
+    return word in _TRUE
+
+
+def one_of(*words: _Choice) -> Callable[[str], _Choice]:
+    """Make a reader that accepts exactly these words, in any case."""
+
+    def read(text: str) -> _Choice:
+        for word in words:
+            if text.lower() == word:
+                return word
+        raise ValueError(f"is {text!r}; it must be one of {', '.join(words)}")
+
+    return read
+
+
+def user(text: str) -> str:
+    """Return `user[:group]` as given; who that is, the hand-off reads from the image's passwd and group files."""
+    if not re.fullmatch(r"[^\s:]+(:[^\s:]+)?", text):
+        raise ValueError(f"is {text!r}; it must be a name or uid, with an optional group: app, 1000, 1000:1000")
+    return text
+
+
+def capabilities(text: str) -> frozenset[str]:
+    """Return capability names without the prefix `CAP_`, from a list separated by commas or spaces."""
+    names = {name.upper().removeprefix("CAP_") for name in re.split(r"[\s,]+", text) if name}
+    unknown = sorted(names - CAPABILITIES)
+    if unknown:
+        raise ValueError(f"names {', '.join(unknown)}, which is no Linux capability; write e.g. NET_RAW,CHOWN")
+    return frozenset(names)
