@@ -6,7 +6,7 @@ BIN := .venv/bin
 .PHONY: help setup lock images demo test unit contract netns e2e check format bench soak clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing: .venv with both programs, and a few Debian packages
 	@scripts/setup.sh
