@@ -1,0 +1,120 @@
+"""One request and one response as values, without sockets: what `service` decides about and `server` carries.
+
+Header lines stand in the order that the real service sends them in: a few before `Date`, a few after `Connection`
+(captured from current instances: GET answers end with `Connection`, error and token answers with `Content-Type`).
+`Date`, `Server` and `Connection` belong to the moment and the connection, so they are added while writing.
+"""
+
+from __future__ import annotations
+
+import enum
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TOKEN_HEADER: Final = "x-aws-ec2-metadata-token"  # noqa: S105 - the name of a header, not a secret
+TOKEN_TTL_HEADER: Final = "x-aws-ec2-metadata-token-ttl-seconds"  # noqa: S105 - the name of a header, not a secret
+PROBE_HEADER: Final = "x-imds-mock-probe"
+
+HeaderLines = tuple[tuple[str, str], ...]
+
+# The service's own wording where it differs from the registered one (captured: `405 Not Allowed`).
+_REASONS: Final[dict[int, str]] = {405: "Not Allowed"}
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A parsed request head.
+
+    Attributes:
+        method: Upper-case method name.
+        path: Decoded path with single slashes and none at the end; `/` for the root.
+        trailing_slash: Whether the path was written with a slash at its end.
+        headers: Lower-case names; repeated fields are joined with a comma.
+        keep_alive: The client asked for the connection to stay open (HTTP/1.1 with `Connection: keep-alive`).
+    """
+
+    method: str
+    path: str
+    trailing_slash: bool = False
+    headers: Mapping[str, str] = {}
+    keep_alive: bool = False
+
+
+class Delivery(enum.Enum):
+    """What becomes of an answer on its way to the client."""
+
+    SEND = "send"
+    STALL = "stall"  # nothing is sent, the connection stays open
+    RESET = "reset"  # the connection is reset instead
+
+
+class Head(msgspec.Struct, frozen=True):
+    """Status and header lines of an answer, rendered once and shared by all answers that are alike.
+
+    Attributes:
+        status: HTTP status code.
+        leading: Header lines before `Date`.
+        trailing: Header lines after `Connection`.
+        status_line: The rendered status line, with its line end.
+        leading_bytes: The rendered leading lines, each with its line end.
+        trailing_bytes: The rendered trailing lines and the empty line that ends the head.
+    """
+
+    status: int
+    leading: HeaderLines
+    trailing: HeaderLines
+    status_line: bytes
+    leading_bytes: bytes
+    trailing_bytes: bytes
+
+    @classmethod
+    def build(cls, status: int, leading: HeaderLines = (), trailing: HeaderLines = ()) -> Head:
+        """Render a head.
+
+        Args:
+            status: HTTP status code.
+            leading: Header lines before `Date`.
+            trailing: Header lines after `Connection`.
+        """
+        reason = _REASONS.get(status) or HTTPStatus(status).phrase
+        return cls(
+            status,
+            leading,
+            trailing,
+            f"HTTP/1.1 {status} {reason}\r\n".encode("ascii"),
+            _render(leading),
+            _render(trailing) + b"\r\n",
+        )
+
+
+class Response(msgspec.Struct, frozen=True):
+    """An answer.
+
+    Attributes:
+        head: Status and header lines, without `Date`, `Server`, `Connection` and the token's remaining life.
+        body: The body's bytes (not sent in answer to HEAD).
+        token_ttl_seconds: What the first header line says about the session token; None leaves the line out.
+        hop_limit: IP TTL (IPv6 hop limit) of the packets that carry this answer; None is the system's own.
+        delivery: What becomes of the answer.
+        counted: Whether the request counts as a metadata call (a probe does not).
+    """
+
+    head: Head
+    body: bytes = b""
+    token_ttl_seconds: int | None = None
+    hop_limit: int | None = None
+    delivery: Delivery = Delivery.SEND
+    counted: bool = True
+
+    @property
+    def status(self) -> int:
+        """The HTTP status code."""
+        return self.head.status
+
+
+def _render(lines: HeaderLines) -> bytes:
+    return "".join(f"{name}: {value}\r\n" for name, value in lines).encode("latin-1")

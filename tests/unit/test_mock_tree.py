@@ -1,0 +1,105 @@
+"""The tree: lookup and listing agree, for every version and at every moment."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from imds_mock.tree import LATEST, VERSIONS, Leaf, Tree
+
+names = st.text("abcdefgh-0123456789", min_size=1, max_size=5)
+paths = st.lists(names, min_size=1, max_size=4).map("/".join)
+leaves = st.builds(
+    Leaf,
+    body=st.one_of(st.binary(max_size=8), st.just(lambda now: b"late" if now >= 100 else None)),
+    since=st.sampled_from(VERSIONS[:-1]),
+)
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> tuple[Tree, dict[str, Leaf]]:
+    chosen: dict[str, Leaf] = {}
+    for path, leaf in draw(st.dictionaries(paths, leaves, max_size=12)).items():
+        clash = any(
+            path == other or f"{path}/".startswith(f"{other}/") or f"{other}/".startswith(f"{path}/")
+            for other in chosen
+        )
+        if not clash:
+            chosen[path] = leaf
+    return Tree(chosen), chosen
+
+
+def walk(tree: Tree, version: str, path: str, now: float) -> dict[str, bytes]:
+    found = tree.lookup(version, path, now)
+    assert found is not None, path
+    if path and path in tree.leaves:
+        return {path: found.body}
+    reached = {}
+    for shown in found.body.decode().split("\n"):
+        name = shown.removesuffix("/")
+        child = f"{path}/{name}" if path else name
+        if path:
+            assert shown.endswith("/") == (child not in tree.leaves)
+        reached |= walk(tree, version, child, now)
+    return reached
+
+
+@given(trees(), st.sampled_from(VERSIONS), st.sampled_from([0.0, 200.0]))
+def test_a_crawl_of_the_listings_finds_exactly_what_is_present(
+    built: tuple[Tree, dict[str, Leaf]], version: str, now: float
+) -> None:
+    tree, chosen = built
+    bodies = {
+        path: leaf.body(now) if callable(leaf.body) else leaf.body
+        for path, leaf in chosen.items()
+        if leaf.since <= version
+    }
+    present = {path: body for path, body in bodies.items() if body is not None}
+    if not present:
+        assert tree.lookup(version, "", now) is None
+    else:
+        assert walk(tree, version, "", now) == present
+
+
+@given(trees(), st.sampled_from(VERSIONS))
+def test_what_is_said_to_last_is_the_same_later(built: tuple[Tree, dict[str, Leaf]], version: str) -> None:
+    tree, chosen = built
+    categories = {path.rpartition("/")[0] for path in chosen}
+    for path in [*chosen, *categories, ""]:
+        before = tree.lookup(version, path, 0)
+        if before is not None and before.lasting:
+            assert tree.lookup(version, path, 200) == before
+
+
+def test_versions_sort_as_text() -> None:
+    assert list(VERSIONS) == sorted(VERSIONS)
+    assert VERSIONS[-1] == LATEST
+
+
+def test_a_version_lists_its_categories_without_slashes_and_a_category_lists_with() -> None:
+    tree = Tree(
+        {"meta-data/placement/region": Leaf(b"us-east-1"), "meta-data/ami-id": Leaf(b"ami-1"), "user-data": Leaf(b"x")}
+    )
+    root, metadata = tree.lookup(LATEST, "", 0), tree.lookup(LATEST, "meta-data", 0)
+    assert root is not None
+    assert root.body == b"meta-data\nuser-data"
+    assert metadata is not None
+    assert metadata.body == b"ami-id\nplacement/"
+
+
+def test_a_label_replaces_the_name_in_the_listing_only() -> None:
+    tree = Tree({"meta-data/public-keys/0/openssh-key": Leaf(b"ssh-rsa A\n")}, {"meta-data/public-keys/0": "0=my-key"})
+    keys, key = tree.lookup(LATEST, "meta-data/public-keys", 0), tree.lookup(LATEST, "meta-data/public-keys/0", 0)
+    assert keys is not None
+    assert keys.body == b"0=my-key"
+    assert key is not None
+    assert key.body == b"openssh-key"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"a": Leaf(b""), "a/b": Leaf(b"")}, {"a/b": Leaf(b""), "a": Leaf(b"")}, {"a//b": Leaf(b"")}, {"": Leaf(b"")}],
+)
+def test_a_path_that_cannot_be_is_refused(bad: dict[str, Leaf]) -> None:
+    with pytest.raises(ValueError, match="metadata path"):
+        Tree(bad)
