@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakes import FakeNatTable
+from imds_shim.errors import KernelRefusedError
+from imds_shim.rule import DnatRule, Outcome, ensure, record, remove, restore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+IMDS = IPv4Address("169.254.169.254")
+IMDS_V6 = IPv6Address("fd00:ec2::254")
+
+
+def to(address: str, port: int = 80) -> DnatRule:
+    target = ip_address(address)
+    return DnatRule(IMDS if target.version == 4 else IMDS_V6, 80, target, port)
+
+
+OLD, NEW, SIX = to("172.18.0.2"), to("172.18.0.9"), to("fd12::2")
+
+
+def test_an_empty_table_gets_the_rule() -> None:
+    table = FakeNatTable()
+    assert ensure([table], NEW) is Outcome.ADDED
+    assert table.rules == [NEW]
+
+
+def test_a_second_run_changes_nothing() -> None:
+    table = FakeNatTable(rules=[NEW])
+    assert ensure([table], NEW) is Outcome.ALREADY_THERE
+    assert table.history == []
+
+
+def test_a_moved_mock_is_one_transaction_never_doubled_never_absent() -> None:
+    table = FakeNatTable(rules=[OLD])
+    assert ensure([table], NEW) is Outcome.REPLACED
+    assert table.history == [(NEW,)]
+
+
+def test_copies_left_by_others_are_reduced_to_one() -> None:
+    table = FakeNatTable(rules=[NEW, NEW, NEW])
+    assert ensure([table], NEW) is Outcome.REPLACED
+    assert table.rules == [NEW]
+
+
+def test_a_stale_rule_in_front_of_the_right_one_goes() -> None:
+    table = FakeNatTable(rules=[OLD, NEW])
+    assert ensure([table], NEW) is Outcome.REPLACED
+    assert table.rules == [NEW]
+
+
+def test_the_other_back_end_is_cleaned_only_after_the_rule_stands() -> None:
+    first = FakeNatTable("nft")
+    seen: list[list[DnatRule]] = []
+
+    class Other(FakeNatTable):
+        def replace(self, remove: Sequence[DnatRule], add: Sequence[DnatRule]) -> None:
+            seen.append(list(first.rules))
+            super().replace(remove, add)
+
+    other = Other("legacy", rules=[OLD])
+    assert ensure([first, other], NEW) is Outcome.REPLACED
+    assert (first.rules, other.rules) == ([NEW], [])
+    assert seen == [[NEW]]
+
+
+def test_the_same_rule_in_both_back_ends_is_not_already_there() -> None:
+    first, other = FakeNatTable("nft", rules=[NEW]), FakeNatTable("legacy", rules=[NEW])
+    assert ensure([first, other], NEW) is Outcome.REPLACED
+    assert (first.rules, other.rules) == ([NEW], [])
+
+
+def test_each_endpoint_has_its_own_rule() -> None:
+    other_port = DnatRule(IMDS, 8080, IPv4Address("172.18.0.2"), 80)
+    table = FakeNatTable(rules=[SIX, other_port])
+    assert ensure([table], NEW) is Outcome.ADDED
+    assert sorted(map(str, table.rules)) == sorted(map(str, [SIX, other_port, NEW]))
+
+
+def test_a_rule_the_kernel_swallowed_is_no_success() -> None:
+    with pytest.raises(KernelRefusedError, match="holds nothing after the rule"):
+        ensure([FakeNatTable(swallows=True)], NEW)
+
+
+def test_a_refusal_leaves_the_old_rule() -> None:
+    table = FakeNatTable(rules=[OLD], refuses=True)
+    with pytest.raises(KernelRefusedError):
+        ensure([table], NEW)
+    assert table.rules == [OLD]
+
+
+def test_remove_takes_all_of_ours_from_every_back_end() -> None:
+    tables = [FakeNatTable("legacy", rules=[OLD, SIX]), FakeNatTable("nft", rules=[NEW]), FakeNatTable("empty")]
+    assert remove(tables) == 3
+    assert [table.rules for table in tables] == [[], [], []]
+    assert remove(tables) == 0
+
+
+def test_a_failed_start_gives_back_the_earlier_rule() -> None:
+    first, other = FakeNatTable("nft", rules=[SIX]), FakeNatTable("legacy", rules=[OLD])
+    before = record([first, other])
+    ensure([first, other], NEW)
+    restore(before)
+    assert (first.rules, other.rules) == ([SIX], [OLD])
+
+
+def test_restoring_what_is_there_touches_nothing() -> None:
+    table = FakeNatTable(rules=[NEW])
+    restore(record([table]))
+    assert table.history == []
+
+
+@pytest.mark.parametrize(
+    ("destination", "to_address", "port"),
+    [(IMDS, IPv6Address("fd12::2"), 80), (IMDS_V6, IPv4Address("10.0.0.1"), 80), (IMDS, IMDS, 0), (IMDS, IMDS, 65536)],
+)
+def test_a_rule_no_kernel_could_hold_cannot_be_made(
+    destination: IPv4Address | IPv6Address, to_address: IPv4Address | IPv6Address, port: int
+) -> None:
+    with pytest.raises(ValueError, match=r"redirected|TCP port"):
+        DnatRule(destination, 80, to_address, port)
+
+
+def test_a_rule_reads_as_in_the_log() -> None:
+    assert str(OLD) == "169.254.169.254:80 -> 172.18.0.2:80"
+    assert str(SIX) == "[fd00:ec2::254]:80 -> [fd12::2]:80"
+
+
+some_rules = st.lists(st.sampled_from([OLD, NEW, SIX, to("172.18.0.2", 8080)]), max_size=5)
+
+
+@given(first=some_rules, second=some_rules, wanted=st.sampled_from([OLD, NEW, SIX]))
+def test_whatever_was_there_one_rule_remains_and_other_endpoints_keep_theirs(
+    first: list[DnatRule], second: list[DnatRule], wanted: DnatRule
+) -> None:
+    tables = [FakeNatTable("nft", rules=list(first)), FakeNatTable("legacy", rules=list(second))]
+    before = record(tables)
+    ensure(tables, wanted)
+    for table, was in zip(tables, (first, second), strict=True):
+        assert [r for r in table.rules if r.same_endpoint(wanted)] == ([wanted] if table is tables[0] else [])
+        assert [r for r in table.rules if not r.same_endpoint(wanted)] == [
+            r for r in was if not r.same_endpoint(wanted)
+        ]
+        assert len(table.history) <= 1
+    assert ensure(tables, wanted) is Outcome.ALREADY_THERE
+    restore(before)
+    for table, was in zip(tables, (first, second), strict=True):
+        assert sorted(map(str, table.rules)) == sorted(map(str, was))
