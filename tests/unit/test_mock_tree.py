@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from imds_mock.tree import LATEST, VERSIONS, Leaf, Tree
 
 names = st.text("abcdefgh-0123456789", min_size=1, max_size=5)
@@ -34,7 +35,7 @@ def walk(tree: Tree, version: str, path: str, now: float) -> dict[str, bytes]:
     assert found is not None, path
     if path and path in tree.leaves:
         return {path: found.body}
-    reached = {}
+    reached: dict[str, bytes] = {}
     for shown in found.body.decode().split("\n"):
         name = shown.removesuffix("/")
         child = f"{path}/{name}" if path else name
