@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 Body = bytes | Callable[[float], bytes | None]
 """A leaf's bytes, or what gives them for a wall-clock time in seconds since the epoch (None: absent at that time)."""
 
-Moment = float | Callable[[float], float]
-"""Seconds since the epoch, or what gives them for a wall-clock time."""
+Moment = float | Callable[[float], float | None]
+"""Seconds since the epoch, or what gives them for a wall-clock time (None: instance start)."""
 
 LATEST: Final = "latest"
 
