@@ -61,9 +61,10 @@ fi
 
 stamp=$(cat "${inputs[@]}" <("$python" -VV) | sha256sum | cut -d' ' -f1)
 if [ "$(cat .venv/stamp 2>/dev/null)" != "$stamp" ]; then
-  say "building .venv with $("$python" -V)"
-  rm -rf .venv
-  "$python" -m venv .venv
+  say "bringing .venv up to date with $("$python" -V)"
+  # Another Python needs another environment; anything else is a matter of what is installed in it.
+  [ "$(.venv/bin/python -VV 2>/dev/null)" = "$("$python" -VV)" ] || rm -rf .venv
+  [ -d .venv ] || "$python" -m venv .venv
   {
     .venv/bin/pip install --require-hashes -r requirements-dev.lock
     .venv/bin/pip install --no-deps --no-build-isolation -e shim -e mock
