@@ -9,17 +9,12 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING, TypeVar
 
+from imds_shim.capabilities import NUMBERS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 LONGEST_TIMEOUT_SECONDS = 86_400
-_NAMES_OF_CAPABILITIES = (  # Linux 5.9 and later, capabilities(7)
-    "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE "
-    "NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT "
-    "SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP "
-    "MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
-)
-CAPABILITIES = frozenset(_NAMES_OF_CAPABILITIES.split())
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
@@ -113,7 +108,7 @@ def user(text: str) -> str:
 def capabilities(text: str) -> frozenset[str]:
     """Return capability names without the prefix `CAP_`, from a list separated by commas or spaces."""
     names = {name.upper().removeprefix("CAP_") for name in re.split(r"[\s,]+", text) if name}
-    unknown = sorted(names - CAPABILITIES)
+    unknown = sorted(names - NUMBERS.keys())
     if unknown:
         raise ValueError(f"names {', '.join(unknown)}, which is no Linux capability; write e.g. NET_RAW,CHOWN")
     return frozenset(names)

@@ -1,0 +1,19 @@
+"""What can be said about whoever answers at an address; `probe` finds it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+class NoAnswerError(Exception):
+    """No HTTP answer came; `str()` says what happened instead, as the end of a sentence that opens with the address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What answered: `mock_id` only of an imds-mock, `said` in words for the user."""
+
+    kind: Literal["mock", "imds", "other"]
+    mock_id: str | None
+    said: str

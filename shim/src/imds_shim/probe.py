@@ -1,0 +1,79 @@
+"""Who answers at an address: this mock, another IMDS, or something else; the HTTP side of it is httpx's.
+
+imds-mock answers `GET /` with the header `X-Imds-Mock-Probe` by 204 and `X-Imds-Mock-Id`, an id made at its start, so
+that two ways to it can be told to end at the same mock. Any other server counts as an IMDS if it hands out a session
+token or knows the metadata root, as the real service and its other imitations do.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import httpx
+
+from imds_shim.answer import Answer, NoAnswerError
+from imds_shim.transport import HeadTransport
+
+if TYPE_CHECKING:
+    from imds_shim.deadline import Deadline
+    from imds_shim.rule import IPAddress
+
+_PROBE_HEADER = "X-Imds-Mock-Probe"
+_ID_HEADER = "X-Imds-Mock-Id"
+_TOKEN_TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"  # noqa: S105 - the name of a header
+_SHORTEST_TOKEN_SECONDS = "1"  # noqa: S105 - a lifetime
+
+
+def who_answers(address: IPAddress, port: int, deadline: Deadline) -> Answer:
+    """Find out who answers at an address.
+
+    Raises:
+        NoAnswerError: nobody does before the deadline.
+    """
+    host = f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004 - IPv6
+    with httpx.Client(
+        base_url=f"http://{host}:{port}",
+        transport=HeadTransport(deadline),
+        headers={"User-Agent": "imds-shim", "Connection": "close"},
+        trust_env=False,
+    ) as client:
+        response = _send(client, "GET", "/", {_PROBE_HEADER: os.urandom(8).hex()})
+        if response.status_code == httpx.codes.NO_CONTENT and response.headers.get(_ID_HEADER):
+            mock_id = response.headers[_ID_HEADER]
+            return Answer("mock", mock_id, f"imds-mock {mock_id}")
+        token = _send(client, "PUT", "/latest/api/token", {_TOKEN_TTL_HEADER: _SHORTEST_TOKEN_SECONDS})
+        if token.status_code == httpx.codes.OK and token.headers.get(_TOKEN_TTL_HEADER):
+            return Answer("imds", None, _described(token))
+        root = _send(client, "GET", "/latest/meta-data/", {})
+        known = root.status_code in (httpx.codes.OK, httpx.codes.UNAUTHORIZED)
+        return Answer("imds" if known else "other", None, _described(root))
+
+
+def _send(client: httpx.Client, method: str, path: str, headers: dict[str, str]) -> httpx.Response:
+    try:
+        return client.request(method, path, headers=headers)
+    except httpx.ConnectTimeout as error:
+        raise NoAnswerError("does not answer the connection attempt") from error
+    except httpx.ConnectError as error:
+        raise NoAnswerError(_connect_failure(error)) from error
+    except httpx.ReadTimeout as error:
+        raise NoAnswerError("accepts the connection and then does not answer") from error
+    except httpx.ReadError as error:
+        raise NoAnswerError("closes the connection without an answer") from error
+    except httpx.HTTPError as error:
+        raise NoAnswerError(f"answers, but not in HTTP ({error})") from error
+
+
+def _connect_failure(error: httpx.ConnectError) -> str:
+    cause = error.__cause__
+    if isinstance(cause, ConnectionRefusedError):
+        return "refuses the connection"
+    words = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(error)
+    return f"cannot be reached ({words})"
+
+
+def _described(response: httpx.Response) -> str:
+    said = f"{response.status_code} {response.reason_phrase}".strip()
+    server = response.headers.get("Server")
+    return f"{said} (Server: {server})" if server else said

@@ -1,0 +1,108 @@
+"""From the mock's name to its addresses: an IP literal, then the hosts file, then DNS.
+
+The order is that of `hosts: files dns` in nsswitch.conf, which is what container images have. resolv.conf is read anew
+for every try, as container engines rewrite it when a network is attached.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imds_shim.errors import ResolveError
+from imds_shim.hosts import addresses_in_hosts, candidates, read_text, resolver_config
+
+if TYPE_CHECKING:
+    from imds_shim.deadline import Deadline
+    from imds_shim.hosts import ResolverConfig
+    from imds_shim.nameserver import Reply
+    from imds_shim.rule import IPAddress
+
+_IPV4, _IPV6 = 4, 6
+_LONGEST_ALIAS_CHAIN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """Where names are looked up; the fields differ from their defaults in tests only."""
+
+    hosts_file: Path = Path("/etc/hosts")
+    resolv_conf: Path = Path("/etc/resolv.conf")
+    dns_port: int = 53
+
+    def addresses(self, host: str, deadline: Deadline, *, ipv6: bool = False) -> list[IPAddress]:
+        """Return the addresses of a host, IPv4 first; IPv6 ones only if asked for, or if there are no others.
+
+        Raises:
+            ResolveError: this try found none; the message says what was asked of which server.
+        """
+        try:
+            return [ipaddress.ip_address(host)]
+        except ValueError:
+            pass
+        found = addresses_in_hosts(read_text(self.hosts_file), host)
+        if not found:
+            found = self._ask_dns(host, deadline, ipv6=ipv6)
+        return sorted(found, key=lambda address: address.version)
+
+    def _ask_dns(self, host: str, deadline: Deadline, *, ipv6: bool) -> list[IPAddress]:
+        config = resolver_config(read_text(self.resolv_conf))
+        lookup = _Lookup(config, self.dns_port, deadline, list(config.servers))
+        reasons: list[str] = []
+        for name in candidates(host, config):
+            found = lookup.addresses(name, _IPV4, reasons)
+            if found is None:
+                continue
+            if ipv6 or not found:
+                found = [*found, *(lookup.addresses(name, _IPV6, reasons) or ())]
+            if found:
+                return found
+            reasons.append(f"{name.rstrip('.')} has no address")
+        raise ResolveError(", ".join(dict.fromkeys(reasons)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Lookup:
+    """One pass over the name servers of a resolv.conf."""
+
+    config: ResolverConfig
+    port: int
+    deadline: Deadline
+    servers: list[str]
+
+    def addresses(self, name: str, version: int, reasons: list[str]) -> list[IPAddress] | None:
+        """Return what an absolute name leads to through its aliases; None, and why, where that cannot be said."""
+        for _ in range(_LONGEST_ALIAS_CHAIN):
+            reply = self._ask(name, version, reasons)
+            if reply is None:
+                return None
+            if reply.alias is None:
+                return list(reply.addresses)
+            name = reply.alias
+        reasons.append(f"{name.rstrip('.')} is an alias of too many others")
+        return None
+
+    def _ask(self, name: str, version: int, reasons: list[str]) -> Reply | None:
+        from imds_shim.nameserver import NameServer, NoReplyError  # noqa: PLC0415 - an address or hosts file needs no DNS
+
+        shown = name.rstrip(".")
+        for position, address in enumerate(tuple(self.servers)):
+            # A dead first server must not use up the time in which the second one would have answered.
+            fair_share = self.deadline.remaining() / (len(self.servers) - position)
+            limit = self.deadline.within(min(self.config.timeout_seconds, fair_share))
+            try:
+                reply = NameServer(address, self.port).ask(name, version, limit, use_tcp=self.config.use_tcp)
+            except NoReplyError as error:
+                reasons.append(f"name server {address} {error}")
+                continue
+            # The next question of this pass goes to the one that is alive first.
+            self.servers.remove(address)
+            self.servers.insert(0, address)
+            if reply.rcode == "NOERROR":
+                return reply
+            reasons.append(f"name server {address} answers {reply.rcode} for {shown}")
+            if reply.rcode == "NXDOMAIN":
+                return None
+        return None

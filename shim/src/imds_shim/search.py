@@ -1,0 +1,107 @@
+"""Finding the mock: which of its addresses answers as an IMDS, tried until one does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from imds_shim.answer import NoAnswerError
+from imds_shim.endpoints import IMDS_ADDRESSES, IPV4, IPV6, shown
+from imds_shim.errors import ConfigError, MockUnreachableError, ResolveError
+from imds_shim.wait import until_found
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from imds_shim.answer import Answer
+    from imds_shim.config import ShimConfig
+    from imds_shim.deadline import Deadline
+    from imds_shim.log import Log
+    from imds_shim.rule import IPAddress
+
+_FIRST_PATIENCE_SECONDS, _LONGEST_PATIENCE_SECONDS = 2.0, 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mock:
+    """Where the mock was found, and its id if it is an imds-mock."""
+
+    address: IPAddress
+    port: int
+    mock_id: str | None
+
+    def __str__(self) -> str:
+        return shown(self.address, self.port)
+
+
+class Network(Protocol):
+    """What a start asks of the network."""
+
+    def resolve(self, host: str, deadline: Deadline, *, ipv6: bool) -> Sequence[IPAddress]:
+        """Look a host up once; raises ResolveError."""
+
+    def who_answers(self, address: IPAddress, port: int, deadline: Deadline) -> Answer:
+        """Ask once; raises NoAnswerError."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+
+
+def find(config: ShimConfig, network: Network, deadline: Deadline, say: Log) -> list[Mock]:
+    """Wait until the mock answers; returns where, at most once for each address family, IPv4 first.
+
+    Raises:
+        ResolveError: no usable address until the deadline.
+        MockUnreachableError: no IMDS there until the deadline.
+        ConfigError: the name leads to the address that is to be redirected.
+    """
+    search = _Search(config, network, deadline)
+    return until_found(search.attempt, f"{config.hostname}:{config.port}", deadline, say, network.sleep)
+
+
+class _Search:
+    """Tries to find the mock; each try has more patience with a slow answer than the one before."""
+
+    def __init__(self, config: ShimConfig, network: Network, deadline: Deadline) -> None:
+        self._config, self._network, self._deadline = config, network, deadline
+        self._patience = _FIRST_PATIENCE_SECONDS
+
+    def attempt(self) -> list[Mock]:
+        config = self._config
+        addresses = self._network.resolve(config.hostname, self._deadline, ipv6=config.ipv6)
+        if config.route != "none":
+            _refuse_the_endpoint_itself(config.hostname, addresses)
+        families = [[one for one in addresses if one.version == version] for version in (IPV4, IPV6)]
+        if not config.ipv6:
+            # IPv6 is of use to 169.254.169.254 only where nothing has to be translated.
+            families = [families[0] or families[1]]
+        elif not families[1] and config.route in ("auto", "nat"):
+            names = ", ".join(map(str, addresses))
+            raise ResolveError(f"MOCK_IPV6=1 needs an IPv6 address and {config.hostname} has only {names}")
+        return [self._first_that_answers(family) for family in families if family]
+
+    def _first_that_answers(self, addresses: Sequence[IPAddress]) -> Mock:
+        reasons = []
+        for position, address in enumerate(addresses):
+            fair_share = self._deadline.remaining() / (len(addresses) - position)
+            limit = self._deadline.within(min(self._patience, fair_share))
+            where = shown(address, self._config.port)
+            try:
+                answer = self._network.who_answers(address, self._config.port, limit)
+            except NoAnswerError as error:
+                reasons.append(f"{where} {error}")
+                continue
+            if answer.kind != "other":
+                return Mock(address, self._config.port, answer.mock_id)
+            reasons.append(f"{where} is no IMDS: it answers {answer.said}")
+        self._patience = min(self._patience + 1, _LONGEST_PATIENCE_SECONDS)
+        raise MockUnreachableError(", ".join(reasons))
+
+
+def _refuse_the_endpoint_itself(hostname: str, addresses: Iterable[IPAddress]) -> None:
+    for address in addresses:
+        if address in IMDS_ADDRESSES.values():
+            raise ConfigError(
+                f"MOCK_HOSTNAME is {hostname}, which is {address}, the very address that is to lead to the mock; name "
+                "another address of the mock, or set MOCK_ROUTE=none if nothing has to be redirected"
+            )

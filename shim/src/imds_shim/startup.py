@@ -1,0 +1,112 @@
+"""The order of the steps of a start, against Protocols; one log line a step.
+
+First the mock is found, then each IMDS endpoint is made to lead to it, then proven to. Whatever is set is noted in an
+`ExitStack` at once, so that a start which fails later takes it back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from imds_shim import rule as nat
+from imds_shim.endpoints import IMDS_ADDRESSES, IMDS_PORT, IPV4, IPV6, shown
+from imds_shim.errors import ResolveError
+from imds_shim.proof import prove, reaches_already
+from imds_shim.search import find
+
+if TYPE_CHECKING:
+    import contextlib
+    from collections.abc import Sequence
+
+    from imds_shim.config import Backend, ShimConfig
+    from imds_shim.deadline import Deadline
+    from imds_shim.log import Log
+    from imds_shim.rule import IPAddress, NatTable
+    from imds_shim.search import Mock, Network
+
+
+class Kernel(Protocol):
+    """What a start asks of the kernel, in the network namespace it runs in."""
+
+    def open_tables(self, backend: Backend) -> Sequence[NatTable]:
+        """Open the NAT back ends that work here; raises PrivilegeError or KernelRefusedError."""
+
+    def stays_near(self, destination: IPAddress) -> bool:
+        """Whether the route to it is local or on-link, so that no packet passes a gateway."""
+
+    def lead(self, destination: IPAddress, mock: IPAddress, undo: contextlib.ExitStack) -> str | None:
+        """Make packets to `destination` leave by the interface that leads to the mock; says what had to be changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One start: what is wanted, what it works on, and where it notes how to take things back."""
+
+    config: ShimConfig
+    network: Network
+    kernel: Kernel
+    undo: contextlib.ExitStack
+    say: Log
+
+    def run(self, deadline: Deadline) -> list[Mock]:
+        """Bring the mock to the IMDS endpoints; returns where it was found.
+
+        Raises:
+            ConfigError, ResolveError, MockUnreachableError, WrongMockError, KernelRefusedError, PrivilegeError: see
+                there; what was set so far is noted in `undo`.
+        """
+        mocks = find(self.config, self.network, deadline, self.say)
+        wanted = (IPV4, IPV6) if self.config.ipv6 else (IPV4,)
+        unreachable = [version for version in wanted if not self._serve(version, mocks, deadline)]
+        if len(unreachable) == len(wanted):
+            raise ResolveError(
+                f"{self.config.hostname} has only IPv6 addresses ({mocks[0].address}) and a rule cannot lead "
+                f"{IMDS_ADDRESSES[IPV4]} to IPv6; give the mock's network IPv4, or set MOCK_IPV6=1 to serve "
+                f"{shown(IMDS_ADDRESSES[IPV6])} instead"
+            )
+        for version in unreachable:
+            self.say.warning(
+                f"{IMDS_ADDRESSES[version]} is not redirected: {self.config.hostname} has no IPv{version} address"
+            )
+        return mocks
+
+    def _serve(self, version: int, mocks: Sequence[Mock], deadline: Deadline) -> bool:
+        """Make one endpoint lead to the mock; False if no address of the mock is of a kind that it could lead to."""
+        endpoint = IMDS_ADDRESSES[version]
+        same_family = next((mock for mock in mocks if mock.address.version == version), None)
+        mock = same_family or mocks[0]
+        if not self._leads_without_a_rule(endpoint, mock, deadline):
+            if same_family is None:
+                return False
+            self._ensure_rule(nat.DnatRule(endpoint, IMDS_PORT, mock.address, mock.port))
+        answer = prove(self.network, endpoint, mock, deadline, self.config.route)
+        if answer.mock_id is None:
+            self.say.warning(
+                f"{shown(endpoint)} is answered by an IMDS ({answer.said}) that does not say which one it is"
+            )
+        self.say.info(f"{shown(endpoint)} -> {mock} ({self.config.hostname})")
+        return True
+
+    def _leads_without_a_rule(self, endpoint: IPAddress, mock: Mock, deadline: Deadline) -> bool:
+        if self.config.route == "none":
+            return True
+        if self.config.route == "route":
+            self._lead(endpoint, mock.address)
+            return True
+        # Asked only where the question cannot reach a cloud's real service.
+        if self.config.route == "auto" and self.kernel.stays_near(endpoint):
+            return reaches_already(self.network, endpoint, mock, deadline)
+        return False
+
+    def _ensure_rule(self, rule: nat.DnatRule) -> None:
+        tables = self.kernel.open_tables(self.config.backend)
+        self.undo.callback(nat.restore, nat.record(tables))
+        outcome = nat.ensure(tables, rule)
+        self.say.debug(f"rule {outcome.value} in the {tables[0].name} nat table: {rule}")
+        self._lead(rule.destination, rule.to_address)
+
+    def _lead(self, endpoint: IPAddress, mock: IPAddress) -> None:
+        changed = self.kernel.lead(endpoint, mock, self.undo)
+        if changed:
+            self.say.info(changed)

@@ -1,0 +1,106 @@
+"""Until the mock answers as an IMDS: the retry policy, with one deadline over resolving and asking."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from imds_shim.errors import MockUnreachableError, ResolveError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imds_shim.deadline import Deadline
+    from imds_shim.log import Log
+
+_Found = TypeVar("_Found")
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 0.5
+SHORTEST_TRY_SECONDS = 0.25  # a try that is given less says nothing about the mock
+SILENCE_SECONDS = 5.0
+
+
+def until_found(
+    attempt: Callable[[], _Found],
+    what: str,
+    deadline: Deadline,
+    say: Log,
+    sleep: Callable[[float], None] = time.sleep,
+) -> _Found:
+    """Return what the first successful try returns; `what` names the target in log lines.
+
+    Raises:
+        ResolveError: the deadline passed and the last try found no address.
+        MockUnreachableError: the deadline passed and the last try found no IMDS.
+    """
+    try:
+        return attempt()
+    except (ResolveError, MockUnreachableError) as error:
+        return _retry(attempt, _Progress(what, deadline, say, error), deadline, sleep)
+
+
+def _retry(
+    attempt: Callable[[], _Found], progress: _Progress, deadline: Deadline, sleep: Callable[[float], None]
+) -> _Found:
+    import tenacity  # noqa: PLC0415 - a first try that succeeds needs no retry machinery
+
+    backoff = tenacity.wait_exponential(multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS)
+
+    def pause(state: tenacity.RetryCallState) -> float:
+        return min(backoff(state), max(0.0, deadline.remaining() - SHORTEST_TRY_SECONDS))
+
+    def is_over(_state: tenacity.RetryCallState) -> bool:
+        return deadline.remaining() <= SHORTEST_TRY_SECONDS
+
+    def once_more() -> _Found:
+        try:
+            return attempt()
+        except (ResolveError, MockUnreachableError) as error:
+            progress.failed(error)
+            raise
+
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type((ResolveError, MockUnreachableError)),
+        wait=pause,
+        stop=is_over,
+        sleep=sleep,
+        reraise=True,
+    )
+    try:
+        if deadline.remaining() <= SHORTEST_TRY_SECONDS:
+            raise progress.last
+        sleep(min(FIRST_PAUSE_SECONDS, deadline.remaining()))
+        return retrying(once_more)
+    except (ResolveError, MockUnreachableError) as error:
+        raise progress.summary() from error
+
+
+class _Progress:
+    """What has been tried so far, said when it changes and now and then otherwise."""
+
+    def __init__(self, what: str, deadline: Deadline, say: Log, error: ResolveError | MockUnreachableError) -> None:
+        self._what, self._deadline, self._say = what, deadline, say
+        self._tries = 0
+        self._said_at = 0.0
+        self.last = error
+        self.failed(error)
+
+    def failed(self, error: ResolveError | MockUnreachableError) -> None:
+        changed = self._tries == 0 or str(error) != str(self.last)
+        self._tries += 1
+        self.last = error
+        now = self._deadline.elapsed()
+        if changed or now - self._said_at >= SILENCE_SECONDS:
+            self._said_at = now
+            self._say.info(f"waiting for {self._what} ({now:.0f} s of {self._deadline.seconds:g} s): {error}")
+
+    def summary(self) -> ResolveError | MockUnreachableError:
+        after = f"within {self._deadline.seconds:g} s, {self._tries} tries; last reason: {self.last}"
+        if isinstance(self.last, ResolveError):
+            return ResolveError(
+                f"{self._what} has no usable address {after}; check the name in MOCK_HOSTNAME and that both containers"
+                " are on one network"
+            )
+        return MockUnreachableError(
+            f"no IMDS answered at {self._what} {after}; check that the mock runs and that MOCK_PORT is its port"
+        )
