@@ -2,17 +2,116 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from typing import TYPE_CHECKING
+
+from imds_shim import config as configuration
+from imds_shim.deadline import Deadline
+from imds_shim.errors import Interrupted, ShimError
+from imds_shim.interrupts import Interrupts
+from imds_shim.kernel import RealKernel, RealNetwork
+from imds_shim.log import Log
+from imds_shim.startup import Start
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imds_shim.config import ShimConfig
+
+_INTERNAL_ERROR = 1
+
 
 def run(argv: Sequence[bytes], environ: Sequence[bytes]) -> int:
     """Do what the arguments after the program's name ask; returns the exit code unless a command was exec'd."""
-    raise NotImplementedError
+    say = Log()
+    try:
+        config = configuration.load(argv, environ)
+        say = Log(config.log_level)
+        return _act(config, environ, say)
+    except ShimError as error:
+        say.error(str(error))
+        return error.exit_code
+    except Interrupted as interrupt:
+        say.info(f"ended by signal {interrupt.exit_code - 128} before the command was started")
+        return interrupt.exit_code
+    except Exception as error:  # noqa: BLE001 - a user gets a sentence, never a traceback
+        say.error(f"this is a defect of the shim: {type(error).__name__}: {error}")
+        _say_where(error, say)
+        return _INTERNAL_ERROR
+
+
+def _act(config: ShimConfig, environ: Sequence[bytes], say: Log) -> int:
+    if config.action == "help":
+        from imds_shim.manual import manual  # noqa: PLC0415 - only then
+
+        print(manual(), end="")
+        return 0
+    if config.action == "version":
+        from importlib.metadata import version  # noqa: PLC0415 - slow, only then
+
+        print(f"imds-shim {version('imds-shim')}")
+        return 0
+    if config.action == "remove":
+        return _remove(config, say)
+    return _start(config, environ, say)
+
+
+def _remove(config: ShimConfig, say: Log) -> int:
+    from imds_shim import rule  # noqa: PLC0415 - only then
+
+    count = rule.remove(RealKernel().open_tables(config.backend))
+    say.info(f"{count} rules removed")
+    return 0
+
+
+def _start(config: ShimConfig, environ: Sequence[bytes], say: Log) -> int:
+    interrupts = Interrupts()
+    interrupts.install()
+    for sentence in configuration.warnings(environ):
+        say.warning(sentence)
+    undo = contextlib.ExitStack()
+    try:
+        Start(config, RealNetwork(), RealKernel(), undo, say).run(Deadline(config.timeout_seconds))
+        if config.action == "init":
+            return 0
+        from imds_shim.handoff import hand_off  # noqa: PLC0415 - the last step
+
+        hand_off(
+            config.command,
+            environ,
+            user=config.user,
+            keep_caps=config.keep_caps,
+            drop_caps=config.drop_caps,
+            no_new_privs=config.no_new_privs,
+        )
+    except BaseException:
+        with interrupts.deferred():
+            _take_back(undo, say)
+        raise
+
+
+def _take_back(undo: contextlib.ExitStack, say: Log) -> None:
+    try:
+        undo.close()
+    except (ShimError, OSError) as error:
+        say.warning(f"what was already set could not be taken back: {error}")
+
+
+def _say_where(error: Exception, say: Log) -> None:
+    import traceback  # noqa: PLC0415 - only then
+
+    for line in traceback.format_exception(error):
+        for part in line.splitlines():
+            say.debug(part)
 
 
 def main() -> int:
     """Entry point of the console script."""
-    raise NotImplementedError
+    from imds_shim.process import raw_arguments, raw_environ  # noqa: PLC0415 - the tree's entry point has its own
+
+    return run(raw_arguments(), raw_environ())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

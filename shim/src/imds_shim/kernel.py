@@ -1,0 +1,56 @@
+"""The real network and kernel behind the Protocols of `search` and `startup`, each part imported when it is needed."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from imds_shim.resolve import Resolver
+
+if TYPE_CHECKING:
+    import contextlib
+    from collections.abc import Sequence
+
+    from imds_shim.answer import Answer
+    from imds_shim.config import Backend
+    from imds_shim.deadline import Deadline
+    from imds_shim.rule import IPAddress, NatTable
+
+
+class RealNetwork:
+    """DNS and HTTP over real sockets."""
+
+    def __init__(self, resolver: Resolver | None = None) -> None:
+        self._resolver = resolver or Resolver()
+
+    def resolve(self, host: str, deadline: Deadline, *, ipv6: bool) -> Sequence[IPAddress]:
+        """Look a host up once; raises ResolveError."""
+        return self._resolver.addresses(host, deadline, ipv6=ipv6)
+
+    def who_answers(self, address: IPAddress, port: int, deadline: Deadline) -> Answer:
+        """Ask once; raises NoAnswerError."""
+        from imds_shim.probe import who_answers  # noqa: PLC0415 - not needed before the name is resolved
+
+        return who_answers(address, port, deadline)
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        time.sleep(seconds)
+
+
+class RealKernel:
+    """NAT tables and routes of the network namespace this process runs in."""
+
+    def open_tables(self, backend: Backend) -> Sequence[NatTable]:
+        """Open the NAT back ends that work here; raises PrivilegeError or KernelRefusedError."""
+        from imds_shim.netfilter import open_tables  # noqa: PLC0415 - not every way in needs a rule
+
+        return open_tables(backend)
+
+    def stays_near(self, destination: IPAddress) -> bool:
+        """Whether the route to it is local or on-link, so that no packet passes a gateway."""
+        raise NotImplementedError
+
+    def lead(self, destination: IPAddress, mock: IPAddress, undo: contextlib.ExitStack) -> str | None:
+        """Make packets to `destination` leave by the interface that leads to the mock; says what had to be changed."""
+        raise NotImplementedError
