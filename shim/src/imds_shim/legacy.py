@@ -1,0 +1,213 @@
+"""The legacy nat tables (`iptables-legacy`), through python-iptables: the only module that names `iptc`.
+
+One rule of ours is
+
+    -A OUTPUT -d 169.254.169.254/32 -p tcp -m tcp --dport 80 -m comment --comment imds-shim
+       -j DNAT --to-destination IP:PORT
+
+It goes in front of OUTPUT: it names one address and one port, so it takes nothing from the rules behind it, while a
+catch-all in front of it would take everything from it. Rules are read as the bytes the kernel returned and not as
+`iptc.Rule`, because that opens (and so creates) every other table of the namespace to find out whether a target is a
+chain, and raises on a foreign rule whose extension is not installed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from importlib.machinery import PathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from . import capabilities, xtables_entry
+from .errors import KernelRefusedError, PrivilegeError, ShimError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .rule import DnatRule
+
+NAME = "legacy"
+TAG = b"imds-shim"
+CHAIN = "OUTPUT"
+NEEDED_CAPABILITIES = ("NET_ADMIN", "NET_RAW")
+
+# libiptc writes a whole table back and the kernel answers EAGAIN when it has changed since it was read.
+TRIES_WHILE_OTHERS_WRITE = 5
+CHANGED_MEANWHILE = "Resource temporarily unavailable"
+UNKNOWN_REVISION = "No chain/target/match by that name"
+
+# The names under which Linux has them. python-iptables asks ctypes.util, which runs ldconfig, gcc and ld (0.3 s) or,
+# where there are none, finds nothing.
+SONAMES = {"ip4tc": "libip4tc.so.2", "ip6tc": "libip6tc.so.2", "xtables": "libxtables.so.12", "c": "libc.so.6"}
+
+TABLE_NAMES = {4: Path("/proc/net/ip_tables_names"), 6: Path("/proc/net/ip6_tables_names")}
+
+
+class LegacyTable:
+    """`rule.NatTable` over the legacy nat tables of both address families."""
+
+    name = NAME
+
+    def __init__(self) -> None:
+        self._families = {4: _Family(4), 6: _Family(6)}
+
+    def open(self) -> None:
+        """Show that the kernel has the IPv4 table and lets us use it.
+
+        Raises:
+            PrivilegeError: a capability is missing.
+            KernelRefusedError: the kernel has no legacy tables, or the libraries for them are not installed.
+        """
+        self._families[4].open()
+
+    def ours(self) -> Sequence[DnatRule]:
+        """Our rules of both families. A table that nobody has used yet is not looked at: that would create it."""
+        return [rule for family in self._families.values() if family.in_use() for rule in family.ours()]
+
+    def replace(self, remove: Sequence[DnatRule], add: Sequence[DnatRule]) -> None:
+        """One commit per address family: each has a table of its own and the kernel no transaction over both."""
+        for version, family in self._families.items():
+            removed = [rule for rule in remove if rule.destination.version == version]
+            added = [rule for rule in add if rule.destination.version == version]
+            if removed or added:
+                family.replace(removed, added)
+
+
+class _Family:
+    """The nat table of one address family."""
+
+    def __init__(self, version: int) -> None:
+        self._version = version
+        self._table: Any = None
+
+    def in_use(self) -> bool:
+        try:
+            return "nat" in TABLE_NAMES[self._version].read_text(encoding="ascii").split()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True  # cannot be told without opening it
+
+    def open(self) -> None:
+        """Read the table from the kernel as it is now."""
+        iptc = _load()
+        try:
+            if self._table is None:
+                kind = iptc.Table if self._version == 4 else iptc.Table6  # noqa: PLR2004 - IP version
+                self._table = kind("nat", autocommit=False)
+            # A second handle of this process may hold the one cached by python-iptables: read again in any case.
+            self._table.refresh()
+        except iptc.IPTCError as error:
+            self._table = None
+            raise _explained(error, self._version) from error
+
+    def ours(self) -> list[DnatRule]:
+        self.open()
+        return [rule for rule, _ in self._entries()]
+
+    def replace(self, remove: Sequence[DnatRule], add: Sequence[DnatRule]) -> None:
+        iptc = _load()
+        revisions = list(xtables_entry.DNAT_REVISIONS)
+        for last_try in (False,) * (TRIES_WHILE_OTHERS_WRITE - 1) + (True,):
+            self.open()
+            try:
+                self._change(remove, [xtables_entry.build(rule, TAG, revisions[0]) for rule in add])
+            except iptc.IPTCError as error:
+                if UNKNOWN_REVISION in str(error) and len(revisions) > 1:
+                    revisions.pop(0)
+                elif last_try or CHANGED_MEANWHILE not in str(error):
+                    raise _explained(error, self._version) from error
+            else:
+                return
+
+    def _change(self, remove: Sequence[DnatRule], add: Sequence[bytes]) -> None:
+        for rule in remove:
+            entry = next((entry for found, entry in self._entries() if found == rule), None)
+            if entry is not None:
+                self._table.delete_entry(CHAIN, _buffer(entry), _buffer(b"\xff" * len(entry)))
+        for entry in reversed(add):
+            self._table.insert_entry(CHAIN, _buffer(entry), 0)
+        self._table.commit()
+
+    def _entries(self) -> list[tuple[DnatRule, bytes]]:
+        """Our rules in OUTPUT with their bytes, as the handle holds them (uncommitted changes included)."""
+        found = []
+        entry = self._table.first_rule(CHAIN)
+        while entry:
+            raw = ctypes.string_at(ctypes.addressof(entry), entry.next_offset)
+            rule = xtables_entry.parse(raw, self._version, TAG)
+            if rule is not None:
+                found.append((rule, raw))
+            entry = self._table.next_rule(entry)
+        return found
+
+
+def _buffer(data: bytes) -> ctypes.Array[ctypes.c_ubyte]:
+    return (ctypes.c_ubyte * len(data)).from_buffer_copy(data)
+
+
+def _explained(error: Exception, version: int) -> ShimError:
+    sets = capabilities.read_sets()
+    missing = sets.missing(*NEEDED_CAPABILITIES)
+    said = str(error)
+    if missing:
+        listed = " and ".join(missing)
+        return PrivilegeError(
+            f"the legacy nat table needs {listed}, missing here: {capabilities.how_to_get(missing, sets)}."
+        )
+    if "must be root" in said:
+        return PrivilegeError(
+            "the legacy nat table is refused although NET_ADMIN and NET_RAW are there: this network namespace belongs "
+            "to another user namespace (network_mode: host in a rootless engine, say)."
+        )
+    if "who?" in said or "does not exist" in said:
+        return KernelRefusedError(f"this kernel has no legacy nat table for IPv{version} ({said}).")
+    return KernelRefusedError(f"the legacy nat table for IPv{version} could not be changed: {said}.")
+
+
+def _load() -> Any:
+    """Import python-iptables with a loader that knows where its libraries are; about 8 ms, once.
+
+    Its own (`iptc.util`) runs ldconfig, a compiler, a linker and modprobe. None of them is in a small image, and the
+    kernel loads its modules by itself when the table is asked for.
+
+    Raises:
+        KernelRefusedError: a library is not installed.
+    """
+    if "iptc" in sys.modules:
+        return sys.modules["iptc"]
+    loader = ModuleType("iptc.util")
+    loader.find_library = _find_library  # type: ignore[attr-defined]  # a module made by hand
+    loader.find_libc = lambda: _find_library("c")[0]  # type: ignore[attr-defined]
+    loader.load_kernel = lambda *_: None  # type: ignore[attr-defined]
+    sys.modules["iptc.util"] = loader
+    try:
+        _, soversion = _find_library("xtables")
+        if soversion and "XTABLES_LIBDIR" not in os.environ:
+            os.environ["XTABLES_LIBDIR"] = _extension_directory()
+        import iptc  # noqa: PLC0415 - slow, and raises where a library is missing
+    except (OSError, ImportError, AttributeError) as error:
+        sys.modules.pop("iptc.util", None)
+        raise KernelRefusedError(f"python-iptables cannot be loaded: {error}.") from error
+    return iptc
+
+
+def _find_library(*names: str) -> tuple[ctypes.CDLL, int]:
+    """What `iptc.util.find_library` returns: the library and the major number in its name."""
+    name = names[0]
+    if name == "xtwrapper":  # python-iptables' own, beside it
+        spec = PathFinder.find_spec("libxtwrapper")
+        return ctypes.CDLL(str(spec.origin) if spec else "libxtwrapper.so", mode=ctypes.RTLD_GLOBAL), 0
+    soname = SONAMES[name]
+    return ctypes.CDLL(soname, mode=ctypes.RTLD_GLOBAL), int(soname.rpartition(".")[2])
+
+
+def _extension_directory() -> str:
+    """`xtables/` beside libxtables itself: so it is in Debian and in the relocatable tree."""
+    for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines():
+        if "libxtables.so" in line:
+            return str(Path(line.split(maxsplit=5)[5]).parent / "xtables")
+    raise ImportError("libxtables is loaded and not to be found in /proc/self/maps")
