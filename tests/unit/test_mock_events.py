@@ -1,0 +1,319 @@
+"""Events as clients see them: bodies, absence before and after, and how they move (IMDSv2 documentation forms)."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imds_mock import documents
+from imds_mock.events.armed import MAX_EVENTS, EventBook, EventState, TooManyEventsError, UnknownEventError
+from imds_mock.events.kinds import KINDS, AnyEvent
+from imds_mock.layers import lay
+from imds_mock.schedule import ScheduleError
+from imds_mock.tree import Leaf, Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+T0 = datetime(2026, 1, 31, 12, tzinfo=UTC).timestamp()
+ROLE = "meta-data/iam/security-credentials/app"
+SCHEDULED = "meta-data/events/maintenance/scheduled"
+HISTORY = "meta-data/events/maintenance/history"
+BASE = {
+    "meta-data/instance-id": Leaf(b"i-1"),
+    SCHEDULED: Leaf(b"[]", since="2018-08-17"),
+    HISTORY: Leaf(b"[]", since="2018-08-17"),
+    ROLE: Leaf(
+        documents.write(
+            {
+                "Code": "Success",
+                "LastUpdated": "2026-01-31T11:00:00Z",
+                "Type": "AWS-HMAC",
+                "AccessKeyId": "ASIAIOSFODNN7EXAMPLE",
+                "SecretAccessKey": "s" * 40,
+                "Token": "IQoJb3JpZ2luX2Vj",
+                "Expiration": "2026-01-31T17:00:00Z",
+            }
+        )
+    ),
+}
+
+
+def event(kind: str, **fields: Any) -> AnyEvent:
+    converted: AnyEvent = msgspec.convert({"kind": kind, **fields}, AnyEvent)
+    return converted
+
+
+def armed(*events: AnyEvent, now: float = T0) -> EventBook:
+    book = EventBook()
+    for each in events:
+        book = book.arm(each, now)
+    return book
+
+
+def seen(book: EventBook, path: str, now: float, base: Mapping[str, Leaf] = BASE) -> bytes | None:
+    layers = [layer for each in book.events for layer in each.event.layers(each.course)]
+    found = Tree(lay(base, layers)).lookup("latest", path, now)
+    return None if found is None else found.body
+
+
+def entries(book: EventBook, path: str, now: float) -> list[dict[str, str]]:
+    body = seen(book, path, now)
+    assert body is not None
+    read: list[dict[str, str]] = json.loads(body)
+    return read
+
+
+def test_a_termination_is_announced_two_minutes_ahead_in_both_places() -> None:
+    book = armed(event("spot", **{"in": "60s"}))
+    assert seen(book, "meta-data/spot", T0 + 59.9) is None
+    assert seen(book, "meta-data/spot/instance-action", T0 + 59.9) is None
+    assert seen(book, "meta-data/spot", T0 + 60) == b"instance-action\ntermination-time"
+    assert seen(book, "meta-data/spot/instance-action", T0 + 60) == (
+        b'{"action": "terminate", "time": "2026-01-31T12:03:00Z"}'
+    )
+    assert seen(book, "meta-data/spot/termination-time", T0 + 400) == b"2026-01-31T12:03:00Z"
+
+
+def test_a_stop_has_no_termination_time_and_hibernation_starts_at_once() -> None:
+    stop = armed(event("spot", action="stop"))
+    assert seen(stop, "meta-data/spot", T0) == b"instance-action"
+    assert seen(stop, "meta-data/spot/instance-action", T0) == b'{"action": "stop", "time": "2026-01-31T12:02:00Z"}'
+    hibernate = armed(event("spot", action="hibernate"))
+    assert seen(hibernate, "meta-data/spot/instance-action", T0) == (
+        b'{"action": "hibernate", "time": "2026-01-31T12:00:00Z"}'
+    )
+
+
+def test_the_time_of_the_action_can_be_said() -> None:
+    by_notice = armed(event("spot", notice="30s"))
+    by_time = armed(event("spot", time="2026-01-31T12:00:30Z"))
+    for book in (by_notice, by_time):
+        assert seen(book, "meta-data/spot/termination-time", T0) == b"2026-01-31T12:00:30Z"
+
+
+def test_a_notice_that_is_over_or_canceled_is_gone_with_its_category() -> None:
+    over = armed(event("spot", **{"for": "3m"}))
+    assert seen(over, "meta-data/spot", T0 + 179) is not None
+    assert seen(over, "meta-data/spot", T0 + 180) is None
+    canceled = armed(event("spot")).cancel("spot-1", T0 + 5)
+    assert seen(canceled, "meta-data/spot", T0 + 4) is not None
+    assert seen(canceled, "meta-data/spot", T0 + 5) is None
+    assert canceled.get("spot-1").state(T0 + 5) is EventState.CANCELED
+
+
+def test_a_rebalance_recommendation_tells_when_it_was_given_and_stays() -> None:
+    book = armed(event("rebalance", **{"in": 10}))
+    assert seen(book, "meta-data/events", T0) == b"maintenance/"
+    assert seen(book, "meta-data/events", T0 + 10) == b"maintenance/\nrecommendations/"
+    assert seen(book, "meta-data/events/recommendations/rebalance", T0 + 9999) == (
+        b'{"noticeTime": "2026-01-31T12:00:10Z"}'
+    )
+
+
+def test_maintenance_is_written_as_the_documentation_shows_it() -> None:
+    book = armed(
+        event(
+            "maintenance",
+            code="system-reboot",
+            not_before="2026-02-01T09:00:43Z",
+            not_after="2026-02-01T09:17:23Z",
+            event_id="instance-event-0d59937288b749b32",
+        )
+    )
+    assert seen(book, SCHEDULED, T0) == (
+        b'[\n  {\n    "NotBefore" : "1 Feb 2026 09:00:43 GMT",\n    "Code" : "system-reboot",\n'
+        b'    "Description" : "scheduled reboot",\n    "EventId" : "instance-event-0d59937288b749b32",\n'
+        b'    "NotAfter" : "1 Feb 2026 09:17:23 GMT",\n    "State" : "active"\n  }\n]'
+    )
+    assert seen(book, HISTORY, T0) == b"[]"
+
+
+def test_maintenance_that_ends_is_completed_and_moves_to_history() -> None:
+    book = armed(event("maintenance", **{"for": "1h"}))
+    assert entries(book, SCHEDULED, T0 + 3599)[0]["State"] == "active"
+    assert seen(book, SCHEDULED, T0 + 3600) == b"[]"
+    past = entries(book, HISTORY, T0 + 3600)
+    assert [(entry["State"], entry["Description"]) for entry in past] == [("completed", "[Completed] scheduled reboot")]
+    ended = armed(event("maintenance")).end("maintenance-1", T0 + 7)
+    assert entries(ended, HISTORY, T0 + 8)[0]["State"] == "completed"
+
+
+def test_maintenance_that_is_canceled_moves_to_history_and_keeps_its_id() -> None:
+    book = armed(event("maintenance", code="instance-stop"))
+    event_id = entries(book, SCHEDULED, T0)[0]["EventId"]
+    book = book.cancel("maintenance-1", T0 + 60)
+    assert seen(book, SCHEDULED, T0 + 60) == b"[]"
+    entry = entries(book, HISTORY, T0 + 60)[0]
+    assert (entry["State"], entry["EventId"]) == ("canceled", event_id)
+    assert entry["Description"] == "[Canceled] The instance is running on degraded hardware"
+
+
+def test_maintenance_canceled_before_it_was_announced_leaves_no_trace() -> None:
+    book = armed(event("maintenance", **{"in": "1h"})).cancel("maintenance-1", T0 + 1)
+    assert seen(book, SCHEDULED, T0 + 7200) == seen(book, HISTORY, T0 + 7200) == b"[]"
+
+
+@pytest.mark.parametrize("now", [T0 - 1, T0, T0 + 1e6])
+def test_the_maintenance_lists_are_never_absent(now: float) -> None:
+    book = armed(event("maintenance", **{"for": "1h"}))
+    assert seen(book, SCHEDULED, now, {}) is not None
+    assert seen(book, HISTORY, now, {}) is not None
+
+
+def test_several_events_lie_side_by_side() -> None:
+    codes = ("instance-reboot", "system-maintenance", "instance-retirement")
+    book = armed(*(event("maintenance", code=code) for code in codes), event("rebalance"), event("spot"))
+    assert [entry["Code"] for entry in entries(book, SCHEDULED, T0)] == list(codes)
+    assert len({entry["EventId"] for entry in entries(book, SCHEDULED, T0)}) == 3
+    assert seen(book, "meta-data/spot/instance-action", T0) is not None
+
+
+def test_not_after_may_be_missing_but_not_before_not_before() -> None:
+    assert "NotAfter" not in entries(armed(event("maintenance", not_after=None)), SCHEDULED, T0)[0]
+    with pytest.raises(ScheduleError, match=r"not_after: .* is before not_before"):
+        armed(event("maintenance", not_before="2026-02-02T00:00:00Z", not_after="2026-02-01T00:00:00Z"))
+
+
+def test_the_lifecycle_state_changes_and_changes_back() -> None:
+    base = {"meta-data/autoscaling/target-lifecycle-state": Leaf(b"InService")}
+    book = armed(event("lifecycle", state="Terminated", **{"in": 5, "for": 10}))
+    path = "meta-data/autoscaling/target-lifecycle-state"
+    assert [seen(book, path, T0 + at, base) for at in (0, 5, 15)] == [b"InService", b"Terminated", b"InService"]
+    assert [seen(book, path, T0 + at, {}) for at in (0, 5, 15)] == [None, b"Terminated", None]
+
+
+def credentials(book: EventBook, now: float) -> dict[str, str]:
+    body = seen(book, ROLE, now)
+    assert body is not None
+    read: dict[str, str] = json.loads(body)
+    return read
+
+
+def test_rotated_credentials_are_new_look_real_and_do_not_flicker() -> None:
+    book = armed(event("credentials-rotation"))
+    before, after, later = (credentials(book, T0 + at) for at in (-1, 0, 60))
+    assert before["AccessKeyId"] == "ASIAIOSFODNN7EXAMPLE"
+    assert after == later
+    assert list(after) == list(before)
+    assert (after["LastUpdated"], after["Expiration"]) == ("2026-01-31T12:00:00Z", "2026-01-31T18:00:00Z")
+    assert after["AccessKeyId"].startswith("ASIA")
+    assert after["Token"].startswith("IQoJb3JpZ2luX2Vj")
+    assert (len(after["AccessKeyId"]), len(after["SecretAccessKey"])) == (20, 40)
+    assert not set(after.values()) & {before[key] for key in ("AccessKeyId", "SecretAccessKey", "Token")}
+
+
+def test_credentials_expire_early_and_are_renewed_then() -> None:
+    book = armed(event("credentials-expiry", after="30s"))
+    first = credentials(book, T0)
+    assert (first["AccessKeyId"], first["Expiration"]) == ("ASIAIOSFODNN7EXAMPLE", "2026-01-31T12:00:30Z")
+    second = credentials(book, T0 + 30)
+    assert second["AccessKeyId"] != first["AccessKeyId"]
+    assert (second["LastUpdated"], second["Expiration"]) == ("2026-01-31T12:00:30Z", "2026-01-31T18:00:30Z")
+
+
+def test_credentials_may_stay_expired_until_the_event_is_over() -> None:
+    book = armed(event("credentials-expiry", renew=False, **{"for": "5m"}))
+    assert credentials(book, T0 + 299)["Expiration"] == "2026-01-31T12:00:00Z"
+    assert credentials(book, T0 + 300)["Expiration"] == "2026-01-31T17:00:00Z"
+
+
+@pytest.mark.parametrize("body", [b'{\n  "Code" : "AssumeRoleUnauthorizedAccess"\n}', b"not json", b"[1]"])
+@pytest.mark.parametrize("kind", ["credentials-rotation", "credentials-expiry"])
+def test_what_are_no_credentials_stays_as_it_is(kind: str, body: bytes) -> None:
+    assert seen(armed(event(kind)), ROLE, T0 + 1, {ROLE: Leaf(body)}) == body
+
+
+def test_a_regular_rotation_that_came_later_wins() -> None:
+    newer = documents.write(
+        {
+            "Code": "Success",
+            "LastUpdated": "2026-01-31T13:00:00Z",
+            "AccessKeyId": "ASIANEWER",
+            "Expiration": "2026-01-31T19:00:00Z",
+        }
+    )
+    assert seen(armed(event("credentials-rotation")), ROLE, T0 + 4000, {ROLE: Leaf(newer)}) == newer
+
+
+def test_rearming_starts_the_clock_over() -> None:
+    book = armed(event("spot", **{"for": "3m"})).cancel("spot-1", T0 + 1)
+    book = book.rearm("spot-1", T0 + 1000, in_="10s")
+    assert [seen(book, "meta-data/spot/termination-time", T0 + at) for at in (1009, 1010, 1190)] == [
+        None,
+        b"2026-01-31T12:18:50Z",
+        None,
+    ]
+
+
+def test_a_removed_event_leaves_nothing_and_its_id_is_not_used_again() -> None:
+    book = armed(event("maintenance")).cancel("maintenance-1", T0 + 1).remove("maintenance-1")
+    assert seen(book, HISTORY, T0 + 2) == b"[]"
+    assert book.arm(event("spot"), T0).events[-1].id == "spot-2"
+    assert armed(event("spot"), event("spot")).clear().events == ()
+
+
+@pytest.mark.parametrize("verb", ["cancel", "end", "rearm", "remove"])
+def test_an_unknown_event_is_named(verb: str) -> None:
+    arguments = () if verb == "remove" else (T0,)
+    with pytest.raises(UnknownEventError, match="there is no event 'spot-9'"):
+        getattr(armed(event("spot")), verb)("spot-9", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"kind": "spot", "in": "soon"}, "in"),
+        ({"kind": "spot", "notice": "x"}, "notice"),
+        ({"kind": "spot", "time": "x"}, "time"),
+        ({"kind": "maintenance", "not_before": "x"}, "not_before"),
+        ({"kind": "maintenance", "not_after": "x"}, "not_after"),
+        ({"kind": "credentials-expiry", "after": "x"}, "after"),
+    ],
+)
+def test_a_bad_time_is_refused_when_the_event_is_armed(fields: dict[str, str], field: str) -> None:
+    with pytest.raises(ScheduleError) as raised:
+        EventBook().arm(msgspec.convert(fields, AnyEvent), T0)
+    assert raised.value.field == field
+
+
+def test_the_book_is_bounded() -> None:
+    book = EventBook(armed(event("spot")).events * MAX_EVENTS, MAX_EVENTS)
+    with pytest.raises(TooManyEventsError, match="remove some first"):
+        book.arm(event("spot"), T0)
+
+
+SIMPLE = st.sampled_from([kind for kind in KINDS if kind != "lifecycle"])
+
+
+@given(SIMPLE, st.integers(0, 100), st.integers(1, 100), st.integers(0, 300), st.none() | st.integers(0, 300))
+def test_outside_of_its_window_an_event_changes_nothing_but_history(
+    kind: str, start: int, length: int, now: int, canceled: int | None
+) -> None:
+    book = armed(event(kind, **{"in": start, "for": length}))
+    armed_id = book.events[0].id
+    if canceled is not None:
+        book = book.cancel(armed_id, T0 + canceled)
+    end = start + length if canceled is None else min(start + length, canceled)
+    active = start <= now < end
+    for path, leaf in BASE.items():
+        if not active and path != HISTORY:
+            assert seen(book, path, T0 + now) == leaf.body
+    if kind != "endpoint-disabled":
+        assert active == any(seen(book, path, T0 + now) != _base(path) for path in _touched(book) if path != HISTORY)
+
+
+def _base(path: str) -> bytes | None:
+    leaf = BASE.get(path)
+    return leaf.body if leaf is not None and isinstance(leaf.body, bytes) else None
+
+
+def _touched(book: EventBook) -> set[str]:
+    patterns = {path for each in book.events for path, _ in each.event.layers(each.course)}
+    return {ROLE if path.endswith("/security-credentials/*") else path for path in patterns}

@@ -1,0 +1,77 @@
+"""Durations, instants and windows, as people write them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imds_mock.schedule import Scheduled, ScheduleError, Window, iso8601, read_duration, read_instant
+
+MOMENTS = st.integers(min_value=0, max_value=253402300799)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("30s", 30),
+        ("2m", 120),
+        ("1h30m", 5400),
+        ("250ms", 0.25),
+        ("1d", 86400),
+        ("1.5s", 1.5),
+        ("7", 7),
+        (0, 0),
+        (2.5, 2.5),
+    ],
+)
+def test_a_duration_is_a_number_with_units_or_seconds(text: str | float, seconds: float) -> None:
+    assert read_duration("for", text) == seconds
+
+
+@pytest.mark.parametrize("value", ["", "-3s", "soon", "3 s", "s", "1h-2m", -1, math.nan, math.inf, "inf", "4000d"])
+def test_what_is_no_duration_is_refused_by_the_name_of_its_field(value: str | float) -> None:
+    with pytest.raises(ScheduleError, match=r"^for: .* is not a duration; write it like 30s") as raised:
+        read_duration("for", value)
+    assert raised.value.field == "for"
+
+
+@given(MOMENTS)
+def test_a_time_written_is_read_back(moment: int) -> None:
+    assert read_instant("at", iso8601(moment)) == moment
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-01-31T12:00:00Z", "2026-01-31T12:00:00", "2026-01-31T14:00:00+02:00", "2026-01-31 12:00:00Z"]
+)
+def test_an_instant_counts_in_utc(text: str) -> None:
+    assert iso8601(read_instant("at", text)) == "2026-01-31T12:00:00Z"
+
+
+@pytest.mark.parametrize("value", ["", "tomorrow", "2026-13-01T00:00:00Z", -1, math.inf, "0001-01-01T00:00:00+14:00"])
+def test_what_is_no_instant_is_refused_by_the_name_of_its_field(value: str | float) -> None:
+    with pytest.raises(ScheduleError, match=r"^at: .* is not a time; write it like 2026-01-31T12:00:00Z"):
+        read_instant("at", value)
+
+
+def test_nothing_said_means_now_and_for_ever() -> None:
+    assert Scheduled().window(100.0) == Window(100.0, math.inf)
+
+
+def test_in_at_and_for_place_the_window() -> None:
+    assert Scheduled(in_="30s", for_="2m").window(100.0) == Window(130.0, 250.0)
+    assert Scheduled(at=500, for_=1).window(100.0) == Window(500.0, 501.0)
+
+
+def test_in_and_at_together_are_refused() -> None:
+    with pytest.raises(ScheduleError, match="either `in` or `at`"):
+        Scheduled(in_=1, at=1).window(0.0)
+
+
+@given(st.floats(0, 1e9), st.floats(0, 1e9), st.floats(0, 1e9))
+def test_a_window_holds_its_start_and_not_its_end(start: float, length: float, now: float) -> None:
+    window = Window(start, start + length)
+    assert (now in window) == (start <= now < start + length)
+    assert window.end not in window
