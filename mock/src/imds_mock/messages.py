@@ -31,6 +31,7 @@ class Request(msgspec.Struct, frozen=True):
 
     Attributes:
         method: Upper-case method name.
+        target: The path as it was written, without a query.
         path: Decoded path with single slashes and none at the end; `/` for the root.
         trailing_slash: Whether the path was written with a slash at its end.
         headers: Lower-case names; repeated fields are joined with a comma.
@@ -38,6 +39,7 @@ class Request(msgspec.Struct, frozen=True):
     """
 
     method: str
+    target: str
     path: str
     trailing_slash: bool = False
     headers: Mapping[str, str] = {}

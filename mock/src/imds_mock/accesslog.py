@@ -1,0 +1,117 @@
+"""The access log: one line for each request, never a token, a secret or a query.
+
+Text: `2026-01-02T03:04:05.678Z 172.18.0.3 GET /latest/meta-data/instance-id 200 v2 85`, the last figure in
+microseconds; a word follows when the answer was kept back (`stall`) or the connection reset (`reset`). What did not
+parse as a request has `-` in the place of method, path and version. JSON has the same under names.
+
+Lines are gathered for a few milliseconds and written together: one system call a request would cost more than the
+answer. What cannot be written (a closed pipe, a full disk) is lost; serving goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from imds_mock.messages import TOKEN_HEADER, Delivery
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable
+
+    from imds_mock.messages import Request, Response
+
+GATHER_SECONDS: Final = 0.02
+
+_MAX_PATH: Final = 1024
+_UNSAFE: Final = re.compile(r"[^!-\[\]-~]")  # anything but printable ASCII without space and backslash
+
+
+class AccessLog:
+    """Writes one line for each answer that counts.
+
+    Args:
+        descriptor: Open file descriptor to write to; stays open.
+        form: `text` or `json`.
+        loop: Event loop that says when gathered lines are written.
+    """
+
+    __slots__ = ("_descriptor", "_format", "_lines", "_loop", "_second", "_second_text")
+
+    def __init__(self, descriptor: int, form: str, loop: AbstractEventLoop) -> None:
+        self._descriptor = descriptor
+        self._format: Callable[[float, str, Request | None, Response, int], str] = (
+            self._json if form == "json" else self._text
+        )
+        self._loop = loop
+        self._lines: list[str] = []
+        self._second = -1
+        self._second_text = ""
+
+    def record(self, now: float, caller: str, request: Request | None, response: Response, microseconds: int) -> None:
+        """Note an answer.
+
+        Args:
+            now: Wall-clock time of the request in seconds since the epoch.
+            caller: Address of the peer.
+            request: The request, None for bytes that were none.
+            response: What it was answered with.
+            microseconds: From receiving to writing.
+        """
+        if not response.counted:
+            return
+        if not self._lines:
+            self._loop.call_later(GATHER_SECONDS, self.flush)
+        self._lines.append(self._format(now, caller, request, response, microseconds))
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        if not self._lines:
+            return
+        left = memoryview("".join(self._lines).encode("ascii"))
+        self._lines = []
+        with contextlib.suppress(OSError):
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+
+    def _time(self, now: float) -> str:
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self._second_text}.{int(now % 1 * 1000):03}Z"
+
+    def _text(self, now: float, caller: str, request: Request | None, response: Response, microseconds: int) -> str:
+        method, path, version = _described(request)
+        kept = "" if response.delivery is Delivery.SEND else f" {response.delivery.value}"
+        return f"{self._time(now)} {caller} {method} {path} {response.head.status} {version} {microseconds}{kept}\n"
+
+    def _json(self, now: float, caller: str, request: Request | None, response: Response, microseconds: int) -> str:
+        method, path, version = _described(request)
+        line = {
+            "time": self._time(now),
+            "caller": caller,
+            "method": method,
+            "path": path,
+            "status": response.head.status,
+            "version": version,
+            "microseconds": microseconds,
+        }
+        if response.delivery is not Delivery.SEND:
+            line["delivery"] = response.delivery.value
+        return msgspec.json.encode(line).decode("ascii") + "\n"
+
+
+def _described(request: Request | None) -> tuple[str, str, str]:
+    if request is None:
+        return "-", "-", "-"
+    path = request.target
+    if len(path) > _MAX_PATH or _UNSAFE.search(path):
+        path = _UNSAFE.sub(lambda found: f"\\x{ord(found[0]):02x}", path[:_MAX_PATH]) or "-"
+    version = "v2" if request.method == "PUT" or TOKEN_HEADER in request.headers else "v1"
+    return request.method, path or "-", version

@@ -1,0 +1,51 @@
+"""What can go wrong for a user of the command line; each error carries its exit code (sysexits.h) and one sentence.
+
+MockError
+└── ListenError     69 address in use, 77 port forbidden, 71 anything else
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Final
+
+EX_UNAVAILABLE: Final = 69
+EX_OSERR: Final = 71
+EX_NOPERM: Final = 77
+
+
+class MockError(Exception):
+    """Something that the user can put right.
+
+    Attributes:
+        exit_code: What the program ends with.
+    """
+
+    exit_code: int = EX_OSERR
+
+
+class ListenError(MockError):
+    """An address cannot be listened on.
+
+    Args:
+        host: The IP address.
+        port: The TCP port.
+        cause: What the kernel said.
+    """
+
+    def __init__(self, host: str, port: int, cause: OSError) -> None:
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        if cause.errno == errno.EADDRINUSE:
+            self.exit_code = EX_UNAVAILABLE
+            advice = "another program listens on it; choose another --port or stop that program"
+        elif cause.errno == errno.EACCES:
+            self.exit_code = EX_NOPERM
+            advice = "ports below 1024 need root or CAP_NET_BIND_SERVICE here; choose a --port above 1023"
+        elif cause.errno == errno.EADDRNOTAVAIL:
+            self.exit_code = EX_OSERR
+            advice = "this machine does not have the address; choose another --host"
+        else:
+            self.exit_code = EX_OSERR
+            advice = os.strerror(cause.errno) if cause.errno else str(cause)
+        super().__init__(f"cannot listen on {address}: {advice}")
