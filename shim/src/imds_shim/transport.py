@@ -57,14 +57,15 @@ class HeadTransport(httpx.BaseTransport):
                     return httpx.Response(event.status_code, headers=list(event.headers), extensions=extensions)
                 if event is h11.NEED_DATA:
                     channel.settimeout(self._left(httpx.ReadTimeout))
-                    connection.receive_data(channel.recv(_PIECE_BYTES))
+                    piece = channel.recv(_PIECE_BYTES)
+                    if not piece:
+                        raise httpx.ReadError("the server closed the connection")
+                    connection.receive_data(piece)
         except TimeoutError as error:
             raise httpx.ReadTimeout(str(error)) from error
         except OSError as error:
             raise httpx.ReadError(str(error)) from error
         except h11.RemoteProtocolError as error:
-            if connection.their_state is h11.MUST_CLOSE or not connection.trailing_data[0]:
-                raise httpx.ReadError(str(error)) from error
             raise httpx.RemoteProtocolError(str(error)) from error
 
     def _left(self, timeout: type[httpx.TimeoutException]) -> float:

@@ -1,0 +1,128 @@
+"""Who answers at an address, against real servers on loopback that answer byte for byte what the test says."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from ipaddress import ip_address
+
+import pytest
+
+from httpservers import NOT_FOUND, LittleHttpServer, as_mock
+from imds_shim.answer import Answer, NoAnswerError
+from imds_shim.deadline import Deadline
+from imds_shim.probe import who_answers
+
+
+def ask(server: LittleHttpServer, seconds: float = 5) -> Answer:
+    return who_answers(ip_address(server.address), server.port, Deadline(seconds))
+
+
+def only(prefix: bytes, answer: bytes) -> LittleHttpServer:
+    return LittleHttpServer(lambda head: answer if head.startswith(prefix) else NOT_FOUND)
+
+
+def test_imds_mock_says_which_one_it_is() -> None:
+    with LittleHttpServer(as_mock) as server:
+        assert ask(server) == Answer("mock", "one", "imds-mock one")
+    (head,) = server.requests
+    assert head.startswith(b"GET / HTTP/1.1\r\n")
+    assert b"\r\nhost: 127.0.0.1:" in head.lower()
+
+
+def test_over_ipv6() -> None:
+    with LittleHttpServer(as_mock, "::1") as server:
+        assert ask(server).mock_id == "one"
+    assert f"\r\nhost: [::1]:{server.port}\r\n".encode() in server.requests[0].lower()
+
+
+def test_each_probe_has_a_nonce_of_its_own() -> None:
+    with LittleHttpServer(as_mock) as server:
+        ask(server)
+        ask(server)
+    nonces = {line for head in server.requests for line in head.split(b"\r\n") if b"probe" in line.lower()}
+    assert len(nonces) == 2
+
+
+def test_a_token_with_its_lifetime_makes_an_imds() -> None:
+    token = b"HTTP/1.1 200 OK\r\nX-Aws-Ec2-Metadata-Token-Ttl-Seconds: 1\r\nContent-Length: 3\r\n\r\nabc"
+    with only(b"PUT /latest/api/token ", token) as server:
+        assert ask(server) == Answer("imds", None, "200 OK")
+    assert b"x-aws-ec2-metadata-token-ttl-seconds: 1" in server.requests[1].lower()
+
+
+@pytest.mark.parametrize("status", ["200 OK", "401 Unauthorized"])
+def test_the_metadata_root_makes_an_imds(status: str) -> None:
+    answer = f"HTTP/1.1 {status}\r\nServer: EC2ws\r\nContent-Length: 0\r\n\r\n".encode()
+    with only(b"GET /latest/meta-data/ ", answer) as server:
+        assert ask(server) == Answer("imds", None, f"{status} (Server: EC2ws)")
+
+
+def test_a_token_without_its_lifetime_is_not_enough() -> None:
+    with only(b"PUT ", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as server:
+        assert ask(server).kind == "other"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (NOT_FOUND, "404 Not Found (Server: nginx/1.25)"),
+        (b"HTTP/1.1 403 connecting to 169.254.169.254:80\r\nContent-Length: 0\r\n\r\n", "403 connecting to 169.254"),
+        (b"HTTP/1.0 503 Service Unavailable\r\n\r\n", "503 Service Unavailable"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", "204 No Content"),
+    ],
+)
+def test_something_else_is_named(answer: bytes, said: str) -> None:
+    with LittleHttpServer(lambda _: answer) as server:
+        found = ask(server)
+    assert found.kind == "other"
+    assert found.said.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"", "closes the connection without an answer"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "answers, but not in HTTP"),
+        (b"HTTP/1.1 200 OK\r\nnot a header\r\n\r\n", "answers, but not in HTTP"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000, "answers, but not in HTTP"),
+        (b"HTTP/1.1 200", "closes the connection without an answer"),
+    ],
+)
+def test_what_is_no_answer_is_said(answer: bytes, reason: str) -> None:
+    with LittleHttpServer(lambda _: answer) as server, pytest.raises(NoAnswerError, match=reason):
+        ask(server)
+
+
+def test_a_server_that_hangs_after_accept_is_given_up_in_time() -> None:
+    deadline = Deadline(0.2)
+    with LittleHttpServer(lambda _: None) as server:
+        with pytest.raises(NoAnswerError, match="accepts the connection and then does not answer"):
+            who_answers(ip_address("127.0.0.1"), server.port, deadline)
+        assert 0.2 <= deadline.elapsed() < 0.7
+
+
+def test_a_refused_connection_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(NoAnswerError, match="refuses the connection"):
+        who_answers(ip_address("127.0.0.1"), port, Deadline(5))
+
+
+def test_a_connection_attempt_without_answer_is_given_up_in_time() -> None:
+    # A listener whose queue is full drops further attempts, as a host that is not there does.
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        stack.enter_context(socket.create_connection(listener.getsockname()))
+        deadline = Deadline(0.2)
+        with pytest.raises(NoAnswerError, match="does not answer the connection attempt"):
+            who_answers(ip_address("127.0.0.1"), listener.getsockname()[1], deadline)
+        assert 0.2 <= deadline.elapsed() < 0.7
+
+
+def test_a_proxy_in_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    with LittleHttpServer(as_mock) as server, LittleHttpServer(lambda _: NOT_FOUND) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("all_proxy", f"http://127.0.0.1:{proxy.port}")
+        assert ask(server).kind == "mock"
+    assert proxy.requests == []
