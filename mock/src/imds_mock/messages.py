@@ -103,6 +103,9 @@ class Response(msgspec.Struct, frozen=True):
         hop_limit: IP TTL (IPv6 hop limit) of the packets that carry this answer; None is the system's own.
         delivery: What becomes of the answer.
         counted: Whether the request counts as a metadata call (a probe does not).
+        delay_seconds: How long the answer is held back.
+        cut_after: How many bytes of the body are sent before the connection ends; None sends it whole.
+        faults: The faults that made the answer what it is, by id.
     """
 
     head: Head
@@ -111,6 +114,9 @@ class Response(msgspec.Struct, frozen=True):
     hop_limit: int | None = None
     delivery: Delivery = Delivery.SEND
     counted: bool = True
+    delay_seconds: float = 0.0
+    cut_after: int | None = None
+    faults: tuple[str, ...] = ()
 
     @property
     def status(self) -> int:
