@@ -104,3 +104,25 @@ def test_a_label_replaces_the_name_in_the_listing_only() -> None:
 def test_a_path_that_cannot_be_is_refused(bad: dict[str, Leaf]) -> None:
     with pytest.raises(ValueError, match="metadata path"):
         Tree(bad)
+
+
+def test_a_leaf_that_branches_answers_for_its_path_and_is_listed_twice() -> None:
+    own, below = Leaf(b"role", branches=True), Leaf(b"keys")
+    for order in ({"a/b": own, "a/b/role": below}, {"a/b/role": below, "a/b": own}):
+        tree = Tree(order)
+        assert (found := tree.lookup(LATEST, "a/b", 0)) is not None
+        assert found.body == b"role"
+        assert (listing := tree.lookup(LATEST, "a", 0)) is not None
+        assert listing.body == b"b\nb/"
+        assert (inner := tree.lookup(LATEST, "a/b/role", 0)) is not None
+        assert inner.body == b"keys"
+    with pytest.raises(ValueError, match="cannot hold a value"):
+        Tree({"a/b": Leaf(b"role"), "a/b/role": below})
+
+
+def test_an_always_listed_leaf_stands_in_its_listing_while_it_is_absent() -> None:
+    tree = Tree({"spot/action": Leaf(lambda now: b"stop" if now >= 100 else None, always_listed=True)})
+    assert tree.lookup(LATEST, "spot/action", 0) is None
+    assert (listing := tree.lookup(LATEST, "spot", 0)) is not None
+    assert listing.body == b"action"
+    assert listing.lasting

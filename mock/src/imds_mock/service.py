@@ -66,7 +66,7 @@ class Service:
             return self._put(request, snapshot, now)
         names_token = request.path == TOKEN_PATH and not request.trailing_slash
         if request.method in _READING and not names_token:
-            return self._read(request, snapshot, now)
+            return self._read(request, snapshot, caller, now)
         allow = _TOKEN_METHODS if names_token else snapshot.options.data_path_allow
         return answers.refusal(200 if request.method == "OPTIONS" else 405, allow=allow)
 
@@ -78,7 +78,7 @@ class Service:
             return answers.refusal(403)
         ttl = request.headers.get(TOKEN_TTL_HEADER, "")
         if not _DIGITS.fullmatch(ttl) or not MIN_TTL_SECONDS <= int(ttl) <= MAX_TTL_SECONDS:
-            return answers.page(400, options.bad_request_content_type)
+            return snapshot.profile.pages.get(400) or answers.page(400, options.bad_request_content_type)
         hop_limit = options.http_put_response_hop_limit
         lost = options.container_hops >= (hop_limit or DEFAULT_HOP_LIMIT)
         return Response(
@@ -89,16 +89,16 @@ class Service:
             delivery=Delivery(options.hop_limit_effect) if lost else Delivery.SEND,
         )
 
-    def _read(self, request: Request, snapshot: Snapshot, now: float) -> Response:
+    def _read(self, request: Request, snapshot: Snapshot, caller: str, now: float) -> Response:
         token = request.headers.get(TOKEN_HEADER)
         if token is None:
             if snapshot.options.http_tokens == "required":
-                return answers.refusal(401)
-            return snapshot.rendered.get(request.path) or _look_up(request.path, snapshot, now)
+                return snapshot.profile.pages.get(401) or answers.refusal(401)
+            return snapshot.rendered.get(request.path) or _look_up(request.path, snapshot, caller, now)
         left = self._tokens.remaining_seconds(token, now, snapshot.instance)
         if left is None:
-            return answers.refusal(401)
-        found = snapshot.rendered.get(request.path) or _look_up(request.path, snapshot, now)
+            return snapshot.profile.pages.get(401) or answers.refusal(401)
+        found = snapshot.rendered.get(request.path) or _look_up(request.path, snapshot, caller, now)
         return Response(found.head, found.body, left)
 
 
@@ -112,16 +112,19 @@ def _refuse_at_once(request: Request, caller: str, options: MetadataOptions) -> 
     return None
 
 
-def _look_up(path: str, snapshot: Snapshot, now: float) -> Response:
+def _look_up(path: str, snapshot: Snapshot, caller: str, now: float) -> Response:
+    profile = snapshot.profile
+    end = profile.listing_ends.get(path, b"")
     if path == "/":
-        answer = answers.content("\n".join(snapshot.versions).encode(), "text/plain", snapshot.started)
+        answer = answers.content("\n".join(snapshot.versions).encode() + end, "text/plain", snapshot.started)
         return _remember(path, answer, snapshot)
     version, _, inner = path[1:].partition("/")
     found = snapshot.tree.lookup(version, inner, now) if version in snapshot.versions else None
-    if found is None:
-        return answers.page(404, snapshot.options.not_found_content_type)
+    admits = profile.admissions.get(path)
+    if (admits is not None and not admits(caller)) or found is None:
+        return profile.pages.get(404) or answers.page(404, snapshot.options.not_found_content_type)
     modified = snapshot.started if found.modified is None else found.modified
-    answer = answers.content(found.body, found.content_type, modified)
+    answer = answers.content(found.body + end, found.content_type, modified)
     return _remember(path, answer, snapshot) if found.lasting else answer
 
 

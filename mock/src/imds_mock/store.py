@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from imds_mock.profiles import IMDS, Profile
 from imds_mock.tree import VERSIONS, Leaf, Tree
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Snapshot:
         instance: What session tokens are bound to: the instance id.
         started: Start of the instance in seconds since the epoch.
         versions: What `GET /` lists.
+        profile: What differs from the real service.
         rendered: Answers that hold as long as the snapshot does, by path; filled while serving.
     """
 
@@ -37,6 +39,7 @@ class Snapshot:
     instance: bytes
     started: float
     versions: tuple[str, ...] = VERSIONS
+    profile: Profile = IMDS
     rendered: dict[str, Response] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod

@@ -41,12 +41,16 @@ class Leaf:
         content_type: The `Content-Type` header, exactly.
         since: The metadata version that introduced the leaf; `1.0` sorts before every date, `latest` after.
         modified: Seconds since the epoch for `Last-Modified`, or a function of the time; None means instance start.
+        always_listed: It stands in its listing while it is absent, too (the real service never does that).
+        branches: Other paths may lie below it; its parent lists both `name` and `name/` (nor that).
     """
 
     body: Body
     content_type: str = "text/plain"
     since: str = "1.0"
     modified: Moment | None = None
+    always_listed: bool = False
+    branches: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,10 @@ class Found:
 
 
 class _Category:
-    __slots__ = ("children", "lasting", "names", "since")
+    __slots__ = ("children", "lasting", "names", "own", "since")
 
-    def __init__(self) -> None:
+    def __init__(self, own: Leaf | None = None) -> None:
+        self.own = own
         self.children: dict[str, _Category | Leaf] = {}
         self.names: dict[str, str] = {}
         self.since = LATEST
@@ -117,6 +122,8 @@ class Tree:
         node = self._nodes.get(path)
         if node is None or node.since > version:
             return None
+        if isinstance(node, _Category) and node.own is not None:
+            node = node.own
         if isinstance(node, _Category):
             listing = "\n".join(self._listing(node, version, now))
             return Found(listing.encode(), "text/plain", None, node.lasting) if listing else None
@@ -136,11 +143,17 @@ class Tree:
         for part in parents:
             walked = f"{walked}/{part}" if walked else part
             child = category.children.setdefault(part, _Category())
-            if isinstance(child, Leaf):
+            if isinstance(child, Leaf) and child.branches:
+                child = category.children[part] = _Category(child)
+            elif isinstance(child, Leaf):
                 raise ValueError(f"the metadata path {walked!r} cannot hold a value and {path!r} below it")  # noqa: TRY004 - the mapping is wrong, not a type
             self._nodes[walked] = child
             category = child
-        if name in category.children:
+        existing = category.children.get(name)
+        if isinstance(existing, _Category) and leaf.branches:
+            existing.own = leaf
+            return
+        if existing is not None:
             raise ValueError(f"the metadata path {path!r} cannot hold a value and other paths below it")
         category.children[name] = leaf
         self._nodes[path] = leaf
@@ -151,10 +164,14 @@ class Tree:
             if isinstance(child, _Category):
                 self._name_children(child_path, child, labels)
                 category.names[name] = labels.get(child_path) or (f"{name}/" if path else name)
+                if child.own is not None:
+                    category.names[name] = f"{name}\n{name}/"
+                    child.since = min(child.since, child.own.since)
+                    child.lasting = child.lasting and _is_lasting(child.own)
                 category.lasting = category.lasting and child.lasting
             else:
                 category.names[name] = name
-                category.lasting = category.lasting and _is_lasting(child)
+                category.lasting = category.lasting and (child.always_listed or _is_lasting(child))
             category.since = min(category.since, child.since)
         category.children = dict(sorted(category.children.items()))
 
@@ -167,8 +184,8 @@ class Tree:
         if node.since > version:
             return False
         if isinstance(node, _Category):
-            return any(self._is_present(child, version, now) for child in node.children.values())
-        return not callable(node.body) or node.body(now) is not None
+            return node.own is not None or any(self._is_present(x, version, now) for x in node.children.values())
+        return node.always_listed or not callable(node.body) or node.body(now) is not None
 
 
 def _is_lasting(leaf: Leaf) -> bool:
