@@ -146,7 +146,7 @@ class Tree:
             if isinstance(child, Leaf) and child.branches:
                 child = category.children[part] = _Category(child)
             elif isinstance(child, Leaf):
-                raise ValueError(f"the metadata path {walked!r} cannot hold a value and {path!r} below it")  # noqa: TRY004 - the mapping is wrong, not a type
+                raise ValueError(f"the metadata path {walked!r} cannot hold a value and {path!r} below it")
             self._nodes[walked] = child
             category = child
         existing = category.children.get(name)
