@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -25,9 +24,9 @@ class Profile:
     """
 
     name: str
-    pages: Mapping[int, Response] = MappingProxyType({})
-    listing_ends: Mapping[str, bytes] = MappingProxyType({})
-    admissions: Mapping[str, Callable[[str], bool]] = MappingProxyType({})
+    pages: Mapping[int, Response] = field(default_factory=dict)
+    listing_ends: Mapping[str, bytes] = field(default_factory=dict)
+    admissions: Mapping[str, Callable[[str], bool]] = field(default_factory=dict)
 
 
 IMDS: Final = Profile("imds")
