@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imds_shim.config import ShimConfig
+    from imds_shim.privileges import Plan
 
 _INTERNAL_ERROR = 1
 
@@ -70,25 +71,34 @@ def _start(config: ShimConfig, environ: Sequence[bytes], say: Log) -> int:
     interrupts.install()
     for sentence in configuration.warnings(environ):
         say.warning(sentence)
+    planned = None if config.action == "init" else _privileges(config, say)
     undo = contextlib.ExitStack()
     try:
         Start(config, RealNetwork(), RealKernel(), undo, say).run(Deadline(config.timeout_seconds))
-        if config.action == "init":
+        if planned is None:
             return 0
         from imds_shim.handoff import hand_off  # noqa: PLC0415 - the last step
 
-        hand_off(
-            config.command,
-            environ,
-            user=config.user,
-            keep_caps=config.keep_caps,
-            drop_caps=config.drop_caps,
-            no_new_privs=config.no_new_privs,
-        )
+        hand_off(config.command, environ, planned)
     except BaseException:
         with interrupts.deferred():
             _take_back(undo, say)
         raise
+
+
+def _privileges(config: ShimConfig, say: Log) -> Plan:
+    """Decide what the command loses; raises here, before anything is touched, where that cannot be done."""
+    from imds_shim import handoff  # noqa: PLC0415 - only for a command
+
+    planned = handoff.plan(
+        user=config.user,
+        keep_caps=config.keep_caps,
+        drop_caps=config.drop_caps,
+        no_new_privs=config.no_new_privs,
+    )
+    for sentence in planned.warnings:
+        say.warning(sentence)
+    return planned
 
 
 def _take_back(undo: contextlib.ExitStack, say: Log) -> None:

@@ -1,0 +1,84 @@
+"""Who `MOCK_USER` is, read from the image's own passwd and group files, by the rules of gosu and `docker run --user`.
+
+Not by the C library's name service: in the relocatable tree that is another one than the image's, and a static image
+has none. Source of the rules: `GetExecUser` in github.com/moby/sys/user.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from .errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PASSWD = Path("/etc/passwd")
+GROUP = Path("/etc/group")
+LARGEST_ID = 2**31 - 1
+
+
+class Account(NamedTuple):
+    """The user and groups that the application runs as."""
+
+    uid: int
+    gid: int
+    supplementary: tuple[int, ...]
+
+
+def look_up(specification: str, passwd: Path = PASSWD, group: Path = GROUP) -> Account:
+    """Turn `name|uid[:group|gid]` into numbers.
+
+    A number needs no entry; then the group, if none is named, stays the shim's own. Supplementary groups are those that
+    list the user's name, and none when a group is named.
+
+    Raises:
+        ConfigError: a name that has no entry, or a number that is no id.
+    """
+    user, colon, wanted_group = specification.partition(":")
+    uid, name, gid = _user(user, passwd)
+    groups = list(_entries(group, fields=4))
+    if not colon:
+        named = [int(fields[2]) for fields in groups if name is not None and name in fields[3].split(",")]
+        return Account(uid, gid, tuple(dict.fromkeys(named)))
+    number = _id(wanted_group, "group")
+    for fields in groups:
+        if (fields[0] == wanted_group) if number is None else (int(fields[2]) == number):
+            return Account(uid, int(fields[2]), ())
+    if number is None:
+        raise ConfigError(f"MOCK_USER names the group {wanted_group!r}, which is not in {group}; use its number")
+    return Account(uid, number, ())
+
+
+def _user(user: str, passwd: Path) -> tuple[int, str | None, int]:
+    number = _id(user, "user")
+    for fields in _entries(passwd, fields=7):
+        if (fields[0] == user) if number is None else (int(fields[2]) == number):
+            return int(fields[2]), fields[0], int(fields[3])
+    if number is None:
+        raise ConfigError(f"MOCK_USER names the user {user!r}, who is not in {passwd}; use the number of the user")
+    return number, None, os.getgid()
+
+
+def _id(text: str, kind: str) -> int | None:
+    """The number that `text` is, or None for a name."""
+    if not (text.isascii() and text.isdigit()):
+        return None
+    if int(text) > LARGEST_ID:
+        raise ConfigError(f"MOCK_USER names the {kind} {text}, which is larger than {LARGEST_ID}")
+    return int(text)
+
+
+def _entries(path: Path, fields: int) -> Iterator[list[str]]:
+    """Lines with at least that many fields and whole numbers where ids belong; others are passed over."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return
+    for line in text.splitlines():
+        entry = line.strip().split(":")
+        ids = entry[2:4] if fields > 4 else entry[2:3]  # noqa: PLR2004 - passwd has seven fields, group four
+        if len(entry) >= fields and all(value.isascii() and value.isdigit() for value in ids):
+            yield entry

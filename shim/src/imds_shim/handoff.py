@@ -1,0 +1,139 @@
+"""The end of the shim: the process becomes the application, as if the container had started that directly.
+
+What exec keeps is put back as it was received: CPython ignores SIGPIPE and SIGXFSZ, and ignored signals survive exec,
+so both get their default action again (what they were before CPython started cannot be known; container runtimes start
+programs with the default). Everything else is untouched: the mask, other ignored signals, the working directory, umask,
+limits, descriptors (every one that CPython opens is closed by exec) and the environment, which is handed on as the raw
+entries that were received.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import signal
+from typing import TYPE_CHECKING, NoReturn
+
+from . import accounts, privileges
+from .errors import CommandNotExecutableError, CommandNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from .errors import CommandError
+    from .privileges import Plan
+
+IGNORED_BY_CPYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+DEFAULT_PATH = b"/bin:/usr/bin"  # execvp(3), when the environment has no PATH
+GO_ON_SEARCHING = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT, errno.EACCES}
+
+
+def plan(*, user: str | None, keep_caps: bool, drop_caps: AbstractSet[str], no_new_privs: bool) -> Plan:
+    """Decide what to give up, before anything is touched; arguments as in `accounts.look_up` and `privileges.plan`.
+
+    Raises:
+        ConfigError: there is no such user.
+        PrivilegeError: what should be given up cannot be.
+    """
+    return privileges.plan(
+        privileges.Identity.current(),
+        None if user is None else accounts.look_up(user),
+        keep_caps=keep_caps,
+        drop_caps=drop_caps,
+        no_new_privs=no_new_privs,
+    )
+
+
+def hand_off(command: Sequence[bytes], environ: Sequence[bytes], planned: Plan) -> NoReturn:
+    """Give up privileges and execute `command`; returns only by raising.
+
+    Args:
+        command: the program and its arguments; a name without a slash is looked up in the PATH of `environ`.
+        environ: raw entries, usually `NAME=value`, handed on in order, byte for byte, duplicates included.
+        planned: what to give up.
+
+    Raises:
+        PrivilegeError: the kernel refused a step of the plan.
+        CommandNotFoundError, CommandNotExecutableError: the command did not run; the shim can still take away what it
+            set.
+    """
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    handlers = _handlers()
+    try:
+        privileges.apply(planned)
+        if not signal.sigpending() & handlers.keys():
+            # From here on a signal does what it does to the application before that has set itself up.
+            for number in handlers:
+                signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            failure = _execute(command, environ)
+            privileges.regain()
+            raise failure
+        privileges.regain()
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        # A signal that arrived meanwhile is now seen by its handler, which raises.
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    raise AssertionError("a pending signal whose handler does not raise")  # pragma: no cover
+
+
+def _handlers() -> dict[signal.Signals, Callable[..., object] | int]:
+    """What must not reach the application: Python's own handlers, and what CPython ignores."""
+    found: dict[signal.Signals, Callable[..., object] | int] = {}
+    for number in signal.Signals:
+        handler = signal.getsignal(number)
+        if callable(handler) or (number in IGNORED_BY_CPYTHON and handler is signal.SIG_IGN):
+            found[number] = handler
+    return found
+
+
+def _execute(command: Sequence[bytes], environ: Sequence[bytes]) -> CommandError:
+    """Try to execute; returns why that failed."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    arguments = (ctypes.c_char_p * (len(command) + 1))(*command, None)
+    entries = (ctypes.c_char_p * (len(environ) + 1))(*environ, None)
+    code, found = errno.ENOENT, b""
+    for candidate in _candidates(command[0], environ):
+        libc.execve(candidate, arguments, entries)
+        reason = ctypes.get_errno()
+        if reason not in GO_ON_SEARCHING or (reason == errno.ENOENT and os.path.lexists(candidate)):
+            return _failure(command[0], candidate, reason)
+        # A directory of PATH that this user may not search says the same of every name.
+        if reason == errno.EACCES and (b"/" in command[0] or os.path.lexists(candidate)):
+            code, found = reason, candidate
+    return _failure(command[0], found, code)
+
+
+def _candidates(name: bytes, environ: Sequence[bytes]) -> Iterator[bytes]:
+    if b"/" in name:
+        yield name
+    elif name:
+        for directory in _path(environ).split(b":"):
+            yield b"/".join((directory or b".", name))
+
+
+def _path(environ: Sequence[bytes]) -> bytes:
+    return next((entry[len(b"PATH=") :] for entry in environ if entry.startswith(b"PATH=")), DEFAULT_PATH)
+
+
+def _failure(name: bytes, candidate: bytes, code: int) -> CommandError:
+    shown = repr(os.fsdecode(candidate or name))
+    if not candidate:
+        where = "does not exist" if b"/" in name else "is not in PATH"
+        return CommandNotFoundError(f"the command {shown} {where}.")
+    if code == errno.EACCES:
+        kind = "a directory" if os.path.isdir(candidate) else f"not executable for user {os.geteuid()}"  # noqa: PTH112 - pathlib takes no bytes
+        return CommandNotExecutableError(f"the command {shown} is {kind}.")
+    if code == errno.ENOENT:
+        return CommandNotExecutableError(
+            f"the command {shown} exists, but the interpreter or loader that it names does not (its first line, or an "
+            "image with another C library)."
+        )
+    if code == errno.ENOEXEC:
+        return CommandNotExecutableError(
+            f"the command {shown} is neither a program for this machine nor a script that begins with #!."
+        )
+    return CommandNotExecutableError(f"the command {shown} cannot be executed: {os.strerror(code)}.")

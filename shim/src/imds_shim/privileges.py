@@ -1,0 +1,208 @@
+"""What the application may do: its user and its capabilities, given up in the order in which each step is allowed.
+
+`plan` decides from what there is, without touching anything, so that a start which cannot work ends before the network
+is changed; `apply` does it, through the C library's own calls. Rules from capabilities(7), section "Transformation of
+capabilities during execve()".
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from . import capabilities
+from .errors import PrivilegeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from collections.abc import Set as AbstractSet
+
+    from .accounts import Account
+    from .capabilities import CapabilitySets
+
+PR_SET_KEEPCAPS = 8
+PR_CAPBSET_DROP = 24
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+CAPABILITY_VERSION_3 = 0x20080522
+NEEDED_BY_THE_SHIM = frozenset({"NET_ADMIN"})
+TO_TAKE_BACK = frozenset({"NET_ADMIN", "NET_RAW"})
+
+
+class Identity(NamedTuple):
+    """What a process is, as far as the kernel's permission checks go."""
+
+    uid: int
+    gid: int
+    groups: frozenset[int]
+    sets: CapabilitySets
+
+    @classmethod
+    def current(cls) -> Identity:
+        """This process."""
+        return cls(os.geteuid(), os.getegid(), frozenset(os.getgroups()), capabilities.read_sets())
+
+
+class Plan(NamedTuple):
+    """What to give up before the application is executed; masks have bit n for capability number n."""
+
+    account: Account | None  # None: the user stays
+    bounding: int  # to drop from the bounding set
+    inheritable: int  # what stays in the inheritable set
+    permitted: int  # what stays in the permitted set until exec, which then computes the application's own
+    effective: int  # what stays in the effective set, with whose rights the program's file is looked up
+    no_new_privs: bool
+    warnings: tuple[str, ...]
+
+
+def plan(
+    now: Identity,
+    account: Account | None,
+    *,
+    keep_caps: bool = False,
+    drop_caps: AbstractSet[str] = frozenset(),
+    no_new_privs: bool = False,
+) -> Plan:
+    """Decide what to give up.
+
+    Args:
+        now: what the shim is.
+        account: whom the application runs as; None leaves the user alone.
+        keep_caps: leave the application the capability that only the shim needed.
+        drop_caps: names without `CAP_` that the application must not have either.
+        no_new_privs: no program that the application executes can gain privileges.
+
+    Raises:
+        PrivilegeError: the shim may not give up what it should; the sentence names the missing capability.
+    """
+    if account is not None and _is(now, account):
+        account = None
+    sets = now.sets
+    drop = _mask(drop_caps | (frozenset() if keep_caps else NEEDED_BY_THE_SHIM))
+    becomes_other = account is not None and account.uid != 0
+    if account is not None:
+        _check_switch(now, account)
+    in_bounding = sets.bounding & drop
+    may_drop = not sets.missing("SETPCAP")
+    limited = bool(in_bounding) and not may_drop
+    warnings: tuple[str, ...] = ()
+    if limited and (becomes_other or now.uid != 0):
+        sentence = (
+            f"{_names(in_bounding)} stays in the bounding set of the application, because dropping it needs SETPCAP; "
+            "all its other sets are without it (`cap_add: [SETPCAP]` clears this one, too)"
+        )
+        warnings = (sentence,)
+    elif limited and not no_new_privs:
+        raise PrivilegeError(
+            f"{_names(in_bounding)} cannot be taken from an application that runs as root without SETPCAP: add "
+            "`cap_add: [SETPCAP]` in the compose file, or set MOCK_NO_NEW_PRIVS=1 or MOCK_USER, or leave it to the "
+            "application with MOCK_KEEP_CAPS=1."
+        )
+    if becomes_other:
+        inheritable, permitted, effective = 0, sets.permitted & _mask(TO_TAKE_BACK), 0
+    else:
+        inheritable, permitted, effective = sets.inheritable & ~drop, sets.permitted, sets.effective & ~drop
+        if limited:
+            # Root gets back at exec what the bounding set holds, unless no_new_privs limits it to what it has now.
+            permitted &= ~drop
+    return Plan(
+        account=account,
+        bounding=in_bounding if may_drop else 0,
+        inheritable=inheritable,
+        permitted=permitted,
+        effective=effective,
+        no_new_privs=no_new_privs,
+        warnings=warnings,
+    )
+
+
+def apply(planned: Plan) -> None:
+    """Give up what was planned: bounding, ambient, groups, gid, uid, the other sets.
+
+    Exec itself empties the permitted set of another user, and computes root's from the bounding set. So what is needed
+    to take the rule away again stays permitted until then, for `regain` after an exec that failed; it is not effective,
+    and the program's file is looked up with the application's rights.
+
+    Raises:
+        PrivilegeError: the kernel refused a step.
+    """
+    account = planned.account
+    for number in _numbers(planned.bounding):
+        _call(f"dropping {capabilities.NAMES[number]} from the bounding set", _prctl, PR_CAPBSET_DROP, number)
+    if account is not None:
+        if account.uid != 0:
+            _call("clearing the ambient set", _prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+            _call("keeping capabilities until exec", _prctl, PR_SET_KEEPCAPS, 1)
+        # Groups before the user: afterwards the right to set them is gone.
+        if frozenset(os.getgroups()) != frozenset(account.supplementary):
+            _call(f"setting the groups {account.supplementary}", os.setgroups, list(account.supplementary))
+        _call(f"becoming group {account.gid}", os.setresgid, account.gid, account.gid, account.gid)
+        _call(f"becoming user {account.uid}", os.setresuid, account.uid, account.uid, account.uid)
+    _call("setting the capabilities", _capset, planned.permitted, planned.effective, planned.inheritable)
+    if planned.no_new_privs:
+        _call("setting no_new_privs", _prctl, PR_SET_NO_NEW_PRIVS, 1)
+
+
+def regain() -> None:
+    """Make effective again what is still permitted: exec has failed, and the rule is to be taken away."""
+    sets = capabilities.read_sets()
+    _call("setting the capabilities", _capset, sets.permitted, sets.permitted, sets.inheritable)
+
+
+def _is(now: Identity, account: Account) -> bool:
+    return (now.uid, now.gid, now.groups) == (account.uid, account.gid, frozenset(account.supplementary))
+
+
+def _check_switch(now: Identity, account: Account) -> None:
+    needed = ["SETUID"] if account.uid != now.uid else []
+    if account.gid != now.gid or now.groups != frozenset(account.supplementary):
+        needed.append("SETGID")
+    missing = now.sets.missing(*needed)
+    if missing:
+        what = " and ".join(missing)
+        raise PrivilegeError(
+            f"MOCK_USER={account.uid}:{account.gid} needs {what}, missing here: "
+            f"{capabilities.how_to_get(missing, now.sets)}."
+        )
+
+
+def _mask(names: Iterable[str]) -> int:
+    return sum(1 << capabilities.NUMBERS[name] for name in names)
+
+
+def _numbers(mask: int) -> list[int]:
+    return [number for number in range(len(capabilities.NAMES)) if mask >> number & 1]
+
+
+def _names(mask: int) -> str:
+    return ", ".join(capabilities.NAMES[number] for number in _numbers(mask))
+
+
+def _call(what: str, function: Callable[..., object], *arguments: object) -> None:
+    try:
+        function(*arguments)
+    except OSError as error:
+        # setuid and its kin say so of a number that the container's user namespace does not map.
+        hint = " (an id that this container does not have)" if error.errno == errno.EINVAL else ""
+        raise PrivilegeError(f"{what} for the application failed: {error.strerror}{hint}.") from error
+
+
+def _prctl(option: int, argument: int) -> None:
+    unused = ctypes.c_ulong(0)
+    _checked(ctypes.CDLL(None, use_errno=True).prctl(option, ctypes.c_ulong(argument), unused, unused, unused))
+
+
+def _capset(permitted: int, effective: int, inheritable: int) -> None:
+    header = struct.pack("=Ii", CAPABILITY_VERSION_3, 0)
+    low, high = ([value >> shift & 0xFFFFFFFF for value in (effective, permitted, inheritable)] for shift in (0, 32))
+    _checked(ctypes.CDLL(None, use_errno=True).capset(header, struct.pack("=6I", *low, *high)))
+
+
+def _checked(result: int) -> None:
+    if result != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
