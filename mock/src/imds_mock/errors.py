@@ -49,3 +49,9 @@ class ListenError(MockError):
             self.exit_code = EX_OSERR
             advice = os.strerror(cause.errno) if cause.errno else str(cause)
         super().__init__(f"cannot listen on {address}: {advice}")
+
+
+class ProbeError(MockError):
+    """No imds-mock answers where one was looked for."""
+
+    exit_code = 1

@@ -1,0 +1,56 @@
+"""The probe as a program: does a mock answer here? Used as the image's health check, so it imports next to nothing.
+
+The probe is answered whatever the metadata options, events and faults say, and counts as no metadata call.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from typing import Final
+
+from imds_mock.errors import ProbeError
+
+_MAX_ANSWER: Final = 4096
+
+
+def probe(url: str, timeout_seconds: float) -> str:
+    """Ask a mock who it is.
+
+    Args:
+        url: `http://HOST[:PORT]`, an IPv6 address in brackets; a path is ignored.
+        timeout_seconds: For the connection, and again for each part of the answer.
+
+    Returns:
+        The id that the mock made when it started.
+
+    Raises:
+        ProbeError: The URL is none, nobody answers, or the one who answers is no imds-mock.
+    """
+    host, port = _address(url)
+    request = f"GET / HTTP/1.1\r\nHost: {host}\r\nX-Imds-Mock-Probe: {secrets.token_hex(8)}\r\n\r\n"
+    answer = b""
+    try:
+        with socket.create_connection((host, port), timeout_seconds) as connection:
+            connection.sendall(request.encode("ascii"))
+            while len(answer) < _MAX_ANSWER and (part := connection.recv(_MAX_ANSWER)):
+                answer += part
+    except OSError as error:
+        raise ProbeError(f"{url} does not answer: {error}") from error
+    status_line, *lines = answer.decode("latin-1").split("\r\n")
+    fields = dict(line.lower().split(": ", 1) for line in lines if ": " in line)
+    if " 204 " not in status_line or "x-imds-mock-id" not in fields:
+        raise ProbeError(f"{url} is answered by something that is not imds-mock: {status_line!r}")
+    return fields["x-imds-mock-id"]
+
+
+def _address(url: str) -> tuple[str, int]:
+    scheme, separator, rest = url.partition("://")
+    authority = rest.partition("/")[0]
+    host, colon, port = authority.rpartition(":")
+    if not colon or port.endswith("]"):
+        host, port = authority, "80"
+    host = host.removeprefix("[").removesuffix("]")
+    if scheme != "http" or not separator or not host or not port.isascii() or not port.isdigit():
+        raise ProbeError(f"{url!r} is no URL of the form http://HOST:PORT")
+    return host, int(port)
