@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from imds_mock import documents
 from imds_mock.events.armed import MAX_EVENTS, EventBook, EventState, TooManyEventsError, UnknownEventError
 from imds_mock.events.kinds import KINDS, AnyEvent
+from imds_mock.fields import FieldError
 from imds_mock.layers import lay
-from imds_mock.schedule import ScheduleError
 from imds_mock.tree import Leaf, Tree
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def test_several_events_lie_side_by_side() -> None:
 
 def test_not_after_may_be_missing_but_not_before_not_before() -> None:
     assert "NotAfter" not in entries(armed(event("maintenance", not_after=None)), SCHEDULED, T0)[0]
-    with pytest.raises(ScheduleError, match=r"not_after: .* is before not_before"):
+    with pytest.raises(FieldError, match=r"not_after: .* is before not_before"):
         armed(event("maintenance", not_before="2026-02-02T00:00:00Z", not_after="2026-02-01T00:00:00Z"))
 
 
@@ -278,7 +278,7 @@ def test_an_unknown_event_is_named(verb: str) -> None:
     ],
 )
 def test_a_bad_time_is_refused_when_the_event_is_armed(fields: dict[str, str], field: str) -> None:
-    with pytest.raises(ScheduleError) as raised:
+    with pytest.raises(FieldError) as raised:
         EventBook().arm(msgspec.convert(fields, AnyEvent), T0)
     assert raised.value.field == field
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.schedule import Scheduled, ScheduleError, Window, iso8601, read_duration, read_instant
+from imds_mock.fields import FieldError
+from imds_mock.schedule import Scheduled, Window, iso8601, read_duration, read_instant
 
 MOMENTS = st.integers(min_value=0, max_value=253402300799)
 
@@ -33,7 +34,7 @@ def test_a_duration_is_a_number_with_units_or_seconds(text: str | float, seconds
 
 @pytest.mark.parametrize("value", ["", "-3s", "soon", "3 s", "s", "1h-2m", -1, math.nan, math.inf, "inf", "4000d"])
 def test_what_is_no_duration_is_refused_by_the_name_of_its_field(value: str | float) -> None:
-    with pytest.raises(ScheduleError, match=r"^for: .* is not a duration; write it like 30s") as raised:
+    with pytest.raises(FieldError, match=r"^for: .* is not a duration; write it like 30s") as raised:
         read_duration("for", value)
     assert raised.value.field == "for"
 
@@ -52,7 +53,7 @@ def test_an_instant_counts_in_utc(text: str) -> None:
 
 @pytest.mark.parametrize("value", ["", "tomorrow", "2026-13-01T00:00:00Z", -1, math.inf, "0001-01-01T00:00:00+14:00"])
 def test_what_is_no_instant_is_refused_by_the_name_of_its_field(value: str | float) -> None:
-    with pytest.raises(ScheduleError, match=r"^at: .* is not a time; write it like 2026-01-31T12:00:00Z"):
+    with pytest.raises(FieldError, match=r"^at: .* is not a time; write it like 2026-01-31T12:00:00Z"):
         read_instant("at", value)
 
 
@@ -66,7 +67,7 @@ def test_in_at_and_for_place_the_window() -> None:
 
 
 def test_in_and_at_together_are_refused() -> None:
-    with pytest.raises(ScheduleError, match="either `in` or `at`"):
+    with pytest.raises(FieldError, match="either `in` or `at`"):
         Scheduled(in_=1, at=1).window(0.0)
 
 

@@ -14,6 +14,8 @@ from typing import Final
 
 import msgspec
 
+from imds_mock.fields import FieldError
+
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
@@ -24,15 +26,6 @@ Duration = float | str
 
 Instant = float | str
 """Seconds since the epoch, or ISO 8601 text."""
-
-
-class ScheduleError(ValueError):
-    """A time or duration that cannot be read; says which field and what it should look like."""
-
-    def __init__(self, field: str, sentence: str) -> None:
-        super().__init__(f"{field}: {sentence}")
-        self.field = field
-        self.sentence = sentence
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -67,10 +60,10 @@ class Scheduled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, r
         """The span of time that the fields mean when they are read at `now` (seconds since the epoch).
 
         Raises:
-            ScheduleError: A field cannot be read, or `in` and `at` are both given.
+            FieldError: A field cannot be read, or `in` and `at` are both given.
         """
         if self.in_ is not None and self.at is not None:
-            raise ScheduleError("at", "give either `in` or `at`, not both")
+            raise FieldError("at", "give either `in` or `at`, not both")
         start = now
         if self.in_ is not None:
             start = now + read_duration("in", self.in_)
@@ -90,7 +83,7 @@ def read_duration(field: str, value: Duration) -> float:
         Seconds, 0 or more.
 
     Raises:
-        ScheduleError: The value is negative, not finite, over ten years or not a duration at all.
+        FieldError: The value is negative, not finite, over ten years or not a duration at all.
     """
     if isinstance(value, str):
         text = value.strip()
@@ -104,7 +97,7 @@ def read_duration(field: str, value: Duration) -> float:
     else:
         seconds = float(value)
     if not 0 <= seconds <= _LONGEST_SECONDS:
-        raise ScheduleError(field, f"{value!r} is not a duration; write it like 30s, 2m, 1h30m or 250ms")
+        raise FieldError(field, f"{value!r} is not a duration; write it like 30s, 2m, 1h30m or 250ms")
     return seconds
 
 
@@ -119,7 +112,7 @@ def read_instant(field: str, value: Instant) -> float:
         Seconds since the epoch.
 
     Raises:
-        ScheduleError: It is no instant between 1970 and 9999.
+        FieldError: It is no instant between 1970 and 9999.
     """
     if isinstance(value, str):
         try:
@@ -130,7 +123,7 @@ def read_instant(field: str, value: Instant) -> float:
     else:
         seconds = float(value)
     if not 0 <= seconds < 253402300800:  # noqa: PLR2004 - the end of the year 9999, past which no date can be written
-        raise ScheduleError(field, f"{value!r} is not a time; write it like 2026-01-31T12:00:00Z")
+        raise FieldError(field, f"{value!r} is not a time; write it like 2026-01-31T12:00:00Z")
     return seconds
 
 

@@ -80,7 +80,7 @@ class EventBook(msgspec.Struct, frozen=True):
             now: Seconds since the epoch.
 
         Raises:
-            ScheduleError: A time among its fields cannot be read.
+            FieldError: A time among its fields cannot be read.
             TooManyEventsError: Over `MAX_EVENTS`.
         """
         if len(self.events) >= MAX_EVENTS:
@@ -134,7 +134,7 @@ class EventBook(msgspec.Struct, frozen=True):
             at: When it starts; without either it starts now.
 
         Raises:
-            ScheduleError: The start cannot be read.
+            FieldError: The start cannot be read.
             UnknownEventError: There is none.
         """
         armed = self.get(event_id)

@@ -52,7 +52,7 @@ class Event(Scheduled, frozen=True, kw_only=True, forbid_unknown_fields=True):
             course: When the event holds.
 
         Raises:
-            ScheduleError: A time among the fields cannot be read.
+            FieldError: A time among the fields cannot be read.
         """
         yield from ()
 

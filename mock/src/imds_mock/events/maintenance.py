@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from imds_mock import documents
 from imds_mock.events.kind import Course, Event
-from imds_mock.schedule import ScheduleError, read_duration, read_instant
+from imds_mock.fields import FieldError
+from imds_mock.schedule import read_duration, read_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +79,7 @@ class ScheduledMaintenance(Event, frozen=True, kw_only=True, tag_field="kind", t
         if self.not_after is not None:
             not_after = _moment("not_after", self.not_after, not_before)
             if not_after < not_before:
-                raise ScheduleError("not_after", f"{self.not_after!r} is before not_before ({self.not_before!r})")
+                raise FieldError("not_after", f"{self.not_after!r} is before not_before ({self.not_before!r})")
             entry["NotAfter"] = _date(not_after)
         return entry | {"State": state}
 
@@ -107,7 +108,7 @@ class _Entry:
 def _moment(field: str, value: str, base: float) -> float:
     try:
         return base + read_duration(field, value)
-    except ScheduleError:
+    except FieldError:
         return read_instant(field, value)
 
 

@@ -1,0 +1,165 @@
+"""The faults that are armed, and what they make of an answer."""
+
+from __future__ import annotations
+
+import enum
+import re  # noqa: TC003 - msgspec reads the annotation
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from imds_mock.faults.kind import Moment
+from imds_mock.faults.kinds import AnyFault, kind_of
+from imds_mock.patterns import path_pattern
+from imds_mock.schedule import Window  # noqa: TC001 - msgspec reads the annotation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imds_mock.messages import Request, Response
+
+MAX_FAULTS: Final = 1000
+
+
+class FaultState(enum.StrEnum):
+    """Whether a fault hits anybody."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    SPENT = "spent"
+    ENDED = "ended"
+
+
+class ArmedFault(msgspec.Struct):
+    """One fault and how often it has hit.
+
+    Attributes:
+        id: Its name in the control plane, such as `status-1`.
+        fault: What goes wrong, and for which requests.
+        window: When.
+        pattern: The path pattern, compiled.
+        hits: How many requests it has hit.
+    """
+
+    id: str
+    fault: AnyFault
+    window: Window
+    pattern: re.Pattern[str]
+    hits: int = 0
+
+    def state(self, now: float) -> FaultState:
+        """Whether the fault hits anybody at `now` (seconds since the epoch)."""
+        if self.fault.count is not None and self.hits >= self.fault.count:
+            return FaultState.SPENT
+        if now < self.window.start:
+            return FaultState.PENDING
+        return FaultState.ACTIVE if now in self.window else FaultState.ENDED
+
+
+class UnknownFaultError(LookupError):
+    """No armed fault has that id."""
+
+
+class TooManyFaultsError(RuntimeError):
+    """The list is full."""
+
+
+class Faults:
+    """The armed faults, in the order in which they are applied.
+
+    Args:
+        is_target: Says whether an address goes by a name.
+        random: Gives numbers from 0 up to 1, for rates.
+    """
+
+    __slots__ = ("_armed", "_is_target", "_number", "_random")
+
+    def __init__(self, is_target: Callable[[str, str], bool], random: Callable[[], float]) -> None:
+        self._is_target = is_target
+        self._random = random
+        self._armed: tuple[ArmedFault, ...] = ()
+        self._number = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._armed)
+
+    @property
+    def armed(self) -> tuple[ArmedFault, ...]:
+        """All faults, spent and ended ones included."""
+        return self._armed
+
+    def arm(self, fault: AnyFault, now: float) -> ArmedFault:
+        """Add a fault.
+
+        Args:
+            fault: What goes wrong, when, and for which requests.
+            now: Seconds since the epoch.
+
+        Raises:
+            FieldError: A time among its fields cannot be read.
+            TooManyFaultsError: Over `MAX_FAULTS`.
+        """
+        if len(self._armed) >= MAX_FAULTS:
+            raise TooManyFaultsError(f"{MAX_FAULTS} faults are armed; remove some first")
+        fault.check()
+        armed = ArmedFault(f"{kind_of(fault)}-{self._number + 1}", fault, fault.window(now), path_pattern(fault.path))
+        self._number += 1
+        self._armed = (*self._armed, armed)
+        return armed
+
+    def get(self, fault_id: str) -> ArmedFault:
+        """The fault with that id.
+
+        Raises:
+            UnknownFaultError: There is none.
+        """
+        for armed in self._armed:
+            if armed.id == fault_id:
+                return armed
+        raise UnknownFaultError(f"there is no fault {fault_id!r}")
+
+    def remove(self, fault_id: str) -> None:
+        """Take a fault away.
+
+        Raises:
+            UnknownFaultError: There is none.
+        """
+        gone = self.get(fault_id)
+        self._armed = tuple(armed for armed in self._armed if armed is not gone)
+
+    def clear(self) -> None:
+        """Take all faults away."""
+        self._armed = ()
+
+    def spoil(
+        self, response: Response, request: Request, caller: str, now: float, token_issued_at: Callable[[], float | None]
+    ) -> Response:
+        """Let every fault that concerns a request change its answer.
+
+        Args:
+            response: The answer that it would get.
+            request: What was asked.
+            caller: Address of the peer.
+            now: Wall-clock time in seconds since the epoch.
+            token_issued_at: Tells when the request's session token was issued; None if it has no valid one.
+        """
+        if not response.counted:
+            return response
+        for armed in self._armed:
+            if not self._concerns(armed, request, caller, now):
+                continue
+            spoiled = armed.fault.spoil(response, Moment(now, armed.window.start, token_issued_at()))
+            if spoiled is not None:
+                armed.hits += 1
+                response = replace(spoiled, faults=(*spoiled.faults, armed.id))
+        return response
+
+    def _concerns(self, armed: ArmedFault, request: Request, caller: str, now: float) -> bool:
+        fault = armed.fault
+        return (
+            armed.state(now) is FaultState.ACTIVE
+            and armed.pattern.match(request.path) is not None
+            and (fault.target is None or self._is_target(caller, fault.target))
+            and (fault.rate >= 1.0 or self._random() < fault.rate)
+        )

@@ -1,0 +1,25 @@
+"""Session tokens that were issued before a moment and are good no more, as after a restart of the real service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from imds_mock import answers
+from imds_mock.faults.kind import Fault
+
+if TYPE_CHECKING:
+    from imds_mock.faults.kind import Moment
+    from imds_mock.messages import Response
+
+
+class RevokeTokensFault(Fault, frozen=True, kw_only=True, tag_field="kind", tag="revoke-tokens"):
+    """Requests with a token from before the fault's start get 401; a new token works."""
+
+    def spoil(self, response: Response, moment: Moment, /) -> Response | None:
+        """401 for an old token."""
+        if moment.token_issued_at is None or moment.token_issued_at >= moment.since:
+            return None
+        refusal = answers.refusal(401)
+        return replace(response, head=refusal.head, body=refusal.body, token_ttl_seconds=None)

@@ -1,0 +1,145 @@
+"""The journal: what it keeps, its bounds, and that no secret ever gets in."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imds_mock import answers
+from imds_mock.journal import Entry, Journal
+from imds_mock.messages import TOKEN_HEADER, Delivery, Request, Response
+
+SECRET = "AQAEAsecretsecretsecret"  # noqa: S105 - what must not show up
+FOUND = answers.content(b"i-1", "text/plain", 0.0)
+WITH_TOKEN = {TOKEN_HEADER: SECRET}
+
+
+def record(  # noqa: PLR0913 - each test says only what it is about
+    journal: Journal,
+    path: str = "/latest/meta-data/instance-id",
+    response: Response = FOUND,
+    *,
+    method: str = "GET",
+    headers: dict[str, str] | None = None,
+    caller: str = "172.18.0.3",
+    now: float = 1.0,
+) -> None:
+    journal.record(now, caller, Request(method, path, path, headers=headers or {}), response, 85)
+
+
+def only(journal: Journal) -> Entry:
+    (entry,) = journal
+    return entry
+
+
+def test_an_entry_says_who_asked_what_and_how_it_was_answered() -> None:
+    journal = Journal()
+    asked = Request("GET", "//latest/meta-data/mac/", "/latest/meta-data/mac", trailing_slash=True)
+    journal.record(7.5, "172.18.0.3", asked, FOUND, 85)
+    assert only(journal) == Entry(
+        1, 7.5, "172.18.0.3", "GET", "/latest/meta-data/mac", "//latest/meta-data/mac/", 1, "absent", 200, 85
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "response", "version", "token"),
+    [
+        ("GET", {}, FOUND, 1, "absent"),
+        ("GET", {}, answers.refusal(401), 1, "absent"),
+        ("GET", WITH_TOKEN, Response(FOUND.head, b"", 60), 2, "valid"),
+        ("GET", WITH_TOKEN, answers.refusal(401), 2, "rejected"),
+        ("GET", WITH_TOKEN, answers.refusal(503), 2, "unchecked"),
+        ("PUT", {}, Response(FOUND.head, b"AQAEA", 60), 2, "issued"),
+        ("PUT", {}, answers.refusal(403), 2, "absent"),
+    ],
+)
+def test_the_version_and_the_state_of_the_token(
+    method: str, headers: dict[str, str], response: Response, version: int, token: str
+) -> None:
+    journal = Journal()
+    record(journal, method=method, headers=headers, response=response)
+    assert (only(journal).version, only(journal).token) == (version, token)
+
+
+def test_an_answer_that_never_came_has_no_status() -> None:
+    journal = Journal()
+    spoiled = Response(FOUND.head, b"", delivery=Delivery.RESET, faults=("reset-1",))
+    record(journal, response=spoiled)
+    assert (only(journal).status, only(journal).faults) == (0, ("reset-1",))
+
+
+def test_bytes_that_were_no_request_are_noted() -> None:
+    journal = Journal()
+    journal.record(1.0, "172.18.0.3", None, answers.refusal(431), 9)
+    assert (only(journal).version, only(journal).method, only(journal).status) == (0, "", 431)
+
+
+def test_a_probe_is_not_noted() -> None:
+    journal = Journal()
+    record(journal, response=answers.probed("abc"))
+    assert len(journal) == journal.last_number == 0
+
+
+def test_no_secret_gets_in() -> None:
+    journal = Journal()
+    secret_answer = answers.content(SECRET.encode(), "text/plain", 0.0)
+    record(journal, response=secret_answer, headers={TOKEN_HEADER: SECRET, "authorization": SECRET})
+    record(journal, method="PUT", response=Response(secret_answer.head, SECRET.encode(), 60))
+    written = msgspec.json.encode(list(journal)).decode()
+    assert "instance-id" in written
+    assert SECRET not in written
+
+
+@given(st.integers(1, 400), st.integers(0, 900))
+def test_the_ring_keeps_the_last_ones_in_order(size: int, recorded: int) -> None:
+    journal = Journal(max_entries=size)
+    forgotten: list[int] = []
+    journal.forgotten = lambda entry: forgotten.append(entry.number)
+    for _ in range(recorded):
+        record(journal)
+    kept = [entry.number for entry in journal]
+    assert kept == list(range(max(0, recorded - size) + 1, recorded + 1))
+    assert forgotten + kept == list(range(1, recorded + 1))
+    assert [entry.number for entry in journal.latest()] == kept[::-1]
+    assert journal.first_number == (kept[0] if kept else recorded + 1)
+
+
+@given(st.lists(st.text(min_size=1, max_size=3000), max_size=60))
+def test_memory_is_bounded_whatever_the_paths(paths: list[str]) -> None:
+    journal = Journal(max_bytes=20_000)
+    for path in paths:
+        record(journal, f"/{path}")
+    assert sum(len(entry.path.encode()) + len(entry.written.encode()) for entry in journal) <= 20_000
+    assert all(len(entry.path) <= 1024 for entry in journal)
+
+
+@given(st.lists(st.integers(1, 300), max_size=8))
+def test_batch_observers_are_told_of_every_entry_once_and_in_order(bursts: list[int]) -> None:
+    journal = Journal(max_entries=50)
+    told: list[int] = []
+    journal.batch_observers = (lambda batch: told.extend(entry.number for entry in batch),)
+    for burst in bursts:
+        for _ in range(burst):
+            record(journal)
+        len(journal)
+        assert told == list(range(1, journal.last_number + 1))
+
+
+def test_followers_are_told_at_once() -> None:
+    journal = Journal()
+    told: list[int] = []
+    record(journal)
+    journal.followers = (lambda entry: told.append(entry.number),)
+    record(journal)
+    assert told == [2]
+
+
+def test_numbers_go_on_after_clearing() -> None:
+    journal = Journal()
+    record(journal)
+    journal.clear()
+    assert list(journal) == []
+    record(journal)
+    assert only(journal).number == 2
