@@ -1,0 +1,205 @@
+"""A Docker engine for the end-to-end tests and measurements: the one that runs here, or one of our own.
+
+Where `docker info` answers, Compose v2 is there and the base image can be had, that engine is used as it is. Elsewhere
+an engine of our own comes up for the length of one run: socket, data, processes and bridges are its own, and it lives
+in a network namespace, so that neither the machine's firewall nor a user's engine notices it. It needs no image
+registry: the base image is bootstrapped from the machine's Debian mirror.
+
+    scripts/engine.py run COMMAND [ARG...]     run COMMAND with such an engine behind DOCKER_HOST
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import engine_install
+import engine_network
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from netlab import Namespace
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / ".cache" / "engine"
+BASE_IMAGE = "debian:trixie-slim"
+START_SECONDS = 60
+
+
+class EngineError(Exception):
+    """No engine can be had here; the text says why."""
+
+
+@contextlib.contextmanager
+def engine() -> Iterator[Mapping[str, str]]:
+    """An engine with the base image on it; gives the environment in which `docker` finds it.
+
+    Raises:
+        EngineError: None runs here and none can be brought up.
+    """
+    why_not = obstacle()
+    if why_not is None:
+        yield dict(os.environ)
+        return
+    say(f"{why_not} Bringing up an engine of our own.")
+    with own_engine() as environment:
+        yield environment
+
+
+def obstacle() -> str | None:
+    """Why the engine that runs on this machine, if any, will not do; None if it will."""
+    if not _succeeds(["docker", "info"]):
+        return "No Docker engine answers here."
+    if not _succeeds(["docker", "compose", "version"]):
+        return "Docker is here, but not Compose v2."
+    if _succeeds(["docker", "image", "inspect", BASE_IMAGE]) or _succeeds(["docker", "pull", "--quiet", BASE_IMAGE]):
+        return None
+    return f"Docker is here, but {BASE_IMAGE} is neither present nor can it be pulled."
+
+
+@contextlib.contextmanager
+def own_engine() -> Iterator[Mapping[str, str]]:
+    """Bring up dockerd in a network namespace of its own, with the base image, and take it all down at the end."""
+    if os.geteuid() != 0:
+        raise EngineError("A Docker engine can only be brought up as root: run this as root, or start Docker yourself.")
+    try:
+        plugins = engine_install.install(CACHE)
+    except engine_install.InstallError as error:
+        raise EngineError(str(error)) from error
+    with contextlib.ExitStack() as stack:
+        # A socket's path may have 107 bytes at most, so it does not go below the checkout.
+        run = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="imds-engine-")))
+        space = stack.enter_context(engine_network.namespace())
+        environment = _client_environment(run, plugins)
+        stack.enter_context(_daemon(run, space))
+        _await_engine(run, environment)
+        _provide_base_image(environment)
+        # Below the cache it would be the next run's problem.
+        stack.callback(_remove_containers, environment)
+        yield environment
+
+
+def _client_environment(run: Path, plugins: Path) -> dict[str, str]:
+    config = run / "config"
+    config.mkdir()
+    (config / "cli-plugins").symlink_to(plugins)
+    outer = {name: value for name, value in os.environ.items() if not name.startswith(("DOCKER_", "COMPOSE_"))}
+    return outer | {
+        "DOCKER_HOST": f"unix://{run}/docker.sock",
+        "DOCKER_CONFIG": str(config),
+        "DOCKER_BUILDKIT": "1",
+    }
+
+
+@contextlib.contextmanager
+def _daemon(run: Path, space: Namespace) -> Iterator[None]:
+    log = (CACHE / "dockerd.log").open("w")
+    daemon = space.popen(
+        [
+            *("setpriv", "--pdeathsig", "TERM", "dockerd"),
+            *("--host", f"unix://{run}/docker.sock"),
+            *("--data-root", str(CACHE / "data")),
+            *("--exec-root", str(run / "exec")),
+            *("--pidfile", str(run / "docker.pid")),
+            *("--default-address-pool", "base=10.213.0.0/17,size=24"),
+            *("--bip", "10.213.128.1/24"),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        # An interrupt at the terminal is for the test run; this ends after it.
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        daemon.send_signal(signal.SIGTERM)
+        try:
+            daemon.wait(30)
+        except subprocess.TimeoutExpired:
+            daemon.kill()
+            daemon.wait()
+        log.close()
+
+
+def _await_engine(run: Path, environment: Mapping[str, str]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not ((run / "docker.sock").exists() and _succeeds(["docker", "info"], environment)):
+        if time.monotonic() > deadline:
+            tail = (CACHE / "dockerd.log").read_text().splitlines()[-5:]
+            raise EngineError("\n".join([f"dockerd did not answer within {START_SECONDS} s; its last lines:", *tail]))
+        time.sleep(0.1)
+
+
+def _provide_base_image(environment: Mapping[str, str]) -> None:
+    if _succeeds(["docker", "image", "inspect", BASE_IMAGE], environment):
+        return
+    if _succeeds(["docker", "pull", "--quiet", BASE_IMAGE], environment):
+        return
+    say(f"{BASE_IMAGE} cannot be pulled: bootstrapping a stand-in from the Debian mirror")
+    bootstrap_image("trixie", BASE_IMAGE, environment)
+
+
+def bootstrap_image(suite: str, tag: str, environment: Mapping[str, str]) -> None:
+    """Make a minimal Debian of one suite from the machine's mirror and import it under a tag."""
+    archive = CACHE / f"base-{suite}.tar"
+    if not archive.exists():
+        engine_install.bootstrap(suite, archive)
+    changes = [f"ENV {name}={value}" for name, value in engine_install.CA_VARIABLES.items()]
+    subprocess.run(
+        ["docker", "import", *(f"--change={change}" for change in ['CMD ["bash"]', *changes]), str(archive), tag],
+        env=dict(environment),
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def _remove_containers(environment: Mapping[str, str]) -> None:
+    listed = subprocess.run(
+        ["docker", "ps", "--all", "--quiet"], env=dict(environment), capture_output=True, text=True, check=False
+    )
+    if containers := listed.stdout.split():
+        subprocess.run(
+            ["docker", "rm", "--force", "--volumes", *containers],
+            env=dict(environment),
+            capture_output=True,
+            check=False,
+        )
+
+
+def _succeeds(command: Sequence[str], environment: Mapping[str, str] | None = None) -> bool:
+    if shutil.which(command[0]) is None:
+        return False
+    env = None if environment is None else dict(environment)
+    return subprocess.run(command, env=env, capture_output=True, stdin=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def say(sentence: str) -> None:
+    """Tell the person at the terminal what takes time here."""
+    print(f"engine: {sentence}", file=sys.stderr, flush=True)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run a command with an engine; returns its exit code."""
+    if len(argv) < 2 or argv[0] != "run":  # noqa: PLR2004 - the word and a command
+        print(__doc__, file=sys.stderr)
+        return 64
+    try:
+        with engine() as environment:
+            return subprocess.run(argv[1:], env=dict(environment), check=False).returncode
+    except EngineError as error:
+        say(str(error))
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
