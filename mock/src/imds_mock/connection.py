@@ -176,7 +176,9 @@ class Connection(asyncio.Protocol):
             return  # its request has been answered already
         terms = self._terms
         now = terms.wall_clock()
-        response = page(status, terms.bad_request_type) if status == BAD_REQUEST else refusal(status)
+        response = refusal(status)
+        if status == BAD_REQUEST:
+            response = terms.unreadable or page(status, terms.bad_request_type)
         self._write(response, now, stays=False, with_body=True)
         microseconds = int((perf_counter() - began) * 1_000_000)
         for observe in terms.observers:

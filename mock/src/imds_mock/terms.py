@@ -89,6 +89,7 @@ class Terms:
         limits: What a request may measure.
         timeouts: How long things may take.
         bad_request_type: `Content-Type` of the page for bytes that are no request.
+        unreadable: The answer to such bytes in place of that page.
         memo: Requests parsed before.
         passing_lines: Header lines of the moment.
         open: The connections that are open.
@@ -103,6 +104,7 @@ class Terms:
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)
     bad_request_type: str = "text/html"
+    unreadable: Response | None = None
     memo: Memo = field(default_factory=Memo)
     passing_lines: PassingLines = field(default_factory=PassingLines)
     open: set[Connection] = field(default_factory=set)
