@@ -1,0 +1,61 @@
+"""The shapes of the values in a configuration: each a type, a pattern and the words for what was expected instead."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+EXPECTED: Final = "expected"
+"""Key in `Meta.extra` for the words that an error message uses."""
+
+
+def _like(pattern: str, expected: str) -> Meta:
+    return Meta(pattern=pattern, extra={EXPECTED: expected})
+
+
+def _id(prefix: str, what: str) -> Meta:
+    return _like(rf"^{prefix}-([0-9a-f]{{17}}|[0-9a-f]{{8}})$", f"{what} such as {prefix}-0123456789abcdef0")
+
+
+# A dot in a pattern never means a line end, so no value can put a second line into a leaf that has one.
+InstanceId = Annotated[str, _id("i", "an instance id")]
+ImageId = Annotated[str, _id("ami", "an image id")]
+KernelId = Annotated[str, _id("aki", "a kernel id")]
+RamdiskId = Annotated[str, _id("ari", "a RAM disk id")]
+ReservationId = Annotated[str, _id("r", "a reservation id")]
+InterfaceId = Annotated[str, _id("eni", "a network interface id")]
+SubnetId = Annotated[str, _id("subnet", "a subnet id")]
+VpcId = Annotated[str, _id("vpc", "a VPC id")]
+SecurityGroupId = Annotated[str, _id("sg", "a security group id")]
+HostId = Annotated[str, _id("h", "a dedicated host id")]
+AccountId = Annotated[str, _like(r"^[0-9]{12}$", "an account id of 12 digits (in quotes where it is JSON)")]
+Region = Annotated[str, _like(r"^[a-z]{2,5}(-[a-z]+){1,3}-[0-9]+$", "a region such as us-east-1")]
+Zone = Annotated[
+    str, _like(r"^[a-z]{2,5}(-[a-z]+){1,3}-[0-9]+([a-z]|-[a-z0-9-]+)$", "an availability zone such as us-east-1a")
+]
+ZoneId = Annotated[str, _like(r"^[a-z]{2,}[0-9]-[a-z0-9-]+$", "a zone id such as use1-az1")]
+InstanceType = Annotated[str, _like(r"^[a-z0-9-]+\.[a-z0-9-]+$", "an instance type such as m5.large")]
+Mac = Annotated[str, _like(r"^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$", "a MAC address such as 0a:1b:2c:3d:4e:5f")]
+RoleName = Annotated[str, _like(r"^[\w+=,.@-]{1,128}$", "a name of letters, digits and +=,.@_-")]
+ProfileId = Annotated[str, _like(r"^AIPA[A-Z0-9]{12,}$", "an instance profile id such as AIPAQAAAAAAAAAAAAAAAA")]
+DeviceMapping = Annotated[str, _like(r"^(ebs|ephemeral)[0-9]+$|^swap$", "ebsN, ephemeralN or swap")]
+DeviceName = Annotated[str, _like(r"^(/dev/)?[A-Za-z0-9_/-]+$", "a device name such as sdb")]
+DevicePath = Annotated[str, _like(r"^/dev/[A-Za-z0-9_/-]+$", "a device path such as /dev/xvda")]
+DomainName = Annotated[str, _like(r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", "a domain name such as example.com")]
+Line = Annotated[str, _like(r"^[^\x00-\x1f\x7f]+$", "one line of text")]
+PathPart = Annotated[str, _like(r"^[^\x00-\x20\x7f/]+$", "one word without spaces and slashes")]
+Date = Annotated[str, _like(r"^(1\.0|[0-9]{4}-[0-9]{2}-[0-9]{2}|latest)$", "a metadata version such as 2021-03-23")]
+Moment = Annotated[
+    str, _like(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$", "a time such as 2026-01-31T12:00:00Z")
+]
+ContentType = Annotated[str, _like(r"^[!-~]+/[!-~]+( *;[ -~]*)?$", "a content type such as text/plain")]
+Methods = Annotated[str, _like(r"^[A-Z]+(, ?[A-Z]+)*$", "method names such as GET, HEAD")]
+Port = Annotated[int, Meta(ge=0, le=65535, extra={EXPECTED: "a port number from 0 to 65535"})]
+Count = Annotated[int, Meta(ge=1, le=1_000_000_000, extra={EXPECTED: "a number from 1"})]
+Index = Annotated[int, Meta(ge=0, le=1_000_000, extra={EXPECTED: "a number from 0"})]
+Seconds = Annotated[float, Meta(gt=0, le=315_360_000, extra={EXPECTED: "a number of seconds above 0"})]
+GraceSeconds = Annotated[float, Meta(ge=0, le=86_400, extra={EXPECTED: "a number of seconds from 0"})]
+HopLimit = Annotated[int, Meta(ge=1, le=64, extra={EXPECTED: "a hop limit from 1 to 64"})]
+Hops = Annotated[int, Meta(ge=0, le=64, extra={EXPECTED: "a number of hops from 0 to 64"})]
+Status = Annotated[int, Meta(ge=400, le=599, extra={EXPECTED: "an HTTP error status from 400 to 599"})]
