@@ -21,12 +21,14 @@ class Profile:
         listing_ends: Request path of a listing to what stands at its end.
         admissions: Request path of a leaf to who finds something there, by the caller's address. A leaf that is in here
             must have a body that depends on the time, because only then is it looked up for each request.
+        unreadable: The answer to bytes that are no request, None for the service's own.
     """
 
     name: str
     pages: Mapping[int, Response] = field(default_factory=dict)
     listing_ends: Mapping[str, bytes] = field(default_factory=dict)
     admissions: Mapping[str, Callable[[str], bool]] = field(default_factory=dict)
+    unreadable: Response | None = None
 
 
 IMDS: Final = Profile("imds")
