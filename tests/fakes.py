@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from imds_shim.errors import KernelRefusedError
+from imds_shim.answer import Answer, NoAnswerError
+from imds_shim.deadline import Deadline
+from imds_shim.errors import KernelRefusedError, ResolveError
+from imds_shim.log import Log
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import contextlib
+    from collections.abc import Callable, Sequence
+    from ipaddress import IPv4Address, IPv6Address
 
-    from imds_shim.rule import DnatRule
+    from imds_shim.log import Level
+    from imds_shim.rule import DnatRule, NatTable
 
 
 @dataclass
@@ -41,3 +47,102 @@ class FakeNatTable:
             after[:0] = add
         self.rules = after
         self.history.append(tuple(after))
+
+
+class FakeClock:
+    """Time that passes only when somebody sleeps or waits for an answer."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def deadline(self, seconds: float) -> Deadline:
+        return Deadline(seconds, self)
+
+
+class Lines:
+    """A log that keeps its lines, without the program's name in front."""
+
+    def __init__(self, level: Level = "debug") -> None:
+        self.lines: list[str] = []
+        self.log = Log(level, lambda line: self.lines.append(line.decode().removeprefix("imds-shim: ").rstrip("\n")))
+
+
+MOCK_ONE = Answer("mock", "one", "imds-mock one")
+MOCK_TWO = Answer("mock", "two", "imds-mock two")
+OTHER_IMDS = Answer("imds", None, "200 OK (Server: EC2ws)")
+NGINX = Answer("other", None, "404 Not Found (Server: nginx)")
+
+
+class FakeNetwork:
+    """Names and servers by dictionary; a server is an Answer, a reason why there is none, or a function of the moment.
+
+    `asked` holds every address that was asked, as `address:port`. A server that "hangs" takes all the time it is given.
+    """
+
+    def __init__(self, clock: FakeClock | None = None) -> None:
+        self.clock = clock or FakeClock()
+        self.names: dict[str, list[IPv4Address | IPv6Address]] = {}
+        self.servers: dict[str, Answer | str | Callable[[], Answer | str]] = {}
+        self.asked: list[str] = []
+
+    def resolve(self, host: str, deadline: Deadline, *, ipv6: bool) -> list[IPv4Address | IPv6Address]:
+        del deadline, ipv6
+        if not self.names.get(host):
+            raise ResolveError(f"name server 10.0.0.53 answers NXDOMAIN for {host}")
+        return self.names[host]
+
+    def who_answers(self, address: IPv4Address | IPv6Address, port: int, deadline: Deadline) -> Answer:
+        where = f"{address}:{port}"
+        self.asked.append(where)
+        found = self.servers.get(where, "refuses the connection")
+        if callable(found):
+            found = found()
+        if isinstance(found, Answer):
+            return found
+        if "then does not answer" in found:
+            self.clock.sleep(deadline.remaining())
+        raise NoAnswerError(found)
+
+    def sleep(self, seconds: float) -> None:
+        self.clock.sleep(seconds)
+
+
+class FakeKernel:
+    """Two NAT tables and a route; `on_change` is called after each change, so that a rule can take effect."""
+
+    def __init__(self, on_change: Callable[[FakeKernel], None] = lambda _kernel: None) -> None:
+        self.tables = [FakeNatTable("legacy"), FakeNatTable("nft")]
+        self.refusal: Exception | None = None
+        self.near = False
+        self.leads: list[tuple[str, str]] = []
+        self._on_change = on_change
+
+    def open_tables(self, backend: str) -> Sequence[NatTable]:
+        del backend
+        if self.refusal:
+            raise self.refusal
+        return self.tables
+
+    def stays_near(self, destination: IPv4Address | IPv6Address) -> bool:
+        del destination
+        return self.near
+
+    def lead(
+        self,
+        destination: IPv4Address | IPv6Address,
+        mock: IPv4Address | IPv6Address,
+        undo: contextlib.ExitStack,
+        *,
+        on_link: bool,
+    ) -> str | None:
+        del on_link
+        self.leads.append((str(destination), str(mock)))
+        undo.callback(self.leads.remove, (str(destination), str(mock)))
+        self._on_change(self)
+        return f"route {destination} leads to {mock} now"

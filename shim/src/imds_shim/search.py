@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from imds_shim.answer import NoAnswerError
 from imds_shim.endpoints import IMDS_ADDRESSES, IPV4, IPV6, shown
 from imds_shim.errors import ConfigError, MockUnreachableError, ResolveError
-from imds_shim.wait import until_found
+from imds_shim.wait import Target, until_found
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -56,7 +56,7 @@ def find(config: ShimConfig, network: Network, deadline: Deadline, say: Log) -> 
         ConfigError: the name leads to the address that is to be redirected.
     """
     search = _Search(config, network, deadline)
-    return until_found(search.attempt, f"{config.hostname}:{config.port}", deadline, say, network.sleep)
+    return until_found(search.attempt, Target(config.hostname, config.port), deadline, say, network.sleep)
 
 
 class _Search:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from imds_shim.errors import MockUnreachableError, ResolveError
@@ -15,19 +16,30 @@ if TYPE_CHECKING:
 
 _Found = TypeVar("_Found")
 
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 0.5
+SHORTEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.01, 0.05, 0.5
 SHORTEST_TRY_SECONDS = 0.25  # a try that is given less says nothing about the mock
 SILENCE_SECONDS = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is waited for, as the user named it."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
 def until_found(
     attempt: Callable[[], _Found],
-    what: str,
+    target: Target,
     deadline: Deadline,
     say: Log,
     sleep: Callable[[float], None] = time.sleep,
 ) -> _Found:
-    """Return what the first successful try returns; `what` names the target in log lines.
+    """Return what the first successful try returns.
 
     Raises:
         ResolveError: the deadline passed and the last try found no address.
@@ -36,7 +48,7 @@ def until_found(
     try:
         return attempt()
     except (ResolveError, MockUnreachableError) as error:
-        return _retry(attempt, _Progress(what, deadline, say, error), deadline, sleep)
+        return _retry(attempt, _Progress(target, deadline, say, error), deadline, sleep)
 
 
 def _retry(
@@ -50,7 +62,8 @@ def _retry(
         return min(backoff(state), max(0.0, deadline.remaining() - SHORTEST_TRY_SECONDS))
 
     def is_over(_state: tenacity.RetryCallState) -> bool:
-        return deadline.remaining() <= SHORTEST_TRY_SECONDS
+        # A little more, so that no pause is too short for the clock to move.
+        return deadline.remaining() <= SHORTEST_TRY_SECONDS + SHORTEST_PAUSE_SECONDS
 
     def once_more() -> _Found:
         try:
@@ -78,8 +91,10 @@ def _retry(
 class _Progress:
     """What has been tried so far, said when it changes and now and then otherwise."""
 
-    def __init__(self, what: str, deadline: Deadline, say: Log, error: ResolveError | MockUnreachableError) -> None:
-        self._what, self._deadline, self._say = what, deadline, say
+    def __init__(
+        self, target: Target, deadline: Deadline, say: Log, error: ResolveError | MockUnreachableError
+    ) -> None:
+        self._target, self._deadline, self._say = target, deadline, say
         self._tries = 0
         self._said_at = 0.0
         self.last = error
@@ -92,15 +107,15 @@ class _Progress:
         now = self._deadline.elapsed()
         if changed or now - self._said_at >= SILENCE_SECONDS:
             self._said_at = now
-            self._say.info(f"waiting for {self._what} ({now:.0f} s of {self._deadline.seconds:g} s): {error}")
+            self._say.info(f"waiting for {self._target} ({now:.0f} s of {self._deadline.seconds:g} s): {error}")
 
     def summary(self) -> ResolveError | MockUnreachableError:
         after = f"within {self._deadline.seconds:g} s, {self._tries} tries; last reason: {self.last}"
         if isinstance(self.last, ResolveError):
             return ResolveError(
-                f"{self._what} has no usable address {after}; check the name in MOCK_HOSTNAME and that both containers"
-                " are on one network"
+                f"{self._target.host} has no usable address {after}; check the name in MOCK_HOSTNAME and "
+                "that both containers are on one network"
             )
         return MockUnreachableError(
-            f"no IMDS answered at {self._what} {after}; check that the mock runs and that MOCK_PORT is its port"
+            f"no IMDS answered at {self._target} {after}; check that the mock runs and that MOCK_PORT is its port"
         )

@@ -1,0 +1,121 @@
+"""Which address of the mock is taken, and what is said when none can be."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+
+from fakes import MOCK_ONE, NGINX, OTHER_IMDS, FakeNetwork, Lines
+from imds_shim.answer import Answer
+from imds_shim.config import load
+from imds_shim.errors import ConfigError, MockUnreachableError, ResolveError
+from imds_shim.search import Mock, find
+
+FOUR, FIVE, SIX = ip_address("10.0.0.4"), ip_address("10.0.0.5"), ip_address("fd00::6")
+
+
+@pytest.fixture
+def network() -> FakeNetwork:
+    made = FakeNetwork()
+    made.names["mock"] = [FOUR]
+    made.servers["10.0.0.4:80"] = MOCK_ONE
+    return made
+
+
+def search(network: FakeNetwork, seconds: float = 10, **settings: str) -> list[Mock]:
+    environ = [f"{name}={value}".encode() for name, value in ({"MOCK_HOSTNAME": "mock"} | settings).items()]
+    return find(load([b"true"], environ), network, network.clock.deadline(seconds), Lines().log)
+
+
+def test_the_mock_and_its_id(network: FakeNetwork) -> None:
+    assert search(network) == [Mock(FOUR, 80, "one")]
+
+
+def test_the_first_address_that_answers_as_an_imds(network: FakeNetwork) -> None:
+    network.names["mock"] = [ip_address("10.0.0.2"), FIVE, FOUR]
+    network.servers["10.0.0.5:80"] = NGINX
+    assert search(network) == [Mock(FOUR, 80, "one")]
+    assert network.asked == ["10.0.0.2:80", "10.0.0.5:80", "10.0.0.4:80"]
+
+
+def test_an_address_that_hangs_leaves_time_for_the_others(network: FakeNetwork) -> None:
+    network.names["mock"] = [FIVE, FOUR]
+    network.servers["10.0.0.5:80"] = "accepts the connection and then does not answer"
+    assert search(network, seconds=1) == [Mock(FOUR, 80, "one")]
+
+
+def test_a_name_that_appears_only_later(network: FakeNetwork) -> None:
+    del network.names["mock"]
+
+    def appear(seconds: float) -> None:
+        network.clock.now += seconds
+        if network.clock.now > 1004:
+            network.names["mock"] = [FOUR]
+
+    network.sleep = appear  # type: ignore[method-assign]
+    assert search(network) == [Mock(FOUR, 80, "one")]
+
+
+def test_503_first_and_then_the_mock(network: FakeNetwork) -> None:
+    answers = [Answer("other", None, "503 Service Unavailable")] * 3
+    network.servers["10.0.0.4:80"] = lambda: answers.pop() if answers else MOCK_ONE
+    assert search(network) == [Mock(FOUR, 80, "one")]
+
+
+def test_another_imds_will_do(network: FakeNetwork) -> None:
+    network.servers["10.0.0.4:80"] = OTHER_IMDS
+    assert search(network) == [Mock(FOUR, 80, None)]
+
+
+def test_something_else_altogether_is_named(network: FakeNetwork) -> None:
+    network.servers["10.0.0.4:80"] = NGINX
+    with pytest.raises(
+        MockUnreachableError, match=r"10\.0\.0\.4:80 is no IMDS: it answers 404 Not Found \(Server: ngi"
+    ):
+        search(network)
+
+
+def test_every_address_and_its_reason_is_named(network: FakeNetwork) -> None:
+    network.names["mock"] = [FIVE, FOUR]
+    network.servers |= {"10.0.0.5:80": "cannot be reached (No route to host)", "10.0.0.4:80": NGINX}
+    with pytest.raises(MockUnreachableError) as caught:
+        search(network)
+    assert "10.0.0.5:80 cannot be reached (No route to host), 10.0.0.4:80 is no IMDS" in str(caught.value)
+    assert "MOCK_PORT" in str(caught.value)
+
+
+def test_a_name_that_never_resolves(network: FakeNetwork) -> None:
+    with pytest.raises(ResolveError, match=r"^nobody has no usable address within 10 s, .* NXDOMAIN .* MOCK_HOSTNAME"):
+        search(network, MOCK_HOSTNAME="nobody")
+
+
+def test_ipv6_of_the_mock_is_used_only_for_want_of_ipv4(network: FakeNetwork) -> None:
+    network.names["mock"] = [FOUR, SIX]
+    network.servers |= {"10.0.0.4:80": "refuses the connection", "fd00::6:80": MOCK_ONE}
+    with pytest.raises(MockUnreachableError):
+        search(network)
+    network.names["mock"] = [SIX]
+    assert search(network) == [Mock(SIX, 80, "one")]
+
+
+def test_with_ipv6_both_families_are_found(network: FakeNetwork) -> None:
+    network.names["mock"] = [FOUR, SIX]
+    network.servers["fd00::6:80"] = MOCK_ONE
+    assert search(network, MOCK_IPV6="1") == [Mock(FOUR, 80, "one"), Mock(SIX, 80, "one")]
+
+
+def test_with_ipv6_an_address_of_it_is_insisted_on(network: FakeNetwork) -> None:
+    with pytest.raises(ResolveError, match=r"MOCK_IPV6=1 needs an IPv6 address and mock has only 10\.0\.0\.4"):
+        search(network, MOCK_IPV6="1")
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "fd00:ec2::254"])
+@pytest.mark.parametrize("route", ["auto", "nat", "route"])
+def test_the_endpoint_itself_is_never_asked_in_place_of_the_mock(
+    network: FakeNetwork, address: str, route: str
+) -> None:
+    network.names["mock"] = [ip_address(address)]
+    with pytest.raises(ConfigError, match="the very address"):
+        search(network, MOCK_ROUTE=route)
+    assert network.asked == []

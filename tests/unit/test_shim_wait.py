@@ -1,0 +1,106 @@
+"""The retry policy on a clock of the test's own: one deadline, and lines that say why it takes long."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakes import FakeClock, Lines
+from imds_shim.errors import MockUnreachableError, ResolveError
+from imds_shim.wait import Target, until_found
+
+MOCK = Target("mock_metadata", 80)
+
+
+class Attempts:
+    """Fails with each reason in turn, then with the last one for ever; `None` is success."""
+
+    def __init__(self, clock: FakeClock, *reasons: Exception | None, seconds: float = 0) -> None:
+        self._clock, self._reasons, self._seconds = clock, list(reasons), seconds
+        self.count = 0
+
+    def __call__(self) -> str:
+        self.count += 1
+        self._clock.sleep(self._seconds)
+        reason = self._reasons.pop(0) if len(self._reasons) > 1 else self._reasons[0]
+        if reason is not None:
+            raise reason
+        return "found"
+
+
+def test_a_first_try_that_succeeds_says_and_waits_nothing() -> None:
+    clock, lines = FakeClock(), Lines()
+    before = clock.now
+    assert until_found(Attempts(clock, None), MOCK, clock.deadline(60), lines.log, clock.sleep) == "found"
+    assert (clock.now, lines.lines) == (before, [])
+
+
+def test_a_mock_that_comes_later_is_found_soon_after() -> None:
+    clock, lines = FakeClock(), Lines()
+    deadline = clock.deadline(60)
+
+    def attempt() -> float:
+        if deadline.elapsed() < 20:
+            raise MockUnreachableError("10.0.0.2:80 refuses the connection")
+        return deadline.elapsed()
+
+    assert until_found(attempt, MOCK, deadline, lines.log, clock.sleep) < 20.6
+
+
+def test_a_line_when_the_reason_changes_and_every_five_seconds_otherwise() -> None:
+    clock, lines = FakeClock(), Lines()
+    deadline = clock.deadline(60)
+
+    def attempt() -> str:
+        if deadline.elapsed() < 3:
+            raise ResolveError("NXDOMAIN")
+        if deadline.elapsed() < 15:
+            raise MockUnreachableError("10.0.0.2:80 refuses the connection")
+        return "found"
+
+    until_found(attempt, MOCK, deadline, lines.log, clock.sleep)
+    said = [line.partition(": ") for line in lines.lines]
+    assert [reason for _, _, reason in said] == ["NXDOMAIN", *["10.0.0.2:80 refuses the connection"] * 3]
+    assert said[0][0] == "waiting for mock_metadata:80 (0 s of 60 s)"
+    moments = [int(head.partition("(")[2].partition(" ")[0]) for head, _, _ in said]
+    assert moments[1] == 3
+    assert all(5 <= later - earlier <= 6 for earlier, later in pairwise(moments[1:]))
+
+
+@pytest.mark.parametrize("kind", [ResolveError, MockUnreachableError])
+def test_the_end_names_target_tries_and_last_reason(kind: type[Exception]) -> None:
+    clock, lines = FakeClock(), Lines()
+    attempts = Attempts(clock, ResolveError("first"), kind("the last one"))
+    with pytest.raises(kind) as caught:
+        until_found(attempts, MOCK, clock.deadline(10), lines.log, clock.sleep)
+    message = str(caught.value)
+    assert "mock_metadata" in message
+    assert f"within 10 s, {attempts.count} tries" in message
+    assert "last reason: the last one;" in message
+
+
+def test_what_is_no_matter_of_waiting_ends_it_at_once() -> None:
+    clock, lines = FakeClock(), Lines()
+    with pytest.raises(ZeroDivisionError):
+        until_found(
+            Attempts(clock, ResolveError("x"), ZeroDivisionError()), MOCK, clock.deadline(9), lines.log, clock.sleep
+        )
+    assert clock.now < 1001
+
+
+@given(timeout=st.floats(0.01, 300), each=st.floats(0, 3))
+def test_the_deadline_is_kept_whatever_a_try_takes(timeout: float, each: float) -> None:
+    """Within half a second; a try itself is given only what is left, so it cannot add to that."""
+    clock, lines = FakeClock(), Lines()
+    deadline = clock.deadline(timeout)
+
+    def attempt() -> str:
+        clock.sleep(min(each, deadline.remaining()))
+        raise MockUnreachableError("no")
+
+    with pytest.raises(MockUnreachableError):
+        until_found(attempt, MOCK, deadline, lines.log, clock.sleep)
+    assert timeout - 0.5 <= deadline.elapsed() <= timeout + 0.5
