@@ -1,0 +1,34 @@
+# The mock: serves the instance metadata service on port 80.
+ARG BASE=debian:trixie-slim
+
+FROM ${BASE} AS build
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends python3 python3-venv \
+ && python3 -m venv /opt/imds-mock
+# The dependencies change seldom: a layer of their own.
+COPY mock/requirements.lock /src/mock/
+RUN /opt/imds-mock/bin/pip install --no-cache-dir --no-compile --require-hashes -r /src/mock/requirements.lock
+COPY VERSION LICENSE /src/
+COPY mock /src/mock
+RUN /opt/imds-mock/bin/pip install --no-cache-dir --no-compile --no-deps /src/mock \
+ && /opt/imds-mock/bin/pip uninstall --yes pip \
+ && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/imds-mock/lib
+
+FROM ${BASE}
+LABEL org.opencontainers.image.title="imds-mock" \
+      org.opencontainers.image.description="EC2 instance metadata service (IMDS) for development and tests" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="Apache-2.0"
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends python3 \
+ && rm -rf /var/lib/apt/lists/*
+COPY --from=build /opt/imds-mock /opt/imds-mock
+ENV PATH=/opt/imds-mock/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+# Port 80 needs no privilege: Docker lets any user bind it inside a container.
+USER 65532:65532
+EXPOSE 80
+HEALTHCHECK --interval=5s --timeout=3s --retries=3 CMD ["imds-mock", "health"]
+ENTRYPOINT ["imds-mock"]
+CMD ["serve", "--port", "80"]

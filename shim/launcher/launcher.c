@@ -1,0 +1,105 @@
+/* imds-shim: the one file of the tree that the kernel can start in any image.
+ *
+ * It is static, so it needs nothing of the image it is put into: no libc, no dynamic loader, no shell. It finds the tree
+ * that it belongs to and executes the tree's own loader with the tree's own interpreter.
+ *
+ * The environment belongs to the application. Neither our loader (LD_PRELOAD, LD_LIBRARY_PATH, GLIBC_TUNABLES) nor our
+ * interpreter nor our C library (LC_ALL, MALLOC_*) may act on it, and it must come through byte for byte, whatever is in
+ * it. So every entry gets one byte in front, '=', which makes it a variable without a name that nobody looks at;
+ * imds_shim.boot takes that byte off again. Order, duplicates and entries without '=' survive.
+ */
+#define _GNU_SOURCE
+#include <elf.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#define EX_OSERR 71
+/* The launcher is TREE/bin/imds-shim. */
+#define DEPTH_BELOW_TREE 2
+
+extern char **environ;
+
+static _Noreturn void fail(const char *what)
+{
+	dprintf(STDERR_FILENO, "imds-shim: cannot start: %s: %s; copy the whole of /opt/imds-shim into the image\n", what,
+		strerror(errno));
+	_exit(EX_OSERR);
+}
+
+/* Where this program lies. /proc may be missing; the kernel also says which path it was asked to execute. */
+static void find_tree(char *tree)
+{
+	ssize_t length = readlink("/proc/self/exe", tree, PATH_MAX - 1);
+	if (length >= 0) {
+		tree[length] = '\0';
+	} else {
+		const char *executed = (const char *)getauxval(AT_EXECFN);
+		if (executed == NULL || realpath(executed, tree) == NULL)
+			fail("the launcher's own path is unknown");
+	}
+	for (int level = 0; level < DEPTH_BELOW_TREE; level++) {
+		char *slash = strrchr(tree, '/');
+		if (slash == NULL)
+			fail("the launcher's own path is unknown");
+		*slash = '\0';
+	}
+}
+
+static char *below(const char *tree, const char *name)
+{
+	char *path;
+	if (asprintf(&path, "%s/%s", tree, name) < 0)
+		fail("memory");
+	return path;
+}
+
+static char **fenced_environment(void)
+{
+	size_t entries = 0, bytes = 0;
+	for (; environ[entries] != NULL; entries++)
+		bytes += strlen(environ[entries]) + sizeof "=";
+	char **fenced = malloc((entries + 1) * sizeof *fenced);
+	char *text = malloc(bytes + 1);
+	if (fenced == NULL || text == NULL)
+		fail("memory");
+	for (size_t entry = 0; entry < entries; entry++) {
+		size_t length = strlen(environ[entry]) + 1;
+		fenced[entry] = text;
+		*text++ = '=';
+		memcpy(text, environ[entry], length);
+		text += length;
+	}
+	fenced[entries] = NULL;
+	return fenced;
+}
+
+int main(int argc, char **argv)
+{
+	char tree[PATH_MAX];
+	find_tree(tree);
+	char *loader = below(tree, "lib/loader");
+	char *const interpreter[] = {
+		loader,
+		"--library-path", below(tree, "lib"),
+		below(tree, "bin/python3"),
+		/* isolated, no site, no byte code written, text is UTF-8 whatever the locale */
+		"-I", "-S", "-B", "-X", "utf8",
+		below(tree, "lib/boot.py"),
+	};
+	const size_t fixed = sizeof interpreter / sizeof *interpreter;
+	/* argv[0] is ours; the rest, and the NULL behind it, is passed on. */
+	char **arguments = malloc((fixed + (size_t)argc + 1) * sizeof *arguments);
+	if (arguments == NULL)
+		fail("memory");
+	memcpy(arguments, interpreter, sizeof interpreter);
+	arguments[fixed] = NULL;
+	if (argc > 0)
+		memcpy(arguments + fixed, argv + 1, (size_t)argc * sizeof *arguments);
+	execve(loader, arguments, fenced_environment());
+	fail(loader);
+}
