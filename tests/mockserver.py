@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import uvloop
-from imds_mock.config import MetadataOptions
 
 from imds_mock.parsing import Limits
 from imds_mock.server import DataPlane, open_sockets
 from imds_mock.service import Service
+from imds_mock.settings import MetadataOptions
 from imds_mock.store import Snapshot, Store
 from imds_mock.terms import Terms, Timeouts
 from imds_mock.tokens import Tokens

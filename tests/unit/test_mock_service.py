@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from imds_mock.config import MetadataOptions
 
 from imds_mock.messages import Delivery, Request, Response
 from imds_mock.service import Service
+from imds_mock.settings import MetadataOptions
 from imds_mock.store import Store
 from imds_mock.tokens import Tokens
 from imds_mock.tree import VERSIONS, Leaf
@@ -260,7 +260,8 @@ def test_everything_is_403_when_the_endpoint_is_disabled(method: str, path: str)
 
 def test_a_probe_is_answered_before_everything_else_and_does_not_count() -> None:
     probe = {"x-imds-mock-probe": "a", "expect": "100-continue"}
-    for options in ({}, {"http_endpoint": "disabled"}, {"http_tokens": "required"}, {"http_protocol_ipv6": "disabled"}):
+    choices: list[dict[str, Any]] = [{}, {"http_endpoint": "disabled"}, {"http_tokens": "required"}, {"http_protocol_ipv6": "disabled"}]
+    for options in choices:
         answer = Asker(**options)("GET", "/", probe, caller="fd00::1")
         assert (answer.status, answer.body, answer.counted) == (204, b"", False)
         assert lines(answer) == {"X-Imds-Mock-Id": PROBE_ID}

@@ -10,8 +10,10 @@ import errno
 import os
 from typing import Final
 
+EX_USAGE: Final = 64
 EX_UNAVAILABLE: Final = 69
 EX_OSERR: Final = 71
+EX_CANTCREAT: Final = 73
 EX_NOPERM: Final = 77
 
 
@@ -49,6 +51,20 @@ class ListenError(MockError):
             self.exit_code = EX_OSERR
             advice = os.strerror(cause.errno) if cause.errno else str(cause)
         super().__init__(f"cannot listen on {address}: {advice}")
+
+
+class LogFileError(MockError):
+    """The file of the access log cannot be opened.
+
+    Args:
+        path: The file.
+        cause: What the kernel said.
+    """
+
+    exit_code = EX_CANTCREAT
+
+    def __init__(self, path: str, cause: OSError) -> None:
+        super().__init__(f"cannot write the access log to {path}: {cause.strerror}; choose another access_log_file")
 
 
 class ProbeError(MockError):

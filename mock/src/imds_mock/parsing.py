@@ -125,7 +125,7 @@ class RequestParser:
             # A line that has not ended yet has reached no callback.
             self._received += len(data)
             if self._received > self._limits.head_bytes:
-                self.failure = HEADERS_TOO_LARGE if self._fields else TARGET_TOO_LONG
+                self.failure = HEADERS_TOO_LARGE
 
     def on_message_begin(self) -> None:
         """Called by the parser."""

@@ -17,8 +17,8 @@ from imds_mock.tokens import MAX_TTL_SECONDS, MIN_TTL_SECONDS, Tokens
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imds_mock.config import MetadataOptions
     from imds_mock.messages import Request
+    from imds_mock.settings import MetadataOptions
     from imds_mock.store import Snapshot
 
 TOKEN_PATH: Final = "/latest/api/token"  # noqa: S105 - a path, not a secret

@@ -14,8 +14,8 @@ from imds_mock.tree import VERSIONS, Leaf, Tree
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imds_mock.config import MetadataOptions
     from imds_mock.messages import Response
+    from imds_mock.settings import MetadataOptions
 
 _TAGS: Final = "meta-data/tags/"
 

@@ -1,0 +1,70 @@
+"""The command `imds-mock`: picks the subcommand and loads nothing else, so that a health check costs little."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from imds_mock.errors import EX_USAGE, MockError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS: Final = {
+    "serve": "answer as an instance's metadata service",
+    "health": "ask a running mock whether it answers (exit code 0 or 1)",
+}
+"""Name of the subcommand, which is that of its module in `imds_mock.commands`, to what it does."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that ends with sysexits' code for wrong usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where to read on."""
+        self.exit(EX_USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand.
+
+    Args:
+        argv: Arguments without the program's name; None takes the process's own.
+
+    Returns:
+        The exit code.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    name = arguments[0] if arguments else ""
+    if name not in COMMANDS:
+        return _top_level(arguments)
+    command = importlib.import_module(f"imds_mock.commands.{name}")
+    parser = Parser(prog=f"imds-mock {name}", description=command.__doc__)
+    command.add_arguments(parser)
+    try:
+        return int(command.run(parser.parse_args(arguments[1:])))
+    except MockError as error:
+        print(f"imds-mock: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _top_level(arguments: Sequence[str]) -> int:
+    listed = "\n".join(f"  {name:<8} {text}" for name, text in COMMANDS.items())
+    parser = Parser(
+        prog="imds-mock",
+        usage="imds-mock COMMAND [OPTION...]",
+        description=f"EC2 instance metadata service (IMDS) for development and tests.\n\ncommands:\n{listed}",
+        epilog="imds-mock COMMAND --help says more.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    parser.add_argument("command", nargs="?", choices=COMMANDS, help=argparse.SUPPRESS)
+    if parser.parse_args(arguments).version:
+        from importlib.metadata import version  # noqa: PLC0415 - slow to import, and only this needs it
+
+        print(f"imds-mock {version('imds-mock')}")
+        return 0
+    parser.print_help(sys.stderr)
+    return EX_USAGE

@@ -1,0 +1,1 @@
+"""The subcommands of `imds-mock`: a module each, with `add_arguments(parser)` and `run(arguments) -> exit code`."""

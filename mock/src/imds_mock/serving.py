@@ -1,0 +1,101 @@
+"""One run of the mock: from a configuration to a listener, and to its end when a signal says so."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import secrets
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Final
+
+import uvloop
+
+from imds_mock.accesslog import AccessLog
+from imds_mock.errors import LogFileError
+from imds_mock.parsing import Limits
+from imds_mock.server import DataPlane, max_connections, open_sockets
+from imds_mock.service import Service
+from imds_mock.store import Store
+from imds_mock.terms import Terms, Timeouts
+from imds_mock.tokens import Tokens
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+    from imds_mock.settings import Config, ServerSettings
+    from imds_mock.store import Snapshot
+
+_LOG_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+_LOG_MODE: Final = 0o640
+
+
+def serve(config: Config, snapshot: Snapshot) -> None:
+    """Serve until SIGTERM or SIGINT, then finish the answers under way.
+
+    Args:
+        config: The merged configuration.
+        snapshot: What is served first.
+
+    Raises:
+        ListenError: An address cannot be listened on.
+        LogFileError: The access log's file cannot be opened.
+    """
+    sockets = open_sockets(config.server.hosts, config.server.port)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(config.server, Store(snapshot), sockets))
+
+
+async def _serve(settings: ServerSettings, store: Store, sockets: Sequence[socket.socket]) -> None:
+    loop = asyncio.get_running_loop()
+    told_to_stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told_to_stop.set)
+    log = _access_log(settings, loop)
+    service = Service(lambda _caller: store.current, Tokens(), secrets.token_hex(8))
+    terms = Terms(
+        service.respond,
+        (log.record,) if log else (),
+        time.time,
+        loop.time,
+        limits=Limits(
+            settings.max_target_bytes, settings.max_head_bytes, settings.max_headers, settings.max_body_bytes
+        ),
+        timeouts=Timeouts(settings.head_timeout_seconds, settings.idle_timeout_seconds, settings.write_timeout_seconds),
+        bad_request_type=store.current.options.bad_request_content_type,
+    )
+    plane = DataPlane(terms, max_connections(settings.max_connections))
+    await plane.start(sockets)
+    print(f"imds-mock: {store.current.instance.decode()} answers on {_addresses(sockets)}", file=sys.stderr)  # noqa: T201 - the line that a user waits for
+    # What exists now lives as long as the program: the collector need not look at it again.
+    gc.freeze()
+    await told_to_stop.wait()
+    # A second signal ends the program at once, as without a handler.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)
+    await plane.stop(settings.stop_grace_seconds)
+    if log:
+        log.flush()
+
+
+def _access_log(settings: ServerSettings, loop: asyncio.AbstractEventLoop) -> AccessLog | None:
+    if settings.access_log == "off":
+        return None
+    descriptor = sys.stderr.fileno()
+    if settings.access_log_file is not None:
+        try:
+            descriptor = os.open(
+                settings.access_log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, _LOG_MODE
+            )
+        except OSError as error:
+            raise LogFileError(settings.access_log_file, error) from error
+    return AccessLog(descriptor, settings.access_log, loop)
+
+
+def _addresses(sockets: Sequence[socket.socket]) -> str:
+    names = (listening.getsockname() for listening in sockets)
+    return ", ".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port, *_ in names)

@@ -1,0 +1,103 @@
+"""Bytes to requests: the same result however the bytes are cut, and never an exception."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from imds_mock.parsing import Limits, Memo, RequestParser
+
+if TYPE_CHECKING:
+    from imds_mock.messages import Request
+
+path = st.text("ab/%2F-.é?#", max_size=12).map(lambda text: f"/{text}")
+name = st.sampled_from(["Host", "X-aws-ec2-metadata-token", "X-Forwarded-For", "Connection", "Expect", "Upgrade"])
+value = st.text("ab, ;=é", max_size=8) | st.sampled_from(["keep-alive", "close", "Keep-Alive", "h2c", "Upgrade"])
+
+
+@st.composite
+def heads(draw: st.DrawFn) -> bytes:
+    method = draw(st.sampled_from(["GET", "PUT", "HEAD", "POST", "OPTIONS"]))
+    version = draw(st.sampled_from(["1.1", "1.1", "1.0"]))
+    fields = "".join(f"{key}: {text}\r\n" for key, text in draw(st.lists(st.tuples(name, value), max_size=4)))
+    return f"{method} {draw(path)} HTTP/{version}\r\n{fields}\r\n".encode("latin-1")
+
+
+def parse(pieces: list[bytes], memo: Memo | None = None) -> tuple[list[Request], int | None]:
+    parser = RequestParser(Limits(), memo or Memo())
+    requests: list[Request] = []
+    for piece in pieces:
+        if parser.failure is None:
+            requests += parser.feed(piece)
+        if any(not request.keep_alive for request in requests):
+            break
+    return requests, parser.failure
+
+
+def until_the_end(requests: list[Request]) -> list[Request]:
+    last = next((place for place, request in enumerate(requests) if not request.keep_alive), len(requests))
+    return requests[: last + 1]
+
+
+@given(st.lists(heads(), min_size=1, max_size=3), st.lists(st.integers(1, 200), max_size=6))
+def test_cutting_the_bytes_changes_nothing(messages: list[bytes], cuts: list[int]) -> None:
+    data = b"".join(messages)
+    edges = sorted({0, len(data), *(cut % len(data) for cut in cuts)})
+    pieces = [data[start:end] for start, end in itertools.pairwise(edges)]
+    assert until_the_end(parse(pieces)[0]) == until_the_end(parse([data])[0])
+
+
+@given(st.lists(heads(), min_size=1, max_size=4))
+def test_what_is_remembered_is_what_parsing_gives(messages: list[bytes]) -> None:
+    memo = Memo()
+    for message in messages:
+        first, again, fresh = parse([message], memo), parse([message], memo), parse([message])
+        assert first == again == fresh
+
+
+@given(st.lists(st.binary(max_size=40) | heads() | st.sampled_from([b"GET / HTTP/1.1\r\n", b"\r\n"]), max_size=8))
+@example([b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"])
+@example([b"CONNECT a:1 HTTP/1.1\r\n\r\n", b"\x00"])
+@example([b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"zz\r\n"])
+def test_no_bytes_raise(pieces: list[bytes]) -> None:
+    requests, failure = parse(pieces)
+    assert failure in {None, 400, 413, 414, 431}
+    for request in requests:
+        assert "//" not in request.path
+        assert request.path.startswith("/") or request.path == request.target
+
+
+def test_a_request_is_remembered_only_when_it_is_whole_and_short() -> None:
+    memo = Memo()
+    whole = b"GET / HTTP/1.1\r\n\r\n"
+    for data in (whole[:-2], whole + b"G", b"GET / HTTP/1.1\r\nA: %s\r\n\r\n" % (b"b" * 2000), b"\r\n"):
+        parse([data], memo)
+        assert memo.get(data) is None
+    parse([whole[:4], whole[4:]], memo)
+    assert memo.get(whole[4:]) is None
+    parse([whole], memo)
+    assert memo.get(whole) is not None
+
+
+def test_the_memory_of_the_memo_is_bounded() -> None:
+    memo = Memo()
+    for number in range(5000):
+        parse([b"GET /%d HTTP/1.1\r\n\r\n" % number], memo)
+    assert len(memo._known) <= 512
+
+
+def test_repeated_fields_are_one_list_and_trailers_are_dropped() -> None:
+    [request] = parse([b"GET / HTTP/1.1\r\nA: 1\r\na: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nB: 3\r\n\r\n"])[0]
+    assert request.headers == {"a": "1, 2", "transfer-encoding": "chunked"}
+
+
+def test_a_request_is_given_before_its_body() -> None:
+    parser = RequestParser(Limits(), Memo())
+    [request] = parser.feed(b"PUT / HTTP/1.1\r\nContent-Length: 3\r\n\r\nab")
+    assert request.method == "PUT"
+    assert parser.in_body
+    assert parser.feed(b"c") == ()
+    assert parser.at_boundary
