@@ -120,7 +120,7 @@ class FakeKernel:
         self.tables = [FakeNatTable("legacy"), FakeNatTable("nft")]
         self.refusal: Exception | None = None
         self.near = False
-        self.leads: list[tuple[str, str]] = []
+        self.leads: list[tuple[str, str, bool]] = []
         self._on_change = on_change
 
     def open_tables(self, backend: str) -> Sequence[NatTable]:
@@ -141,8 +141,8 @@ class FakeKernel:
         *,
         on_link: bool,
     ) -> str | None:
-        del on_link
-        self.leads.append((str(destination), str(mock)))
-        undo.callback(self.leads.remove, (str(destination), str(mock)))
+        led = (str(destination), str(mock), on_link)
+        self.leads.append(led)
+        undo.callback(self.leads.remove, led)
         self._on_change(self)
         return f"route {destination} leads to {mock} now"

@@ -1,0 +1,235 @@
+"""The order of the steps: what is set, what is proven, and what is taken back when a start fails."""
+
+from __future__ import annotations
+
+import contextlib
+from ipaddress import ip_address
+
+import pytest
+
+from fakes import MOCK_ONE, MOCK_TWO, NGINX, OTHER_IMDS, FakeKernel, FakeNetwork, Lines
+from imds_shim.answer import Answer
+from imds_shim.config import load
+from imds_shim.errors import KernelRefusedError, PrivilegeError, ResolveError, ShimError, WrongMockError
+from imds_shim.rule import DnatRule
+from imds_shim.startup import Start
+
+FOUR, SIX = ip_address("10.0.0.4"), ip_address("fd00::6")
+V4, V6 = "169.254.169.254:80", "fd00:ec2::254:80"
+RULE = DnatRule(ip_address("169.254.169.254"), 80, FOUR, 8080)
+RULE_V6 = DnatRule(ip_address("fd00:ec2::254"), 80, SIX, 8080)
+
+
+class Stage:
+    """A mock at 10.0.0.4:8080 and fd00::6:8080, and a kernel whose rules take effect."""
+
+    def __init__(self) -> None:
+        self.network = FakeNetwork()
+        self.network.names["mock"] = [FOUR]
+        self.network.servers |= {"10.0.0.4:8080": MOCK_ONE, "fd00::6:8080": MOCK_ONE}
+        self.kernel = FakeKernel(self._take_effect)
+        self.lines = Lines()
+        self.rules_work = True
+
+    def _take_effect(self, kernel: FakeKernel) -> None:
+        for rule in (*kernel.tables[0].rules, *kernel.tables[1].rules):
+            if self.rules_work:
+                there = self.network.servers[f"{rule.to_address}:{rule.to_port}"]
+                self.network.servers[f"{rule.destination}:{rule.destination_port}"] = there
+
+    def start(self, seconds: float = 10, **settings: str) -> None:
+        """Start; on failure take back what was set, as `cli` does."""
+        wanted = {"MOCK_HOSTNAME": "mock", "MOCK_PORT": "8080"} | settings
+        config = load([b"true"], [f"{name}={value}".encode() for name, value in wanted.items()])
+        with contextlib.ExitStack() as undo:
+            Start(config, self.network, self.kernel, undo, self.lines.log).run(self.network.clock.deadline(seconds))
+            undo.pop_all()
+
+    @property
+    def rules(self) -> list[DnatRule]:
+        return [*self.kernel.tables[0].rules, *self.kernel.tables[1].rules]
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+def test_the_rule_the_route_the_proof_and_one_line(stage: Stage) -> None:
+    stage.start()
+    assert stage.rules == [RULE]
+    assert stage.kernel.leads == [("169.254.169.254", "10.0.0.4", False)]
+    assert stage.network.asked == ["10.0.0.4:8080", V4]
+    assert stage.lines.lines[-1] == "169.254.169.254:80 -> 10.0.0.4:8080 (mock)"
+
+
+def test_nothing_is_asked_there_before_the_rule_stands(stage: Stage) -> None:
+    """A packet that leaves without the rule would reach a cloud host's real service."""
+    stage.kernel.refusal = PrivilegeError("add cap_add: [NET_ADMIN]")
+    with pytest.raises(PrivilegeError):
+        stage.start()
+    assert V4 not in stage.network.asked
+
+
+def test_run_twice_it_is_one_rule(stage: Stage) -> None:
+    stage.start()
+    stage.start()
+    assert stage.rules == [RULE]
+
+
+def test_a_moved_mock_replaces_the_rule_in_one_step(stage: Stage) -> None:
+    stage.start()
+    stage.network.names["mock"] = [ip_address("10.0.0.9")]
+    stage.network.servers["10.0.0.9:8080"] = MOCK_TWO
+    stage.start()
+    assert [len(after) for after in stage.kernel.tables[0].history] == [1, 1]
+    assert stage.rules == [DnatRule(RULE.destination, 80, ip_address("10.0.0.9"), 8080)]
+
+
+@pytest.mark.parametrize(
+    ("there", "words"),
+    [
+        (MOCK_TWO, "is answered by imds-mock two and not by the mock at 10.0.0.4:8080"),
+        (OTHER_IMDS, r"is answered by 200 OK \(Server: EC2ws\) and not by the mock"),
+        (NGINX, r"is answered by 404 Not Found \(Server: nginx\) and not by the mock"),
+        (Answer("other", None, "403 connecting to 169.254.169.254:80"), "is answered by 403 connecting"),
+        ("refuses the connection", "refuses the connection, so it does not lead to 10.0.0.4:8080"),
+    ],
+)
+def test_whatever_else_answers_there_ends_the_start_and_leaves_nothing(
+    stage: Stage, there: Answer | str, words: str
+) -> None:
+    stage.rules_work = False
+    stage.network.servers[V4] = there
+    with pytest.raises(WrongMockError, match=words) as caught:
+        stage.start()
+    assert "--doctor" in str(caught.value)
+    assert stage.rules == []
+    assert stage.kernel.leads == []
+
+
+def test_a_failed_start_leaves_an_earlier_rule_as_it_was(stage: Stage) -> None:
+    stage.start()
+    stage.network.names["mock"] = [ip_address("10.0.0.9")]
+    stage.network.servers |= {"10.0.0.9:8080": MOCK_TWO, V4: NGINX}
+    stage.rules_work = False
+    with pytest.raises(WrongMockError):
+        stage.start()
+    assert stage.rules == [RULE]
+
+
+def test_a_mock_that_was_restarted_in_between_is_the_mock(stage: Stage) -> None:
+    answers = [MOCK_ONE]
+    stage.network.servers["10.0.0.4:8080"] = lambda: answers.pop() if answers else MOCK_TWO
+    stage.start()
+    assert stage.rules == [RULE]
+
+
+def test_a_proof_that_needs_a_moment_gets_it(stage: Stage) -> None:
+    stage.rules_work = False
+    reasons = ["does not answer the connection attempt", "refuses the connection"]
+    stage.network.servers[V4] = lambda: reasons.pop() if reasons else MOCK_ONE
+    stage.start()
+    assert stage.rules == [RULE]
+
+
+def test_the_proof_keeps_to_the_deadline(stage: Stage) -> None:
+    stage.rules_work = False
+    stage.network.servers[V4] = "accepts the connection and then does not answer"
+    began = stage.network.clock.now
+    with pytest.raises(WrongMockError):
+        stage.start(seconds=3)
+    assert stage.network.clock.now - began <= 3.5
+
+
+def test_another_imds_is_taken_with_a_warning(stage: Stage) -> None:
+    stage.network.servers["10.0.0.4:8080"] = OTHER_IMDS
+    stage.start()
+    assert stage.lines.lines[-2].startswith("warning: 169.254.169.254:80 is answered by an IMDS (200 OK")
+    assert stage.lines.lines[-2].endswith("does not say which one it is")
+
+
+def test_auto_asks_first_where_the_way_is_near(stage: Stage) -> None:
+    stage.kernel.near = True
+    stage.network.servers[V4] = MOCK_ONE
+    stage.start()
+    assert (stage.rules, stage.kernel.leads) == ([], [])
+
+
+@pytest.mark.parametrize("there", [MOCK_TWO, NGINX, "refuses the connection"])
+def test_auto_sets_the_rule_where_another_answers_near_by(stage: Stage, there: Answer | str) -> None:
+    stage.kernel.near = True
+    stage.network.servers[V4] = there
+    stage.start()
+    assert stage.rules == [RULE]
+
+
+def test_auto_does_not_take_an_imds_without_an_id_for_the_mock(stage: Stage) -> None:
+    stage.kernel.near = True
+    stage.network.servers |= {"10.0.0.4:8080": OTHER_IMDS, V4: OTHER_IMDS}
+    stage.start()
+    assert stage.rules == [RULE]
+
+
+def test_nat_does_not_ask_first(stage: Stage) -> None:
+    stage.kernel.near = True
+    stage.network.servers[V4] = MOCK_ONE
+    stage.start(MOCK_ROUTE="nat")
+    assert stage.rules == [RULE]
+
+
+def test_route_leads_there_on_link_without_a_rule(stage: Stage) -> None:
+    stage.network.servers[V4] = MOCK_ONE
+    stage.start(MOCK_ROUTE="route")
+    assert stage.rules == []
+    assert stage.kernel.leads == [("169.254.169.254", "10.0.0.4", True)]
+
+
+@pytest.mark.parametrize(("route", "words"), [("none", "leaves the network as it is"), ("route", "link_local_ips")])
+def test_the_cure_fits_the_way_chosen(stage: Stage, route: str, words: str) -> None:
+    with pytest.raises(WrongMockError, match=words):
+        stage.start(MOCK_ROUTE=route)
+    assert stage.kernel.leads == []
+
+
+def test_none_changes_nothing_and_still_wants_proof(stage: Stage) -> None:
+    stage.network.servers[V4] = MOCK_ONE
+    stage.start(MOCK_ROUTE="none")
+    assert (stage.rules, stage.kernel.leads) == ([], [])
+
+
+def test_ipv6_gets_its_rule_as_well(stage: Stage) -> None:
+    stage.network.names["mock"] = [FOUR, SIX]
+    stage.start(MOCK_IPV6="1")
+    assert stage.rules == [RULE_V6, RULE]
+    assert stage.lines.lines[-1] == "[fd00:ec2::254]:80 -> [fd00::6]:8080 (mock)"
+
+
+def test_a_failure_of_the_second_family_takes_back_the_first(stage: Stage) -> None:
+    stage.network.names["mock"] = [FOUR, SIX]
+    stage.rules_work = False
+    stage.network.servers |= {V4: MOCK_ONE, V6: NGINX}
+    with pytest.raises(WrongMockError, match=r"\[fd00:ec2::254\]:80"):
+        stage.start(MOCK_IPV6="1")
+    assert stage.rules == []
+
+
+def test_an_ipv6_only_mock_serves_the_ipv6_endpoint(stage: Stage) -> None:
+    stage.network.names["mock"] = [SIX]
+    stage.start(MOCK_IPV6="1")
+    assert stage.rules == [RULE_V6]
+    assert stage.lines.lines[-1] == "warning: 169.254.169.254 is not redirected: mock has no IPv4 address"
+
+
+def test_an_ipv6_only_mock_without_the_setting_says_what_to_set(stage: Stage) -> None:
+    stage.network.names["mock"] = [SIX]
+    with pytest.raises(ResolveError, match=r"only IPv6 addresses \(fd00::6\).*MOCK_IPV6=1"):
+        stage.start()
+
+
+def test_a_kernel_that_refuses_leaves_nothing(stage: Stage) -> None:
+    stage.kernel.tables[0].refuses = True
+    with pytest.raises(KernelRefusedError) as caught:
+        stage.start()
+    assert isinstance(caught.value, ShimError)
+    assert (stage.rules, stage.kernel.leads) == ([], [])
