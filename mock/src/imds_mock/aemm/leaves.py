@@ -1,0 +1,96 @@
+"""AEMM's settings as leaves of the metadata tree: which exist, at which paths, with which bodies."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from imds_mock.aemm import events
+from imds_mock.aemm.data import JSON, ROWS, Nested, Row
+from imds_mock.aemm.errors import UsageError
+from imds_mock.aemm.values import decode_base64
+from imds_mock.tree import Leaf, Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imds_mock.aemm.settings import Settings
+
+ROOT: Final = "/latest/"
+
+
+def leaves(settings: Settings, started: float) -> dict[str, Leaf]:
+    """Build all leaves.
+
+    Args:
+        settings: The settings.
+        started: Start of the program in seconds since the epoch.
+
+    Returns:
+        Path below `/latest/` to leaf.
+
+    Raises:
+        UsageError: A path cannot be served; the sentence names its key.
+    """
+    bodies = events.bodies(settings, started)
+    placed = {
+        path: Leaf(bodies[row.key], row.content_type, always_listed=True)
+        if row.value is None
+        else Leaf(_body(row, row.value, settings), row.content_type)
+        for row, path in _paths(settings)
+    }
+    above = {path.rsplit("/", depth)[0] for path in placed for depth in range(1, path.count("/") + 1)}
+    branching = {
+        path: Leaf(leaf.body, leaf.content_type, always_listed=leaf.always_listed, branches=path in above)
+        for path, leaf in placed.items()
+    }
+    Tree(branching)
+    return branching
+
+
+def event_paths(settings: Settings) -> dict[str, str]:
+    """The keys of the event leaves that exist, to their request paths."""
+    return {row.key: ROOT + path for row, path in _paths(settings) if row.value is None}
+
+
+def _paths(settings: Settings) -> Iterator[tuple[Row, str]]:
+    """The leaves that exist with their paths below `/latest/`; a leaf whose path is empty does not exist."""
+    mocked = events.MOCKED[settings.command]
+    keys: dict[str, str] = {}
+    for row in ROWS:
+        name = f"{row.section}.paths.{row.key}"
+        path = settings.text(name)
+        if not path or (row.value is None and row.key not in mocked):
+            continue
+        inner = path.removesuffix("/").removeprefix(ROOT)
+        if not path.startswith(ROOT) or not all(inner.split("/")):
+            raise UsageError(f"{_origin(settings, name)}: expected a path like {ROOT}meta-data/ami-id, got {path!r}")
+        if other := keys.get(inner):
+            raise UsageError(f"{_origin(settings, name)}: {path} is the path of {other} already")
+        keys[inner] = name
+        yield row, inner
+
+
+def _origin(settings: Settings, name: str) -> str:
+    origin = settings.origins.get(name)
+    return f"key {name} ({origin})" if origin else f"key {name}"
+
+
+def _body(row: Row, default: str | Nested, settings: Settings) -> bytes:
+    name = f"{row.section}.values.{row.key}"
+    if isinstance(default, str):
+        text = settings.text(name)
+        return decode_base64(text) if row.section == "userdata" else text.encode()
+    document = _document(default, name, settings)
+    if row.content_type == JSON:
+        return events.tabbed(document)
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _document(shape: Nested, name: str, settings: Settings) -> dict[str, object]:
+    return {
+        part: _document(value, f"{name}.{part}", settings)
+        if isinstance(value, dict)
+        else settings.values[f"{name}.{part}".lower()]
+        for part, value in shape.items()
+    }

@@ -1,0 +1,311 @@
+"""Flags before variables before the config file before defaults; paths follow values; errors name places."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aemm import MAC, settings, written
+from imds_mock.aemm import files
+from imds_mock.aemm.arguments import parse
+from imds_mock.aemm.errors import ConfigFileError, UsageError
+from imds_mock.aemm.keys import DATA_KEYS, FLAG_KEYS, KEYS
+from imds_mock.aemm.settings import load, save
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SAMPLES = {
+    "server.hostname": ("127.0.0.1", "::1", "10.0.0.1"), "server.port": (80, 81, 82),
+    "save-config-to-file": (True, False, True), "watch-config-file": (True, False, True),
+    "imdsv2": (True, False, True), "mock-delay-sec": (1, 2, 3), "mock-ip-count": (-1, 0, 5),
+    "rebalance-delay-sec": (1, 2, 3), "asg-termination-delay-sec": (1, 2, 3),
+    "spot.action": ("stop", "hibernate", "terminate"),
+    "events.code": ("instance-stop", "instance-reboot", "system-reboot"),
+    "events.state": ("completed", "canceled", "active"),
+}  # fmt: skip
+TIMES = ("2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z", "2022-01-01T00:00:00+02:00")
+
+
+def nested(name: str, value: object) -> dict[str, Any]:
+    for part in reversed(name.split(".")):
+        value = {part: value}
+    assert isinstance(value, dict)
+    return value
+
+
+@pytest.mark.parametrize("key", [key for key in FLAG_KEYS if key.name != "config-file"], ids=lambda key: key.name)
+def test_every_flag_goes_before_its_variable_before_its_key_before_its_default(tmp_path: Path, key: Any) -> None:
+    by_flag, by_variable, by_file = SAMPLES.get(key.name, TIMES)
+    environ = {key.variable: str(by_variable)}
+    file = written(tmp_path, nested(key.name, by_file))
+    words = {"spot": ["spot"], "events": ["events"]}.get(key.name.split(".", maxsplit=1)[0], [])
+    flag = f"--{key.flag}={str(by_flag).lower() if by_flag is True else by_flag}"
+    assert settings().values[key.name] == key.default
+    assert settings(file=file).values[key.name] == by_file
+    assert settings(environ=environ, file=file).values[key.name] == by_variable
+    assert settings(*words, flag, environ=environ, file=file).values[key.name] == by_flag
+
+
+@pytest.mark.parametrize("key", DATA_KEYS, ids=lambda key: key.name)
+def test_every_other_key_can_be_set_by_file_and_variable(tmp_path: Path, key: Any) -> None:
+    by_file, by_variable = ("ZmlsZQ==", "dmFyaWFibGU=") if key.name == "userdata.values.userdata" else ("/a", "/b")
+    file = written(tmp_path, nested(key.spelled or key.name, by_file))
+    assert settings(file=file).values[key.name] == by_file
+    merged = settings(environ={key.variable: by_variable}, file=file)
+    assert merged.values[key.name] == by_variable
+    assert merged.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("variable", "key"),
+    [
+        ("AEMM_SERVER_PORT", "server.port"),
+        ("AEMM_SPOT_ACTION", "spot.action"),
+        ("AEMM_EVENTS_NOT_BEFORE_DEADLINE", "events.not-before-deadline"),
+        ("AEMM_METADATA_VALUES_INSTANCE_ID", "metadata.values.instance-id"),
+        ("AEMM_METADATA_VALUES_IAM_SECURITY_CREDENTIALS_ACCESSKEYID",
+         "metadata.values.iam-security-credentials.accesskeyid"),
+        ("AEMM_DYNAMIC_VALUES_INSTANCE_IDENTITY_DOCUMENT_REGION", "dynamic.values.instance-identity-document.region"),
+        ("AEMM_METADATA_PATHS_PUBLIC_HOSTNAME", "metadata.paths.public-hostname"),
+        ("AEMM_USERDATA_VALUES_USERDATA", "userdata.values.userdata"),
+    ],
+)  # fmt: skip
+def test_names_of_variables(variable: str, key: str) -> None:
+    assert KEYS[key].variable == variable
+
+
+def test_no_two_keys_share_a_variable() -> None:
+    assert len({key.variable for key in KEYS.values()}) == len(KEYS)
+
+
+def test_empty_variables_count_as_set() -> None:
+    assert settings(environ={"AEMM_METADATA_VALUES_HOSTNAME": ""}).values["metadata.values.hostname"] == ""
+    assert settings(environ={"AEMM_MOCK_DELAY_SEC": ""}).values["mock-delay-sec"] == 0
+    with pytest.raises(UsageError, match=r"^variable AEMM_SPOT_ACTION: expected one of terminate, hibernate, stop"):
+        settings(environ={"AEMM_SPOT_ACTION": ""})
+
+
+JSON_TEXT = '{"Server": {"PORT": 80}, "imdsv2": true, "metadata": {"values": {"ami-launch-index": 42, "mac": null}}}'
+DOTTED_TEXT = '{"server.port": "80", "IMDSV2": "t", "metadata.values.ami-launch-index": "42"}'
+YAML_TEXT = """
+Server: {PORT: 80}
+imdsv2: true
+metadata:
+  values: {ami-launch-index: 42, mac: ~}
+"""
+TOML_TEXT = """
+imdsv2 = true
+mock-trigger-time = 2020-01-01T00:00:00Z
+[Server]
+PORT = 80
+[metadata.values]
+ami-launch-index = 42
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.json", JSON_TEXT), ("a.yaml", YAML_TEXT), ("a.YML", YAML_TEXT), ("a.toml", TOML_TEXT),
+     ("a.json", "\ufeff" + JSON_TEXT), ("a.json", DOTTED_TEXT)],
+)  # fmt: skip
+def test_formats_and_keys_of_any_case(tmp_path: Path, name: str, text: str) -> None:
+    merged = settings(file=written(tmp_path, text, name))
+    assert merged.values["server.port"] == 80
+    assert merged.values["imdsv2"] is True
+    assert merged.values["metadata.values.ami-launch-index"] == "42"
+    assert merged.values["metadata.values.mac"] == "0e:49:61:0f:c3:11"
+    assert merged.warnings == ()
+    if name == "a.toml":
+        assert merged.values["mock-trigger-time"] == "2020-01-01T00:00:00Z"
+
+
+def test_yaml_scalars_stay_as_they_are_written(tmp_path: Path) -> None:
+    text = """
+mock-trigger-time: 2020-01-01T00:00:00Z
+metadata: {values: {mac: 10:20:30:40:50:51, mac-owner-id: 0123456701, hostname: yes, ami-launch-index: 1.10}}
+"""
+    values = settings(file=written(tmp_path, text, "a.yaml")).values
+    assert values["mock-trigger-time"] == "2020-01-01T00:00:00Z"
+    assert [values[f"metadata.values.{name}"] for name in ("mac", "mac-owner-id", "hostname", "ami-launch-index")] == [
+        "10:20:30:40:50:51", "0123456701", "yes", "1.10",
+    ]  # fmt: skip
+
+
+def test_the_config_file_is_chosen_once(tmp_path: Path) -> None:
+    by_flag, by_variable = (written(tmp_path, {"server": {"port": n}}, f"{n}.json") for n in (1, 2))
+    home = tmp_path / "home"
+    home.mkdir()
+    environ = {"HOME": str(home)}
+    assert settings(environ=environ).config_file is None
+    for n, name in ((3, "aemm-config.yml"), (4, "aemm-config.yaml"), (5, "aemm-config.toml"), (6, "aemm-config.json")):
+        text = f"[server]\nport = {n}" if name.endswith("toml") else json.dumps({"server": {"port": n}})
+        written(home, text, name)
+        assert settings(environ=environ).values["server.port"] == n
+    environ["AEMM_CONFIG_FILE"] = str(by_variable)
+    assert settings(environ=environ).values["server.port"] == 2
+    merged = settings(environ=environ, file=by_flag)
+    assert merged.values["server.port"] == 1
+    assert merged.config_file == by_flag
+    assert merged.values["config-file"] == str(by_flag)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("a.ini", "", "config file {}: .ini is not supported; write it as .json, .yaml, .yml or .toml"),
+        ("a.hcl", "", "config file {}: .hcl is not supported; write it as .json, .yaml, .yml or .toml"),
+        ("noext", "", "config file {}: no extension is not supported; write it as .json, .yaml, .yml or .toml"),
+        ("a.json", "{", "config file {}: Expecting property name"),
+        ("a.json", "[1]", "config file {}: expected an object with settings at its top"),
+        ("a.json", "[" * 100_000, "config file {}: "),
+        ("a.yaml", "a: [", "config file {}: line 1, column 5: "),
+        ("a.yaml", "a: !!python/object/apply:os.getcwd []", "config file {}: line 1, column 4: "),
+        ("a.toml", "a =", "config file {}: Invalid value"),
+    ],
+)
+def test_config_files_that_cannot_be_used(tmp_path: Path, name: str, text: str, sentence: str) -> None:
+    file = written(tmp_path, text, name)
+    with pytest.raises(ConfigFileError) as refused:
+        settings(file=file)
+    assert str(refused.value).startswith(sentence.format(file))
+    assert len(str(refused.value).splitlines()) == 1
+    assert refused.value.exit_code == 1
+
+
+def test_config_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigFileError, match=r"a\.json \(flag -c\): there is no such file$"):
+        settings(file=tmp_path / "a.json")
+    with pytest.raises(ConfigFileError, match=r"a\.json \(variable AEMM_CONFIG_FILE\): there is no such file$"):
+        settings(environ={"AEMM_CONFIG_FILE": str(tmp_path / "a.json")})
+    (tmp_path / "bytes.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigFileError, match=r"bytes\.json: 'utf-8' codec"):
+        settings(file=tmp_path / "bytes.json")
+
+
+@pytest.mark.parametrize(
+    ("document", "sentence"),
+    [
+        ({"server": 80}, "key server in file {}: expected an object with settings"),
+        ({"metadata": {"values": []}}, "key metadata.values in file {}: expected an object with settings"),
+        ({"metadata": {"values": {"mac": {"a": 1}}}}, "key metadata.values.mac in file {}: expected a single value"),
+        ({"metadata": {"values": {"mac": {}}}}, "key metadata.values.mac in file {}: expected text, got an object"),
+        ({"metadata": {"values": {"mac": [1]}}}, "key metadata.values.mac in file {}: expected text, got a list"),
+        ({"mock-delay-sec": "soon"}, "key mock-delay-sec in file {}: expected a whole number, got 'soon'"),
+        ({"spot": {"action": "explode"}}, "key spot.action in file {}: expected one of terminate, hibernate, stop"),
+        ({"userdata": {"values": {"userdata": "*"}}}, "key userdata.values.userdata in file {}: expected base64"),
+    ],
+)
+def test_wrong_values_of_a_file_name_key_and_file(tmp_path: Path, document: Any, sentence: str) -> None:
+    file = written(tmp_path, document)
+    with pytest.raises(UsageError) as refused:
+        settings(file=file)
+    assert str(refused.value).startswith(sentence.format(file))
+    assert refused.value.exit_code == 2
+
+
+def test_what_has_no_effect_is_named(tmp_path: Path) -> None:
+    file = written(tmp_path, {"server": {"prot": 80}, "spot": None, "events": {}, "x": [1]})
+    merged = settings("spot", "extra", environ={"AEMM_SPOT_ITN_ACTION": "stop", "AEMM_CONFIG": "x"}, file=file)
+    assert merged.warnings == (
+        "argument 'extra' has no effect",
+        f"key server.prot in file {file} has no effect: did you mean server.port?",
+        f"key x in file {file} has no effect: there is no such setting",
+        "variable AEMM_CONFIG has no effect: did you mean AEMM_CONFIG_FILE?",
+        "variable AEMM_SPOT_ITN_ACTION has no effect: did you mean AEMM_SPOT_ACTION?",
+    )
+
+
+def test_where_each_value_is_from(tmp_path: Path) -> None:
+    file = written(tmp_path, {"imdsv2": True, "mock-delay-sec": 3})
+    merged = settings("-d", "1", environ={"AEMM_SERVER_PORT": "80"}, file=file)
+    assert merged.origins == {
+        "imdsv2": f"file {file}", "mock-delay-sec": "flag -d", "server.port": "variable AEMM_SERVER_PORT",
+        "config-file": "flag -c",
+    }  # fmt: skip
+
+
+def test_paths_follow_the_values_that_they_contain_unless_they_are_set(tmp_path: Path) -> None:
+    overridden = "/latest/meta-data/network/interfaces/macs/BAR/device-number"
+    file = written(tmp_path, {
+        "metadata": {
+            "paths": {"mac-device-number": overridden},
+            "values": {"mac": "FOO", "public-ipv4": "54.92.157.77", "iam-security-credentials-role": "reader",
+                       "elastic-inference-associations": "eia-1"},
+        }
+    })  # fmt: skip
+    default, merged = settings().values, settings(file=file).values
+    changed = {key.removeprefix("metadata.paths."): merged[key] for key in merged
+               if ".paths." in key and merged[key] != default[key]}  # fmt: skip
+    macs = {key: str(path) for key, path in changed.items() if key.startswith("mac-")}
+    assert len(macs) == 20
+    assert macs.pop("mac-device-number") == overridden
+    assert (
+        macs.pop("mac-ipv4-associations") == f"{MAC.replace('0e:49:61:0f:c3:11', 'FOO')}ipv4-associations/54.92.157.77"
+    )
+    assert all(path.startswith(MAC.replace("0e:49:61:0f:c3:11", "FOO")) for path in macs.values())
+    assert {key: path for key, path in changed.items() if not key.startswith("mac-")} == {
+        "iam-security-credentials": "/latest/meta-data/iam/security-credentials/reader",
+        "elastic-inference-accelerator": "/latest/meta-data/elastic-inference/associations/eia-1",
+    }
+    assert merged["metadata.values.mac-mac"] == "0e:49:61:0f:c3:11"
+
+
+def test_saved_settings_give_the_same_settings_again(tmp_path: Path) -> None:
+    environ = {"AEMM_METADATA_VALUES_MAC": "02:00:00:00:00:01", "AEMM_SPOT_TIME": TIMES[2],
+               "AEMM_DYNAMIC_VALUES_INSTANCE_IDENTITY_DOCUMENT_RAMDISKID": "ari-1"}  # fmt: skip
+    first = settings("-s", "-p", "80", environ=environ)
+    saved = save(first, str(tmp_path))
+    assert saved == tmp_path / ".ec2-metadata-mock" / ".aemm-config-used.json"
+    document = json.loads(saved.read_text("utf-8"))
+    assert document["server"] == {"hostname": "0.0.0.0", "port": 80}  # noqa: S104 - AEMM's default
+    assert document["metadata"]["values"]["iam-info"]["instanceprofileid"] == "AIPA5BOGHHXZELSK34VU4"
+    assert document["dynamic"]["values"]["instance-identity-document"]["kernelid"] is None
+    again = settings(file=saved)
+    assert again.warnings == ()
+    assert dict(again.values) == dict(first.values) | {"config-file": str(saved)}
+
+
+def test_without_a_home_directory_settings_are_saved_below_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert save(settings(), None).resolve() == tmp_path / ".ec2-metadata-mock" / ".aemm-config-used.json"
+
+
+def test_variables_that_are_not_utf8_are_refused_by_name() -> None:
+    value = os.fsdecode(b"caf\xe9")
+    with pytest.raises(UsageError, match=r"^variable AEMM_METADATA_VALUES_HOSTNAME: expected text in UTF-8"):
+        settings(environ={"AEMM_METADATA_VALUES_HOSTNAME": value})
+
+
+documents = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["server", "port", "metadata", "values", "mac", "paths", "spot", "action", "imdsv2"])
+            | st.text(max_size=3),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["server", "metadata", "spot", "imdsv2", "userdata", "x"]), documents))
+def test_every_document_is_read_or_refused_in_one_line(tmp_path_factory: pytest.TempPathFactory, document: Any) -> None:
+    file = written(tmp_path_factory.getbasetemp(), document)
+    try:
+        merged = load(parse(["-c", str(file)]), {})
+    except UsageError as error:
+        assert len(str(error).splitlines()) == 1  # noqa: PT017 - either is right, and both are checked
+    else:
+        assert merged.values.keys() == KEYS.keys()
+        assert files.read(file) is not None
