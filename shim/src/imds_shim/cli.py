@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imds_shim.config import ShimConfig
-    from imds_shim.privileges import Plan
 
 _INTERNAL_ERROR = 1
 
@@ -44,9 +43,7 @@ def run(argv: Sequence[bytes], environ: Sequence[bytes]) -> int:
 
 def _act(config: ShimConfig, environ: Sequence[bytes], say: Log) -> int:
     if config.action == "help":
-        from imds_shim.manual import manual  # noqa: PLC0415 - only then
-
-        print(manual(), end="")
+        print(configuration.manual(), end="")
         return 0
     if config.action == "version":
         from importlib.metadata import version  # noqa: PLC0415 - slow, only then
@@ -59,26 +56,34 @@ def _act(config: ShimConfig, environ: Sequence[bytes], say: Log) -> int:
 
 
 def _remove(config: ShimConfig, say: Log) -> int:
-    from imds_shim import rule  # noqa: PLC0415 - only then
+    from imds_shim import route, rule  # noqa: PLC0415 - only then
 
-    count = rule.remove(RealKernel().open_tables(config.backend))
-    say.info(f"{count} rules removed")
+    rules = rule.remove(RealKernel().open_tables(config.backend))
+    say.info(f"{rules} rules and {route.remove()} routes removed")
     return 0
 
 
 def _start(config: ShimConfig, environ: Sequence[bytes], say: Log) -> int:
+    from imds_shim.handoff import hand_off, plan  # noqa: PLC0415 - not for the other actions
+
     interrupts = Interrupts()
     interrupts.install()
     for sentence in configuration.warnings(environ):
         say.warning(sentence)
-    planned = None if config.action == "init" else _privileges(config, say)
     undo = contextlib.ExitStack()
     try:
-        Start(config, RealNetwork(), RealKernel(), undo, say).run(Deadline(config.timeout_seconds))
-        if planned is None:
+        if config.action == "init":
+            _lead_to_mock(config, undo, say)
             return 0
-        from imds_shim.handoff import hand_off  # noqa: PLC0415 - the last step
-
+        planned = plan(
+            user=config.user,
+            keep_caps=config.keep_caps,
+            drop_caps=config.drop_caps,
+            no_new_privs=config.no_new_privs,
+        )
+        for sentence in planned.warnings:
+            say.warning(sentence)
+        _lead_to_mock(config, undo, say)
         hand_off(config.command, environ, planned)
     except BaseException:
         with interrupts.deferred():
@@ -86,19 +91,8 @@ def _start(config: ShimConfig, environ: Sequence[bytes], say: Log) -> int:
         raise
 
 
-def _privileges(config: ShimConfig, say: Log) -> Plan:
-    """Decide what the command loses; raises here, before anything is touched, where that cannot be done."""
-    from imds_shim import handoff  # noqa: PLC0415 - only for a command
-
-    planned = handoff.plan(
-        user=config.user,
-        keep_caps=config.keep_caps,
-        drop_caps=config.drop_caps,
-        no_new_privs=config.no_new_privs,
-    )
-    for sentence in planned.warnings:
-        say.warning(sentence)
-    return planned
+def _lead_to_mock(config: ShimConfig, undo: contextlib.ExitStack, say: Log) -> None:
+    Start(config, RealNetwork(), RealKernel(), undo, say).run(Deadline(config.timeout_seconds))
 
 
 def _take_back(undo: contextlib.ExitStack, say: Log) -> None:

@@ -183,5 +183,28 @@ def warnings(environ: Iterable[bytes]) -> list[str]:
     return sentences
 
 
+def manual() -> str:
+    """Return what `--help` prints."""
+    width = max(len(setting.variable) for setting in SETTINGS)
+    lines = [
+        USAGE,
+        "",
+        "Makes 169.254.169.254:80 lead to a mock of the EC2 instance metadata service, then becomes COMMAND.",
+        "",
+        "  --init     only set the rule in this network namespace, and exit",
+        "  --remove   take away what the shim has set in this network namespace, and exit",
+        "  --doctor   say what this container can and cannot do, and what to change; exit 0 if a start would work",
+        "  --version  print the version",
+        "  --help     print this",
+        "",
+        "Settings, all in the environment:",
+        "",
+    ]
+    for setting in SETTINGS:
+        default = f" ({setting.default})" if setting.default else ""
+        lines.append(f"  {setting.variable:<{width}}  {setting.meaning}{default}")
+    return "\n".join([*lines, ""])
+
+
 def _shown(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")

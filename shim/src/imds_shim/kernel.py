@@ -49,8 +49,16 @@ class RealKernel:
 
     def stays_near(self, destination: IPAddress) -> bool:
         """Whether the route to it is local or on-link, so that no packet passes a gateway."""
-        raise NotImplementedError
+        from imds_shim.route import Way, how_routed  # noqa: PLC0415 - not every way in asks
 
-    def lead(self, destination: IPAddress, mock: IPAddress, undo: contextlib.ExitStack) -> str | None:
+        return how_routed(destination).way in (Way.LOCAL, Way.ON_LINK)
+
+    def lead(self, destination: IPAddress, mock: IPAddress, undo: contextlib.ExitStack, *, on_link: bool) -> str | None:
         """Make packets to `destination` leave by the interface that leads to the mock; says what had to be changed."""
-        raise NotImplementedError
+        from imds_shim import route  # noqa: PLC0415 - not every way in needs one
+
+        lead = route.lead(destination, mock, on_link=on_link)
+        if lead is None:
+            return None
+        undo.callback(lead.undo)
+        return f"{lead} set, because it left another way than {mock} does"

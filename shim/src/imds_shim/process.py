@@ -29,9 +29,7 @@ def raw_environ(path: Path = Path("/proc/self/environ")) -> list[bytes]:
 def _environ_of_libc() -> list[bytes]:
     """Return what the C library has: it lacks nothing either, but may hold what the interpreter added."""
     pointer = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "environ")
-    entries = []
-    index = 0
-    while pointer and (entry := pointer[index]) is not None:
+    entries: list[bytes] = []
+    while (entry := pointer[len(entries)]) is not None:
         entries.append(entry)
-        index += 1
     return entries

@@ -35,8 +35,11 @@ class Kernel(Protocol):
     def stays_near(self, destination: IPAddress) -> bool:
         """Whether the route to it is local or on-link, so that no packet passes a gateway."""
 
-    def lead(self, destination: IPAddress, mock: IPAddress, undo: contextlib.ExitStack) -> str | None:
-        """Make packets to `destination` leave by the interface that leads to the mock; says what had to be changed."""
+    def lead(self, destination: IPAddress, mock: IPAddress, undo: contextlib.ExitStack, *, on_link: bool) -> str | None:
+        """Make packets to `destination` leave by the interface that leads to the mock; says what had to be changed.
+
+        With `on_link` they go to whoever holds `destination` on that link, and a gateway there will not do.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class Start:
         if self.config.route == "none":
             return True
         if self.config.route == "route":
-            self._lead(endpoint, mock.address)
+            self._lead(endpoint, mock.address, on_link=True)
             return True
         # Asked only where the question cannot reach a cloud's real service.
         if self.config.route == "auto" and self.kernel.stays_near(endpoint):
@@ -104,9 +107,9 @@ class Start:
         self.undo.callback(nat.restore, nat.record(tables))
         outcome = nat.ensure(tables, rule)
         self.say.debug(f"rule {outcome.value} in the {tables[0].name} nat table: {rule}")
-        self._lead(rule.destination, rule.to_address)
+        self._lead(rule.destination, rule.to_address, on_link=False)
 
-    def _lead(self, endpoint: IPAddress, mock: IPAddress) -> None:
-        changed = self.kernel.lead(endpoint, mock, self.undo)
+    def _lead(self, endpoint: IPAddress, mock: IPAddress, *, on_link: bool) -> None:
+        changed = self.kernel.lead(endpoint, mock, self.undo, on_link=on_link)
         if changed:
             self.say.info(changed)
