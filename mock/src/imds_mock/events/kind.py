@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
@@ -41,7 +41,10 @@ class Event(Scheduled, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         target: Who sees it: an address, container or service name; None means every caller.
+        leaves_traces: Something of it stays visible when it is over.
     """
+
+    leaves_traces: ClassVar[bool] = False
 
     target: str | None = None
 

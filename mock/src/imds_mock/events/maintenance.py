@@ -10,7 +10,7 @@ import json
 import time
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from imds_mock import documents
 from imds_mock.events.kind import Course, Event
@@ -51,6 +51,8 @@ class ScheduledMaintenance(Event, frozen=True, kw_only=True, tag_field="kind", t
         description: Text for people; None takes the usual one for the code.
         event_id: None makes one.
     """
+
+    leaves_traces: ClassVar[bool] = True
 
     code: Code = "system-reboot"
     not_before: str = "7d"

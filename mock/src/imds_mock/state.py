@@ -1,0 +1,134 @@
+"""What the mock is at this moment: configuration, events and faults; every change is one swap of a reference.
+
+A change is prepared whole before it takes effect. If anything about it cannot be, nothing has changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imds_mock.events.armed import EventBook
+from imds_mock.views import Views
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from imds_mock.callers import Callers
+    from imds_mock.faults.armed import Faults
+    from imds_mock.settings import Config
+    from imds_mock.store import Snapshot
+    from imds_mock.tree import Leaf
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """What a configuration describes.
+
+    Attributes:
+        leaves: Its metadata by path, without events.
+        build: Builds a snapshot from these leaves, or from others laid over them.
+    """
+
+    leaves: Mapping[str, Leaf]
+    build: Callable[[Mapping[str, Leaf]], Snapshot]
+
+
+class State:
+    """The current state.
+
+    Args:
+        config: The configuration to start with.
+        describe: Turns a configuration into an instance.
+        faults: The faults.
+        callers: Who goes by which name.
+        clock: Wall clock, seconds since the epoch.
+
+    Raises:
+        ConfigError: The configuration contradicts itself.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        describe: Callable[[Config], Instance],
+        faults: Faults,
+        callers: Callers,
+        clock: Callable[[], float],
+    ) -> None:
+        self._describe = describe
+        self._callers = callers
+        self.clock = clock
+        self.faults = faults
+        self._start = config
+        self._config = config
+        self._events = EventBook()
+        self._instance = describe(config)
+        self._views = self._views_of(self._instance, self._events)
+        callers.changed = self.refresh
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self._config
+
+    @property
+    def events(self) -> EventBook:
+        """The armed events."""
+        return self._events
+
+    def snapshot_for(self, caller: str) -> Snapshot:
+        """What the caller with this address sees now."""
+        return self._views.of(caller)
+
+    def configure(self, config: Config) -> None:
+        """Put another configuration in force until the next `reset`.
+
+        Raises:
+            ConfigError: The configuration contradicts itself.
+            ConflictingPathsError: An armed event needs a path that the configuration rules out.
+        """
+        instance = self._describe(config)
+        views = self._views_of(instance, self._events)
+        self._config, self._instance, self._views = config, instance, views
+
+    def restart_from(self, config: Config) -> None:
+        """Put a configuration in force, and let `reset` lead back to it.
+
+        Raises:
+            ConfigError: As for `configure`.
+            ConflictingPathsError: As for `configure`.
+        """
+        self.configure(config)
+        self._start = config
+
+    def schedule(self, events: EventBook) -> None:
+        """Put other events in force.
+
+        Raises:
+            ConflictingPathsError: An event needs a path that the configuration rules out.
+        """
+        views = self._views_of(self._instance, events)
+        self._events, self._views = events, views
+
+    def reset(self) -> None:
+        """Go back to the configuration at the start, without events and faults."""
+        instance = self._describe(self._start)
+        events = self._events.clear()
+        views = self._views_of(instance, events)
+        self.faults.clear()
+        self._config, self._instance, self._events, self._views = self._start, instance, events, views
+
+    def refresh(self) -> None:
+        """Look again at who goes by which name."""
+        self._views = self._views_of(self._instance, self._events)
+
+    def targets(self) -> set[str]:
+        """The names that events and faults have as targets."""
+        targets = {each.event.target for each in self._events.events} | {
+            each.fault.target for each in self.faults.armed
+        }
+        return {target for target in targets if target is not None}
+
+    def _views_of(self, instance: Instance, events: EventBook) -> Views:
+        return Views(instance.leaves, instance.build, events.events, self._callers.is_target, self.clock)

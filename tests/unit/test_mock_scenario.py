@@ -1,0 +1,51 @@
+"""Scenarios: a timeline of steps becomes events and faults at instants."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+import yaml
+
+from imds_mock.events.scenario import read_scenario
+from imds_mock.fields import FieldError
+
+EXAMPLE = """
+name: interruption
+target: debug
+steps:
+  - {at: 10s, event: {kind: rebalance}}
+  - {at: 60s, event: {kind: spot, for: 3m}}
+  - {at: 90s, fault: {kind: status, path: "/latest/meta-data/iam/*", for: 5s, target: other}}
+"""
+
+
+def test_steps_are_put_on_the_clock_from_the_moment_of_playing() -> None:
+    events, faults = read_scenario(yaml.safe_load(EXAMPLE)).timeline(1000.0)
+    assert [(each.window(0.0).start, each.window(0.0).end, each.target) for each in events] == [
+        (1010.0, float("inf"), "debug"),
+        (1060.0, 1240.0, "debug"),
+    ]
+    assert [(each.window(0.0).start, each.window(0.0).end, each.target) for each in faults] == [
+        (1090.0, 1095.0, "other")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("step", "field"),
+    [
+        ({"at": 1}, "steps/0"),
+        ({"event": {"kind": "spot"}, "fault": {"kind": "reset"}}, "steps/0"),
+        ({"at": "x", "event": {"kind": "spot"}}, "steps/0/at"),
+        ({"event": {"kind": "spot", "in": 1}}, "steps/0/event"),
+        ({"fault": {"kind": "reset", "at": 1}}, "steps/0/fault"),
+    ],
+)
+def test_a_step_that_makes_no_sense_is_named(step: dict[str, object], field: str) -> None:
+    with pytest.raises(FieldError) as raised:
+        read_scenario({"steps": [step]}).timeline(0.0)
+    assert raised.value.field == field
+
+
+def test_what_is_no_scenario_is_refused_with_the_place() -> None:
+    with pytest.raises(msgspec.ValidationError, match=r"steps\[0\]"):
+        read_scenario({"steps": [{"event": {"kind": "gremlin"}}]})

@@ -1,0 +1,229 @@
+"""State and views: one swap a change, nothing half done, everybody sees what concerns him."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imds_mock.config import ConfigError
+from imds_mock.events.armed import EventBook
+from imds_mock.events.kinds import KINDS, AnyEvent
+from imds_mock.faults.armed import Faults
+from imds_mock.faults.kinds import AnyFault
+from imds_mock.settings import Config, MetadataOptions
+from imds_mock.state import Instance, State
+from imds_mock.store import Snapshot
+from imds_mock.tree import Leaf
+from imds_mock.views import ConflictingPathsError, Views
+from mockserver import INSTANCE_ID, LABELS, LEAVES, STARTED, Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+APP, OTHER = "172.18.0.3", "172.18.0.4"
+NOTICE = "meta-data/spot/instance-action"
+
+
+@dataclass
+class Names:
+    """Callers without a name server."""
+
+    known: dict[str, str] = field(default_factory=lambda: {"app": APP})
+    changed: Callable[[], None] = lambda: None
+
+    def is_target(self, address: str, target: str) -> bool:
+        return address == target or self.known.get(target) == address
+
+
+def describe(config: Config) -> Instance:
+    if "forbidden" in config.metadata:
+        raise ConfigError("metadata: forbidden")
+    leaves = {**LEAVES, **{path: Leaf(str(value).encode()) for path, value in config.metadata.items()}}
+
+    def build(laid: Mapping[str, Leaf]) -> Snapshot:
+        return Snapshot.build(laid, LABELS, config.metadata_options, instance_id=INSTANCE_ID, started=STARTED)
+
+    return Instance(leaves, build)
+
+
+def state(clock: Clock | None = None, names: Names | None = None) -> State:
+    names = names or Names()
+    faults = Faults(names.is_target, lambda: 0.0)
+    return State(Config(), describe, faults, names, clock or Clock())  # type: ignore[arg-type]
+
+
+def event(kind: str, **fields: Any) -> AnyEvent:
+    required = {"state": "Standby"} if kind == "lifecycle" else {}
+    converted: AnyEvent = msgspec.convert({"kind": kind, **required, **fields}, AnyEvent)
+    return converted
+
+
+def arm(mock: State, *events: AnyEvent) -> None:
+    book = mock.events
+    for each in events:
+        book = book.arm(each, mock.clock())
+    mock.schedule(book)
+
+
+def sees(mock: State, caller: str, path: str = NOTICE) -> bool:
+    return mock.snapshot_for(caller).tree.lookup("latest", path, mock.clock()) is not None
+
+
+def test_an_event_is_seen_by_the_next_request() -> None:
+    mock = state()
+    assert not sees(mock, APP)
+    arm(mock, event("spot"))
+    assert sees(mock, APP)
+    assert sees(mock, OTHER)
+
+
+@pytest.mark.parametrize("target", ["app", APP])
+def test_a_targeted_event_is_seen_by_its_target_alone(target: str) -> None:
+    mock = state()
+    arm(mock, event("spot", target=target), event("rebalance"))
+    assert (sees(mock, APP), sees(mock, OTHER)) == (True, False)
+    assert sees(mock, OTHER, "meta-data/events/recommendations/rebalance")
+    assert b"spot" not in listing(mock, OTHER)
+    assert b"spot/" in listing(mock, APP)
+
+
+def listing(mock: State, caller: str) -> bytes:
+    found = mock.snapshot_for(caller).tree.lookup("latest", "meta-data", mock.clock())
+    assert found is not None
+    return found.body
+
+
+def test_callers_with_the_same_events_share_a_snapshot() -> None:
+    mock = state()
+    arm(mock, event("spot", target="app"))
+    assert mock.snapshot_for(OTHER) is mock.snapshot_for("172.18.0.5")
+    assert mock.snapshot_for(OTHER) is not mock.snapshot_for(APP)
+
+
+def test_a_target_that_gets_another_address_takes_its_events_along() -> None:
+    names = Names()
+    mock = state(names=names)
+    arm(mock, event("spot", target="app"))
+    assert (sees(mock, APP), sees(mock, OTHER)) == (True, False)
+    names.known["app"] = OTHER
+    names.changed()
+    assert (sees(mock, APP), sees(mock, OTHER)) == (False, True)
+
+
+def test_the_endpoint_is_off_for_a_while_and_for_its_target() -> None:
+    clock = Clock()
+    mock = state(clock)
+    arm(mock, event("endpoint-disabled", target="app", **{"in": 5, "for": 10}))
+
+    def endpoint(caller: str) -> str:
+        return mock.snapshot_for(caller).options.http_endpoint
+
+    assert endpoint(APP) == "enabled"
+    clock.now += 5
+    assert (endpoint(APP), endpoint(OTHER)) == ("disabled", "enabled")
+    clock.now += 10
+    assert endpoint(APP) == "enabled"
+
+
+def test_the_endpoint_is_off_for_everybody() -> None:
+    clock = Clock()
+    mock = state(clock)
+    arm(mock, event("endpoint-disabled", **{"in": 5}))
+    assert mock.snapshot_for(APP).options.http_endpoint == "enabled"
+    clock.now += 5
+    assert mock.snapshot_for(APP).options.http_endpoint == "disabled"
+
+
+def test_a_configuration_that_cannot_be_changes_nothing() -> None:
+    mock = state()
+    arm(mock, event("spot"))
+    before = (mock.config, mock.events, mock.snapshot_for(APP))
+    with pytest.raises(ConfigError):
+        mock.configure(Config(metadata={"forbidden": "x"}))
+    with pytest.raises(ConflictingPathsError):
+        mock.configure(Config(metadata={"meta-data/spot": "x"}))
+    with pytest.raises(ConfigError):
+        mock.restart_from(Config(metadata={"forbidden": "x"}))
+    assert (mock.config, mock.events, mock.snapshot_for(APP)) == before
+
+
+@pytest.mark.parametrize("target", [None, "app", "nobody"])
+def test_an_event_that_cannot_be_changes_nothing(target: str | None) -> None:
+    mock = state()
+    mock.configure(Config(metadata={"meta-data/spot": "x"}))
+    before = mock.snapshot_for(APP)
+    with pytest.raises(ConflictingPathsError, match="meta-data/spot"):
+        arm(mock, event("spot", target=target))
+    assert mock.events == EventBook()
+    assert mock.snapshot_for(APP) is before
+
+
+def test_reset_leads_back_to_the_start() -> None:
+    mock = state()
+    mock.configure(Config(metadata={"meta-data/x": 1}))
+    arm(mock, event("spot"))
+    mock.faults.arm(msgspec.convert({"kind": "reset"}, AnyFault), mock.clock())
+    assert sees(mock, APP, "meta-data/x")
+    mock.reset()
+    assert (sees(mock, APP, "meta-data/x"), sees(mock, APP)) == (False, False)
+    assert (mock.config, mock.events.events, mock.faults.armed) == (Config(), (), ())
+
+
+def test_a_reloaded_configuration_is_the_new_start_and_events_stay() -> None:
+    mock = state()
+    arm(mock, event("spot"))
+    reloaded = Config(metadata_options=MetadataOptions(http_tokens="required"))
+    mock.restart_from(reloaded)
+    assert sees(mock, APP)
+    mock.reset()
+    assert mock.config is reloaded
+
+
+def test_events_that_are_over_cost_nothing_but_maintenance_stays_in_history() -> None:
+    clock = Clock()
+    mock = state(clock)
+    arm(mock, event("spot", **{"for": 1}), event("maintenance", **{"for": 1}))
+    clock.now += 2
+    mock.refresh()
+    leaves = mock.snapshot_for(APP).tree.leaves
+    assert NOTICE not in leaves
+    assert "meta-data/events/maintenance/history" in leaves
+
+
+def test_targets_are_those_of_events_and_faults() -> None:
+    mock = state()
+    arm(mock, event("spot", target="app"), event("rebalance"))
+    mock.faults.arm(msgspec.convert({"kind": "reset", "target": "db"}, AnyFault), 0.0)
+    assert mock.targets() == {"app", "db"}
+
+
+CALLERS = ("10.0.0.1", "10.0.0.2", "10.0.0.3")
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from((None, *CALLERS))), max_size=5),
+    st.sampled_from(CALLERS),
+)
+def test_what_a_caller_sees_is_what_he_would_see_alone(events: list[tuple[str, str | None]], caller: str) -> None:
+    """A view with targets equals the view that has only the caller's own events, said to everybody."""
+    clock = Clock()
+    instance = describe(Config())
+    book = own = EventBook()
+    for kind, target in events:
+        book = book.arm(event(kind, target=target), clock.now)
+        # Ids count every event that was armed, and maintenance shows them.
+        own = own.arm(event(kind), clock.now) if target in {None, caller} else EventBook(own.events, book.last_number)
+
+    def seen(armed: EventBook) -> tuple[dict[str, Any], str]:
+        views = Views(instance.leaves, instance.build, armed.events, lambda address, name: address == name, clock)
+        snapshot = views.of(caller)
+        tree = snapshot.tree
+        bodies = {path: tree.lookup("latest", path, clock.now) for path in (*tree.leaves, "meta-data")}
+        return {path: found.body for path, found in bodies.items() if found}, snapshot.options.http_endpoint
+
+    assert seen(book) == seen(own)
