@@ -1,0 +1,61 @@
+"""One engine and one build of the images for all end-to-end tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from containers import ROOT, Docker
+from engine import engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def docker() -> Iterator[Docker]:
+    with engine() as environment:
+        yield Docker(environment)
+
+
+@pytest.fixture(scope="session")
+def mock_image(docker: Docker) -> str:
+    return docker.build("imds-mock", ROOT)
+
+
+@pytest.fixture(scope="session")
+def shim_image(docker: Docker) -> str:
+    return docker.build("imds-shim", ROOT, "--file", "Dockerfile.shim", "--target", "shim")
+
+
+@pytest.fixture(scope="session")
+def debug_image(docker: Docker, shim_image: str) -> str:
+    assert shim_image  # the same stages: built once, in one order
+    return docker.build("imds-shim-debug", ROOT, "--file", "Dockerfile.shim", "--target", "debug")
+
+
+@pytest.fixture(scope="session")
+def tools_image(docker: Docker, debug_image: str) -> str:
+    """The demo application with what a test wants to look around with."""
+    recipe = (
+        f"FROM {debug_image}\n"
+        "RUN apt-get update && apt-get install --yes --no-install-recommends iptables nftables iproute2 procps\n"
+        "CMD []\n"
+    )
+    docker("build", "--tag", "imds-e2e-tools", "-", input_text=recipe)
+    return "imds-e2e-tools"
+
+
+@pytest.fixture(scope="session")
+def network(docker: Docker) -> Iterator[str]:
+    """A network as compose makes one, on which the fixture `mock` is found by name."""
+    with docker.network() as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def mock(docker: Docker, mock_image: str, network: str) -> Iterator[str]:
+    """A running mock that the others on `network` know as mock_metadata; gives the container's name."""
+    with docker.container(mock_image, options=["--network", network, "--network-alias", "mock_metadata"]) as name:
+        yield name

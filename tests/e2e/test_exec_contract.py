@@ -1,0 +1,155 @@
+"""The command that follows the shim is started as if the shim were not there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from containers import Completed, Docker
+
+SHIM = ["--entrypoint", "/opt/imds-shim/bin/imds-shim"]
+DIRECT = ["--entrypoint", "/usr/bin/env"]
+
+
+class Runs:
+    """Starts the same command in the same image with the shim and without it."""
+
+    def __init__(self, docker: Docker, image: str, network: str) -> None:
+        self.docker = docker
+        self.image = image
+        self.options = ["--rm", "--network", network, "--cap-add", "NET_ADMIN"]
+        self.options += ["--env", "MOCK_HOSTNAME=mock_metadata", "--hostname", "app"]
+
+    def __call__(
+        self, entrypoint: list[str], *command: str, options: tuple[str, ...] = (), input_text: str | None = None
+    ) -> Completed:
+        words = [*self.options, *entrypoint, *options, self.image, *command]
+        return self.docker("run", *words, check=False, input_text=input_text)
+
+    def both(
+        self, *command: str, options: tuple[str, ...] = (), input_text: str | None = None
+    ) -> tuple[Completed, Completed]:
+        with_shim = self(SHIM, *command, options=options, input_text=input_text)
+        return with_shim, self(DIRECT, *command, options=options, input_text=input_text)
+
+
+@pytest.fixture(scope="module")
+def runs(docker: Docker, debug_image: str, network: str, mock: str) -> Runs:
+    del mock  # it only has to be there
+    return Runs(docker, debug_image, network)
+
+
+@pytest.mark.parametrize("code", [0, 1, 7, 126, 127, 128, 255])
+def test_exit_codes_come_through(runs: Runs, code: int) -> None:
+    assert runs(SHIM, "sh", "-c", f"exit {code}").returncode == code
+
+
+def test_death_by_signal_comes_through(runs: Runs) -> None:
+    # Only a child can die by its own signal here: the kernel protects process one.
+    with_shim, direct = runs.both("sh", "-c", "sh -c 'kill -KILL $$'; echo $?")
+    assert with_shim.stdout == direct.stdout == "137\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("two words", "*", "$HOME", "", "'quoted'", '"double"', "back\\slash", "new\nline", "ünïcödé"),
+        ("--", "-x", "--help", "--version"),
+        (os.fsdecode(b"\xff\xfe no text"),),
+    ],
+)
+def test_arguments_come_through_byte_for_byte(runs: Runs, words: tuple[str, ...]) -> None:
+    script = "printf '[%s]' \"$@\" | od -An -tx1 -v"
+    with_shim, direct = runs.both("sh", "-c", script, "sh", *words)
+    expected = "".join(f"[{word}]" for word in words)
+    assert bytes.fromhex("".join(with_shim.stdout.split())) == os.fsencode(expected)
+    assert with_shim.stdout == direct.stdout
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        ("LD_PRELOAD=/nowhere.so", "LD_LIBRARY_PATH=/nowhere", "PYTHONPATH=/nowhere", "PYTHONHOME=/nowhere"),
+        ("LC_ALL=C", "LANG=tlh_KL", "MALLOC_ARENA_MAX=1", "GLIBC_TUNABLES=glibc.malloc.check=0"),
+        ("EMPTY=", "SPACES= a  b ", "LINES=a\nb", os.fsdecode(b"BYTES=\xff\xfe")),
+        ("http_proxy=http://192.0.2.1:3128", "SSL_CERT_FILE=/nowhere", "LONG=" + "x" * 100_000),
+    ],
+)
+def test_the_environment_comes_through_byte_for_byte(runs: Runs, variables: tuple[str, ...]) -> None:
+    options = tuple(word for variable in variables for word in ("--env", variable))
+    # The program that is started says what it got, not what it made of it.
+    command = ("od", "-An", "-tx1", "-v", "/proc/1/environ")
+    with_shim, direct = runs.both(*command, options=options)
+    got = bytes.fromhex("".join(with_shim.stdout.split())).split(b"\0")
+    assert set(map(os.fsencode, variables)) <= set(got)
+    assert with_shim.stdout == direct.stdout
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "pwd",
+        "umask",
+        "ulimit -a",
+        "id",
+        "ls -l /proc/self/fd | sed 's/.* \\([0-9]* -> \\)/\\1/; s/:\\[.*//'",
+        "grep -E '^(Sig(Blk|Ign|Cgt)|ShdPnd|Seccomp|NoNewPrivs|Threads|Umask|Groups|Uid|Gid):' /proc/1/status",
+        "cut -d' ' -f4-8 /proc/1/stat",
+        "cat /proc/1/comm /proc/1/oom_score_adj /proc/1/personality",
+        "cat /proc/[0-9]*/comm",
+        "find / -xdev -newer /etc/hostname -not -path '/proc/*' -type f",
+    ],
+)
+def test_what_the_command_finds_is_what_it_would_have_found(runs: Runs, question: str) -> None:
+    with_shim, direct = runs.both("sh", "-c", question, options=("--workdir", "/tmp"))  # noqa: S108 - in the container
+    assert with_shim.returncode == 0
+    assert with_shim.stdout == direct.stdout
+
+
+def test_standard_input_comes_through(runs: Runs) -> None:
+    with_shim, direct = runs.both("cat", options=("--interactive",), input_text="line one\nline two")
+    assert with_shim.stdout == direct.stdout == "line one\nline two"
+
+
+def test_a_terminal_comes_through(runs: Runs) -> None:
+    with_shim, direct = runs.both("sh", "-c", "tty; stty size", options=("--tty",))
+    assert with_shim.stdout.splitlines()[-2:] == direct.stdout.splitlines()
+    assert direct.stdout.startswith("/dev/pts/")
+
+
+def test_a_signal_reaches_the_application_at_once(runs: Runs, docker: Docker) -> None:
+    script = "trap 'exit 3' TERM; echo ready; while :; do sleep 60 & wait; done"
+    options = [*runs.options[1:], *SHIM]
+    with docker.container(runs.image, ["sh", "-c", script], options) as container:
+        docker.await_log(container, "ready")
+        started = time.monotonic()
+        docker("stop", "--time", "20", container)
+        assert time.monotonic() - started < 5
+        assert docker.inspect(container, ".State.ExitCode") == 3
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_shim_while_it_waits(runs: Runs, docker: Docker, number: signal.Signals, code: int) -> None:
+    options = [*runs.options[1:], *SHIM, "--env", "MOCK_HOSTNAME=never.invalid"]
+    with docker.container(runs.image, ["true"], options) as container:
+        docker.await_log(container, "never.invalid")
+        docker("kill", "--signal", number.name, container)
+        assert docker("wait", container).stdout.strip() == str(code)
+
+
+def test_the_application_loses_the_capability_that_the_shim_needed(runs: Runs) -> None:
+    net_admin = 1 << 12
+    status = runs(SHIM, "grep", "^Cap", "/proc/1/status").stdout
+    sets = {name.rstrip(":"): int(value, 16) for name, value in map(str.split, status.splitlines())}
+    assert sorted(sets) == ["CapAmb", "CapBnd", "CapEff", "CapInh", "CapPrm"]
+    assert not [name for name, value in sets.items() if value & net_admin]
+    assert sets["CapEff"] != 0
+
+
+def test_docker_name_resolution_works_afterwards(runs: Runs) -> None:
+    assert runs(SHIM, "getent", "hosts", "mock_metadata").stdout.split()[-1] == "mock_metadata"
