@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from imds_shim.lean import load
 from imds_shim.resolve import Resolver
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class RealNetwork:
 
     def who_answers(self, address: IPAddress, port: int, deadline: Deadline) -> Answer:
         """Ask once; raises NoAnswerError."""
+        load("httpx")
         from imds_shim.probe import who_answers  # noqa: PLC0415 - not needed before the name is resolved
 
         return who_answers(address, port, deadline)

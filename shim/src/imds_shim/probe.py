@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _PROBE_HEADER = "X-Imds-Mock-Probe"
 _ID_HEADER = "X-Imds-Mock-Id"
 _TOKEN_TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"  # noqa: S105 - the name of a header
+_HEADERS = {"User-Agent": "imds-shim", "Connection": "close"}
 _SHORTEST_TOKEN_SECONDS = "1"  # noqa: S105 - a lifetime
 
 
@@ -32,27 +33,24 @@ def who_answers(address: IPAddress, port: int, deadline: Deadline) -> Answer:
         NoAnswerError: nobody does before the deadline.
     """
     host = f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004 - IPv6
-    with httpx.Client(
-        base_url=f"http://{host}:{port}",
-        transport=HeadTransport(deadline),
-        headers={"User-Agent": "imds-shim", "Connection": "close"},
-        trust_env=False,
-    ) as client:
-        response = _send(client, "GET", "/", {_PROBE_HEADER: os.urandom(8).hex()})
-        if response.status_code == httpx.codes.NO_CONTENT and response.headers.get(_ID_HEADER):
-            mock_id = response.headers[_ID_HEADER]
-            return Answer("mock", mock_id, f"imds-mock {mock_id}")
-        token = _send(client, "PUT", "/latest/api/token", {_TOKEN_TTL_HEADER: _SHORTEST_TOKEN_SECONDS})
-        if token.status_code == httpx.codes.OK and token.headers.get(_TOKEN_TTL_HEADER):
-            return Answer("imds", None, _described(token))
-        root = _send(client, "GET", "/latest/meta-data/", {})
-        known = root.status_code in (httpx.codes.OK, httpx.codes.UNAUTHORIZED)
-        return Answer("imds" if known else "other", None, _described(root))
+    server = f"http://{host}:{port}"
+    transport = HeadTransport(deadline)
+    response = _send(transport, "GET", f"{server}/", {_PROBE_HEADER: os.urandom(8).hex()})
+    if response.status_code == httpx.codes.NO_CONTENT and response.headers.get(_ID_HEADER):
+        mock_id = response.headers[_ID_HEADER]
+        return Answer("mock", mock_id, f"imds-mock {mock_id}")
+    token = _send(transport, "PUT", f"{server}/latest/api/token", {_TOKEN_TTL_HEADER: _SHORTEST_TOKEN_SECONDS})
+    if token.status_code == httpx.codes.OK and token.headers.get(_TOKEN_TTL_HEADER):
+        return Answer("imds", None, _described(token))
+    root = _send(transport, "GET", f"{server}/latest/meta-data/", {})
+    known = root.status_code in (httpx.codes.OK, httpx.codes.UNAUTHORIZED)
+    return Answer("imds" if known else "other", None, _described(root))
 
 
-def _send(client: httpx.Client, method: str, path: str, headers: dict[str, str]) -> httpx.Response:
+def _send(transport: HeadTransport, method: str, url: str, headers: dict[str, str]) -> httpx.Response:
+    """Send one request through the transport itself: a client would add proxies, cookies and redirects."""
     try:
-        return client.request(method, path, headers=headers)
+        return transport.handle_request(httpx.Request(method, url, headers=_HEADERS | headers))
     except httpx.ConnectTimeout as error:
         raise NoAnswerError("does not answer the connection attempt") from error
     except httpx.ConnectError as error:

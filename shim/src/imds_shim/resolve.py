@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from imds_shim.errors import ResolveError
 from imds_shim.hosts import addresses_in_hosts, candidates, read_text, resolver_config
+from imds_shim.lean import load
 
 if TYPE_CHECKING:
     from imds_shim.deadline import Deadline
@@ -85,6 +86,7 @@ class _Lookup:
         return None
 
     def _ask(self, name: str, version: int, reasons: list[str]) -> Reply | None:
+        load("dns.message")
         from imds_shim.nameserver import NameServer, NoReplyError  # noqa: PLC0415 - an address or hosts file needs no DNS
 
         shown = name.rstrip(".")
