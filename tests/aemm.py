@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imds_mock.aemm.arguments import parse
-from imds_mock.aemm.compatibility import Compatibility, Instance
+from imds_mock.aemm.compatibility import Compatibility, Emulation
 from imds_mock.aemm.settings import Settings, load
+from imds_mock.messages import Request, Response
+from imds_mock.service import Service
+from imds_mock.store import Store
+from imds_mock.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +33,7 @@ def settings(*argv: str, environ: Mapping[str, str] | None = None, file: Path | 
     return load(parse(words), environ or {})
 
 
-def instance(*argv: str, environ: Mapping[str, str] | None = None, started: float = 0.0) -> Instance:
+def emulation(*argv: str, environ: Mapping[str, str] | None = None, started: float = 0.0) -> Emulation:
     """What the server is made from, for a command line and variables."""
     return Compatibility(started).build(settings(*argv, environ=environ))
 
@@ -39,3 +43,37 @@ def written(folder: Path, document: Any, name: str = "settings.json") -> Path:
     path = folder / name
     path.write_text(document if isinstance(document, str) else json.dumps(document), "utf-8")
     return path
+
+
+STARTED = 1_795_402_094.0  # 2026-11-23T02:48:14Z
+SPOT = "/latest/meta-data/spot/instance-action"
+END = "/latest/meta-data/spot/termination-time"
+REBALANCE = "/latest/meta-data/events/recommendations/rebalance"
+SCHEDULED = "/latest/meta-data/events/maintenance/scheduled"
+LIFECYCLE = "/latest/meta-data/autoscaling/target-lifecycle-state"
+EVENTS = {SPOT, END, REBALANCE, SCHEDULED, LIFECYCLE}
+TOKEN = "x-aws-ec2-metadata-token"  # noqa: S105 - the name of a header
+TTL = "x-aws-ec2-metadata-token-ttl-seconds"
+
+
+class Asker:
+    """Asks the drop-in as if it had been started with a command line."""
+
+    def __init__(self, *argv: str, environ: Mapping[str, str] | None = None) -> None:
+        self.store = Store(emulation(*argv, environ=environ, started=STARTED).snapshot())
+        self.service = Service(lambda _caller: self.store.current, Tokens(), "id")
+
+    def __call__(self, path: str, now: float = STARTED, caller: str = "10.0.0.1", method: str = "GET",
+                 headers: Mapping[str, str] | None = None) -> Response:  # fmt: skip
+        normal = "/" + "/".join(part for part in path.split("/") if part)
+        return self.service.respond(Request(method, path, normal, path.endswith("/"), headers or {}), caller, now)
+
+    def status(self, path: str, after: float = 0, caller: str = "10.0.0.1") -> int:
+        return self(path, STARTED + after, caller).status
+
+    def listing(self, path: str) -> list[str]:
+        return self(f"/latest/meta-data/{path}").body.decode().split()
+
+
+def lines(answer: Response) -> dict[str, str]:
+    return dict(answer.head.leading + answer.head.trailing)

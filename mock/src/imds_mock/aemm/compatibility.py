@@ -16,7 +16,7 @@ from imds_mock.store import Snapshot
 from imds_mock.tree import LATEST, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from imds_mock.aemm.settings import Settings
     from imds_mock.tree import Leaf
@@ -31,7 +31,7 @@ _FEATURES: Final = (events.SPOT_KEYS, events.EVENT_KEYS, events.LIFECYCLE_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
-class Instance:
+class Emulation:
     """What the server is made from.
 
     Attributes:
@@ -60,11 +60,14 @@ class Instance:
         """TCP port to listen on."""
         return self.settings.number("server.port")
 
-    def snapshot(self) -> Snapshot:
-        """The state that these make."""
-        return Snapshot(
-            Tree(self.leaves), self.options, self.instance_id.encode(), self.started, VERSIONS, self.profile
-        )
+    def snapshot(self, leaves: Mapping[str, Leaf] | None = None) -> Snapshot:
+        """The state that these make.
+
+        Args:
+            leaves: Leaves to serve in place of its own: its own with events laid over them.
+        """
+        tree = Tree(self.leaves if leaves is None else leaves)
+        return Snapshot(tree, self.options, self.instance_id.encode(), self.started, VERSIONS, self.profile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class Compatibility:
     started: float
     places: dict[tuple[str, ...], Places] = field(default_factory=lambda: {feature: Places(0) for feature in _FEATURES})
 
-    def build(self, settings: Settings) -> Instance:
+    def build(self, settings: Settings) -> Emulation:
         """Turn settings into what the server is made from.
 
         Args:
@@ -96,7 +99,7 @@ class Compatibility:
         for keys, places in self.places.items():
             places.count = count
             admissions |= {paths[key]: places.admit for key in keys if key in paths}
-        return Instance(
+        return Emulation(
             settings,
             built,
             MetadataOptions(

@@ -1,0 +1,111 @@
+"""Pages, tokens and slashes in the aemm profile: whose way each goes."""
+
+from __future__ import annotations
+
+import pytest
+
+from aemm import (
+    LIFECYCLE,
+    LISTINGS,
+    MAC,
+    PAGES,
+    SPOT,
+    STARTED,
+    TOKEN,
+    TTL,
+    Asker,
+    lines,
+)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nope", "/latest/meta-data/nope", "/latest/meta-data/INSTANCE-ID", "/latest/meta-data/instance-id/foo",
+        "/latest/dynamicfoo", "/latest/user-data/foo", "/latest/api", "/latest/api/", "/2009-04-04", "/1.0/meta-data/",
+        "/2021-07-15/meta-data/instance-id", "/1.0",
+        # found by AEMM because it looks for parts of names
+        *(f"/latest/meta-data/{name}" for name in ("ipv6", "ipv4", "i", "instance", "host", "local", "spo", "macs",
+          "maintenance", "placement/avail", "tags/instance/Nam")), f"{MAC[:-4]}", f"{MAC}network-card",
+        "/latest/dynamic/doc",
+        # documented, but not among AEMM's
+        *(f"/latest/meta-data/{name}" for name in ("ancestor-ami-ids", "block-device-mapping/ebs1",
+          "events/maintenance/history", "identity-credentials/ec2/info",
+          "identity-credentials/ec2/security-credentials/ec2-instance", "managed-ssh-keys/signer-cert",
+          "metrics/vhostmd", "profile", "system", "placement/group-id")),
+        f"{MAC}ipv4-prefix", f"{MAC}ipv6-prefix", "/latest/dynamic/instance-identity/rsa2048",
+    ],
+)  # fmt: skip
+def test_unknown_paths_get_the_404_page(path: str) -> None:
+    answer = Asker()(path)
+    assert answer.status == 404
+    assert answer.body.decode() == PAGES["404"]
+    assert len(answer.body) == 337
+    assert lines(answer) == {
+        "Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff", "Content-Length": "337",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("//", "latest\n"), ("/latest//meta-data", LISTINGS["/latest/meta-data"]),
+        ("/latest/meta-data//", LISTINGS["/latest/meta-data"]), ("/latest/meta-data/mac//", "0e:49:61:0f:c3:11"),
+        ("//latest/meta-data/instance-id", "i-1234567890abcdef0"),
+    ],
+)  # fmt: skip
+def test_doubled_slashes_are_single_ones(path: str, body: str) -> None:
+    answer = Asker()(path)
+    assert (answer.status, answer.body.decode()) == (200, body)
+
+
+@pytest.mark.parametrize("headers", [{}, {TOKEN: ""}, {TOKEN: "bogus"}])
+@pytest.mark.parametrize("path", ["/", "/latest", "/latest/meta-data/mac", "/latest/dynamic/fws", "/latest/nope", SPOT])
+def test_imdsv2_needs_a_token_on_every_path(path: str, headers: dict[str, str]) -> None:
+    ask = Asker("--imdsv2")
+    for method in ("GET", "HEAD"):
+        answer = ask(path, headers=headers, method=method)
+        assert answer.status == 401
+        assert answer.body.decode() == PAGES["401"]
+        assert lines(answer) == {
+            "Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff", "Content-Length": "353",
+        }  # fmt: skip
+
+
+def test_imdsv2_with_a_token() -> None:
+    ask = Asker("--imdsv2")
+    token = ask("/latest/api/token", method="PUT", headers={TTL: "1"})
+    assert (token.status, token.token_ttl_seconds) == (200, 1)
+    good = {TOKEN: token.body.decode()}
+    assert ask("/latest/meta-data/mac", headers=good).status == 200
+    assert ask("/latest/meta-data/mac", STARTED + 1, headers=good).status == 401
+
+
+def test_a_bad_token_is_refused_while_none_is_needed_too() -> None:
+    assert Asker()("/latest/meta-data/mac", headers={TOKEN: "bogus"}).body.decode() == PAGES["401"]
+
+
+@pytest.mark.parametrize("ttl", ["0", "-1", "21601", "abc", "", "1.5", "60s", "1e2", None])
+def test_a_bad_ttl_gets_the_400_page(ttl: str | None) -> None:
+    answer = Asker()("/latest/api/token", method="PUT", headers={} if ttl is None else {TTL: ttl})
+    assert answer.status == 400
+    assert answer.body.decode() == PAGES["400"]
+    assert lines(answer) == {
+        "Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff", "Content-Length": "351",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        *((method, path, {}, 405) for method in ("POST", "DELETE", "PATCH", "TRACE", "FOO")
+          for path in ("/latest/meta-data/mac", "/latest/meta-data", LIFECYCLE)),
+        ("GET", "/latest/api/token", {}, 405), ("PUT", "/latest/api/token/", {TTL: "60"}, 403),
+        ("PUT", "/latest/api/token", {TTL: "60", "x-forwarded-for": "1.2.3.4"}, 403),
+        ("PUT", "/2021-07-15/api/token", {TTL: "60"}, 403),
+        ("PUT", "/latest/api/token", {TTL: "60", "expect": "100-continue"}, 417),
+    ],
+)  # fmt: skip
+def test_where_the_real_service_wins(method: str, path: str, headers: dict[str, str], status: int) -> None:
+    answer = Asker()(path, method=method, headers=headers)
+    assert (answer.status, answer.body) == (status, b"")
