@@ -104,8 +104,8 @@ def _error(sources: Sequence[Source], path: KeyPath, sentence: str) -> ConfigErr
     for source in reversed(sources):
         place = source.place_of(path)
         if place is not None:
-            return ConfigError(f"{place}: {dotted(path)}: {sentence}")
-    return ConfigError(f"{dotted(path)}: {sentence}")
+            return ConfigError(f"{place}: {dotted(path)}: {sentence}", path)
+    return ConfigError(f"{dotted(path)}: {sentence}", path)
 
 
 def _embed_user_data(document: dict[str, Any], folder: Path) -> None:

@@ -22,7 +22,7 @@ KeyPath = tuple[str | int, ...]
 
 _EX_CONFIG: Final = 78
 _SHOWN_CHARACTERS: Final = 60
-_SECRETS: Final = frozenset({"secret_access_key", "session_token", "seed"})
+_SECRETS: Final = frozenset({"secret_access_key", "session_token", "seed", "token"})
 _WORDS: Final = {
     bool: "true or false",
     int: "a whole number",
@@ -34,9 +34,18 @@ _WORDS: Final = {
 
 
 class ConfigError(MockError):
-    """A configuration that cannot be used; one sentence with the place, the key and what was expected."""
+    """A configuration that cannot be used; one sentence with the place, the key and what was expected.
+
+    Args:
+        sentence: The sentence.
+        path: The key, where it is known.
+    """
 
     exit_code = _EX_CONFIG
+
+    def __init__(self, sentence: str, path: KeyPath | None = None) -> None:
+        super().__init__(sentence)
+        self.path = path
 
 
 class SettingError(ValueError):

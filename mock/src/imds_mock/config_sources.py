@@ -27,7 +27,9 @@ FILE_VARIABLE: Final = "IMDS_MOCK_CONFIG"
 SHORT_SECTIONS: Final = frozenset({"server", "metadata_options", "instance"})
 """Sections whose name is left out of the names of variables."""
 
-RESERVED: Final = {FILE_VARIABLE}
+CONTROL_URL_VARIABLE: Final = "IMDS_MOCK_CONTROL_URL"
+
+RESERVED: Final = {FILE_VARIABLE, CONTROL_URL_VARIABLE}
 """Variables with the prefix that are no settings."""
 
 # Kubernetes and Docker links put these into the environment when a service or a container is called imds-mock.

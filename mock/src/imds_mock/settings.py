@@ -74,6 +74,29 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     max_body_bytes: Annotated[shapes.Index, Meta(description="Body, which nothing reads; beyond it 413.")] = 65536
 
 
+class ControlSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """The control plane, which drives a running mock."""
+
+    enabled: Annotated[bool, Meta(description="Whether there is one.")] = True
+    hosts: Annotated[tuple[str, ...], Meta(description="IP addresses to listen on; none: all, of both families.")] = ()
+    port: Annotated[
+        shapes.Port | None, Meta(description="TCP port; null: 1339, or a free one where `server.port` is 0.")
+    ] = None
+    socket: Annotated[
+        str | None,
+        Meta(description="Path of the Unix socket; null: in the first folder that can be written; empty: none."),
+    ] = None
+    token: Annotated[
+        shapes.Token | None, Meta(description="Bearer token for callers that are neither local nor the gateway.")
+    ] = None
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        Meta(description="Names that callers may use in `Host`, besides addresses and `localhost`."),
+    ] = ()
+    journal_entries: Annotated[shapes.Count, Meta(description="Requests that the journal keeps.")] = 10_000
+    watch: Annotated[bool, Meta(description="Whether a change of the configuration file is taken over at once.")] = True
+
+
 class CredentialSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """The role's credentials."""
 
@@ -110,6 +133,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole configuration."""
 
     server: Annotated[ServerSettings, Meta(description="The listener of the data plane.")] = ServerSettings()
+    control: Annotated[ControlSettings, Meta(description="The control plane.")] = ControlSettings()
     metadata_options: Annotated[MetadataOptions, Meta(description="How the service answers.")] = MetadataOptions()
     instance: Annotated[InstanceSettings, Meta(description="Facts of the instance.")] = InstanceSettings()
     credentials: Annotated[CredentialSettings, Meta(description="The role's credentials.")] = CredentialSettings()

@@ -59,3 +59,4 @@ GraceSeconds = Annotated[float, Meta(ge=0, le=86_400, extra={EXPECTED: "a number
 HopLimit = Annotated[int, Meta(ge=1, le=64, extra={EXPECTED: "a hop limit from 1 to 64"})]
 Hops = Annotated[int, Meta(ge=0, le=64, extra={EXPECTED: "a number of hops from 0 to 64"})]
 Status = Annotated[int, Meta(ge=400, le=599, extra={EXPECTED: "an HTTP error status from 400 to 599"})]
+Token = Annotated[str, _like(r"^[!-~]{16,}$", "16 or more printable characters without spaces")]
