@@ -16,7 +16,7 @@ from imds_mock.events.kinds import KINDS, AnyEvent
 from imds_mock.faults.armed import Faults
 from imds_mock.faults.kinds import AnyFault
 from imds_mock.settings import Config, MetadataOptions
-from imds_mock.state import Instance, State
+from imds_mock.state import Described, State
 from imds_mock.store import Snapshot
 from imds_mock.tree import Leaf
 from imds_mock.views import ConflictingPathsError, Views
@@ -40,7 +40,7 @@ class Names:
         return address == target or self.known.get(target) == address
 
 
-def describe(config: Config) -> Instance:
+def describe(config: Config) -> Described:
     if "forbidden" in config.metadata:
         raise ConfigError("metadata: forbidden")
     leaves = {**LEAVES, **{path: Leaf(str(value).encode()) for path, value in config.metadata.items()}}
@@ -48,7 +48,7 @@ def describe(config: Config) -> Instance:
     def build(laid: Mapping[str, Leaf]) -> Snapshot:
         return Snapshot.build(laid, LABELS, config.metadata_options, instance_id=INSTANCE_ID, started=STARTED)
 
-    return Instance(leaves, build)
+    return Described(leaves, build)
 
 
 def state(clock: Clock | None = None, names: Names | None = None) -> State:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Instance:
+class Described:
     """What a configuration describes.
 
     Attributes:
@@ -39,7 +39,7 @@ class State:
 
     Args:
         config: The configuration to start with.
-        describe: Turns a configuration into an instance.
+        describe: Turns a configuration into what it describes.
         faults: The faults.
         callers: Who goes by which name.
         clock: Wall clock, seconds since the epoch.
@@ -51,7 +51,7 @@ class State:
     def __init__(
         self,
         config: Config,
-        describe: Callable[[Config], Instance],
+        describe: Callable[[Config], Described],
         faults: Faults,
         callers: Callers,
         clock: Callable[[], float],
@@ -130,5 +130,5 @@ class State:
         }
         return {target for target in targets if target is not None}
 
-    def _views_of(self, instance: Instance, events: EventBook) -> Views:
+    def _views_of(self, instance: Described, events: EventBook) -> Views:
         return Views(instance.leaves, instance.build, events.events, self._callers.is_target, self.clock)
