@@ -11,6 +11,7 @@ registry: the base image is bootstrapped from the machine's Debian mirror.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -48,7 +49,10 @@ def engine() -> Iterator[Mapping[str, str]]:
     """
     why_not = obstacle()
     if why_not is None:
-        yield dict(os.environ)
+        with engine_network.fence() as fenced:
+            if not fenced:
+                say("not root, so no fence: on a cloud host a container could reach the real metadata service")
+            yield dict(os.environ)
         return
     say(f"{why_not} Bringing up an engine of our own.")
     with own_engine() as environment:
@@ -76,6 +80,7 @@ def own_engine() -> Iterator[Mapping[str, str]]:
     except engine_install.InstallError as error:
         raise EngineError(str(error)) from error
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_only_run_in_this_checkout())
         # A socket's path may have 107 bytes at most, so it does not go below the checkout.
         run = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="imds-engine-")))
         space = stack.enter_context(engine_network.namespace())
@@ -86,6 +91,18 @@ def own_engine() -> Iterator[Mapping[str, str]]:
         # Below the cache it would be the next run's problem.
         stack.callback(_remove_containers, environment)
         yield environment
+
+
+@contextlib.contextmanager
+def _only_run_in_this_checkout() -> Iterator[None]:
+    # The engine's data stays from run to run, and two engines cannot share it.
+    with (CACHE / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another run in this checkout has its engine up; waiting for it to end")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _client_environment(run: Path, plugins: Path) -> dict[str, str]:
