@@ -17,6 +17,7 @@ class Profile:
 
     Attributes:
         name: What the start line calls it.
+        reason: Why it is on, for the start line; empty for the real service.
         pages: Status (400, 401, 404) to the answer given instead of the service's own.
         listing_ends: Request path of a listing to what stands at its end.
         admissions: Request path of a leaf to who finds something there, by the caller's address. A leaf that is in here
@@ -25,6 +26,7 @@ class Profile:
     """
 
     name: str
+    reason: str = ""
     pages: Mapping[int, Response] = field(default_factory=dict)
     listing_ends: Mapping[str, bytes] = field(default_factory=dict)
     admissions: Mapping[str, Callable[[str], bool]] = field(default_factory=dict)

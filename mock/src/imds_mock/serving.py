@@ -9,7 +9,8 @@ import secrets
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final
 
 import uvloop
 
@@ -33,12 +34,17 @@ _LOG_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _LOG_MODE: Final = 0o640
 
 
-def serve(config: Config, snapshot: Snapshot) -> None:
+Companion = Callable[[Store], Coroutine[Any, Any, None]]
+"""What runs beside the listener, on the same event loop, until the end."""
+
+
+def serve(config: Config, snapshot: Snapshot, companions: Sequence[Companion] = ()) -> None:
     """Serve until SIGTERM or SIGINT, then finish the answers under way.
 
     Args:
         config: The merged configuration.
         snapshot: What is served first.
+        companions: What runs beside it.
 
     Raises:
         ListenError: An address cannot be listened on.
@@ -46,10 +52,12 @@ def serve(config: Config, snapshot: Snapshot) -> None:
     """
     sockets = open_sockets(config.server.hosts, config.server.port)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(config.server, Store(snapshot), sockets))
+        runner.run(_serve(config.server, Store(snapshot), sockets, companions))
 
 
-async def _serve(settings: ServerSettings, store: Store, sockets: Sequence[socket.socket]) -> None:
+async def _serve(
+    settings: ServerSettings, store: Store, sockets: Sequence[socket.socket], companions: Sequence[Companion]
+) -> None:
     loop = asyncio.get_running_loop()
     told_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -66,10 +74,14 @@ async def _serve(settings: ServerSettings, store: Store, sockets: Sequence[socke
         ),
         timeouts=Timeouts(settings.head_timeout_seconds, settings.idle_timeout_seconds, settings.write_timeout_seconds),
         bad_request_type=store.current.options.bad_request_content_type,
+        unreadable=store.current.profile.unreadable,
     )
     plane = DataPlane(terms, max_connections(settings.max_connections))
     await plane.start(sockets)
-    print(f"imds-mock: {store.current.instance.decode()} answers on {_addresses(sockets)}", file=sys.stderr)  # noqa: T201 - the line that a user waits for
+    profile = store.current.profile
+    why = f" (profile {profile.name}: {profile.reason})" if profile.reason else ""
+    print(f"imds-mock: {store.current.instance.decode()} answers on {_addresses(sockets)}{why}", file=sys.stderr)  # noqa: T201 - the line that a user waits for
+    running = [loop.create_task(companion(store)) for companion in companions]
     # What exists now lives as long as the program: the collector need not look at it again.
     gc.freeze()
     await told_to_stop.wait()
@@ -77,6 +89,8 @@ async def _serve(settings: ServerSettings, store: Store, sockets: Sequence[socke
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.remove_signal_handler(number)
         signal.signal(number, signal.SIG_DFL)
+    for task in running:
+        task.cancel()
     await plane.stop(settings.stop_grace_seconds)
     if log:
         log.flush()
