@@ -17,21 +17,23 @@ import ctypes
 import os
 import sys
 from importlib.machinery import PathFinder
+from ipaddress import IPv4Address
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from . import capabilities, xtables_entry
 from .errors import KernelRefusedError, PrivilegeError, ShimError
+from .rule import DnatRule
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from .rule import DnatRule
+    from collections.abc import Callable, Sequence
 
 NAME = "legacy"
 TAG = b"imds-shim"
 CHAIN = "OUTPUT"
+TRIAL_CHAIN = "imds-shim-trial"
+TRIAL_RULE = DnatRule(IPv4Address("192.0.2.1"), 80, IPv4Address("192.0.2.2"), 80)  # documentation addresses, RFC 5737
 NEEDED_CAPABILITIES = ("NET_ADMIN", "NET_RAW")
 
 # libiptc writes a whole table back and the kernel answers EAGAIN when it has changed since it was read.
@@ -54,14 +56,15 @@ class LegacyTable:
     def __init__(self) -> None:
         self._families = {4: _Family(4), 6: _Family(6)}
 
-    def open(self) -> None:
-        """Show that the kernel has the IPv4 table and lets us use it.
+    def try_out(self) -> None:
+        """Let the kernel take the kind of rule that we write, where no packet comes by, and take it away again.
 
         Raises:
             PrivilegeError: a capability is missing.
-            KernelRefusedError: the kernel has no legacy tables, or the libraries for them are not installed.
+            KernelRefusedError: the kernel has no legacy tables or not all that the rule needs, or the libraries are
+                not installed.
         """
-        self._families[4].open()
+        self._families[4].try_out()
 
     def ours(self) -> Sequence[DnatRule]:
         """Our rules of both families. A table that nobody has used yet is not looked at: that would create it."""
@@ -108,29 +111,52 @@ class _Family:
         self.open()
         return [rule for rule, _ in self._entries()]
 
+    def try_out(self) -> None:
+        self.open()
+        if not self._entries():
+            self._write(self._add_trial)
+            self._write(self._remove_trial)
+
     def replace(self, remove: Sequence[DnatRule], add: Sequence[DnatRule]) -> None:
+        def change(revision: int) -> None:
+            for rule in remove:
+                entry = next((entry for found, entry in self._entries() if found == rule), None)
+                if entry is not None:
+                    self._table.delete_entry(CHAIN, _buffer(entry), _buffer(b"\xff" * len(entry)))
+            for rule in reversed(add):
+                self._table.insert_entry(CHAIN, _buffer(xtables_entry.build(rule, TAG, revision)), 0)
+
+        self._write(change)
+
+    def _write(self, change: Callable[[int], None]) -> None:
+        """Read the table, change it, and let the kernel take it whole; `change` is told the revision of DNAT to use."""
         iptc = _load()
         revisions = list(xtables_entry.DNAT_REVISIONS)
-        for last_try in (False,) * (TRIES_WHILE_OTHERS_WRITE - 1) + (True,):
+        tries = TRIES_WHILE_OTHERS_WRITE
+        while True:
             self.open()
             try:
-                self._change(remove, [xtables_entry.build(rule, TAG, revisions[0]) for rule in add])
+                change(revisions[0])
+                self._table.commit()
             except iptc.IPTCError as error:
                 if UNKNOWN_REVISION in str(error) and len(revisions) > 1:
                     revisions.pop(0)
-                elif last_try or CHANGED_MEANWHILE not in str(error):
+                elif CHANGED_MEANWHILE in str(error) and tries > 1:
+                    tries -= 1
+                else:
                     raise _explained(error, self._version) from error
             else:
                 return
 
-    def _change(self, remove: Sequence[DnatRule], add: Sequence[bytes]) -> None:
-        for rule in remove:
-            entry = next((entry for found, entry in self._entries() if found == rule), None)
-            if entry is not None:
-                self._table.delete_entry(CHAIN, _buffer(entry), _buffer(b"\xff" * len(entry)))
-        for entry in reversed(add):
-            self._table.insert_entry(CHAIN, _buffer(entry), 0)
-        self._table.commit()
+    def _add_trial(self, revision: int) -> None:
+        # One left by a shim that was killed in between is used again.
+        if not self._table.is_chain(TRIAL_CHAIN):
+            self._table.create_chain(TRIAL_CHAIN)
+        self._table.insert_entry(TRIAL_CHAIN, _buffer(xtables_entry.build(TRIAL_RULE, TAG, revision)), 0)
+
+    def _remove_trial(self, _: int) -> None:
+        self._table.flush_entries(TRIAL_CHAIN)
+        self._table.delete_chain(TRIAL_CHAIN)
 
     def _entries(self) -> list[tuple[DnatRule, bytes]]:
         """Our rules in OUTPUT with their bytes, as the handle holds them (uncommitted changes included)."""

@@ -2,25 +2,80 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Protocol
+
+from . import capabilities
+from .errors import KernelRefusedError, PrivilegeError, ShimError
+from .rule import NatTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .rule import NatTable
+    from .config import Backend
 
-Backend = Literal["auto", "legacy", "nft"]
+ORDER = ("legacy", "nft")
+"""python-iptables where the kernel has its tables, nf_tables where it has not or will not let us use them."""
+
+
+class TriableTable(NatTable, Protocol):
+    """A back end that can show whether it works here, without leaving anything behind."""
+
+    def try_out(self) -> None:
+        """Raises PrivilegeError or KernelRefusedError."""
 
 
 def open_tables(backend: Backend) -> Sequence[NatTable]:
-    """The back ends that work here, the one to add to first.
+    """The back ends that work here: first the one to add to, then those that may still hold a rule of ours.
 
     Raises:
         PrivilegeError: a capability is missing; the sentence names it and the line to add to the compose file.
         KernelRefusedError: the kernel has none of the back ends asked for; the sentence says what was tried.
     """
-    from .legacy import LegacyTable  # noqa: PLC0415 - slow to import
+    refusals: dict[str, ShimError] = {}
+    for name in ORDER if backend == "auto" else (backend,):
+        table = table_named(name)
+        try:
+            table.try_out()
+        except ShimError as error:
+            refusals[name] = error
+        else:
+            return [table, *_readable(set(ORDER) - {name})]
+    raise _none_works(refusals)
 
-    table = LegacyTable()
-    table.open()
-    return [table]
+
+def table_named(name: str) -> TriableTable:
+    """One back end, imported late: either import costs as much as a rule."""
+    if name == "legacy":
+        from .legacy import LegacyTable  # noqa: PLC0415 - see above
+
+        return LegacyTable()
+    from .nft import NftTable  # noqa: PLC0415 - see above
+
+    return NftTable()
+
+
+def _readable(names: set[str]) -> list[NatTable]:
+    """The other back ends as far as they can be looked into: what nobody may read, nobody could have written."""
+    found: list[NatTable] = []
+    for name in sorted(names):
+        table = table_named(name)
+        try:
+            table.ours()
+        except ShimError:
+            continue
+        found.append(table)
+    return found
+
+
+def _none_works(refusals: dict[str, ShimError]) -> ShimError:
+    if len(refusals) == 1:
+        return next(iter(refusals.values()))
+    sets = capabilities.read_sets()
+    missing = sets.missing("NET_ADMIN")
+    if missing:
+        return PrivilegeError(f"redirecting needs NET_ADMIN, missing here: {capabilities.how_to_get(missing, sets)}.")
+    tried = " ".join(f"{name}: {error}" for name, error in refusals.items())
+    kind = (
+        PrivilegeError if any(isinstance(error, PrivilegeError) for error in refusals.values()) else KernelRefusedError
+    )
+    return kind(f"neither back end of the kernel's NAT can be used. {tried}")
