@@ -14,6 +14,7 @@ import msgspec
 from imds_mock.config_errors import ConfigError, KeyPath, SettingError, dotted, find_fault, nearest, unknown_key
 from imds_mock.config_sources import FILE_VARIABLE, Source, key_types, merge, read_environment, read_file, read_named
 from imds_mock.facts import InstanceSettings, Interface, PublicKey
+from imds_mock.leaves import check
 from imds_mock.settings import Config, CredentialSettings, MetadataOptions, ServerSettings, SigningSettings
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def _build(sources: Sequence[Source], folder: Path) -> Config:
     try:
         _embed_user_data(merged, folder)
         config = msgspec.convert(merged, Config, strict=False)
+        check(config)
     except SettingError as error:
         raise _error(sources, error.path, error.sentence) from error
     except (msgspec.ValidationError, RecursionError, ValueError) as error:
