@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -39,6 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = arguments[0] if arguments else ""
     if name not in COMMANDS:
+        from imds_mock.aemm import program  # noqa: PLC0415 - the subcommands do without it
+
+        if program.is_meant(arguments):
+            return program.run(arguments, os.environ, f"the first argument is {name}")
         return _top_level(arguments)
     command = importlib.import_module(f"imds_mock.commands.{name}")
     parser = Parser(prog=f"imds-mock {name}", description=command.__doc__)
