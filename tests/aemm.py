@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from imds_mock.aemm.arguments import parse
 from imds_mock.aemm.compatibility import Compatibility, Emulation
 from imds_mock.aemm.settings import Settings, load
+from imds_mock.config import Config
 from imds_mock.messages import Request, Response
 from imds_mock.service import Service
 from imds_mock.store import Store
@@ -35,7 +36,7 @@ def settings(*argv: str, environ: Mapping[str, str] | None = None, file: Path | 
 
 def emulation(*argv: str, environ: Mapping[str, str] | None = None, started: float = 0.0) -> Emulation:
     """What the server is made from, for a command line and variables."""
-    return Compatibility(started).build(settings(*argv, environ=environ))
+    return Compatibility(started, "a test says so", Config()).build(settings(*argv, environ=environ))
 
 
 def written(folder: Path, document: Any, name: str = "settings.json") -> Path:

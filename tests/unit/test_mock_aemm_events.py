@@ -20,6 +20,7 @@ from aemm import (
 )
 from aemm import settings as read
 from imds_mock.aemm.compatibility import Compatibility
+from imds_mock.config import Config
 
 EVENT_BODIES = {
     SPOT: ("application/json", '{\n\t"action": "terminate",\n\t"time": "2026-11-23T02:50:14Z"\n}', 59),
@@ -199,7 +200,7 @@ def test_ipv6_clients_are_told_apart() -> None:
 
 
 def test_who_has_been_served_stays_so_through_a_reload() -> None:
-    compatibility = Compatibility(STARTED)
+    compatibility = Compatibility(STARTED, "a test says so", Config())
     ask = Asker()
     for argv, statuses in (
         (["-x", "1"], [200, 404]),

@@ -1,0 +1,97 @@
+"""Help, version and shell completion of the drop-in, all from the table of settings."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Final
+
+from imds_mock.aemm.arguments import HELP, VERSION, flags_of
+from imds_mock.aemm.compatibility import EMULATED_VERSION
+from imds_mock.aemm.errors import UsageError
+from imds_mock.aemm.keys import COMMANDS, Command, Key
+
+PROGRAM: Final = "ec2-metadata-mock"
+
+_COMMANDS: Final = {
+    Command.SPOT: "only the spot interruption notice and the rebalance recommendation, besides the static metadata",
+    Command.EVENTS: "only the scheduled maintenance event, besides the static metadata",
+    Command.ASG_LIFECYCLE: "only the Auto Scaling target lifecycle state, besides the static metadata",
+}
+_TOP: Final = f"""\
+Usage: {PROGRAM} [COMMAND] [FLAG...]
+
+Serve EC2 instance metadata with the data and events of amazon-ec2-metadata-mock {EMULATED_VERSION}.
+Without a command all its events are served.
+"""
+_MORE: Final = """
+A flag goes before its variable, a variable before its key in the config file (names in brackets).
+Paths and values of the metadata have keys and variables only: metadata.values.instance-id is
+AEMM_METADATA_VALUES_INSTANCE_ID, and so on; docs/migrating-from-amazon-ec2-metadata-mock.md lists them.
+"""
+_COMPLETIONS: Final = {
+    "bash": 'complete -W "{words}" {program}\n',
+    "zsh": "#compdef {program}\ncompdef '_arguments \"*: :({words})\"' {program}\n",
+    "fish": 'complete -c {program} -f -a "{words}"\n',
+    "powershell": (
+        "Register-ArgumentCompleter -Native -CommandName {program} -ScriptBlock {{\n"
+        "  param($word) -split '{words}' | Where-Object {{ $_ -like \"$word*\" }}\n}}\n"
+    ),
+}
+
+
+def help_text(command: Command) -> str:
+    """What `--help` prints.
+
+    Args:
+        command: The subcommand that it was asked for; ALL for the program.
+    """
+    if command is Command.ALL:
+        lines = [_TOP, "Commands:"]
+        for each, meaning in _COMMANDS.items():
+            lines.append(f"  {', '.join(_names(each))}\n        {meaning}")
+        lines.append(f"  completion SHELL\n        completion script for {', '.join(_COMPLETIONS)}")
+        lines.append("  help COMMAND\n        help of a command")
+        shown = [Command.ALL, *_COMMANDS]
+    else:
+        lines = [f"Usage: {PROGRAM} {_names(command)[0]} [FLAG...]\n", f"Serve {_COMMANDS[command]}."]
+        lines.append(f"Aliases: {', '.join(_names(command))}")
+        shown = [command, Command.ALL]
+    for each in shown:
+        if flags := flags_of(each):
+            title = "Flags:" if each is Command.ALL else f"Flags of {_names(each)[0]}:"
+            lines += ["", title, *map(_flag, flags)]
+            lines += [_flag(HELP), _flag(VERSION)] if each is Command.ALL else []
+    return "\n".join(lines) + "\n" + _MORE
+
+
+def version_text() -> str:
+    """What `--version` prints: the version that is stood in for, then our own."""
+    return f"{EMULATED_VERSION} (imds-mock {version('imds-mock')})\n"
+
+
+def completion_text(shells: tuple[str, ...]) -> str:
+    """What `completion` prints.
+
+    Args:
+        shells: The words after it: one shell.
+
+    Raises:
+        UsageError: It is no shell that we know.
+    """
+    if len(shells) != 1 or shells[0] not in _COMPLETIONS:
+        raise UsageError(f"completion: expected one of {', '.join(_COMPLETIONS)}, got {' '.join(shells) or 'nothing'}")
+    flags = [f"--{key.flag}" for command in Command for key in flags_of(command)]
+    words = " ".join([*COMMANDS, "completion", "help", *flags, "--help", "--version"])
+    return _COMPLETIONS[shells[0]].format(words=words, program=PROGRAM)
+
+
+def _names(command: Command) -> list[str]:
+    return [name for name, named in COMMANDS.items() if named is command]
+
+
+def _flag(key: Key) -> str:
+    letter = f"-{key.short}, " if key.short else "    "
+    value = f" {key.value_name}" if key.value_name else ""
+    default = f"; default {key.default}" if key.default not in ("", False) and key.value_name else ""
+    places = f"  [{key.variable}, {key.name}]" if key not in (HELP, VERSION) else ""
+    return f"  {letter}--{key.flag}{value}{places}\n        {key.meaning}{default}"
