@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 GATHER_SECONDS: Final = 0.02
 
+_SEND: Final = Delivery.SEND  # an attribute of an enumeration is slow to get before Python 3.12
 _MAX_PATH: Final = 1024
 _UNSAFE: Final = re.compile(r"[^!-\[\]-~]")  # anything but printable ASCII without space and backslash
 
@@ -83,12 +84,12 @@ class AccessLog:
         second = int(now)
         if second != self._second:
             self._second = second
-            self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        return f"{self._second_text}.{int(now % 1 * 1000):03}Z"
+            self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
+        return f"{self._second_text}{int((now - second) * 1000):03}Z"
 
     def _text(self, now: float, caller: str, request: Request | None, response: Response, microseconds: int) -> str:
         method, path, version = _described(request)
-        kept = "" if response.delivery is Delivery.SEND else f" {response.delivery.value}"
+        kept = "" if response.delivery is _SEND else f" {response.delivery.value}"
         return f"{self._time(now)} {caller} {method} {path} {response.head.status} {version} {microseconds}{kept}\n"
 
     def _json(self, now: float, caller: str, request: Request | None, response: Response, microseconds: int) -> str:
@@ -102,7 +103,7 @@ class AccessLog:
             "version": version,
             "microseconds": microseconds,
         }
-        if response.delivery is not Delivery.SEND:
+        if response.delivery is not _SEND:
             line["delivery"] = response.delivery.value
         return msgspec.json.encode(line).decode("ascii") + "\n"
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # Pipelined requests are answered in slices of this size, so that a client that does not read its answers is noticed.
 _SLICE: Final = 4096
+_SEND: Final = Delivery.SEND  # an attribute of an enumeration is slow to get before Python 3.12
 _LINGER_SECONDS: Final = 2.0
 _RESET_AT_CLOSE: Final = struct.pack("ii", 1, 0)
 # -1 gives a socket the system's own value back (ip(7), ipv6(7)).
@@ -155,7 +156,7 @@ class Connection(asyncio.Protocol):
             self._set_hop_limit(None)
         now = terms.wall_clock()
         response = terms.respond(request, self._caller, now)
-        if response.delivery is Delivery.SEND:
+        if response.delivery is _SEND:
             stays = request.keep_alive and not terms.stopping
             self._ended = not stays
             if response.hop_limit is not None:

@@ -26,6 +26,8 @@ DEFAULT_HOP_LIMIT: Final = 1
 
 _TOKEN_METHODS: Final = "OPTIONS, PUT"  # noqa: S105 - methods, not a secret
 _READING: Final = frozenset({"GET", "HEAD"})
+_SEND: Final = Delivery.SEND  # an attribute of an enumeration is slow to get before Python 3.12
+_DELIVERIES: Final = {delivery.value: delivery for delivery in Delivery}
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _TOKEN_HEAD: Final = Head.build(200, (("Content-Length", "56"),), (("Content-Type", "text/plain"),))
 # An upper bound on what one snapshot keeps rendered; real clients ask for some hundred paths.
@@ -76,17 +78,18 @@ class Service:
             return answers.refusal(options.put_elsewhere_status)
         if "x-forwarded-for" in request.headers:
             return answers.refusal(403)
-        ttl = request.headers.get(TOKEN_TTL_HEADER, "")
-        if not _DIGITS.fullmatch(ttl) or not MIN_TTL_SECONDS <= int(ttl) <= MAX_TTL_SECONDS:
+        asked = request.headers.get(TOKEN_TTL_HEADER, "")
+        ttl_seconds = int(asked) if _DIGITS.fullmatch(asked) else 0
+        if not MIN_TTL_SECONDS <= ttl_seconds <= MAX_TTL_SECONDS:
             return snapshot.profile.pages.get(400) or answers.page(400, options.bad_request_content_type)
         hop_limit = options.http_put_response_hop_limit
         lost = options.container_hops >= (hop_limit or DEFAULT_HOP_LIMIT)
         return Response(
             _TOKEN_HEAD,
-            self._tokens.issue(int(ttl), now, snapshot.instance),
-            token_ttl_seconds=int(ttl),
+            self._tokens.issue(ttl_seconds, now, snapshot.instance),
+            token_ttl_seconds=ttl_seconds,
             hop_limit=hop_limit,
-            delivery=Delivery(options.hop_limit_effect) if lost else Delivery.SEND,
+            delivery=_DELIVERIES[options.hop_limit_effect] if lost else _SEND,
         )
 
     def _read(self, request: Request, snapshot: Snapshot, caller: str, now: float) -> Response:

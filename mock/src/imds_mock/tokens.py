@@ -29,6 +29,7 @@ _NONCE: Final = slice(len(_PREFIX), len(_PREFIX) + _NONCE_BYTES)
 _END: Final = slice(_NONCE.stop, _NONCE.stop + _END_BYTES)
 _CHARACTERS: Final = 56
 _MILLISECONDS: Final = 1000
+_NONCES_AT_ONCE: Final = 32  # each call for random bytes is one of the kernel
 _REMEMBERED: Final = 1024
 _TO_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 _FROM_URL_SAFE: Final = str.maketrans("-_", "+/")
@@ -42,11 +43,12 @@ class Tokens:
         random_bytes: Source of nonces.
     """
 
-    __slots__ = ("_key", "_random_bytes", "_verified")
+    __slots__ = ("_key", "_nonces", "_random_bytes", "_verified")
 
     def __init__(self, key: bytes | None = None, random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> None:
         self._key = secrets.token_bytes(32) if key is None else key
         self._random_bytes = random_bytes
+        self._nonces = b""
         # Ends of tokens found genuine lately. Only speed hangs on it: it may be emptied at any time.
         self._verified: dict[tuple[str, bytes], int] = {}
 
@@ -61,7 +63,9 @@ class Tokens:
         Returns:
             56 ASCII characters.
         """
-        nonce = self._random_bytes(_NONCE_BYTES)
+        if not self._nonces:
+            self._nonces = self._random_bytes(_NONCE_BYTES * _NONCES_AT_ONCE)
+        nonce, self._nonces = self._nonces[:_NONCE_BYTES], self._nonces[_NONCE_BYTES:]
         end = int((now + ttl_seconds) * _MILLISECONDS)
         return self._seal(nonce, (end ^ self._mask(nonce)).to_bytes(_END_BYTES, "big"), instance)
 
