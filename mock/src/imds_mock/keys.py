@@ -1,7 +1,7 @@
 """The three private keys that sign the identity document: read from a folder, or made and, if possible, kept there.
 
 A folder holds for each of `signature` (RSA, 1024 bits when made here), `pkcs7` (DSA, 1024) and `rsa2048` (RSA, 2048)
-the key in `NAME.key` and the certificate in `NAME.pem`. Several processes may share a folder: the first one's keys stay.
+the key in `NAME.key` and the certificate in `NAME.pem`. Where several processes share it the first one's keys stay.
 """
 
 from __future__ import annotations
