@@ -1,13 +1,17 @@
 """What can go wrong for a user of the command line; each error carries its exit code (sysexits.h) and one sentence.
 
 MockError
-└── ListenError     69 address in use, 77 port forbidden, 71 anything else
+├── ListenError     69 address in use, 77 port forbidden, 78 no address, 71 anything else
+├── LogFileError    73 the access log's file cannot be written
+├── ProbeError      1, what a health check counts as unhealthy
+└── ConfigError     78 (in `config_errors`, which knows how to say what was expected)
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import socket
 from typing import Final
 
 EX_USAGE: Final = 64
@@ -15,6 +19,7 @@ EX_UNAVAILABLE: Final = 69
 EX_OSERR: Final = 71
 EX_CANTCREAT: Final = 73
 EX_NOPERM: Final = 77
+EX_CONFIG: Final = 78
 
 
 class MockError(Exception):
@@ -38,7 +43,10 @@ class ListenError(MockError):
 
     def __init__(self, host: str, port: int, cause: OSError) -> None:
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        if cause.errno == errno.EADDRINUSE:
+        if isinstance(cause, socket.gaierror):
+            self.exit_code = EX_CONFIG
+            advice = "it is no IP address; write one such as 127.0.0.1, 0.0.0.0 or ::"
+        elif cause.errno == errno.EADDRINUSE:
             self.exit_code = EX_UNAVAILABLE
             advice = "another program listens on it; choose another --port or stop that program"
         elif cause.errno == errno.EACCES:

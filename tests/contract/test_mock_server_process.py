@@ -1,0 +1,205 @@
+"""The program `imds-mock`: its start, its end, its exit codes, and what it says where."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mockserver import Answer, head, read_all, read_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IMDS_MOCK = Path(sys.executable).with_name("imds-mock")
+LEAF = "/latest/meta-data/instance-id"
+TOKEN_REQUEST = head("PUT", "/latest/api/token", **{"X-aws-ec2-metadata-token-ttl-seconds": "60"})
+
+
+class Program:
+    """A running `imds-mock serve` on a free port of 127.0.0.1."""
+
+    def __init__(self, *options: str) -> None:
+        self.process = subprocess.Popen(
+            [IMDS_MOCK, "serve", "--host", "127.0.0.1", "--port", "0", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={"PATH": os.environ["PATH"]},
+        )
+        assert self.process.stderr is not None
+        self.first_line = self.process.stderr.readline()
+        port = re.search(r"answers on 127\.0\.0\.1:(\d+)", self.first_line)
+        assert port, self.first_line
+        self.port = int(port[1])
+
+    def ask(self, request: str) -> Answer:
+        with self.connect() as client:
+            client.sendall(request.encode())
+            return Answer.parse(read_all(client))
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), 10)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
+        """Exit code, standard output, and the rest of standard error."""
+        self.process.send_signal(number)
+        out, errors = self.process.communicate(timeout=20)
+        return self.process.returncode, out, errors
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def program() -> Iterator[Program]:
+    running = Program()
+    yield running
+    running.close()
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [IMDS_MOCK, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env={"PATH": os.environ["PATH"], **environment},
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_answers_logs_and_ends_when_told_to(program: Program, number: signal.Signals) -> None:
+    assert program.first_line.startswith("imds-mock: i-1234567890abcdef0 answers on 127.0.0.1:")
+    assert program.ask(head("GET", LEAF)).body == b"i-1234567890abcdef0"
+    token = program.ask(TOKEN_REQUEST).body.decode()
+    assert program.ask(head("GET", LEAF, X_aws_ec2_metadata_token=token)).status == 200
+    assert program.ask(head("GET", "/", X_Imds_Mock_Probe="n")).status == 204
+    assert program.ask("\x00\r\n\r\n").status == 400
+    code, out, errors = program.end(number)
+    assert (code, out) == (0, "")
+    lines = [line.split(" ")[1:6] for line in errors.splitlines()]
+    assert lines == [
+        ["127.0.0.1", "GET", LEAF, "200", "v1"],
+        ["127.0.0.1", "PUT", "/latest/api/token", "200", "v2"],
+        ["127.0.0.1", "GET", LEAF, "200", "v2"],
+        ["127.0.0.1", "-", "-", "400", "-"],
+    ]
+    assert token not in errors
+
+
+def test_the_access_log_may_be_json_in_a_file_or_off(tmp_path: Path) -> None:
+    file = tmp_path / "access.log"
+    in_file = Program("--access-log", "json", "--set", f"server.access_log_file={file}")
+    in_file.ask(head("GET", LEAF))
+    assert in_file.end() == (0, "", "")
+    assert json.loads(file.read_text())["path"] == LEAF
+    off = Program("--access-log", "off")
+    off.ask(head("GET", LEAF))
+    assert off.end() == (0, "", "")
+
+
+def test_an_idle_connection_ends_at_once_and_a_request_under_way_is_answered(program: Program) -> None:
+    with program.connect() as idle, program.connect() as half:
+        idle.sendall(head("GET", LEAF, Connection="keep-alive").encode())
+        assert read_answer(idle).status == 200
+        half.sendall(b"GET /latest/meta-data/instance-id HTTP/1.1\r\nConnection: keep-alive\r\n")
+        assert program.ask(head("GET", LEAF)).status == 200
+        program.process.send_signal(signal.SIGTERM)
+        assert idle.recv(1) == b""
+        with pytest.raises(ConnectionRefusedError):
+            program.connect()
+        half.sendall(b"\r\n")
+        answer = Answer.parse(read_all(half))
+    assert (answer.status, answer["Connection"]) == (200, "close")
+    assert program.process.wait(20) == 0
+
+
+def test_a_second_signal_ends_it_without_waiting(program: Program) -> None:
+    with program.connect() as idle, program.connect() as half:
+        half.sendall(b"GET / HT")
+        assert program.ask(head("GET", LEAF)).status == 200
+        program.process.send_signal(signal.SIGTERM)
+        assert idle.recv(1) == b""
+        program.process.send_signal(signal.SIGTERM)
+        assert program.process.wait(20) == -signal.SIGTERM
+
+
+def test_a_request_that_never_ends_does_not_keep_it(program: Program) -> None:
+    running = Program("--set", "server.stop_grace_seconds=0.2")
+    with running.connect() as half:
+        half.sendall(b"GET / HT")
+        assert running.ask(head("GET", LEAF)).status == 200
+        assert running.end()[0] == 0
+    assert program.ask(head("GET", LEAF)).status == 200
+
+
+def test_a_port_in_use_is_one_line(program: Program) -> None:
+    second = run("serve", "--host", "127.0.0.1", "--port", str(program.port))
+    assert (second.returncode, second.stdout) == (69, "")
+    assert second.stderr == (
+        f"imds-mock: cannot listen on 127.0.0.1:{program.port}: another program listens on it;"
+        " choose another --port or stop that program\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("serve", "--host", "192.0.2.1", "--port", "0"), 71, "cannot listen on 192.0.2.1:0: this machine does not"),
+        (("serve", "--host", "localhost"), 78, "localhost"),
+        (("serve", "--port", "70000"), 78, "port"),
+        (("serve", "--port", "many"), 64, "--port"),
+        (("serve", "--set", "nonsense"), 64, "--set"),
+        (("serve", "--set", "server.prot=1"), 78, "server.port"),
+        (("serve", "--port", "0", "--set", "server.access_log_file=/nowhere/at/all"), 73, "/nowhere/at/all"),
+        (("health", "--url", "ftp://x"), 1, "no URL"),
+        (("nonsense",), 64, "nonsense"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(arguments: tuple[str, ...], code: int, says: str) -> None:
+    result = run(*arguments)
+    assert (result.returncode, result.stdout) == (code, "")
+    assert says in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_the_health_check(program: Program) -> None:
+    url = f"http://127.0.0.1:{program.port}"
+    for healthy in (run("health", "--url", url), run("health", IMDS_MOCK_PORT=str(program.port))):
+        assert (healthy.returncode, healthy.stderr) == (0, "")
+        assert re.fullmatch(rf"{url} is imds-mock [0-9a-f]{{16}}\n", healthy.stdout)
+    program.end()
+    dead = run("health", "--url", url)
+    assert (dead.returncode, dead.stdout) == (1, "")
+    assert len(dead.stderr.splitlines()) == 1
+
+
+def test_another_server_is_not_healthy() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        url = f"http://127.0.0.1:{other.getsockname()[1]}"
+        asking = subprocess.Popen([IMDS_MOCK, "health", "--url", url], stderr=subprocess.PIPE, text=True)
+        client, _ = other.accept()
+        with client:
+            client.recv(4096)
+            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        _, errors = asking.communicate(timeout=20)
+    assert asking.returncode == 1
+    assert "not imds-mock" in errors
+
+
+def test_help_and_version() -> None:
+    assert re.fullmatch(r"imds-mock \d+\.\d+\.\d+\n", run("--version").stdout)
+    assert "serve" in run("--help").stdout
+    assert "--config" in run("serve", "--help").stdout
+    assert run().returncode == 64
