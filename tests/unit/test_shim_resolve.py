@@ -38,7 +38,7 @@ class Files:
     ) -> Resolver:
         self.hosts.write_text(hosts)
         self.resolv_conf.write_text(resolv_conf)
-        return Resolver(self.hosts, self.resolv_conf, server.port)
+        return Resolver(str(self.hosts), str(self.resolv_conf), server.port)
 
 
 @pytest.fixture
@@ -187,5 +187,5 @@ def test_servfail_for_one_candidate_does_not_hide_the_next(files: Files, server:
 
 
 def test_without_files_the_server_on_this_host_is_asked(tmp_path: Path, server: LittleNameServer) -> None:
-    resolver = Resolver(tmp_path / "none", tmp_path / "none", server.port)
+    resolver = Resolver(f"{tmp_path}/none", f"{tmp_path}/none", server.port)
     assert found(resolver, "mock_metadata") == ["10.0.0.2"]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
 class NoAnswerError(Exception):
     """No HTTP answer came; `str()` says what happened instead, as the end of a sentence that opens with the address."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What answered: `mock_id` only of an imds-mock, `said` in words for the user."""
 
     kind: Literal["mock", "imds", "other"]

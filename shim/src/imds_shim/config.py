@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from imds_shim import settings
 from imds_shim.errors import ConfigError, UsageError
@@ -27,8 +26,7 @@ _ACTIONS: dict[bytes, Action] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One variable: where it goes in `ShimConfig`, its value when unset or empty, how its text is read."""
 
     variable: str
@@ -78,8 +76,7 @@ SETTINGS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ShimConfig:
+class ShimConfig(NamedTuple):
     """What one run of the shim is asked to do; `hostname` is without brackets, names in `drop_caps` without `CAP_`."""
 
     action: Action

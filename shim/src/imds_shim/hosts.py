@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from imds_shim.rule import IPAddress
 
 _DEFAULT_NDOTS, _MOST_NDOTS = 1, 15
 _DEFAULT_TIMEOUT_SECONDS, _LONGEST_TIMEOUT_SECONDS = 5, 30
 
 
-@dataclass(frozen=True, slots=True)
-class ResolverConfig:
+class ResolverConfig(NamedTuple):
     """What resolv.conf says; `servers` holds IP addresses, an IPv6 one possibly with its zone."""
 
     servers: tuple[str, ...]
@@ -26,10 +22,11 @@ class ResolverConfig:
     use_tcp: bool
 
 
-def read_text(path: Path) -> str:
+def read_text(path: str) -> str:
     """Return the file's text, or nothing where it does not exist (an image from scratch) or cannot be read."""
     try:
-        return path.read_text("utf-8", "surrogateescape")
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123 - importing pathlib costs 2 ms
+            return file.read()
     except OSError:
         return ""
 

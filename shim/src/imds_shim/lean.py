@@ -29,6 +29,8 @@ def _no_logger(_name: str) -> None:
 _Names = dict[str, object]
 _UNNEEDED: dict[str, dict[str, _Names | None]] = {
     "httpx": {
+        "inspect": {},  # bodies that are generators
+        "pathlib": {"Path": object},  # uploads
         "httpx._main": None,  # its command line program
         "urllib.request": {"Request": object, "getproxies": dict, "parse_http_list": list},  # proxies, cookies
         "http.cookiejar": {"Cookie": object, "CookieJar": object},
@@ -39,6 +41,7 @@ _UNNEEDED: dict[str, dict[str, _Names | None]] = {
         "logging": {"getLogger": _no_logger},  # of httpx.Client, which is not used
     },
     "dns.message": {
+        "inspect": {},  # replacing a field of a record
         "importlib.metadata": {"version": _no_version},  # asks which optional packages are there: none
         "_hashlib": None,  # signed messages
     },

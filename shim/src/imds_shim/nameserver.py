@@ -9,8 +9,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import dns.exception
 import dns.flags
@@ -30,8 +29,7 @@ class NoReplyError(Exception):
     """The server gave no answer that can be used; `str()` says in what way."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What a server said: `rcode` as it is spelled, `alias` where a CNAME leads to a name it said nothing about."""
 
     rcode: str
@@ -39,8 +37,7 @@ class Reply:
     alias: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NameServer:
+class NameServer(NamedTuple):
     """Where a name server listens."""
 
     address: str

@@ -6,10 +6,8 @@ code of ours runs (PEP 538). /proc/self/environ is the memory that exec filled; 
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
-from pathlib import Path
 
 
 def raw_arguments() -> list[bytes]:
@@ -17,10 +15,11 @@ def raw_arguments() -> list[bytes]:
     return [os.fsencode(argument) for argument in sys.argv[1:]]
 
 
-def raw_environ(path: Path = Path("/proc/self/environ")) -> list[bytes]:
+def raw_environ(path: str = "/proc/self/environ") -> list[bytes]:
     """Return every environment entry, usually `NAME=value`."""
     try:
-        text = path.read_bytes()
+        with open(path, "rb") as file:  # noqa: PTH123 - importing pathlib costs 2 ms
+            text = file.read()
     except OSError:
         return _environ_of_libc()
     return text.split(b"\0")[:-1]
@@ -28,6 +27,8 @@ def raw_environ(path: Path = Path("/proc/self/environ")) -> list[bytes]:
 
 def _environ_of_libc() -> list[bytes]:
     """Return what the C library has: it lacks nothing either, but may hold what the interpreter added."""
+    import ctypes  # noqa: PLC0415 - only where /proc is not mounted
+
     pointer = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "environ")
     entries: list[bytes] = []
     while (entry := pointer[len(entries)]) is not None:

@@ -7,9 +7,7 @@ for every try, as container engines rewrite it when a network is attached.
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from imds_shim.errors import ResolveError
 from imds_shim.hosts import addresses_in_hosts, candidates, read_text, resolver_config
@@ -25,12 +23,11 @@ _IPV4, _IPV6 = 4, 6
 _LONGEST_ALIAS_CHAIN = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Resolver:
+class Resolver(NamedTuple):
     """Where names are looked up; the fields differ from their defaults in tests only."""
 
-    hosts_file: Path = Path("/etc/hosts")
-    resolv_conf: Path = Path("/etc/resolv.conf")
+    hosts_file: str = "/etc/hosts"
+    resolv_conf: str = "/etc/resolv.conf"
     dns_port: int = 53
 
     def addresses(self, host: str, deadline: Deadline, *, ipv6: bool = False) -> list[IPAddress]:
@@ -64,8 +61,7 @@ class Resolver:
         raise ResolveError(", ".join(dict.fromkeys(reasons)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Lookup:
+class _Lookup(NamedTuple):
     """One pass over the name servers of a resolv.conf."""
 
     config: ResolverConfig

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from imds_shim.answer import NoAnswerError
 from imds_shim.endpoints import IMDS_ADDRESSES, IPV4, IPV6, shown
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 _FIRST_PATIENCE_SECONDS, _LONGEST_PATIENCE_SECONDS = 2.0, 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Mock:
+class Mock(NamedTuple):
     """Where the mock was found, and its id if it is an imds-mock."""
 
     address: IPAddress

@@ -6,7 +6,7 @@ The readers raise ValueError; `config` gathers the sentences, so that all bad se
 from __future__ import annotations
 
 import ipaddress
-import re
+import string
 from typing import TYPE_CHECKING, TypeVar
 
 from imds_shim.capabilities import NUMBERS
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 LONGEST_TIMEOUT_SECONDS = 86_400
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
-_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
-_LONGEST_NAME = 253
+_IN_A_LABEL = frozenset(string.ascii_letters + string.digits + "_-")
+_LONGEST_LABEL, _LONGEST_NAME = 63, 253
 _HIGHEST_PORT = 65_535
+_LONGEST_NUMBER = 20
 _Choice = TypeVar("_Choice", bound=str)
 
 
@@ -58,24 +59,33 @@ def _address(text: str) -> str | None:
 
 
 def _is_name(text: str) -> bool:
-    labels = text.removesuffix(".").split(".")
-    return len(text.removesuffix(".")) <= _LONGEST_NAME and all(_LABEL.fullmatch(label) for label in labels)
+    name = text.removesuffix(".")
+    return len(name) <= _LONGEST_NAME and all(_is_label(label) for label in name.split("."))
+
+
+def _is_label(text: str) -> bool:
+    return 1 <= len(text) <= _LONGEST_LABEL and _IN_A_LABEL.issuperset(text) and text.strip("-") == text
 
 
 def port(text: str) -> int:
     """Return a TCP port, 1 to 65535."""
-    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= _HIGHEST_PORT:
-        raise ValueError(f"is {text!r}; it must be a port number from 1 to {_HIGHEST_PORT}")
-    return int(text)
+    if _are_digits(text) and 1 <= int(text) <= _HIGHEST_PORT:
+        return int(text)
+    raise ValueError(f"is {text!r}; it must be a port number from 1 to {_HIGHEST_PORT}")
 
 
 def timeout_seconds(text: str) -> float:
     """Return a number of seconds, more than 0 and at most a day."""
-    if re.fullmatch(r"[0-9]+(\.[0-9]*)?|\.[0-9]+", text) and 0 < float(text) <= LONGEST_TIMEOUT_SECONDS:
+    if _are_digits(text.replace(".", "", 1)) and 0 < float(text) <= LONGEST_TIMEOUT_SECONDS:
         return float(text)
     raise ValueError(
         f"is {text!r}; it must be a number of seconds greater than 0 and at most {LONGEST_TIMEOUT_SECONDS}"
     )
+
+
+def _are_digits(text: str) -> bool:
+    # int() and float() would take digits of every script, signs, blanks and underscores.
+    return text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
 
 
 def switch(text: str) -> bool:
@@ -100,14 +110,15 @@ def one_of(*words: _Choice) -> Callable[[str], _Choice]:
 
 def user(text: str) -> str:
     """Return `user[:group]` as given; who that is, the hand-off reads from the image's passwd and group files."""
-    if not re.fullmatch(r"[^\s:]+(:[^\s:]+)?", text):
+    name, colon, group = text.partition(":")
+    if not name or (colon and not group) or ":" in group or len(text.split()) != 1:
         raise ValueError(f"is {text!r}; it must be a name or uid, with an optional group: app, 1000, 1000:1000")
     return text
 
 
 def capabilities(text: str) -> frozenset[str]:
     """Return capability names without the prefix `CAP_`, from a list separated by commas or spaces."""
-    names = {name.upper().removeprefix("CAP_") for name in re.split(r"[\s,]+", text) if name}
+    names = {name.upper().removeprefix("CAP_") for name in text.replace(",", " ").split()}
     unknown = sorted(names - NUMBERS.keys())
     if unknown:
         raise ValueError(f"names {', '.join(unknown)}, which is no Linux capability; write e.g. NET_RAW,CHOWN")

@@ -6,8 +6,7 @@ First the mock is found, then each IMDS endpoint is made to lead to it, then pro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from imds_shim import rule as nat
 from imds_shim.endpoints import IMDS_ADDRESSES, IMDS_PORT, IPV4, IPV6, shown
@@ -42,8 +41,7 @@ class Kernel(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(NamedTuple):
     """One start: what is wanted, what it works on, and where it notes how to take things back."""
 
     config: ShimConfig

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from imds_shim.errors import MockUnreachableError, ResolveError
 
@@ -21,8 +20,7 @@ SHORTEST_TRY_SECONDS = 0.25  # a try that is given less says nothing about the m
 SILENCE_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """What is waited for, as the user named it."""
 
     host: str
