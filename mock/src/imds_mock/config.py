@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -36,6 +36,9 @@ __all__ = [
 ]
 
 
+_COMMAND_LINE: Final = "command line"
+
+
 def load(argv_overrides: Mapping[str, object], environ: Mapping[str, str], file: Path | None) -> Config:
     """Read and check the configuration.
 
@@ -55,8 +58,8 @@ def load(argv_overrides: Mapping[str, object], environ: Mapping[str, str], file:
     for key, value in argv_overrides.items():
         path = tuple(key.split("."))
         if path not in key_types():
-            raise ConfigError(f"{key}: is no setting; did you mean {nearest(key, map(dotted, key_types()))}?")
-        named[path] = (key, value)
+            raise ConfigError(_unknown(key))
+        named[path] = (_COMMAND_LINE, value)
     sources.append(read_named(named))
     return _build(sources, Path() if file is None else file.parent)
 
@@ -108,6 +111,13 @@ def _error(sources: Sequence[Source], path: KeyPath, sentence: str) -> ConfigErr
         if place is not None:
             return ConfigError(f"{place}: {dotted(path)}: {sentence}", path)
     return ConfigError(f"{dotted(path)}: {sentence}", path)
+
+
+def _unknown(key: str) -> str:
+    like = nearest(key, map(dotted, key_types())) or nearest(
+        key.rpartition(".")[2], [str(path[-1]) for path in key_types()]
+    )
+    return f"{_COMMAND_LINE}: {key}: is no setting" + (f"; did you mean {like}?" if like else "")
 
 
 def _embed_user_data(document: dict[str, Any], folder: Path) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Un
 import msgspec
 
 from imds_mock.errors import MockError
+from imds_mock.settings import SECRET_KEYS
 from imds_mock.shapes import EXPECTED
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ KeyPath = tuple[str | int, ...]
 
 _EX_CONFIG: Final = 78
 _SHOWN_CHARACTERS: Final = 60
-_SECRETS: Final = frozenset({"secret_access_key", "session_token", "seed", "token"})
+_SECRETS: Final = frozenset(key for _, key in SECRET_KEYS)
 _WORDS: Final = {
     bool: "true or false",
     int: "a whole number",

@@ -6,7 +6,7 @@ ModifyInstanceMetadataOptions.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -144,3 +144,12 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     metadata: Annotated[
         dict[str, Any], Meta(description="Leaves and subtrees to set, add or (null) remove, by path.")
     ] = field(default_factory=dict)
+
+
+SECRET_KEYS: Final = (
+    ("control", "token"),
+    ("credentials", "seed"),
+    ("credentials", "secret_access_key"),
+    ("credentials", "session_token"),
+)
+"""Keys whose values are never shown."""

@@ -1,0 +1,44 @@
+"""Give out the certificates that verifiers of the instance identity document must load."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=type(parser))
+    export = actions.add_parser(
+        "export",
+        help="write signature.pem, pkcs7.pem and rsa2048.pem, named after the leaf that each verifies",
+        description="Print the certificates of the mock that runs here as this user, or put each into a file.",
+    )
+    export.add_argument("directory", nargs="?", type=Path, metavar="DIR", help="folder to write to (default: stdout)")
+    export.add_argument("--config", type=Path, metavar="FILE", help="configuration file of the mock")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Export."""
+    from imds_mock.config import load  # noqa: PLC0415 - help does without it
+    from imds_mock.keys import KeyDirectoryError, read_certificates  # noqa: PLC0415 - as above
+
+    configured = load({}, os.environ, arguments.config).signing.key_directory
+    certificates = read_certificates(None if configured is None else Path(configured))
+    if arguments.directory is None:
+        sys.stdout.write("".join(pem.decode() for pem in certificates.values()))
+        return 0
+    try:
+        arguments.directory.mkdir(parents=True, exist_ok=True)
+        for name, pem in certificates.items():
+            path = arguments.directory / f"{name}.pem"
+            path.write_bytes(pem)
+            sys.stdout.write(f"{path}\n")
+    except OSError as error:
+        raise KeyDirectoryError(f"{error.filename}: {error.strerror}") from error
+    return 0

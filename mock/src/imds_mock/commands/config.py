@@ -1,0 +1,66 @@
+"""Show the merged configuration, check a file, or print the JSON Schema that editors use."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import argparse
+
+_MASK: Final = "********"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=type(parser))
+    show = actions.add_parser("show", help="print defaults, file and variables merged, without secrets")
+    show.add_argument("--config", type=Path, metavar="FILE", help="YAML or JSON file with settings")
+    show.add_argument("--format", choices=("yaml", "json"), default="yaml", help="(default: yaml)")
+    check = actions.add_parser("check", help="check a file; exit code 0 or 78 and one line about what is wrong")
+    check.add_argument("file", type=Path, metavar="FILE", help="YAML or JSON file with settings")
+    actions.add_parser("schema", help="print the JSON Schema of configuration files")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show, check or print."""
+    {"show": _show, "check": _check, "schema": _schema}[arguments.action](arguments)
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> None:
+    from imds_mock.config import document_of, load  # noqa: PLC0415 - each action loads what it needs
+    from imds_mock.settings import SECRET_KEYS  # noqa: PLC0415 - as above
+
+    document = document_of(load({}, os.environ, arguments.config))
+    for section, key in SECRET_KEYS:
+        if document[section][key] is not None:
+            document[section][key] = _MASK
+    sys.stdout.write(_json(document) if arguments.format == "json" else _yaml(document))
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    from imds_mock.config import load  # noqa: PLC0415 - each action loads what it needs
+
+    load({}, {}, arguments.file)
+    sys.stdout.write(f"{arguments.file}: ok\n")
+
+
+def _schema(_arguments: argparse.Namespace) -> None:
+    from imds_mock.schema import json_schema  # noqa: PLC0415 - each action loads what it needs
+
+    sys.stdout.write(_json(json_schema()))
+
+
+def _json(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _yaml(document: dict[str, Any]) -> str:
+    import yaml  # noqa: PLC0415 - only this output needs it
+
+    text: str = yaml.safe_dump(json.loads(_json(document)), sort_keys=False, allow_unicode=True, width=120)
+    return text
