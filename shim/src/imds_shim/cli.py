@@ -84,6 +84,8 @@ def _start(config: ShimConfig, environ: Sequence[bytes], say: Log) -> int:
         for sentence in planned.warnings:
             say.warning(sentence)
         _lead_to_mock(config, undo, say)
+        if config.follow:
+            _follow(config, undo, say)
         hand_off(config.command, environ, planned)
     except BaseException:
         with interrupts.deferred():
@@ -93,6 +95,16 @@ def _start(config: ShimConfig, environ: Sequence[bytes], say: Log) -> int:
 
 def _lead_to_mock(config: ShimConfig, undo: contextlib.ExitStack, say: Log) -> None:
     Start(config, RealNetwork(), RealKernel(), undo, say).run(Deadline(config.timeout_seconds))
+
+
+def _follow(config: ShimConfig, undo: contextlib.ExitStack, say: Log) -> None:
+    from imds_shim import follow  # noqa: PLC0415 - costs more than a whole ordinary start may spend on it
+
+    process = follow.begin(config, RealNetwork(), RealKernel().open_tables(config.backend), say)
+    if process is None:
+        say.warning("MOCK_FOLLOW=1 has nothing to do: no rule was needed to reach the mock")
+        return
+    undo.callback(process.end)
 
 
 def _take_back(undo: contextlib.ExitStack, say: Log) -> None:

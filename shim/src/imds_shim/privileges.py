@@ -30,7 +30,7 @@ PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 CAPABILITY_VERSION_3 = 0x20080522
 NEEDED_BY_THE_SHIM = frozenset({"NET_ADMIN"})
-TO_TAKE_BACK = frozenset({"NET_ADMIN", "NET_RAW"})
+TO_TAKE_BACK = NEEDED_BY_THE_FOLLOWER = frozenset({"NET_ADMIN", "NET_RAW"})
 
 
 class Identity(NamedTuple):
@@ -145,6 +145,12 @@ def apply(planned: Plan) -> None:
     _call("setting the capabilities", _capset, planned.permitted, planned.effective, planned.inheritable)
     if planned.no_new_privs:
         _call("setting no_new_privs", _prctl, PR_SET_NO_NEW_PRIVS, 1)
+
+
+def limit_to(names: Iterable[str]) -> None:
+    """Give up every capability but those, as far as they are there."""
+    kept = capabilities.read_sets().permitted & _mask(names)
+    _call("setting the capabilities", _capset, kept, kept, 0)
 
 
 def regain() -> None:

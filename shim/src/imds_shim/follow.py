@@ -1,0 +1,117 @@
+"""Keeps the redirect right while the application runs: the mock may be recreated with another address.
+
+Once a second the name is looked up again (whatever its TTL: Docker's is ten minutes). When the address in the rule is
+no longer among the answers and another one answers as an IMDS, the rule is replaced in one step, and connections that
+were opened through the old one are ended. While nothing answers, everything stays as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from . import rule as nat
+from .answer import NoAnswerError
+from .deadline import Deadline
+from .errors import ResolveError, ShimError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .config import ShimConfig
+    from .hidden_process import HiddenProcess
+    from .log import Log
+    from .rule import DnatRule, IPAddress, NatTable
+    from .search import Network
+
+INTERVAL_SECONDS = 1.0
+PATIENCE_SECONDS = 1.0
+PROCESS_NAME = "imds-shim"
+
+
+@dataclass
+class Follower:
+    """One mock and the rules that lead to it; `look` is one look around."""
+
+    hostname: str
+    rules: list[DnatRule]
+    tables: Sequence[NatTable]
+    network: Network
+    lead: Callable[[IPAddress, IPAddress], None]
+    end_after: Callable[[DnatRule, Callable[[], None]], None]
+    say: Log
+    _said: set[str] = field(default_factory=set)
+
+    def look(self) -> None:
+        """Bring every rule up to date; what cannot be done now is tried again at the next look."""
+        ipv6 = any(rule.destination.version == 6 for rule in self.rules)  # noqa: PLR2004 - IP version
+        try:
+            found = self.network.resolve(self.hostname, Deadline(PATIENCE_SECONDS), ipv6=ipv6)
+        except ResolveError:
+            return  # the mock is away; nothing better than the old address is known
+        for position, rule in enumerate(self.rules):
+            if rule.to_address in found:
+                continue
+            address = self._first_that_answers(rule, found)
+            if address is not None:
+                self._move(position, replace(rule, to_address=address))
+
+    def _first_that_answers(self, rule: DnatRule, found: Sequence[IPAddress]) -> IPAddress | None:
+        for address in found:
+            if address.version == rule.destination.version and address != rule.destination:
+                try:
+                    answer = self.network.who_answers(address, rule.to_port, Deadline(PATIENCE_SECONDS))
+                except NoAnswerError:
+                    continue
+                if answer.kind != "other":
+                    return address
+        return None
+
+    def _move(self, position: int, new: DnatRule) -> None:
+        old = self.rules[position]
+
+        def switch() -> None:
+            self.lead(new.destination, new.to_address)
+            nat.ensure(self.tables, new)
+
+        try:
+            self.end_after(old, switch)
+        except (ShimError, OSError) as error:
+            self._say_once(f"the mock has moved to {new.to_address}, and the rule could not follow: {error}")
+            return
+        self.rules[position] = new
+        self._said.clear()
+        self.say.info(f"the mock has moved: {new}")
+
+    def _say_once(self, sentence: str) -> None:
+        if sentence not in self._said:
+            self._said.add(sentence)
+            self.say.warning(sentence)
+
+
+def begin(config: ShimConfig, network: Network, tables: Sequence[NatTable], say: Log) -> HiddenProcess | None:
+    """Start the process that follows the mock, before privileges are given up; None where there is no rule to keep.
+
+    Raises:
+        KernelRefusedError: no such process could be made.
+    """
+    rules = list(tables[0].ours())
+    if not rules:
+        return None
+    # Loaded before the process is made, so that a library that is missing is noticed here.
+    from . import connections, hidden_process, privileges, probe, route  # noqa: F401, PLC0415 - only for MOCK_FOLLOW=1
+
+    def lead(destination: IPAddress, mock: IPAddress) -> None:
+        route.lead(destination, mock)
+
+    def main(wait: Callable[[float], bool]) -> None:
+        privileges.limit_to(privileges.NEEDED_BY_THE_FOLLOWER)
+        follow(Follower(config.hostname, rules, tables, network, lead, connections.end_after, say), wait)
+
+    return hidden_process.start(PROCESS_NAME, main)
+
+
+def follow(follower: Follower, wait: Callable[[float], bool]) -> None:
+    """Look around once a second until `wait` says that the application has ended."""
+    while wait(INTERVAL_SECONDS):
+        follower.look()
