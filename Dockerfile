@@ -25,7 +25,8 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends python3 \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /opt/imds-mock /opt/imds-mock
-ENV PATH=/opt/imds-mock/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+# The port is for the health check, which has no command line of its own.
+ENV PATH=/opt/imds-mock/bin:$PATH PYTHONDONTWRITEBYTECODE=1 IMDS_MOCK_PORT=80
 # Port 80 needs no privilege: Docker lets any user bind it inside a container.
 USER 65532:65532
 EXPOSE 80

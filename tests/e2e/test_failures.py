@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 STARTED = "the application was started"
 NET_ADMIN = ("--cap-add", "NET_ADMIN")
 FOUND = ("--env", "MOCK_HOSTNAME=mock_metadata")
-LOOK = "nft list ruleset; iptables-legacy-save 2>&1 | grep -v '^#'; ip route; ip rule"
+LOOK = "nft --stateless list ruleset; iptables-legacy-save -t nat | grep -v '^[#:]'; ip route; ip rule"
 
 
 @pytest.mark.usefixtures("mock")
@@ -36,7 +36,7 @@ LOOK = "nft list ruleset; iptables-legacy-save 2>&1 | grep -v '^#'; ip route; ip
         pytest.param(
             (*NET_ADMIN, *FOUND, "--env", "MOCK_PORT=81", "--env", "MOCK_TIMEOUT_SECONDS=2"),
             69,
-            [":81", "refused"],
+            [":81", "refuses the connection"],
             id="a mock that never answers",
         ),
         pytest.param(FOUND, 77, ["cap_add: [NET_ADMIN]"], id="no capability"),
@@ -88,7 +88,7 @@ def test_an_answer_that_is_not_the_mocks(docker: Docker, tools_image: str, mock_
         docker(
             *("exec", application, "sh", "-c"),
             "nft add table ip somebody && nft 'add chain ip somebody output "
-            "{ type nat hook output priority -200; }' && nft add rule ip somebody output ip daddr 169.254.169.254"
+            "{ type nat hook output priority -199; }' && nft add rule ip somebody output ip daddr 169.254.169.254"
             " dnat to $(getent ahostsv4 other_mock | cut -d' ' -f1 | head -n 1)",
         )
         before = docker("exec", application, "sh", "-c", LOOK).stdout
