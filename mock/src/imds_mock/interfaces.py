@@ -1,16 +1,15 @@
-"""Network interfaces: from what was said about them to everything that their subtrees of the metadata say.
-
-Facts: IPv6 blocks are printed without `::` in newer captures (`2600:1f16:67f:f201:0:0:0:0/64`), addresses with it.
-"""
+"""Network interfaces: from what was said about them to everything that their subtrees of the metadata say."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from msgspec import UNSET
 
+from imds_mock import addresses
+from imds_mock.addresses import Network, Value, around, block_text
 from imds_mock.config_errors import SettingError
 from imds_mock.unique_ids import ec2_id, mac_address
 
@@ -22,12 +21,6 @@ if TYPE_CHECKING:
 
 _FIRST_ADDRESS: Final = IPv4Address("10.0.1.23")
 _PUBLIC_ADDRESS: Final = "203.0.113.25"
-_HOST_BITS: Final = 0xFF
-# The first four addresses of a subnet and the last one are reserved by AWS.
-_RESERVED: Final = 4
-
-_Network = TypeVar("_Network", IPv4Network, IPv6Network)
-_Value = TypeVar("_Value", IPv4Address, IPv6Address, IPv4Network, IPv6Network)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,30 +114,36 @@ class _Completion:
             associations=self._associations(local),
             ipv6s=tuple(map(str, ipv6s)),
             ipv4_prefixes=tuple(map(str, self._networks(IPv4Network, facts.ipv4_prefixes, "ipv4_prefixes"))),
-            ipv6_prefixes=tuple(map(_block, self._networks(IPv6Network, facts.ipv6_prefixes, "ipv6_prefixes"))),
+            ipv6_prefixes=tuple(map(block_text, self._networks(IPv6Network, facts.ipv6_prefixes, "ipv6_prefixes"))),
             security_groups=groups,
             security_group_ids=group_ids,
             subnet_id=subnet_id,
             subnet_ipv4_cidr_block=str(subnet) if subnet else None,
-            subnet_ipv6_cidr_blocks=tuple(map(_block, subnets6)),
+            subnet_ipv6_cidr_blocks=tuple(map(block_text, subnets6)),
             vpc_id=vpc_id,
             vpc_ipv4_cidr_blocks=tuple(map(str, vpcs)),
-            vpc_ipv6_cidr_blocks=tuple(map(_block, vpcs6)),
+            vpc_ipv6_cidr_blocks=tuple(map(block_text, vpcs6)),
         )
 
     def _local_ipv4s(self, main: IPv4Address, others: Sequence[NetworkInterface]) -> list[IPv4Address]:
         said = self._facts.local_ipv4s
         if said is None:
             taken = {address for other in others for address in other.local_ipv4s}
-            addresses = [main if self._index == 0 else _free_beside(main, taken)]
+            local = [main if self._index == 0 else self._free(main, taken)]
         else:
-            addresses = [self._read(IPv4Address, text, "local_ipv4s", place) for place, text in enumerate(said)]
+            local = [self._read(IPv4Address, text, "local_ipv4s", place) for place, text in enumerate(said)]
         if self._index == 0 and self._settings.local_ipv4 is not None:
             try:
-                addresses[:1] = [IPv4Address(self._settings.local_ipv4)]
+                local[:1] = [addresses.read(IPv4Address, self._settings.local_ipv4)]
             except ValueError as error:
-                raise SettingError(("instance", "local_ipv4"), _unreadable(IPv4Address, error)) from error
-        return addresses
+                raise SettingError(("instance", "local_ipv4"), str(error)) from error
+        return local
+
+    def _free(self, main: IPv4Address, taken: set[str]) -> IPv4Address:
+        free = addresses.free_beside(main, taken)
+        if free is None:
+            raise self._error("expected addresses: the /24 of the first interface has no free one", "local_ipv4s")
+        return free
 
     def _associations(self, local: list[IPv4Address]) -> dict[str, str]:
         first = self._index == 0
@@ -162,9 +161,9 @@ class _Completion:
         path = self._path if self._settings.public_ipv4 is UNSET else ("instance",)
         path = (*path, "public_ipv4s" if len(path) > 1 else "public_ipv4")
         try:
-            address = str(IPv4Address(text))
+            address = str(addresses.read(IPv4Address, text))
         except ValueError as error:
-            raise SettingError(path, _unreadable(IPv4Address, error)) from error
+            raise SettingError(path, str(error)) from error
         if not local:
             raise SettingError(path, "a public address needs a private IPv4 address, and the interface has none")
         return address
@@ -194,7 +193,7 @@ class _Completion:
         if facts.vpc_ipv4_cidr_blocks is not None:
             vpcs = self._networks(IPv4Network, facts.vpc_ipv4_cidr_blocks, "vpc_ipv4_cidr_blocks")
         else:
-            vpcs = [_around(subnet, 16)] if subnet else []
+            vpcs = [around(subnet, 16)] if subnet else []
         for address in local:
             if subnet is None or address not in subnet:
                 raise self._error(f"{subnet} does not contain the address {address}", "subnet_ipv4_cidr_block")
@@ -211,7 +210,7 @@ class _Completion:
         if facts.vpc_ipv6_cidr_blocks is not None:
             vpcs = self._networks(IPv6Network, facts.vpc_ipv6_cidr_blocks, "vpc_ipv6_cidr_blocks")
         else:
-            vpcs = list(dict.fromkeys(_around(subnet, 56) for subnet in subnets))
+            vpcs = list(dict.fromkeys(around(subnet, 56) for subnet in subnets))
         for address in ipv6s:
             if not any(address in subnet for subnet in subnets):
                 raise self._error(f"no block contains the address {address}", "subnet_ipv6_cidr_blocks")
@@ -220,14 +219,14 @@ class _Completion:
                 raise self._error(f"no block contains the subnet {subnet}", "vpc_ipv6_cidr_blocks")
         return subnets, vpcs
 
-    def _networks(self, kind: type[_Network], texts: Iterable[str], key: str) -> list[_Network]:
+    def _networks(self, kind: type[Network], texts: Iterable[str], key: str) -> list[Network]:
         return [self._read(kind, text, key, place) for place, text in enumerate(texts)]
 
-    def _read(self, kind: type[_Value], text: str, *key: str | int) -> _Value:
+    def _read(self, kind: type[Value], text: str, *key: str | int) -> Value:
         try:
-            return kind(text)
+            return addresses.read(kind, text)
         except ValueError as error:
-            raise self._error(_unreadable(kind, error), *key) from error
+            raise self._error(str(error), *key) from error
 
     def _error(self, sentence: str, *key: str | int) -> SettingError:
         return SettingError((*self._path, *key), sentence)
@@ -249,32 +248,3 @@ def _require_distinct(interfaces: Sequence[NetworkInterface]) -> None:
                 other = seen.setdefault(value, index)
                 if other != index:
                     raise SettingError(("instance", "interfaces", index, key), f"interface {other} has {value} already")
-
-
-def _free_beside(main: IPv4Address, taken: set[str]) -> IPv4Address:
-    subnet, host = int(main) & ~_HOST_BITS, int(main) & _HOST_BITS
-    for step in range(1, _HOST_BITS + 1):
-        candidate = (host + step) & _HOST_BITS
-        address = IPv4Address(subnet | candidate)
-        if _RESERVED <= candidate < _HOST_BITS and str(address) not in taken:
-            return address
-    raise SettingError(("instance", "interfaces"), "more interfaces than a /24 has addresses; say their local_ipv4s")
-
-
-def _around(network: _Network, prefix_length: int) -> _Network:
-    return network.supernet(new_prefix=min(prefix_length, network.prefixlen))
-
-
-def _block(network: IPv6Network) -> str:
-    groups = (f"{int(group, 16):x}" for group in network.network_address.exploded.split(":"))
-    return f"{':'.join(groups)}/{network.prefixlen}"
-
-
-def _unreadable(kind: type[object], error: ValueError) -> str:
-    expected = {
-        IPv4Address: "an IPv4 address such as 10.0.1.23",
-        IPv6Address: "an IPv6 address such as 2600:1f18::17",
-        IPv4Network: "an IPv4 block such as 10.0.1.0/24",
-        IPv6Network: "an IPv6 block such as 2600:1f18::/64",
-    }[kind]
-    return f"expected {expected}: {error}"
