@@ -7,9 +7,11 @@ import threading
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imds_shim.deadline import Deadline
-from imds_shim.transport import HeadTransport
+from imds_shim.transport import HeadTransport, read_head
 
 
 def test_a_byte_now_and_then_does_not_stretch_the_deadline() -> None:
@@ -39,3 +41,50 @@ def test_a_byte_now_and_then_does_not_stretch_the_deadline() -> None:
 def test_nothing_is_sent_when_the_time_is_over() -> None:
     with pytest.raises(httpx.ConnectTimeout):
         HeadTransport(Deadline(0)).handle_request(httpx.Request("GET", "http://127.0.0.1:9/"))
+
+
+def test_a_head_in_pieces_is_read_when_it_is_complete() -> None:
+    whole = b"HTTP/1.1 401 Unauthorized\r\nServer: EC2ws\r\nX: a: b \r\n\r\nbody"
+    end = whole.index(b"body")
+    for length in range(end):
+        assert read_head(bytearray(whole[:length])) is None
+    response = read_head(bytearray(whole))
+    assert response is not None
+    assert (response.status_code, response.reason_phrase) == (401, "Unauthorized")
+    assert dict(response.headers) == {"server": "EC2ws", "x": "a: b"}
+
+
+def test_interim_answers_are_passed_over() -> None:
+    received = bytearray(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n")
+    assert read_head(received) is None
+    received += b"HTTP/1.0 204\r\n\r\n"
+    response = read_head(received)
+    assert response is not None
+    assert response.status_code == 204
+
+
+@pytest.mark.parametrize(
+    "received",
+    [
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"HTTP/2 200\r\n\r\n",
+        b"HTTP/1.1 20x OK\r\n\r\n",
+        b"HTTP/1.1 2000 OK\r\n\r\n",
+        b"HTTP/1.1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nno header\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n: no name\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: b\r\n folded\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000,
+    ],
+)
+def test_what_is_no_http_is_refused(received: bytes) -> None:
+    with pytest.raises(httpx.RemoteProtocolError):
+        read_head(bytearray(received))
+
+
+@given(st.binary() | st.binary().map(lambda tail: b"HTTP/1.1 200 OK\r\n" + tail + b"\r\n\r\n"))
+def test_no_bytes_make_it_fail_otherwise(received: bytes) -> None:
+    try:
+        read_head(bytearray(received))
+    except httpx.RemoteProtocolError:
+        return

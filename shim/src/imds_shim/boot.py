@@ -26,7 +26,11 @@ def main() -> int:
     # In this process only: libxtables finds its extensions by it, the application gets the environment as received.
     os.putenv("XTABLES_LIBDIR", f"{tree}/lib/xtables")
 
-    from imds_shim.cli import run  # noqa: PLC0415 - found only by the path set above
+    from imds_shim import lean  # noqa: PLC0415 - found only by the path set above
+
+    if sys.version_info < (3, 14):  # the last one whose dataclasses are known here
+        lean.load("dataclasses")
+    from imds_shim.cli import run  # noqa: PLC0415 - after what it would load otherwise
     from imds_shim.process import raw_arguments, raw_environ  # noqa: PLC0415 - likewise
 
     return run(raw_arguments(), unmarked(raw_environ()))

@@ -1,6 +1,6 @@
-"""Loading httpx and dnspython without the modules that only their unused features need.
+"""Loading httpx, dnspython and dataclasses without the modules that only their unused features need.
 
-Both load at their import what a proxy, a cookie, a redirect, a TLS certificate, a DNSSEC signature or a name in another
+They load at their import what a proxy, a cookie, a redirect, a TLS certificate, a DNSSEC signature or a name in another
 script would need: three quarters of what a whole start may take. While they load, those modules are represented by
 ones that hold only the names which are touched at import. Nothing here calls what is missing: of httpx the shim uses
 requests, responses and the transport interface, of dnspython messages. A version that touches more is loaded as usual.
@@ -26,8 +26,20 @@ def _no_logger(_name: str) -> None:
     return None
 
 
+def _no_signature(_of: object) -> str:
+    return ""
+
+
+def _annotations(of: type) -> object:
+    return vars(of).get("__annotations__", {})
+
+
 _Names = dict[str, object]
 _UNNEEDED: dict[str, dict[str, _Names | None]] = {
+    "dataclasses": {
+        # For the docstring of a class that has none, and for the annotations of its fields.
+        "inspect": {"signature": _no_signature, "get_annotations": _annotations},
+    },
     "httpx": {
         "inspect": {},  # bodies that are generators
         "pathlib": {"Path": object},  # uploads
@@ -37,20 +49,24 @@ _UNNEEDED: dict[str, dict[str, _Names | None]] = {
         "email.message": {},  # character sets of bodies
         "mimetypes": {},  # uploads
         "idna": {"IDNAError": UnicodeError},  # hosts here are addresses
-        "_hashlib": None,  # hashlib without OpenSSL; digest authentication
+        "hashlib": dict.fromkeys(("md5", "sha1", "sha256", "sha512")),  # digest authentication
         "logging": {"getLogger": _no_logger},  # of httpx.Client, which is not used
+        "datetime": {},  # how long an answer took
+        "json": {"dumps": None},  # bodies in JSON
+        "urllib.parse": {"parse_qs": None, "unquote": None, "urlencode": None},  # queries and forms
     },
     "dns.message": {
-        "inspect": {},  # replacing a field of a record
+        "inspect": {"signature": _no_signature},  # documentation of immutable classes
         "importlib.metadata": {"version": _no_version},  # asks which optional packages are there: none
-        "_hashlib": None,  # signed messages
+        "hashlib": dict.fromkeys(("md5", "sha1", "sha224", "sha256", "sha384", "sha512")),  # signed messages
+        "hmac": {},
     },
 }
 """For each library, what to represent by which names; None makes an import of it fail, as if it were not installed."""
 
 
 def load(library: str) -> None:
-    """Import `httpx` or `dns.message`; the importing module's own `import` then finds it, or loads it as usual."""
+    """Import one of the above; the importing module's own `import` then finds it, or loads it as usual."""
     if library in sys.modules:
         return
     before = set(sys.modules)

@@ -1,7 +1,8 @@
 """httpx over one plain TCP connection, with one deadline for the whole exchange.
 
 httpx's own transport limits each read by itself, so that a server which sends a byte now and then is never given up;
-it also brings a TLS context, which plain HTTP to the mock has no use for. The protocol itself is h11's, as there.
+it also brings a TLS context, which plain HTTP to the mock has no use for. Only the head of an answer is ever looked at,
+so that is all of the protocol (RFC 9112, sections 3 to 5) that has to be read here.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-import h11
 import httpx
 
 if TYPE_CHECKING:
     from imds_shim.deadline import Deadline
 
 _PIECE_BYTES = 65_536
+_LONGEST_HEAD_BYTES = 65_536
+_STATUS_DIGITS = 3
 
 
 class HeadTransport(httpx.BaseTransport):
@@ -46,30 +48,62 @@ class HeadTransport(httpx.BaseTransport):
             return self._exchange(channel, request)
 
     def _exchange(self, channel: socket.socket, request: httpx.Request) -> httpx.Response:
-        connection = h11.Connection(h11.CLIENT)
-        head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
         try:
-            channel.sendall((connection.send(head) or b"") + (connection.send(h11.EndOfMessage()) or b""))
+            channel.sendall(_written(request))
+            received = bytearray()
             while True:
-                event = connection.next_event()
-                if isinstance(event, h11.Response):
-                    extensions = {"reason_phrase": bytes(event.reason)}
-                    return httpx.Response(event.status_code, headers=list(event.headers), extensions=extensions)
-                if event is h11.NEED_DATA:
-                    channel.settimeout(self._left(httpx.ReadTimeout))
-                    piece = channel.recv(_PIECE_BYTES)
-                    if not piece:
-                        raise httpx.ReadError("the server closed the connection")
-                    connection.receive_data(piece)
+                response = read_head(received)
+                if response is not None:
+                    return response
+                channel.settimeout(self._left(httpx.ReadTimeout))
+                piece = channel.recv(_PIECE_BYTES)
+                if not piece:
+                    raise httpx.ReadError("the server closed the connection")
+                received += piece
         except TimeoutError as error:
             raise httpx.ReadTimeout(str(error)) from error
         except OSError as error:
             raise httpx.ReadError(str(error)) from error
-        except h11.RemoteProtocolError as error:
-            raise httpx.RemoteProtocolError(str(error)) from error
 
     def _left(self, timeout: type[httpx.TimeoutException]) -> float:
         remaining = self._deadline.remaining()
         if remaining <= 0:
             raise timeout("the time is over")
         return remaining
+
+
+def _written(request: httpx.Request) -> bytes:
+    lines = [b"%s %s HTTP/1.1" % (request.method.encode(), request.url.raw_path)]
+    lines += [b"%s: %s" % header for header in request.headers.raw]
+    return b"\r\n".join([*lines, b"", b""])
+
+
+def read_head(received: bytearray) -> httpx.Response | None:
+    """Return the final answer's status and headers, or None while they are not complete; takes interim answers off.
+
+    Raises:
+        httpx.RemoteProtocolError: this is not how an HTTP/1 answer begins, or its head has no end.
+    """
+    while True:
+        head, end, rest = bytes(received).partition(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1."[: len(head)]):
+            raise httpx.RemoteProtocolError(f"it begins with {head[:20]!r}")
+        if not end:
+            if len(head) > _LONGEST_HEAD_BYTES:
+                raise httpx.RemoteProtocolError("its head has no end")
+            return None
+        status_line, *lines = head.split(b"\r\n")
+        status, _, reason = status_line[len(b"HTTP/1.1 ") :].partition(b" ")
+        if not (len(status) == _STATUS_DIGITS and status.isdigit()):
+            raise httpx.RemoteProtocolError(f"its status line is {status_line[:60]!r}")
+        if not status.startswith(b"1"):
+            headers = [_header(line) for line in lines]
+            return httpx.Response(int(status), headers=headers, extensions={"reason_phrase": reason.strip()})
+        received[:] = rest
+
+
+def _header(line: bytes) -> tuple[bytes, bytes]:
+    name, colon, value = line.partition(b":")
+    if not (colon and name) or name.strip() != name:
+        raise httpx.RemoteProtocolError(f"one of its headers is {line[:60]!r}")
+    return name, value.strip()
