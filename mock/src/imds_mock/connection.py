@@ -155,7 +155,11 @@ class Connection(asyncio.Protocol):
             # Not earlier: a retransmission of the token answer has to carry its hop limit as well.
             self._set_hop_limit(None)
         now = terms.wall_clock()
-        response = terms.respond(request, self._caller, now)
+        try:
+            response = terms.respond(request, self._caller, now)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and the others theirs
+            terms.report(error)
+            response = refusal(500)
         if response.delivery is _SEND:
             stays = request.keep_alive and not terms.stopping
             self._ended = not stays

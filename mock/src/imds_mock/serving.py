@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import uvloop
 
 from imds_mock.accesslog import AccessLog
-from imds_mock.errors import LogFileError
+from imds_mock.errors import LogFileError, MockError
 from imds_mock.parsing import Limits
 from imds_mock.server import DataPlane, max_connections, open_sockets
 from imds_mock.service import Service
@@ -35,7 +35,7 @@ _LOG_MODE: Final = 0o640
 
 
 Companion = Callable[[Store], Coroutine[Any, Any, None]]
-"""What runs beside the listener, on the same event loop, until the end."""
+"""What runs beside the listener, on the same event loop, until the end; an exception from it ends the run."""
 
 
 def serve(config: Config, snapshot: Snapshot, companions: Sequence[Companion] = ()) -> None:
@@ -49,6 +49,7 @@ def serve(config: Config, snapshot: Snapshot, companions: Sequence[Companion] = 
     Raises:
         ListenError: An address cannot be listened on.
         LogFileError: The access log's file cannot be opened.
+        MockError: A companion cannot do its work.
     """
     sockets = open_sockets(config.server.hosts, config.server.port)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -62,6 +63,11 @@ async def _serve(
     told_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told_to_stop.set)
+
+    def stop_if_failed(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            told_to_stop.set()
+
     log = _access_log(settings, loop)
     service = Service(lambda _caller: store.current, Tokens(), secrets.token_hex(8))
     terms = Terms(
@@ -75,6 +81,7 @@ async def _serve(
         timeouts=Timeouts(settings.head_timeout_seconds, settings.idle_timeout_seconds, settings.write_timeout_seconds),
         bad_request_type=store.current.options.bad_request_content_type,
         unreadable=store.current.profile.unreadable,
+        report=_report,
     )
     plane = DataPlane(terms, max_connections(settings.max_connections))
     await plane.start(sockets)
@@ -82,6 +89,8 @@ async def _serve(
     why = f" (profile {profile.name}: {profile.reason})" if profile.reason else ""
     print(f"imds-mock: {store.current.instance.decode()} answers on {_addresses(sockets)}{why}", file=sys.stderr)  # noqa: T201 - the line that a user waits for
     running = [loop.create_task(companion(store)) for companion in companions]
+    for task in running:
+        task.add_done_callback(stop_if_failed)
     # What exists now lives as long as the program: the collector need not look at it again.
     gc.freeze()
     await told_to_stop.wait()
@@ -89,11 +98,20 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.remove_signal_handler(number)
         signal.signal(number, signal.SIG_DFL)
-    for task in running:
-        task.cancel()
     await plane.stop(settings.stop_grace_seconds)
     if log:
         log.flush()
+    for task in running:
+        if task.done():
+            task.result()
+        task.cancel()
+
+
+def _report(error: Exception) -> None:
+    if isinstance(error, MockError):
+        print(f"imds-mock: {error}", file=sys.stderr)  # noqa: T201 - what a user has to know
+    else:
+        sys.excepthook(type(error), error, error.__traceback__)
 
 
 def _access_log(settings: ServerSettings, loop: asyncio.AbstractEventLoop) -> AccessLog | None:

@@ -77,6 +77,10 @@ class PassingLines:
         return self._staying if stays else self._closing
 
 
+def _raise(error: Exception) -> None:
+    raise error
+
+
 @dataclass(slots=True)
 class Terms:
     """The terms of a listener.
@@ -90,6 +94,7 @@ class Terms:
         timeouts: How long things may take.
         bad_request_type: `Content-Type` of the page for bytes that are no request.
         unreadable: The answer to such bytes in place of that page.
+        report: Is given what went wrong where an answer should have been; the client gets a 500.
         memo: Requests parsed before.
         passing_lines: Header lines of the moment.
         open: The connections that are open.
@@ -105,6 +110,7 @@ class Terms:
     timeouts: Timeouts = field(default_factory=Timeouts)
     bad_request_type: str = "text/html"
     unreadable: Response | None = None
+    report: Callable[[Exception], None] = _raise
     memo: Memo = field(default_factory=Memo)
     passing_lines: PassingLines = field(default_factory=PassingLines)
     open: set[Connection] = field(default_factory=set)

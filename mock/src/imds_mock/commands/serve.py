@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
+    from imds_mock.signing import Signer
+
+_KEYS_AFTER_SECONDS = 0.5
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -39,9 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
     # As PID 1 a signal without a handler is ignored; the event loop's handlers come later.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _frame: sys.exit(128 + received))
-    from imds_mock.assembly import assemble  # noqa: PLC0415 - after the handlers: this takes most of the start
+    from imds_mock.assembly import Assembly  # noqa: PLC0415 - after the handlers: this takes most of the start
     from imds_mock.config import load  # noqa: PLC0415
     from imds_mock.serving import serve  # noqa: PLC0415
+    from imds_mock.signing import Signer  # noqa: PLC0415
 
     overrides: dict[str, object] = dict(arguments.set)
     if arguments.host:
@@ -51,8 +56,18 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.access_log is not None:
         overrides["server.access_log"] = arguments.access_log
     config = load(overrides, os.environ, arguments.config)
-    serve(config, assemble(config, time.time()))
+    key_directory = config.signing.key_directory
+    assembly = Assembly(time.time(), Signer(None if key_directory is None else Path(key_directory)))
+    serve(config, assembly.snapshot(config), [lambda _store: _prepare(assembly.signer)])
     return 0
+
+
+async def _prepare(signer: Signer) -> None:
+    import asyncio  # noqa: PLC0415 - loaded by now
+
+    # Making keys takes the processor from whoever waits for the first answer.
+    await asyncio.sleep(_KEYS_AFTER_SECONDS)
+    await asyncio.to_thread(signer.prepare)
 
 
 def _setting(text: str) -> tuple[str, str]:
