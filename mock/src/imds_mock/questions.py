@@ -164,13 +164,14 @@ class Questions:
         complete = forgotten is None or (wanted.since is not None and wanted.since > forgotten)
         return Count(len(times), min(times, default=None), max(times, default=None), complete)
 
-    def imdsv1_calls(self, since: float | None = None) -> list[Sightings]:
+    def imdsv1_calls(self, since: float | None = None, caller: str | None = None) -> list[Sightings]:
         """Who has called without a session token, refused calls included; the first caller first.
 
         Args:
             since: Seconds since the epoch; None means since the journal was cleared.
+            caller: Address, container or service name; None means anybody.
         """
-        return self._told(self._v1, _v1_subject, since, None)
+        return self._told(self._v1, _v1_subject, since, caller)
 
     def notices(self, since: float | None = None, caller: str | None = None) -> list[Sightings]:
         """Who has seen which notice, the first one first.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-import re  # noqa: TC003 - msgspec reads the annotation
+import re
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from imds_mock.faults.kind import Moment
 from imds_mock.faults.kinds import AnyFault, kind_of
 from imds_mock.patterns import path_pattern
-from imds_mock.schedule import Window  # noqa: TC001 - msgspec reads the annotation
+from imds_mock.schedule import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,6 +131,10 @@ class Faults:
     def clear(self) -> None:
         """Take all faults away."""
         self._armed = ()
+
+    def put_back(self, armed: tuple[ArmedFault, ...]) -> None:
+        """Have the faults again that were armed at an earlier moment."""
+        self._armed = armed
 
     def spoil(
         self, response: Response, request: Request, caller: str, now: float, token_issued_at: Callable[[], float | None]

@@ -1,0 +1,146 @@
+"""Who may drive the mock: callers over the Unix socket, from loopback or from the default gateway; others by token.
+
+A port that is published on the host is reached from the default gateway's address, measured with Docker. Browsers are
+kept out by what they cannot leave out or forge: `Origin` on every request that changes something, and `Host`, which
+names the page's own host when a name was rebound to a local address.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import socket
+import struct
+from typing import TYPE_CHECKING, Final
+
+from imds_mock.control.problems import ProblemError, problem_of, respond
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+_LOCALHOST: Final = "localhost"
+_ROUTE_IS_UP_BY_GATEWAY: Final = 0x3
+_IPV6_COLUMNS: Final = 10
+
+
+class Access:
+    """The guard in front of all operations.
+
+    Args:
+        app: What is guarded.
+        gateways: Gives the addresses of the default gateways.
+        token: The bearer token; None if nobody is let in by one.
+        allowed_hosts: Names that callers may use for the mock.
+        local: The listener is the Unix socket, which only this container's processes reach.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        gateways: Callable[[], frozenset[str]],
+        token: str | None,
+        allowed_hosts: Iterable[str],
+        *,
+        local: bool = False,
+    ) -> None:
+        self._app = app
+        self._local = local
+        self._gateways = gateways
+        self._token = None if token is None else f"Bearer {token}".encode("latin-1")
+        self._allowed_hosts = frozenset(name.lower().rstrip(".") for name in allowed_hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer 403."""
+        if scope["type"] == "http":
+            refusal = self._refusal(scope)
+            if refusal is not None:
+                problem = problem_of(ProblemError(403, refusal))
+                assert problem is not None  # noqa: S101 - a ProblemError is always one
+                await respond(problem)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> str | None:
+        headers = {name: value for name, value in scope["headers"] if name in {b"authorization", b"host", b"origin"}}
+        if self._token is not None and hmac.compare_digest(headers.get(b"authorization", b""), self._token):
+            return None
+        if self._local:
+            return self._cross_origin(headers)
+        # The peer of a connection that was reset already is unknown: it is nobody.
+        client = scope.get("client") or ("nobody", 0)
+        if not self._is_near(client[0]):
+            return (
+                f"{client[0]} may not use the control plane: use it from inside the container (imds-mock ctl), from "
+                "the host through a published port, or with the bearer token of the setting control.token."
+            )
+        host = _name_of(headers.get(b"host", b"").decode("latin-1"))
+        if not self._is_own(host):
+            return (
+                f"The host name {host!r} is not known to be this mock's; add it to the setting control.allowed_hosts."
+            )
+        return self._cross_origin(headers)
+
+    def _is_near(self, address: str) -> bool:
+        try:
+            peer = ipaddress.ip_address(address.partition("%")[0])
+        except ValueError:
+            return False
+        mapped = getattr(peer, "ipv4_mapped", None)
+        peer = mapped or peer
+        return peer.is_loopback or str(peer) in self._gateways()
+
+    def _is_own(self, host: str) -> bool:
+        if host == _LOCALHOST or host.endswith(f".{_LOCALHOST}") or host in self._allowed_hosts:
+            return True
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        return True
+
+    def _cross_origin(self, headers: Mapping[bytes, bytes]) -> str | None:
+        origin = headers.get(b"origin")
+        if origin is None or origin.partition(b"://")[2] == headers.get(b"host", b""):
+            return None
+        return "Requests from pages of other origins are refused."
+
+
+def default_gateways(proc_net: Path) -> frozenset[str]:
+    """The default gateways' addresses in this network namespace, from the kernel's tables (proc(5)).
+
+    Args:
+        proc_net: `/proc/net`.
+    """
+    return frozenset([*_ipv4_gateways(proc_net / "route"), *_ipv6_gateways(proc_net / "ipv6_route")])
+
+
+def _ipv4_gateways(table: Path) -> Iterable[str]:
+    for line in _lines(table):
+        columns = line.split()
+        destination, gateway, flags, mask = columns[1], columns[2], columns[3], columns[7]
+        if destination == mask == "00000000" and int(flags, 16) & _ROUTE_IS_UP_BY_GATEWAY == _ROUTE_IS_UP_BY_GATEWAY:
+            yield socket.inet_ntoa(struct.pack("=I", int(gateway, 16)))
+
+
+def _ipv6_gateways(table: Path) -> Iterable[str]:
+    for line in _lines(table):
+        columns = line.split()
+        if len(columns) >= _IPV6_COLUMNS and columns[0] == "0" * 32 and columns[1] == "00" and columns[4] != "0" * 32:
+            yield str(ipaddress.IPv6Address(int(columns[4], 16)))
+
+
+def _lines(table: Path) -> list[str]:
+    try:
+        lines = table.read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    return [line for line in lines if line and not line.startswith("Iface")]
+
+
+def _name_of(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.partition(":")[0].lower().rstrip(".")

@@ -1,0 +1,84 @@
+"""The control plane as an ASGI application: operations and their errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from imds_mock.control.problems import FORESEEN, Problem, ProblemError, problem_of, respond
+from imds_mock.control.routes.configuration import Configuration
+from imds_mock.control.routes.events import Events
+from imds_mock.control.routes.faults import FaultRoutes
+from imds_mock.control.routes.journal import EVENT_STREAM, Journal
+from imds_mock.control.routes.metadata import Metadata
+from imds_mock.control.routes.service import ServiceRoutes
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import ASGIApp
+
+    from imds_mock.control.cockpit import Cockpit
+    from imds_mock.control.operations import Operation
+
+
+def operations(cockpit: Cockpit) -> list[Operation]:
+    """Every operation there is.
+
+    Args:
+        cockpit: What they drive.
+    """
+    service = ServiceRoutes(cockpit)
+    rooms = (
+        service,
+        Configuration(cockpit),
+        Metadata(cockpit),
+        Events(cockpit),
+        FaultRoutes(cockpit),
+        Journal(cockpit),
+    )
+    listed = [operation for room in rooms for operation in room.operations()]
+    service.describe(listed)
+    return listed
+
+
+def build(cockpit: Cockpit) -> ASGIApp:
+    """Build the application, without a guard.
+
+    Args:
+        cockpit: What it drives.
+    """
+    by_path: dict[str, dict[str, Operation]] = {}
+    for operation in operations(cockpit):
+        by_path.setdefault(operation.path, {})[operation.method] = operation
+    app = Starlette(
+        routes=[Route(path, _endpoint(by_method), methods=by_method) for path, by_method in by_path.items()],
+        exception_handlers={**dict.fromkeys(FORESEEN, _explain), Exception: _apologise},
+    )
+    # A slash too many is an error here, not another address.
+    app.router.redirect_slashes = False
+    return app
+
+
+def _endpoint(by_method: Mapping[str, Operation]) -> Callable[[Request], Awaitable[Response]]:
+    async def run(request: Request) -> Response:
+        operation = by_method["GET" if request.method == "HEAD" else request.method]
+        if request.method == "HEAD" and operation.answer_media == EVENT_STREAM:
+            raise ProblemError(405, "A stream has no head without a body; use GET.", {"Allow": "GET"})
+        return await operation(request)
+
+    return run
+
+
+async def _explain(_request: Request, error: Exception) -> Response:
+    problem = problem_of(error)
+    assert problem is not None  # noqa: S101 - everything foreseen has one
+    return respond(problem, getattr(error, "headers", None))
+
+
+async def _apologise(_request: Request, _error: Exception) -> Response:
+    return respond(Problem("Internal Server Error", 500, "This is a defect of imds-mock; its log says more."))

@@ -1,0 +1,45 @@
+"""What the operations of the control plane have in their hands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from imds_mock.callers import Callers
+    from imds_mock.journal import Journal
+    from imds_mock.metrics import RequestFigures
+    from imds_mock.questions import Questions
+    from imds_mock.state import State
+
+
+@dataclass(slots=True)
+class Cockpit:
+    """The running mock as its driver sees it.
+
+    Attributes:
+        state: Configuration, events and faults.
+        callers: Who goes by which name.
+        journal: What was asked.
+        questions: Answers about it.
+        figures: Counts for the metrics.
+        version: The program's version.
+        reloads: Outcome (`applied`, `refused`) to how often the configuration file was read again.
+        closing: Is set when live streams have to end.
+    """
+
+    state: State
+    callers: Callers
+    journal: Journal
+    questions: Questions
+    figures: RequestFigures
+    version: str
+    closing: asyncio.Event
+    reloads: dict[str, int] = field(default_factory=lambda: {"applied": 0, "refused": 0})
+
+    async def meet(self, target: str | None) -> None:
+        """Find out who goes by a name before it is used as a target."""
+        if target is not None:
+            await self.callers.learn({*self.state.targets(), target})

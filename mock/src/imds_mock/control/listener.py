@@ -1,0 +1,99 @@
+"""The control plane's listeners: a Unix socket and a TCP port, served by uvicorn on the data plane's event loop.
+
+Nothing of this, nor of the framework, is imported before the data plane answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+
+from imds_mock.control.access import Access, default_gateways
+from imds_mock.control.app import build
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator, Sequence
+
+    from starlette.types import ASGIApp
+
+    from imds_mock.control.cockpit import Cockpit
+    from imds_mock.settings import ControlSettings
+
+_PROC_NET: Final = Path("/proc/net")
+_BACKLOG: Final = 64
+_STOP_SECONDS: Final = 2
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the process's signals alone."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the program's business."""
+        yield
+
+
+class ControlPlane:
+    """The running control plane.
+
+    Args:
+        cockpit: What it drives.
+        settings: Who may use it.
+    """
+
+    def __init__(self, cockpit: Cockpit, settings: ControlSettings) -> None:
+        self._app = build(cockpit)
+        self._cockpit = cockpit
+        self._settings = settings
+        self._servers: list[_Server] = []
+
+    async def serve(self, local: Sequence[socket.socket], network: Sequence[socket.socket]) -> None:
+        """Serve until `stop`.
+
+        Args:
+            local: Listening Unix sockets.
+            network: Listening TCP sockets.
+        """
+        runs = []
+        for sockets, is_local in ((local, True), (network, False)):
+            if sockets:
+                server = _Server(self._config(self._guard(is_local=is_local)))
+                self._servers.append(server)
+                runs.append(server.serve(list(sockets)))
+        await asyncio.gather(*runs)
+
+    def stop(self) -> None:
+        """End live streams and stop serving."""
+        self._cockpit.closing.set()
+        for server in self._servers:
+            server.should_exit = True
+
+    def _guard(self, *, is_local: bool) -> ASGIApp:
+        settings = self._settings
+        return Access(
+            self._app,
+            lambda: default_gateways(_PROC_NET),
+            settings.token,
+            settings.allowed_hosts,
+            local=is_local,
+        )
+
+    def _config(self, app: ASGIApp) -> uvicorn.Config:
+        return uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            backlog=_BACKLOG,
+            timeout_graceful_shutdown=_STOP_SECONDS,
+        )

@@ -1,0 +1,116 @@
+"""The OpenAPI 3.1 document, generated from the operations and their types."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from imds_mock.control.problems import CONTENT_TYPE, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from imds_mock.control.operations import Operation
+
+_REFERENCE: Final = "#/components/schemas/{name}"
+_PART: Final = re.compile(r"{(\w+)(?::path)?}")
+# What the rules about who may call can answer, and a call that was not understood.
+_EVERYWHERE: Final = (403,)
+_MEANINGS: Final = {
+    400: "The body is not JSON",
+    403: "Not from there: see who may reach the control plane",
+    404: "There is nothing by that name",
+    409: "It contradicts something that is there",
+    413: "The body is too large",
+    415: "The body has another content type",
+    422: "A field cannot be accepted; `errors` names it",
+    503: "Not yet",
+}
+
+
+def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
+    """Write the document.
+
+    Args:
+        operations: All of them.
+        version: The program's version.
+    """
+    listed = tuple(operations)
+    types = [each for operation in listed for each in _types(operation) if each]
+    schemas, components = msgspec.json.schema_components([*types, Problem], ref_template=_REFERENCE)
+    schema_of = dict(zip(map(id, [*types, Problem]), schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in listed:
+        path = _PART.sub(r"{\1}", operation.path)
+        paths.setdefault(path, {})[operation.method.lower()] = _operation(operation, schema_of, components)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "imds-mock control plane",
+            "version": version,
+            "description": "Drives a running mock: state, events, faults, journal.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        # By Unix socket, from loopback and from the default gateway no token is needed.
+        "security": [{}, {"token": []}],
+    }
+
+
+def _operation(operation: Operation, schema_of: dict[int, Any], components: dict[str, Any]) -> dict[str, Any]:
+    query = _resolved(schema_of[id(operation.query)], components)
+    required = set(query.get("required", ()))
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PART.findall(operation.path)
+    ] + [
+        {"name": name, "in": "query", "required": name in required, "schema": schema}
+        for name, schema in query.get("properties", {}).items()
+    ]
+    problems = {*_EVERYWHERE, *operation.problems}
+    if query.get("properties") or operation.body:
+        problems.add(422)
+    written: dict[str, Any] = {
+        "operationId": _identifier(operation),
+        "summary": operation.summary,
+        "tags": [operation.group],
+        "parameters": parameters,
+        "responses": {str(operation.status if operation.answer else 204): _success(operation, schema_of)},
+    }
+    if operation.body is not None:
+        problems |= {400, 413, 415}
+        media = {operation.body_media: {"schema": schema_of[id(operation.body_schema or operation.body)]}}
+        written["requestBody"] = {"required": not operation.optional_body, "content": media}
+    for status in sorted(problems):
+        content = {CONTENT_TYPE: {"schema": schema_of[id(Problem)]}}
+        written["responses"][str(status)] = {"description": _MEANINGS[status], "content": content}
+    return written
+
+
+def _types(operation: Operation) -> tuple[Any, ...]:
+    return operation.query, operation.body_schema or operation.body, operation.schema or operation.answer
+
+
+def _success(operation: Operation, schema_of: dict[int, Any]) -> dict[str, Any]:
+    if operation.answer is None:
+        return {"description": "Done"}
+    return {
+        "description": operation.summary,
+        "content": {operation.answer_media: {"schema": schema_of[id(operation.schema or operation.answer)]}},
+    }
+
+
+def _resolved(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
+    reference = schema.get("$ref")
+    resolved: dict[str, Any] = components[reference.rpartition("/")[2]] if reference else schema
+    return resolved
+
+
+def _identifier(operation: Operation) -> str:
+    words = re.findall(r"\w+", _PART.sub(r"by \1", operation.path.removeprefix("/v1")))
+    return "_".join([operation.method.lower(), *words]).replace("-", "_")

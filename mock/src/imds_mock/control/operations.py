@@ -1,0 +1,112 @@
+"""One operation of the API as a value: the router and the OpenAPI document are made from the same ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from starlette.responses import Response
+
+from imds_mock.control.problems import ProblemError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.requests import Request
+
+JSON: Final = "application/json"
+MERGE_PATCH: Final = "application/merge-patch+json"
+MAX_BODY_BYTES: Final = 1024 * 1024
+
+
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """No query parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of an operation, checked against its types.
+
+    Attributes:
+        path: Parts of the path by name.
+        query: An instance of the operation's query type.
+        body: An instance of its body type; None without one.
+        request: The request itself.
+    """
+
+    path: Mapping[str, str]
+    query: Any
+    body: Any
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation.
+
+    Attributes:
+        method: HTTP method.
+        path: Path with parts in braces; `{name:path}` spans slashes.
+        summary: What it does, in a few words.
+        handle: Does it. Gives a value of the type `answer`, or a whole response.
+        answer: Type of what it gives; None for no content.
+        query: Its query parameters, a struct whose fields all have defaults.
+        body: Type of its body; None without one.
+        body_media: Content type of the body.
+        answer_media: Content type of the answer.
+        status: Status code when it succeeds.
+        problems: Status codes of the problems it can have, besides those that every operation has.
+        optional_body: An absent body counts as an empty object.
+        body_schema: What the document says about the body, where that is more than `body`.
+        schema: What it says about the answer, where that is more than `answer`.
+        group: Heading in the document.
+    """
+
+    method: str
+    path: str
+    summary: str
+    handle: Callable[[Call], Awaitable[Any]]
+    answer: Any
+    query: type[msgspec.Struct] = Nothing
+    body: Any = None
+    body_media: str = JSON
+    answer_media: str = JSON
+    status: int = 200
+    problems: tuple[int, ...] = ()
+    optional_body: bool = False
+    body_schema: Any = None
+    schema: Any = None
+    group: str = ""
+
+    async def __call__(self, request: Request) -> Response:
+        """Check a request, run the operation and write its answer."""
+        query: dict[str, str] = dict(request.query_params)
+        if len(query) < len(request.query_params.multi_items()):
+            raise ProblemError(422, "A query parameter is given twice; give each once.")
+        call = Call(
+            request.path_params,
+            msgspec.convert(query, self.query, strict=False),
+            None if self.body is None else await self._read_body(request),
+            request,
+        )
+        answer = await self.handle(call)
+        if isinstance(answer, Response):
+            return answer
+        if self.answer is None:
+            return Response(status_code=204)
+        return Response(msgspec.json.encode(answer), self.status, media_type=JSON)
+
+    async def _read_body(self, request: Request) -> Any:
+        received = bytearray()
+        async for part in request.stream():
+            received += part
+            if len(received) > MAX_BODY_BYTES:
+                raise ProblemError(413, f"The body is larger than {MAX_BODY_BYTES} bytes.", {"Connection": "close"})
+        if not received and self.optional_body:
+            received += b"{}"
+        else:
+            media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if media not in {JSON, self.body_media}:
+                raise ProblemError(415, f"Send the body with the header `Content-Type: {self.body_media}`.")
+        return msgspec.json.decode(bytes(received), type=self.body)

@@ -1,0 +1,183 @@
+"""The configuration: read, replaced, patched (RFC 7396), set by path, and reset to what it was at the start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from imds_mock.config import document_of, from_document
+from imds_mock.control.operations import MERGE_PATCH, Operation
+from imds_mock.control.problems import ProblemError
+from imds_mock.control.secrets import masked, unmasked
+from imds_mock.fields import FieldError
+from imds_mock.settings import Config, MetadataOptions
+
+if TYPE_CHECKING:
+    from imds_mock.control.cockpit import Cockpit
+    from imds_mock.control.operations import Call
+
+# What these say was used up when the program started.
+_FIXED = ("server", "control", "signing")
+
+Document = dict[str, Any]
+
+
+class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One value.
+
+    Attributes:
+        value: Any JSON.
+    """
+
+    value: Any
+
+
+class Configuration:
+    """The operations on the configuration.
+
+    Args:
+        cockpit: What they drive.
+    """
+
+    group: Final = "configuration"
+
+    def __init__(self, cockpit: Cockpit) -> None:
+        self._state = cockpit.state
+
+    def operations(self) -> list[Operation]:
+        """All of them."""
+        one = "/v1/config/{path:path}"
+        options = "/v1/metadata-options"
+        return [
+            Operation("GET", "/v1/config", "Show the configuration", self.show, Document, schema=Config),
+            Operation(
+                "PUT",
+                "/v1/config",
+                "Replace the configuration",
+                self.replace,
+                Document,
+                body=Document,
+                body_schema=Config,
+                schema=Config,
+                problems=(409,),
+            ),
+            Operation(
+                "PATCH",
+                "/v1/config",
+                "Change the configuration by a merge patch",
+                self.patch,
+                Document,
+                body=Document,
+                body_media=MERGE_PATCH,
+                schema=Config,
+                problems=(409,),
+            ),
+            Operation("GET", one, "Show one setting", self.show_one, Value, problems=(404,)),
+            Operation("PUT", one, "Set one setting", self.set_one, Value, body=Value, problems=(409,)),
+            Operation("DELETE", one, "Give one setting its default again", self.unset_one, None, problems=(409, 422)),
+            Operation("GET", options, "Show the metadata options", self.options, MetadataOptions),
+            Operation(
+                *("PATCH", options, "Change metadata options", self.modify_options, MetadataOptions),
+                body=Document,
+                body_media=MERGE_PATCH,
+                body_schema=MetadataOptions,
+                problems=(409,),
+            ),
+            Operation("POST", "/v1/reset", "Go back to the state at the start; the journal stays", self.reset, None),
+        ]
+
+    async def show(self, _call: Call) -> Document:
+        """The configuration in force, without its secrets."""
+        return masked(document_of(self._state.config))
+
+    async def replace(self, call: Call) -> Document:
+        """Another configuration; what is left out has its default."""
+        document = {section: document_of(self._state.config)[section] for section in _FIXED} | call.body
+        return self._put(document)
+
+    async def patch(self, call: Call) -> Document:
+        """A changed configuration; null gives a setting its default again."""
+        return self._put(merge_patch(document_of(self._state.config), call.body))
+
+    async def show_one(self, call: Call) -> Value:
+        """One value or section."""
+        value: Any = masked(document_of(self._state.config))
+        for part in _parts(call):
+            if not isinstance(value, dict) or part not in value:
+                raise ProblemError(404, f"There is no setting {call.path['path']!r}.")
+            value = value[part]
+        return Value(value)
+
+    async def set_one(self, call: Call) -> Value:
+        """One value set; null is a value here."""
+        document = document_of(self._state.config)
+        held, name = _holder(document, _parts(call))
+        held[name] = call.body.value
+        self._put(document)
+        return await self.show_one(call)
+
+    async def unset_one(self, call: Call) -> None:
+        """One value taken out."""
+        document = document_of(self._state.config)
+        held, name = _holder(document, _parts(call))
+        if name not in held:
+            raise FieldError("path", f"there is no setting {call.path['path']!r}")
+        del held[name]
+        self._put(document)
+
+    async def options(self, _call: Call) -> MetadataOptions:
+        """The metadata options in force."""
+        return self._state.config.metadata_options
+
+    async def modify_options(self, call: Call) -> MetadataOptions:
+        """The metadata options changed, as ModifyInstanceMetadataOptions does."""
+        self._put(merge_patch(document_of(self._state.config), {"metadata_options": call.body}))
+        return self._state.config.metadata_options
+
+    async def reset(self, _call: Call) -> None:
+        """The configuration of the start, no events, no faults."""
+        self._state.reset()
+
+    def _put(self, document: Document) -> Document:
+        current = document_of(self._state.config)
+        document = unmasked(document, current)
+        for section in _FIXED:
+            if document.get(section) != current[section]:
+                raise FieldError(section, "takes effect at the start only; change the file and start again")
+        self._state.configure(from_document(document))
+        return masked(document_of(self._state.config))
+
+
+def merge_patch(document: Document, patch: Document) -> Document:
+    """Apply a JSON merge patch (RFC 7396) to an object; both stay as they are.
+
+    Args:
+        document: The object to change.
+        patch: The changes: null removes a member, an object goes deeper, anything else replaces.
+    """
+    merged = dict(document)
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, dict):
+            below = merged.get(name)
+            merged[name] = merge_patch(below if isinstance(below, dict) else {}, value)
+        else:
+            merged[name] = value
+    return merged
+
+
+def _parts(call: Call) -> list[str]:
+    parts = call.path["path"].strip("/").split("/")
+    # Keys of `metadata` are paths themselves.
+    return [parts[0], "/".join(parts[1:])] if parts[0] == "metadata" and len(parts) > 1 else parts
+
+
+def _holder(document: Document, parts: list[str]) -> tuple[Document, str]:
+    held: Any = document
+    for part in parts[:-1]:
+        held = held.get(part) if isinstance(held, dict) else None
+    if not isinstance(held, dict):
+        raise FieldError("path", f"there is no setting {'/'.join(parts)!r}")
+    return held, parts[-1]

@@ -1,0 +1,164 @@
+"""Events and scenarios: armed, listed, cancelled, re-armed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from imds_mock.control import shown
+from imds_mock.control.operations import Operation
+from imds_mock.control.shown import ShownEvent, ShownFault
+from imds_mock.events.kinds import AnyEvent
+from imds_mock.events.scenario import Scenario
+from imds_mock.schedule import Duration, Instant
+
+if TYPE_CHECKING:
+    from imds_mock.control.cockpit import Cockpit
+    from imds_mock.control.operations import Call
+    from imds_mock.events.armed import EventBook
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"in_": "in"}):
+    """When an event starts over; neither field means now.
+
+    Attributes:
+        in_: How long from now (`in`).
+        at: When.
+    """
+
+    in_: Duration | None = None
+    at: Instant | None = None
+
+
+class Played(msgspec.Struct, frozen=True):
+    """What a scenario has put on the clock."""
+
+    events: tuple[ShownEvent, ...]
+    faults: tuple[ShownFault, ...]
+
+
+class Events:
+    """The operations on events.
+
+    Args:
+        cockpit: What they drive.
+    """
+
+    group: Final = "events"
+
+    def __init__(self, cockpit: Cockpit) -> None:
+        self._cockpit = cockpit
+        self._state = cockpit.state
+
+    def operations(self) -> list[Operation]:
+        """All of them."""
+        one = "/v1/events/{id}"
+        return [
+            Operation("GET", "/v1/events", "List the events", self.list, tuple[ShownEvent, ...]),
+            Operation(
+                "POST", "/v1/events", "Arm an event", self.arm, ShownEvent, body=AnyEvent, status=201, problems=(409,)
+            ),
+            Operation("DELETE", "/v1/events", "Forget all events", self.clear, None),
+            Operation("GET", one, "Show an event", self.show, ShownEvent, problems=(404,)),
+            Operation("DELETE", one, "Forget an event", self.remove, None, problems=(404,)),
+            Operation(
+                "POST", f"{one}/cancel", "Take an event back from now on", self.cancel, ShownEvent, problems=(404,)
+            ),
+            Operation(
+                "POST",
+                f"{one}/end",
+                "Let an active event end now, as if it were over",
+                self.end,
+                ShownEvent,
+                problems=(404,),
+            ),
+            Operation(
+                "POST",
+                f"{one}/rearm",
+                "Start an event over",
+                self.rearm,
+                ShownEvent,
+                body=Start,
+                optional_body=True,
+                problems=(404, 409),
+            ),
+            Operation(
+                "POST",
+                "/v1/scenarios",
+                "Play a scenario from now on",
+                self.play,
+                Played,
+                body=Scenario,
+                status=201,
+                problems=(409,),
+            ),
+        ]
+
+    async def list(self, _call: Call) -> tuple[ShownEvent, ...]:
+        """All events, the earliest armed first."""
+        now = self._state.clock()
+        return tuple(shown.event(each, now, self._cockpit.callers) for each in self._state.events.events)
+
+    async def arm(self, call: Call) -> ShownEvent:
+        """One more event."""
+        await self._cockpit.meet(call.body.target)
+        return self._take(self._state.events.arm(call.body, self._state.clock()))
+
+    async def clear(self, _call: Call) -> None:
+        """No events any more."""
+        self._state.schedule(self._state.events.clear())
+
+    async def show(self, call: Call) -> ShownEvent:
+        """One event."""
+        return self._shown(call)
+
+    async def remove(self, call: Call) -> None:
+        """One event less."""
+        self._state.schedule(self._state.events.remove(call.path["id"]))
+
+    async def cancel(self, call: Call) -> ShownEvent:
+        """The event is taken back."""
+        self._state.schedule(self._state.events.cancel(call.path["id"], self._state.clock()))
+        return self._shown(call)
+
+    async def end(self, call: Call) -> ShownEvent:
+        """The event is over."""
+        self._state.schedule(self._state.events.end(call.path["id"], self._state.clock()))
+        return self._shown(call)
+
+    async def rearm(self, call: Call) -> ShownEvent:
+        """The event begins again."""
+        events = self._state.events
+        return self._take(events.rearm(call.path["id"], self._state.clock(), in_=call.body.in_, at=call.body.at))
+
+    async def play(self, call: Call) -> Played:
+        """All steps of a scenario, or none."""
+        now = self._state.clock()
+        events, faults = call.body.timeline(now)
+        for target in {each.target for each in (*events, *faults)}:
+            await self._cockpit.meet(target)
+        book = self._state.events
+        for event in events:
+            book = book.arm(event, now)
+        armed_before = self._state.faults.armed
+        try:
+            for fault in faults:
+                self._state.faults.arm(fault, now)
+            self._state.schedule(book)
+        except Exception:
+            self._state.faults.put_back(armed_before)
+            raise
+        callers = self._cockpit.callers
+        return Played(
+            tuple(shown.event(each, now, callers) for each in book.events[len(book.events) - len(events) :]),
+            tuple(shown.fault(each, now, callers) for each in self._state.faults.armed[len(armed_before) :]),
+        )
+
+    def _take(self, events: EventBook) -> ShownEvent:
+        self._state.schedule(events)
+        return shown.event(events.events[-1], self._state.clock(), self._cockpit.callers)
+
+    def _shown(self, call: Call) -> ShownEvent:
+        armed = self._state.events.get(call.path["id"])
+        return shown.event(armed, self._state.clock(), self._cockpit.callers)

@@ -1,0 +1,258 @@
+"""The journal: listed, followed, asked, emptied."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import msgspec
+from starlette.responses import StreamingResponse
+
+from imds_mock.control import shown
+from imds_mock.control.operations import Operation
+from imds_mock.control.problems import ProblemError
+from imds_mock.questions import Filter
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.responses import Response
+
+    from imds_mock.control.cockpit import Cockpit
+    from imds_mock.control.operations import Call
+    from imds_mock.journal import Entry
+
+EVENT_STREAM: Final = "text/event-stream"
+
+_KEEP_ALIVE_SECONDS: Final = 15.0
+_WAITING_ENTRIES: Final = 1000
+_MAX_FOLLOWERS: Final = 16
+
+Limit = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+Number = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class FilterQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which requests are meant; times are instants, or durations before now.
+
+    Attributes:
+        path: Shell pattern, `*` spans slashes.
+        caller: Address, container or service name.
+        method: `GET`, ...
+        version: `v1` or `v2`.
+        status: HTTP status code; 0 for no answer.
+        since: From then on.
+        until: Before that.
+        fault: Id of a fault that made the answer.
+        after: Number of an entry; later ones.
+    """
+
+    path: str | None = None
+    caller: str | None = None
+    method: str | None = None
+    version: Literal["v1", "v2"] | None = None
+    status: int | None = None
+    since: str | None = None
+    until: str | None = None
+    fault: str | None = None
+    after: Number | None = None
+
+    def filter(self, now: float) -> Filter:
+        """The filter that is meant at `now` (seconds since the epoch)."""
+        return Filter(
+            path=self.path,
+            caller=self.caller,
+            method=self.method,
+            version=None if self.version is None else int(self.version[1]),
+            status=self.status,
+            since=shown.past("since", self.since, now),
+            until=shown.past("until", self.until, now),
+            fault=self.fault,
+            after=self.after,
+        )
+
+
+class RequestsQuery(FilterQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A filter, and how many of the newest matching requests.
+
+    Attributes:
+        limit: How many.
+    """
+
+    limit: Limit = 1000
+
+
+class CountQuery(FilterQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A filter, and how many matching requests are expected; without a bound, at least one.
+
+    Attributes:
+        at_least: As many or more.
+        at_most: As many or fewer.
+    """
+
+    at_least: Number | None = None
+    at_most: Number | None = None
+
+
+class SinceQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From when on, and whose requests.
+
+    Attributes:
+        since: An instant, or a duration before now.
+        caller: Address, container or service name.
+    """
+
+    since: str | None = None
+    caller: str | None = None
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The answer to a question with a count.
+
+    Attributes:
+        holds: Whether it is as expected.
+        count: How many requests match.
+        first: Time of the first one.
+        last: Time of the last one.
+        complete: The journal reaches back far enough to know them all.
+    """
+
+    holds: bool
+    count: int
+    first: str | None
+    last: str | None
+    complete: bool
+
+
+class Journal:
+    """The operations on the journal.
+
+    Args:
+        cockpit: What they drive.
+    """
+
+    group: Final = "journal"
+
+    def __init__(self, cockpit: Cockpit) -> None:
+        self._cockpit = cockpit
+        self._journal = cockpit.journal
+        self._questions = cockpit.questions
+
+    def operations(self) -> list[Operation]:
+        """All of them."""
+        requests, sightings = tuple[shown.ShownRequest, ...], tuple[shown.ShownSightings, ...]
+        return [
+            Operation(
+                "GET", "/v1/requests", "List requests, the oldest first", self.list, requests, query=RequestsQuery
+            ),
+            Operation("DELETE", "/v1/requests", "Empty the journal", self.clear, None),
+            Operation(
+                "GET",
+                "/v1/requests/stream",
+                "Follow requests as server-sent events",
+                self.stream,
+                str,
+                query=FilterQuery,
+                answer_media=EVENT_STREAM,
+                problems=(503,),
+            ),
+            Operation(
+                "GET", "/v1/requests/count", "Was this asked, by whom, how often?", self.count, Answer, query=CountQuery
+            ),
+            Operation(
+                "GET",
+                "/v1/requests/imdsv1",
+                "Who calls without a session token?",
+                self.imdsv1,
+                sightings,
+                query=SinceQuery,
+            ),
+            Operation(
+                "GET", "/v1/requests/notices", "Who has seen which notice?", self.notices, sightings, query=SinceQuery
+            ),
+        ]
+
+    async def list(self, call: Call) -> tuple[shown.ShownRequest, ...]:
+        """The newest matching requests, the oldest of them first."""
+        wanted = call.query.filter(self._cockpit.state.clock())
+        await self._cockpit.meet(call.query.caller)
+        found = list(self._questions.select(wanted, call.query.limit))
+        return tuple(shown.request(entry, self._cockpit.callers) for entry in reversed(found))
+
+    async def clear(self, _call: Call) -> None:
+        """Nothing was asked."""
+        self._questions.clear()
+
+    async def count(self, call: Call) -> Answer:
+        """How many requests match."""
+        wanted = call.query.filter(self._cockpit.state.clock())
+        await self._cockpit.meet(call.query.caller)
+        count = self._questions.count(wanted)
+        return Answer(
+            count.holds(call.query.at_least, call.query.at_most),
+            count.count,
+            None if count.first is None else shown.moment(count.first),
+            None if count.last is None else shown.moment(count.last),
+            count.complete,
+        )
+
+    async def imdsv1(self, call: Call) -> tuple[shown.ShownSightings, ...]:
+        """Callers of IMDSv1, the first one first."""
+        since = shown.past("since", call.query.since, self._cockpit.state.clock())
+        await self._cockpit.meet(call.query.caller)
+        return self._shown(self._questions.imdsv1_calls(since, call.query.caller))
+
+    async def notices(self, call: Call) -> tuple[shown.ShownSightings, ...]:
+        """Callers who have seen a notice, the first one first."""
+        since = shown.past("since", call.query.since, self._cockpit.state.clock())
+        await self._cockpit.meet(call.query.caller)
+        return self._shown(self._questions.notices(since, call.query.caller))
+
+    async def stream(self, call: Call) -> Response:
+        """Matching requests as they come; `Last-Event-ID` or `after` begins with those missed."""
+        wanted = call.query.filter(self._cockpit.state.clock())
+        await self._cockpit.meet(call.query.caller)
+        last_seen = call.request.headers.get("last-event-id", "")
+        if last_seen.isdecimal():
+            wanted = msgspec.structs.replace(wanted, after=int(last_seen))
+        if len(self._journal.followers) >= _MAX_FOLLOWERS:
+            raise ProblemError(503, f"{_MAX_FOLLOWERS} clients follow already; end one of them.")
+        return StreamingResponse(self._follow(wanted), media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"})
+
+    async def _follow(self, wanted: Filter) -> AsyncIterator[bytes]:
+        matches = wanted.matcher(self._cockpit.callers.is_target)
+        waiting: asyncio.Queue[Entry | None] = asyncio.Queue(_WAITING_ENTRIES)
+
+        def take(entry: Entry) -> None:
+            # A client that does not keep up loses entries; the data plane never waits for one.
+            if matches(entry) and not waiting.full():
+                waiting.put_nowait(entry)
+
+        missed = [] if wanted.after is None else [entry for entry in self._journal if matches(entry)]
+        self._journal.followers = (*self._journal.followers, take)
+        try:
+            yield b": following\n\n"
+            for entry in missed:
+                yield self._written(entry)
+            while not self._cockpit.closing.is_set():
+                entry_or_none = await self._next(waiting)
+                yield b":\n\n" if entry_or_none is None else self._written(entry_or_none)
+        finally:
+            self._journal.followers = tuple(each for each in self._journal.followers if each is not take)
+
+    async def _next(self, waiting: asyncio.Queue[Any]) -> Entry | None:
+        getting = asyncio.ensure_future(waiting.get())
+        closing = asyncio.ensure_future(self._cockpit.closing.wait())
+        try:
+            await asyncio.wait((getting, closing), timeout=_KEEP_ALIVE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            return getting.result() if getting.done() else None
+        finally:
+            getting.cancel()
+            closing.cancel()
+
+    def _written(self, entry: Entry) -> bytes:
+        data = msgspec.json.encode(shown.request(entry, self._cockpit.callers))
+        return b"id: %d\nevent: request\ndata: %s\n\n" % (entry.number, data)
+
+    def _shown(self, told: Any) -> tuple[shown.ShownSightings, ...]:
+        return tuple(shown.sightings(each, self._cockpit.callers) for each in told)

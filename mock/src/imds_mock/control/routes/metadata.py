@@ -1,0 +1,158 @@
+"""The metadata tree: read as any caller sees it, set and deleted by path."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from imds_mock.config import document_of, from_document
+from imds_mock.control.operations import Operation
+from imds_mock.control.problems import ProblemError
+from imds_mock.control.secrets import masked_leaf
+from imds_mock.tree import LATEST
+
+if TYPE_CHECKING:
+    from imds_mock.control.cockpit import Cockpit
+    from imds_mock.control.operations import Call
+    from imds_mock.store import Snapshot
+    from imds_mock.tree import Found
+
+
+class CallerQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose metadata.
+
+    Attributes:
+        caller: Address, container or service name; none: somebody for whom no event was targeted.
+        version: Metadata version.
+    """
+
+    caller: str | None = None
+    version: str = LATEST
+
+
+class ShownLeaf(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One value of the metadata.
+
+    Attributes:
+        value: The bytes as text; credentials are shown without their secrets.
+        base64: The bytes in base64, where they are not text.
+        content_type: The `Content-Type` header.
+    """
+
+    value: str | None = None
+    base64: str | None = None
+    content_type: str = "text/plain"
+
+
+class ShownPath(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is at a path.
+
+    Attributes:
+        path: Relative to the version.
+        leaf: The value, if it is a leaf.
+        children: The names of its listing, if it is a category.
+    """
+
+    path: str
+    leaf: ShownLeaf | None = None
+    children: tuple[str, ...] | None = None
+
+
+class NewLeaf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A value to set, as in the `metadata` section of the configuration file.
+
+    Attributes:
+        value: Text, a number, a boolean, lines as a list, or an object with `$text`, `$json` or `$base64`.
+    """
+
+    value: Any
+
+
+class Metadata:
+    """The operations on metadata.
+
+    Args:
+        cockpit: What they drive.
+    """
+
+    group: Final = "metadata"
+
+    def __init__(self, cockpit: Cockpit) -> None:
+        self._cockpit = cockpit
+        self._state = cockpit.state
+
+    def operations(self) -> list[Operation]:
+        """All of them."""
+        one = "/v1/metadata/{path:path}"
+        return [
+            Operation("GET", "/v1/metadata", "Show the whole tree", self.show, dict[str, ShownLeaf], query=CallerQuery),
+            Operation(
+                *("GET", one, "Show a leaf or a category", self.show_one, ShownPath), query=CallerQuery, problems=(404,)
+            ),
+            Operation(
+                *("PUT", one, "Set a leaf for all callers", self.set_one, ShownPath), body=NewLeaf, problems=(409,)
+            ),
+            Operation(*("DELETE", one, "Remove a leaf or a category", self.remove, None), problems=(404, 409, 422)),
+        ]
+
+    async def show(self, call: Call) -> dict[str, ShownLeaf]:
+        """Every leaf that is there at the moment."""
+        snapshot = await self._snapshot(call)
+        tree, now = snapshot.tree, self._state.clock()
+        found = {path: tree.lookup(call.query.version, path, now) for path in sorted(tree.leaves)}
+        return {path: _leaf(path, each) for path, each in found.items() if each is not None}
+
+    async def show_one(self, call: Call) -> ShownPath:
+        """What one path holds."""
+        snapshot = await self._snapshot(call)
+        return self._at(call.path["path"], snapshot, call.query.version)
+
+    async def set_one(self, call: Call) -> ShownPath:
+        """The path has this value from the next request on."""
+        self._override(call.path["path"], call.body.value)
+        return self._at(call.path["path"], self._state.snapshot_for(""), LATEST)
+
+    async def remove(self, call: Call) -> None:
+        """The path is absent from the next request on."""
+        path = call.path["path"].strip("/")
+        self._at(path, self._state.snapshot_for(""), LATEST)
+        self._override(path, None)
+
+    async def _snapshot(self, call: Call) -> Snapshot:
+        target = call.query.caller
+        await self._cockpit.meet(target)
+        if target is None:
+            return self._state.snapshot_for("")
+        addresses = self._cockpit.callers.addresses(target)
+        return self._state.snapshot_for(min(addresses) if addresses else target)
+
+    def _override(self, path: str, value: Any) -> None:
+        document = document_of(self._state.config)
+        path = path.strip("/").removeprefix("latest/")
+        # Later ones win, so what was said about this path or below it before counts no more.
+        overrides = {
+            name: held
+            for name, held in document["metadata"].items()
+            if not f"{name.strip('/').removeprefix('latest/')}/".startswith(f"{path}/")
+        }
+        document["metadata"] = overrides | {path: value}
+        self._state.configure(from_document(document))
+
+    def _at(self, written: str, snapshot: Snapshot, version: str) -> ShownPath:
+        path = written.strip("/").removeprefix("latest/")
+        found = snapshot.tree.lookup(version, path, self._state.clock())
+        if found is None:
+            raise ProblemError(404, f"There is nothing at {path!r} now.")
+        if path in snapshot.tree.leaves:
+            return ShownPath(path, leaf=_leaf(path, found))
+        return ShownPath(path, children=tuple(found.body.decode().split("\n")))
+
+
+def _leaf(path: str, found: Found) -> ShownLeaf:
+    body = masked_leaf(path, found.body)
+    try:
+        return ShownLeaf(body.decode(), None, found.content_type)
+    except UnicodeDecodeError:
+        return ShownLeaf(None, base64.b64encode(body).decode(), found.content_type)

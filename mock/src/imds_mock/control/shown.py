@@ -1,0 +1,216 @@
+"""How the API shows things: times as ISO 8601 in UTC with milliseconds, callers with their names."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from imds_mock.events.kinds import AnyEvent, kind_of
+from imds_mock.faults.kinds import AnyFault
+from imds_mock.faults.kinds import kind_of as fault_kind_of
+from imds_mock.fields import FieldError
+from imds_mock.schedule import iso8601, read_duration, read_instant
+
+if TYPE_CHECKING:
+    from imds_mock.callers import Callers
+    from imds_mock.events.armed import ArmedEvent
+    from imds_mock.faults.armed import ArmedFault
+    from imds_mock.journal import Entry
+    from imds_mock.questions import Sightings
+
+_VERSIONS = {1: "v1", 2: "v2"}
+
+
+class ShownEvent(msgspec.Struct, frozen=True):
+    """An event on the timeline.
+
+    Attributes:
+        id: Its name in the API.
+        kind: What happens.
+        state: `pending`, `active`, `ended` or `canceled`.
+        starts: When it starts or started.
+        ends: When it ends or ended; null if it stays.
+        target: Who sees it; null for every caller.
+        addresses: The addresses that the target has now; empty for every caller, and for a name nobody has.
+        event: The event as it was given.
+    """
+
+    id: str
+    kind: str
+    state: str
+    starts: str
+    ends: str | None
+    target: str | None
+    addresses: tuple[str, ...]
+    event: AnyEvent
+
+
+class ShownFault(msgspec.Struct, frozen=True):
+    """An armed fault.
+
+    Attributes:
+        id: Its name in the API.
+        kind: What goes wrong.
+        state: `pending`, `active`, `spent` or `ended`.
+        starts: When it starts or started.
+        ends: When it ends or ended; null if it stays.
+        hits: How many answers it has changed.
+        target: Whom it hits; null for every caller.
+        addresses: The addresses that the target has now.
+        fault: The fault as it was given.
+    """
+
+    id: str
+    kind: str
+    state: str
+    starts: str
+    ends: str | None
+    hits: int
+    target: str | None
+    addresses: tuple[str, ...]
+    fault: AnyFault
+
+
+class ShownRequest(msgspec.Struct, frozen=True):
+    """A request in the journal.
+
+    Attributes:
+        number: Order of arrival, from 1.
+        time: When it came.
+        caller: Address of the peer.
+        names: Container and service name of the caller, where they are known.
+        method: Null for bytes that were no request.
+        path: The path, decoded and with single slashes.
+        written: The path as it was written, without a query.
+        version: `v1` or `v2`; null for bytes that were no request.
+        token: `absent`, `issued`, `valid`, `rejected` or `unchecked`.
+        status: Null when there was no answer.
+        microseconds: From receiving to writing.
+        faults: The faults that made the answer.
+    """
+
+    number: int
+    time: str
+    caller: str
+    names: tuple[str, ...]
+    method: str | None
+    path: str
+    written: str
+    version: str | None
+    token: str
+    status: int | None
+    microseconds: int
+    faults: tuple[str, ...]
+
+
+class ShownSightings(msgspec.Struct, frozen=True):
+    """What somebody did, and how often.
+
+    Attributes:
+        caller: Address of the peer.
+        names: Container and service name of the caller, where they are known.
+        subject: What it was: a notice, or `imdsv1`.
+        first: Time of the first one.
+        last: Time of the last one.
+        times: How many there were.
+    """
+
+    caller: str
+    names: tuple[str, ...]
+    subject: str
+    first: str
+    last: str
+    times: int
+
+
+def event(armed: ArmedEvent, now: float, callers: Callers) -> ShownEvent:
+    """Show an armed event."""
+    target = armed.event.target
+    window = armed.course.window
+    return ShownEvent(
+        armed.id,
+        kind_of(armed.event),
+        armed.state(now).value,
+        moment(window.start),
+        None if math.isinf(window.end) else moment(window.end),
+        target,
+        addresses(target, callers),
+        armed.event,
+    )
+
+
+def fault(armed: ArmedFault, now: float, callers: Callers) -> ShownFault:
+    """Show an armed fault."""
+    target = armed.fault.target
+    return ShownFault(
+        armed.id,
+        fault_kind_of(armed.fault),
+        armed.state(now).value,
+        moment(armed.window.start),
+        None if math.isinf(armed.window.end) else moment(armed.window.end),
+        armed.hits,
+        target,
+        addresses(target, callers),
+        armed.fault,
+    )
+
+
+def request(entry: Entry, callers: Callers) -> ShownRequest:
+    """Show an entry of the journal."""
+    return ShownRequest(
+        entry.number,
+        moment(entry.time),
+        entry.caller,
+        callers.names(entry.caller),
+        entry.method or None,
+        entry.path,
+        entry.written,
+        _VERSIONS.get(entry.version),
+        entry.token,
+        entry.status or None,
+        entry.microseconds,
+        entry.faults,
+    )
+
+
+def sightings(seen: Sightings, callers: Callers) -> ShownSightings:
+    """Show who did something how often."""
+    names = callers.names(seen.caller)
+    return ShownSightings(seen.caller, names, seen.subject, moment(seen.first), moment(seen.last), seen.times)
+
+
+def addresses(target: str | None, callers: Callers) -> tuple[str, ...]:
+    """The addresses of a target, sorted."""
+    return () if target is None else tuple(sorted(callers.addresses(target)))
+
+
+def moment(seconds: float) -> str:
+    """Write a time with milliseconds."""
+    milliseconds = math.floor(seconds * 1000)
+    return f"{iso8601(milliseconds // 1000)[:-1]}.{milliseconds % 1000:03}Z"
+
+
+def past(field: str, text: str | None, now: float) -> float | None:
+    """Read a time in the past: an instant, or a duration before now.
+
+    Args:
+        field: Name of the field, for the error.
+        text: What was given.
+        now: Seconds since the epoch.
+
+    Raises:
+        FieldError: It is neither.
+    """
+    if text is None:
+        return None
+    try:
+        return now - read_duration(field, text)
+    except FieldError:
+        return read_instant(field, text)
+
+
+def plain(value: Any) -> Any:
+    """The plain values of a struct, as JSON has them."""
+    return msgspec.to_builtins(value)

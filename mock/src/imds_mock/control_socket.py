@@ -1,0 +1,108 @@
+"""Where the control plane's Unix socket is: in the first folder that this user can write.
+
+A container may run as any user and with a read-only root file system; `/dev/shm` can be written even then. A socket
+with an abstract name would need no folder, but every container that shares the network namespace could reach it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+DEFAULT_PORT: Final = 1339
+
+_FOLDER_MODE: Final = 0o700
+_SUFFIX: Final = ".sock"
+_BACKLOG: Final = 64
+
+
+class NoSocketError(OSError):
+    """There is no place for the socket."""
+
+
+def folders(environ: Mapping[str, str], user: int) -> list[Path]:
+    """The folders that come into question, the best first.
+
+    Args:
+        environ: Environment variables.
+        user: The user's id.
+    """
+    run = environ.get("XDG_RUNTIME_DIR")
+    places = [Path(run) / "imds-mock"] if run else []
+    return [*places, Path("/run/imds-mock"), Path(f"/dev/shm/imds-mock-{user}"), Path(f"/tmp/imds-mock-{user}")]  # noqa: S108 - a folder in there must be this user's own
+
+
+def open_default(environ: Mapping[str, str], name: str) -> tuple[socket.socket, Path]:
+    """Open a listening socket in the first folder that allows it.
+
+    Args:
+        environ: Environment variables.
+        name: What tells this mock's socket from others': the port of its data plane.
+
+    Raises:
+        NoSocketError: No folder allows it.
+    """
+    for folder in folders(environ, os.geteuid()):
+        with contextlib.suppress(OSError):
+            folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+            if _is_private(folder):
+                path = folder / f"{name}{_SUFFIX}"
+                return open_at(path), path
+    raise NoSocketError("no folder for a Unix socket can be written")
+
+
+def open_at(path: Path) -> socket.socket:
+    """Open a listening socket at a path, in place of one that nobody listens on any more.
+
+    Raises:
+        OSError: Somebody listens on it, or it cannot be made.
+    """
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if path.is_socket() and not _answers(path):
+            path.unlink()
+        listening.bind(str(path))
+        path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+        listening.listen(_BACKLOG)
+        listening.setblocking(False)
+    except BaseException:
+        listening.close()
+        raise
+    return listening
+
+
+def find(environ: Mapping[str, str]) -> list[Path]:
+    """The sockets of running mocks that this user can reach.
+
+    Args:
+        environ: Environment variables.
+    """
+    return list(_found(environ))
+
+
+def _found(environ: Mapping[str, str]) -> Iterator[Path]:
+    for folder in folders(environ, os.geteuid()):
+        with contextlib.suppress(OSError):
+            yield from sorted(path for path in folder.glob(f"*{_SUFFIX}") if _answers(path))
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        try:
+            client.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def _is_private(folder: Path) -> bool:
+    found = folder.lstat()
+    others = stat.S_IWGRP | stat.S_IWOTH
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & others
