@@ -8,6 +8,7 @@ UTF-8 and entries without `=` included.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -21,6 +22,7 @@ def unmarked(entries: list[bytes]) -> list[bytes]:
 
 def main() -> int:
     """Find the tree by this file's own place, then be the ordinary program."""
+    gc.disable()  # nothing that is loaded here becomes garbage before exec
     tree = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - pathlib costs 3 ms
     sys.path.append(f"{tree}/lib/site-packages")
     # In this process only: libxtables finds its extensions by it, the application gets the environment as received.

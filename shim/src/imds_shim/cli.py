@@ -51,14 +51,14 @@ def _act(config: ShimConfig, environ: Sequence[bytes], say: Log) -> int:
         print(f"imds-shim {version('imds-shim')}")
         return 0
     if config.action == "remove":
-        return _remove(config, say)
+        return _remove(say)
     return _start(config, environ, say)
 
 
-def _remove(config: ShimConfig, say: Log) -> int:
-    from imds_shim import route, rule  # noqa: PLC0415 - only then
+def _remove(say: Log) -> int:
+    from imds_shim import netfilter, route, rule  # noqa: PLC0415 - only then
 
-    rules = rule.remove(RealKernel().open_tables(config.backend))
+    rules = rule.remove(netfilter.tables_to_clean())
     say.info(f"{rules} rules and {route.remove()} routes removed")
     return 0
 
@@ -70,10 +70,11 @@ def _start(config: ShimConfig, environ: Sequence[bytes], say: Log) -> int:
     interrupts.install()
     for sentence in configuration.warnings(environ):
         say.warning(sentence)
+    kernel = RealKernel()
     undo = contextlib.ExitStack()
     try:
         if config.action == "init":
-            _lead_to_mock(config, undo, say)
+            Start(config, RealNetwork(), kernel, undo, say).run(Deadline(config.timeout_seconds))
             return 0
         planned = plan(
             user=config.user,
@@ -83,9 +84,9 @@ def _start(config: ShimConfig, environ: Sequence[bytes], say: Log) -> int:
         )
         for sentence in planned.warnings:
             say.warning(sentence)
-        _lead_to_mock(config, undo, say)
+        Start(config, RealNetwork(), kernel, undo, say).run(Deadline(config.timeout_seconds))
         if config.follow:
-            _follow(config, undo, say)
+            _follow(config, kernel, undo, say)
         hand_off(config.command, environ, planned)
     except BaseException:
         with interrupts.deferred():
@@ -93,18 +94,17 @@ def _start(config: ShimConfig, environ: Sequence[bytes], say: Log) -> int:
         raise
 
 
-def _lead_to_mock(config: ShimConfig, undo: contextlib.ExitStack, say: Log) -> None:
-    Start(config, RealNetwork(), RealKernel(), undo, say).run(Deadline(config.timeout_seconds))
+def _follow(config: ShimConfig, kernel: RealKernel, undo: contextlib.ExitStack, say: Log) -> None:
+    import gc  # noqa: PLC0415 - only then
 
+    from imds_shim.follow import begin  # noqa: PLC0415 - only then
 
-def _follow(config: ShimConfig, undo: contextlib.ExitStack, say: Log) -> None:
-    from imds_shim import follow  # noqa: PLC0415 - costs more than a whole ordinary start may spend on it
-
-    process = follow.begin(config, RealNetwork(), RealKernel().open_tables(config.backend), say)
-    if process is None:
+    gc.enable()  # the follower lives as long as the application
+    follower = begin(config, RealNetwork(), kernel.tables, say) if kernel.tables else None
+    if follower is None:
         say.warning("MOCK_FOLLOW=1 has nothing to do: no rule was needed to reach the mock")
-        return
-    undo.callback(process.end)
+    else:
+        undo.callback(follower.end)
 
 
 def _take_back(undo: contextlib.ExitStack, say: Log) -> None:

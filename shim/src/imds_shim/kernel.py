@@ -41,13 +41,17 @@ class RealNetwork:
 
 
 class RealKernel:
-    """NAT tables and routes of the network namespace this process runs in."""
+    """NAT tables and routes of the network namespace this process runs in; `tables` are those opened so far."""
+
+    def __init__(self) -> None:
+        self.tables: Sequence[NatTable] = ()
 
     def open_tables(self, backend: Backend) -> Sequence[NatTable]:
         """Open the NAT back ends that work here; raises PrivilegeError or KernelRefusedError."""
         from imds_shim.netfilter import open_tables  # noqa: PLC0415 - not every way in needs a rule
 
-        return open_tables(backend)
+        self.tables = self.tables or open_tables(backend)
+        return self.tables
 
     def stays_near(self, destination: IPAddress) -> bool:
         """Whether the route to it is local or on-link, so that no packet passes a gateway."""
