@@ -64,7 +64,7 @@ def header(response: Response, name: str) -> str | None:
 def test_without_faults_an_answer_is_the_very_same() -> None:
     answer = answers.content(b"i-1", "text/plain", T0)
     armed = faults()
-    assert not armed
+    assert armed.armed == ()
     assert armed.spoil(answer, Request("GET", "/", "/"), "1", T0, lambda: None) is answer
 
 
@@ -188,7 +188,7 @@ def test_faults_are_listed_removed_and_cleared() -> None:
     with pytest.raises(UnknownFaultError, match="there is no fault 'status-1'"):
         armed.remove("status-1")
     armed.clear()
-    assert not armed
+    assert armed.armed == ()
     assert armed.arm(fault("stall"), T0).id == "stall-3"
 
 
@@ -205,7 +205,7 @@ def test_a_bad_value_is_refused_when_the_fault_is_armed(fields: dict[str, str], 
     with pytest.raises(FieldError) as raised:
         armed.arm(msgspec.convert(fields, AnyFault), T0)
     assert raised.value.field == field
-    assert not armed
+    assert armed.armed == ()
 
 
 @pytest.mark.parametrize(

@@ -84,3 +84,16 @@ def test_any_number_of_tokens_is_valid_and_what_is_remembered_is_bounded() -> No
 def test_two_programs_with_one_key_accept_each_others_tokens() -> None:
     token = Tokens(key=b"k" * 32).issue(60, NOW, INSTANCE).decode()
     assert Tokens(key=b"k" * 32).remaining_seconds(token, NOW, INSTANCE) == 60
+
+
+@given(ttls, st.floats(0, 21_000))
+def test_a_token_tells_when_it_was_issued_as_long_as_it_is_good(ttl: int, elapsed: float) -> None:
+    tokens = Tokens()
+    token = tokens.issue(ttl, NOW, INSTANCE).decode()
+    issued = tokens.issued_at(token, NOW + elapsed, INSTANCE)
+    if tokens.remaining_seconds(token, NOW + elapsed, INSTANCE) is None:
+        assert issued is None
+    else:
+        assert issued is not None
+        assert NOW - 0.0011 <= issued <= NOW
+    assert tokens.issued_at(token, NOW, b"i-other") is None

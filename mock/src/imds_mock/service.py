@@ -72,6 +72,20 @@ class Service:
         allow = _TOKEN_METHODS if names_token else snapshot.options.data_path_allow
         return answers.refusal(200 if request.method == "OPTIONS" else 405, allow=allow)
 
+    def token_issued_at(self, request: Request, caller: str, now: float) -> float | None:
+        """Tell when the session token of a request was issued.
+
+        Args:
+            request: The request.
+            caller: Address of the peer, as text.
+            now: Wall-clock time in seconds since the epoch.
+
+        Returns:
+            Seconds since the epoch; None when the request has no token that is good.
+        """
+        token = request.headers.get(TOKEN_HEADER)
+        return None if token is None else self._tokens.issued_at(token, now, self._snapshot_for(caller).instance)
+
     def _put(self, request: Request, snapshot: Snapshot, now: float) -> Response:
         options = snapshot.options
         if request.path != TOKEN_PATH or request.trailing_slash:

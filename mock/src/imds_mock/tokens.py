@@ -1,8 +1,8 @@
 """Session tokens that carry their own end: nothing to store, nothing to sweep, nothing to lock.
 
 A token is 40 bytes in URL-safe base64 with padding, 56 characters, as on current instances: the four bytes 01 00 04 00
-(so the text starts `AQAEA`), a nonce, the masked end of its life, and a message authentication code (keyed BLAKE2b,
-RFC 7693) over them and the instance that it was made for. The end is masked because real tokens show no structure
+(so the text starts `AQAEA`), a nonce, the masked end and length of its life, and a message authentication code (keyed BLAKE2b,
+RFC 7693) over them and the instance that it was made for. They are masked because real tokens show no structure
 after their first bytes.
 """
 
@@ -23,12 +23,15 @@ MAX_TTL_SECONDS: Final = 21_600
 
 _PREFIX: Final = b"\x01\x00\x04\x00"
 _NONCE_BYTES: Final = 12
-_END_BYTES: Final = 8
+_LIFE_BYTES: Final = 8
 _CODE_BYTES: Final = 16
 _NONCE: Final = slice(len(_PREFIX), len(_PREFIX) + _NONCE_BYTES)
-_END: Final = slice(_NONCE.stop, _NONCE.stop + _END_BYTES)
+_LIFE: Final = slice(_NONCE.stop, _NONCE.stop + _LIFE_BYTES)
 _CHARACTERS: Final = 56
 _MILLISECONDS: Final = 1000
+# A life is its end in milliseconds since the epoch and, in the lowest bits, its length in seconds.
+_LENGTH_BITS: Final = 15
+_LENGTH: Final = (1 << _LENGTH_BITS) - 1
 _NONCES_AT_ONCE: Final = 32  # each call for random bytes is one of the kernel
 _REMEMBERED: Final = 1024
 _TO_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
@@ -49,7 +52,7 @@ class Tokens:
         self._key = secrets.token_bytes(32) if key is None else key
         self._random_bytes = random_bytes
         self._nonces = b""
-        # Ends of tokens found genuine lately. Only speed hangs on it: it may be emptied at any time.
+        # Lives of tokens found genuine lately. Only speed hangs on it: it may be emptied at any time.
         self._verified: dict[tuple[str, bytes], int] = {}
 
     def issue(self, ttl_seconds: int, now: float, instance: bytes) -> bytes:
@@ -66,8 +69,8 @@ class Tokens:
         if not self._nonces:
             self._nonces = self._random_bytes(_NONCE_BYTES * _NONCES_AT_ONCE)
         nonce, self._nonces = self._nonces[:_NONCE_BYTES], self._nonces[_NONCE_BYTES:]
-        end = int((now + ttl_seconds) * _MILLISECONDS)
-        return self._seal(nonce, (end ^ self._mask(nonce)).to_bytes(_END_BYTES, "big"), instance)
+        life = int((now + ttl_seconds) * _MILLISECONDS) << _LENGTH_BITS | ttl_seconds
+        return self._seal(nonce, (life ^ self._mask(nonce)).to_bytes(_LIFE_BYTES, "big"), instance)
 
     def remaining_seconds(self, token: str, now: float, instance: bytes) -> int | None:
         """Check a token.
@@ -80,35 +83,51 @@ class Tokens:
         Returns:
             The seconds left, rounded up; None when the token is malformed, forged, for another instance or expired.
         """
-        end = self._verified.get((token, instance))
-        if end is None:
-            end = self._genuine_end(token, instance)
-            if end is None:
+        life = self._verified.get((token, instance))
+        if life is None:
+            life = self._genuine_life(token, instance)
+            if life is None:
                 return None
             if len(self._verified) >= _REMEMBERED:
                 self._verified.clear()
-            self._verified[token, instance] = end
-        left = math.ceil(end / _MILLISECONDS - now)
+            self._verified[token, instance] = life
+        left = math.ceil((life >> _LENGTH_BITS) / _MILLISECONDS - now)
         # A clock that was set back must not show more than could ever be asked for.
         return min(left, MAX_TTL_SECONDS) if left > 0 else None
 
-    def _genuine_end(self, token: str, instance: bytes) -> int | None:
+    def issued_at(self, token: str, now: float, instance: bytes) -> float | None:
+        """Tell when a token was issued.
+
+        Args:
+            token: What the client sent.
+            now: Wall-clock time in seconds since the epoch.
+            instance: The instance that was asked.
+
+        Returns:
+            Seconds since the epoch, to the millisecond; None when the token is not good at `now`.
+        """
+        if self.remaining_seconds(token, now, instance) is None:
+            return None
+        life = self._verified[token, instance]
+        return (life >> _LENGTH_BITS) / _MILLISECONDS - (life & _LENGTH)
+
+    def _genuine_life(self, token: str, instance: bytes) -> int | None:
         if len(token) != _CHARACTERS:
             return None
         try:
             raw = binascii.a2b_base64(token.translate(_FROM_URL_SAFE))
         except ValueError:
             return None
-        nonce, masked_end = raw[_NONCE], raw[_END]
+        nonce, masked_life = raw[_NONCE], raw[_LIFE]
         # Comparing the whole text also refuses every other way to spell the same bytes.
-        if not hmac.compare_digest(self._seal(nonce, masked_end, instance), token.encode()):
+        if not hmac.compare_digest(self._seal(nonce, masked_life, instance), token.encode()):
             return None
-        return int.from_bytes(masked_end, "big") ^ self._mask(nonce)
+        return int.from_bytes(masked_life, "big") ^ self._mask(nonce)
 
     def _mask(self, nonce: bytes) -> int:
-        return int.from_bytes(blake2b(nonce, key=self._key, digest_size=_END_BYTES, person=b"end").digest(), "big")
+        return int.from_bytes(blake2b(nonce, key=self._key, digest_size=_LIFE_BYTES, person=b"life").digest(), "big")
 
-    def _seal(self, nonce: bytes, masked_end: bytes, instance: bytes) -> bytes:
-        claim = nonce + masked_end
+    def _seal(self, nonce: bytes, masked_life: bytes, instance: bytes) -> bytes:
+        claim = nonce + masked_life
         code = blake2b(claim + instance, key=self._key, digest_size=_CODE_BYTES, person=b"code").digest()
         return binascii.b2a_base64(_PREFIX + claim + code, newline=False).translate(_TO_URL_SAFE)

@@ -73,21 +73,14 @@ class Faults:
         random: Gives numbers from 0 up to 1, for rates.
     """
 
-    __slots__ = ("_armed", "_is_target", "_number", "_random")
+    __slots__ = ("_is_target", "_number", "_random", "armed")
 
     def __init__(self, is_target: Callable[[str, str], bool], random: Callable[[], float]) -> None:
         self._is_target = is_target
         self._random = random
-        self._armed: tuple[ArmedFault, ...] = ()
-        self._number = 0
-
-    def __bool__(self) -> bool:
-        return bool(self._armed)
-
-    @property
-    def armed(self) -> tuple[ArmedFault, ...]:
+        self.armed: tuple[ArmedFault, ...] = ()
         """All faults, spent and ended ones included."""
-        return self._armed
+        self._number = 0
 
     def arm(self, fault: AnyFault, now: float) -> ArmedFault:
         """Add a fault.
@@ -100,12 +93,12 @@ class Faults:
             FieldError: A time among its fields cannot be read.
             TooManyFaultsError: Over `MAX_FAULTS`.
         """
-        if len(self._armed) >= MAX_FAULTS:
+        if len(self.armed) >= MAX_FAULTS:
             raise TooManyFaultsError(f"{MAX_FAULTS} faults are armed; remove some first")
         fault.check()
         armed = ArmedFault(f"{kind_of(fault)}-{self._number + 1}", fault, fault.window(now), path_pattern(fault.path))
         self._number += 1
-        self._armed = (*self._armed, armed)
+        self.armed = (*self.armed, armed)
         return armed
 
     def get(self, fault_id: str) -> ArmedFault:
@@ -114,7 +107,7 @@ class Faults:
         Raises:
             UnknownFaultError: There is none.
         """
-        for armed in self._armed:
+        for armed in self.armed:
             if armed.id == fault_id:
                 return armed
         raise UnknownFaultError(f"there is no fault {fault_id!r}")
@@ -126,15 +119,15 @@ class Faults:
             UnknownFaultError: There is none.
         """
         gone = self.get(fault_id)
-        self._armed = tuple(armed for armed in self._armed if armed is not gone)
+        self.armed = tuple(armed for armed in self.armed if armed is not gone)
 
     def clear(self) -> None:
         """Take all faults away."""
-        self._armed = ()
+        self.armed = ()
 
     def put_back(self, armed: tuple[ArmedFault, ...]) -> None:
         """Have the faults again that were armed at an earlier moment."""
-        self._armed = armed
+        self.armed = armed
 
     def spoil(
         self, response: Response, request: Request, caller: str, now: float, token_issued_at: Callable[[], float | None]
@@ -150,7 +143,7 @@ class Faults:
         """
         if not response.counted:
             return response
-        for armed in self._armed:
+        for armed in self.armed:
             if not self._concerns(armed, request, caller, now):
                 continue
             spoiled = armed.fault.spoil(response, Moment(now, armed.window.start, token_issued_at()))

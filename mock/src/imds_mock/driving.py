@@ -1,0 +1,78 @@
+"""Everything about a run that can change while it runs, put together: state, faults, journal and who asks."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import TYPE_CHECKING, Final
+
+from imds_mock.callers import Callers, system_backward, system_forward
+from imds_mock.faults.armed import Faults
+from imds_mock.journal import Journal
+from imds_mock.metrics import RequestFigures
+from imds_mock.questions import Questions
+from imds_mock.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imds_mock.messages import Request, Response
+    from imds_mock.service import Service
+    from imds_mock.settings import Config
+    from imds_mock.state import Described
+    from imds_mock.terms import Observer
+
+_LOOK_AGAIN_SECONDS: Final = 5.0
+
+
+class Driven:
+    """A mock that can be driven.
+
+    Args:
+        config: The configuration to start with.
+        describe: Turns a configuration into what it describes.
+        clock: Wall clock, seconds since the epoch.
+
+    Raises:
+        ConfigError: The configuration contradicts itself.
+    """
+
+    def __init__(
+        self, config: Config, describe: Callable[[Config], Described], clock: Callable[[], float] = time.time
+    ) -> None:
+        self.callers = Callers(system_forward, system_backward, time.monotonic)
+        self.faults = Faults(self.callers.is_target, random.random)
+        self.state = State(config, describe, self.faults, self.callers, clock)
+        self.journal = Journal(config.control.journal_entries)
+        self.questions = Questions(self.journal, self.callers.is_target)
+        self.figures = RequestFigures()
+        self.journal.batch_observers = (self.figures.count, self.callers.notice)
+        self.observers: tuple[Observer, ...] = (self.journal.record,) if config.control.enabled else ()
+        """What has to be told of each answer."""
+
+    def respond_with(self, service: Service) -> Callable[[Request, str, float], Response]:
+        """The service's answers with the armed faults in them.
+
+        Args:
+            service: Decides about requests.
+        """
+        faults, respond = self.faults, service.respond
+
+        def respond_with_faults(request: Request, caller: str, now: float) -> Response:
+            response = respond(request, caller, now)
+            if faults.armed:
+                return faults.spoil(
+                    response, request, caller, now, lambda: service.token_issued_at(request, caller, now)
+                )
+            return response
+
+        return respond_with_faults
+
+    async def keep_targets_known(self) -> None:
+        """Look the targets in use up again and again, because containers come and go."""
+        while True:
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            targets = self.state.targets()
+            if targets:
+                await self.callers.learn(targets)
