@@ -137,6 +137,7 @@ class _Family:
             self.open()
             try:
                 change(revisions[0])
+                self._keep_policy_counters()
                 self._table.commit()
             except iptc.IPTCError as error:
                 if UNKNOWN_REVISION in str(error) and len(revisions) > 1:
@@ -147,6 +148,13 @@ class _Family:
                     raise _explained(error, self._version) from error
             else:
                 return
+
+    def _keep_policy_counters(self) -> None:
+        """Write back what the chains' policies have counted, which libiptc otherwise sets to nought at each commit."""
+        for chain in self._table.chains:
+            policy, counters = self._table.get_policy(chain)
+            if policy is not None:
+                self._table.set_policy(chain, policy, counters)
 
     def _add_trial(self, revision: int) -> None:
         # One left by a shim that was killed in between is used again.

@@ -9,7 +9,7 @@ from .errors import KernelRefusedError, PrivilegeError, ShimError
 from .rule import NatTable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from .config import Backend
 
@@ -39,8 +39,21 @@ def open_tables(backend: Backend) -> Sequence[NatTable]:
         except ShimError as error:
             refusals[name] = error
         else:
-            return [table, *_readable(set(ORDER) - {name})]
+            return [table, *_readable(other for other in ORDER if other != name)[0]]
     raise _none_works(refusals)
+
+
+def tables_to_clean() -> Sequence[NatTable]:
+    """The back ends that may hold a rule of ours; nothing is tried out, so that nothing is created.
+
+    Raises:
+        PrivilegeError: a capability is missing.
+        KernelRefusedError: neither can be looked into.
+    """
+    tables, refusals = _readable(ORDER)
+    if not tables:
+        raise _none_works(refusals)
+    return tables
 
 
 def table_named(name: str) -> TriableTable:
@@ -54,17 +67,19 @@ def table_named(name: str) -> TriableTable:
     return NftTable()
 
 
-def _readable(names: set[str]) -> list[NatTable]:
-    """The other back ends as far as they can be looked into: what nobody may read, nobody could have written."""
+def _readable(names: Iterable[str]) -> tuple[list[NatTable], dict[str, ShimError]]:
+    """Back ends that can be looked into, and why the others cannot: who may not read one did not write to it either."""
     found: list[NatTable] = []
-    for name in sorted(names):
+    refusals: dict[str, ShimError] = {}
+    for name in names:
         table = table_named(name)
         try:
             table.ours()
-        except ShimError:
-            continue
-        found.append(table)
-    return found
+        except ShimError as error:
+            refusals[name] = error
+        else:
+            found.append(table)
+    return found, refusals
 
 
 def _none_works(refusals: dict[str, ShimError]) -> ShimError:

@@ -1,0 +1,43 @@
+"""A program: the smallest server that the shim takes for a mock. Arguments: address, port, id. Says `ready` once it is.
+
+`GET /` with the probe header is answered as imds-mock does, `GET /silence` never, anything else with the id.
+"""
+
+from __future__ import annotations
+
+import http.server
+import socket
+import sys
+import threading
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if self.path == "/silence":
+            threading.Event().wait()
+        if self.headers.get("X-Imds-Mock-Probe"):
+            self.send_response(204)
+            self.send_header("X-Imds-Mock-Id", sys.argv[3])
+            self.end_headers()
+            return
+        body = sys.argv[3].encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - likewise
+        pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    address_family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+
+
+if __name__ == "__main__":
+    server = Server((sys.argv[1], int(sys.argv[2])), Handler)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    server.serve_forever()

@@ -1,0 +1,212 @@
+"""Both back ends on the real kernel: what they set, what they leave alone, and that no packet ever falls in between."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shimlab import MOCK, MOVED, ShimLab, end
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BACKENDS = ("legacy", "nft")
+LEGACY_RULE = (
+    "-A OUTPUT -d 169.254.169.254/32 -p tcp -m tcp --dport 80 -m comment --comment imds-shim "
+    f"-j DNAT --to-destination {MOCK}:80"
+)
+SAVES = (
+    ("iptables-legacy-save", "-c"),
+    ("ip6tables-legacy-save", "-c"),
+    ("iptables-nft-save", "-c"),
+    ("ip6tables-nft-save", "-c"),
+)
+# As the engine writes them into a container, and rules of a user's own before and behind, with counters.
+FOREIGN = """*nat
+:PREROUTING ACCEPT [11:660]
+:INPUT ACCEPT [12:720]
+:OUTPUT ACCEPT [13:780]
+:POSTROUTING ACCEPT [14:840]
+:DOCKER_OUTPUT - [0:0]
+:DOCKER_POSTROUTING - [0:0]
+[3:180] -A OUTPUT -d 127.0.0.11/32 -j DOCKER_OUTPUT
+[5:300] -A OUTPUT -d 10.9.9.9/32 -p tcp -m tcp --dport 80 -m comment --comment "a user's" -j DNAT --to-destination :81
+[7:420] -A POSTROUTING -d 127.0.0.11/32 -j DOCKER_POSTROUTING
+[1:60] -A DOCKER_OUTPUT -d 127.0.0.11/32 -p tcp -m tcp --dport 53 -j DNAT --to-destination 127.0.0.11:40001
+[2:120] -A DOCKER_OUTPUT -d 127.0.0.11/32 -p udp -m udp --dport 53 -j DNAT --to-destination 127.0.0.11:40002
+[0:0] -A DOCKER_POSTROUTING -s 127.0.0.11/32 -p tcp -m tcp --sport 40001 -j SNAT --to-source :53
+COMMIT
+"""
+ENSURE = """
+import sys
+from ipaddress import ip_address
+from imds_shim.netfilter import open_tables
+from imds_shim.rule import DnatRule, ensure
+tables = open_tables(sys.argv[1])
+for to in sys.argv[3:]:
+    outcome = ensure(tables, DnatRule(ip_address(sys.argv[2]), 80, ip_address(to), 80))
+    print(tables[0].name, outcome.value, *tables[0].ours(), sep="; ")
+"""
+REMOVE = """
+from imds_shim.netfilter import tables_to_clean
+from imds_shim.rule import remove
+print(remove(tables_to_clean()))
+"""
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[ShimLab]:
+    with ShimLab(tmp_path) as made:
+        yield made
+
+
+def ours(lab: ShimLab) -> list[str]:
+    """Our rules in every table of the namespace, as the firewall programs show them."""
+    nft = re.findall(r"^\s*(ip6? daddr .*imds-shim.*)$", lab.tool("nft", "list", "ruleset"), re.MULTILINE)
+    saved = "".join(lab.tool(f"{kind}-legacy-save") for kind in ("iptables", "ip6tables"))
+    return [*re.findall(r"^-A .*imds-shim.*$", saved, re.MULTILINE), *nft]
+
+
+def test_legacy_sets_the_rule_of_the_documentation_in_front_of_the_others(lab: ShimLab) -> None:
+    lab.tool("iptables-legacy-restore", "-c", text=FOREIGN)
+    assert lab.python(ENSURE, "legacy", "169.254.169.254", MOCK) == f"legacy; added; 169.254.169.254:80 -> {MOCK}:80\n"
+    saved = lab.tool("iptables-legacy-save")
+    assert next(line for line in saved.splitlines() if line.startswith("-A OUTPUT")) == LEGACY_RULE
+
+
+def test_nft_sets_it_in_a_table_of_its_own(lab: ShimLab) -> None:
+    assert lab.python(ENSURE, "nft", "169.254.169.254", MOCK) == f"nft; added; 169.254.169.254:80 -> {MOCK}:80\n"
+    assert (
+        lab.tool("nft", "list", "ruleset").split()
+        == (
+            "table ip imds_shim { chain output { type nat hook output priority -101; policy accept; "
+            f'ip daddr 169.254.169.254 tcp dport 80 dnat to {MOCK}:80 comment "imds-shim" }} }}'
+        ).split()
+    )
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("program", ["iptables-legacy", "iptables-nft"])
+def test_foreign_rules_stay_byte_for_byte(lab: ShimLab, backend: str, program: str) -> None:
+    lab.tool(f"{program}-restore", "-c", text=FOREIGN)
+    # A legacy table exists, empty or not, from the first look at it; the comparison is about what it holds.
+    for legacy in ("iptables-legacy", "ip6tables-legacy"):
+        lab.tool(legacy, "-t", "nat", "-S")
+    before = lab.foreign(*SAVES)
+    assert "[5:300] -A OUTPUT -d 10.9.9.9/32" in before
+    lab.python(ENSURE, backend, "169.254.169.254", MOCK, MOVED, MOVED)
+    assert len(ours(lab)) == 1
+    assert lab.foreign(*SAVES) == before
+    assert lab.python(REMOVE) == "1\n"
+    assert ours(lab) == []
+    assert lab.foreign(*SAVES) == before
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_one_rule_per_endpoint_and_family(lab: ShimLab, backend: str) -> None:
+    printed = lab.python(ENSURE, backend, "169.254.169.254", MOCK, MOCK, MOVED)
+    assert [line.split("; ")[1] for line in printed.splitlines()] == ["added", "already there", "replaced"]
+    printed = lab.python(ENSURE, backend, "fd00:ec2::254", "fd77::1", "fd77::3", "fd77::3")
+    assert [line.split("; ")[1] for line in printed.splitlines()] == ["added", "replaced", "already there"]
+    assert printed.splitlines()[-1].split("; ")[2:] == [
+        f"169.254.169.254:80 -> {MOVED}:80",
+        "[fd00:ec2::254]:80 -> [fd77::3]:80",
+    ]
+    assert len(ours(lab)) == 2
+    assert lab.python(REMOVE) == "2\n"
+    assert ours(lab) == []
+
+
+@pytest.mark.parametrize(("first", "second"), [BACKENDS, BACKENDS[::-1]])
+def test_another_back_end_takes_the_rule_over(lab: ShimLab, first: str, second: str) -> None:
+    lab.python(ENSURE, first, "169.254.169.254", MOCK)
+    assert lab.python(ENSURE, second, "169.254.169.254", MOVED).split("; ")[:2] == [second, "replaced"]
+    (rule,) = ours(lab)
+    assert MOVED in rule
+    assert rule.startswith("-A OUTPUT" if second == "legacy" else "ip daddr")
+
+
+def test_copies_set_by_hand_are_reduced_to_one(lab: ShimLab) -> None:
+    lab.python(ENSURE, "legacy", "169.254.169.254", MOCK)
+    words = LEGACY_RULE.split()
+    lab.tool("iptables-legacy", "-t", "nat", *words)
+    assert len(ours(lab)) == 2
+    assert "replaced" in lab.python(ENSURE, "legacy", "169.254.169.254", MOCK)
+    assert ours(lab) == [LEGACY_RULE]
+
+
+def test_the_iptables_program_can_delete_our_rule_by_its_text(lab: ShimLab) -> None:
+    lab.python(ENSURE, "legacy", "169.254.169.254", MOCK)
+    lab.tool("iptables-legacy", "-t", "nat", "-D", *LEGACY_RULE.split()[1:])
+    assert ours(lab) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "-d 169.254.169.254/32 -p tcp {comment} -j DNAT --to-destination 10.0.0.9:80",
+        "-d 169.254.169.0/24 -p tcp -m tcp --dport 80 {comment} -j DNAT --to-destination 10.0.0.9:80",
+        "-d 169.254.169.254/32 -p tcp -m tcp --dport 80 {comment}-2 -j DNAT --to-destination 10.0.0.9:80",
+        "-d 169.254.169.254/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.0.0.9:80",
+        "-d 169.254.169.254/32 -p tcp -m tcp --dport 80 {comment} -j RETURN",
+        "-d 169.254.169.254/32 -o lo -p tcp -m tcp --dport 80 {comment} -j DNAT --to-destination 10.0.0.9:80",
+        "-s 10.77.0.2/32 -d 169.254.169.254/32 -p tcp -m tcp --dport 80 {comment} -j DNAT --to-destination 10.0.0.9:80",
+        "-d 169.254.169.254/32 -p tcp -m tcp --sport 9 --dport 80 {comment} -j DNAT --to-destination 10.0.0.9:80",
+        "-d 169.254.169.254/32 -p tcp -m tcp --dport 80 {comment} -j DNAT --to-destination 10.0.0.8-10.0.0.9:80",
+        "! -d 169.254.169.254/32 -p tcp -m tcp --dport 80 {comment} -j DNAT --to-destination 10.0.0.9:80",
+    ],
+)
+def test_what_only_looks_like_ours_is_left_alone(lab: ShimLab, words: str) -> None:
+    words = words.format(comment="-m comment --comment imds-shim")
+    lab.tool("iptables-legacy", "-t", "nat", "-A", "OUTPUT", *words.split())
+    lab.python(ENSURE, "legacy", "169.254.169.254", MOCK)
+    assert lab.python(REMOVE) == "1\n"
+    assert f"-A OUTPUT {words}\n" in lab.tool("iptables-legacy-save")
+
+
+def test_nothing_is_created_only_by_looking(lab: ShimLab) -> None:
+    lab.python(ENSURE, "nft", "169.254.169.254", MOCK)
+    assert lab.python(REMOVE) == "1\n"
+    # A legacy table that has once been opened stays, costs every packet a hook, and makes iptables-nft warn.
+    assert lab.app.run(["cat", "/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"]).stdout == ""
+    lab.python(ENSURE, "legacy", "169.254.169.254", MOCK)
+    assert lab.app.run(["cat", "/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"]).stdout == "nat\n"
+    assert lab.tool("nft", "list", "tables") == ""
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_while_the_rule_is_replaced_every_connection_reaches_a_mock(lab: ShimLab, backend: str) -> None:
+    lab.mock.ip("address", "add", f"{MOVED}/24", "dev", lab.links[1])
+    lab.serve(MOCK, "first")
+    lab.serve(MOVED, "second")
+    lab.python(ENSURE, backend, "169.254.169.254", MOCK)
+    client = """
+import select, socket, sys
+seen, failures = set(), []
+print("ready", flush=True)
+while not select.select([sys.stdin], [], [], 0)[0]:
+    try:
+        with socket.create_connection(("169.254.169.254", 80), timeout=1) as c:
+            c.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+            answer = b""
+            while part := c.recv(4096):
+                answer += part
+            seen.add(answer.rsplit(b"\\r\\n", 1)[1].decode())
+    except OSError as error:
+        failures.append(repr(error))
+print(sorted(seen), failures)
+"""
+    asking = lab.app.popen([sys.executable, "-c", client], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert asking.stdout is not None
+        assert asking.stdout.readline() == "ready\n"
+        printed = lab.python(ENSURE, backend, "169.254.169.254", *([MOVED, MOCK] * 100))
+        assert printed.count("replaced") == 200
+        assert asking.communicate("stop\n", timeout=30)[0] == "['first', 'second'] []\n"
+    finally:
+        end(asking)
