@@ -91,10 +91,10 @@ def parse(entry: bytes, version: int, tag: bytes) -> DnatRule | None:
         or (protocol, flags, inversions) != (socket.IPPROTO_TCP, layout.flags_with_protocol, 0)
     ):
         return None
-    matches = sorted((name, data) for name, _, data in _extensions(entry[layout.size : target_at]))
-    if [name for name, _ in matches] != [b"comment", b"tcp"] or matches[0][1].split(b"\0", 1)[0] != tag:
+    matches = sorted(_extensions(entry[layout.size : target_at]))
+    if [match[:2] for match in matches] != [(b"comment", 0), (b"tcp", 0)] or matches[0][2].split(b"\0", 1)[0] != tag:
         return None
-    port = _one_destination_port(matches[1][1])
+    port = _one_destination_port(matches[1][2])
     targets = [_to(revision, data, size) for name, revision, data in _extensions(entry[target_at:]) if name == b"DNAT"]
     if port is None or len(targets) != 1 or targets[0] is None:
         return None

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from imds_shim.accounts import Account, look_up
+from imds_shim.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+USERS = """root:x:0:0:root:/root:/bin/sh
+# a comment
+app:x:1000:1001:An App:/home/app:/bin/sh
+twin:x:1000:1002::/:
+2000:x:3000:3001::/:
+broken:x:notanumber:1::/:
+short:x
++nis
+"""
+GROUPS = """root:x:0:
+app:x:1001:
+docker:x:998:app,other
+audio:x:29:app
+again:x:29:app
+app2:x:1003:application
+3005:x:3006:
+broken:x:nope:app
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    passwd, group = tmp_path / "passwd", tmp_path / "group"
+    passwd.write_text(USERS, encoding="ascii")
+    group.write_text(GROUPS, encoding="ascii")
+    return passwd, group
+
+
+@pytest.mark.parametrize(
+    ("specification", "account"),
+    [
+        ("root", Account(0, 0, ())),
+        ("app", Account(1000, 1001, (998, 29))),
+        # A number stands for the first entry that has it, with that entry's group and name.
+        ("1000", Account(1000, 1001, (998, 29))),
+        ("twin", Account(1000, 1002, ())),
+        # A number is never a name, even where somebody is called so.
+        ("2000", Account(2000, os.getgid(), ())),
+        ("3000", Account(3000, 3001, ())),
+        ("4000", Account(4000, os.getgid(), ())),
+        ("app:audio", Account(1000, 29, ())),
+        ("app:7", Account(1000, 7, ())),
+        ("4000:5000", Account(4000, 5000, ())),
+        ("0:0", Account(0, 0, ())),
+        ("app:3005", Account(1000, 3005, ())),
+        ("2147483647", Account(2147483647, os.getgid(), ())),
+    ],
+)
+def test_users_are_found_as_gosu_finds_them(files: tuple[Path, Path], specification: str, account: Account) -> None:
+    assert look_up(specification, *files) == account
+
+
+@pytest.mark.parametrize(
+    ("specification", "says"),
+    [
+        ("nobody", "the user 'nobody', who is not in"),
+        ("app:staff", "the group 'staff', which is not in"),
+        ("broken", "the user 'broken', who is not in"),
+        ("2147483648", "larger than 2147483647"),
+        ("app:4294967295", "larger than 2147483647"),
+    ],
+)
+def test_who_is_not_there_is_named(files: tuple[Path, Path], specification: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        look_up(specification, *files)
+
+
+def test_an_image_without_the_files_knows_numbers_only(tmp_path: Path) -> None:
+    nothing = (tmp_path / "passwd", tmp_path / "group")
+    assert look_up("1000:1000", *nothing) == Account(1000, 1000, ())
+    with pytest.raises(ConfigError, match="the user 'app', who is not in"):
+        look_up("app", *nothing)
+
+
+def test_names_that_are_no_utf8_do_no_harm(tmp_path: Path) -> None:
+    passwd = tmp_path / "passwd"
+    passwd.write_bytes(b"m\xfcller:x:5:5::/:\napp:x:6:6::/:\n")
+    assert look_up("app", passwd, tmp_path / "group") == Account(6, 6, ())
