@@ -45,7 +45,8 @@ class ConfigError(MockError):
     exit_code = _EX_CONFIG
 
     def __init__(self, sentence: str, path: KeyPath | None = None) -> None:
-        super().__init__(sentence)
+        # Keys and values are the user's; whatever they hold, the message is one line that can be printed.
+        super().__init__("".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in sentence))
         self.path = path
 
 
