@@ -10,6 +10,7 @@
 #   TREE/lib/xtables/         the matches and targets of our rule
 #   TREE/lib/python3.X/       the standard library, compiled, without what a start cannot reach
 #   TREE/lib/site-packages/   imds_shim and its dependencies, compiled
+#   TREE/licenses/            what the parts that are not ours ask to be given along
 set -eu
 tree=$1
 here=$(dirname "$0")
@@ -18,7 +19,7 @@ version=$(python3 -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
 triplet=$(gcc -print-multiarch)
 stdlib=$tree/lib/$version
 
-mkdir -p "$tree/bin" "$tree/lib/xtables"
+mkdir -p "$tree/bin" "$tree/lib/xtables" "$tree/licenses"
 cp "$python" "$tree/bin/python3"
 cp -r "/usr/lib/$version" "$stdlib"
 cp "$here/src/imds_shim/boot.py" "$tree/lib/boot.py"
@@ -26,25 +27,40 @@ cp "$here/src/imds_shim/boot.py" "$tree/lib/boot.py"
 # What a start, a doctor and a follower cannot reach: tests, tools, GUIs, data bases, other languages' code pages.
 (
   cd "$stdlib"
-  rm -rf test idlelib tkinter turtledemo lib2to3 ensurepip pydoc_data distutils unittest sqlite3 curses dbm xmlrpc \
-    venv wsgiref multiprocessing config-* __phello__ _pyrepl sitecustomize.py EXTERNALLY-MANAGED turtle.py pydoc.py \
-    doctest.py pdb.py optparse.py mailbox.py nntplib.py smtplib.py ftplib.py imaplib.py poplib.py telnetlib.py xml \
-    idlelib pickletools.py _pydecimal.py statistics.py fractions.py zipapp.py trace.py cProfile.py profile.py pstats.py
+  rm -rf test idlelib tkinter turtledemo lib2to3 ensurepip pydoc_data distutils unittest sqlite3 curses dbm xml xmlrpc \
+    venv wsgiref multiprocessing config-* __phello__ _pyrepl EXTERNALLY-MANAGED LICENSE.txt html zoneinfo
+  rm -f sitecustomize.py turtle.py pydoc.py doctest.py pdb.py bdb.py optparse.py mailbox.py nntplib.py smtplib.py \
+    ftplib.py imaplib.py poplib.py telnetlib.py pickletools.py decimal.py _pydecimal.py statistics.py fractions.py \
+    zipapp.py trace.py cProfile.py profile.py pstats.py difflib.py plistlib.py webbrowser.py wave.py modulefinder.py \
+    tarfile.py configparser.py antigravity.py this.py timeit.py tabnanny.py pyclbr.py
   cd lib-dynload
-  rm -f _sqlite3* _curses* _tkinter* readline* _codecs_* _dbm* _gdbm* _lzma* _bz2* _test* _xx* xx* _ctypes_test* \
-    _elementtree* _zoneinfo* _multiprocessing* _posixshmem* _lsprof* _hashlib_* syslog* termios_* audioop* nis*
+  rm -f _sqlite3* _curses* _tkinter* readline* _codecs_* _multibytecodec* _dbm* _gdbm* _lzma* _bz2* _test* _xx* xx* \
+    _ctypes_test* _elementtree* _zoneinfo* _multiprocessing* _posixshmem* _lsprof* syslog* termios* audioop* nis* \
+    _decimal* _interp* _uuid*
+  # OpenSSL: the shim speaks plain HTTP and plain DNS; hashlib has implementations of its own.
+  rm -f _ssl* _hashlib*
+)
+# Of the packages, what they hold for other uses than ours, and what they need for those.
+(
+  cd "$tree/lib/site-packages"
+  rm -rf bin iptc/test certifi/cacert.pem anyio/pytest_plugin.py anyio/_backends/_trio.py
 )
 
+# Their terms come along; the record of what pip did does not.
+for name in "$tree"/lib/site-packages/*.dist-info; do
+  package=$(basename "$name" .dist-info)
+  find "$name" -type f -iname 'licen[cs]e*' -exec cp {} "$tree/licenses/${package%-*}" \;
+  find "$name" -type f ! -name METADATA -delete
+done
+find "$tree/lib/site-packages" -type d -empty -delete
+
 # Compiled once here: the tree may be read-only where it runs. Sources would be read never, so they go.
-python3 -m compileall -q -b --invalidation-mode unchecked-hash "$stdlib" "$tree/lib/site-packages"
+python3 -W ignore -m compileall -q -b --invalidation-mode unchecked-hash "$stdlib" "$tree/lib/site-packages"
 find "$stdlib" "$tree/lib/site-packages" \( -name '*.py' -o -name '*.pyi' -o -name '*.h' -o -name '*.c' \) -delete
 find "$tree/lib" -name __pycache__ -prune -exec rm -rf {} +
-find "$tree/lib/site-packages" \( -name RECORD -o -name INSTALLER -o -name direct_url.json -o -name REQUESTED \) -delete
-rm -rf "$tree/lib/site-packages/bin"
 
-for extension in libxt_DNAT libxt_tcp libxt_comment libipt_DNAT libip6t_DNAT; do
-  found=/usr/lib/$triplet/xtables/$extension.so
-  [ ! -e "$found" ] || cp "$found" "$tree/lib/xtables/"
+for extension in DNAT tcp comment; do
+  cp "/usr/lib/$triplet/xtables/libxt_$extension.so" "$tree/lib/xtables/"
 done
 
 # Loaded by name at run time, so no one lists them as needed.
@@ -56,10 +72,23 @@ find "$tree" \( -name '*.so*' -o -path "$tree/bin/python3" \) -exec ldd {} + 2>/
   sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p' | sort -u | while read -r library; do
   [ -e "$tree/lib/$(basename "$library")" ] || cp -L "$library" "$tree/lib/"
 done
-cp -L "$(readelf --program-headers "$python" | sed -n 's/.*interpreter: \(.*\)\]/\1/p')" "$tree/lib/loader"
+for file in "$python" "$tree"/lib/*.so*; do
+  # Debian's packages tell whose each is; a library that is a link in / is registered under /usr.
+  dpkg-query --search "*/$(basename "$file")" 2>/dev/null | grep -v -e '/cross' -e diversion | head -n 1 | cut -d: -f1
+done | sort -u | while read -r package; do
+  cp "/usr/share/doc/$package/copyright" "$tree/licenses/debian-$package"
+done
+
+# What an image lists in /etc/ld.so.preload is meant for its own programs and C library, and the loader has no option
+# against it. The path is replaced, length kept, by one that can never exist.
+loader=$(readelf --program-headers "$python" | sed -n 's/.*interpreter: \(.*\)\]/\1/p')
+sed 's|/etc/ld\.so\.preload|/dev/null/preload/|' "$loader" >"$tree/lib/loader"
+cmp -s "$loader" "$tree/lib/loader" && { echo "the loader's path of ld.so.preload was not found" >&2; exit 1; }
+chmod 755 "$tree/lib/loader"
 find "$tree" \( -name '*.so*' -o -path "$tree/bin/python3" \) -exec strip --strip-unneeded {} +
 
-musl-gcc -static -O2 -Wall -Wextra -Wpedantic -Werror -o "$tree/bin/imds-shim" "$here/launcher/launcher.c"
+musl-gcc -static -std=c11 -O2 -Werror -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes \
+  -Wmissing-prototypes -Wcast-qual -Wvla -Wformat=2 -o "$tree/bin/imds-shim" "$here/launcher/launcher.c"
 strip "$tree/bin/imds-shim"
 find "$tree" -exec touch --no-dereference --date=@0 {} +
 echo "size of the tree: $(du -sm "$tree" | cut -f1) MB"

@@ -24,12 +24,14 @@
 
 extern char **environ;
 
-static _Noreturn void fail(const char *what)
+static _Noreturn void fail(const char *what, const char *cure)
 {
-	dprintf(STDERR_FILENO, "imds-shim: cannot start: %s: %s; copy the whole of /opt/imds-shim into the image\n", what,
-		strerror(errno));
+	dprintf(STDERR_FILENO, "imds-shim: cannot start: %s: %s; %s\n", what, strerror(errno), cure);
 	_exit(EX_OSERR);
 }
+
+static const char lost[] = "start it by a full path and mount /proc";
+static const char no_memory[] = "give the container more memory";
 
 /* Where this program lies. /proc may be missing; the kernel also says which path it was asked to execute. */
 static void find_tree(char *tree)
@@ -40,12 +42,12 @@ static void find_tree(char *tree)
 	} else {
 		const char *executed = (const char *)getauxval(AT_EXECFN);
 		if (executed == NULL || realpath(executed, tree) == NULL)
-			fail("the launcher's own path is unknown");
+			fail("the launcher's own path is unknown", lost);
 	}
 	for (int level = 0; level < DEPTH_BELOW_TREE; level++) {
 		char *slash = strrchr(tree, '/');
 		if (slash == NULL)
-			fail("the launcher's own path is unknown");
+			fail("the launcher's own path is unknown", lost);
 		*slash = '\0';
 	}
 }
@@ -54,7 +56,7 @@ static char *below(const char *tree, const char *name)
 {
 	char *path;
 	if (asprintf(&path, "%s/%s", tree, name) < 0)
-		fail("memory");
+		fail("memory", no_memory);
 	return path;
 }
 
@@ -66,7 +68,7 @@ static char **fenced_environment(void)
 	char **fenced = malloc((entries + 1) * sizeof *fenced);
 	char *text = malloc(bytes + 1);
 	if (fenced == NULL || text == NULL)
-		fail("memory");
+		fail("memory", no_memory);
 	for (size_t entry = 0; entry < entries; entry++) {
 		size_t length = strlen(environ[entry]) + 1;
 		fenced[entry] = text;
@@ -85,7 +87,8 @@ int main(int argc, char **argv)
 	char *loader = below(tree, "lib/loader");
 	char *const interpreter[] = {
 		loader,
-		"--library-path", below(tree, "lib"),
+		/* nothing of the image's libraries, by path or by cache */
+		"--inhibit-cache", "--library-path", below(tree, "lib"),
 		below(tree, "bin/python3"),
 		/* isolated, no site, no byte code written, text is UTF-8 whatever the locale */
 		"-I", "-S", "-B", "-X", "utf8",
@@ -95,11 +98,13 @@ int main(int argc, char **argv)
 	/* argv[0] is ours; the rest, and the NULL behind it, is passed on. */
 	char **arguments = malloc((fixed + (size_t)argc + 1) * sizeof *arguments);
 	if (arguments == NULL)
-		fail("memory");
+		fail("memory", no_memory);
 	memcpy(arguments, interpreter, sizeof interpreter);
 	arguments[fixed] = NULL;
 	if (argc > 0)
 		memcpy(arguments + fixed, argv + 1, (size_t)argc * sizeof *arguments);
 	execve(loader, arguments, fenced_environment());
-	fail(loader);
+	if (errno == E2BIG)
+		fail("environment and arguments", "each entry may have 131070 bytes, all of them a quarter of the stack limit");
+	fail(loader, "copy the whole of /opt/imds-shim into the image");
 }
