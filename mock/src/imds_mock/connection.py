@@ -41,8 +41,8 @@ class Connection(asyncio.Protocol):
         last_request: When the last request was answered, or the connection opened.
     """
 
-    __slots__ = ("_caller", "_ended", "_lowered", "_out", "_parser", "_partial", "_paused", "_stalled", "_terms",
-                 "_transport", "_unread", "deadline", "last_request")  # fmt: skip
+    __slots__ = ("_caller", "_ended", "_held", "_later", "_lowered", "_out", "_parser", "_partial", "_paused",
+                 "_stalled", "_terms", "_transport", "_unread", "deadline", "last_request")  # fmt: skip
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
@@ -53,6 +53,8 @@ class Connection(asyncio.Protocol):
         self._partial = False  # part of a request has arrived
         self._ended = False  # the last answer is given: what still arrives is dropped
         self._stalled = False  # the last answer never arrives
+        self._held: asyncio.TimerHandle | None = None  # an answer is being held back
+        self._later: tuple[Request, ...] = ()  # what is answered after it
         self._lowered = False  # the hop limit is not the system's
         self.last_request = terms.monotonic()
         self.deadline = self.last_request + terms.timeouts.head
@@ -68,6 +70,8 @@ class Connection(asyncio.Protocol):
         """Called by the event loop."""
         self._ended = True
         self._parser.close()
+        if self._held is not None:
+            self._held.cancel()
         terms = self._terms
         terms.open.discard(self)
         if terms.drained is not None and not terms.open:
@@ -77,7 +81,7 @@ class Connection(asyncio.Protocol):
         """Called by the event loop."""
         if self._ended:
             return
-        if self._paused:
+        if self._paused or self._held:
             self._unread += data
         elif len(data) <= _SLICE:
             self._take(data)
@@ -94,17 +98,13 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Called by the event loop when the client has read."""
         self._paused = False
-        if self._ended:
-            return
-        self.deadline = self._terms.monotonic() + self._terms.timeouts.idle
-        data, self._unread = self._unread, b""
-        self._take_in_slices(data)
-        if not self._paused and not self._ended:
-            self._transport.resume_reading()
+        if not self._ended and not self._held:
+            self.deadline = self._terms.monotonic() + self._terms.timeouts.idle
+        self._read_on()
 
     def stop(self) -> None:
         """Close unless a request or an answer is under way."""
-        if self._stalled or not (self._ended or self._partial or self._unread or self._unsent()):
+        if self._stalled or not (self._ended or self._partial or self._unread or self._held or self._unsent()):
             self._close()
 
     def expire(self) -> None:
@@ -127,22 +127,38 @@ class Connection(asyncio.Protocol):
         for start in range(0, len(data), _SLICE):
             if self._ended:
                 return
-            if self._paused:
+            if self._paused or self._held:
                 self._unread = data[start:]
                 return
             self._take(data[start : start + _SLICE])
 
+    def _read_on(self) -> None:
+        if self._may_read():
+            data, self._unread = self._unread, b""
+            self._take_in_slices(data)
+        if self._may_read():
+            self._transport.resume_reading()
+
+    def _may_read(self) -> bool:
+        return not (self._paused or self._held or self._ended)
+
     def _take(self, data: bytes) -> None:
         began = perf_counter()
-        parser = self._parser
-        requests = parser.feed(data)
-        for request in requests:
+        self._answer_all(self._parser.feed(data), began)
+
+    def _answer_all(self, requests: tuple[Request, ...], began: float) -> None:
+        for place, request in enumerate(requests):
             self._answer(request, began)
+            if self._held:
+                # The others have come, but answers keep the order of requests.
+                self._later = requests[place + 1 :]
+                self._flush()
+                return
             if self._ended:
                 break
         else:
-            if parser.failure is not None:
-                self._refuse(parser.failure, began)
+            if self._parser.failure is not None:
+                self._refuse(self._parser.failure, began)
         self._flush()
         if not self._ended:
             self._await_more(answered=bool(requests))
@@ -160,9 +176,30 @@ class Connection(asyncio.Protocol):
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and the others theirs
             terms.report(error)
             response = refusal(500)
+        if response.delay_seconds:
+            self._hold(request, response, now, began)
+        else:
+            self._deliver(request, response, now, began)
+
+    def _hold(self, request: Request, response: Response, now: float, began: float) -> None:
+        delay = response.delay_seconds
+        self._transport.pause_reading()
+        self.deadline = self._terms.monotonic() + delay + self._terms.timeouts.write
+        loop = asyncio.get_running_loop()
+        self._held = loop.call_later(delay, self._release, request, response, now, began)
+
+    def _release(self, request: Request, response: Response, now: float, began: float) -> None:
+        self._held = None
+        later, self._later = self._later, ()
+        self._deliver(request, response, now, began)
+        self._answer_all(() if self._ended else later, began)
+        self._read_on()
+
+    def _deliver(self, request: Request, response: Response, now: float, began: float) -> None:
+        terms = self._terms
         if response.delivery is _SEND:
             stays = request.keep_alive and not terms.stopping
-            self._ended = not stays
+            self._ended = not stays or response.cut_after is not None
             if response.hop_limit is not None:
                 self._set_hop_limit(response.hop_limit)
             self._write(response, now, stays=stays, with_body=request.method != "HEAD")
@@ -196,7 +233,7 @@ class Connection(asyncio.Protocol):
             self._out.append(b"X-Aws-Ec2-Metadata-Token-Ttl-Seconds: %d\r\n" % response.token_ttl_seconds)
         self._out += (head.leading_bytes, self._terms.passing_lines.render(now, stays=stays), head.trailing_bytes)
         if with_body:
-            self._out.append(response.body)
+            self._out.append(response.body if response.cut_after is None else response.body[: response.cut_after])
 
     def _flush(self) -> None:
         if self._out:

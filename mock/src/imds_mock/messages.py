@@ -8,13 +8,11 @@ Header lines stand in the order that the real service sends them in: a few befor
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 TOKEN_HEADER: Final = "x-aws-ec2-metadata-token"  # noqa: S105 - the name of a header, not a secret
 TOKEN_TTL_HEADER: Final = "x-aws-ec2-metadata-token-ttl-seconds"  # noqa: S105 - the name of a header, not a secret
@@ -82,7 +80,7 @@ class Head(msgspec.Struct, frozen=True):
             leading: Header lines before `Date`.
             trailing: Header lines after `Connection`.
         """
-        reason = _REASONS.get(status) or HTTPStatus(status).phrase
+        reason = _REASONS.get(status) or _phrase(status)
         return cls(
             status,
             leading,
@@ -122,6 +120,14 @@ class Response(msgspec.Struct, frozen=True):
     def status(self) -> int:
         """The HTTP status code."""
         return self.head.status
+
+
+def _phrase(status: int) -> str:
+    # A client has to cope with codes that are not registered (RFC 9110 15), so they can be tried on it.
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unregistered"
 
 
 def _render(lines: HeaderLines) -> bytes:

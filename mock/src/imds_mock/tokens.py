@@ -1,9 +1,9 @@
 """Session tokens that carry their own end: nothing to store, nothing to sweep, nothing to lock.
 
 A token is 40 bytes in URL-safe base64 with padding, 56 characters, as on current instances: the four bytes 01 00 04 00
-(so the text starts `AQAEA`), a nonce, the masked end and length of its life, and a message authentication code (keyed BLAKE2b,
-RFC 7693) over them and the instance that it was made for. They are masked because real tokens show no structure
-after their first bytes.
+(so the text starts `AQAEA`), a nonce, the masked end and length of its life, and a message authentication code (keyed
+BLAKE2b, RFC 7693) over them and the instance that it was made for. They are masked because real tokens show no
+structure after their first bytes.
 """
 
 from __future__ import annotations
