@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from imds_shim import config as configuration
 from imds_shim.deadline import Deadline
-from imds_shim.errors import Interrupted, ShimError
+from imds_shim.errors import ConfigError, Interrupted, ShimError
 from imds_shim.interrupts import Interrupts
 from imds_shim.kernel import RealKernel, RealNetwork
 from imds_shim.log import Log
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imds_shim.config import ShimConfig
+    from imds_shim.privileges import Plan
 
 _INTERNAL_ERROR = 1
 
@@ -26,10 +27,14 @@ def run(argv: Sequence[bytes], environ: Sequence[bytes]) -> int:
     """Do what the arguments after the program's name ask; returns the exit code unless a command was exec'd."""
     say = Log()
     try:
+        if configuration.command_line(argv)[0] == "doctor":
+            return _examine(environ)
         config = configuration.load(argv, environ)
         say = Log(config.log_level)
         return _act(config, environ, say)
     except ShimError as error:
+        if isinstance(error, ConfigError):
+            _warn_of_unknown_settings(environ, say)
         say.error(str(error))
         return error.exit_code
     except Interrupted as interrupt:
@@ -55,6 +60,11 @@ def _act(config: ShimConfig, environ: Sequence[bytes], say: Log) -> int:
     return _start(config, environ, say)
 
 
+def _warn_of_unknown_settings(environ: Sequence[bytes], say: Log) -> None:
+    for sentence in configuration.warnings(environ):
+        say.warning(sentence)
+
+
 def _remove(say: Log) -> int:
     from imds_shim import netfilter, route, rule  # noqa: PLC0415 - only then
 
@@ -63,25 +73,48 @@ def _remove(say: Log) -> int:
     return 0
 
 
+def _examine(environ: Sequence[bytes]) -> int:
+    from imds_shim import capabilities, netfilter, route  # noqa: PLC0415 - only then
+    from imds_shim.doctor import Body, examine  # noqa: PLC0415 - only then
+
+    def plan(config: ShimConfig) -> Sequence[str]:
+        return _planned(config).warnings
+
+    body = Body(
+        network=RealNetwork(),
+        kernel=RealKernel(),
+        try_backend=lambda name: netfilter.table_named(name).try_out(),
+        describe_route=lambda address: str(route.how_routed(address).way.value),
+        plan=plan,
+        sets=capabilities.read_sets(),
+    )
+    return examine(environ, body, print)
+
+
+def _planned(config: ShimConfig) -> Plan:
+    from imds_shim.handoff import plan  # noqa: PLC0415 - not for the other actions
+
+    return plan(
+        user=config.user,
+        keep_caps=config.keep_caps,
+        drop_caps=config.drop_caps,
+        no_new_privs=config.no_new_privs,
+    )
+
+
 def _start(config: ShimConfig, environ: Sequence[bytes], say: Log) -> int:
-    from imds_shim.handoff import hand_off, plan  # noqa: PLC0415 - not for the other actions
+    from imds_shim.handoff import hand_off  # noqa: PLC0415 - not for the other actions
 
     interrupts = Interrupts()
     interrupts.install()
-    for sentence in configuration.warnings(environ):
-        say.warning(sentence)
+    _warn_of_unknown_settings(environ, say)
     kernel = RealKernel()
     undo = contextlib.ExitStack()
     try:
         if config.action == "init":
             Start(config, RealNetwork(), kernel, undo, say).run(Deadline(config.timeout_seconds))
             return 0
-        planned = plan(
-            user=config.user,
-            keep_caps=config.keep_caps,
-            drop_caps=config.drop_caps,
-            no_new_privs=config.no_new_privs,
-        )
+        planned = _planned(config)
         for sentence in planned.warnings:
             say.warning(sentence)
         Start(config, RealNetwork(), kernel, undo, say).run(Deadline(config.timeout_seconds))

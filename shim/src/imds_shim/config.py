@@ -27,17 +27,21 @@ _ACTIONS: dict[bytes, Action] = {
 
 
 class Setting(NamedTuple):
-    """One variable: where it goes in `ShimConfig`, its value when unset or empty, how its text is read."""
+    """One variable: where it goes in `ShimConfig`, the text it has when unset or empty, how its text is read.
+
+    Where an empty `default` is no text that could be read, `unset` is the value itself.
+    """
 
     variable: str
     field: str
     default: str
     read: Callable[[str], Any]
     meaning: str
+    unset: object = None
 
 
 SETTINGS = (
-    Setting("MOCK_HOSTNAME", "hostname", "", settings.hostname, "name or IP address of the mock; required"),
+    Setting("MOCK_HOSTNAME", "hostname", "", settings.hostname, "name or IP address of the mock; required", ""),
     Setting("MOCK_PORT", "port", "80", settings.port, "port of the mock"),
     Setting(
         "MOCK_TIMEOUT_SECONDS",
@@ -71,7 +75,14 @@ SETTINGS = (
     Setting("MOCK_FOLLOW", "follow", "0", settings.switch, "1: keep the rule right when the mock's address changes"),
     Setting("MOCK_USER", "user", "", settings.user, "user[:group] that the command runs as"),
     Setting("MOCK_KEEP_CAPS", "keep_caps", "0", settings.switch, "1: leave NET_ADMIN to the command"),
-    Setting("MOCK_DROP_CAPS", "drop_caps", "", settings.capabilities, "more capabilities to take from the command"),
+    Setting(
+        "MOCK_DROP_CAPS",
+        "drop_caps",
+        "",
+        settings.capabilities,
+        "more capabilities to take from the command",
+        frozenset(),
+    ),
     Setting("MOCK_NO_NEW_PRIVS", "no_new_privs", "0", settings.switch, "1: set no_new_privs on the command"),
 )
 
@@ -131,24 +142,28 @@ def load(argv: Sequence[bytes], environ: Sequence[bytes]) -> ShimConfig:
         ConfigError: one or more settings are wrong; the message names each.
     """
     action, command = command_line(argv)
+    config, problems = read(action, command, environ)
+    if problems:
+        raise ConfigError("; ".join(problems))
+    return config
+
+
+def read(action: Action, command: tuple[bytes, ...], environ: Sequence[bytes]) -> tuple[ShimConfig, list[str]]:
+    """Return the settings and one sentence for each bad one, which then has the value of an unset one."""
     texts = variables(environ)
     values: dict[str, Any] = {}
     problems = []
     for setting in SETTINGS:
-        text = texts.get(setting.variable, "").strip() or setting.default
-        if not text and setting.field != "hostname":
-            values[setting.field] = frozenset() if setting.field == "drop_caps" else None
-            continue
-        if not text and action in ("remove", "help", "version"):
-            values[setting.field] = ""
-            continue
+        text = texts.get(setting.variable, "").strip()
+        values[setting.field] = setting.read(setting.default) if setting.default else setting.unset
         try:
-            values[setting.field] = setting.read(text)
+            if text:
+                values[setting.field] = setting.read(text)
+            elif setting.field == "hostname" and action in ("start", "init", "doctor"):
+                setting.read(text)
         except ValueError as error:
             problems.append(f"{setting.variable} {error}")
-    if problems:
-        raise ConfigError("; ".join(problems))
-    return ShimConfig(action=action, command=command, **values)
+    return ShimConfig(action=action, command=command, **values), problems
 
 
 def variables(environ: Iterable[bytes]) -> dict[str, str]:

@@ -55,9 +55,11 @@ class RealKernel:
 
     def stays_near(self, destination: IPAddress) -> bool:
         """Whether the route to it is local or on-link, so that no packet passes a gateway."""
-        from imds_shim.route import Way, how_routed  # noqa: PLC0415 - not every way in asks
+        from imds_shim import route  # noqa: PLC0415 - not every way in asks
 
-        return how_routed(destination).way in (Way.LOCAL, Way.ON_LINK)
+        way = route.how_routed(destination).way
+        # A route that an earlier run has set for its rule says nothing about where the address really is.
+        return way is route.Way.LOCAL or (way is route.Way.ON_LINK and not route.is_ours(destination))
 
     def lead(self, destination: IPAddress, mock: IPAddress, undo: contextlib.ExitStack, *, on_link: bool) -> str | None:
         """Make packets to `destination` leave by the interface that leads to the mock; says what had to be changed."""

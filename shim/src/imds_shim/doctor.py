@@ -1,0 +1,182 @@
+"""Says in words what this container can and cannot do, and what to change.
+
+Everything is tried for real and nothing stays: the last step is a whole start, short of the command, that is taken
+back. Its outcome decides the exit code, so 0 means that a start here works.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from imds_shim import capabilities
+from imds_shim import config as configuration
+from imds_shim.answer import NoAnswerError
+from imds_shim.deadline import Deadline
+from imds_shim.endpoints import IMDS_ADDRESSES, IMDS_PORT, IPV4, IPV6, shown
+from imds_shim.errors import ConfigError, PrivilegeError, ShimError
+from imds_shim.hiding import hidden_by
+from imds_shim.log import Log
+from imds_shim.startup import Start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from imds_shim.config import ShimConfig
+    from imds_shim.rule import IPAddress
+    from imds_shim.search import Network
+    from imds_shim.startup import Kernel
+
+_PATIENCE_SECONDS = 5.0
+_USES = {
+    "NET_ADMIN": "to set the rule or the route",
+    "NET_RAW": "to use the legacy nat table; nf_tables does without",
+    "SETPCAP": "to take NET_ADMIN from a command that stays root",
+    "SETUID": "for MOCK_USER",
+    "SETGID": "for MOCK_USER",
+}
+
+
+class Body(NamedTuple):
+    """What is examined: parts of the world that tests replace."""
+
+    network: Network
+    kernel: Kernel
+    try_backend: Callable[[str], None]
+    describe_route: Callable[[IPAddress], str]
+    plan: Callable[[ShimConfig], Sequence[str]]
+    sets: capabilities.CapabilitySets
+
+
+def examine(environ: Sequence[bytes], body: Body, tell: Callable[[str], None]) -> int:
+    """Tell what was found, line by line; returns the exit code that a start would end with, 0 if it would work."""
+    return _Examination(environ, body, tell).run()
+
+
+class _Examination:
+    def __init__(self, environ: Sequence[bytes], body: Body, tell: Callable[[str], None]) -> None:
+        self._variables = configuration.variables(environ)
+        self._environ, self._body, self._tell = environ, body, tell
+        self._cap_add: list[str] = []
+        self._environment: dict[str, str] = {}
+
+    def run(self) -> int:
+        config, problems = configuration.read("doctor", (), self._environ)
+        self._settings(config, problems)
+        self._capabilities()
+        self._backends(config)
+        for version in (IPV4, IPV6) if config.ipv6 else (IPV4,):
+            self._endpoint(IMDS_ADDRESSES[version])
+        code = ConfigError.exit_code if problems else 0
+        if config.hostname:
+            self._mock(config)
+        for outcome in (self._command(config), self._rehearsal(config) if not problems else 0):
+            code = code or outcome
+        for hiding in hidden_by(self._variables):
+            self._say("warn", hiding.what)
+            self._environment |= hiding.environment
+        self._compose()
+        self._tell("a start would work here" if code == 0 else f"a start would fail here with exit code {code}")
+        return code
+
+    def _say(self, mark: str, sentence: str) -> None:
+        self._tell(f"{mark:<5} {sentence}")
+
+    def _settings(self, config: ShimConfig, problems: Sequence[str]) -> None:
+        for problem in problems:
+            self._say("fail", problem)
+        if config.hostname:
+            self._say("ok", f"the mock is expected at {config.hostname}, port {config.port}")
+        else:
+            self._environment["MOCK_HOSTNAME"] = "mock_metadata"
+        for sentence in configuration.warnings(self._environ):
+            self._say("warn", sentence)
+
+    def _capabilities(self) -> None:
+        sets = self._body.sets
+        for name, use in _USES.items():
+            missing = bool(sets.missing(name))
+            self._say("warn" if missing else "ok", f"{name} is {'missing' if missing else 'there'} ({use})")
+        if sets.missing("NET_ADMIN") and os.geteuid() != 0:
+            self._say("warn", f"the container starts as user {os.geteuid()}, who has no capabilities")
+
+    def _backends(self, config: ShimConfig) -> None:
+        for name in ("legacy", "nft") if config.backend == "auto" else (config.backend,):
+            try:
+                self._body.try_backend(name)
+            except ShimError as error:
+                self._say("warn", f"NAT back end {name}: {error}")
+            else:
+                self._say("ok", f"NAT back end {name} works")
+
+    def _endpoint(self, endpoint: IPAddress) -> None:
+        where = shown(endpoint)
+        self._say("ok", f"packets to {endpoint}: {self._body.describe_route(endpoint)}")
+        try:
+            answer = self._body.network.who_answers(endpoint, IMDS_PORT, Deadline(_PATIENCE_SECONDS))
+        except NoAnswerError as error:
+            self._say("ok", f"at present {where} {error}")
+        else:
+            self._say("ok" if answer.kind == "mock" else "warn", f"at present {where} is answered by {answer.said}")
+
+    def _mock(self, config: ShimConfig) -> None:
+        network = self._body.network
+        try:
+            addresses = network.resolve(config.hostname, Deadline(_PATIENCE_SECONDS), ipv6=config.ipv6)
+        except ShimError as error:
+            self._say("fail", f"{config.hostname} has no address: {error}")
+            return
+        self._say("ok", f"{config.hostname} is {', '.join(map(str, addresses))}")
+        for address in addresses:
+            where = shown(address, config.port)
+            try:
+                answer = network.who_answers(address, config.port, Deadline(_PATIENCE_SECONDS))
+            except NoAnswerError as error:
+                self._say("fail", f"{where} {error}")
+            else:
+                self._say("fail" if answer.kind == "other" else "ok", f"{where} is answered by {answer.said}")
+
+    def _command(self, config: ShimConfig) -> int:
+        try:
+            warnings = self._body.plan(config)
+        except ShimError as error:
+            return self._failed("the command", error)
+        for sentence in warnings:
+            self._say("warn", sentence)
+        self._say("ok", f"the command would run as {config.user or f'user {os.geteuid()}'}")
+        return 0
+
+    def _rehearsal(self, config: ShimConfig) -> int:
+        """Go through a whole start, and take it back."""
+        lines = Log("info", lambda line: self._say("ok", line.decode().removeprefix("imds-shim: ").rstrip("\n")))
+        try:
+            with contextlib.ExitStack() as undo:
+                deadline = Deadline(min(_PATIENCE_SECONDS, config.timeout_seconds))
+                Start(config, self._body.network, self._body.kernel, undo, lines).run(deadline)
+        except ShimError as error:
+            return self._failed("rehearsal of a start", error)
+        self._say("ok", "rehearsal of a start succeeded, and was taken back")
+        return 0
+
+    def _failed(self, what: str, error: ShimError) -> int:
+        self._say("fail", f"{what}: {error}")
+        if isinstance(error, PrivilegeError):
+            lacking = [name for name in self._body.sets.missing(*_USES) if name in str(error)]
+            self._cap_add += [name for name in lacking if name not in self._cap_add]
+        return error.exit_code
+
+    def _compose(self) -> None:
+        user = os.geteuid()
+        if self._cap_add and user != 0:
+            self._environment["MOCK_USER"] = str(user)
+            self._tell(f"take this out of the service in the compose file:\n    user: {user}")
+        if not (self._cap_add or self._environment):
+            return
+        self._tell("add this to the service in the compose file:")
+        if self._cap_add:
+            self._tell(f"    cap_add: [{', '.join(self._cap_add)}]")
+        if self._environment:
+            self._tell("    environment:")
+            for name, value in self._environment.items():
+                self._tell(f'      {name}: "{value}"')

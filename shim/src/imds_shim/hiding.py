@@ -1,0 +1,79 @@
+"""What makes an SDK pass the mock by although 169.254.169.254 leads to it.
+
+Sources: the credential provider chains of the AWS SDKs and the AWS CLI (environment, shared files, container endpoint,
+and the IMDS last), and their settings for the IMDS itself, in the "AWS SDKs and Tools Reference Guide".
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from imds_shim.endpoints import IMDS_ADDRESSES, IPV4
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_BEFORE_THE_IMDS = (
+    ("AWS_ACCESS_KEY_ID", "credentials come from the environment"),
+    ("AWS_WEB_IDENTITY_TOKEN_FILE", "credentials come from a web identity"),
+    ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "credentials come from a container endpoint"),
+    ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "credentials come from a container endpoint"),
+)
+_PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+
+
+class Hiding(NamedTuple):
+    """One thing that hides the mock, and the environment lines of a compose file that cure it."""
+
+    what: str
+    environment: Mapping[str, str] = {}
+
+
+def hidden_by(variables: Mapping[str, str]) -> Iterator[Hiding]:
+    """Say what in this environment, and in the home folder that it names, hides the mock from an SDK."""
+    for name, what in _BEFORE_THE_IMDS:
+        if variables.get(name):
+            yield Hiding(f"{name} is set, so {what} and SDKs do not ask for them at 169.254.169.254")
+    if variables.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
+        yield Hiding(
+            "AWS_EC2_METADATA_DISABLED is true, so SDKs do not ask at all", {"AWS_EC2_METADATA_DISABLED": "false"}
+        )
+    endpoint = variables.get("AWS_EC2_METADATA_SERVICE_ENDPOINT")
+    if endpoint:
+        yield Hiding(f"AWS_EC2_METADATA_SERVICE_ENDPOINT is {endpoint}, so newer SDKs ask there instead")
+    yield from _shared_files(variables)
+    yield from _proxy(variables)
+
+
+def _shared_files(variables: Mapping[str, str]) -> Iterator[Hiding]:
+    home = variables.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - HOME of the command, not of this process
+    for name, default in (("AWS_SHARED_CREDENTIALS_FILE", "credentials"), ("AWS_CONFIG_FILE", "config")):
+        path = variables.get(name) or f"{home}/.aws/{default}"
+        if os.path.isfile(path):  # noqa: PTH113 - as above
+            yield Hiding(f"{path} exists, and what it holds goes before 169.254.169.254")
+
+
+def _proxy(variables: Mapping[str, str]) -> Iterator[Hiding]:
+    proxy = next((name for name in _PROXIES if variables.get(name)), None)
+    if proxy is None:
+        return
+    spared = [variables[name] for name in ("no_proxy", "NO_PROXY") if variables.get(name)]
+    if not spared or not all(_spares_the_imds(text) for text in spared):
+        lists = {
+            name: ",".join(filter(None, [variables.get(name), "169.254.169.254"])) for name in ("no_proxy", "NO_PROXY")
+        }
+        yield Hiding(f"{proxy} is set and NO_PROXY does not name 169.254.169.254, so the proxy is asked instead", lists)
+
+
+def _spares_the_imds(no_proxy: str) -> bool:
+    for entry in no_proxy.replace(",", " ").split():
+        if entry == "*":
+            return True
+        try:
+            if IMDS_ADDRESSES[IPV4] in ipaddress.ip_network(entry.removesuffix(":80"), strict=False):
+                return True
+        except ValueError:
+            continue
+    return False
