@@ -126,6 +126,11 @@ def lead(destination: IPAddress, mock: IPAddress, *, on_link: bool = False) -> L
     return Lead(destination, to_mock.link, ours)
 
 
+def is_ours(destination: IPAddress) -> bool:
+    """Whether a route of ours leads to `destination`."""
+    return any(route.destination == destination for route in _ours())
+
+
 def remove() -> int:
     """Take away every route of ours; returns how many there were."""
     routes = _ours()
