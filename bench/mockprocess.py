@@ -39,9 +39,10 @@ class MockProcess:
             stderr=subprocess.PIPE,
             text=True,
         )
-        while not self._answers():
-            if self._process.poll() is not None:
-                raise RuntimeError(f"imds-mock ended: {self.close()}")
+        # Waiting for its line costs the processor nothing, which asking again and again would.
+        line = self._process.stderr.readline() if self._process.stderr else ""
+        if b" 200 " not in self.exchange(f"GET {LEAF} HTTP/1.1\r\n\r\n")[:16]:
+            raise RuntimeError(f"imds-mock does not answer: {line}{self.close()}")
         self.seconds_to_first_answer = time.perf_counter() - began
 
     def rss_mib(self) -> float:
@@ -69,11 +70,6 @@ class MockProcess:
         self._process.terminate()
         _, errors = self._process.communicate(timeout=20)
         return errors
-
-    def _answers(self) -> bool:
-        with contextlib.suppress(OSError):
-            return b" 200 " in self.exchange(f"GET {LEAF} HTTP/1.1\r\n\r\n")[:16]
-        return False
 
 
 @contextlib.contextmanager

@@ -66,7 +66,7 @@ class Journal:
         self.entries.append((caller, request, response))
 
 
-@dataclass
+@dataclass(repr=False)
 class RunningMock:
     """A data plane that runs in a thread of its own."""
 
@@ -98,7 +98,7 @@ class RunningMock:
 
 
 @contextlib.contextmanager
-def running_mock(  # noqa: PLR0913 - each is a knob that some test turns
+def running_mock(
     options: MetadataOptions | None = None,
     *,
     leaves: Mapping[str, Leaf] = LEAVES,
