@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from imds_mock.aemm.compatibility import Compatibility, Emulation
 from imds_mock.aemm.settings import Settings, load, save
-from imds_mock.aemm.watching import Reloader, mark, watch
+from imds_mock.aemm.watching import Reloader
+from imds_mock.file_changes import mark, watch
 from imds_mock.serving import serve as run_server
 
 if TYPE_CHECKING:
