@@ -2,16 +2,18 @@
 ARG BASE=debian:trixie-slim
 
 FROM ${BASE} AS build
+# What builds our package comes from Debian, so that all of what pip brings is named by a hash.
 # hadolint ignore=DL3008
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends python3 python3-venv \
+ && apt-get install --yes --no-install-recommends python3 python3-hatchling python3-pip python3-venv \
  && python3 -m venv /opt/imds-mock
 # The dependencies change seldom: a layer of their own.
 COPY mock/requirements.lock /src/mock/
 RUN /opt/imds-mock/bin/pip install --no-cache-dir --no-compile --require-hashes -r /src/mock/requirements.lock
 COPY VERSION LICENSE /src/
 COPY mock /src/mock
-RUN /opt/imds-mock/bin/pip install --no-cache-dir --no-compile --no-deps /src/mock \
+RUN pip wheel --no-build-isolation --no-deps --wheel-dir /src/wheels /src/mock \
+ && /opt/imds-mock/bin/pip install --no-cache-dir --no-compile --no-index --no-deps /src/wheels/*.whl \
  && /opt/imds-mock/bin/pip uninstall --yes pip \
  && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/imds-mock/lib
 

@@ -33,6 +33,19 @@ _MACHINE_CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 CA_VARIABLES = {"PIP_CERT": _CA_BUNDLE}
 
 
+# What makes a Debian a "slim" one, and what Docker's own images tell apt: nothing of use twice stays in a layer.
+_SLIM = (
+    *("path-exclude=/usr/share/man/*", "path-exclude=/usr/share/info/*"),
+    *("path-exclude=/usr/share/locale/*", "path-include=/usr/share/locale/locale.alias"),
+    *("path-exclude=/usr/share/doc/*", "path-include=/usr/share/doc/*/copyright"),
+)
+_APT_OPTIONS = (
+    *('Dir::Cache::pkgcache ""', 'Dir::Cache::srcpkgcache ""', 'Acquire::Languages "none"'),
+    *('Acquire::GzipIndexes "true"', 'Binary::apt::APT::Keep-Downloaded-Packages "false"'),
+    'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb"; }',
+)
+
+
 class InstallError(Exception):
     """Something is missing and cannot be installed; the text says what."""
 
@@ -118,7 +131,8 @@ def bootstrap(suite: str, archive: Path) -> None:
     """
     unfinished = archive.with_suffix(".partial.tar")
     hooks = [f"--customize-hook=upload {_MACHINE_CA_BUNDLE} {_CA_BUNDLE}"] if _MACHINE_CA_BUNDLE.exists() else []
-    command = ["mmdebstrap", "--variant=minbase", *hooks, suite, str(unfinished), mirror()]
+    options = [*(f"--dpkgopt={option}" for option in _SLIM), *(f"--aptopt={option}" for option in _APT_OPTIONS), *hooks]
+    command = ["mmdebstrap", "--variant=minbase", *options, suite, str(unfinished), mirror()]
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         unfinished.unlink(missing_ok=True)
