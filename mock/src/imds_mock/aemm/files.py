@@ -1,52 +1,21 @@
-"""AEMM's config file: found, read in JSON, YAML or TOML, turned into dotted keys, and written back as JSON.
-
-Scalars of YAML stay as they are written (only null is a value of its own): `0123` is no octal number here, nor is
-`10:20` one to base 60.
-"""
+"""AEMM's config file: found, read in JSON, YAML or TOML, turned into dotted keys, and written back as JSON."""
 
 from __future__ import annotations
 
 import json
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-import yaml
 
 from imds_mock.aemm.errors import ConfigFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 _DEFAULT_STEM: Final = "aemm-config"
+_FORMATS: Final = ("json", "toml", "yaml", "yml")
 _OTHER_FORMATS: Final = ("properties", "props", "prop", "hcl", "tfvars", "dotenv", "env", "ini")
 SAVED: Final = Path(".ec2-metadata-mock", ".aemm-config-used.json")
 """Where the settings in force are written, below the home directory."""
-
-
-_RESOLVED: Final = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads every scalar but null and merge keys as text."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag in _RESOLVED]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def _read_yaml(text: str) -> Any:
-    return yaml.load(text, _Loader)  # noqa: S506 - it is a SafeLoader
-
-
-_FORMATS: Final[dict[str, Callable[[str], Any]]] = {
-    "json": json.loads,
-    "toml": tomllib.loads,
-    "yaml": _read_yaml,
-    "yml": _read_yaml,
-}
 
 
 def default_file(home: str | None) -> Path | None:
@@ -77,17 +46,16 @@ def read(path: Path) -> dict[str, Any]:
         ConfigFileError: It cannot be read, is of another kind, or is not well formed.
     """
     extension = path.suffix.removeprefix(".").lower()
-    parse = _FORMATS.get(extension)
-    if parse is None:
+    if extension not in _FORMATS:
         raise ConfigFileError(f"config file {path}: {path.suffix or 'no extension'} is not supported; "
                               "write it as .json, .yaml, .yml or .toml")  # fmt: skip
     try:
-        document = parse(path.read_text("utf-8-sig"))
+        document = _parse(extension, path.read_text("utf-8-sig"))
         settings = dict(_flatten(document or {}, ""))
     except OSError as error:
         raise ConfigFileError(f"config file {path}: {error.strerror or error}") from error
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise ConfigFileError(f"config file {path}: {_one_line(error)}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigFileError(f"config file {path}: {' '.join(str(error).split())}") from error
     return settings
 
 
@@ -112,6 +80,18 @@ def write(path: Path, settings: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
 
 
+def _parse(extension: str, text: str) -> Any:
+    if extension == "json":
+        return json.loads(text)
+    if extension == "toml":
+        import tomllib  # noqa: PLC0415 - the start has to be quick, and few files are TOML
+
+        return tomllib.loads(text)
+    from imds_mock.aemm import plain_yaml  # noqa: PLC0415 - as above
+
+    return plain_yaml.loads(text)
+
+
 def _flatten(section: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     if not isinstance(section, dict):
         raise ValueError("expected an object with settings at its top")  # noqa: TRY004 - the file is wrong
@@ -121,10 +101,3 @@ def _flatten(section: Any, prefix: str) -> Iterator[tuple[str, Any]]:
             yield from _flatten(value, f"{key}.")
         else:
             yield key, value
-
-
-def _one_line(error: Exception) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem or error.context}"
-    return " ".join(str(error).split())

@@ -64,7 +64,7 @@ def run(argv: Sequence[str], environ: Mapping[str, str], reason: str) -> int:
 
         serve(arguments, environ, load({}, environ, None), reason)
     except MockError as error:
-        sys.stderr.write(f"{_COMMAND}: {error}\n")
+        sys.stderr.write(f"imds-mock: {error}\n")
         return error.exit_code
     return 0
 

@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from imds_mock.aemm.compatibility import Compatibility, Emulation
+from imds_mock.aemm.reloading import Reloader
 from imds_mock.aemm.settings import Settings, load, save
-from imds_mock.aemm.watching import Reloader
 from imds_mock.file_changes import mark, watch
 from imds_mock.serving import serve as run_server
 
