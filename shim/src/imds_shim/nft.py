@@ -61,10 +61,13 @@ class NftTable:
             PrivilegeError: NET_ADMIN is missing.
             KernelRefusedError: the kernel has no nf_tables NAT, or libnftables is not installed.
         """
+        # Asked without libnftables first: it ends the whole process where the kernel has no nfnetlink, and without the
+        # capability it writes to standard error past the buffer that it was given.
+        _table_exists(4)
         self._run(_batch(4, [], [DnatRule(ip_address("192.0.2.1"), 80, ip_address("192.0.2.2"), 80)]), dry=True)
 
     def ours(self) -> Sequence[DnatRule]:
-        """Our rules of both families; none where this kernel has no nf_tables."""
+        """Our rules of both families."""
         return [rule for version in FAMILIES for rule, _ in self._listed(version)]
 
     def replace(self, remove: Sequence[DnatRule], add: Sequence[DnatRule]) -> None:
@@ -169,9 +172,11 @@ def _table_exists(version: int) -> bool:
         with Netlink(NETLINK_NETFILTER) as kernel:
             kernel.ask(NFT_MSG_GETTABLE, _NFGENMSG.pack(family, 0, 0) + name)
     except OSError as error:
+        if error.errno == errno.ENOENT:
+            return False
         if error.errno == errno.EPERM:
             raise _explained(str(error.strerror)) from error
-        return False
+        raise KernelRefusedError(f"this kernel has no nf_tables ({error.strerror}).") from error
     return True
 
 

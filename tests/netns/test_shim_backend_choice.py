@@ -1,0 +1,119 @@
+"""Which back end is chosen where one of them is missing, on the real kernel, and what is said where none is left.
+
+What a kernel lacks is taken away by a seccomp filter (see tests/kernel_without.py), capabilities by setpriv: real root.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shimlab import MOCK, ROOT, SHIM, ShimLab, environment
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+WITHOUT_NET_RAW = ("setpriv", "--bounding-set", "-net_raw")
+WITHOUT_BOTH = ("setpriv", "--bounding-set", "-net_raw,-net_admin")
+# Another user namespace than the one that the network belongs to: all capabilities, and none of use.
+ELSEWHERE = ("unshare", "--user", "--map-root-user")
+
+
+def kernel_without(what: str) -> tuple[str, ...]:
+    return (sys.executable, str(ROOT / "tests/kernel_without.py"), what)
+
+
+@pytest.fixture
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShimLab]:
+    assert os.geteuid() == 0, "a seccomp filter and a bounding set need real root"
+    with ShimLab(tmp_path_factory.mktemp("lab")) as made:
+        made.serve()
+        yield made
+
+
+def start(lab: ShimLab, wrapper: tuple[str, ...], **settings: str) -> subprocess.CompletedProcess[str]:
+    command = [*wrapper, str(SHIM), "curl", "-sS", "--max-time", "5", "http://169.254.169.254/"]
+    return lab.app.run(command, env=environment(**settings), check=False)
+
+
+def where(lab: ShimLab) -> list[str]:
+    """In which back ends our rule is."""
+    found = {"legacy": lab.tool("iptables-legacy-save"), "nft": lab.tool("nft", "list", "ruleset")}
+    return [name for name, text in found.items() if f"{MOCK}:80" in text and "imds-shim" in text]
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "backend", "chosen"),
+    [
+        ((), "auto", "legacy"),
+        ((), "legacy", "legacy"),
+        ((), "nft", "nft"),
+        (WITHOUT_NET_RAW, "auto", "nft"),
+        (WITHOUT_NET_RAW, "nft", "nft"),
+        (kernel_without("legacy"), "auto", "nft"),
+        (kernel_without("nft"), "auto", "legacy"),
+        (kernel_without("nft"), "legacy", "legacy"),
+    ],
+)
+def test_what_works_is_used(lab: ShimLab, wrapper: tuple[str, ...], backend: str, chosen: str) -> None:
+    done = start(lab, wrapper, MOCK_BACKEND=backend)
+    assert (done.returncode, done.stdout) == (0, "first"), done.stderr
+    assert where(lab) == [chosen]
+    assert start(lab, wrapper, MOCK_BACKEND=backend).returncode == 0
+    assert where(lab) == [chosen]
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "backend", "code", "says"),
+    [
+        (WITHOUT_NET_RAW, "legacy", 77, ["the legacy nat table needs NET_RAW", "cap_add: [NET_RAW]"]),
+        (WITHOUT_BOTH, "auto", 77, ["redirecting needs NET_ADMIN", "cap_add: [NET_ADMIN]"]),
+        (WITHOUT_BOTH, "nft", 77, ["nf_tables needs NET_ADMIN", "cap_add: [NET_ADMIN]"]),
+        (kernel_without("legacy"), "legacy", 71, ["this kernel has no legacy nat table for IPv4"]),
+        (kernel_without("nft"), "nft", 71, ["this kernel has no nf_tables"]),
+        (
+            kernel_without("legacy,nft"),
+            "auto",
+            71,
+            ["neither back end", "legacy: this kernel has no", "nft: this kernel has no nf_tables"],
+        ),
+        ((*kernel_without("legacy"), *WITHOUT_BOTH), "auto", 77, ["redirecting needs NET_ADMIN"]),
+        ((*kernel_without("nft"), *WITHOUT_NET_RAW), "auto", 77, ["neither back end", "needs NET_RAW", "nft: "]),
+        (ELSEWHERE, "nft", 77, ["another user namespace"]),
+        (ELSEWHERE, "legacy", 77, ["another user namespace"]),
+    ],
+)
+def test_where_nothing_works_one_line_says_why(
+    lab: ShimLab, wrapper: tuple[str, ...], backend: str, code: int, says: list[str]
+) -> None:
+    done = start(lab, wrapper, MOCK_BACKEND=backend)
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("imds-shim: ")
+    for words in says:
+        assert words in line
+    assert where(lab) == []
+
+
+def test_no_trial_is_left_behind(lab: ShimLab) -> None:
+    start(lab, ())
+    saved = lab.tool("iptables-legacy-save", "-t", "nat")
+    assert [line.split()[0] for line in saved.splitlines() if line.startswith(":")] == [
+        ":PREROUTING",
+        ":INPUT",
+        ":OUTPUT",
+        ":POSTROUTING",
+    ]
+    assert saved.count("-A ") == 1
+
+
+def test_a_trial_of_a_shim_that_was_killed_is_cleared_away(lab: ShimLab) -> None:
+    lab.tool("iptables-legacy", "-t", "nat", "-N", "imds-shim-trial")
+    lab.tool("iptables-legacy", "-t", "nat", "-A", "imds-shim-trial", "-j", "RETURN")
+    assert start(lab, ()).returncode == 0
+    assert "imds-shim-trial" not in lab.tool("iptables-legacy-save")
