@@ -1,0 +1,272 @@
+"""Settings and command line: what is accepted, and that every bad setting is named at once with what it should be."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imds_shim.config import SETTINGS, ShimConfig, load, manual, read, warnings
+from imds_shim.errors import ConfigError, UsageError
+
+HOST = b"MOCK_HOSTNAME=mock_metadata"
+
+
+def config(*entries: str) -> ShimConfig:
+    """A start of `true` with these entries ahead of a good host name; of two with one name the first counts."""
+    return load([b"true"], [*(entry.encode() for entry in entries), HOST])
+
+
+def complaint(*entries: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        config(*entries)
+    return str(caught.value)
+
+
+def test_defaults() -> None:
+    assert config() == ShimConfig(
+        action="start",
+        command=(b"true",),
+        hostname="mock_metadata",
+        port=80,
+        timeout_seconds=60.0,
+        log_level="info",
+        backend="auto",
+        route="auto",
+        ipv6=False,
+        follow=False,
+        user=None,
+        keep_caps=False,
+        drop_caps=frozenset(),
+        no_new_privs=False,
+    )
+
+
+def test_every_setting_is_a_field_and_the_other_way_round() -> None:
+    assert {setting.field for setting in SETTINGS} | {"action", "command"} == set(ShimConfig._fields)
+
+
+@pytest.mark.parametrize("setting", [setting for setting in SETTINGS if setting.field != "hostname"])
+def test_an_empty_setting_is_an_unset_one(setting: object) -> None:
+    """Compose makes an empty value of `${VARIABLE:-}`."""
+    assert config(f"{getattr(setting, 'variable')}=") == config()  # noqa: B009 - parametrize hands on objects
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("mock_metadata", "mock_metadata"),
+        ("mock.example.com", "mock.example.com"),
+        ("mock.example.com.", "mock.example.com."),
+        ("_a-1", "_a-1"),
+        ("4u", "4u"),
+        ("10.0.0.2", "10.0.0.2"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("fd00::2", "fd00::2"),
+        ("FD00:0::2", "fd00::2"),
+        ("[fd00::2]", "fd00::2"),
+        ("::ffff:10.0.0.2", "10.0.0.2"),
+        (" mock \n", "mock"),
+        ("a" * 63, "a" * 63),
+    ],
+)
+def test_hosts_that_are_accepted(text: str, host: str) -> None:
+    assert config(f"MOCK_HOSTNAME={text}").hostname == host
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("mock:8080", "put the port into MOCK_PORT: MOCK_HOSTNAME=mock MOCK_PORT=8080"),
+        ("10.0.0.2:80", "MOCK_HOSTNAME=10.0.0.2 MOCK_PORT=80"),
+        ("[fd00::2]:80", "MOCK_HOSTNAME=fd00::2 MOCK_PORT=80"),
+        ("http://mock", "without scheme"),
+        ("http://mock:80/latest", "without scheme"),
+        ("mock/latest", "neither a host name nor an IP address"),
+        ("a b", "neither a host name nor an IP address"),
+        ("a..b", "neither a host name nor an IP address"),
+        ("-a", "neither a host name nor an IP address"),
+        ("bücher", "neither a host name nor an IP address"),
+        ("a" * 64, "neither a host name nor an IP address"),
+        (".".join(["a" * 50] * 6), "neither a host name nor an IP address"),
+        ("[mock]", "neither a host name nor an IP address"),
+        ("10.0.0.256", "looks like an IPv4 address and is none"),
+        ("10.1", "looks like an IPv4 address and is none"),
+        ("0.0.0.0", "an address that no server can have"),  # noqa: S104 - it must not be accepted
+        ("::", "an address that no server can have"),
+        ("224.0.0.1", "an address that no server can have"),
+        ("255.255.255.255", "an address that no server can have"),
+        ("fe80::1%eth0", "link-local"),
+        ("fe80::1", "link-local"),
+    ],
+)
+def test_hosts_that_are_not(text: str, words: str) -> None:
+    message = complaint(f"MOCK_HOSTNAME={text}")
+    assert message.startswith("MOCK_HOSTNAME is ")
+    assert words in message
+
+
+@pytest.mark.parametrize("entries", [[], [b"MOCK_HOSTNAME="], [b"MOCK_HOSTNAME=  "], [b"MOCK_HOSTNAME"]])
+def test_no_host_at_all(entries: list[bytes]) -> None:
+    with pytest.raises(ConfigError, match="MOCK_HOSTNAME must be set to the name or address of the mock"):
+        load([b"true"], entries)
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "-1", "+80", "80.0", "8 0", "http", "٨٠", "1_0", "0x50", "9" * 5000])
+def test_bad_ports(text: str) -> None:
+    message = complaint(f"MOCK_PORT={text}")
+    assert message.startswith("MOCK_PORT is ")
+    assert message.endswith("it must be a port number from 1 to 65535")
+
+
+@given(st.integers(1, 65535))
+def test_good_ports(port: int) -> None:
+    assert config(f"MOCK_PORT={port}").port == port
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "inf", "nan", "1e3", "1_0", "60s", "86401", ".", "1.2.3", "٦", "9" * 5000])
+def test_bad_timeouts(text: str) -> None:
+    assert "it must be a number of seconds greater than 0 and at most 86400" in complaint(
+        f"MOCK_TIMEOUT_SECONDS={text}"
+    )
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("1", 1), ("0.5", 0.5), (".5", 0.5), ("86400", 86400), ("007", 7)])
+def test_good_timeouts(text: str, seconds: float) -> None:
+    assert config(f"MOCK_TIMEOUT_SECONDS={text}").timeout_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [
+        ("MOCK_LOG_LEVEL", "debug, info, warning, error"),
+        ("MOCK_BACKEND", "auto, legacy, nft"),
+        ("MOCK_ROUTE", "auto, nat, route, none"),
+    ],
+)
+def test_a_wrong_word_is_answered_with_the_right_ones(variable: str, words: str) -> None:
+    assert complaint(f"{variable}=wrong") == f"{variable} is 'wrong'; it must be one of {words}"
+    for word in words.split(", "):
+        assert word in config(f"{variable}={word.upper()}")
+
+
+@pytest.mark.parametrize("variable", ["MOCK_IPV6", "MOCK_FOLLOW", "MOCK_KEEP_CAPS", "MOCK_NO_NEW_PRIVS"])
+def test_switches(variable: str) -> None:
+    field = {setting.variable: setting.field for setting in SETTINGS}[variable]
+    for text in ("1", "true", "Yes", "on"):
+        assert getattr(config(f"{variable}={text}"), field) is True
+    for text in ("0", "false", "No", "off", ""):
+        assert getattr(config(f"{variable}={text}"), field) is False
+    assert complaint(f"{variable}=2") == f"{variable} is '2'; it must be 1 or 0"
+
+
+def test_capabilities_with_and_without_their_prefix() -> None:
+    assert config("MOCK_DROP_CAPS=net_raw, CAP_CHOWN MKNOD").drop_caps == {"NET_RAW", "CHOWN", "MKNOD"}
+    assert "MOCK_DROP_CAPS names NET_ROW, which is no Linux capability" in complaint("MOCK_DROP_CAPS=NET_ROW")
+
+
+@pytest.mark.parametrize("text", ["app", "1000", "1000:1000", "app:staff"])
+def test_users(text: str) -> None:
+    assert config(f"MOCK_USER={text}").user == text
+
+
+@pytest.mark.parametrize("text", [":", "app:", ":1000", "a:b:c", "a b"])
+def test_bad_users(text: str) -> None:
+    assert "it must be a name or uid, with an optional group" in complaint(f"MOCK_USER={text}")
+
+
+def test_all_bad_settings_are_named_at_once() -> None:
+    message = complaint("MOCK_HOSTNAME=a:1", "MOCK_PORT=x", "MOCK_TIMEOUT_SECONDS=x", "MOCK_IPV6=x", "MOCK_BACKEND=x")
+    for variable in ("MOCK_HOSTNAME", "MOCK_PORT", "MOCK_TIMEOUT_SECONDS", "MOCK_IPV6", "MOCK_BACKEND"):
+        assert f"{variable} is " in message
+
+
+def test_of_two_entries_with_one_name_the_first_counts() -> None:
+    assert config("MOCK_PORT=1", "MOCK_PORT=2").port == 1
+
+
+def test_an_unknown_setting_is_no_error_but_the_nearest_is_named() -> None:
+    environ = [b"MOCK_HOST=x", b"MOCK_TIMEOUT=3", b"MOCK_PORT=80", b"MOCKERY=1", b"PATH=/bin"]
+    assert warnings(environ) == [
+        "MOCK_HOST is not a setting of the shim; did you mean MOCK_HOSTNAME?",
+        "MOCK_TIMEOUT is not a setting of the shim; did you mean MOCK_TIMEOUT_SECONDS?",
+    ]
+    assert warnings([b"MOCK_APPLICATION_SWITCHBOARD=1"]) == [
+        "MOCK_APPLICATION_SWITCHBOARD is not a setting of the shim"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("argv", "action", "command"),
+    [
+        ([b"true"], "start", (b"true",)),
+        ([b"--", b"true"], "start", (b"true",)),
+        ([b"--", b"--", b"x"], "start", (b"--", b"x")),
+        ([b"--", b"--init"], "start", (b"--init",)),
+        ([b"sh", b"-c", b"exit 7"], "start", (b"sh", b"-c", b"exit 7")),
+        ([b"a b", b"*", b"", b"\xff\xfe", b"--help"], "start", (b"a b", b"*", b"", b"\xff\xfe", b"--help")),
+        ([b""], "start", (b"",)),
+        ([b"--init"], "init", ()),
+        ([b"--init", b"--"], "init", ()),
+        ([b"--remove"], "remove", ()),
+        ([b"--doctor"], "doctor", ()),
+        ([b"--version"], "version", ()),
+        ([b"--help", b"whatever"], "help", ()),
+        ([b"-h"], "help", ()),
+    ],
+)
+def test_command_lines(argv: list[bytes], action: str, command: tuple[bytes, ...]) -> None:
+    loaded = load(argv, [HOST])
+    assert (loaded.action, loaded.command) == (action, command)
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ([], "no command given"),
+        ([b"--"], "no command given"),
+        ([b"--wait", b"true"], "unknown option --wait"),
+        ([b"-x"], "unknown option -x"),
+        ([b"--\xff"], r"unknown option --\xff"),
+        ([b"--init", b"true"], "--init takes no command"),
+        ([b"--doctor", b"--", b"true"], "--doctor takes no command"),
+    ],
+)
+def test_a_wrong_command_line_is_answered_with_usage(argv: list[bytes], words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load(argv, [HOST])
+    assert words in str(caught.value)
+    assert "usage: imds-shim [" in str(caught.value)
+
+
+@pytest.mark.parametrize("action", [b"--remove", b"--version", b"--help"])
+def test_what_needs_no_mock_needs_no_host(action: bytes) -> None:
+    assert load([action], []).hostname == ""
+
+
+def test_the_manual_names_every_setting_and_its_default() -> None:
+    text = manual()
+    for setting in SETTINGS:
+        assert f"{setting.variable} " in text
+        assert not setting.default or f"({setting.default})" in text
+
+
+@given(st.lists(st.binary(max_size=40)), st.lists(st.binary(max_size=10), min_size=1))
+def test_no_bytes_make_it_fail_otherwise(environ: list[bytes], command: list[bytes]) -> None:
+    """Environment and arguments may hold any bytes; they end in a value or in a sentence."""
+    read("start", tuple(command), environ)
+    for setting in SETTINGS:
+        for entry in environ:
+            read("start", (), [setting.variable.encode() + b"=" + entry])
+    warnings(environ)
+
+
+@given(st.ip_addresses())
+def test_every_address_is_accepted_as_it_is_or_refused_with_a_reason(address: ipaddress.IPv4Address) -> None:
+    got, problems = read("start", (), [f"MOCK_HOSTNAME={address}".encode()])
+    if problems:
+        assert "MOCK_HOSTNAME is " in problems[0]
+    else:
+        assert ipaddress.ip_address(got.hostname) in (address, getattr(address, "ipv4_mapped", None))

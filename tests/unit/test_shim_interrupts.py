@@ -1,0 +1,137 @@
+"""SIGTERM and SIGINT while the shim works, in processes of the test's own."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from httpservers import LittleHttpServer
+from nameservers import LittleNameServer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PREAMBLE = """
+import os, signal, sys
+from imds_shim.errors import Interrupted
+from imds_shim.interrupts import Interrupts
+interrupts = Interrupts()
+interrupts.install()
+"""
+
+
+def run(program: str, *, before: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", before + PREAMBLE + program], capture_output=True, text=True, check=False, timeout=30
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_what_is_under_way(number: signal.Signals) -> None:
+    done = run(f"""
+try:
+    os.kill(os.getpid(), {int(number)})
+    signal.pause()
+except Interrupted as interrupt:
+    print(interrupt.exit_code)
+""")
+    assert done.stdout == f"{128 + number}\n"
+
+
+def test_no_library_mistakes_it_for_a_failure_of_its_own() -> None:
+    done = run("""
+try:
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()
+    except Exception:
+        print("swallowed")
+except Interrupted:
+    print("through")
+""")
+    assert done.stdout == "through\n"
+
+
+def test_deferred_it_waits_for_the_end_of_the_step() -> None:
+    done = run("""
+try:
+    with interrupts.deferred():
+        os.kill(os.getpid(), signal.SIGTERM)
+        print("step done")
+    print("not reached")
+except Interrupted as interrupt:
+    print(interrupt.exit_code)
+""")
+    assert done.stdout == "step done\n143\n"
+
+
+def test_a_second_signal_does_not_disturb_the_taking_back() -> None:
+    done = run("""
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+    signal.pause()
+except Interrupted:
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGINT)
+    print("taken back")
+""")
+    assert done.stdout == "taken back\n"
+
+
+def test_what_was_ignored_from_the_start_stays_ignored() -> None:
+    done = run(
+        """
+os.kill(os.getpid(), signal.SIGINT)
+print("went on")
+""",
+        before="import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)",
+    )
+    assert done.stdout == "went on\n"
+
+
+WAITING = """
+import sys
+from imds_shim import cli
+from imds_shim.kernel import RealNetwork
+from imds_shim.resolve import Resolver
+folder, port, *environ = sys.argv[1:]
+cli.RealNetwork = lambda: RealNetwork(Resolver(folder + "/hosts", folder + "/resolv.conf", int(port)))
+sys.exit(cli.run([b"true"], [entry.encode() for entry in environ]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("where", ["dns", "http"])
+def test_the_shim_ends_at_once_in_the_middle_of_a_wait(number: signal.Signals, where: str, tmp_path: Path) -> None:
+    asked = threading.Event()
+
+    def hang(_request: object) -> None:
+        asked.set()
+
+    def hold_back(_query: object) -> tuple[bytes, ...]:
+        asked.set()
+        return ()
+
+    with LittleNameServer({}) as names, LittleHttpServer(hang) as mock:
+        names.silent = True
+        names.before_udp = hold_back
+        (tmp_path / "hosts").write_text("127.0.0.1 mock\n" if where == "http" else "")
+        (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.1\n")
+        with subprocess.Popen(
+            [sys.executable, "-c", WAITING, tmp_path, str(names.port), "MOCK_HOSTNAME=mock", f"MOCK_PORT={mock.port}"],
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stderr is not None
+            assert asked.wait(20)
+            began = time.monotonic()
+            process.send_signal(number)
+            assert process.wait(10) == 128 + number
+            assert time.monotonic() - began < 0.3  # the limit is 0.1 s on an idle machine
+            assert process.stderr.read() == f"imds-shim: ended by signal {int(number)} before the command was started\n"
