@@ -15,6 +15,23 @@ from imds_mock.facts import InstanceSettings
 
 Switch = Literal["enabled", "disabled"]
 
+SECRET_KEYS: Final = (
+    ("control", "token"),
+    ("credentials", "seed"),
+    ("credentials", "secret_access_key"),
+    ("credentials", "session_token"),
+)
+"""Keys whose values are never shown."""
+
+
+class _WithSecrets(Struct, frozen=True, forbid_unknown_fields=True):
+    """A section whose secrets do not show when it is printed, in a traceback say."""
+
+    def __repr__(self) -> str:
+        secrets = {key for _, key in SECRET_KEYS}
+        shown = (f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name not in secrets)
+        return f"{type(self).__name__}({', '.join(shown)})"
+
 
 class MetadataOptions(Struct, frozen=True, forbid_unknown_fields=True):
     """How the metadata service answers."""
@@ -74,7 +91,7 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     max_body_bytes: Annotated[shapes.Index, Meta(description="Body, which nothing reads; beyond it 413.")] = 65536
 
 
-class ControlSettings(Struct, frozen=True, forbid_unknown_fields=True):
+class ControlSettings(_WithSecrets, frozen=True, forbid_unknown_fields=True):
     """The control plane, which drives a running mock."""
 
     enabled: Annotated[bool, Meta(description="Whether there is one.")] = True
@@ -97,7 +114,7 @@ class ControlSettings(Struct, frozen=True, forbid_unknown_fields=True):
     watch: Annotated[bool, Meta(description="Whether a change of the configuration file is taken over at once.")] = True
 
 
-class CredentialSettings(Struct, frozen=True, forbid_unknown_fields=True):
+class CredentialSettings(_WithSecrets, frozen=True, forbid_unknown_fields=True):
     """The role's credentials."""
 
     source: Annotated[Literal["generated", "static"], Meta(description="Where they come from.")] = "generated"
@@ -144,12 +161,3 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     metadata: Annotated[
         dict[str, Any], Meta(description="Leaves and subtrees to set, add or (null) remove, by path.")
     ] = field(default_factory=dict)
-
-
-SECRET_KEYS: Final = (
-    ("control", "token"),
-    ("credentials", "seed"),
-    ("credentials", "secret_access_key"),
-    ("credentials", "session_token"),
-)
-"""Keys whose values are never shown."""
