@@ -44,7 +44,7 @@ def faults(*armed: AnyFault, random: Callable[[], float] = lambda: 0.5) -> Fault
     return made
 
 
-def ask(  # noqa: PLR0913 - each test says only what it is about
+def ask(
     armed: Faults,
     path: str = "/latest/meta-data/instance-id",
     *,

@@ -16,7 +16,7 @@ FOUND = answers.content(b"i-1", "text/plain", 0.0)
 WITH_TOKEN = {TOKEN_HEADER: SECRET}
 
 
-def record(  # noqa: PLR0913 - each test says only what it is about
+def record(
     journal: Journal,
     path: str = "/latest/meta-data/instance-id",
     response: Response = FOUND,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from imds_mock.config_errors import ConfigError, KeyPath, SettingError, dotted, find_fault, nearest, unknown_key
-from imds_mock.config_sources import FILE_VARIABLE, Source, key_types, merge, read_environment, read_file, read_named
+from imds_mock.config_sources import Source, file_of, key_types, merge, read_environment, read_file, read_named
 from imds_mock.facts import InstanceSettings, Interface, PublicKey
 from imds_mock.leaves import check
 from imds_mock.settings import Config, CredentialSettings, MetadataOptions, ServerSettings, SigningSettings
@@ -50,8 +50,7 @@ def load(argv_overrides: Mapping[str, object], environ: Mapping[str, str], file:
     Raises:
         ConfigError: One line with the place, the key and what was expected.
     """
-    if file is None and environ.get(FILE_VARIABLE):
-        file = Path(environ[FILE_VARIABLE])
+    file = file_of(environ, file)
     sources = [read_file(file)] if file is not None else []
     sources.append(read_environment(environ))
     named: dict[KeyPath, tuple[str, object]] = {}
@@ -114,10 +113,9 @@ def _error(sources: Sequence[Source], path: KeyPath, sentence: str) -> ConfigErr
 
 
 def _unknown(key: str) -> str:
-    like = nearest(key, map(dotted, key_types())) or nearest(
-        key.rpartition(".")[2], [str(path[-1]) for path in key_types()]
-    )
-    return f"{_COMMAND_LINE}: {key}: is no setting" + (f"; did you mean {like}?" if like else "")
+    known = {dotted(path): dotted(path) for path in key_types()} | {str(path[-1]): dotted(path) for path in key_types()}
+    like = nearest(key, known)
+    return f"{_COMMAND_LINE}: {key}: is no setting" + (f"; did you mean {known[like]}?" if like else "")
 
 
 def _embed_user_data(document: dict[str, Any], folder: Path) -> None:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args, get_origin
 
 import msgspec
@@ -19,7 +20,6 @@ from imds_mock.settings import Config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 PREFIX: Final = "IMDS_MOCK_"
 FILE_VARIABLE: Final = "IMDS_MOCK_CONFIG"
@@ -36,6 +36,9 @@ RESERVED: Final = {FILE_VARIABLE, CONTROL_URL_VARIABLE}
 _OF_SERVICES: Final = re.compile(r"IMDS_MOCK_(SERVICE_(HOST|PORT\w*)|PORT_\d+_\w+|NAME|ENV_\w+)")
 _OF_SERVICE_PORT: Final = re.compile(r"(tcp|udp|sctp)://.*")
 _NULL: Final = "null"
+_TEXT: Final = "tag:yaml.org,2002:str"
+_NOTHING: Final = "tag:yaml.org,2002:null"
+_MERGE: Final = "tag:yaml.org,2002:merge"
 
 
 class Source(NamedTuple):
@@ -66,6 +69,17 @@ class Source(NamedTuple):
                     return self.name if depth and depth == len(path) - 1 else None
             return self.name
         return None
+
+
+def file_of(environ: Mapping[str, str], file: Path | None) -> Path | None:
+    """The configuration file: the one given, or the one that `IMDS_MOCK_CONFIG` names.
+
+    Args:
+        environ: Environment variables.
+        file: What was given.
+    """
+    named = environ.get(FILE_VARIABLE)
+    return Path(named) if file is None and named else file
 
 
 def read_file(path: Path) -> Source:
@@ -239,15 +253,17 @@ def _text_loader() -> Any:
         """A safe loader that leaves scalars as they are written and refuses a key that stands twice."""
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - overrides
-            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            seen = set()
             for key, _ in node.value:
-                if isinstance(key, yaml.ScalarNode) and key.tag.endswith(":str") and keys.count(key.value) > 1:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"the key {key.value!r} stands twice in one mapping", key.start_mark
-                    )
+                if isinstance(key, yaml.ScalarNode) and key.tag in {_TEXT, _NOTHING}:
+                    key.tag = _TEXT  # a key that reads `null` is a name like others
+                    if key.value in seen:
+                        problem = f"the key {key.value!r} stands twice in one mapping"
+                        raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                    seen.add(key.value)
             return super().construct_mapping(node, deep)
 
-    kept = {"tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"}
+    kept = {_NOTHING, _MERGE}
     TextLoader.yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag in kept]
         for first, resolvers in base.yaml_implicit_resolvers.items()

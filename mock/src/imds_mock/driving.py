@@ -48,7 +48,10 @@ class Driven:
         self.questions = Questions(self.journal, self.callers.is_target)
         self.figures = RequestFigures()
         self.journal.batch_observers = (self.figures.count, self.callers.notice)
-        self.observers: tuple[Observer, ...] = (self.journal.record,) if config.control.enabled else ()
+        self.reloads = {"applied": 0, "refused": 0}
+        """How often the configuration was read anew, by what became of it."""
+        self._is_driven = config.control.enabled
+        self.observers: tuple[Observer, ...] = (self.journal.record,) if self._is_driven else ()
         """What has to be told of each answer."""
 
     def respond_with(self, service: Service) -> Callable[[Request, str, float], Response]:
@@ -58,6 +61,8 @@ class Driven:
             service: Decides about requests.
         """
         faults, respond = self.faults, service.respond
+        if not (self._is_driven or faults.armed):
+            return respond
 
         def respond_with_faults(request: Request, caller: str, now: float) -> Response:
             response = respond(request, caller, now)
@@ -72,7 +77,7 @@ class Driven:
     async def keep_targets_known(self) -> None:
         """Look the targets in use up again and again, because containers come and go."""
         while True:
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
             targets = self.state.targets()
             if targets:
                 await self.callers.learn(targets)
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
+    from imds_mock.driving import Driven
     from imds_mock.settings import Config, ServerSettings
     from imds_mock.store import Snapshot
 
@@ -38,13 +39,16 @@ Companion = Callable[[Store], Coroutine[Any, Any, None]]
 """What runs beside the listener, on the same event loop, until the end; an exception from it ends the run."""
 
 
-def serve(config: Config, snapshot: Snapshot, companions: Sequence[Companion] = ()) -> None:
+def serve(
+    config: Config, snapshot: Snapshot, companions: Sequence[Companion] = (), driven: Driven | None = None
+) -> None:
     """Serve until SIGTERM or SIGINT, then finish the answers under way.
 
     Args:
         config: The merged configuration.
         snapshot: What is served first.
         companions: What runs beside it.
+        driven: What changes the answers while they are served; it takes the place of the snapshot.
 
     Raises:
         ListenError: An address cannot be listened on.
@@ -53,11 +57,15 @@ def serve(config: Config, snapshot: Snapshot, companions: Sequence[Companion] = 
     """
     sockets = open_sockets(config.server.hosts, config.server.port)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(config.server, Store(snapshot), sockets, companions))
+        runner.run(_serve(config.server, Store(snapshot), sockets, companions, driven))
 
 
 async def _serve(
-    settings: ServerSettings, store: Store, sockets: Sequence[socket.socket], companions: Sequence[Companion]
+    settings: ServerSettings,
+    store: Store,
+    sockets: Sequence[socket.socket],
+    companions: Sequence[Companion],
+    driven: Driven | None,
 ) -> None:
     loop = asyncio.get_running_loop()
     told_to_stop = asyncio.Event()
@@ -69,10 +77,11 @@ async def _serve(
             told_to_stop.set()
 
     log = _access_log(settings, loop)
-    service = Service(lambda _caller: store.current, Tokens(), secrets.token_hex(8))
+    snapshot_for = driven.state.snapshot_for if driven else lambda _caller: store.current
+    service = Service(snapshot_for, Tokens(), secrets.token_hex(8))
     terms = Terms(
-        service.respond,
-        (log.record,) if log else (),
+        driven.respond_with(service) if driven else service.respond,
+        (*((log.record,) if log else ()), *(driven.observers if driven else ())),
         time.time,
         loop.time,
         limits=Limits(

@@ -78,6 +78,9 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     access_log_file: Annotated[
         str | None, Meta(description="File that the access log is appended to; null: standard error.")
     ] = None
+    watch_config: Annotated[
+        bool, Meta(description="Whether a change of the configuration file is taken over at once.")
+    ] = True
     max_connections: Annotated[
         shapes.Count, Meta(description="Open connections; beyond them the most silent ones are closed.")
     ] = 4096
@@ -111,7 +114,6 @@ class ControlSettings(_WithSecrets, frozen=True, forbid_unknown_fields=True):
         Meta(description="Names that callers may use in `Host`, besides addresses and `localhost`."),
     ] = ()
     journal_entries: Annotated[shapes.Count, Meta(description="Requests that the journal keeps.")] = 10_000
-    watch: Annotated[bool, Meta(description="Whether a change of the configuration file is taken over at once.")] = True
 
 
 class CredentialSettings(_WithSecrets, frozen=True, forbid_unknown_fields=True):

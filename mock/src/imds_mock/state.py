@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from imds_mock.callers import Callers
-    from imds_mock.faults.armed import Faults
+    from imds_mock.events.armed import ArmedEvent
+    from imds_mock.events.scenario import Scenario
+    from imds_mock.faults.armed import ArmedFault, Faults
     from imds_mock.settings import Config
     from imds_mock.store import Snapshot
     from imds_mock.tree import Leaf
@@ -110,6 +112,34 @@ class State:
         """
         views = self._views_of(self._instance, events)
         self._events, self._views = events, views
+
+    def play(self, scenario: Scenario) -> tuple[tuple[ArmedEvent, ...], tuple[ArmedFault, ...]]:
+        """Put all steps of a scenario on the clock, or none.
+
+        Args:
+            scenario: The scenario; it begins now.
+
+        Returns:
+            The events and faults that it has armed.
+
+        Raises:
+            ConflictingPathsError: An event needs a path that the configuration rules out.
+            FieldError: A step cannot be read.
+            TooManyEventsError: There are too many events.
+            TooManyFaultsError: There are too many faults.
+        """
+        now = self.clock()
+        events, faults = scenario.timeline(now)
+        book, before = self._events, self.faults.armed
+        for event in events:
+            book = book.arm(event, now)
+        try:
+            armed = tuple(self.faults.arm(fault, now) for fault in faults)
+            self.schedule(book)
+        except Exception:
+            self.faults.put_back(before)
+            raise
+        return book.events[len(book.events) - len(events) :], armed
 
     def reset(self) -> None:
         """Go back to the configuration at the start, without events and faults."""

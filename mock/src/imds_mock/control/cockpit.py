@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import asyncio
-
     from imds_mock.callers import Callers
     from imds_mock.journal import Journal
     from imds_mock.metrics import RequestFigures
@@ -26,7 +25,7 @@ class Cockpit:
         questions: Answers about it.
         figures: Counts for the metrics.
         version: The program's version.
-        reloads: Outcome (`applied`, `refused`) to how often the configuration file was read again.
+        reloads: Outcome (`applied`, `refused`) to how often the configuration was read again.
         closing: Is set when live streams have to end.
     """
 
@@ -36,10 +35,11 @@ class Cockpit:
     questions: Questions
     figures: RequestFigures
     version: str
-    closing: asyncio.Event
-    reloads: dict[str, int] = field(default_factory=lambda: {"applied": 0, "refused": 0})
+    reloads: dict[str, int]
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def meet(self, target: str | None) -> None:
-        """Find out who goes by a name before it is used as a target."""
-        if target is not None:
-            await self.callers.learn({*self.state.targets(), target})
+    async def meet(self, *targets: str | None) -> None:
+        """Find out who goes by these names before they are used as targets."""
+        named = {target for target in targets if target is not None}
+        if named:
+            await self.callers.learn(self.state.targets() | named)

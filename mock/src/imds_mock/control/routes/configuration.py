@@ -11,14 +11,12 @@ from imds_mock.control.operations import MERGE_PATCH, Operation
 from imds_mock.control.problems import ProblemError
 from imds_mock.control.secrets import masked, unmasked
 from imds_mock.fields import FieldError
+from imds_mock.reloading import FIXED
 from imds_mock.settings import Config, MetadataOptions
 
 if TYPE_CHECKING:
     from imds_mock.control.cockpit import Cockpit
     from imds_mock.control.operations import Call
-
-# What these say was used up when the program started.
-_FIXED = ("server", "control", "signing")
 
 Document = dict[str, Any]
 
@@ -93,7 +91,7 @@ class Configuration:
 
     async def replace(self, call: Call) -> Document:
         """Another configuration; what is left out has its default."""
-        document = {section: document_of(self._state.config)[section] for section in _FIXED} | call.body
+        document = {section: document_of(self._state.config)[section] for section in FIXED} | call.body
         return self._put(document)
 
     async def patch(self, call: Call) -> Document:
@@ -142,7 +140,7 @@ class Configuration:
     def _put(self, document: Document) -> Document:
         current = document_of(self._state.config)
         document = unmasked(document, current)
-        for section in _FIXED:
+        for section in FIXED:
             if document.get(section) != current[section]:
                 raise FieldError(section, "takes effect at the start only; change the file and start again")
         self._state.configure(from_document(document))

@@ -134,25 +134,15 @@ class Events:
 
     async def play(self, call: Call) -> Played:
         """All steps of a scenario, or none."""
+        scenario: Scenario = call.body
         now = self._state.clock()
-        events, faults = call.body.timeline(now)
-        for target in {each.target for each in (*events, *faults)}:
-            await self._cockpit.meet(target)
-        book = self._state.events
-        for event in events:
-            book = book.arm(event, now)
-        armed_before = self._state.faults.armed
-        try:
-            for fault in faults:
-                self._state.faults.arm(fault, now)
-            self._state.schedule(book)
-        except Exception:
-            self._state.faults.put_back(armed_before)
-            raise
+        events, faults = scenario.timeline(now)
+        await self._cockpit.meet(*(each.target for each in (*events, *faults)))
+        armed_events, armed_faults = self._state.play(scenario)
         callers = self._cockpit.callers
         return Played(
-            tuple(shown.event(each, now, callers) for each in book.events[len(book.events) - len(events) :]),
-            tuple(shown.fault(each, now, callers) for each in self._state.faults.armed[len(armed_before) :]),
+            tuple(shown.event(each, now, callers) for each in armed_events),
+            tuple(shown.fault(each, now, callers) for each in armed_faults),
         )
 
     def _take(self, events: EventBook) -> ShownEvent:
