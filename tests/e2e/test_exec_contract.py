@@ -26,7 +26,14 @@ class Runs:
         self.docker = docker
         self.image = image
         self.options = ["--rm", "--network", network, "--cap-add", "NET_ADMIN"]
-        self.options += ["--env", "MOCK_HOSTNAME=mock_metadata", "--hostname", "app"]
+        self.options += [
+            "--env",
+            "MOCK_HOSTNAME=mock_metadata",
+            "--env",
+            "MOCK_TIMEOUT_SECONDS=10",
+            "--hostname",
+            "app",
+        ]
 
     def __call__(
         self, entrypoint: list[str], *command: str, options: tuple[str, ...] = (), input_text: str | None = None

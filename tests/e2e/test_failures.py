@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 STARTED = "the application was started"
 NET_ADMIN = ("--cap-add", "NET_ADMIN")
-FOUND = ("--env", "MOCK_HOSTNAME=mock_metadata")
+FOUND = ("--env", "MOCK_HOSTNAME=mock_metadata", "--env", "MOCK_TIMEOUT_SECONDS=10")
 LOOK = "nft --stateless list ruleset; iptables-legacy-save -t nat | grep -v '^[#:]'; ip route; ip rule"
 
 
