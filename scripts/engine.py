@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 import engine_install
 import engine_network
+from debian_packages import PackageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -77,8 +78,8 @@ def own_engine() -> Iterator[Mapping[str, str]]:
         raise EngineError("A Docker engine can only be brought up as root: run this as root, or start Docker yourself.")
     try:
         plugins = engine_install.install(CACHE)
-    except engine_install.InstallError as error:
-        raise EngineError(str(error)) from error
+    except PackageError as error:
+        raise EngineError(f"{error} Or start Docker yourself.") from error
     with contextlib.ExitStack() as stack:
         stack.enter_context(_only_run_in_this_checkout())
         # A socket's path may have 107 bytes at most, so it does not go below the checkout.

@@ -1,0 +1,106 @@
+"""Debian packages by apt: install them, or unpack those of another release without the system hearing of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class PackageError(Exception):
+    """A package is missing and cannot be had; the text says why."""
+
+
+def apt(words: Sequence[str], folder: Path | None = None) -> None:
+    """Run `apt-get WORDS...`.
+
+    Raises:
+        PackageError: There is no apt here, or it failed.
+    """
+    if shutil.which("apt-get") is None:
+        wanted = " ".join(word for word in words if not word.startswith("-"))
+        raise PackageError(f"There is no apt-get here, which was to do this: {wanted}.")
+    done = subprocess.run(
+        ["apt-get", "--quiet", *words],
+        cwd=folder,
+        env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        said = [line for line in done.stderr.splitlines() if line.startswith("E: ")] or done.stderr.splitlines()[-1:]
+        raise PackageError(f"apt-get {' '.join(w for w in words if not w.startswith('-'))} failed: {' '.join(said)}")
+
+
+def is_known(package: str) -> bool:
+    """Tell whether apt could install a package."""
+    shown = subprocess.run(["apt-cache", "policy", package], capture_output=True, text=True, check=False).stdout
+    return "Candidate:" in shown and "Candidate: (none)" not in shown
+
+
+def mirror() -> str:
+    """Address of the Debian archive that this machine uses.
+
+    Raises:
+        PackageError: apt's sources name none.
+    """
+    address = _listed_mirror()
+    if address is None:
+        # Origin and label are known only after the first update.
+        apt(["update"])
+        address = _listed_mirror()
+    if address is None:
+        raise PackageError("apt knows no Debian archive here; look at its sources.")
+    return address
+
+
+def _listed_mirror() -> str | None:
+    listed = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)", "Created-By: Packages"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    for line in listed.splitlines():
+        origin, label, address = line.split(" ", 2)
+        # Not the security archive, which calls itself Debian-Security.
+        if (origin, label) == ("Debian", "Debian"):
+            return address.rstrip("/")
+    return None
+
+
+def unpack_from_suite(suite: str, packages: Sequence[str], target: Path) -> None:
+    """Unpack packages of a release, with a package index of their own: the system's never hears of it.
+
+    Args:
+        suite: Name of the Debian release.
+        packages: Names of packages; what they depend on is not unpacked.
+        target: Folder to unpack to.
+
+    Raises:
+        PackageError: There is no apt here, or it failed.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        # apt drops to this user for downloads.
+        Path(scratch).chmod(0o755)
+        sources = Path(scratch) / "sources.list"
+        sources.write_text(f"deb {mirror()} {suite} main\n")
+        for folder in ("lists/partial", "archives/partial", "debs"):
+            (Path(scratch) / folder).mkdir(parents=True)
+        options = [
+            *("-o", f"Dir::Etc::SourceList={sources}", "-o", "Dir::Etc::SourceParts=/dev/null"),
+            *("-o", f"Dir::State::Lists={scratch}/lists", "-o", f"Dir::Cache::Archives={scratch}/archives"),
+            *("-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=", "-o", "APT::Sandbox::User=root"),
+        ]
+        apt([*options, "update"])
+        apt([*options, "download", *packages], Path(scratch) / "debs")
+        for package in (Path(scratch) / "debs").glob("*.deb"):
+            subprocess.run(["dpkg-deb", "--extract", package, target], check=True)
