@@ -1,0 +1,210 @@
+"""The whole program with a pretended network and kernel: exit codes, what is printed where, what is taken back."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from fakes import MOCK_ONE, NGINX, FakeClock, FakeKernel, FakeNetwork
+from imds_shim import cli, deadline, errors, handoff
+from imds_shim.errors import CommandNotFoundError, Interrupted, KernelRefusedError, PrivilegeError
+from imds_shim.interrupts import Interrupts
+from imds_shim.privileges import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ENVIRON = [b"MOCK_HOSTNAME=mock", b"PATH=/bin", b"PATH=/other", b"no equals sign", b"\xff=\xfe"]
+V4 = "169.254.169.254:80"
+
+
+class Executed(BaseException):
+    """Stands for the moment from which the process is the command."""
+
+
+class Stage:
+    """The world as `cli` meets it, and what became of it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        clock = FakeClock()
+        self.network = FakeNetwork(clock)
+        self.network.names["mock"] = [ip_address("10.0.0.4")]
+        self.network.servers |= {"10.0.0.4:80": MOCK_ONE, V4: MOCK_ONE}
+        self.kernel = FakeKernel()
+        self.executed: tuple[Sequence[bytes], Sequence[bytes]] | None = None
+        self.failure: BaseException | None = None
+        self.plan_failure: Exception | None = None
+        self.warnings: tuple[str, ...] = ()
+        monkeypatch.setattr(cli, "RealNetwork", lambda: self.network)
+        monkeypatch.setattr(cli, "RealKernel", lambda: self.kernel)
+        monkeypatch.setattr(cli, "Deadline", lambda seconds: deadline.Deadline(seconds, clock))
+        monkeypatch.setattr(Interrupts, "install", lambda _self: None)
+        monkeypatch.setattr(handoff, "hand_off", self._hand_off)
+        monkeypatch.setattr(handoff, "plan", self._plan)
+
+    def _plan(self, **_wanted: object) -> Plan:
+        if self.plan_failure:
+            raise self.plan_failure
+        return Plan(None, 0, 0, 0, 0, no_new_privs=False, warnings=self.warnings)
+
+    def _hand_off(self, command: Sequence[bytes], environ: Sequence[bytes], _planned: Plan) -> NoReturn:
+        if self.failure:
+            raise self.failure
+        self.executed = (command, environ)
+        self.rules_when_executed = len(self.kernel.tables[0].rules)
+        raise Executed
+
+    def run(self, *argv: bytes, environ: Sequence[bytes] = ENVIRON) -> int:
+        return cli.run(argv, environ)
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
+    return Stage(monkeypatch)
+
+
+def test_the_command_and_the_environment_are_handed_on_as_received(stage: Stage) -> None:
+    with pytest.raises(Executed):
+        stage.run(b"--", b"sh", b"-c", b"\xff *", b"")
+    assert stage.executed == ((b"sh", b"-c", b"\xff *", b""), ENVIRON)
+    assert stage.rules_when_executed == 1
+
+
+def test_nothing_is_ever_printed_on_standard_output(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Executed):
+        stage.run(b"true")
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "imds-shim: route 169.254.169.254 leads to 10.0.0.4 now",
+        "imds-shim: 169.254.169.254:80 -> 10.0.0.4:80 (mock)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        (CommandNotFoundError("the command 'x' is not in PATH"), 127),
+        (errors.CommandNotExecutableError("the command 'x' is not executable"), 126),
+        (PrivilegeError("setting the capabilities failed"), 77),
+        (Interrupted(15), 143),
+        (Interrupted(2), 130),
+        (RuntimeError("a defect"), 1),
+    ],
+)
+def test_a_hand_off_that_fails_leaves_nothing(stage: Stage, failure: BaseException, code: int) -> None:
+    stage.failure = failure
+    assert stage.run(b"x") == code
+    assert stage.kernel.tables[0].rules == []
+    assert stage.kernel.leads == []
+
+
+def test_what_cannot_be_given_up_ends_the_start_before_anything_is_touched(stage: Stage) -> None:
+    stage.plan_failure = PrivilegeError("NET_ADMIN cannot be taken from an application that runs as root")
+    assert stage.run(b"x") == 77
+    assert stage.network.asked == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "environ", "code", "words"),
+    [
+        ([], ENVIRON, 64, "no command given"),
+        ([b"--bogus"], ENVIRON, 64, "unknown option --bogus"),
+        ([b"x"], [], 78, "MOCK_HOSTNAME must be set"),
+        ([b"x"], [b"MOCK_HOSTNAME=mock:80"], 78, "MOCK_PORT=80"),
+        ([b"x"], [b"MOCK_HOSTNAME=nobody"], 68, "nobody has no usable address"),
+        ([b"x"], [b"MOCK_HOSTNAME=mock", b"MOCK_PORT=81"], 69, "10.0.0.4:81 refuses the connection"),
+    ],
+)
+def test_a_start_that_cannot_go_on_says_one_sentence(
+    stage: Stage, capfd: pytest.CaptureFixture[str], argv: list[bytes], environ: list[bytes], code: int, words: str
+) -> None:
+    assert stage.run(*argv, environ=environ) == code
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith("imds-shim: ")
+    assert words in err.splitlines()[-1]
+    assert "Traceback" not in err
+    assert stage.kernel.tables[0].history == []
+
+
+@pytest.mark.parametrize(("refusal", "code"), [(PrivilegeError("x"), 77), (KernelRefusedError("x"), 71)])
+def test_a_kernel_that_will_not(stage: Stage, refusal: Exception, code: int) -> None:
+    stage.kernel.refusal = refusal
+    assert stage.run(b"x") == code
+
+
+def test_the_wrong_answer_through_the_rule_is_70(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
+    stage.network.servers[V4] = NGINX
+    assert stage.run(b"x") == 70
+    assert "nginx" in capfd.readouterr().err
+    assert stage.kernel.tables[0].rules == []
+
+
+def test_a_taking_back_that_fails_is_said(
+    stage: Stage, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_records: object) -> None:
+        raise PrivilegeError("NET_ADMIN is gone")
+
+    monkeypatch.setattr("imds_shim.rule.restore", refuse)
+    stage.failure = CommandNotFoundError("the command 'x' is not in PATH")
+    assert stage.run(b"x") == 127
+    assert "warning: what was already set could not be taken back: NET_ADMIN is gone" in capfd.readouterr().err
+
+
+def test_a_defect_is_one_line_and_its_place_only_for_who_asks(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
+    stage.failure = RuntimeError("boom")
+    stage.run(b"x")
+    assert capfd.readouterr().err.splitlines()[-1] == "imds-shim: this is a defect of the shim: RuntimeError: boom"
+    stage.run(b"x", environ=[*ENVIRON, b"MOCK_LOG_LEVEL=debug"])
+    assert "test_shim_cli.py" in capfd.readouterr().err
+
+
+def test_warnings_of_the_plan_and_of_unknown_settings_are_said(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
+    stage.warnings = ("NET_ADMIN stays in the bounding set",)
+    with pytest.raises(Executed):
+        stage.run(b"x", environ=[*ENVIRON, b"MOCK_TIMOUT_SECONDS=3"])
+    err = capfd.readouterr().err
+    assert "warning: NET_ADMIN stays in the bounding set" in err
+    assert "warning: MOCK_TIMOUT_SECONDS is not a setting of the shim; did you mean MOCK_TIMEOUT_SECONDS?" in err
+
+
+def test_a_wrong_setting_may_be_a_misspelt_one(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
+    assert stage.run(b"x", environ=[b"MOCK_HOST=mock"]) == 78
+    assert "did you mean MOCK_HOSTNAME?" in capfd.readouterr().err
+
+
+def test_init_sets_the_rule_and_executes_nothing(stage: Stage) -> None:
+    assert stage.run(b"--init") == 0
+    assert stage.executed is None
+    assert len(stage.kernel.tables[0].rules) == 1
+
+
+def test_the_version_is_the_packages(capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.run([b"--version"], []) == 0
+    with open("VERSION") as file:  # noqa: PTH123 - the shortest way to say it
+        assert capfd.readouterr().out == f"imds-shim {file.read().strip()}\n"
+
+
+def test_help_is_printed_without_any_setting(capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.run([b"--help"], []) == 0
+    assert capfd.readouterr().out.startswith("usage: imds-shim")
+
+
+def test_the_installed_program_answers() -> None:
+    done = subprocess.run([f"{os.path.dirname(sys.executable)}/imds-shim"], capture_output=True, text=True, check=False)  # noqa: PTH120 - beside the interpreter
+    assert done.returncode == 64
+    assert done.stdout == ""
+    assert done.stderr.startswith("imds-shim: no command given")
+
+
+def test_exit_codes_are_all_different_but_for_their_families() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ShimError)]
+    codes = [kind.exit_code for kind in kinds if kind not in (errors.ShimError, errors.CommandError)]
+    assert sorted(codes) == [64, 68, 69, 70, 71, 77, 78, 126, 127]

@@ -1,0 +1,94 @@
+"""Arguments and environment reach the program as the bytes that exec was given, by both of its entries."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imds_shim import boot
+from imds_shim.process import _environ_of_libc, raw_environ
+
+SHOW = """
+import sys
+from imds_shim.process import raw_arguments, raw_environ
+sys.stdout.buffer.write(b"\\0".join([*raw_arguments(), b"--", *raw_environ()]))
+"""
+ODD = [b"B=1", b"A=2", b"A=3", b"no equals sign", b"", b"=", b"\xff\xfe=\xfd", b"LC_ALL=C", b"E= spaces * "]
+
+
+def execve(program: str | Path, argv: list[bytes], environ: list[bytes]) -> bytes:
+    """Run with exactly these entries: Python's own ways would drop duplicates and entries without `=`."""
+    execute = (
+        "import ctypes, sys\n"
+        "*words, = sys.stdin.buffer.read().split(b'\\1')\n"
+        "split = words.index(b'\\2')\n"
+        "argv, environ = words[:split], words[split + 1:]\n"
+        "vector = lambda items: (ctypes.c_char_p * (len(items) + 1))(*items, None)\n"
+        "ctypes.CDLL(None).execve(argv[0], vector(argv), vector(environ))\n"
+    )
+    words = [os.fsencode(program), *argv, b"\2", *environ]
+    done = subprocess.run(
+        [sys.executable, "-c", execute], input=b"\1".join(words), capture_output=True, check=True, env={}
+    )
+    return done.stdout
+
+
+@pytest.mark.parametrize("argument", [b"", b"a b", b"*", b"\xff", "ü".encode(), b"--help"])
+def test_arguments(argument: bytes) -> None:
+    out = execve(sys.executable, [b"-c", SHOW.encode(), argument, b"end"], [b"LC_ALL=C"])
+    assert out.split(b"\0")[:2] == [argument, b"end"]
+
+
+def test_environment_with_duplicates_and_oddities() -> None:
+    """LC_ALL=C makes the interpreter put LC_CTYPE into its own copy (PEP 538), which must not be seen here."""
+    out = execve(sys.executable, [b"-c", SHOW.encode()], ODD)
+    assert out.partition(b"--\0")[2].split(b"\0") == ODD
+
+
+def test_without_proc_the_c_library_is_asked() -> None:
+    assert set(_environ_of_libc()) >= {
+        entry for entry in raw_environ() if entry.partition(b"=")[0] in (b"PATH", b"HOME")
+    }
+    assert raw_environ("/nowhere") == _environ_of_libc()
+
+
+@given(st.lists(st.binary(min_size=1).filter(lambda entry: b"\0" not in entry)))
+def test_the_launchers_mark_comes_off_again(entries: list[bytes]) -> None:
+    assert boot.unmarked([b"=" + entry for entry in entries]) == entries
+
+
+def test_entries_that_were_not_there_when_the_launcher_ran_are_left_out() -> None:
+    assert boot.unmarked([b"=A=1", b"LC_CTYPE=C.UTF-8", b"=plain"]) == [b"A=1", b"plain"]
+
+
+TREE_CLI = """
+import ctypes, sys
+def run(argv, environ):
+    getenv = ctypes.CDLL(None).getenv
+    getenv.restype = ctypes.c_char_p
+    sys.stdout.buffer.write(b"\\0".join([getenv(b"XTABLES_LIBDIR"), *argv, b"--", *environ]))
+    return 0
+"""
+
+
+def test_the_tree_finds_its_modules_by_its_own_place(tmp_path: Path) -> None:
+    """As the launcher starts it: isolated, without site packages, each entry of the environment marked."""
+    package = tmp_path / "tree/lib/site-packages/imds_shim"
+    package.mkdir(parents=True)
+    source = Path(boot.__file__).parent
+    shutil.copy(source / "boot.py", tmp_path / "tree/lib/boot.py")
+    for name in ("__init__.py", "lean.py", "process.py"):
+        shutil.copy(source / name, package / name)
+    (package / "cli.py").write_text(TREE_CLI)
+    start = [b"-I", b"-S", b"-B", b"-X", b"utf8", os.fsencode(tmp_path / "tree/lib/boot.py")]
+    out = execve(sys.executable, [*start, b"a b", b"\xff"], [b"=" + entry for entry in ODD])
+    extensions, *rest = out.split(b"\0")
+    assert extensions == os.fsencode(tmp_path / "tree/lib/xtables")
+    assert rest == [b"a b", b"\xff", b"--", *ODD]
