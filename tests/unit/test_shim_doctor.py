@@ -1,0 +1,192 @@
+"""The doctor's findings, on bodies with one illness each."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fakes import MOCK_ONE, MOCK_TWO, NGINX, FakeKernel, FakeNetwork
+from imds_shim.capabilities import NUMBERS, CapabilitySets
+from imds_shim.doctor import Body, examine
+from imds_shim.errors import KernelRefusedError, PrivilegeError, ShimError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imds_shim.config import ShimConfig
+
+V4 = "169.254.169.254:80"
+EVERYTHING = (1 << len(NUMBERS)) - 1
+
+
+class Patient:
+    """A container in which a start works, until a test makes it ill."""
+
+    def __init__(self) -> None:
+        self.network = FakeNetwork()
+        self.network.names["mock"] = [ip_address("10.0.0.4")]
+        self.network.servers |= {"10.0.0.4:80": MOCK_ONE, V4: MOCK_ONE}
+        self.kernel = FakeKernel()
+        self.sets = CapabilitySets(0, EVERYTHING, EVERYTHING, EVERYTHING, 0)
+        self.backends: dict[str, ShimError] = {}
+        self.plan_failure: ShimError | None = None
+        self.lines: list[str] = []
+
+    def lack(self, *names: str) -> None:
+        mask = EVERYTHING & ~sum(1 << NUMBERS[name] for name in names)
+        self.sets = dataclasses.replace(self.sets, permitted=mask, effective=mask, bounding=mask)
+
+    def _try_backend(self, name: str) -> None:
+        if name in self.backends:
+            raise self.backends[name]
+
+    def _plan(self, _config: ShimConfig) -> Sequence[str]:
+        if self.plan_failure:
+            raise self.plan_failure
+        return ()
+
+    def examined(self, *entries: str) -> int:
+        body = Body(self.network, self.kernel, self._try_backend, lambda _: "on-link", self._plan, self.sets)
+        environ = [b"MOCK_HOSTNAME=mock", b"HOME=/nowhere", *(entry.encode() for entry in entries)]
+        return examine([entry for entry in environ if entry != b"-MOCK_HOSTNAME"], body, self.lines.append)
+
+    def said(self, mark: str) -> list[str]:
+        return [line[6:] for line in self.lines if line.startswith(f"{mark:<5} ")]
+
+
+@pytest.fixture
+def patient() -> Patient:
+    return Patient()
+
+
+def test_a_sound_container(patient: Patient) -> None:
+    assert patient.examined() == 0
+    assert patient.said("fail") == []
+    assert patient.said("warn") == []
+    assert patient.lines[-1] == "a start would work here"
+    for sentence in (
+        "the mock is expected at mock, port 80",
+        "NET_ADMIN is there (to set the rule or the route)",
+        "NAT back end legacy works",
+        "NAT back end nft works",
+        "packets to 169.254.169.254: on-link",
+        "at present 169.254.169.254:80 is answered by imds-mock one",
+        "mock is 10.0.0.4",
+        "10.0.0.4:80 is answered by imds-mock one",
+        "169.254.169.254:80 -> 10.0.0.4:80 (mock)",
+        "rehearsal of a start succeeded, and was taken back",
+    ):
+        assert sentence in patient.said("ok")
+
+
+def test_nothing_of_the_rehearsal_stays(patient: Patient) -> None:
+    patient.examined()
+    assert [len(rules) for rules in patient.kernel.tables[0].history] == [1, 0]
+    assert patient.kernel.leads == []
+
+
+def test_bad_settings_and_the_lines_that_are_missing(patient: Patient) -> None:
+    assert patient.examined("MOCK_PORT=x", "MOCK_TIMEOUT=3") == 78
+    assert any(line.startswith("MOCK_PORT is 'x'") for line in patient.said("fail"))
+    assert "MOCK_TIMEOUT is not a setting of the shim; did you mean MOCK_TIMEOUT_SECONDS?" in patient.said("warn")
+    assert patient.lines[-1] == "a start would fail here with exit code 78"
+
+
+def test_no_host_name_still_examines_the_rest(patient: Patient) -> None:
+    body = Body(patient.network, patient.kernel, lambda _: None, lambda _: "on-link", lambda _: (), patient.sets)
+    assert examine([b"HOME=/nowhere"], body, patient.lines.append) == 78
+    assert "NAT back end legacy works" in patient.said("ok")
+    assert '      MOCK_HOSTNAME: "mock_metadata"' in patient.lines
+
+
+def test_a_missing_capability_and_the_line_to_add(patient: Patient) -> None:
+    patient.lack("NET_ADMIN")
+    refusal = PrivilegeError("redirecting needs NET_ADMIN, missing here: add `cap_add: [NET_ADMIN]`")
+    patient.kernel.refusal = refusal
+    patient.backends = {"legacy": refusal, "nft": refusal}
+    assert patient.examined() == 77
+    assert "NET_ADMIN is missing (to set the rule or the route)" in patient.said("warn")
+    assert (
+        "rehearsal of a start: redirecting needs NET_ADMIN, missing here: add `cap_add: [NET_ADMIN]`"
+        in patient.said("fail")
+    )
+    assert "    cap_add: [NET_ADMIN]" in patient.lines
+
+
+def test_a_user_without_capabilities(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    patient.lack("NET_ADMIN", "NET_RAW")
+    patient.kernel.refusal = PrivilegeError("redirecting needs NET_ADMIN")
+    assert patient.examined() == 77
+    assert "the container starts as user 1000, who has no capabilities" in patient.said("warn")
+    out = "\n".join(patient.lines)
+    assert "take this out of the service in the compose file:\n    user: 1000" in out
+    assert '      MOCK_USER: "1000"' in patient.lines
+
+
+def test_what_the_command_could_not_be_given(patient: Patient) -> None:
+    patient.lack("SETPCAP")
+    patient.plan_failure = PrivilegeError("NET_ADMIN cannot be taken from root without SETPCAP")
+    assert patient.examined() == 77
+    assert "    cap_add: [SETPCAP]" in patient.lines
+
+
+def test_a_back_end_that_does_not_work_is_no_failure_while_another_does(patient: Patient) -> None:
+    patient.backends = {"legacy": KernelRefusedError("this kernel has no legacy nat table")}
+    assert patient.examined() == 0
+    assert "NAT back end legacy: this kernel has no legacy nat table" in patient.said("warn")
+
+
+def test_only_the_back_end_asked_for_is_tried(patient: Patient) -> None:
+    patient.examined("MOCK_BACKEND=nft")
+    assert not any("legacy works" in line for line in patient.said("ok"))
+
+
+def test_a_name_without_address(patient: Patient) -> None:
+    patient.network.names.clear()
+    assert patient.examined("MOCK_TIMEOUT_SECONDS=0.1") == 68
+    assert "mock has no address: name server 10.0.0.53 answers NXDOMAIN for mock" in patient.said("fail")
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "words"),
+    [
+        ("refuses the connection", 69, "10.0.0.4:80 refuses the connection"),
+        (NGINX, 69, "10.0.0.4:80 is answered by 404 Not Found (Server: nginx)"),
+    ],
+)
+def test_a_mock_that_does_not_answer(patient: Patient, answer: object, code: int, words: str) -> None:
+    patient.network.servers["10.0.0.4:80"] = answer  # type: ignore[assignment]
+    assert patient.examined("MOCK_TIMEOUT_SECONDS=0.1") == code
+    assert words in patient.said("fail")
+
+
+@pytest.mark.parametrize(("there", "mark"), [(NGINX, "warn"), (MOCK_TWO, "ok")])
+def test_who_else_answers_at_the_endpoint(patient: Patient, there: object, mark: str) -> None:
+    patient.network.servers[V4] = there  # type: ignore[assignment]
+    assert patient.examined() == 70
+    assert any(line.startswith(f"at present {V4} is answered by ") for line in patient.said(mark))
+
+
+def test_nobody_at_the_endpoint_is_as_it_should_be(patient: Patient) -> None:
+    answers = ["refuses the connection"]
+    patient.network.servers[V4] = lambda: answers.pop() if answers else MOCK_ONE
+    assert patient.examined() == 0
+    assert f"at present {V4} refuses the connection" in patient.said("ok")
+
+
+def test_what_hides_the_mock_is_a_warning(patient: Patient) -> None:
+    assert patient.examined("AWS_ACCESS_KEY_ID=x", "HTTP_PROXY=http://p") == 0
+    assert len(patient.said("warn")) == 2
+    assert '      NO_PROXY: "169.254.169.254"' in patient.lines
+
+
+def test_ipv6_is_examined_when_it_is_wanted(patient: Patient) -> None:
+    patient.network.names["mock"].append(ip_address("fd00::6"))
+    patient.network.servers |= {"fd00::6:80": MOCK_ONE, "fd00:ec2::254:80": MOCK_ONE}
+    assert patient.examined("MOCK_IPV6=1") == 0
+    assert "[fd00:ec2::254]:80 -> [fd00::6]:80 (mock)" in patient.said("ok")

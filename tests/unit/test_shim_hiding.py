@@ -1,0 +1,79 @@
+"""What keeps an SDK from asking the mock, and the lines that cure it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from imds_shim.hiding import hidden_by
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def found(tmp_path: Path, **variables: str) -> list[str]:
+    return [hiding.what for hiding in hidden_by({"HOME": str(tmp_path)} | variables)]
+
+
+def test_nothing_hides_it_in_a_bare_container(tmp_path: Path) -> None:
+    assert found(tmp_path, PATH="/bin", AWS_REGION="eu-west-1", AWS_EC2_METADATA_DISABLED="false") == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    ],
+)
+def test_variables_that_go_before_it(tmp_path: Path, name: str) -> None:
+    (what,) = found(tmp_path, **{name: "something"})
+    assert what.startswith(f"{name} is ")
+    assert found(tmp_path, **{name: ""}) == []
+
+
+def test_the_imds_switched_off(tmp_path: Path) -> None:
+    (hiding,) = hidden_by({"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "TRUE"})
+    assert hiding.environment == {"AWS_EC2_METADATA_DISABLED": "false"}
+
+
+@pytest.mark.parametrize("name", ["credentials", "config"])
+def test_shared_files(tmp_path: Path, name: str) -> None:
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / name).touch()
+    (what,) = found(tmp_path)
+    assert what.startswith(f"{tmp_path}/.aws/{name} exists")
+
+
+def test_shared_files_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "mine").touch()
+    (what,) = found(tmp_path, AWS_SHARED_CREDENTIALS_FILE=str(tmp_path / "mine"))
+    assert what.startswith(f"{tmp_path}/mine exists")
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
+def test_a_proxy_without_exception(tmp_path: Path, name: str) -> None:
+    (hiding,) = hidden_by({"HOME": str(tmp_path), name: "http://proxy:3128", "NO_PROXY": "localhost"})
+    assert hiding.what.startswith(f"{name} is set and NO_PROXY does not name 169.254.169.254")
+    assert hiding.environment == {"no_proxy": "169.254.169.254", "NO_PROXY": "localhost,169.254.169.254"}
+
+
+@pytest.mark.parametrize(
+    "exception", ["169.254.169.254", "a, 169.254.169.254:80", "*", "169.254.0.0/16", "a 169.254.169.254"]
+)
+def test_a_proxy_with_one(tmp_path: Path, exception: str) -> None:
+    assert found(tmp_path, http_proxy="http://proxy:3128", no_proxy=exception) == []
+
+
+@pytest.mark.parametrize("exception", ["169.254.169.25", "169.254.170.2", "example.com", "10.0.0.0/8", ""])
+def test_a_proxy_with_another_one(tmp_path: Path, exception: str) -> None:
+    assert len(found(tmp_path, http_proxy="http://proxy:3128", no_proxy=exception)) == 1
+
+
+def test_both_spellings_must_spare_it(tmp_path: Path) -> None:
+    """Clients differ in which of the two they read."""
+    assert len(found(tmp_path, http_proxy="http://p", no_proxy="169.254.169.254", NO_PROXY="localhost")) == 1

@@ -1,0 +1,165 @@
+"""What a start loads: nothing that it does not use, because that is most of what it costs.
+
+Run in an interpreter of its own, as the relocatable tree runs it: isolated, without site packages, entered by `boot`.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+import imds_shim
+from httpservers import LittleHttpServer, as_mock
+from nameservers import LittleNameServer
+
+# Enters as boot does, with a pretended kernel, and a mock and a name server on loopback; prints what was loaded.
+START = """
+import contextlib, json, sys
+sys.path[:0] = json.loads(sys.argv[1])
+from imds_shim import lean
+if sys.argv[2] == "lean":
+    lean.load("dataclasses")
+from imds_shim import cli, handoff, kernel, resolve
+host, folder, dns_port, mock_port = sys.argv[3:7]
+
+class Table:
+    name = "pretended"
+    rules = ()
+    def ours(self):
+        return self.rules
+    def replace(self, remove, add):
+        self.rules = add
+
+class Kernel(kernel.RealKernel):
+    def open_tables(self, backend):
+        self.tables = self.tables or [Table()]
+        return self.tables
+    def stays_near(self, destination):
+        return False
+    def lead(self, destination, mock, undo, *, on_link):
+        return None
+
+class Network(kernel.RealNetwork):
+    def who_answers(self, address, port, deadline):
+        if str(address) == "169.254.169.254":
+            address, port = type(address)("127.0.0.1"), int(mock_port)
+        return super().who_answers(address, port, deadline)
+
+def hand_off(command, environ, planned):
+    print(json.dumps(sorted(name for name, module in sys.modules.items() if module is not None)))
+    raise SystemExit
+
+cli.RealKernel = Kernel
+resolver = resolve.Resolver(folder + "/hosts", folder + "/resolv.conf", int(dns_port))
+cli.RealNetwork = lambda: Network(resolver)
+handoff.hand_off = hand_off
+cli.run([b"true"], [b"MOCK_HOSTNAME=" + host.encode(), b"MOCK_PORT=" + mock_port.encode()])
+"""
+PATHS = [str(Path(imds_shim.__file__).parents[1]), str(Path(httpx.__file__).parents[1])]
+
+NEVER = {
+    "asyncio",
+    "dns.asyncresolver",
+    "dns.query",
+    "dns.resolver",
+    "difflib",
+    "email.message",
+    "http.client",
+    "http.cookiejar",
+    "httpcore",
+    "importlib.metadata",
+    "inspect",
+    "iptc",
+    "logging",
+    "rich",
+    "ssl",
+    "subprocess",
+    "tenacity",
+    "traceback",
+    "urllib.request",
+}
+
+
+def loaded_by_a_start(host: str, folder: Path, how: str = "lean") -> set[str]:
+    (folder / "hosts").write_text("127.0.0.1 mock_in_hosts\n")
+    (folder / "resolv.conf").write_text("nameserver 127.0.0.1\n")
+    with LittleHttpServer(as_mock) as mock, LittleNameServer({"mock_in_dns.": {"A": ["127.0.0.1"]}}) as names:
+        arguments = [json.dumps(PATHS), how, host, str(folder), str(names.port), str(mock.port)]
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-X", "utf8", "-c", START, *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+    assert "-> 127.0.0.1:" in done.stderr
+    return set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "mock_in_hosts", "mock_in_dns"])
+def test_a_start_at_the_first_try_loads_only_what_it_uses(host: str, tmp_path: Path) -> None:
+    assert loaded_by_a_start(host, tmp_path) & NEVER == set()
+
+
+@pytest.mark.parametrize(("host", "uses_dns"), [("127.0.0.1", False), ("mock_in_hosts", False), ("mock_in_dns", True)])
+def test_dns_is_loaded_when_it_is_asked(host: str, uses_dns: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a table
+    loaded = loaded_by_a_start(host, tmp_path)
+    assert "httpx" in loaded
+    assert ("dns.message" in loaded) is uses_dns
+
+
+def test_it_works_the_same_where_everything_is_loaded_already(tmp_path: Path) -> None:
+    """As in a virtual environment, whose own start may have loaded the real modules."""
+    assert "inspect" in loaded_by_a_start("mock_in_dns", tmp_path, "real")
+
+
+LOAD = """
+import json, sys
+sys.path[:0] = json.loads(sys.argv[1])
+from imds_shim import lean
+{before}
+lean.load("{library}")
+import {library}
+print({what})
+"""
+
+
+def load(library: str, what: str, before: str = "") -> str:
+    program = LOAD.format(library=library, what=what, before=before)
+    command = [sys.executable, "-I", "-S", "-c", program, json.dumps(PATHS)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.parametrize("library", ["httpx", "dns.message", "dataclasses"])
+def test_nothing_that_was_represented_stays_so(library: str) -> None:
+    """Whoever imports one of those modules later gets the real one, which has a specification of how it was loaded."""
+    what = (
+        f"[name for name in lean._UNNEEDED[{library!r}]"
+        " if name in sys.modules and getattr(sys.modules[name], '__spec__', None) is None]"
+    )
+    assert load(library, what) == "[]"
+
+
+@pytest.mark.parametrize(
+    ("library", "missed", "use", "result"),
+    [
+        ("httpx", "email.message", "httpx.Request('GET', 'http://a/').method", "GET"),
+        ("dns.message", "hmac", "dns.message.make_query('a.', 'A').question[0].name", "a."),
+    ],
+)
+def test_a_version_that_needs_more_is_loaded_as_usual(library: str, missed: str, use: str, result: str) -> None:
+    spoil = f"lean._UNNEEDED[{library!r}] = {{{missed!r}: None}}"
+    assert load(library, f"{use}, {missed!r} in sys.modules", spoil) == f"{result} True"
+
+
+def test_dataclasses_are_what_they_always_are() -> None:
+    what = (
+        "(lambda C: (C(1).a, C.__doc__ is not None, C.__match_args__, C(1) == C(1)))"
+        "(dataclasses.make_dataclass('C', ['a', ('b', int, 2)], frozen=True, slots=True))"
+    )
+    assert load("dataclasses", what) == "(1, True, ('a', 'b'), True)"
