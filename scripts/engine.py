@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING
 
 import engine_install
 import engine_network
-from debian_packages import PackageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -78,8 +77,8 @@ def own_engine() -> Iterator[Mapping[str, str]]:
         raise EngineError("A Docker engine can only be brought up as root: run this as root, or start Docker yourself.")
     try:
         plugins = engine_install.install(CACHE)
-    except PackageError as error:
-        raise EngineError(f"{error} Or start Docker yourself.") from error
+    except engine_install.InstallError as error:
+        raise EngineError(str(error)) from error
     with contextlib.ExitStack() as stack:
         stack.enter_context(_only_run_in_this_checkout())
         # A socket's path may have 107 bytes at most, so it does not go below the checkout.
@@ -88,8 +87,8 @@ def own_engine() -> Iterator[Mapping[str, str]]:
         environment = _client_environment(run, plugins)
         stack.enter_context(_daemon(run, space))
         _await_engine(run, environment)
-        _provide_base_image(environment)
-        # Below the cache it would be the next run's problem.
+        provide_debian("trixie", environment)
+        # In the cache they would be the next run's problem.
         stack.callback(_remove_containers, environment)
         yield environment
 
@@ -158,27 +157,34 @@ def _await_engine(run: Path, environment: Mapping[str, str]) -> None:
         time.sleep(0.1)
 
 
-def _provide_base_image(environment: Mapping[str, str]) -> None:
-    if _succeeds(["docker", "image", "inspect", BASE_IMAGE], environment):
-        return
-    if _succeeds(["docker", "pull", "--quiet", BASE_IMAGE], environment):
-        return
-    say(f"{BASE_IMAGE} cannot be pulled: bootstrapping a stand-in from the Debian mirror")
-    bootstrap_image("trixie", BASE_IMAGE, environment)
+def provide_debian(suite: str, environment: Mapping[str, str]) -> str:
+    """Make sure that the slim image of a Debian release is there, and return its name.
 
+    Where it can neither be found nor pulled, a stand-in is bootstrapped from the machine's Debian mirror.
 
-def bootstrap_image(suite: str, tag: str, environment: Mapping[str, str]) -> None:
-    """Make a minimal Debian of one suite from the machine's mirror and import it under a tag."""
+    Raises:
+        EngineError: The mirror does not have that release, or there is no way to bootstrap here.
+    """
+    image = f"debian:{suite}-slim"
+    if _succeeds(["docker", "image", "inspect", image], environment):
+        return image
+    if _succeeds(["docker", "pull", "--quiet", image], environment):
+        return image
     archive = CACHE / f"base-{suite}.tar"
     if not archive.exists():
-        engine_install.bootstrap(suite, archive)
-    changes = [f"ENV {name}={value}" for name, value in engine_install.CA_VARIABLES.items()]
+        say(f"{image} cannot be pulled: bootstrapping a stand-in from the Debian mirror")
+        try:
+            engine_install.bootstrap(suite, archive)
+        except engine_install.InstallError as error:
+            raise EngineError(str(error)) from error
+    changes = ['CMD ["bash"]', *(f"ENV {name}={value}" for name, value in engine_install.CA_VARIABLES.items())]
     subprocess.run(
-        ["docker", "import", *(f"--change={change}" for change in ['CMD ["bash"]', *changes]), str(archive), tag],
+        ["docker", "import", *(f"--change={change}" for change in changes), str(archive), image],
         env=dict(environment),
         check=True,
         stdout=subprocess.DEVNULL,
     )
+    return image
 
 
 def _remove_containers(environment: Mapping[str, str]) -> None:
