@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Renews the three hashed lock files. They name versions and hashes, never a registry.
+# Renews the hashed lock files of both programs, of the development tools and of the clients that the tests run. They name versions and hashes, never a registry.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 uv=${UV:-.venv/bin/uv}
@@ -7,3 +7,6 @@ compile() { "$uv" pip compile --quiet --universal --python-version 3.11 --genera
 compile -o shim/requirements.lock shim/pyproject.toml
 compile -o mock/requirements.lock mock/pyproject.toml
 compile -o requirements-dev.lock --group dev shim/pyproject.toml mock/pyproject.toml
+compile -o tests/clients/requirements.lock tests/clients/requirements.in
+compile --no-deps -o tests/clients/collections.lock tests/clients/collections.in
+.venv/bin/python scripts/client_install.py renew-node-lock

@@ -1,0 +1,199 @@
+"""The program `imds-mock serve`, at the true address in a network namespace, or on a free port of loopback.
+
+It is up when it says so and a probe agrees, and it ends as users end it: on SIGTERM, with exit code 0 and nothing in
+its log but what was asked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from netlab import Namespace
+
+IMDS_MOCK: Final = Path(sys.executable).with_name("imds-mock")
+IPV4: Final = "169.254.169.254"
+IPV6: Final = "fd00:ec2::254"
+START_SECONDS: Final = 30
+PROGRAM_SECONDS: Final = 120
+_ANSWERS: Final = re.compile(r"imds-mock: \S+ answers on (\S+:\d+)")
+_CONTROL_PLANE: Final = "imds-mock: control plane on "
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as the access log has it."""
+
+    method: str
+    path: str
+    status: int
+    version: str
+
+
+class Imds:
+    """A running mock; make it with `running_imds`."""
+
+    def __init__(self, argv: Sequence[str | Path], namespace: Namespace | None, environment: Mapping[str, str]) -> None:
+        self._namespace = namespace
+        self.environment = dict(environment)
+        self.process = subprocess.Popen(
+            self._inside([IMDS_MOCK, "serve", "--access-log", "json", *argv]),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+        )
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        self._complaints: list[str] = []
+        self._marks = itertools.count()
+
+    def _inside(self, argv: Sequence[str | Path]) -> list[str]:
+        return [str(word) for word in argv] if self._namespace is None else self._namespace.command(argv)
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def await_ready(self) -> None:
+        """Wait until it says that it answers, and a probe finds it."""
+        said = []
+        while (line := self._lines.get(timeout=START_SECONDS)) is not None:
+            said.append(line)
+            if answers := _ANSWERS.match(line):
+                self.url = f"http://{answers[1].removesuffix(':80')}"
+                break
+        else:
+            raise AssertionError(f"imds-mock ended before it answered: {''.join(said)}")
+        self.run([IMDS_MOCK, "health", "--url", self.url])
+
+    def run(
+        self, argv: Sequence[str | Path], *, check: bool = True, typed: str = "", **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program where this mock is the metadata service.
+
+        Args:
+            argv: Program and arguments.
+            check: Whether an exit code other than 0 is an error, which shows what the program complained about.
+            typed: Its standard input.
+            variables: Environment variables besides those of `environment`.
+        """
+        done = subprocess.run(
+            self._inside(argv),
+            check=False,
+            input=typed,
+            capture_output=True,
+            text=True,
+            timeout=PROGRAM_SECONDS,
+            env=self.environment | variables,
+        )
+        assert not check or done.returncode == 0, (done.args, done.returncode, done.stdout, done.stderr)
+        return done
+
+    def curl(self, path: str, *options: str, check: bool = True) -> str:
+        """What curl prints for a path of the service."""
+        return self.run(["curl", "--silent", "--show-error", *options, f"{self.url}{path}"], check=check).stdout
+
+    def token(self, ttl_seconds: int = 60) -> str:
+        """A session token, fetched with curl."""
+        return self.curl("/latest/api/token", "-X", "PUT", "-H", f"X-aws-ec2-metadata-token-ttl-seconds: {ttl_seconds}")
+
+    def read(self, path: str) -> str:
+        """A leaf or listing, read with curl and a session token."""
+        return self.curl(path, "--fail", "-H", f"X-aws-ec2-metadata-token: {self.token()}")
+
+    def asked(self) -> list[Asked]:
+        """What was asked since the last call, in order; waits until the log has all of it."""
+        mark = f"/mark-{next(self._marks)}"
+        self.curl(mark)
+        asked: list[Asked] = []
+        while (line := self._lines.get(timeout=START_SECONDS)) is not None:
+            request = self._request(line)
+            if request is None:
+                continue
+            if request.path == mark:
+                return asked
+            asked.append(request)
+        raise AssertionError("imds-mock has ended")
+
+    def _request(self, line: str) -> Asked | None:
+        try:
+            entry = json.loads(line)
+            return Asked(entry["method"], entry["path"], entry["status"], entry["version"])
+        except (ValueError, KeyError):
+            if not line.startswith(_CONTROL_PLANE):
+                self._complaints.append(line)
+            return None
+
+    def stop(self) -> None:
+        """End it as users do; it must have had nothing to complain about."""
+        self.asked()
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(20)
+        self._reader.join()
+        while (line := self._lines.get()) is not None:
+            self._request(line)
+        assert self.process.stdout is not None
+        ended = (code, self.process.stdout.read(), "".join(self._complaints))
+        assert ended == (0, "", ""), ended
+
+    def close(self) -> None:
+        """Let nothing of it remain, however the test went."""
+        self.process.kill()
+        self.process.wait()
+        self._reader.join()
+        for pipe in (self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            pipe.close()
+
+
+@contextlib.contextmanager
+def running_imds(
+    document: Mapping[str, Any], folder: Path, *, namespace: Namespace | None = None, options: Sequence[str] = ()
+) -> Iterator[Imds]:
+    """Run a mock until the block ends.
+
+    Args:
+        document: Its configuration.
+        folder: For its files: configuration, keys, the home of the programs that `run` starts.
+        namespace: Where it listens at the true addresses, which are put there; None: a free port of loopback.
+        options: More arguments of `serve`.
+    """
+    configuration = folder / "imds-mock.json"
+    configuration.write_text(json.dumps(dict(document)))
+    hosts = [IPV4, IPV6] if namespace else ["127.0.0.1"]
+    if namespace:
+        namespace.ip("address", "add", f"{IPV4}/32", "dev", "lo")
+        namespace.ip("address", "add", f"{IPV6}/128", "dev", "lo", "nodad")
+    argv = [
+        *("--config", configuration, "--port", "80" if namespace else "0"),
+        *(word for host in hosts for word in ("--host", host)),
+        *("--set", f"control.socket={folder / 'control.sock'}", "--set", f"signing.key_directory={folder / 'keys'}"),
+    ]
+    # Nothing of the machine's own: a key or a proxy from its environment would hide the mock.
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C.UTF-8"}
+    imds = Imds([*argv, *options], namespace, environment)
+    try:
+        imds.await_ready()
+        yield imds
+        imds.stop()
+    finally:
+        imds.close()
