@@ -69,8 +69,12 @@ class ShimLab:
     def start_shim(self, *arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
         """Start the shim in `app` with pipes; it ends with the lab."""
         settings = {key: str(options.pop(key)) for key in list(options) if key.isupper()}
+        return self.start_in_app([SHIM, *arguments], env=environment(**settings), **options)
+
+    def start_in_app(self, command: Sequence[str | Path], **options: Any) -> subprocess.Popen[str]:
+        """Start a program in `app` with pipes; it ends with the lab."""
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        process = self.app.popen([SHIM, *arguments], env=environment(**settings), **{**pipes, **options})
+        process = self.app.popen(command, **{**pipes, **options})
         self._stack.callback(end, process)
         return process
 

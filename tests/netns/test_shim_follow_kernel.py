@@ -1,0 +1,192 @@
+"""MOCK_FOLLOW=1 on the real kernel: the mock moves while an application runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import pytest
+
+from shimlab import IMDS, MOCK, MOVED, SHIM, ShimLab, environment
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+# Says what its children are, then does what it is told: opens a connection, waits for it to end, asks anew.
+APPLICATION = """
+import os, socket, sys, urllib.request
+try:
+    print("children", os.waitpid(-1, os.WNOHANG), flush=True)
+except ChildProcessError as error:
+    print("children", error.strerror, flush=True)
+kind = socket.AF_INET6 if "mapped" in sys.argv else socket.AF_INET
+for word in map(str.strip, sys.stdin):
+    if word == "open":
+        client = socket.socket(kind)
+        client.settimeout(20)
+        client.connect(("::ffff:169.254.169.254" if "mapped" in sys.argv else "169.254.169.254", 80))
+        client.sendall(b"GET /silence HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+        print("opened", flush=True)
+    if word == "read":
+        try:
+            print("end of file" if client.recv(1) == b"" else "answered", flush=True)
+        except OSError as error:
+            print(type(error).__name__, flush=True)
+    if word == "ask":
+        print(urllib.request.urlopen("http://169.254.169.254/", timeout=1).read().decode(), flush=True)
+"""
+
+
+@pytest.fixture(params=["legacy", "nft"])
+def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ShimLab]:
+    with ShimLab(tmp_path) as made:
+        made.backend = request.param  # type: ignore[attr-defined]  # which one these tests use
+        made.serve(MOCK, "first")
+        yield made
+
+
+def application(lab: ShimLab, *arguments: str, as_pid_1: bool = False) -> subprocess.Popen[str]:
+    """Start it behind the shim; as PID 1 of a PID namespace the follower's lines can be read."""
+    wrapper = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"] if as_pid_1 else []
+    backend = lab.backend  # type: ignore[attr-defined]  # see the fixture
+    command = [*wrapper, str(SHIM), "/usr/bin/python3", "-c", APPLICATION, *arguments]
+    return lab.start_in_app(command, env=environment(MOCK_FOLLOW="1", MOCK_BACKEND=backend))
+
+
+def say(process: subprocess.Popen[str], word: str) -> str:
+    assert process.stdin is not None
+    process.stdin.write(f"{word}\n")
+    process.stdin.flush()
+    return line(process.stdout)
+
+
+def line(pipe: IO[str] | None) -> str:
+    assert pipe is not None
+    return pipe.readline().strip()
+
+
+def move(lab: ShimLab) -> None:
+    """As if the mock's container were replaced without a last word: its address is gone, another one answers."""
+    lab.mock.ip("address", "del", f"{MOCK}/24", "dev", lab.links[1])
+    lab.mock.ip("address", "add", f"{MOVED}/24", "dev", lab.links[1])
+    lab.serve(MOVED, "second")
+    lab.name("mock", MOVED)
+
+
+def follower_of(process: subprocess.Popen[str]) -> int:
+    """Its process id: the one child, which nothing but /proc knows."""
+    (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii").split()
+    return int(child)
+
+
+def until_gone(pid: int) -> None:
+    """Until it has ended; one that nobody has waited for yet counts as ended."""
+    limit = time.monotonic() + 10
+    while time.monotonic() < limit:
+        try:
+            if "State:\tZ" in Path(f"/proc/{pid}/status").read_text(encoding="ascii"):
+                return
+        except (FileNotFoundError, ProcessLookupError):
+            return
+    pytest.fail(f"process {pid} is still there")
+
+
+@pytest.mark.parametrize("arguments", [(), ("mapped",)])
+def test_the_mock_moves_while_the_application_runs(lab: ShimLab, arguments: tuple[str, ...]) -> None:
+    app = application(lab, *arguments, as_pid_1=True)
+    assert line(app.stdout) == "children No child processes"
+    assert say(app, "ask") == "first"
+    assert say(app, "open") == "opened"
+    assert line(app.stderr) == f"imds-shim: {IMDS}:80 -> {MOCK}:80 (mock)"
+    move(lab)
+    moved = time.monotonic()
+    assert line(app.stderr) == f"imds-shim: the mock has moved: {IMDS}:80 -> {MOVED}:80"
+    assert time.monotonic() - moved < 2
+    # The new one is reached at once; the open connection, whose other end is gone without a word, has ended.
+    assert say(app, "ask") == "second"
+    assert say(app, "read") in ("ConnectionAbortedError", "ConnectionResetError", "end of file")
+    assert time.monotonic() - moved < 3
+    rules = lab.tool("iptables-legacy-save") + lab.tool("nft", "list", "ruleset")
+    assert rules.count("DNAT") + rules.count("dnat") == 1
+
+
+def test_the_follower_has_little_and_ends_with_the_application(lab: ShimLab) -> None:
+    app = application(lab)
+    assert line(app.stdout) == "children No child processes"
+    follower = follower_of(app)
+    status = dict(re.findall(r"^(\w+):\t(.*)$", Path(f"/proc/{follower}/status").read_text("ascii"), re.MULTILINE))
+    assert status["Name"] == "imds-shim"
+    only = (1 << 12) | (1 << 13)
+    assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) & only
+    assert int(status["CapPrm"], 16) & ~only == 0
+    assert int(status["CapPrm"], 16) >> 12 & 1
+    # Who reads the application's output must see its end: the follower holds none of its descriptors.
+    folder = Path(f"/proc/{follower}/fd")
+    held = {str(entry.readlink()) for entry in folder.iterdir()}
+    pipes = {str(Path(f"/proc/{app.pid}/fd/{number}").readlink()) for number in range(3)}
+    assert held & pipes == set()
+    # A terminal's and a shell's signals go to groups, and it is in none of the application's.
+    assert os.getpgid(follower) != os.getpgid(app.pid)
+    assert os.getsid(follower) != os.getsid(app.pid)
+    app.kill()
+    app.wait()
+    until_gone(follower)
+
+
+def test_a_command_that_cannot_run_leaves_no_follower(lab: ShimLab) -> None:
+    def all_named() -> set[str]:
+        listed = lab.app.run(["ps", "-e", "-o", "pid=,args="]).stdout.splitlines()
+        return {entry for entry in listed if str(SHIM) in entry and "no-such-command" in entry}
+
+    done = lab.shim("no-such-command", MOCK_FOLLOW="1", MOCK_BACKEND=lab.backend)  # type: ignore[attr-defined]
+    assert done.returncode == 127
+    assert {entry for entry in all_named() if " ps " not in entry} == set()
+    assert "imds-shim" not in lab.tool("iptables-legacy-save") + lab.tool("nft", "list", "ruleset")
+
+
+def test_a_container_ends_with_its_application_in_spite_of_the_follower(lab: ShimLab) -> None:
+    app = application(lab, as_pid_1=True)
+    assert line(app.stdout) == "children No child processes"
+    out, _ = app.communicate("", timeout=10)
+    assert (app.returncode, out) == (0, "")
+
+
+END = """
+import socket, sys
+from ipaddress import ip_address
+from imds_shim import connections
+from imds_shim.netfilter import open_tables
+from imds_shim.rule import DnatRule, ensure
+old, new = (DnatRule(ip_address("169.254.169.254"), 80, ip_address(to), 80) for to in sys.argv[2:4])
+tables = open_tables(sys.argv[1])
+ensure(tables, old)
+client, bystander = (socket.create_connection(where) for where in (("169.254.169.254", 80), (sys.argv[2], 80)))
+sockets = connections.sockets_to(old.destination, 80)
+print(len(sockets))
+ensure(tables, new)
+later = socket.create_connection(("169.254.169.254", 80))
+if sys.argv[4] == "destroy":
+    print(connections.destroy(sockets))
+else:
+    print(connections.forget(old))
+for one in (client, later, bystander):
+    one.settimeout(5)
+    try:
+        one.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+        print(b"".join(iter(lambda: one.recv(4096), b"")).split(b"\\r\\n\\r\\n")[1].decode())
+    except OSError as error:
+        print(type(error).__name__)
+"""
+
+
+@pytest.mark.parametrize(("how", "error"), [("destroy", "ConnectionAbortedError"), ("forget", "ConnectionResetError")])
+def test_either_way_ends_exactly_the_connections_through_the_old_rule(lab: ShimLab, how: str, error: str) -> None:
+    """Each of the two alone, as the kernel may have only one of them built in."""
+    lab.mock.ip("address", "add", f"{MOVED}/24", "dev", lab.links[1])
+    lab.serve(MOVED, "second")
+    printed = lab.python(END, lab.backend, MOCK, MOVED, how)  # type: ignore[attr-defined]
+    assert printed.split() == ["1", "1", error, "second", "first"]
