@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 import engine_install
 import engine_network
+from debian_packages import PackageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -75,12 +76,12 @@ def own_engine() -> Iterator[Mapping[str, str]]:
     """Bring up dockerd in a network namespace of its own, with the base image, and take it all down at the end."""
     if os.geteuid() != 0:
         raise EngineError("A Docker engine can only be brought up as root: run this as root, or start Docker yourself.")
-    try:
-        plugins = engine_install.install(CACHE)
-    except engine_install.InstallError as error:
-        raise EngineError(str(error)) from error
     with contextlib.ExitStack() as stack:
         stack.enter_context(_only_run_in_this_checkout())
+        try:
+            plugins = engine_install.install(CACHE)
+        except PackageError as error:
+            raise EngineError(f"{error} Or start Docker yourself.") from error
         # A socket's path may have 107 bytes at most, so it does not go below the checkout.
         run = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="imds-engine-")))
         space = stack.enter_context(engine_network.namespace())
@@ -96,6 +97,7 @@ def own_engine() -> Iterator[Mapping[str, str]]:
 @contextlib.contextmanager
 def _only_run_in_this_checkout() -> Iterator[None]:
     # The engine's data stays from run to run, and two engines cannot share it.
+    CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -175,7 +177,7 @@ def provide_debian(suite: str, environment: Mapping[str, str]) -> str:
         say(f"{image} cannot be pulled: bootstrapping a stand-in from the Debian mirror")
         try:
             engine_install.bootstrap(suite, archive)
-        except engine_install.InstallError as error:
+        except PackageError as error:
             raise EngineError(str(error)) from error
     changes = ['CMD ["bash"]', *(f"ENV {name}={value}" for name, value in engine_install.CA_VARIABLES.items())]
     subprocess.run(

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from debian_packages import PackageError, apt, is_known, mirror, unpack_from_suite
 
 # The first Debian release with Compose v2 and buildx. Their packages need glibc 2.34 alone, so they run on bookworm.
 PLUGIN_SUITE = "trixie"
@@ -50,22 +46,18 @@ _APT_OPTIONS = (
 )
 
 
-class InstallError(Exception):
-    """Something is missing and cannot be installed; the text says what."""
-
-
 def install(cache: Path) -> Path:
     """Install the engine's programs where they are missing; returns the folder with docker's plugins.
 
     Raises:
-        InstallError: There is no apt here, or it failed.
+        PackageError: There is no apt here, or it failed.
     """
     cache.mkdir(parents=True, exist_ok=True)
     if missing := [packages for program, packages in _PROGRAMS.items() if shutil.which(program) is None]:
-        _apt(["update"])
+        apt(["update"])
         # The client is a package of its own from trixie on.
-        known = {name for packages in missing for name in packages if _is_known(name)}
-        _apt(["install", "--yes", "--no-install-recommends", *sorted(known)])
+        known = {name for packages in missing for name in packages if is_known(name)}
+        apt(["install", "--yes", "--no-install-recommends", *sorted(known)])
     plugins = cache / "cli-plugins"
     if not all((plugins / name).exists() for name in PLUGINS):
         shutil.rmtree(plugins, ignore_errors=True)
@@ -79,10 +71,10 @@ def _find_plugins(cache: Path) -> dict[str, Path]:
     found = _plugins_below(Path("/"))
     if len(found) < len(PLUGINS):
         unpacked = cache / "plugin-packages"
-        _unpack_from_suite(PLUGIN_SUITE, PLUGINS, unpacked)
+        unpack_from_suite(PLUGIN_SUITE, PLUGINS, unpacked)
         found = _plugins_below(unpacked)
     if missing := set(PLUGINS) - set(found):
-        raise InstallError(f"The packages {', '.join(sorted(missing))} of Debian hold no docker plugin.")
+        raise PackageError(f"The packages {', '.join(sorted(missing))} of Debian hold no docker plugin.")
     return found
 
 
@@ -91,50 +83,14 @@ def _plugins_below(root: Path) -> dict[str, Path]:
     return {name: place for name, place in places if place.exists()}
 
 
-def _unpack_from_suite(suite: str, packages: Sequence[str], target: Path) -> None:
-    """Unpack packages of another release, with a package index of their own: the system's never hears of it."""
-    with tempfile.TemporaryDirectory() as scratch:
-        # apt drops to this user for downloads.
-        Path(scratch).chmod(0o755)
-        sources = Path(scratch) / "sources.list"
-        sources.write_text(f"deb {mirror()} {suite} main\n")
-        for folder in ("lists/partial", "archives/partial", "debs"):
-            (Path(scratch) / folder).mkdir(parents=True)
-        options = [
-            *("-o", f"Dir::Etc::SourceList={sources}", "-o", "Dir::Etc::SourceParts=/dev/null"),
-            *("-o", f"Dir::State::Lists={scratch}/lists", "-o", f"Dir::Cache::Archives={scratch}/archives"),
-            *("-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=", "-o", "APT::Sandbox::User=root"),
-        ]
-        _apt([*options, "update"])
-        _apt([*options, "download", *packages], Path(scratch) / "debs")
-        for package in (Path(scratch) / "debs").glob("*.deb"):
-            subprocess.run(["dpkg-deb", "--extract", package, target], check=True)
-
-
-def mirror() -> str:
-    """Address of the Debian archive that this machine uses."""
-    listed = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)", "Created-By: Packages"],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout
-    for line in listed.splitlines():
-        origin, label, address = line.split(" ", 2)
-        # Not the security archive, which calls itself Debian-Security.
-        if (origin, label) == ("Debian", "Debian"):
-            return address.rstrip("/")
-    raise InstallError("apt knows no Debian archive here; run apt-get update and look at its sources.")
-
-
 def bootstrap(suite: str, archive: Path) -> None:
     """Make a minimal Debian of one release as a tar archive; it takes about half a minute.
 
     Raises:
-        InstallError: mmdebstrap failed.
+        PackageError: mmdebstrap failed.
     """
     if shutil.which("mmdebstrap") is None:
-        raise InstallError(f"A {suite} image can neither be pulled nor made here: install mmdebstrap.")
+        raise PackageError(f"A {suite} image can neither be pulled nor made here: install mmdebstrap.")
     unfinished = archive.with_suffix(".partial.tar")
     apt_options = (*_APT_OPTIONS, _EXPIRED_TOO) if suite == COMING_SUITE else _APT_OPTIONS
     options = [f"--dpkgopt={option}" for option in _SLIM] + [f"--aptopt={option}" for option in apt_options]
@@ -144,27 +100,5 @@ def bootstrap(suite: str, archive: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         unfinished.unlink(missing_ok=True)
-        raise InstallError(f"mmdebstrap could not make a {suite} image: {done.stderr.strip().splitlines()[-1]}")
+        raise PackageError(f"mmdebstrap could not make a {suite} image: {done.stderr.strip().splitlines()[-1]}")
     unfinished.rename(archive)
-
-
-def _is_known(package: str) -> bool:
-    shown = subprocess.run(["apt-cache", "policy", package], capture_output=True, text=True, check=False).stdout
-    return "Candidate:" in shown and "Candidate: (none)" not in shown
-
-
-def _apt(words: Sequence[str], folder: Path | None = None) -> None:
-    if shutil.which("apt-get") is None:
-        raise InstallError("There is no Docker engine here, and no apt-get to install one with: start Docker yourself.")
-    done = subprocess.run(
-        ["apt-get", "--quiet", *words],
-        cwd=folder,
-        env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        said = [line for line in done.stderr.splitlines() if line.startswith("E: ")] or done.stderr.splitlines()[-1:]
-        raise InstallError(f"apt-get {' '.join(w for w in words if not w.startswith('-'))} failed: {' '.join(said)}")
