@@ -1,0 +1,55 @@
+"""The tables of docs/shim.md say what the code does."""
+
+from __future__ import annotations
+
+import inspect
+import signal
+from pathlib import Path
+
+from imds_shim import errors, wait
+from imds_shim.config import SETTINGS, command_line
+from imds_shim.hosts import resolver_config
+from imds_shim.settings import LONGEST_TIMEOUT_SECONDS
+
+DOCS = (Path(__file__).parents[2] / "docs/shim.md").read_text()
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The rows of the first table below a heading."""
+    section = DOCS.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_settings() -> None:
+    assert rows("Settings") == [
+        [f"`{setting.variable}`", f"`{setting.default}`" if setting.default else "", setting.meaning]
+        for setting in SETTINGS
+    ]
+
+
+def test_exit_codes() -> None:
+    kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.ShimError)]
+    codes = {kind.exit_code for kind in kinds} - {errors.ShimError.exit_code}
+    signals = {errors.Interrupted(number).exit_code for number in (signal.SIGINT, signal.SIGTERM)}
+    assert [int(row[0]) for row in rows("Exit codes")] == sorted(codes | signals)
+
+
+def test_ways_to_the_mock() -> None:
+    (setting,) = [setting for setting in SETTINGS if setting.variable == "MOCK_ROUTE"]
+    values = [row[0].strip("`") for row in rows("Ways to the mock: `MOCK_ROUTE`")]
+    assert [setting.read(value) for value in values] == values
+    assert ", ".join(values[:-1]) + f" or {values[-1]}" in setting.meaning
+
+
+def test_options() -> None:
+    synopsis = DOCS.partition("```\n")[2].partition("```")[0]
+    options = [word for word in synopsis.split() if word.startswith("--") and word != "--"]
+    assert [command_line([option.encode()])[0] for option in options] == [option[2:] for option in options]
+
+
+def test_numbers() -> None:
+    assert f"at most {LONGEST_TIMEOUT_SECONDS}," in DOCS
+    assert f"from {wait.FIRST_PAUSE_SECONDS} s to {wait.LONGEST_PAUSE_SECONDS} s" in DOCS
+    assert f"every {wait.SILENCE_SECONDS:.0f} s otherwise" in DOCS
+    assert f"`timeout` seconds ({resolver_config('').timeout_seconds})" in DOCS
