@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 COMMANDS: Final = {
     "serve": "answer as an instance's metadata service",
+    "ctl": "drive a running mock: events, faults, state, journal",
     "health": "ask a running mock whether it answers (exit code 0 or 1)",
     "config": "show the merged settings, check a file, print the JSON Schema",
     "certs": "export the certificates that verify the identity document",
+    "completion": "print the completion of bash, zsh or tcsh",
 }
 """Name of the subcommand, which is that of its module in `imds_mock.commands`, to what it does."""
 

@@ -15,6 +15,7 @@ import socket
 from typing import Final
 
 EX_USAGE: Final = 64
+EX_DATAERR: Final = 65
 EX_UNAVAILABLE: Final = 69
 EX_OSERR: Final = 71
 EX_CANTCREAT: Final = 73

@@ -89,8 +89,9 @@ def problem_of(error: Exception) -> Problem | None:
     if isinstance(error, FieldError):
         return _problem(422, str(error), FieldProblem(error.field, error.sentence))
     if isinstance(error, ConfigError | SettingError):
-        fields = () if error.path is None else (FieldProblem(dotted(error.path), str(error)),)
-        return _problem(422, str(error), *fields)
+        sentence = str(error).removeprefix("configuration: ")
+        fields = () if error.path is None else (FieldProblem(dotted(error.path), sentence),)
+        return _problem(422, sentence, *fields)
     if isinstance(error, msgspec.ValidationError):
         return _invalid(str(error))
     if isinstance(error, msgspec.DecodeError | UnicodeDecodeError):

@@ -1,0 +1,35 @@
+"""Print a shell's completion for this program: eval "$(imds-mock completion bash)"."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+_SHELLS = ("bash", "zsh", "tcsh")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("shell", choices=_SHELLS)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print it."""
+    import shtab  # noqa: PLC0415 - only this needs it
+
+    sys.stdout.write(f"{shtab.complete(_everything(), arguments.shell)}\n")
+    return 0
+
+
+def _everything() -> argparse.ArgumentParser:
+    from imds_mock.cli import COMMANDS, Parser  # noqa: PLC0415 - which imports this module
+
+    root = Parser(prog="imds-mock")
+    commands = root.add_subparsers(parser_class=Parser)
+    for name, text in COMMANDS.items():
+        importlib.import_module(f"imds_mock.commands.{name}").add_arguments(commands.add_parser(name, help=text))
+    return root

@@ -1,0 +1,38 @@
+"""Drive a running mock: events, faults, state, journal."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from imds_mock.ctl import events, faults, journal, state
+from imds_mock.ctl.client import Client, default_url
+
+if TYPE_CHECKING:
+    import argparse
+
+_URL_VARIABLE = "IMDS_MOCK_CONTROL_URL"
+_TOKEN_VARIABLE = "IMDS_MOCK_CONTROL_TOKEN"  # noqa: S105 - the name of a variable, not a secret
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    common = type(parser)(add_help=False)
+    common.add_argument(
+        "--url",
+        help=f"unix:/path or http://HOST:PORT of the control plane (default: {_URL_VARIABLE}, else the one found here)",
+    )
+    common.add_argument("--json", action="store_true", help="print JSON")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=type(parser))
+    schedule = events.schedule_options(type(parser))
+    state.add_commands(commands, [common])
+    events.add_commands(commands, [common], schedule)
+    faults.add_commands(commands, [common], schedule)
+    journal.add_commands(commands, [common])
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Call the control plane and print what it says."""
+    url = arguments.url or os.environ.get(_URL_VARIABLE) or default_url(os.environ)
+    client = Client(url, os.environ.get(_TOKEN_VARIABLE))
+    return int(arguments.action_of(client, arguments))

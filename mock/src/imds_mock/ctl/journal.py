@@ -1,0 +1,162 @@
+"""`ctl` for the journal: requests, who saw a notice, and assertions for scripts."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from imds_mock.ctl.output import cell, print_json, print_line, print_table
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from imds_mock.ctl.client import Client
+
+EX_ASSERTION: Final = 1
+
+_COLUMNS: Final = ("time", "caller", "method", "written", "status", "version", "token", "microseconds", "faults")
+_FILTERS: Final = ("path", "caller", "method", "version", "status", "since", "until", "fault")
+_WIDTHS: Final = (24, 24, 6, 56, 6, 7, 9, 12, 0)
+
+
+def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[argparse.ArgumentParser]) -> None:
+    """Declare the commands.
+
+    Args:
+        commands: What they are added to.
+        common: Options that every command has.
+    """
+    requests = commands.add_parser("requests", parents=list(common), help="what was asked")
+    requests.add_argument("--follow", "-f", action="store_true", help="go on with requests as they come")
+    requests.add_argument("--limit", type=int, metavar="N", help="how many of the newest (default: 1000)")
+    requests.add_argument("--clear", action="store_true", help="empty the journal instead")
+    _add_filters(requests)
+    requests.set_defaults(action_of=_requests)
+
+    callers = commands.add_parser("callers", parents=list(common), help="who has asked")
+    callers.set_defaults(action_of=_callers)
+
+    notices = commands.add_parser("notices", parents=list(common), help="who has seen which notice, and when")
+    notices.add_argument("--since", metavar="WHEN", help="time, or duration before now")
+    notices.add_argument("--caller", metavar="WHO", help="address, container or service name")
+    notices.set_defaults(action_of=_notices)
+
+    claim = commands.add_parser(
+        "assert", parents=list(common), help="exit code 0 if it is so, 1 if not: what was asked, and how"
+    )
+    what = claim.add_mutually_exclusive_group(required=True)
+    what.add_argument("--no-imdsv1", action="store_true", help="nobody has called without a session token")
+    what.add_argument("--asked", metavar="PATTERN", help="the path was asked for")
+    what.add_argument(
+        "--saw", choices=("spot-interruption", "rebalance-recommendation"), help="the caller has seen the notice"
+    )
+    claim.add_argument("--caller", "--by", metavar="WHO", help="address, container or service name")
+    claim.add_argument("--since", metavar="WHEN", help="time, or duration before now")
+    claim.add_argument("--at-least", type=int, metavar="N", help="with --asked (default: 1)")
+    claim.add_argument("--at-most", type=int, metavar="N", help="with --asked")
+    claim.set_defaults(action_of=_assert)
+
+
+def _add_filters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--path", metavar="PATTERN", help="* spans slashes")
+    parser.add_argument("--caller", metavar="WHO", help="address, container or service name")
+    parser.add_argument("--method", metavar="NAME")
+    parser.add_argument("--version", choices=("v1", "v2"), help="of the protocol")
+    parser.add_argument("--status", type=int, metavar="CODE", help="0 is no answer")
+    parser.add_argument("--since", metavar="WHEN", help="time, or duration before now")
+    parser.add_argument("--until", metavar="WHEN", help="time, or duration before now")
+    parser.add_argument("--fault", metavar="ID", help="a fault made the answer")
+
+
+def _requests(client: Client, arguments: argparse.Namespace) -> int:
+    if arguments.clear:
+        client.call("DELETE", "/v1/requests")
+        return 0
+    query = {name: getattr(arguments, name) for name in _FILTERS}
+    if arguments.follow:
+        return _follow(client, arguments, query)
+    found = client.call("GET", "/v1/requests", query={**query, "limit": arguments.limit})
+    if arguments.json:
+        print_json(found)
+    else:
+        print_table(_COLUMNS, [_named(each) for each in found], "no requests")
+    return 0
+
+
+def _follow(client: Client, arguments: argparse.Namespace, query: dict[str, Any]) -> int:
+    import json  # noqa: PLC0415 - only here
+
+    try:
+        for entry in client.stream("/v1/requests/stream", query):
+            if arguments.json:
+                sys.stdout.write(f"{json.dumps(entry)}\n")
+                sys.stdout.flush()
+            else:
+                cells = (cell(_named(entry).get(name)) for name in _COLUMNS)
+                print_line(" ".join(text.ljust(width) for text, width in zip(cells, _WIDTHS, strict=True)).rstrip())
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+def _named(entry: dict[str, Any]) -> dict[str, Any]:
+    return {**entry, "caller": _caller(entry)}
+
+
+def _caller(entry: dict[str, Any]) -> str:
+    """An address, and the shortest name known for it."""
+    address = str(entry.get("caller") or entry.get("address"))
+    return f"{address} ({entry['names'][-1]})" if entry["names"] else address
+
+
+def _callers(client: Client, arguments: argparse.Namespace) -> int:
+    callers = client.call("GET", "/v1/callers")
+    if arguments.json:
+        print_json(callers)
+    else:
+        print_table(("address", "names", "requests"), callers, "nobody has asked")
+    return 0
+
+
+def _notices(client: Client, arguments: argparse.Namespace) -> int:
+    seen = client.call("GET", "/v1/requests/notices", query={"since": arguments.since, "caller": arguments.caller})
+    if arguments.json:
+        print_json(seen)
+    else:
+        rows = [{**_named(each), "notice": each["subject"]} for each in seen]
+        print_table(("notice", "caller", "first", "last", "times"), rows, "nobody has seen a notice")
+    return 0
+
+
+def _assert(client: Client, arguments: argparse.Namespace) -> int:
+    scope = {"since": arguments.since, "caller": arguments.caller}
+    if arguments.asked is not None:
+        bounds = {"at_least": arguments.at_least, "at_most": arguments.at_most}
+        answer = client.call("GET", "/v1/requests/count", query={"path": arguments.asked, **scope, **bounds})
+        holds, found = answer["holds"], answer
+        sentence = f"{arguments.asked} was asked for {_times(answer['count'])}"
+        if not answer["complete"]:
+            sentence += ", as far as the journal reaches back"
+    elif arguments.no_imdsv1:
+        found = client.call("GET", "/v1/requests/imdsv1", query=scope)
+        holds = not found
+        callers = ", ".join(f"{_caller(each)} {_times(each['times'])}, last at {each['last']}" for each in found)
+        sentence = f"IMDSv1 was used by {callers}" if found else "nobody has used IMDSv1"
+    else:
+        told = client.call("GET", "/v1/requests/notices", query=scope)
+        found = [each for each in told if each["subject"] == arguments.saw]
+        holds = bool(found)
+        callers = ", ".join(f"{_caller(each)} at {each['first']}" for each in found)
+        sentence = f"{arguments.saw} was first seen by {callers}" if found else f"nobody has seen {arguments.saw}"
+    if arguments.json:
+        print_json({"holds": holds, "found": found})
+    elif holds:
+        print_line(sentence)
+    else:
+        sys.stderr.write(f"imds-mock ctl assert: {sentence}\n")
+    return 0 if holds else EX_ASSERTION
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

@@ -1,0 +1,62 @@
+"""What `ctl` prints: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_GAP: Final = "  "
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON, one line for what comes as a stream of lines, indented otherwise."""
+    sys.stdout.write(f"{json.dumps(value, indent=2, ensure_ascii=False)}\n")
+
+
+def print_line(text: str) -> None:
+    """Print a line, whatever it holds."""
+    sys.stdout.write(f"{printable(text)}\n")
+    sys.stdout.flush()
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], empty: str) -> None:
+    """Print a table.
+
+    Args:
+        columns: The keys to show; their names in capitals are the heading.
+        rows: What to show.
+        empty: The sentence that stands for no rows.
+    """
+    if not rows:
+        print_line(empty)
+        return
+    cells = [[column.upper().replace("_", " ") for column in columns]]
+    cells += [[cell(row.get(column)) for column in columns] for row in rows]
+    widths = [max(len(line[place]) for line in cells) for place in range(len(columns))]
+    for line in cells:
+        padded = (text.ljust(width) for text, width in zip(line, widths, strict=True))
+        sys.stdout.write(f"{_GAP.join(padded).rstrip()}\n")
+
+
+def cell(value: Any) -> str:
+    """One value in a table."""
+    if value is None or value == []:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ",".join(map(cell, value))
+    if isinstance(value, dict):
+        return " ".join(f"{name}={cell(held)}" for name, held in value.items())
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Text that cannot move a terminal's cursor."""
+    return _UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", text)

@@ -1,0 +1,160 @@
+"""`ctl` for the state: metadata by path, metadata options, configuration, reset."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from imds_mock.ctl.client import RefusedError
+from imds_mock.ctl.output import print_json, print_line, print_table
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from imds_mock.ctl.client import Client
+
+_MERGE_PATCH: Final = "application/merge-patch+json"
+
+
+def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[argparse.ArgumentParser]) -> None:
+    """Declare the commands.
+
+    Args:
+        commands: What they are added to.
+        common: Options that every command has.
+    """
+    shared = list(common)
+    status = commands.add_parser("status", parents=shared, help="what the mock is at the moment")
+    status.set_defaults(action_of=_status)
+
+    get = commands.add_parser("get", parents=shared, help="show metadata, as callers see it")
+    get.add_argument("path", nargs="?", help="such as meta-data/placement/region (default: the whole tree)")
+    get.add_argument("--caller", metavar="WHO", help="as this address, container or service sees it")
+    get.set_defaults(action_of=_get)
+
+    setting = commands.add_parser("set", parents=shared, help="set a leaf of the metadata")
+    setting.add_argument("path", help="such as meta-data/placement/region")
+    setting.add_argument("value", help="text; with --as-json any form that the configuration file knows")
+    setting.add_argument("--as-json", action="store_true", help="read the value as JSON")
+    setting.set_defaults(action_of=_set)
+
+    delete = commands.add_parser("delete", parents=shared, help="remove a leaf or category of the metadata")
+    delete.add_argument("path")
+    delete.set_defaults(action_of=_delete)
+
+    options = commands.add_parser("options", parents=shared, help="show or change the metadata options")
+    options.add_argument("option", nargs="*", metavar="NAME=VALUE", help="such as http_tokens=required; null: default")
+    options.set_defaults(action_of=_options)
+
+    config = commands.add_parser("config", help="show or change the configuration").add_subparsers(
+        metavar="ACTION", required=True
+    )
+    show = config.add_parser("show", parents=shared, help="show it, or one setting")
+    show.add_argument("setting", nargs="?", help="such as instance/region")
+    show.set_defaults(action_of=_config_show)
+    patch = config.add_parser("patch", parents=shared, help="apply a JSON merge patch (RFC 7396)")
+    patch.add_argument("patch", help="JSON; - reads it from standard input")
+    patch.set_defaults(action_of=_config_patch)
+
+    reset = commands.add_parser("reset", parents=shared, help="back to the start: configuration, no events, no faults")
+    reset.set_defaults(action_of=_reset)
+
+
+def _status(client: Client, arguments: argparse.Namespace) -> int:
+    status = client.call("GET", "/v1/status")
+    if arguments.json:
+        print_json(status)
+    else:
+        print_table(("name", "value"), [{"name": name, "value": held} for name, held in status.items()], "")
+    return 0
+
+
+def _get(client: Client, arguments: argparse.Namespace) -> int:
+    query = {"caller": arguments.caller}
+    if arguments.path is None or not arguments.path.strip("/"):
+        tree = client.call("GET", "/v1/metadata", query=query)
+        if arguments.json:
+            print_json(tree)
+        else:
+            rows = [{"path": path, "value": leaf.get("value", leaf.get("base64"))} for path, leaf in tree.items()]
+            print_table(("path", "value"), rows, "nothing")
+        return 0
+    found = client.call("GET", _metadata(arguments.path), query=query)
+    if arguments.json:
+        print_json(found)
+    elif "children" in found:
+        for name in found["children"]:
+            print_line(name)
+    else:
+        # As a client gets it, so that it can be compared and piped.
+        sys.stdout.write(found["leaf"].get("value", found["leaf"].get("base64", "")) + "\n")
+    return 0
+
+
+def _set(client: Client, arguments: argparse.Namespace) -> int:
+    value = _json(arguments.value) if arguments.as_json else arguments.value
+    found = client.call("PUT", _metadata(arguments.path), {"value": value})
+    if arguments.json:
+        print_json(found)
+    return 0
+
+
+def _delete(client: Client, arguments: argparse.Namespace) -> int:
+    client.call("DELETE", _metadata(arguments.path))
+    return 0
+
+
+def _options(client: Client, arguments: argparse.Namespace) -> int:
+    if arguments.option:
+        patch = {}
+        for option in arguments.option:
+            name, separator, value = option.partition("=")
+            if not separator:
+                raise RefusedError(f"{option!r} is no option; write it like http_tokens=required")
+            patch[name] = None if value == "null" else int(value) if value.isdecimal() else value
+        options = client.call("PATCH", "/v1/metadata-options", patch, media=_MERGE_PATCH)
+    else:
+        options = client.call("GET", "/v1/metadata-options")
+    if arguments.json:
+        print_json(options)
+    else:
+        print_table(("name", "value"), [{"name": name, "value": held} for name, held in options.items()], "")
+    return 0
+
+
+def _config_show(client: Client, arguments: argparse.Namespace) -> int:
+    if arguments.setting:
+        from urllib.parse import quote  # noqa: PLC0415 - loaded by now
+
+        print_json(client.call("GET", f"/v1/config/{quote(arguments.setting.replace('.', '/'))}")["value"])
+    else:
+        print_json(client.call("GET", "/v1/config"))
+    return 0
+
+
+def _config_patch(client: Client, arguments: argparse.Namespace) -> int:
+    patch = _json(sys.stdin.read() if arguments.patch == "-" else arguments.patch)
+    changed = client.call("PATCH", "/v1/config", patch, media=_MERGE_PATCH)
+    if arguments.json:
+        print_json(changed)
+    return 0
+
+
+def _reset(client: Client, _arguments: argparse.Namespace) -> int:
+    client.call("POST", "/v1/reset")
+    return 0
+
+
+def _metadata(path: str) -> str:
+    from urllib.parse import quote  # noqa: PLC0415 - loaded by now
+
+    return f"/v1/metadata/{quote(path.strip('/'))}"
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise RefusedError(f"that is not JSON: {error}") from error
