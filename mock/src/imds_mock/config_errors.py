@@ -111,7 +111,7 @@ def find_fault(kind: Any, value: Any, path: KeyPath = ()) -> Fault | None:
     try:
         msgspec.convert(value, kind, strict=False)
     except (msgspec.ValidationError, RecursionError):
-        return Fault(path, f"expected {_in_words(kind)}, got {_shown(value, path)}")
+        return Fault(path, f"expected {in_words(kind)}, got {_shown(value, path)}")
     return None
 
 
@@ -123,6 +123,32 @@ def known_keys(kind: type[msgspec.Struct], prefix: tuple[str, ...] = ()) -> Iter
         for option in _options(known.type):
             if _is_struct(option):
                 yield from known_keys(option, path)
+
+
+def in_words(kind: Any) -> str:
+    """Say what a type expects, as in "expected a port number from 0 to 65535".
+
+    Args:
+        kind: The type, perhaps annotated with `msgspec.Meta`.
+    """
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        named = [str(meta.extra[EXPECTED]) for meta in inner[1:] if meta.extra and EXPECTED in meta.extra]
+        words = named[0] if named else in_words(inner[0])
+    elif origin in {Union, UnionType}:
+        members = [in_words(member) for member in inner if member is not msgspec.UnsetType]
+        words = " or ".join(sorted(members, key="null".__eq__))
+    elif origin is Literal:
+        words = " or ".join(str(choice) for choice in inner)
+    elif origin is tuple:
+        words = f"a list, each {in_words(inner[0])}"
+    elif origin is dict:
+        words = "a mapping" if inner[1] is Any else f"a mapping of {in_words(inner[0])} to {in_words(inner[1])}"
+    elif _is_struct(kind):
+        words = f"a mapping with {', '.join(known.name for known in msgspec.structs.fields(kind))}"
+    else:
+        words = _WORDS.get(kind, "something else")
+    return words
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
@@ -165,7 +191,7 @@ def _find_in_struct(kind: type[msgspec.Struct], value: Mapping[Any, Any], path: 
             if fault is not None:
                 return fault
         elif known.required:
-            return Fault((*path, name), f"is missing; expected {_in_words(known.type)}")
+            return Fault((*path, name), f"is missing; expected {in_words(known.type)}")
     return None
 
 
@@ -183,27 +209,6 @@ def _options(kind: Any) -> list[Any]:
 
 def _is_struct(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
-
-
-def _in_words(kind: Any) -> str:
-    origin, inner = get_origin(kind), get_args(kind)
-    if origin is Annotated:
-        named = [str(meta.extra[EXPECTED]) for meta in inner[1:] if meta.extra and EXPECTED in meta.extra]
-        words = named[0] if named else _in_words(inner[0])
-    elif origin in {Union, UnionType}:
-        members = [_in_words(member) for member in inner if member is not msgspec.UnsetType]
-        words = " or ".join(sorted(members, key="null".__eq__))
-    elif origin is Literal:
-        words = " or ".join(str(choice) for choice in inner)
-    elif origin is tuple:
-        words = f"a list, each {_in_words(inner[0])}"
-    elif origin is dict:
-        words = "a mapping" if inner[1] is Any else f"a mapping of {_in_words(inner[0])} to {_in_words(inner[1])}"
-    elif _is_struct(kind):
-        words = f"a mapping with {', '.join(known.name for known in msgspec.structs.fields(kind))}"
-    else:
-        words = _WORDS.get(kind, "something else")
-    return words
 
 
 def _shown(value: Any, path: KeyPath) -> str:

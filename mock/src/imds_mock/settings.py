@@ -144,7 +144,7 @@ class SigningSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     key_directory: Annotated[
         str | None,
-        Meta(description="Folder of keys and certificates; missing ones are made there. Null: new ones each start."),
+        Meta(description="Folder of keys and certificates, made where missing; null: this user's temporary one."),
     ] = None
 
 

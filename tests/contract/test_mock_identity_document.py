@@ -1,0 +1,67 @@
+"""The commands of docs/identity-document.md, as they stand, against a mock that runs beside them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAGE = Path(__file__).parents[2] / "docs/identity-document.md"
+PROGRAMS = Path(sys.executable).parent
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """What a shell beside a running mock has: its address, and the same folder for temporary files."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    variables = {
+        "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
+        "TMPDIR": str(temporary),
+        "IMDS_MOCK_HTTP_TOKENS": "required",
+    }
+    with subprocess.Popen(
+        [PROGRAMS / "imds-mock", "serve", "--host", "127.0.0.1", "--port", "0", "--access-log", "off"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=variables,
+    ) as mock:
+        assert mock.stderr is not None
+        port = re.search(r"answers on 127\.0\.0\.1:(\d+)", mock.stderr.readline())
+        assert port
+        yield variables | {"IMDS": f"http://127.0.0.1:{port[1]}"}
+        mock.terminate()
+
+
+def test_the_documented_commands_verify_the_document(environment: dict[str, str], tmp_path: Path) -> None:
+    commands = re.search(r"^```sh\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    assert commands
+    # Certificates exist as soon as somebody has read a signature, or a moment after the start.
+    waiting = (
+        'token=$(curl -s -X PUT -H "X-aws-ec2-metadata-token-ttl-seconds: 60" "$IMDS/latest/api/token"); '
+        'curl -s -H "X-aws-ec2-metadata-token: $token" "$IMDS/latest/dynamic/instance-identity/signature" > waited\n'
+    )
+    run = subprocess.run(
+        ["bash", "-eu", "-c", waiting + commands[1]],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    document = (tmp_path / "document").read_text()
+    assert json.loads(document)["instanceId"] == "i-1234567890abcdef0"
+    assert run.stdout.startswith("certificates/signature.pem\n")
+    assert run.stdout.endswith(f"Verified OK\n{document}{document}")
+    assert run.stderr.count("Verification successful") == 2
