@@ -57,17 +57,12 @@ def configuration() -> str:
             rows.append((f"`{known.name}`", _expected(known), _default(known), *how, _meaning(known)))
         parts += _table(columns, rows)
     for name, nested in _NESTED.items():
-        rows = [
+        inner = [
             (f"`{known.name}`", _expected(known), _default(known), _meaning(known))
             for known in msgspec.structs.fields(nested)
         ]
-        parts += [
-            f"### `{name}`",
-            "",
-            str(nested.__doc__),
-            "",
-            *_table(("key", "expected", "default", "meaning"), rows),
-        ]
+        parts += [f"### `{name}`", "", str(nested.__doc__), ""]
+        parts += _table(("key", "expected", "default", "meaning"), inner)
     return "\n".join(parts)
 
 
