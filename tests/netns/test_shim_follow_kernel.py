@@ -40,6 +40,9 @@ for word in map(str.strip, sys.stdin):
         print(urllib.request.urlopen("http://169.254.169.254/", timeout=1).read().decode(), flush=True)
 """
 
+# One descriptor more than the standard ones, as a supervisor may hand down.
+INHERITING = ["sh", "-c", 'exec 9</etc/passwd; exec "$@"', "sh"]
+
 
 @pytest.fixture(params=["legacy", "nft"])
 def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ShimLab]:
@@ -51,7 +54,7 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ShimLab]:
 
 def application(lab: ShimLab, *arguments: str, as_pid_1: bool = False) -> subprocess.Popen[str]:
     """Start it behind the shim; as PID 1 of a PID namespace the follower's lines can be read."""
-    wrapper = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"] if as_pid_1 else []
+    wrapper = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"] if as_pid_1 else INHERITING
     backend = lab.backend  # type: ignore[attr-defined]  # see the fixture
     command = [*wrapper, str(SHIM), "/usr/bin/python3", "-c", APPLICATION, *arguments]
     return lab.start_in_app(command, env=environment(MOCK_FOLLOW="1", MOCK_BACKEND=backend))
@@ -129,6 +132,8 @@ def test_the_follower_has_little_and_ends_with_the_application(lab: ShimLab) -> 
     held = {str(entry.readlink()) for entry in folder.iterdir()}
     pipes = {str(Path(f"/proc/{app.pid}/fd/{number}").readlink()) for number in range(3)}
     assert held & pipes == set()
+    assert str(Path(f"/proc/{app.pid}/fd/9").readlink()) == "/etc/passwd"
+    assert "/etc/passwd" not in held
     # A terminal's and a shell's signals go to groups, and it is in none of the application's.
     assert os.getpgid(follower) != os.getpgid(app.pid)
     assert os.getsid(follower) != os.getsid(app.pid)
