@@ -138,13 +138,13 @@ def read_environment(environ: Mapping[str, str]) -> Source:
     Raises:
         ConfigError: A variable with the prefix is no setting.
     """
-    known = variables()
     found: dict[KeyPath, tuple[str, str]] = {}
     for name, text in environ.items():
         if not name.startswith(PREFIX) or name in RESERVED or not text:
             continue
         if _OF_SERVICES.fullmatch(name) or (name == "IMDS_MOCK_PORT" and _OF_SERVICE_PORT.fullmatch(text)):
             continue
+        known = variables()
         if name not in known:
             like = nearest(name, known)
             raise ConfigError(f"{name}: is no setting" + (f"; did you mean {like}?" if like else ""))
@@ -159,12 +159,11 @@ def read_named(values: Mapping[KeyPath, tuple[str, object]]) -> Source:
         values: Key path to the name and the value; text is read as the key's type wants it.
     """
     document: dict[str, Any] = {}
-    types = key_types()
     for path, (name, value) in values.items():
         held = document
         for part in path[:-1]:
             held = held.setdefault(str(part), {})
-        held[str(path[-1])] = _parsed(value, types[path], name) if isinstance(value, str) else value
+        held[str(path[-1])] = _parsed(value, key_types()[path], name) if isinstance(value, str) else value
     return Source(document, names={path: name for path, (name, _) in values.items()})
 
 
