@@ -4,8 +4,6 @@ A field that is null is derived from the others (`imds_mock.instance` says how),
 instance does not have it. Names are the EC2 API's and those of the metadata paths, with underscores.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
