@@ -33,15 +33,20 @@ class Driven:
         config: The configuration to start with.
         describe: Turns a configuration into what it describes.
         clock: Wall clock, seconds since the epoch.
+        callers: Who goes by which name; None asks the system's resolver.
 
     Raises:
         ConfigError: The configuration contradicts itself.
     """
 
     def __init__(
-        self, config: Config, describe: Callable[[Config], Described], clock: Callable[[], float] = time.time
+        self,
+        config: Config,
+        describe: Callable[[Config], Described],
+        clock: Callable[[], float] = time.time,
+        callers: Callers | None = None,
     ) -> None:
-        self.callers = Callers(system_forward, system_backward, time.monotonic)
+        self.callers = callers or Callers(system_forward, system_backward, time.monotonic)
         self.faults = Faults(self.callers.is_target, random.random)
         self.state = State(config, describe, self.faults, self.callers, clock)
         self.journal = Journal(config.control.journal_entries)

@@ -138,13 +138,13 @@ class Configuration:
         self._state.reset()
 
     def _put(self, document: Document) -> Document:
-        current = document_of(self._state.config)
-        document = unmasked(document, current)
+        current = self._state.config
+        config = from_document(unmasked(document, document_of(current)))
         for section in FIXED:
-            if document.get(section) != current[section]:
+            if getattr(config, section) != getattr(current, section):
                 raise FieldError(section, "takes effect at the start only; change the file and start again")
-        self._state.configure(from_document(document))
-        return masked(document_of(self._state.config))
+        self._state.configure(config)
+        return masked(document_of(config))
 
 
 def merge_patch(document: Document, patch: Document) -> Document:

@@ -1,0 +1,392 @@
+"""The control plane over its Unix socket: each operation, and that the next request to the data plane sees it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from mockcontrol import DrivenMock, driven_mock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mockserver import Answer
+
+LEAF = "/latest/meta-data/instance-id"
+SPOT = "/latest/meta-data/spot/instance-action"
+ROLE = "/latest/meta-data/iam/security-credentials/my-role"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrivenMock]:
+    with driven_mock(tmp_path_factory.mktemp("mock")) as mock:
+        yield mock
+
+
+@pytest.fixture
+def mock(running: DrivenMock) -> DrivenMock:
+    running.do("POST", "/v1/reset")
+    running.do("DELETE", "/v1/requests")
+    return running
+
+
+def problem(mock: DrivenMock, method: str, path: str, body: Any = None) -> tuple[int, str, list[str]]:
+    reply = mock.call(method, path, body)
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert reply.json["status"] == reply.status
+    return reply.status, reply.json["detail"], [each["field"] for each in reply.json.get("errors", [])]
+
+
+def test_it_is_up_and_says_what_it_is(mock: DrivenMock) -> None:
+    assert mock.do("GET", "/healthz") == {"status": "ok"}
+    mock.get(LEAF)
+    status = mock.do("GET", "/v1/status")
+    assert (status["instance_id"], status["http_tokens"], status["events"]) == ("i-1234567890abcdef0", "optional", 0)
+
+
+def test_an_event_is_seen_by_the_next_request_and_gone_after_cancelling(mock: DrivenMock) -> None:
+    assert mock.get(SPOT).status == 404
+    event = mock.do("POST", "/v1/events", {"kind": "spot"})
+    assert (event["state"], event["ends"], event["target"]) == ("active", None, None)
+    assert mock.get(SPOT).status == 200
+    assert b"spot/" in mock.get("/latest/meta-data/").body
+    assert [each["id"] for each in mock.do("GET", "/v1/events")] == [event["id"]]
+    canceled = mock.do("POST", f"/v1/events/{event['id']}/cancel")
+    assert (canceled["state"], mock.get(SPOT).status) == ("canceled", 404)
+    assert b"spot/" not in mock.get("/latest/meta-data/").body
+    again = mock.do("POST", f"/v1/events/{event['id']}/rearm", {"in": "0s"})
+    assert (again["state"], mock.get(SPOT).status) == ("active", 200)
+    mock.do("DELETE", f"/v1/events/{event['id']}")
+    assert mock.get(SPOT).status == 404
+    assert mock.do("GET", "/v1/events") == []
+
+
+def test_a_planned_event_comes_when_the_clock_says_so(mock: DrivenMock) -> None:
+    event = mock.do("POST", "/v1/events", {"kind": "rebalance", "in": "10s", "for": "1m"})
+    path = "/latest/meta-data/events/recommendations/rebalance"
+    assert (event["state"], mock.get(path).status) == ("pending", 404)
+    mock.clock.now += 10
+    assert mock.get(path).status == 200
+    mock.clock.now += 60
+    assert mock.get(path).status == 404
+    assert mock.do("GET", f"/v1/events/{event['id']}")["state"] == "ended"
+
+
+@pytest.mark.parametrize(("target", "status"), [("local", 200), ("127.0.0.1", 200), ("other", 404), ("nobody", 404)])
+def test_only_its_target_sees_an_event(mock: DrivenMock, target: str, status: int) -> None:
+    event = mock.do("POST", "/v1/events", {"kind": "spot", "target": target})
+    assert event["addresses"] == {"local": ["127.0.0.1"], "other": ["172.18.0.9"]}.get(target, [])
+    assert mock.get(SPOT).status == status
+
+
+def test_the_endpoint_goes_off_and_on(mock: DrivenMock) -> None:
+    event = mock.do("POST", "/v1/events", {"kind": "endpoint-disabled"})
+    assert mock.get(LEAF).status == 403
+    mock.do("POST", f"/v1/events/{event['id']}/cancel")
+    assert mock.get(LEAF).status == 200
+
+
+def test_credentials_rotate_on_command(mock: DrivenMock) -> None:
+    before = json.loads(mock.get(ROLE).body)
+    mock.clock.now += 2
+    mock.do("POST", "/v1/events", {"kind": "credentials-rotation"})
+    after = json.loads(mock.get(ROLE).body)
+    assert after["AccessKeyId"] != before["AccessKeyId"]
+    assert mock.get(ROLE)["Content-Length"] == str(len(mock.get(ROLE).body))
+
+
+def test_a_scenario_is_put_on_the_clock_as_a_whole(mock: DrivenMock) -> None:
+    steps = [
+        {"at": "10s", "event": {"kind": "rebalance"}},
+        {"at": "60s", "event": {"kind": "spot", "for": "3m"}},
+        {"at": "90s", "fault": {"kind": "status", "path": "*/iam/*", "for": "5s"}},
+    ]
+    played = mock.do("POST", "/v1/scenarios", {"steps": steps, "target": "local"})
+    assert [len(played["events"]), len(played["faults"])] == [2, 1]
+    mock.clock.now += 90
+    assert (mock.get(SPOT).status, mock.get(ROLE).status) == (200, 503)
+    mock.clock.now += 5
+    assert (mock.get(SPOT).status, mock.get(ROLE).status) == (200, 200)
+
+
+def test_a_scenario_with_one_bad_step_changes_nothing(mock: DrivenMock) -> None:
+    steps = [{"event": {"kind": "spot"}}, {"fault": {"kind": "delay", "delay": "soon"}}]
+    status, detail, fields = problem(mock, "POST", "/v1/scenarios", {"steps": steps})
+    assert (status, fields) == (422, ["delay"])
+    assert "soon" in detail
+    assert mock.do("GET", "/v1/events") == mock.do("GET", "/v1/faults") == []
+
+
+def test_a_fault_hits_is_counted_and_is_removed(mock: DrivenMock) -> None:
+    fault = mock.do("POST", "/v1/faults", {"kind": "status", "path": "*/iam/*", "retry_after": 3, "count": 2})
+    assert [mock.get(ROLE).status for _ in range(3)] == [503, 503, 200]
+    listed = mock.do("GET", "/v1/faults")[0]
+    assert (listed["id"], listed["hits"], listed["state"]) == (fault["id"], 2, "spent")
+    assert mock.do("GET", f"/v1/requests?fault={fault['id']}")[0]["faults"] == [fault["id"]]
+    mock.do("DELETE", f"/v1/faults/{fault['id']}")
+    assert mock.do("GET", "/v1/faults") == []
+
+
+def test_tokens_from_before_are_revoked_and_new_ones_work(mock: DrivenMock) -> None:
+    token = mock.token()
+    mock.clock.now += 1
+    mock.do("POST", "/v1/faults", {"kind": "revoke-tokens"})
+    assert mock.get(LEAF, X_aws_ec2_metadata_token=token).status == 401
+    assert mock.get(LEAF, X_aws_ec2_metadata_token=mock.token()).status == 200
+    assert mock.get(LEAF).status == 200
+
+
+def test_metadata_is_set_read_and_removed_by_path(mock: DrivenMock) -> None:
+    mock.do("PUT", "/v1/metadata/meta-data/placement/region", {"value": "eu-west-1"})
+    assert mock.get("/latest/meta-data/placement/region").body == b"eu-west-1"
+    mock.do("PUT", "/v1/metadata/meta-data/deep/er", {"value": ["a", "b"]})
+    assert mock.get("/latest/meta-data/deep/er").body == b"a\nb"
+    assert mock.do("GET", "/v1/metadata/meta-data/deep") == {"path": "meta-data/deep", "children": ["er"]}
+    assert mock.do("GET", "/v1/metadata")["meta-data/deep/er"]["value"] == "a\nb"
+    mock.do("DELETE", "/v1/metadata/meta-data/deep")
+    assert mock.get("/latest/meta-data/deep/er").status == 404
+    assert b"deep/" not in mock.get("/latest/meta-data/").body
+    mock.do("DELETE", "/v1/metadata/meta-data/placement/region")
+    assert mock.get("/latest/meta-data/placement/region").status == 404
+    mock.do("PUT", "/v1/metadata/meta-data/placement/region", {"value": "eu-west-3"})
+    assert mock.get("/latest/meta-data/placement/region").body == b"eu-west-3"
+
+
+def test_what_is_not_there_cannot_be_removed(mock: DrivenMock) -> None:
+    assert problem(mock, "DELETE", "/v1/metadata/meta-data/nothing")[0] == 404
+    assert problem(mock, "GET", "/v1/metadata/meta-data/nothing")[0] == 404
+
+
+def test_metadata_that_an_event_needs_otherwise_is_refused(mock: DrivenMock) -> None:
+    mock.do("POST", "/v1/events", {"kind": "spot"})
+    status, detail, _ = problem(mock, "PUT", "/v1/metadata/meta-data/spot", {"value": "x"})
+    assert (status, "meta-data/spot" in detail) == (409, True)
+    assert mock.get(SPOT).status == 200
+
+
+def test_a_caller_sees_his_own_metadata(mock: DrivenMock) -> None:
+    mock.do("POST", "/v1/events", {"kind": "spot", "target": "other"})
+    path = "/v1/metadata/meta-data/spot/instance-action"
+    assert mock.call("GET", path).status == 404
+    assert mock.do("GET", f"{path}?caller=other")["leaf"]["value"].startswith('{"action"')
+
+
+def test_the_configuration_is_patched_and_replaced(mock: DrivenMock) -> None:
+    patched = mock.do("PATCH", "/v1/config", {"instance": {"region": "eu-central-1"}})
+    assert patched["instance"]["region"] == "eu-central-1"
+    assert mock.get("/latest/meta-data/placement/region").body == b"eu-central-1"
+    assert mock.do("GET", "/v1/config/instance/region") == {"value": "eu-central-1"}
+    mock.do("PATCH", "/v1/config", {"instance": {"region": None}})
+    assert mock.get("/latest/meta-data/placement/region").body == b"us-east-1"
+    mock.do("PUT", "/v1/config/instance/region", {"value": "eu-west-2"})
+    assert mock.get("/latest/meta-data/placement/region").body == b"eu-west-2"
+    mock.do("DELETE", "/v1/config/instance/region")
+    assert mock.get("/latest/meta-data/placement/region").body == b"us-east-1"
+    mock.do("PUT", "/v1/config", {"metadata": {"meta-data/x": "1"}})
+    assert mock.get("/latest/meta-data/x").body == b"1"
+    mock.do("PUT", "/v1/config", {})
+    assert mock.get("/latest/meta-data/x").status == 404
+
+
+def test_reset_leads_back_to_the_start_and_the_journal_stays(mock: DrivenMock) -> None:
+    mock.do("PATCH", "/v1/config", {"metadata": {"meta-data/x": "1"}})
+    mock.do("POST", "/v1/events", {"kind": "spot"})
+    mock.do("POST", "/v1/faults", {"kind": "status"})
+    mock.get(LEAF)
+    mock.do("POST", "/v1/reset")
+    assert (mock.get(SPOT).status, mock.get("/latest/meta-data/x").status, mock.get(LEAF).status) == (404, 404, 200)
+    assert len(mock.do("GET", "/v1/requests")) == 4
+
+
+def test_metadata_options_change_as_in_ec2(mock: DrivenMock) -> None:
+    options = mock.do("PATCH", "/v1/metadata-options", {"http_tokens": "required"})
+    assert options["http_tokens"] == mock.do("GET", "/v1/metadata-options")["http_tokens"] == "required"
+    assert mock.get(LEAF).status == 401
+
+
+@pytest.mark.parametrize("section", ["server", "control", "signing"])
+def test_what_only_a_start_can_change_is_refused(mock: DrivenMock, section: str) -> None:
+    key = {"server": "port", "control": "port", "signing": "key_directory"}[section]
+    value: Any = "/tmp/x" if section == "signing" else 4711  # noqa: S108 - never made
+    status, _, fields = problem(mock, "PATCH", "/v1/config", {section: {key: value}})
+    assert (status, fields) == (422, [section])
+
+
+def test_a_rejected_change_changes_nothing_and_names_the_field(mock: DrivenMock) -> None:
+    before = mock.do("GET", "/v1/config")
+    for method, path, body, field in (
+        ("PATCH", "/v1/config", {"metadata_options": {"http_tokens": "maybe"}}, "metadata_options.http_tokens"),
+        ("PATCH", "/v1/config", {"instance": {"regio": "x"}}, "instance.regio"),
+        ("PATCH", "/v1/metadata-options", {"http_tokens": 7}, "metadata_options.http_tokens"),
+        ("PUT", "/v1/config", {"metadata": {"nowhere/x": "1"}}, "metadata.nowhere/x"),
+        ("PUT", "/v1/metadata/meta-data/x", {"value": {"$base64": "%"}}, "metadata.meta-data/x.$base64"),
+        ("PUT", "/v1/metadata/meta-data/x", {"valu": 1}, "valu"),
+        ("POST", "/v1/events", {"kind": "spot", "action": "explode"}, "action"),
+        ("POST", "/v1/events", {"kind": "spot", "in": "soon"}, "in"),
+        ("POST", "/v1/events", {"kind": "gremlin"}, "kind"),
+        ("POST", "/v1/events", {"kind": "lifecycle"}, "state"),
+        ("POST", "/v1/faults", {"kind": "status", "rate": 2}, "rate"),
+        ("POST", "/v1/scenarios", {"steps": [{"event": {"kind": "spot", "x": 1}}]}, "steps/0/event/x"),
+        ("GET", "/v1/requests?limit=0", None, "limit"),
+        ("GET", "/v1/requests?since=soon", None, "since"),
+        ("GET", "/v1/requests?sinc=1", None, "sinc"),
+    ):
+        status, _, fields = problem(mock, method, path, body)
+        assert (status, fields) == (422, [field]), path
+    assert mock.do("GET", "/v1/config") == before
+    assert mock.do("GET", "/v1/events") == mock.do("GET", "/v1/faults") == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/events/spot-99", 404),
+        ("POST", "/v1/events/spot-99/cancel", 404),
+        ("POST", "/v1/events/spot-99/end", 404),
+        ("POST", "/v1/events/spot-99/rearm", 404),
+        ("DELETE", "/v1/events/spot-99", 404),
+        ("GET", "/v1/faults/x", 404),
+        ("DELETE", "/v1/faults/x", 404),
+        ("GET", "/v1/config/instance/nothing", 404),
+        ("GET", "/nothing", 404),
+        ("GET", "/v1/events/", 404),
+        ("DELETE", "/healthz", 405),
+        ("HEAD", "/v1/requests/stream", 405),
+        ("GET", "/v1/requests?limit=1&limit=2", 422),
+    ],
+)
+def test_other_mistakes_are_problems_as_well(mock: DrivenMock, method: str, path: str, status: int) -> None:
+    reply = mock.call(method, path)
+    assert (reply.status, reply.headers["content-type"]) == (status, "application/problem+json")
+    assert status != 405 or reply.headers["allow"]
+
+
+def test_bodies_are_json_and_not_endless(mock: DrivenMock) -> None:
+    assert mock.call("POST", "/v1/events", b"{", Content_Type="application/json").status == 400
+    assert mock.call("POST", "/v1/events", b"\xff", Content_Type="application/json").status == 400
+    assert mock.call("POST", "/v1/events", b"{}", Content_Type="text/plain").status == 415
+    assert mock.call("POST", "/v1/events", b" " * (1024 * 1024 + 1), Content_Type="application/json").status == 413
+
+
+def test_head_is_get_without_the_body(mock: DrivenMock) -> None:
+    reply = mock.call("HEAD", "/healthz")
+    assert (reply.status, reply.body) == (200, b"")
+
+
+def test_the_journal_says_who_asked_what(mock: DrivenMock) -> None:
+    mock.get("//latest/meta-data/instance-id/?token=secret")
+    mock.get(LEAF, X_aws_ec2_metadata_token=mock.token())
+    first, put, second = mock.do("GET", "/v1/requests")
+    assert (first["caller"], first["path"], first["written"]) == ("127.0.0.1", LEAF, f"//{LEAF[1:]}/")
+    assert (first["version"], first["token"], first["status"], first["method"]) == ("v1", "absent", 200, "GET")
+    assert (put["method"], put["token"]) == ("PUT", "issued")
+    assert (second["version"], second["token"]) == ("v2", "valid")
+    assert first["time"].endswith("Z")
+    assert [each["number"] for each in mock.do("GET", "/v1/requests?version=v2&limit=1")] == [second["number"]]
+    assert mock.do("GET", "/v1/requests?caller=other") == []
+    assert len(mock.do("GET", "/v1/requests?caller=local")) == 3
+    assert mock.do("GET", "/v1/callers") == [{"address": "127.0.0.1", "names": [], "requests": 3}]
+
+
+def test_no_secret_leaves_through_the_control_plane(mock: DrivenMock) -> None:
+    secret = "ThisIsTheSecretOfTheStaticSource"  # noqa: S105 - what must not show up
+    keys = {"access_key_id": "ASIAX", "secret_access_key": secret, "session_token": secret, "source": "static"}
+    mock.do("PATCH", "/v1/config", {"credentials": keys})
+    token = mock.token()
+    assert secret in mock.get(ROLE, X_aws_ec2_metadata_token=token).body.decode()
+    told = b"".join(
+        mock.call("GET", path).body
+        for path in (
+            *("/v1/config", "/v1/config/credentials", "/v1/metadata", f"/v1/metadata{ROLE}", "/v1/requests"),
+            *("/v1/status", "/metrics", "/v1/callers", "/v1/events", "/openapi.json"),
+        )
+    )
+    assert b"ASIAX" in told
+    assert secret.encode() not in told
+    assert token.encode() not in told
+    mock.do("PUT", "/v1/config", mock.do("GET", "/v1/config"))
+    assert secret in mock.get(ROLE).body.decode(), "a masked secret that is sent back stays what it was"
+
+
+def test_questions_have_answers(mock: DrivenMock) -> None:
+    mock.do("POST", "/v1/events", {"kind": "spot"})
+    assert mock.do("GET", "/v1/requests/notices") == []
+    token = mock.token()
+    mock.get(SPOT, X_aws_ec2_metadata_token=token)
+    assert mock.do("GET", "/v1/requests/imdsv1") == []
+    mock.get(LEAF)
+    (v1,) = mock.do("GET", "/v1/requests/imdsv1")
+    assert (v1["caller"], v1["times"]) == ("127.0.0.1", 1)
+    (notice,) = mock.do("GET", "/v1/requests/notices?caller=local")
+    assert (notice["subject"], notice["caller"], notice["times"]) == ("spot-interruption", "127.0.0.1", 1)
+    count = "/v1/requests/count?path=*/spot/*"
+    assert mock.do("GET", f"{count}&caller=local") == {
+        "holds": True,
+        "count": 1,
+        "complete": True,
+        "first": notice["first"],
+        "last": notice["last"],
+    }
+    assert not mock.do("GET", f"{count}&at_least=2")["holds"]
+    assert mock.do("GET", f"{count}&at_most=1")["holds"]
+    assert not mock.do("GET", f"{count}&at_most=0")["holds"]
+    mock.clock.now += 100
+    assert mock.do("GET", f"{count}&since=50s&at_most=0")["holds"]
+
+
+def test_the_stream_shows_requests_as_they_come(mock: DrivenMock) -> None:
+    mock.get("/latest/missed")
+    last = mock.do("GET", "/v1/requests")[-1]["number"]
+    mock.get(LEAF)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        client.connect(str(mock.socket_path))
+        client.sendall(f"GET /v1/requests/stream HTTP/1.1\r\nHost: x\r\nLast-Event-ID: {last}\r\n\r\n".encode())
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert answer.readline() == b": following\n"
+        assert next_data(answer)["path"] == LEAF
+        mock.get("/latest/user-data")
+        assert next_data(answer)["path"] == "/latest/user-data"
+        answer.close()
+
+
+def next_data(answer: http.client.HTTPResponse) -> Any:
+    while not (line := answer.readline()).startswith(b"data: "):
+        assert line, "the stream has ended"
+    return json.loads(line[6:])
+
+
+def test_a_follower_that_goes_leaves_nothing_behind(mock: DrivenMock) -> None:
+    test_the_stream_shows_requests_as_they_come(mock)
+    # The server notices when it next writes: by then the follower has to be gone.
+    for _ in range(1000):
+        mock.get(LEAF)
+        if not mock.driven.journal.followers:
+            return
+    raise AssertionError(mock.driven.journal.followers)
+
+
+def test_prometheus_can_read_the_metrics(mock: DrivenMock) -> None:
+    mock.do("POST", "/v1/events", {"kind": "spot"})
+    mock.get(SPOT)
+    families = {
+        family.name: family for family in text_string_to_metric_families(mock.call("GET", "/metrics").body.decode())
+    }
+    assert {"imds_mock_requests", "imds_mock_tokens", "imds_mock_events", "imds_mock_request_duration_seconds"} <= set(
+        families
+    )
+    (events,) = families["imds_mock_events"].samples
+    assert (events.labels, events.value) == ({"kind": "spot", "state": "active"}, 1.0)
+
+
+def test_a_probe_counts_nowhere(mock: DrivenMock) -> None:
+    answer: Answer = mock.get("/", X_Imds_Mock_Probe="abc")
+    assert answer.status == 204
+    assert mock.do("GET", "/v1/requests") == []
