@@ -123,8 +123,8 @@ def running_mock(
     thread.start()
     try:
         yield running
-        running.stop()
     finally:
+        running.stop()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from imds_mock.tree import Leaf
 from mockserver import INSTANCE_ID, LEAVES, PROBE_ID, Answer, head, read_all, read_answer, running_mock
@@ -14,6 +15,7 @@ from mockserver import INSTANCE_ID, LEAVES, PROBE_ID, Answer, head, read_all, re
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from imds_mock.messages import Response
     from mockserver import RunningMock
 
 LEAF = "/latest/meta-data/instance-id"
@@ -306,3 +308,38 @@ def test_a_client_that_reads_slowly_gets_every_byte_and_delays_nobody() -> None:
         for _ in range(count - 1):
             assert read_answer(client).body == document
         sender.join()
+
+
+def test_what_follows_a_late_last_answer_is_not_answered() -> None:
+    with running_mock() as mock, mock.connect() as client:
+        respond = mock.terms.respond
+        mock.terms.respond = lambda *asked: replace(respond(*asked), delay_seconds=0.05)
+        client.sendall(head("GET", LEAF).encode() + b"\x00\r\n\r\n")
+        assert read_all(client).count(b"HTTP/1.1") == 1
+
+
+def test_what_goes_wrong_inside_is_one_500_and_one_report() -> None:
+    reports: list[Exception] = []
+    with running_mock() as mock:
+        respond = mock.terms.respond
+
+        def break_once(*_asked: Any) -> Response:
+            mock.terms.respond = respond
+            raise ZeroDivisionError
+
+        mock.terms.respond = break_once
+        mock.terms.report = reports.append
+        with mock.connect() as client:
+            client.sendall(head("GET", LEAF, Connection="keep-alive").encode() * 2)
+            assert [read_answer(client).status, read_answer(client).status] == [500, 200]
+    assert [type(report) for report in reports] == [ZeroDivisionError]
+
+
+def test_white_space_around_a_header_value_is_no_part_of_it() -> None:
+    with running_mock() as mock:
+        token = mock.ask(head("PUT", "/latest/api/token", **{"X-aws-ec2-metadata-token-ttl-seconds": " \t60 \t"}))
+        assert token.status == 200
+        assert (
+            mock.get("/latest/meta-data/ami-id", **{"X-aws-ec2-metadata-token": f"{token.body.decode()} "}).status
+            == 200
+        )

@@ -157,7 +157,7 @@ class Connection(asyncio.Protocol):
             if self._ended:
                 break
         else:
-            if self._parser.failure is not None:
+            if self._parser.failure is not None and not self._ended:
                 self._refuse(self._parser.failure, began)
         self._flush()
         if not self._ended:
