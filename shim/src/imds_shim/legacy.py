@@ -18,13 +18,13 @@ import os
 import sys
 from importlib.machinery import PathFinder
 from ipaddress import IPv4Address
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from . import capabilities, xtables_entry
 from .errors import KernelRefusedError, PrivilegeError, ShimError
 from .rule import DnatRule
+from .textfile import read_if_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,7 +45,7 @@ UNKNOWN_REVISION = "No chain/target/match by that name"
 # where there are none, finds nothing.
 SONAMES = {"ip4tc": "libip4tc.so.2", "ip6tc": "libip6tc.so.2", "xtables": "libxtables.so.12", "c": "libc.so.6"}
 
-TABLE_NAMES = {4: Path("/proc/net/ip_tables_names"), 6: Path("/proc/net/ip6_tables_names")}
+TABLE_NAMES = {4: "/proc/net/ip_tables_names", 6: "/proc/net/ip6_tables_names"}
 
 
 class LegacyTable:
@@ -88,7 +88,8 @@ class _Family:
 
     def in_use(self) -> bool:
         try:
-            return "nat" in TABLE_NAMES[self._version].read_text(encoding="ascii").split()
+            with open(TABLE_NAMES[self._version], encoding="ascii") as names:  # noqa: PTH123 - importing pathlib costs 2 ms
+                return "nat" in names.read().split()
         except FileNotFoundError:
             return False
         except OSError:
@@ -241,7 +242,7 @@ def _find_library(*names: str) -> tuple[ctypes.CDLL, int]:
 
 def _extension_directory() -> str:
     """`xtables/` beside libxtables itself: so it is in Debian and in the relocatable tree."""
-    for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in read_if_there("/proc/self/maps").splitlines():
         if "libxtables.so" in line:
-            return str(Path(line.split(maxsplit=5)[5]).parent / "xtables")
+            return f"{line.split(maxsplit=5)[5].rpartition('/')[0]}/xtables"
     raise ImportError("libxtables is loaded and not to be found in /proc/self/maps")
