@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -38,7 +37,7 @@ class Patient:
 
     def lack(self, *names: str) -> None:
         mask = EVERYTHING & ~sum(1 << NUMBERS[name] for name in names)
-        self.sets = dataclasses.replace(self.sets, permitted=mask, effective=mask, bounding=mask)
+        self.sets = self.sets._replace(permitted=mask, effective=mask, bounding=mask)
 
     def _try_backend(self, name: str) -> None:
         if name in self.backends:

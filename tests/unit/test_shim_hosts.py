@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_shim.hosts import ResolverConfig, addresses_in_hosts, candidates, read_text, resolver_config
+from imds_shim.hosts import ResolverConfig, addresses_in_hosts, candidates, resolver_config
+from imds_shim.textfile import read_if_there
 
 HOSTS = """\
 127.0.0.1\tlocalhost
@@ -38,7 +39,7 @@ def test_hosts(name: str, addresses: list[str]) -> None:
 
 
 def test_a_file_that_is_not_there_is_empty() -> None:
-    assert read_text("/nowhere/hosts") == ""
+    assert read_if_there("/nowhere/hosts") == ""
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ Run in an interpreter of its own, as the relocatable tree runs it: isolated, wit
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -19,8 +18,8 @@ from nameservers import LittleNameServer
 
 # Enters as boot does, with a pretended kernel, and a mock and a name server on loopback; prints what was loaded.
 START = """
-import contextlib, json, sys
-sys.path[:0] = json.loads(sys.argv[1])
+import sys
+sys.path[:0] = sys.argv[1].split(':')
 from imds_shim import lean
 if sys.argv[2] == "lean":
     lean.load("dataclasses")
@@ -51,7 +50,7 @@ class Network(kernel.RealNetwork):
         return super().who_answers(address, port, deadline)
 
 def hand_off(command, environ, planned):
-    print(json.dumps(sorted(name for name, module in sys.modules.items() if module is not None)))
+    print(" ".join(sorted(name for name, module in sys.modules.items() if module is not None)))
     raise SystemExit
 
 cli.RealKernel = Kernel
@@ -65,6 +64,11 @@ PATHS = [str(Path(imds_shim.__file__).parents[1]), str(Path(httpx.__file__).pare
 NEVER = {
     "asyncio",
     "dns.asyncresolver",
+    "encodings.idna",
+    "json",
+    "pathlib",
+    "threading",
+    "urllib.parse",
     "dns.query",
     "dns.resolver",
     "difflib",
@@ -89,7 +93,7 @@ def loaded_by_a_start(host: str, folder: Path, how: str = "lean") -> set[str]:
     (folder / "hosts").write_text("127.0.0.1 mock_in_hosts\n")
     (folder / "resolv.conf").write_text("nameserver 127.0.0.1\n")
     with LittleHttpServer(as_mock) as mock, LittleNameServer({"mock_in_dns.": {"A": ["127.0.0.1"]}}) as names:
-        arguments = [json.dumps(PATHS), how, host, str(folder), str(names.port), str(mock.port)]
+        arguments = [":".join(PATHS), how, host, str(folder), str(names.port), str(mock.port)]
         done = subprocess.run(
             [sys.executable, "-I", "-S", "-X", "utf8", "-c", START, *arguments],
             capture_output=True,
@@ -98,7 +102,7 @@ def loaded_by_a_start(host: str, folder: Path, how: str = "lean") -> set[str]:
             timeout=60,
         )
     assert "-> 127.0.0.1:" in done.stderr
-    return set(json.loads(done.stdout))
+    return set(done.stdout.split())
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "mock_in_hosts", "mock_in_dns"])
@@ -119,8 +123,8 @@ def test_it_works_the_same_where_everything_is_loaded_already(tmp_path: Path) ->
 
 
 LOAD = """
-import json, sys
-sys.path[:0] = json.loads(sys.argv[1])
+import sys
+sys.path[:0] = sys.argv[1].split(':')
 from imds_shim import lean
 {before}
 lean.load("{library}")
@@ -131,7 +135,7 @@ print({what})
 
 def load(library: str, what: str, before: str = "") -> str:
     program = LOAD.format(library=library, what=what, before=before)
-    command = [sys.executable, "-I", "-S", "-c", program, json.dumps(PATHS)]
+    command = [sys.executable, "-I", "-S", "-c", program, ":".join(PATHS)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 

@@ -7,16 +7,18 @@ has none. Source of the rules: `GetExecUser` in github.com/moby/sys/user.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import ConfigError
+from .textfile import read_if_there
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PASSWD = Path("/etc/passwd")
-GROUP = Path("/etc/group")
+    StrPath = str | os.PathLike[str]
+
+PASSWD = "/etc/passwd"  # noqa: S105 - the name of a file
+GROUP = "/etc/group"
 LARGEST_ID = 2**31 - 1
 
 
@@ -28,7 +30,7 @@ class Account(NamedTuple):
     supplementary: tuple[int, ...]
 
 
-def look_up(specification: str, passwd: Path = PASSWD, group: Path = GROUP) -> Account:
+def look_up(specification: str, passwd: StrPath = PASSWD, group: StrPath = GROUP) -> Account:
     """Turn `name|uid[:group|gid]` into numbers.
 
     A number needs no entry; then the group, if none is named, stays the shim's own. Supplementary groups are those that
@@ -52,7 +54,7 @@ def look_up(specification: str, passwd: Path = PASSWD, group: Path = GROUP) -> A
     return Account(uid, number, ())
 
 
-def _user(user: str, passwd: Path) -> tuple[int, str | None, int]:
+def _user(user: str, passwd: StrPath) -> tuple[int, str | None, int]:
     number = _id(user, "user")
     for fields in _entries(passwd, fields=7):
         if (fields[0] == user) if number is None else (int(fields[2]) == number):
@@ -71,13 +73,9 @@ def _id(text: str, kind: str) -> int | None:
     return int(text)
 
 
-def _entries(path: Path, fields: int) -> Iterator[list[str]]:
+def _entries(path: StrPath, fields: int) -> Iterator[list[str]]:
     """Lines with at least that many fields and whole numbers where ids belong; others are passed over."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError:
-        return
-    for line in text.splitlines():
+    for line in read_if_there(path).splitlines():
         entry = line.strip().split(":")
         ids = entry[2:4] if fields > 4 else entry[2:3]  # noqa: PLR2004 - passwd has seven fields, group four
         if len(entry) >= fields and all(value.isascii() and value.isdigit() for value in ids):

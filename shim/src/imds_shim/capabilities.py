@@ -6,8 +6,9 @@ Numbers from include/uapi/linux/capability.h; the sets as the kernel prints them
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
+
+from .textfile import read_if_there
 
 NAMES = (
     *("CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP"),
@@ -22,8 +23,7 @@ NAMES = (
 NUMBERS = {name: number for number, name in enumerate(NAMES)}
 
 
-@dataclass(frozen=True, slots=True)
-class CapabilitySets:
+class CapabilitySets(NamedTuple):
     """The five sets of one thread, each a bit mask (bit n is capability number n)."""
 
     inheritable: int
@@ -37,12 +37,9 @@ class CapabilitySets:
         return tuple(name for name in names if not self.effective >> NUMBERS[name] & 1)
 
 
-def read_sets(status: Path = Path("/proc/self/status")) -> CapabilitySets:
+def read_sets(status: str = "/proc/self/status") -> CapabilitySets:
     """The sets of this process; one without /proc mounted is taken to have none."""
-    try:
-        text = status.read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return CapabilitySets(0, 0, 0, 0, 0)
+    text = read_if_there(status)
     found = dict(line.split(":", 1) for line in text.splitlines() if line.startswith("Cap"))
     fields = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
     return CapabilitySets(*(int(found.get(field, "0"), 16) for field in fields))

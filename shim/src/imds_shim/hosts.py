@@ -22,15 +22,6 @@ class ResolverConfig(NamedTuple):
     use_tcp: bool
 
 
-def read_text(path: str) -> str:
-    """Return the file's text, or nothing where it does not exist (an image from scratch) or cannot be read."""
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123 - importing pathlib costs 2 ms
-            return file.read()
-    except OSError:
-        return ""
-
-
 def addresses_in_hosts(text: str, host: str) -> list[IPAddress]:
     """Return the addresses that a hosts file gives to a name, in its order."""
     wanted = host.rstrip(".").lower()

@@ -60,6 +60,8 @@ _UNNEEDED: dict[str, dict[str, _Names | None]] = {
         "importlib.metadata": {"version": _no_version},  # asks which optional packages are there: none
         "hashlib": dict.fromkeys(("md5", "sha1", "sha224", "sha256", "sha384", "sha512")),  # signed messages
         "hmac": {},
+        "encodings.idna": {},  # names in other scripts
+        "threading": {"Lock": object},  # a second source of random numbers
     },
 }
 """For each library, what to represent by which names; None makes an import of it fail, as if it were not installed."""

@@ -70,9 +70,10 @@ class NameServer(NamedTuple):
             raise NoReplyError(f"sends an unreadable answer ({type(error).__name__})") from error
 
     def _socket(self, kind: socket.SocketKind) -> tuple[socket.socket, tuple[object, ...]]:
-        # Resolves nothing: it only turns the text of an address, zone included, into what connect() takes.
+        # Resolves nothing: it only turns the text of an address, zone included, into what connect() takes. As bytes,
+        # because text would be encoded as a name in some script first.
         family, _, _, _, where = socket.getaddrinfo(
-            self.address, self.port, type=kind, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+            self.address.encode(), self.port, type=kind, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
         )[0]
         return socket.socket(family, kind), where
 

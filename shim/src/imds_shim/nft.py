@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import json
 import socket
 import struct
 from ipaddress import IPv6Address, ip_address
@@ -93,6 +92,8 @@ class NftTable:
         """Our rules of one family with their handles."""
         if not _table_exists(version):
             return []
+        import json  # noqa: PLC0415 - most starts find no table of ours here
+
         listing = json.loads(self._run(f"list table {FAMILIES[version]} {TABLE}\n"))
         found = []
         for item in listing["nftables"]:

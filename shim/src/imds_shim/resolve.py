@@ -10,8 +10,9 @@ import ipaddress
 from typing import TYPE_CHECKING, NamedTuple
 
 from imds_shim.errors import ResolveError
-from imds_shim.hosts import addresses_in_hosts, candidates, read_text, resolver_config
+from imds_shim.hosts import addresses_in_hosts, candidates, resolver_config
 from imds_shim.lean import load
+from imds_shim.textfile import read_if_there
 
 if TYPE_CHECKING:
     from imds_shim.deadline import Deadline
@@ -40,13 +41,13 @@ class Resolver(NamedTuple):
             return [ipaddress.ip_address(host)]
         except ValueError:
             pass
-        found = addresses_in_hosts(read_text(self.hosts_file), host)
+        found = addresses_in_hosts(read_if_there(self.hosts_file), host)
         if not found:
             found = self._ask_dns(host, deadline, ipv6=ipv6)
         return sorted(found, key=lambda address: address.version)
 
     def _ask_dns(self, host: str, deadline: Deadline, *, ipv6: bool) -> list[IPAddress]:
-        config = resolver_config(read_text(self.resolv_conf))
+        config = resolver_config(read_if_there(self.resolv_conf))
         lookup = _Lookup(config, self.dns_port, deadline, list(config.servers))
         reasons: list[str] = []
         for name in candidates(host, config):

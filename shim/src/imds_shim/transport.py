@@ -37,15 +37,24 @@ class HeadTransport(httpx.BaseTransport):
             httpx.RemoteProtocolError: what it sent is not HTTP.
         """
         try:
-            channel = socket.create_connection(
-                (request.url.host, request.url.port or 80), timeout=self._left(httpx.ConnectTimeout)
-            )
+            channel = self._connected(request.url.host, request.url.port or 80)
         except TimeoutError as error:
             raise httpx.ConnectTimeout(str(error)) from error
         except OSError as error:
             raise httpx.ConnectError(str(error)) from error
         with channel:
             return self._exchange(channel, request)
+
+    def _connected(self, address: str, port: int) -> socket.socket:
+        """Connect to an IP address; `socket.create_connection` would encode it as a name in some script first."""
+        channel = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+        try:
+            channel.settimeout(self._left(httpx.ConnectTimeout))
+            channel.connect((address, port))
+        except BaseException:
+            channel.close()
+            raise
+        return channel
 
     def _exchange(self, channel: socket.socket, request: httpx.Request) -> httpx.Response:
         try:
