@@ -260,6 +260,7 @@ class Connection(asyncio.Protocol):
             self.deadline = now + _LINGER_SECONDS
         if self._parser.in_body or self._parser.failure is not None:
             # Closing with unread bytes resets the connection, and the client may lose the answer.
+            self._transport.resume_reading()
             self._transport.write_eof()
         else:
             self._transport.close()
