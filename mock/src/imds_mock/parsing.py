@@ -146,7 +146,8 @@ class RequestParser:
         self._head_bytes += len(name) + len(value)
         if self._header_count > self._limits.headers or self._head_bytes > self._limits.head_bytes:
             self._refuse(HEADERS_TOO_LARGE)
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        # White space around a value is no part of it (RFC 9110 5.5); the parser leaves what follows.
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
         known = self._fields.get(key)
         self._fields[key] = text if known is None else f"{known}, {text}"
 
