@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.routing import Route
 
 from imds_mock.control.problems import FORESEEN, Problem, ProblemError, problem_of, respond
-from imds_mock.control.routes.configuration import Configuration
-from imds_mock.control.routes.events import Events
+from imds_mock.control.routes.configuration import ConfigurationRoutes
+from imds_mock.control.routes.events import EventRoutes
 from imds_mock.control.routes.faults import FaultRoutes
-from imds_mock.control.routes.journal import EVENT_STREAM, Journal
-from imds_mock.control.routes.metadata import Metadata
+from imds_mock.control.routes.journal import EVENT_STREAM, JournalRoutes
+from imds_mock.control.routes.metadata import MetadataRoutes
 from imds_mock.control.routes.service import ServiceRoutes
 
 if TYPE_CHECKING:
@@ -33,15 +34,9 @@ def operations(cockpit: Cockpit) -> list[Operation]:
         cockpit: What they drive.
     """
     service = ServiceRoutes(cockpit)
-    rooms = (
-        service,
-        Configuration(cockpit),
-        Metadata(cockpit),
-        Events(cockpit),
-        FaultRoutes(cockpit),
-        Journal(cockpit),
-    )
-    listed = [operation for room in rooms for operation in room.operations()]
+    others = (ConfigurationRoutes, MetadataRoutes, EventRoutes, FaultRoutes, JournalRoutes)
+    rooms = (service, *(room(cockpit) for room in others))
+    listed = [replace(operation, group=room.group) for room in rooms for operation in room.operations()]
     service.describe(listed)
     return listed
 

@@ -31,7 +31,7 @@ class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     value: Any
 
 
-class Configuration:
+class ConfigurationRoutes:
     """The operations on the configuration.
 
     Args:

@@ -38,7 +38,7 @@ class Played(msgspec.Struct, frozen=True):
     faults: tuple[ShownFault, ...]
 
 
-class Events:
+class EventRoutes:
     """The operations on events.
 
     Args:

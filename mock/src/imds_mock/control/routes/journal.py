@@ -124,7 +124,7 @@ class Answer(msgspec.Struct, frozen=True):
     complete: bool
 
 
-class Journal:
+class JournalRoutes:
     """The operations on the journal.
 
     Args:

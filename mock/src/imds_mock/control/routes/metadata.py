@@ -70,7 +70,7 @@ class NewLeaf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     value: Any
 
 
-class Metadata:
+class MetadataRoutes:
     """The operations on metadata.
 
     Args:
