@@ -126,3 +126,17 @@ def test_an_always_listed_leaf_stands_in_its_listing_while_it_is_absent() -> Non
     assert (listing := tree.lookup(LATEST, "spot", 0)) is not None
     assert listing.body == b"action"
     assert listing.lasting
+
+
+def test_a_labelled_category_is_there_even_when_it_holds_nothing() -> None:
+    tree = Tree({"a/leaf": Leaf(b"x", since="2021-03-23")}, {"a/empty": "empty/", "a/b/c": "c/"})
+    for version, listing in (("1.0", b"b/\nempty/"), (LATEST, b"b/\nempty/\nleaf")):
+        found = tree.lookup(version, "a", 0)
+        assert found is not None
+        assert found.body == listing
+    for path, body in (("a/empty", b""), ("a/b", b"c/"), ("a/b/c", b"")):
+        found = tree.lookup("1.0", path, 0)
+        assert found is not None
+        assert found.body == body
+    with pytest.raises(ValueError, match="cannot hold a value"):
+        Tree({"a": Leaf(b"x")}, {"a/b": "b/"})

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 Body = bytes | Callable[[float], bytes | None]
 """A leaf's bytes, or what gives them for a wall-clock time in seconds since the epoch (None: absent at that time)."""
@@ -21,6 +21,7 @@ Body = bytes | Callable[[float], bytes | None]
 Moment = float | Callable[[float], float | None]
 """Seconds since the epoch, or what gives them for a wall-clock time (None: instance start)."""
 
+FIRST: Final = "1.0"
 LATEST: Final = "latest"
 
 VERSIONS: Final = (
@@ -71,10 +72,11 @@ class Found:
 
 
 class _Category:
-    __slots__ = ("children", "lasting", "names", "own", "since")
+    __slots__ = ("children", "kept", "lasting", "names", "own", "since")
 
     def __init__(self, own: Leaf | None = None) -> None:
         self.own = own
+        self.kept = False  # there even when it holds nothing
         self.children: dict[str, _Category | Leaf] = {}
         self.names: dict[str, str] = {}
         self.since = LATEST
@@ -87,7 +89,7 @@ class Tree:
     Args:
         leaves: Path relative to the version, without a slash at either end, to leaf.
         labels: Path of a category to the name that its parent's listing shows for it (`public-keys/` lists
-            `0=my-key` for the category `0`).
+            `0=my-key` for the category `0`). A category that no leaf is below is there all the same, and empty.
 
     Raises:
         ValueError: A path is empty, has an empty part, or names a leaf and a category at once.
@@ -101,6 +103,9 @@ class Tree:
         self._nodes: dict[str, _Category | Leaf] = {"": self._root}
         for path, leaf in leaves.items():
             self._add(path, leaf)
+        for path in labels:
+            if path not in self._nodes:
+                self._keep(path)
         self._name_children("", self._root, labels)
 
     @property
@@ -126,7 +131,7 @@ class Tree:
             node = node.own
         if isinstance(node, _Category):
             listing = "\n".join(self._listing(node, version, now))
-            return Found(listing.encode(), "text/plain", None, node.lasting) if listing else None
+            return Found(listing.encode(), "text/plain", None, node.lasting) if listing or node.kept else None
         body = node.body(now) if callable(node.body) else node.body
         if body is None:
             return None
@@ -135,20 +140,9 @@ class Tree:
 
     def _add(self, path: str, leaf: Leaf) -> None:
         *parents, name = path.split("/")
-        category = self._root
-        walked = ""
-        for part in (*parents, name):
-            if not part:
-                raise ValueError(f"the metadata path {path!r} has an empty part")
-        for part in parents:
-            walked = f"{walked}/{part}" if walked else part
-            child = category.children.setdefault(part, _Category())
-            if isinstance(child, Leaf) and child.branches:
-                child = category.children[part] = _Category(child)
-            elif isinstance(child, Leaf):
-                raise ValueError(f"the metadata path {walked!r} cannot hold a value and {path!r} below it")
-            self._nodes[walked] = child
-            category = child
+        category = self._category(parents, path)
+        if not name:
+            raise ValueError(f"the metadata path {path!r} has an empty part")
         existing = category.children.get(name)
         if isinstance(existing, _Category) and leaf.branches:
             existing.own = leaf
@@ -157,6 +151,27 @@ class Tree:
             raise ValueError(f"the metadata path {path!r} cannot hold a value and other paths below it")
         category.children[name] = leaf
         self._nodes[path] = leaf
+
+    def _keep(self, path: str) -> None:
+        kept = self._category(path.split("/"), path)
+        kept.kept, kept.since = True, FIRST
+
+    def _category(self, parts: Sequence[str], path: str) -> _Category:
+        """The category at the end of these parts, made where it is missing."""
+        category = self._root
+        walked = ""
+        for part in parts:
+            if not part:
+                raise ValueError(f"the metadata path {path!r} has an empty part")
+            walked = f"{walked}/{part}" if walked else part
+            child = category.children.setdefault(part, _Category())
+            if isinstance(child, Leaf) and child.branches:
+                child = category.children[part] = _Category(child)
+            elif isinstance(child, Leaf):
+                raise ValueError(f"the metadata path {walked!r} cannot hold a value and {path!r} below it")
+            self._nodes[walked] = child
+            category = child
+        return category
 
     def _name_children(self, path: str, category: _Category, labels: Mapping[str, str]) -> None:
         for name, child in category.children.items():
@@ -184,7 +199,8 @@ class Tree:
         if node.since > version:
             return False
         if isinstance(node, _Category):
-            return node.own is not None or any(self._is_present(x, version, now) for x in node.children.values())
+            own = node.own is not None or node.kept
+            return own or any(self._is_present(child, version, now) for child in node.children.values())
         return node.always_listed or not callable(node.body) or node.body(now) is not None
 
 
