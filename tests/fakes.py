@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,6 @@ from imds_shim.errors import KernelRefusedError, ResolveError
 from imds_shim.log import Log
 
 if TYPE_CHECKING:
-    import contextlib
     from collections.abc import Callable, Sequence
     from ipaddress import IPv4Address, IPv6Address
 
@@ -122,6 +122,9 @@ class FakeKernel:
         self.near = False
         self.leads: list[tuple[str, str, bool]] = []
         self._on_change = on_change
+
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
     def open_tables(self, backend: str) -> Sequence[NatTable]:
         del backend

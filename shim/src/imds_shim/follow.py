@@ -99,14 +99,18 @@ def begin(config: ShimConfig, network: Network, tables: Sequence[NatTable], say:
     if not rules:
         return None
     # Loaded before the process is made, so that a library that is missing is noticed here.
-    from . import connections, hidden_process, privileges, probe, route  # noqa: F401, PLC0415 - only for MOCK_FOLLOW=1
+    from . import connections, exclusion, hidden_process, privileges, probe, route  # noqa: F401, PLC0415 - only then
 
     def lead(destination: IPAddress, mock: IPAddress) -> None:
         route.lead(destination, mock)
 
+    def end_after(old: DnatRule, switch: Callable[[], None]) -> None:
+        with exclusion.alone():
+            connections.end_after(old, switch)
+
     def main(wait: Callable[[float], bool]) -> None:
         privileges.limit_to(privileges.NEEDED_BY_THE_FOLLOWER)
-        follow(Follower(config.hostname, rules, tables, network, lead, connections.end_after, say), wait)
+        follow(Follower(config.hostname, rules, tables, network, lead, end_after, say), wait)
 
     return hidden_process.start(PROCESS_NAME, main)
 

@@ -46,6 +46,12 @@ class RealKernel:
     def __init__(self) -> None:
         self.tables: Sequence[NatTable] = ()
 
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        """While it lasts, no other shim changes rules and routes of this network namespace."""
+        from imds_shim.exclusion import alone  # noqa: PLC0415 - not every way in changes anything
+
+        return alone()
+
     def open_tables(self, backend: Backend) -> Sequence[NatTable]:
         """Open the NAT back ends that work here; raises PrivilegeError or KernelRefusedError."""
         from imds_shim.netfilter import open_tables  # noqa: PLC0415 - not every way in needs a rule

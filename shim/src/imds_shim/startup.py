@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 class Kernel(Protocol):
     """What a start asks of the kernel, in the network namespace it runs in."""
 
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        """While it lasts, no other shim changes rules and routes of this network namespace."""
+
     def open_tables(self, backend: Backend) -> Sequence[NatTable]:
         """Open the NAT back ends that work here; raises PrivilegeError or KernelRefusedError."""
 
@@ -93,7 +96,8 @@ class Start(NamedTuple):
         if self.config.route == "none":
             return True
         if self.config.route == "route":
-            self._lead(endpoint, mock.address, on_link=True)
+            with self.kernel.alone():
+                self._lead(endpoint, mock.address, on_link=True)
             return True
         # Asked only where the question cannot reach a cloud's real service.
         if self.config.route == "auto" and self.kernel.stays_near(endpoint):
@@ -101,11 +105,12 @@ class Start(NamedTuple):
         return False
 
     def _ensure_rule(self, rule: nat.DnatRule) -> None:
-        tables = self.kernel.open_tables(self.config.backend)
-        self.undo.callback(nat.restore, nat.record(tables))
-        outcome = nat.ensure(tables, rule)
-        self.say.debug(f"rule {outcome.value} in the {tables[0].name} nat table: {rule}")
-        self._lead(rule.destination, rule.to_address, on_link=False)
+        with self.kernel.alone():
+            tables = self.kernel.open_tables(self.config.backend)
+            self.undo.callback(nat.restore, nat.record(tables))
+            outcome = nat.ensure(tables, rule)
+            self.say.debug(f"rule {outcome.value} in the {tables[0].name} nat table: {rule}")
+            self._lead(rule.destination, rule.to_address, on_link=False)
 
     def _lead(self, endpoint: IPAddress, mock: IPAddress, *, on_link: bool) -> None:
         changed = self.kernel.lead(endpoint, mock, self.undo, on_link=on_link)
