@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from netlab import Lab
 
@@ -119,20 +119,24 @@ def lab_demo() -> None:
         lab.link(mock, debug, ["172.31.254.2/24"], ["172.31.254.3/24"])
         # A container has a default route and finds others by name. Nothing behind this route forwards a packet.
         debug.ip("route", "add", "default", "via", "172.31.254.2")
-        hosts = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "hosts"
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        hosts = scratch / "hosts"
         hosts.write_text("127.0.0.1 localhost\n172.31.254.2 mock_metadata\n")
         debug.bind(hosts, "/etc/hosts")
 
-        print("mock_metadata$ imds-mock serve --port 80 &", flush=True)
-        stack.enter_context(running(mock, [PROGRAMS / "imds-mock", "serve", "--port", "80"]))
+        print("mock_metadata$ imds-mock serve --port 80 2>log &", flush=True)
+        log = stack.enter_context((scratch / "log").open("w"))
+        stack.enter_context(running(mock, [PROGRAMS / "imds-mock", "serve", "--port", "80"], stderr=log))
         print("debug$ MOCK_HOSTNAME=mock_metadata imds-shim sleep 3600 &", flush=True)
-        application = stack.enter_context(
-            running(debug, ["env", "MOCK_HOSTNAME=mock_metadata", PROGRAMS / "imds-shim", "sleep", "3600"])
-        )
+        shim: list[str | Path] = ["env", "MOCK_HOSTNAME=mock_metadata", PROGRAMS / "imds-shim", "sleep", "3600"]
+        application = stack.enter_context(running(debug, shim))
         await_command(application, b"sleep\x003600\x00")
         for question in QUESTIONS:
             show(question, debug.command(["sh", "-c", question]), place="debug")
-        show("iptables -t nat -S OUTPUT", debug.command(["iptables", "-t", "nat", "-S", "OUTPUT"]), place="debug")
+        # Where the rule is depends on what this kernel has; the shim found out by trying.
+        rule = "iptables-legacy -t nat -S OUTPUT 2>/dev/null | grep imds-shim || nft list table ip imds_shim"
+        show(rule, debug.command(["sh", "-c", rule]), place="debug")
+        show("cat log", ["cat", log.name], place="mock_metadata")
 
 
 def show(typed: str, command: Sequence[str], place: str = "") -> None:
@@ -146,9 +150,11 @@ def show(typed: str, command: Sequence[str], place: str = "") -> None:
 
 
 @contextlib.contextmanager
-def running(space: Namespace, argv: Sequence[str | Path]) -> Iterator[subprocess.Popen[str]]:
+def running(
+    space: Namespace, argv: Sequence[str | Path], stderr: IO[str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """A program inside a namespace, ended on the way out."""
-    process = space.popen(argv, stdin=subprocess.DEVNULL)
+    process = space.popen(argv, stdin=subprocess.DEVNULL, stderr=stderr)
     try:
         yield process
     finally:

@@ -1,0 +1,32 @@
+"""The demo where there is no Docker: the same programs, a real rule on the real kernel, and nothing left over."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_embedded_lab_shows_the_transcript_and_leaves_nothing() -> None:
+    demo = [sys.executable, ROOT / "scripts" / "demo.py", "--lab"]
+    run = subprocess.run(demo, capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 0, run.stderr
+    shown = run.stdout.splitlines()
+    asked = shown.index("debug$ curl -s http://169.254.169.254/latest/meta-data/instance-id")
+    assert shown[asked + 1] == "i-1234567890abcdef0"
+    assert "us-east-1" in shown
+    assert any("--to-destination 172.31.254.2:80" in line or "dnat to 172.31.254.2:80" in line for line in shown)
+    assert "imds-shim: 169.254.169.254:80 -> 172.31.254.2:80 (mock_metadata)" in run.stderr.splitlines()
+    assert not [command for command in commands() if str(ROOT / ".venv/bin/imds-mock") in command]
+
+
+def commands() -> list[str]:
+    """The command lines of all processes of this machine."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(file.read_text(errors="replace"))
+    return found
