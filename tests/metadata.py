@@ -59,7 +59,7 @@ class Metadata:
         if path in self.leaves:
             return {path: body}
         found: dict[str, bytes] = {}
-        for shown in body.decode().split("\n"):
+        for shown in body.decode().split("\n") if body else ():
             name = shown.removesuffix("/")
             name = name.partition("=")[0] if path.endswith("public-keys") else name
             found |= self.crawl(f"{path}/{name}" if path else name, version, now)

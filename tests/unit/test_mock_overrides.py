@@ -95,6 +95,26 @@ def test_a_known_path_keeps_its_version_and_another_can_be_said(signer: Signer) 
     assert metadata.text("not-there") is None
 
 
+def test_a_category_may_be_there_without_holding_anything(signer: Signer) -> None:
+    metadata = overridden(
+        signer,
+        {
+            "dynamic/fws": {},
+            "meta-data/events/recommendations": {},
+            "meta-data/hostname": {},
+            "meta-data/placement": {},
+        },
+    )
+    assert metadata.read("dynamic") == b"fws/\ninstance-identity/"
+    assert metadata.read("dynamic/fws") == b""
+    assert metadata.text("events") == "maintenance/\nrecommendations/"
+    assert metadata.text("hostname") == ""
+    assert "hostname/" in (metadata.text("") or "").split("\n")
+    assert metadata.text("placement") == "availability-zone\navailability-zone-id\nregion"
+    taken_back = overridden(signer, {"meta-data": {"own": {}}, "meta-data/own": None})
+    assert taken_back.text("own") is None
+
+
 def test_user_data_by_path_has_its_type(signer: Signer) -> None:
     assert overridden(signer, {"user-data": "x"}).leaves["user-data"].content_type == "application/octet-stream"
 
@@ -111,7 +131,6 @@ def test_a_key_added_by_path_is_listed_as_keys_are(signer: Signer) -> None:
         ({"": "y"}, "metadata.: expected a path such as meta-data/placement/region"),
         ({"meta-data//x": "y"}, "metadata.meta-data//x: expected a path such as"),
         ({"meta-data/x\ny": "y"}, "expected a path such as"),
-        ({"meta-data/x": {}}, "metadata.meta-data/x: holds nothing; null removes a path"),
         ({"meta-data/x": []}, "metadata.meta-data/x: expected text, a number"),
         ({"meta-data/x": [{}]}, "metadata.meta-data/x[0]: expected text, a number"),
         ({"meta-data/x": {"$txt": "y"}}, "metadata.meta-data/x.$txt: unknown key; did you mean $text?"),
@@ -134,7 +153,7 @@ names = st.sampled_from(["meta-data", "placement", "region", "iam", "info", "mac
 paths = st.lists(names, min_size=1, max_size=3).map(lambda parts: "/".join(["meta-data", *parts]))
 values = st.recursive(
     st.one_of(st.none(), st.text(max_size=3), st.integers(), st.just({"$text": "x"}), st.just({"$since": "1.0"})),
-    lambda inner: st.dictionaries(names, inner, min_size=1, max_size=3),
+    lambda inner: st.dictionaries(names, inner, max_size=3),
     max_leaves=6,
 )
 

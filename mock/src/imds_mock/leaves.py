@@ -57,8 +57,9 @@ def build_leaves(
         below = INTERFACE_PATH.replace("<mac>", interface.mac)
         for interface_row in INTERFACE_ROWS:
             leaves.update(interface_row.leaves(InterfaceFacts(instance, interface), below))
-    apply_overrides(leaves, read_overrides(config.metadata))
-    return leaves, _labels(leaves, instance)
+    labels: dict[str, str] = {}
+    apply_overrides(leaves, labels, read_overrides(config.metadata))
+    return leaves, labels | _labels(leaves, instance)
 
 
 def check(config: Config) -> None:

@@ -3,7 +3,8 @@
 A path is written with or without `/latest/` in front; mappings nest. A value is text, a number, true or false, or lines
 as a list; null removes the leaf or everything below. A mapping whose keys begin with `$` describes one leaf:
 `$text`, `$json` (printed as the service prints JSON) or `$base64`, with `$since` and `$content_type`; with only these
-two it changes the leaf that is there. A value takes the place of a whole subtree, and a subtree that of a value.
+two it changes the leaf that is there. An empty mapping is a category that is there even when it holds nothing. A value
+takes the place of a whole subtree, and a subtree that of a value.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Override:
     Attributes:
         path: Relative to the version.
         removed: The path and everything below it is taken away.
+        kept: The path is a category, even without anything below it.
         body: The bytes; None leaves them as they are.
         since: The metadata version that introduced it; None: the real one.
         content_type: Its `Content-Type`; None: the usual one.
@@ -48,6 +50,7 @@ class Override:
 
     path: str
     removed: bool = False
+    kept: bool = False
     body: bytes | None = None
     since: str | None = None
     content_type: str | None = None
@@ -68,36 +71,40 @@ def read_overrides(metadata: Mapping[str, Any]) -> tuple[Override, ...]:
         raise SettingError((_SECTION,), "is nested too deeply, or holds itself") from error
 
 
-def apply_overrides(leaves: dict[str, Leaf], overrides: tuple[Override, ...]) -> None:
-    """Change leaves in place.
+def apply_overrides(leaves: dict[str, Leaf], labels: dict[str, str], overrides: tuple[Override, ...]) -> None:
+    """Change leaves and labels in place.
 
     Args:
         leaves: Path relative to the version to leaf.
+        labels: Path of a category to its name in its parent's listing (see `Tree`).
         overrides: In the order in which they apply.
     """
     for override in overrides:
         path = override.path
         leaf = leaves.get(path)
         if override.removed or override.body is not None:
-            for below in [other for other in leaves if other == path or other.startswith(f"{path}/")]:
-                del leaves[below]
-        if override.removed:
-            continue
-        if override.body is None:
-            if leaf is not None:
-                since = override.since or leaf.since
-                leaves[path] = replace(leaf, since=since, content_type=override.content_type or leaf.content_type)
-            continue
-        for above in _ancestors(path):
-            leaves.pop(above, None)
-        usual = "application/octet-stream" if path == "user-data" else "text/plain"
-        leaves[path] = Leaf(override.body, override.content_type or usual, override.since or since_of(path))
+            for held in (leaves, labels):
+                for below in [other for other in held if other == path or other.startswith(f"{path}/")]:
+                    del held[below]
+        if override.kept or override.body is not None:
+            for above in _ancestors(path):
+                leaves.pop(above, None)
+        if override.kept:
+            leaves.pop(path, None)
+            name = path.rpartition("/")[2]
+            labels[path] = f"{name}/" if name != path else name
+        elif override.body is not None:
+            usual = "application/octet-stream" if path == "user-data" else "text/plain"
+            leaves[path] = Leaf(override.body, override.content_type or usual, override.since or since_of(path))
+        elif leaf is not None and not override.removed:
+            since = override.since or leaf.since
+            leaves[path] = replace(leaf, since=since, content_type=override.content_type or leaf.content_type)
 
 
 def _read(value: Any, path: str, key: KeyPath) -> Iterator[Override]:
     if isinstance(value, Mapping) and (not path or not any(str(name).startswith("$") for name in value)):
         if path and not value:
-            raise SettingError(key, "holds nothing; null removes a path")
+            yield Override(path, kept=True)
         for name, below in value.items():
             yield from _read(below, _joined(path, str(name), (*key, str(name))), (*key, str(name)))
     elif value is None:
