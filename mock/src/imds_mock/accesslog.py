@@ -42,17 +42,18 @@ class AccessLog:
         loop: Event loop that says when gathered lines are written.
     """
 
-    __slots__ = ("_descriptor", "_format", "_lines", "_loop", "_second", "_second_text")
+    __slots__ = ("_described", "_descriptor", "_lines", "_loop", "_request", "_second", "_second_text", "_write")
 
     def __init__(self, descriptor: int, form: str, loop: AbstractEventLoop) -> None:
         self._descriptor = descriptor
-        self._format: Callable[[float, str, Request | None, Response, int], str] = (
-            self._json if form == "json" else self._text
-        )
+        self._write: Callable[[str, str, Response, int], str] = self._json if form == "json" else self._text
         self._loop = loop
         self._lines: list[str] = []
         self._second = -1
         self._second_text = ""
+        # Requests that are alike byte for byte are one object here, and clients that poll send nothing else.
+        self._request: Request | None = None
+        self._described = _describe(None)
 
     def record(self, now: float, caller: str, request: Request | None, response: Response, microseconds: int) -> None:
         """Note an answer.
@@ -68,7 +69,15 @@ class AccessLog:
             return
         if not self._lines:
             self._loop.call_later(GATHER_SECONDS, self.flush)
-        self._lines.append(self._format(now, caller, request, response, microseconds))
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
+        if request is not self._request:
+            self._request = request
+            self._described = _describe(request)
+        moment = f"{self._second_text}{int((now - second) * 1000):03}Z"
+        self._lines.append(self._write(moment, caller, response, microseconds))
 
     def flush(self) -> None:
         """Write what was gathered."""
@@ -80,22 +89,15 @@ class AccessLog:
             while left:
                 left = left[os.write(self._descriptor, left) :]
 
-    def _time(self, now: float) -> str:
-        second = int(now)
-        if second != self._second:
-            self._second = second
-            self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
-        return f"{self._second_text}{int((now - second) * 1000):03}Z"
-
-    def _text(self, now: float, caller: str, request: Request | None, response: Response, microseconds: int) -> str:
-        method, path, version = _described(request)
+    def _text(self, moment: str, caller: str, response: Response, microseconds: int) -> str:
+        method, path, version = self._described
         kept = "" if response.delivery is _SEND else f" {response.delivery.value}"
-        return f"{self._time(now)} {caller} {method} {path} {response.head.status} {version} {microseconds}{kept}\n"
+        return f"{moment} {caller} {method} {path} {response.head.status} {version} {microseconds}{kept}\n"
 
-    def _json(self, now: float, caller: str, request: Request | None, response: Response, microseconds: int) -> str:
-        method, path, version = _described(request)
+    def _json(self, moment: str, caller: str, response: Response, microseconds: int) -> str:
+        method, path, version = self._described
         line = {
-            "time": self._time(now),
+            "time": moment,
             "caller": caller,
             "method": method,
             "path": path,
@@ -108,7 +110,7 @@ class AccessLog:
         return msgspec.json.encode(line).decode("ascii") + "\n"
 
 
-def _described(request: Request | None) -> tuple[str, str, str]:
+def _describe(request: Request | None) -> tuple[str, str, str]:
     if request is None:
         return "-", "-", "-"
     path = request.target
