@@ -75,6 +75,8 @@ def _operation(operation: Operation, schema_of: dict[int, Any], components: dict
     problems = {*_EVERYWHERE, *operation.problems}
     if query.get("properties") or operation.body:
         problems.add(422)
+    if _PART.search(operation.path):
+        problems.add(404)
     written: dict[str, Any] = {
         "operationId": _identifier(operation),
         "summary": operation.summary,
