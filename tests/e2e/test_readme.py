@@ -17,8 +17,11 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
 
 
-def in_project(folder: Path, docker: Docker, compose: str, dockerfile: str) -> str:
-    """Run a stranger's project until it is up, and ask in it what the README asks; gives the answer."""
+INSTANCE_ID_ASKED = ("curl", "-s", f"{IMDS}/latest/meta-data/instance-id")
+
+
+def in_project(folder: Path, docker: Docker, compose: str, dockerfile: str, *questions: tuple[str, ...]) -> list[str]:
+    """Run a stranger's project until it is up, and run commands in its application; gives what they print."""
     (folder / "Dockerfile").write_text(dockerfile)
     (folder / "docker-compose.yml").write_text(compose)
     project = ["compose", "--project-name", docker.name(), "--file", str(folder / "docker-compose.yml")]
@@ -26,7 +29,7 @@ def in_project(folder: Path, docker: Docker, compose: str, dockerfile: str) -> s
         docker(*project, "up", "--build", "--detach", "--wait")
         container = docker(*project, "ps", "--quiet", "app").stdout.strip()
         docker.await_log(container, " -> ")
-        return docker(*project, "exec", "-T", "app", "curl", "-s", f"{IMDS}/latest/meta-data/instance-id").stdout
+        return [docker(*project, "exec", "-T", "app", *question).stdout for question in questions]
     finally:
         docker(*project, "down", "--volumes", "--timeout", "2", "--rmi", "local")
 
@@ -34,7 +37,7 @@ def in_project(folder: Path, docker: Docker, compose: str, dockerfile: str) -> s
 def test_the_two_lines_and_the_compose_file(docker: Docker, mock_image: str, shim_image: str, tmp_path: Path) -> None:
     assert (mock_image, shim_image) == ("imds-mock", "imds-shim")
     dockerfile, _entrypoint = blocks("dockerfile")
-    assert in_project(tmp_path, docker, blocks("yaml")[0], dockerfile) == INSTANCE_ID
+    assert in_project(tmp_path, docker, blocks("yaml")[0], dockerfile, INSTANCE_ID_ASKED) == [INSTANCE_ID]
 
 
 def test_an_image_that_already_has_an_entrypoint(
@@ -45,8 +48,10 @@ def test_an_image_that_already_has_an_entrypoint(
     (tmp_path / "docker-entrypoint.sh").write_text('#!/bin/sh\necho "entrypoint of the image" > /started\nexec "$@"\n')
     theirs = dockerfile.partition("COPY")[0] + "COPY --chmod=755 docker-entrypoint.sh /docker-entrypoint.sh\n"
     shim = "COPY" + dockerfile.partition("COPY")[2].partition("ENTRYPOINT")[0]
-    command = entrypoint.replace('["your", "original", "command"]', '["sh", "-c", "cat /started; sleep 3600"]')
-    assert in_project(tmp_path, docker, blocks("yaml")[0], theirs + shim + command) == INSTANCE_ID
+    command = entrypoint.replace('["your", "original", "command"]', '["sleep", "3600"]')
+    questions = [INSTANCE_ID_ASKED, ("cat", "/started", "/proc/1/comm")]
+    answers = in_project(tmp_path, docker, blocks("yaml")[0], theirs + shim + command, *questions)
+    assert answers == [INSTANCE_ID, "entrypoint of the image\nsleep\n"]
 
 
 def test_the_hardened_lines(docker: Docker, mock_image: str, shim_image: str, tmp_path: Path) -> None:
@@ -54,7 +59,12 @@ def test_the_hardened_lines(docker: Docker, mock_image: str, shim_image: str, tm
     dockerfile, _entrypoint = blocks("dockerfile")
     first, hardened = blocks("yaml")[:2]
     compose = first.partition("    environment:\n")[0] + hardened
-    user = "RUN useradd --uid 1234 app\nCOPY"
-    command = 'CMD ["sh", "-c", "id -u; grep ^Cap /proc/self/status; sleep 3600"]\n'
-    made = dockerfile.replace("COPY", user, 1).partition("CMD")[0] + command
-    assert in_project(tmp_path, docker, compose, made) == INSTANCE_ID
+    made = dockerfile.replace("COPY", "RUN useradd --uid 1234 app\nCOPY", 1)
+    status = ("grep", "-E", "^(Uid|CapPrm|CapEff|CapBnd|CapInh|CapAmb):", "/proc/1/status")
+    instance_id, application = in_project(tmp_path, docker, compose, made, INSTANCE_ID_ASKED, status)
+    assert instance_id == INSTANCE_ID
+    (_, *users), *sets = map(str.split, application.splitlines())
+    assert users == ["1234"] * 4
+    left = {name.rstrip(":"): int(value, 16) for name, value in sets}
+    # NET_RAW, SETPCAP, SETUID and SETGID were given as well, and stay possible for a set-user-id program.
+    assert left == {"CapInh": 0, "CapPrm": 0, "CapEff": 0, "CapAmb": 0, "CapBnd": 1 << 13 | 1 << 8 | 1 << 7 | 1 << 6}

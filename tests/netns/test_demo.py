@@ -11,8 +11,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_embedded_lab_shows_the_transcript_and_leaves_nothing() -> None:
-    demo = [sys.executable, ROOT / "scripts" / "demo.py", "--lab"]
-    run = subprocess.run(demo, capture_output=True, text=True, timeout=120, check=False)
+    run = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "demo.py", "--lab"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert run.returncode == 0, run.stderr
     shown = run.stdout.splitlines()
     asked = shown.index("debug$ curl -s http://169.254.169.254/latest/meta-data/instance-id")
