@@ -31,6 +31,13 @@ _LIFETIME_SPREAD_SECONDS: Final = 7 * 60
 _TOKEN_START: Final = b"!\n\torigin_ec\x10\x9f" + b"\xff" * 8 + b"\x01\x1a"
 _TOKEN_BYTES: Final = 900
 
+REFUSED: Final = "AssumeRoleUnauthorizedAccess"
+ADVICE: Final = (
+    "Please see documentation at https://docs.aws.amazon.com/IAM/latest/UserGuide/"
+    "troubleshoot_iam-ec2.html#troubleshoot_iam-ec2_errors-info-doc."
+)
+"""How every failure's message ends."""
+
 INSTANCE_IDENTITY: Final = "aws:ec2-instance"
 """The role that every instance has for itself."""
 
@@ -48,11 +55,25 @@ class RoleCredentials(msgspec.Struct, frozen=True):
         return f"RoleCredentials({self.access_key_id!r}, until {iso8601(self.expiration)})"
 
 
+class CredentialFailure(msgspec.Struct, frozen=True):
+    """What there is instead of credentials.
+
+    Attributes:
+        code: Such as `AssumeRoleUnauthorizedAccess`.
+        message: For people.
+        last_updated: Seconds since the epoch.
+    """
+
+    code: str
+    message: str
+    last_updated: float
+
+
 class CredentialSource(Protocol):
     """Where the credentials of one role come from."""
 
-    def current(self, now: float) -> RoleCredentials:
-        """The credentials at a moment (seconds since the epoch)."""
+    def current(self, now: float) -> RoleCredentials | CredentialFailure:
+        """What there is at a moment (seconds since the epoch), at once: the data plane asks while it answers."""
 
 
 class GeneratedCredentials(msgspec.Struct, frozen=True):
@@ -125,13 +146,30 @@ class StaticCredentials(msgspec.Struct, frozen=True):
         )
 
 
+class RefusedCredentials(msgspec.Struct, frozen=True):
+    """No credentials, for EC2 may not assume the role.
+
+    Attributes:
+        role: The role.
+        clock: What says when this was last updated.
+    """
+
+    role: str
+    clock: GeneratedCredentials
+
+    def current(self, now: float) -> CredentialFailure:
+        """The failure at a moment (seconds since the epoch)."""
+        message = f"EC2 cannot assume the role {self.role}.  {ADVICE}"
+        return CredentialFailure(REFUSED, message, self.clock.current(now).last_updated)
+
+
 def source_for(settings: CredentialSettings, instance: Instance, role: str) -> CredentialSource:
     """Choose where the credentials of a role come from.
 
     Args:
         settings: The configuration's section.
         instance: The instance that asks for them.
-        role: The role; `aws:ec2-instance` is the instance's own identity.
+        role: The role; `INSTANCE_IDENTITY` always has generated ones.
     """
     generated = GeneratedCredentials(
         seed=f"{settings.seed or instance.instance_id}/{role}",
@@ -141,7 +179,11 @@ def source_for(settings: CredentialSettings, instance: Instance, role: str) -> C
         renew_seconds=settings.renew_seconds,
         lifetime_seconds=settings.lifetime_seconds,
     )
-    if settings.source == "static" and role != INSTANCE_IDENTITY:
+    if role == INSTANCE_IDENTITY:
+        return generated
+    if settings.failure == REFUSED:
+        return RefusedCredentials(role, generated)
+    if settings.source == "static":
         return StaticCredentials(
             settings.access_key_id or "", settings.secret_access_key or "", settings.session_token or "", generated
         )
@@ -167,12 +209,7 @@ def credentials_document(credentials: RoleCredentials, account_id: str | None = 
     return documents.write(document if account_id is None else document | {"AccountId": account_id})
 
 
-def failure_document(code: str, message: str, last_updated: float) -> bytes:
-    """Write the document that the metadata shows, with status 200, where there are no credentials.
-
-    Args:
-        code: Such as `AssumeRoleUnauthorizedAccess`.
-        message: For people.
-        last_updated: Seconds since the epoch.
-    """
-    return documents.write({"Code": code, "Message": message, "LastUpdated": iso8601(last_updated)})
+def failure_document(failure: CredentialFailure) -> bytes:
+    """Write what the metadata shows, with status 200, where there are no credentials."""
+    last_updated = iso8601(failure.last_updated)
+    return documents.write({"Code": failure.code, "Message": failure.message, "LastUpdated": last_updated})

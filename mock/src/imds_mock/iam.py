@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from imds_mock import documents
 from imds_mock.credentials import (
+    ADVICE,
     INSTANCE_IDENTITY,
+    CredentialFailure,
     CredentialSource,
-    RoleCredentials,
     credentials_document,
     failure_document,
 )
@@ -22,10 +23,7 @@ if TYPE_CHECKING:
     from imds_mock.instance import Instance, InstanceProfile
     from imds_mock.settings import CredentialSettings
 
-_ADVICE: Final = (
-    "Please see documentation at https://docs.aws.amazon.com/IAM/latest/UserGuide/"
-    "troubleshoot_iam-ec2.html#troubleshoot_iam-ec2_errors-info-doc."
-)
+_NOT_FOUND: Final = "InstanceProfileNotFound"
 # Captured: credentials were written a second or two before the time that they give themselves.
 _WRITTEN_BEFORE_SECONDS: Final = 1.0
 
@@ -49,62 +47,63 @@ class Roles:
         profile = self.instance.instance_profile
         if profile is None:
             return None
-        if self.settings.failure == "InstanceProfileNotFound":
-            message = f"Instance Profile with id {profile.id} cannot be found. {_ADVICE}"
-            return self._document(profile.role, lambda keys: self._failure(keys, message))
-        return self._document(profile.role, lambda keys: _info(keys, profile))
+        if self.settings.failure == _NOT_FOUND:
+            message = f"Instance Profile with id {profile.id} cannot be found. {ADVICE}"
+            return self._dated(profile.role, lambda at: failure_document(CredentialFailure(_NOT_FOUND, message, at)))
+        return self._dated(profile.role, lambda at: _info(profile, at))
 
     def credentials(self) -> dict[str, Timed]:
         """`iam/security-credentials/`: role to document."""
-        return self._credentials(None)
+        return self._of_role(None)
 
     def extended(self) -> dict[str, Timed]:
         """`iam/security-credentials-extended/`: role to document, if the instance has it at all."""
-        return self._credentials(self.instance.account_id) if self.settings.extended else {}
+        return self._of_role(self.instance.account_id) if self.settings.extended else {}
 
     def identity_info(self) -> Timed:
         """`identity-credentials/ec2/info`."""
-        return self._document(
-            INSTANCE_IDENTITY,
-            lambda keys: documents.write(
-                {
-                    "Code": "Success",
-                    "LastUpdated": iso8601(keys.last_updated),
-                    "AccountId": self.instance.account_id,
-                }
-            ),
-        )
+        return self._dated(INSTANCE_IDENTITY, lambda at: _identity_info(self.instance.account_id, at))
 
     def identity_credentials(self) -> Timed:
         """`identity-credentials/ec2/security-credentials/ec2-instance`."""
-        return self._document(INSTANCE_IDENTITY, credentials_document)
+        return self._credentials(INSTANCE_IDENTITY, None)
 
-    def _credentials(self, account_id: str | None) -> dict[str, Timed]:
+    def _of_role(self, account_id: str | None) -> dict[str, Timed]:
         profile = self.instance.instance_profile
-        if profile is None or self.settings.failure == "InstanceProfileNotFound":
+        if profile is None or self.settings.failure == _NOT_FOUND:
             return {}
-        if self.settings.failure == "AssumeRoleUnauthorizedAccess":
-            message = f"EC2 cannot assume the role {profile.role}.  {_ADVICE}"
-            return {profile.role: self._document(profile.role, lambda keys: self._failure(keys, message))}
-        return {profile.role: self._document(profile.role, lambda keys: credentials_document(keys, account_id))}
+        return {profile.role: self._credentials(profile.role, account_id)}
 
-    def _failure(self, keys: RoleCredentials, message: str) -> bytes:
-        return failure_document(self.settings.failure or "", message, keys.last_updated)
+    def _credentials(self, role: str, account_id: str | None) -> Timed:
+        source = self.source(role)
 
-    def _document(self, role: str, write: Callable[[RoleCredentials], bytes]) -> Timed:
+        def body(now: float) -> bytes:
+            current = source.current(now)
+            if isinstance(current, CredentialFailure):
+                return failure_document(current)
+            return credentials_document(current, account_id)
+
+        return Timed(body, lambda now: source.current(now).last_updated - _WRITTEN_BEFORE_SECONDS)
+
+    def _dated(self, role: str, write: Callable[[float], bytes]) -> Timed:
+        """A document that is as old as the credentials of a role."""
         source = self.source(role)
         return Timed(
-            lambda now: write(source.current(now)),
+            lambda now: write(source.current(now).last_updated),
             lambda now: source.current(now).last_updated - _WRITTEN_BEFORE_SECONDS,
         )
 
 
-def _info(keys: RoleCredentials, profile: InstanceProfile) -> bytes:
+def _info(profile: InstanceProfile, at: float) -> bytes:
     return documents.write(
         {
             "Code": "Success",
-            "LastUpdated": iso8601(keys.last_updated),
+            "LastUpdated": iso8601(at),
             "InstanceProfileArn": profile.arn,
             "InstanceProfileId": profile.id,
         }
     )
+
+
+def _identity_info(account_id: str, at: float) -> bytes:
+    return documents.write({"Code": "Success", "LastUpdated": iso8601(at), "AccountId": account_id})
