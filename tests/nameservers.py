@@ -29,9 +29,12 @@ class LittleNameServer:
     `questions` holds what was asked, as `("udp", "mock_metadata.", "A")`, in order.
     """
 
-    def __init__(self, records: Mapping[str, Mapping[str, Sequence[str]]], address: str = "127.0.0.1") -> None:
+    def __init__(
+        self, records: Mapping[str, Mapping[str, Sequence[str]]], address: str = "127.0.0.1", port: int = 0
+    ) -> None:
         self.records = dict(records)
         self.address = address
+        self._wanted_port = port
         self.rcodes: dict[str, str] = {}
         self.silent = False
         self.cut = False
@@ -45,12 +48,14 @@ class LittleNameServer:
         udp = self._stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
         tcp = self._stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
         while True:
-            udp.bind((self.address, 0))
+            udp.bind((self.address, self._wanted_port))
             self.port = udp.getsockname()[1]
             try:
                 tcp.bind((self.address, self.port))
                 break
             except OSError:  # taken for TCP by somebody else
+                if self._wanted_port:
+                    raise
                 udp.close()
                 udp = self._stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
         tcp.listen()

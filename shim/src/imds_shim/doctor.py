@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from imds_shim.startup import Kernel
 
 _PATIENCE_SECONDS = 5.0
+_PATIENCE_WITH_THE_ENDPOINT_SECONDS = 2.0  # before there is a rule, packets to it may just vanish
 _USES = {
     "NET_ADMIN": "to set the rule or the route",
     "NET_RAW": "to use the legacy nat table; nf_tables does without",
@@ -114,7 +115,7 @@ class _Examination:
         where = shown(endpoint)
         self._say("ok", f"packets to {endpoint}: {self._body.describe_route(endpoint)}")
         try:
-            answer = self._body.network.who_answers(endpoint, IMDS_PORT, Deadline(_PATIENCE_SECONDS))
+            answer = self._body.network.who_answers(endpoint, IMDS_PORT, Deadline(_PATIENCE_WITH_THE_ENDPOINT_SECONDS))
         except NoAnswerError as error:
             self._say("ok", f"at present {where} {error}")
         else:

@@ -1,0 +1,240 @@
+"""The installed program while it waits, on the real kernel: late mocks and names, dead ends, one deadline, signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shimlab import APP, IMDS, MOCK, SHIM, ShimLab, end, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOBODY = "10.77.0.99"  # on the link, and no host has it
+FETCH = ("curl", "-sS", "--max-time", "5", f"http://{IMDS}/")
+
+NAME_SERVER = """
+import sys, threading
+sys.path.insert(0, sys.argv[1])
+from nameservers import LittleNameServer
+pairs = [pair.split("=") for pair in sys.argv[3:]]
+with LittleNameServer({name + ".": {"A": addresses.split(",")} for name, addresses in pairs}, sys.argv[2], 53):
+    print("ready", flush=True)
+    threading.Event().wait()
+"""
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[ShimLab]:
+    with ShimLab(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def dns(lab: ShimLab, tmp_path: Path) -> Iterator[None]:
+    """Beside the mock, a name server on its proper port; the first one in resolv.conf is nobody's address."""
+    lab.name("other", MOCK)
+    resolv_conf = tmp_path / "resolv.conf"
+    resolv_conf.write_text(f"nameserver {NOBODY}\nnameserver {MOCK}\nsearch test\noptions timeout:1\n")
+    lab.app.bind(resolv_conf, "/etc/resolv.conf")
+    records = (f"mock_metadata.test={MOCK}", f"several={NOBODY},{MOCK}")
+    tests = str(Path(__file__).parents[1])
+    server = lab.mock.popen([sys.executable, "-c", NAME_SERVER, tests, MOCK, *records], stdout=subprocess.PIPE)
+    try:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "ready\n"
+        yield
+    finally:
+        end(server)
+
+
+def waiting(lab: ShimLab, *command: str, **settings: str) -> subprocess.Popen[str]:
+    """A shim that has said that it waits."""
+    shim = lab.start_shim(*command, **settings)
+    assert shim.stderr is not None
+    assert shim.stderr.readline().startswith("imds-shim: waiting for ")
+    return shim
+
+
+def untouched(lab: ShimLab) -> bool:
+    rules = lab.tool("iptables-legacy-save") + lab.tool("nft", "list", "ruleset")
+    return "imds" not in rules and IMDS not in lab.app.ip("route", "show")
+
+
+def test_a_mock_that_starts_later(lab: ShimLab) -> None:
+    shim = waiting(lab, *FETCH)
+    lab.serve()
+    out, err = shim.communicate(timeout=20)
+    assert (shim.returncode, out) == (0, "first")
+    assert err.splitlines()[-1] == f"imds-shim: {IMDS}:80 -> {MOCK}:80 (mock)"
+
+
+def test_a_name_that_appears_later(lab: ShimLab, tmp_path: Path) -> None:
+    empty = tmp_path / "resolv.conf"
+    empty.write_text(f"nameserver {APP}\n")  # where nothing listens
+    lab.app.bind(empty, "/etc/resolv.conf")
+    lab.name("other", MOCK)
+    lab.serve()
+    shim = waiting(lab, *FETCH)
+    lab.name("mock", MOCK)
+    out, _ = shim.communicate(timeout=20)
+    assert (shim.returncode, out) == (0, "first")
+
+
+@pytest.mark.usefixtures("dns")
+def test_a_name_from_dns_behind_a_dead_name_server(lab: ShimLab) -> None:
+    lab.serve()
+    done = lab.shim(*FETCH, MOCK_HOSTNAME="mock_metadata")
+    assert (done.returncode, done.stdout) == (0, "first")
+    assert done.stderr.splitlines()[-1] == f"imds-shim: {IMDS}:80 -> {MOCK}:80 (mock_metadata)"
+
+
+@pytest.mark.usefixtures("dns")
+def test_of_several_addresses_the_one_that_answers(lab: ShimLab) -> None:
+    lab.serve()
+    done = lab.shim(*FETCH, MOCK_HOSTNAME="several", MOCK_TIMEOUT_SECONDS="20")
+    assert (done.returncode, done.stdout) == (0, "first")
+
+
+@pytest.mark.usefixtures("dns")
+def test_a_name_that_never_resolves_is_68_and_says_what_was_asked_of_whom(lab: ShimLab) -> None:
+    done = lab.shim("true", MOCK_HOSTNAME="nobody", MOCK_TIMEOUT_SECONDS="3")
+    assert (done.returncode, done.stdout) == (68, "")
+    last = done.stderr.splitlines()[-1]
+    for words in ("nobody has no usable address within 3 s", f"name server {MOCK} answers NXDOMAIN for nobody.test"):
+        assert words in last
+    assert untouched(lab)
+
+
+def elapsed(lab: ShimLab, *command: str, **settings: str) -> tuple[float, subprocess.CompletedProcess[str]]:
+    """How long the shim took beyond what it takes to say that it cannot start at all."""
+    began = time.monotonic()
+    lab.shim("true", MOCK_HOSTNAME="wrong:1")
+    floor = time.monotonic() - began
+    began = time.monotonic()
+    done = lab.shim(*command, **settings)
+    return time.monotonic() - began - floor, done
+
+
+@pytest.mark.parametrize(
+    ("host", "code", "words"),
+    [
+        (NOBODY, 69, f"no IMDS answered at {NOBODY}:80 within 2 s"),
+        (MOCK, 69, f"{MOCK}:80 refuses the connection"),
+        ("nobody", 68, "name server 10.77.0.99 "),
+    ],
+)
+def test_the_deadline_is_kept(lab: ShimLab, tmp_path: Path, host: str, code: int, words: str) -> None:
+    dead = tmp_path / "resolv.conf"
+    dead.write_text(f"nameserver {NOBODY}\n")
+    lab.app.bind(dead, "/etc/resolv.conf")
+    seconds, done = elapsed(lab, "true", MOCK_HOSTNAME=host, MOCK_TIMEOUT_SECONDS="2")
+    assert done.returncode == code
+    assert words in done.stderr.splitlines()[-1]
+    assert 1.5 <= seconds <= 2.5
+    assert untouched(lab)
+
+
+def test_something_else_altogether_is_named(lab: ShimLab) -> None:
+    program = [sys.executable, "-m", "http.server", "80", "--bind", MOCK, "--directory", "/var/empty"]
+    other = lab.mock.popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        done = lab.shim("true", MOCK_TIMEOUT_SECONDS="3")
+    finally:
+        end(other)
+    assert done.returncode == 69
+    assert f"{MOCK}:80 is no IMDS: it answers 404 File not found (Server: SimpleHTTP/" in done.stderr
+
+
+def test_an_ipv6_only_mock_serves_the_ipv6_endpoint(lab: ShimLab) -> None:
+    lab.app.ip("address", "add", "fd00:77::2/64", "dev", lab.links[0], "nodad")
+    lab.mock.ip("address", "add", "fd00:77::1/64", "dev", lab.links[1], "nodad")
+    lab.name("mock", "fd00:77::1")
+    lab.serve("fd00:77::1")
+    without = lab.shim("true")
+    assert without.returncode == 68
+    assert "set MOCK_IPV6=1 to serve [fd00:ec2::254]:80 instead" in without.stderr
+    done = lab.shim("curl", "-sSg", "--max-time", "5", "http://[fd00:ec2::254]/", MOCK_IPV6="1")
+    assert (done.returncode, done.stdout) == (0, "first")
+    assert "warning: 169.254.169.254 is not redirected: mock has no IPv4 address" in done.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_as_pid_1_it_ends_at_once_while_it_waits(lab: ShimLab, number: signal.Signals, code: int) -> None:
+    command: list[str | Path] = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", SHIM, "true"]
+    container = lab.start_in_app(command, env=environment())
+    assert container.stderr is not None
+    assert container.stderr.readline().startswith("imds-shim: waiting for ")
+    unshare = _program_below(container.pid)
+    (pid_1,) = _children(unshare)
+    began = time.monotonic()
+    os.kill(pid_1, number)
+    assert container.wait(10) == code
+    assert time.monotonic() - began < 0.3  # three times the limit, which holds on an idle machine
+    assert untouched(lab)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _program_below(pid: int) -> int:
+    """The process that runs `unshare`: nsenter executes it, or has forked for it."""
+    while Path(f"/proc/{pid}/comm").read_text().strip() != "unshare":
+        (pid,) = _children(pid)
+    return pid
+
+
+def test_init_prepares_the_namespace_for_others_and_remove_takes_it_away(lab: ShimLab) -> None:
+    lab.serve()
+    assert lab.shim("--init").returncode == 0
+    assert lab.ask() == "first"
+    assert lab.shim("--remove", MOCK_HOSTNAME="").returncode == 0
+    assert untouched(lab)
+
+
+def test_the_doctor_finds_a_sound_container_and_leaves_it_as_it_was(lab: ShimLab) -> None:
+    lab.serve()
+    done = lab.shim("--doctor")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "a start would work here"
+    assert "ok    NAT back end legacy works" in lines
+    assert "ok    NAT back end nft works" in lines
+    assert f"ok    {MOCK}:80 is answered by imds-mock first" in lines
+    assert not [line for line in lines if line.startswith("fail")]
+    assert untouched(lab)
+
+
+def test_the_doctor_says_what_a_container_without_net_admin_lacks(lab: ShimLab) -> None:
+    lab.serve()
+    without: list[str | Path] = [
+        "setpriv",
+        "--bounding-set",
+        "-net_admin",
+        "--inh-caps",
+        "-net_admin",
+        SHIM,
+        "--doctor",
+    ]
+    done = lab.app.run(without, env=environment(), check=False)
+    assert done.returncode == 77
+    assert "    cap_add: [NET_ADMIN]" in done.stdout.splitlines()
+    assert done.stdout.splitlines()[-1] == "a start would fail here with exit code 77"
+    assert done.stderr == ""
+    assert untouched(lab)
+
+
+def test_the_doctor_agrees_with_a_start(lab: ShimLab) -> None:
+    """No mock, so neither works, and for the same reason."""
+    doctor = lab.shim("--doctor", MOCK_TIMEOUT_SECONDS="1")
+    start = lab.shim("true", MOCK_TIMEOUT_SECONDS="1")
+    assert doctor.returncode == start.returncode == 69
+    assert f"fail  {MOCK}:80 refuses the connection" in doctor.stdout.splitlines()
