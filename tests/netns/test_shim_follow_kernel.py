@@ -166,14 +166,15 @@ from ipaddress import ip_address
 from imds_shim import connections
 from imds_shim.netfilter import open_tables
 from imds_shim.rule import DnatRule, ensure
-old, new = (DnatRule(ip_address("169.254.169.254"), 80, ip_address(to), 80) for to in sys.argv[2:4])
+endpoint = sys.argv[5]
+old, new = (DnatRule(ip_address(endpoint), 80, ip_address(to), 80) for to in sys.argv[2:4])
 tables = open_tables(sys.argv[1])
 ensure(tables, old)
-client, bystander = (socket.create_connection(where) for where in (("169.254.169.254", 80), (sys.argv[2], 80)))
+client, bystander = (socket.create_connection(where) for where in ((endpoint, 80), (sys.argv[2], 80)))
 sockets = connections.sockets_to(old.destination, 80)
 print(len(sockets))
 ensure(tables, new)
-later = socket.create_connection(("169.254.169.254", 80))
+later = socket.create_connection((endpoint, 80))
 if sys.argv[4] == "destroy":
     print(connections.destroy(sockets))
 else:
@@ -189,9 +190,21 @@ for one in (client, later, bystander):
 
 
 @pytest.mark.parametrize(("how", "error"), [("destroy", "ConnectionAbortedError"), ("forget", "ConnectionResetError")])
-def test_either_way_ends_exactly_the_connections_through_the_old_rule(lab: ShimLab, how: str, error: str) -> None:
+@pytest.mark.parametrize("endpoint", [IMDS, "fd00:ec2::254"])
+def test_either_way_ends_exactly_the_connections_through_the_old_rule(
+    lab: ShimLab, how: str, error: str, endpoint: str
+) -> None:
     """Each of the two alone, as the kernel may have only one of them built in."""
-    lab.mock.ip("address", "add", f"{MOVED}/24", "dev", lab.links[1])
-    lab.serve(MOVED, "second")
-    printed = lab.python(END, lab.backend, MOCK, MOVED, how)  # type: ignore[attr-defined]
+    here, there = lab.links
+    lab.mock.ip("address", "add", f"{MOVED}/24", "dev", there)
+    addresses = [MOCK, MOVED]
+    if endpoint != IMDS:
+        addresses = ["fd77::1", "fd77::3"]
+        for address in addresses:
+            lab.mock.ip("address", "add", f"{address}/64", "dev", there, "nodad")
+        lab.app.ip("address", "add", "fd77::2/64", "dev", here, "nodad")
+        lab.app.ip("route", "add", endpoint, "dev", here)
+        lab.serve("fd77::1", "first")
+    lab.serve(addresses[1], "second")
+    printed = lab.python(END, lab.backend, *addresses, how, endpoint)  # type: ignore[attr-defined]
     assert printed.split() == ["1", "1", error, "second", "first"]
