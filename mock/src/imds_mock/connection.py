@@ -83,6 +83,8 @@ class Connection(asyncio.Protocol):
             return
         if self._paused or self._held:
             self._unread += data
+            if len(self._unread) > _SLICE:
+                self._transport.pause_reading()
         elif len(data) <= _SLICE:
             self._take(data)
         else:
@@ -182,8 +184,8 @@ class Connection(asyncio.Protocol):
             self._deliver(request, response, now, began)
 
     def _hold(self, request: Request, response: Response, now: float, began: float) -> None:
+        # Reading goes on, so that a client that gives up is noticed.
         delay = response.delay_seconds
-        self._transport.pause_reading()
         self.deadline = self._terms.monotonic() + delay + self._terms.timeouts.write
         loop = asyncio.get_running_loop()
         self._held = loop.call_later(delay, self._release, request, response, now, began)

@@ -1,0 +1,136 @@
+"""Faults as a client meets them on its connection."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mockcontrol import DrivenMock, driven_mock
+from mockserver import head, read_all, read_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LEAF = "/latest/meta-data/instance-id"
+BODY = b"i-1234567890abcdef0"
+SLOW = "/latest/meta-data/mac"
+KEEP = {"Connection": "keep-alive"}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrivenMock]:
+    with driven_mock(tmp_path_factory.mktemp("mock")) as mock:
+        yield mock
+
+
+@pytest.fixture
+def mock(running: DrivenMock) -> DrivenMock:
+    running.do("POST", "/v1/reset")
+    return running
+
+
+def arm(mock: DrivenMock, kind: str, **fields: Any) -> None:
+    mock.do("POST", "/v1/faults", {"kind": kind, **fields})
+
+
+def connect(mock: DrivenMock) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", mock.port), 10)
+
+
+def test_a_delayed_answer_is_late_and_whole(mock: DrivenMock) -> None:
+    arm(mock, "delay", delay="80ms")
+    began = time.monotonic()
+    assert mock.get(LEAF).body == BODY
+    assert time.monotonic() - began >= 0.08
+    assert mock.do("GET", "/v1/requests?limit=1")[0]["microseconds"] >= 80_000
+
+
+def test_while_one_waits_the_others_are_served(mock: DrivenMock) -> None:
+    arm(mock, "delay", delay="10m", path=SLOW)
+    with connect(mock) as waiting:
+        waiting.sendall(head("GET", SLOW).encode())
+        assert mock.get(LEAF).body == BODY
+        waiting.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            waiting.recv(1)
+
+
+def test_answers_keep_the_order_of_requests(mock: DrivenMock) -> None:
+    arm(mock, "delay", delay="50ms", path=SLOW)
+    paths = [LEAF, SLOW, "/latest/meta-data/ami-id", SLOW, LEAF]
+    with connect(mock) as client:
+        client.sendall("".join(head("GET", path, **KEEP) for path in paths).encode())
+        bodies = [read_answer(client).body for _ in paths]
+        client.sendall(head("GET", "/latest/meta-data/ami-id").encode())
+        assert read_all(client).endswith(bodies[2])
+    assert (bodies[0], bodies[4]) == (BODY, BODY)
+    assert bodies[1] == bodies[3] == mock.get(SLOW).body
+
+
+def test_requests_that_come_while_one_waits_wait_their_turn(mock: DrivenMock) -> None:
+    arm(mock, "delay", delay="50ms", path=SLOW)
+    with connect(mock) as client:
+        client.sendall(head("GET", SLOW, **KEEP).encode())
+        client.sendall(head("GET", LEAF, **KEEP).encode())
+        assert b":" in read_answer(client).body
+        assert read_answer(client).body == BODY
+
+
+def test_a_client_that_goes_while_it_waits_does_no_harm(mock: DrivenMock) -> None:
+    arm(mock, "delay", delay="30ms")
+    with connect(mock) as client:
+        client.sendall(head("GET", LEAF).encode())
+    assert mock.get(LEAF).body == BODY
+
+
+def test_a_reset_comes_instead_of_an_answer(mock: DrivenMock) -> None:
+    arm(mock, "reset", count=1)
+    with connect(mock) as client:
+        client.sendall(head("GET", LEAF).encode())
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+    entry = mock.do("GET", "/v1/requests?limit=1")[0]
+    assert entry["status"] is None
+    assert mock.get(LEAF).status == 200
+
+
+def test_a_stalled_request_is_never_answered(mock: DrivenMock) -> None:
+    arm(mock, "stall", count=1)
+    with connect(mock) as client:
+        client.sendall(head("GET", LEAF).encode())
+        client.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+    assert mock.get(LEAF).status == 200
+
+
+@pytest.mark.parametrize("connection", ["keep-alive", "close"])
+def test_a_truncated_answer_promises_more_than_it_sends(mock: DrivenMock, connection: str) -> None:
+    arm(mock, "truncate", keep_bytes=4)
+    answer = mock.get(LEAF, Connection=connection)
+    assert (answer.status, answer["Content-Length"], answer.body) == (200, "19", BODY[:4])
+
+
+def test_a_delayed_error_is_both(mock: DrivenMock) -> None:
+    arm(mock, "delay", delay="40ms")
+    arm(mock, "status", status=418)
+    began = time.monotonic()
+    answer = mock.get(LEAF)
+    assert (answer.status, answer.body) == (418, b"")
+    assert time.monotonic() - began >= 0.04
+
+
+def test_a_status_that_is_not_registered_can_be_sent(mock: DrivenMock) -> None:
+    arm(mock, "status", status=499)
+    assert mock.get(LEAF).status == 499
+
+
+def test_a_token_request_can_fail_as_well(mock: DrivenMock) -> None:
+    arm(mock, "status", path="/latest/api/token", status=503, retry_after=1)
+    ttl = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
+    answer = mock.ask(head("PUT", "/latest/api/token", **ttl))
+    assert (answer.status, answer["Retry-After"]) == (503, "1")
+    assert "X-Aws-Ec2-Metadata-Token-Ttl-Seconds" not in answer

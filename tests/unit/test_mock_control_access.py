@@ -1,0 +1,122 @@
+"""Who may use the control plane: local, loopback, gateway or token; and no page of another origin."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from imds_mock.control.access import Access, default_gateways
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TOKEN = "a-long-enough-token"  # noqa: S105 - made up
+GATEWAY = "172.18.0.1"
+
+
+def status(
+    client: str | None,
+    *,
+    host: str = "127.0.0.1:1339",
+    origin: str | None = None,
+    authorization: str | None = None,
+    token: str | None = None,
+    local: bool = False,
+    allowed_hosts: tuple[str, ...] = (),
+) -> int:
+    """The status that a request gets; 200 is what stands behind the guard."""
+    sent: list[dict[str, Any]] = []
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        raise AssertionError("the guard reads no bodies")
+
+    named = {"host": host, "origin": origin, "authorization": authorization}
+    headers = [(name.encode(), value.encode()) for name, value in named.items() if value is not None]
+    scope = {"type": "http", "client": None if client is None else (client, 4711), "headers": headers}
+    guard = Access(app, lambda: frozenset({GATEWAY, "fd00::1"}), token, allowed_hosts, local=local)
+    asyncio.run(guard(scope, receive, send))
+    return int(sent[0]["status"])
+
+
+@pytest.mark.parametrize("client", ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1", GATEWAY, "fd00::1"])
+def test_loopback_and_the_gateway_may(client: str) -> None:
+    assert status(client) == 200
+
+
+@pytest.mark.parametrize("client", ["172.18.0.3", "10.0.0.1", "fe80::1%eth0", "::ffff:172.18.0.3", "nonsense", None])
+def test_others_may_not(client: str | None) -> None:
+    assert status(client) == 403
+
+
+def test_others_may_with_the_token_and_with_no_other() -> None:
+    assert status("172.18.0.3", token=TOKEN, authorization=f"Bearer {TOKEN}") == 200
+    for wrong in (None, "", f"Bearer {TOKEN}x", TOKEN, f"Basic {TOKEN}", "Bearer", "Bearer \xe9"):
+        assert status("172.18.0.3", token=TOKEN, authorization=wrong) == 403
+    assert status("172.18.0.3", token=None, authorization="Bearer None") == 403
+    assert status("172.18.0.3", token=None, authorization="") == 403
+
+
+def test_the_unix_socket_needs_no_address() -> None:
+    assert status(None, local=True) == 200
+    assert status(None, local=True, host="whatever") == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.1:1339", "[::1]:1339", "localhost", "LOCALHOST:9", "x.localhost"]
+)
+def test_addresses_and_localhost_name_this_mock(host: str) -> None:
+    assert status("127.0.0.1", host=host) == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:1339", "localhost.example", "", "127.0.0.1.nip.io"])
+def test_a_name_that_was_rebound_to_a_local_address_is_refused(host: str) -> None:
+    assert status("127.0.0.1", host=host) == 403
+
+
+def test_further_names_can_be_allowed() -> None:
+    assert status(GATEWAY, host="mock_metadata:1339", allowed_hosts=("Mock_Metadata",)) == 200
+    assert status(GATEWAY, host="mock:1339", allowed_hosts=("mock_metadata",)) == 403
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        (None, 200),
+        ("http://127.0.0.1:1339", 200),
+        ("http://evil.example", 403),
+        ("http://127.0.0.1:8080", 403),
+        ("null", 403),
+        ("", 403),
+    ],
+)
+@pytest.mark.parametrize("local", [False, True])
+def test_pages_of_other_origins_are_refused(origin: str | None, expected: int, local: bool) -> None:  # noqa: FBT001 - a table
+    assert status("127.0.0.1", origin=origin, local=local) == expected
+
+
+def test_the_gateways_are_read_from_the_kernels_tables(tmp_path: Path) -> None:
+    (tmp_path / "route").write_text(
+        "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+        "eth0\t00000000\t010012AC\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+        "eth0\t000012AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n"
+        "eth1\t00000000\t02000A0A\t0001\t0\t0\t0\t00000000\t0\t0\t0\n"
+    )
+    zero = "0" * 32
+    (tmp_path / "ipv6_route").write_text(
+        f"{zero} 00 {zero} 00 fd000000000000000000000000000001 00000400 00000001 00000000 00000003     eth0\n"
+        f"{zero} 00 {zero} 00 {zero} ffffffff 00000001 00000000 00200200       lo\n"
+        f"fd00{'0' * 28} 40 {zero} 00 {zero} 00000100 00000001 00000000 00000001     eth0\n"
+    )
+    assert default_gateways(tmp_path) == {"172.18.0.1", "fd00::1"}
+
+
+def test_without_tables_there_is_no_gateway(tmp_path: Path) -> None:
+    assert default_gateways(tmp_path) == frozenset()
