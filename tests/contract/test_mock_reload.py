@@ -1,0 +1,124 @@
+"""The configuration read anew: whole or not at all, and nobody who asks meanwhile gets a wrong answer."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from imds_mock.config import from_document, load
+from imds_mock.reloading import Reloader
+from mockcontrol import DrivenMock, driven_mock
+from mockserver import head, read_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from imds_mock.settings import Config
+
+RELOADS = 1000
+
+
+@pytest.fixture
+def mock(tmp_path: Path) -> Iterator[DrivenMock]:
+    with driven_mock(tmp_path) as running:
+        yield running
+
+
+def reload(mock: DrivenMock, read: Callable[[], Config], times: int = 1) -> list[str]:
+    """Reload on the mock's own thread; what it has logged."""
+    log: list[str] = []
+
+    async def run() -> None:
+        reloader = Reloader(mock.driven.state, read, log.append, mock.driven.reloads)
+        for _ in range(times):
+            await reloader.reload()
+
+    asyncio.run_coroutine_threadsafe(run(), mock.loop).result(120)
+    return log
+
+
+def test_a_thousand_reloads_under_load_give_no_wrong_answer(mock: DrivenMock) -> None:
+    """Each of two configurations has a leaf that the other one lacks, and another value of a common one."""
+    states: list[dict[str, Any]] = [
+        {"metadata": {"meta-data/one": "1", "meta-data/placement/region": "eu-west-1"}},
+        {"metadata": {"meta-data/two": "2", "meta-data/placement/region": "eu-west-2"}},
+    ]
+    number = iter(range(RELOADS + 1))
+    done = threading.Event()
+    answers: dict[str, int] = {}
+    wrong: list[Any] = []
+
+    def ask() -> None:
+        import socket
+
+        with socket.create_connection(("127.0.0.1", mock.port), 10) as client:
+            while not done.is_set():
+                for path in ("meta-data", "meta-data/one", "meta-data/two", "meta-data/placement/region"):
+                    client.sendall(head("GET", f"/latest/{path}/", Connection="keep-alive").encode())
+                    answer = read_answer(client)
+                    names = answer.body.split(b"\n")
+                    right = {
+                        "meta-data": answer.status == 200 and (b"one" in names) != (b"two" in names),
+                        "meta-data/one": (answer.status, answer.body[:1]) == (200, b"1") or answer.status == 404,
+                        "meta-data/two": (answer.status, answer.body[:1]) == (200, b"2") or answer.status == 404,
+                        "meta-data/placement/region": answer.body in {b"eu-west-1", b"eu-west-2"},
+                    }[path]
+                    key = f"{path} {answer.status} {answer.body.decode()[:9] if 'region' in path else ''}"
+                    answers[key] = answers.get(key, 0) + 1
+                    if not right:
+                        wrong.append((path, answer))
+
+    reload(mock, lambda: from_document(states[next(number) % 2]))
+    clients = [threading.Thread(target=ask) for _ in range(2)]
+    for client in clients:
+        client.start()
+    try:
+        log = reload(mock, lambda: from_document(states[next(number) % 2]), RELOADS)
+    finally:
+        done.set()
+        for client in clients:
+            client.join()
+    assert wrong == []
+    assert log == ["configuration taken over"] * RELOADS
+    assert mock.driven.reloads == {"applied": RELOADS + 1, "refused": 0}
+    assert len(answers) == 7, f"both configurations were seen by the clients: {answers}"
+
+
+def test_what_cannot_be_stays_out_and_the_log_says_why(mock: DrivenMock, tmp_path: Path) -> None:
+    file = tmp_path / "mock.yaml"
+    file.write_text("instance: {regio: eu-west-1}\n")
+    before = mock.driven.state.config
+    (line,) = reload(mock, lambda: load({}, {}, file))
+    assert line.startswith("configuration not taken over, the one before stays in force: ")
+    assert "instance.regio" in line
+    assert mock.driven.state.config is before
+    assert mock.get("/latest/meta-data/placement/region").body == b"us-east-1"
+    assert mock.driven.reloads == {"applied": 0, "refused": 1}
+
+
+def test_contradictions_are_found_before_anything_changes(mock: DrivenMock) -> None:
+    mock.do("POST", "/v1/events", {"kind": "spot"})
+    (line,) = reload(mock, lambda: from_document({"metadata": {"meta-data/spot": "x"}}))
+    assert "meta-data/spot" in line
+    assert mock.get("/latest/meta-data/spot/instance-action").status == 200
+
+
+def test_events_outlive_a_reload_and_run_time_changes_do_not(mock: DrivenMock) -> None:
+    mock.do("POST", "/v1/events", {"kind": "spot"})
+    mock.do("PUT", "/v1/metadata/meta-data/placement/region", {"value": "eu-west-1"})
+    reload(mock, lambda: from_document({"instance": {"instance_type": "m7g.large"}}))
+    assert mock.get("/latest/meta-data/spot/instance-action").status == 200
+    assert mock.get("/latest/meta-data/placement/region").body == b"us-east-1"
+    mock.do("POST", "/v1/reset")
+    assert mock.get("/latest/meta-data/instance-type").body == b"m7g.large"
+
+
+def test_what_only_a_start_can_change_is_said(mock: DrivenMock) -> None:
+    log = reload(mock, lambda: from_document({"server": {"port": 4711}, "metadata": {"meta-data/x": "1"}}))
+    assert log == ["configuration taken over", "the section server takes effect at the next start"]
+    assert mock.get("/latest/meta-data/x").status == 200
+    assert mock.driven.state.config.server.port == 1338
