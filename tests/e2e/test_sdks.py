@@ -1,0 +1,65 @@
+"""AWS's own clients, unconfigured, behind the shim: credentials and region come from 169.254.169.254."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from containers import IMDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from containers import Docker
+
+IMAGE = Path(__file__).parent / "images" / "sdks"
+BOTO3 = """
+import json, boto3
+from botocore.utils import IMDSRegionProvider
+session = boto3.Session()
+got = session.get_credentials()
+frozen = got.get_frozen_credentials()
+region = IMDSRegionProvider(session._session).provide()
+print(json.dumps([got.method, frozen.access_key, frozen.secret_key, frozen.token, region]))
+"""
+
+
+@pytest.fixture(scope="module")
+def application(docker: Docker, debug_image: str, network: str, mock: str) -> Iterator[str]:
+    del debug_image, mock  # they only have to be there
+    image = docker.build("imds-e2e-sdks", IMAGE)
+    options = ["--network", network, "--cap-add", "NET_ADMIN", "--env", "MOCK_HOSTNAME=mock_metadata"]
+    with docker.container(image, options=options) as name:
+        docker.await_log(name, " -> ")
+        yield name
+
+
+def credentials(docker: Docker, application: str) -> dict[str, str]:
+    """What curl reads: the truth that the clients are held against."""
+    address = f"{IMDS}/latest/meta-data/iam/security-credentials/"
+    role = docker("exec", application, "curl", "-s", address).stdout
+    served: dict[str, str] = json.loads(docker("exec", application, "curl", "-s", address + role).stdout)
+    return served
+
+
+def test_boto3_gets_credentials_and_region(docker: Docker, application: str) -> None:
+    served = credentials(docker, application)
+    method, *got, region = json.loads(docker("exec", application, "python3", "-c", BOTO3).stdout)
+    assert method == "iam-role"
+    assert got == [served["AccessKeyId"], served["SecretAccessKey"], served["Token"]]
+    assert region == "us-east-1"
+
+
+def test_the_aws_command_gets_credentials_and_region(docker: Docker, application: str) -> None:
+    served = credentials(docker, application)
+    exported = json.loads(docker("exec", application, "aws", "configure", "export-credentials").stdout)
+    assert exported["AccessKeyId"] == served["AccessKeyId"]
+    assert exported["SecretAccessKey"] == served["SecretAccessKey"]
+    assert exported["SessionToken"] == served["Token"]
+    listed = docker("exec", application, "aws", "configure", "list").stdout
+    rows = {words[0]: words[1:] for line in listed.splitlines() if (words := line.split())}
+    assert rows["region"] == ["us-east-1", "imds"]
+    assert rows["access_key"][1:] == ["iam-role"]
