@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imds_mock.aemm.adoption import adopt
 from imds_mock.aemm.arguments import parse
-from imds_mock.aemm.compatibility import Compatibility, Emulation
+from imds_mock.aemm.compatibility import Compatibility
 from imds_mock.aemm.settings import Settings, load
 from imds_mock.config import Config
 from imds_mock.messages import Request, Response
 from imds_mock.service import Service
-from imds_mock.store import Store
+from imds_mock.store import Snapshot, Store
 from imds_mock.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -34,9 +35,11 @@ def settings(*argv: str, environ: Mapping[str, str] | None = None, file: Path | 
     return load(parse(words), environ or {})
 
 
-def emulation(*argv: str, environ: Mapping[str, str] | None = None, started: float = 0.0) -> Emulation:
-    """What the server is made from, for a command line and variables."""
-    return Compatibility(started, "a test says so", Config()).build(settings(*argv, environ=environ))
+def described(*argv: str, environ: Mapping[str, str] | None = None, compatibility: Compatibility) -> Snapshot:
+    """What is served for a command line and variables."""
+    config = adopt(settings(*argv, environ=environ), Config(), owns_listener=True)
+    served = compatibility.describe(config)
+    return served.build(served.leaves)
 
 
 def written(folder: Path, document: Any, name: str = "settings.json") -> Path:
@@ -61,7 +64,8 @@ class Asker:
     """Asks the drop-in as if it had been started with a command line."""
 
     def __init__(self, *argv: str, environ: Mapping[str, str] | None = None) -> None:
-        self.store = Store(emulation(*argv, environ=environ, started=STARTED).snapshot())
+        self.compatibility = Compatibility(STARTED, "a test says so")
+        self.store = Store(described(*argv, environ=environ, compatibility=self.compatibility))
         self.service = Service(lambda _caller: self.store.current, Tokens(), "id")
 
     def __call__(self, path: str, now: float = STARTED, caller: str = "10.0.0.1", method: str = "GET",

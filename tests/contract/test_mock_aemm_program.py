@@ -101,6 +101,14 @@ def test_a_session(port: int) -> None:
          "the command is ec2-metadata-mock", {LIFECYCLE}),
         (["ec2-metadata-mock", *LOCAL, "--mock-trigger-time", "2100-01-01T00:00:00Z"], {},
          "the command is ec2-metadata-mock", {REBALANCE, LIFECYCLE}),
+        (["imds-mock", "serve", "--host", "127.0.0.1", "--port", "0"], {"AEMM_SPOT_ACTION": "stop"},
+         "the variable AEMM_SPOT_ACTION is set", EVENTS),
+        (["imds-mock", "serve", "--host", "127.0.0.1", "--port", "0", "--set", "profile=aemm"], {},
+         "the setting profile", EVENTS),
+        (["imds-mock", "serve", "--host", "127.0.0.1", "--port", "1"], {"AEMM_SERVER_PORT": "0"},
+         "the variable AEMM_SERVER_PORT is set", EVENTS),
+        (["ec2-metadata-mock", *LOCAL], {"IMDS_MOCK_PORT": "1", "IMDS_MOCK_CONTROL_ENABLED": "false"},
+         "the command is ec2-metadata-mock", EVENTS),
         (["ec2-metadata-mock", *LOCAL, "--mock-trigger-time=2000-01-01T00:00:00Z", "-d", "9999"], {},
          "the command is ec2-metadata-mock", EVENTS),
     ],
@@ -240,12 +248,37 @@ def test_a_watched_config_file_is_taken_over_whole_or_not_at_all(tmp_path: Path)
 
         assert seen() == b"first/"
         written(tmp_path, document("second", server={"port": 81}))
-        assert "server.port takes effect at the next start" in program.await_line("takes effect")
+        assert "the section server takes effect at the next start" in program.await_line("takes effect")
         assert (seen(), ask(port, "/latest/meta-data/mac").body) == (b"second/", b"second")
         written(tmp_path, document("third", spot={"action": "explode"}))
-        assert "key spot.action in file" in program.await_line("config file not taken over")
+        assert "key spot.action in file" in program.await_line("configuration not taken over")
         assert seen() == b"second/"
         os.replace(written(tmp_path, document("fourth"), "new.json"), file)  # noqa: PTH105 - as an editor does it
-        program.await_line("taken over")
+        program.await_line("configuration taken over")
         assert seen() == b"fourth/"
         assert program.end() == 0
+
+
+def test_the_real_service_s_profile_can_be_insisted_on() -> None:
+    options = ("serve", "--host", "127.0.0.1", "--port", "0", "--set", "profile=imds")
+    with running("imds-mock", *options, AEMM_SPOT_ACTION="stop") as program:
+        port = program.ports()["127.0.0.1"]
+        assert "profile" not in program.said[-1]
+        assert ask(port, "/").body.startswith(b"1.0\n")
+
+
+def test_a_config_file_may_hold_the_settings_of_the_drop_in(tmp_path: Path) -> None:
+    document = {"profile": "aemm", "metadata_options": {"http_tokens": "required"},
+                "metadata": {"meta-data/ami-id": "ami-1", "meta-data/kernel-id": None},
+                "aemm": {"command": "spot", "spot": {"action": "stop"}, "metadata.values.mac": "x"}}  # fmt: skip
+    options = ("serve", "--host", "127.0.0.1", "--port", "0", "--config", str(written(tmp_path, document)))
+    with running("imds-mock", *options, AEMM_METADATA_VALUES_MAC="y") as program:
+        assert "for EC2 Spot interruption notice" in program.await_line("Initiating")
+        port = program.ports()["127.0.0.1"]
+        assert ask(port, "/latest/meta-data/mac").status == 401
+        token = {TOKEN: ask(port, "/latest/api/token", "PUT", **{TTL: "60"}).body.decode()}
+        assert ask(port, "/latest/meta-data/mac", **token).body == b"y"
+        assert json.loads(ask(port, SPOT, **token).body)["action"] == "stop"
+        assert ask(port, "/latest/meta-data/ami-id", **token).body == b"ami-1"
+        assert ask(port, "/latest/meta-data/kernel-id", **token).status == 404
+        assert ask(port, SCHEDULED, **token).status == 404

@@ -16,11 +16,9 @@ from aemm import (
     SPOT,
     STARTED,
     Asker,
+    described,
     lines,
 )
-from aemm import settings as read
-from imds_mock.aemm.compatibility import Compatibility
-from imds_mock.config import Config
 
 EVENT_BODIES = {
     SPOT: ("application/json", '{\n\t"action": "terminate",\n\t"time": "2026-11-23T02:50:14Z"\n}', 59),
@@ -200,13 +198,12 @@ def test_ipv6_clients_are_told_apart() -> None:
 
 
 def test_who_has_been_served_stays_so_through_a_reload() -> None:
-    compatibility = Compatibility(STARTED, "a test says so", Config())
     ask = Asker()
     for argv, statuses in (
         (["-x", "1"], [200, 404]),
         (["-x", "2", "-a", "stop"], [200, 200]),
         (["-x", "0"], [200, 404]),
     ):
-        ask.store.swap(compatibility.build(read("spot", *argv)).snapshot())
+        ask.store.swap(described("spot", *argv, compatibility=ask.compatibility))
         callers = ("10.0.0.1", "10.0.0.2" if argv[1] != "0" else "10.0.0.3")
         assert [ask.status(SPOT, caller=caller) for caller in callers] == statuses

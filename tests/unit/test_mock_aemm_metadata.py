@@ -11,7 +11,6 @@ from aemm import (
     LEAVES,
     LISTINGS,
     Asker,
-    emulation,
     lines,
 )
 from imds_mock.aemm.errors import UsageError
@@ -125,5 +124,5 @@ def test_a_credentials_path_of_its_own_leaves_the_role_a_leaf_alone() -> None:
 )
 def test_what_cannot_be_served_is_refused_by_key(environ: dict[str, str], sentence: str) -> None:
     with pytest.raises(UsageError) as refused:
-        emulation(environ=environ)
+        Asker(environ=environ)
     assert str(refused.value).startswith(sentence)

@@ -70,13 +70,7 @@ def open_listeners(config: Config, environ: Mapping[str, str]) -> Listeners:
         ControlListenError: An address or the configured path cannot be listened on.
     """
     settings = config.control
-    port = settings.port if settings.port is not None else (DEFAULT_PORT if config.server.port else 0)
-    try:
-        network = open_sockets(settings.hosts, port)
-    except ListenError as error:
-        raise ControlListenError(
-            f"control plane: {error} (settings control.port and control.hosts; --control off does without)"
-        ) from error
+    network = _open_network(config)
     local: list[socket.socket] = []
     path = None
     try:
@@ -93,6 +87,25 @@ def open_listeners(config: Config, environ: Mapping[str, str]) -> Listeners:
             listening.close()
         raise ControlListenError(f"control.socket: cannot listen on {settings.socket}: {error.strerror}") from error
     return Listeners(local, network, path)
+
+
+def _open_network(config: Config) -> list[socket.socket]:
+    settings = config.control
+    port = settings.port if settings.port is not None else (DEFAULT_PORT if config.server.port else 0)
+    # Users of amazon-ec2-metadata-mock never asked for this port: some have several side by side, or their mock on it.
+    is_optional = config.profile == "aemm" and settings.port is None
+    if is_optional and port == config.server.port:
+        _say(f"control plane without TCP: {port} is the data plane's port (setting control.port)")
+        return []
+    try:
+        return open_sockets(settings.hosts, port)
+    except ListenError as error:
+        if is_optional:
+            _say(f"control plane without TCP: {error} (setting control.port)")
+            return []
+        raise ControlListenError(
+            f"control plane: {error} (settings control.port and control.hosts; --control off does without)"
+        ) from error
 
 
 async def run(driven: Driven, config: Config, listeners: Listeners) -> None:

@@ -87,8 +87,7 @@ def apply_overrides(leaves: dict[str, Leaf], labels: dict[str, str], overrides: 
                 for below in [other for other in held if other == path or other.startswith(f"{path}/")]:
                     del held[below]
         if override.kept or override.body is not None:
-            for above in _ancestors(path):
-                leaves.pop(above, None)
+            _make_room(leaves, path)
         if override.kept:
             leaves.pop(path, None)
             name = path.rpartition("/")[2]
@@ -176,6 +175,12 @@ def _checked(value: Mapping[str, Any], name: str, kind: Any, key: KeyPath) -> st
         expected = kind.__metadata__[0].extra[shapes.EXPECTED]
         raise SettingError((*key, name), f"expected {expected}") from error
     return checked
+
+
+def _make_room(leaves: dict[str, Leaf], path: str) -> None:
+    for above in _ancestors(path):
+        if above in leaves and not leaves[above].branches:
+            del leaves[above]
 
 
 def _ancestors(path: str) -> Iterator[str]:

@@ -21,6 +21,8 @@ SECRET_KEYS: Final = (
     ("credentials", "seed"),
     ("credentials", "secret_access_key"),
     ("credentials", "session_token"),
+    ("aemm", "metadata.values.iam-security-credentials.secretaccesskey"),
+    ("aemm", "metadata.values.iam-security-credentials.token"),
 )
 """Keys whose values are never shown."""
 
@@ -158,9 +160,20 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     instance: Annotated[InstanceSettings, Meta(description="Facts of the instance.")] = InstanceSettings()
     credentials: Annotated[CredentialSettings, Meta(description="The role's credentials.")] = CredentialSettings()
     signing: Annotated[SigningSettings, Meta(description="Signatures of the identity document.")] = SigningSettings()
+    profile: Annotated[
+        Literal["imds", "aemm"] | None,
+        Meta(
+            description="Whose data and events are served: the real service's, or those of amazon-ec2-metadata-mock; "
+            "null: the latter's when one of its variables is set."
+        ),
+    ] = None
     versions: Annotated[
         tuple[shapes.Date, ...] | None, Meta(description="Metadata versions that `/` lists; null: those of 2024.")
     ] = None
     metadata: Annotated[
         dict[str, Any], Meta(description="Leaves and subtrees to set, add or (null) remove, by path.")
+    ] = field(default_factory=dict)
+    aemm: Annotated[
+        dict[str, Any],
+        Meta(description="Settings of amazon-ec2-metadata-mock by its own keys, for the profile `aemm`."),
     ] = field(default_factory=dict)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.aemm.errors import ConfigFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 _DEFAULT_STEM: Final = "aemm-config"
 _FORMATS: Final = ("json", "toml", "yaml", "yml")
@@ -51,7 +52,7 @@ def read(path: Path) -> dict[str, Any]:
                               "write it as .json, .yaml, .yml or .toml")  # fmt: skip
     try:
         document = _parse(extension, path.read_text("utf-8-sig"))
-        settings = dict(_flatten(document or {}, ""))
+        settings = flatten({} if document is None else document)
     except OSError as error:
         raise ConfigFileError(f"config file {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
@@ -92,12 +93,24 @@ def _parse(extension: str, text: str) -> Any:
     return plain_yaml.loads(text)
 
 
-def _flatten(section: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    if not isinstance(section, dict):
+def flatten(document: Any) -> dict[str, Any]:
+    """Turn nested settings into dotted keys, in lower case.
+
+    Args:
+        document: Settings, nested or dotted.
+
+    Raises:
+        ValueError: It is no object.
+    """
+    if not isinstance(document, Mapping):
         raise ValueError("expected an object with settings at its top")  # noqa: TRY004 - the file is wrong
+    return dict(_walk(document, ""))
+
+
+def _walk(section: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for name, value in section.items():
         key = f"{prefix}{name}".lower()
-        if isinstance(value, dict) and value:
-            yield from _flatten(value, f"{key}.")
+        if isinstance(value, Mapping) and value:
+            yield from _walk(value, f"{key}.")
         else:
             yield key, value

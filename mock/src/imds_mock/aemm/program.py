@@ -59,10 +59,10 @@ def run(argv: Sequence[str], environ: Mapping[str, str], reason: str) -> int:
         if arguments.asks:
             sys.stdout.write(_asked(arguments))
             return 0
-        from imds_mock.aemm.running import serve  # noqa: PLC0415 - help and version do without
+        from imds_mock.aemm.running import Run, serve  # noqa: PLC0415 - help and version do without
         from imds_mock.config import load  # noqa: PLC0415
 
-        serve(arguments, environ, load({}, environ, None), reason)
+        serve(Run(environ, lambda: load({}, environ, None), reason, arguments))
     except MockError as error:
         sys.stderr.write(f"imds-mock: {error}\n")
         return error.exit_code

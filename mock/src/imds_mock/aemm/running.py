@@ -1,74 +1,122 @@
-"""One run of the `aemm` profile: settings read, said, saved, served, and read again when their file changes."""
+"""One run of the drop-in: settings read, said, saved, and read again when their file changes."""
 
 from __future__ import annotations
 
 import sys
-import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imds_mock.aemm.compatibility import Compatibility, Emulation
-from imds_mock.aemm.reloading import Reloader
+from imds_mock.aemm.adoption import adopt
+from imds_mock.aemm.arguments import Arguments
+from imds_mock.aemm.keys import Command
 from imds_mock.aemm.settings import Settings, load, save
-from imds_mock.file_changes import mark, watch
-from imds_mock.serving import serve as run_server
+from imds_mock.file_changes import mark
+from imds_mock.start import start
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
-    from typing import Any
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
-    from imds_mock.aemm.arguments import Arguments
-    from imds_mock.serving import Companion
+    from imds_mock.events.scenario import Scenario
     from imds_mock.settings import Config
-    from imds_mock.store import Store
 
 
-def serve(arguments: Arguments, environ: Mapping[str, str], base: Config, reason: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run of the drop-in is made from.
+
+    Attributes:
+        environ: The environment.
+        base: Reads the configuration under AEMM's settings.
+        reason: Why the drop-in runs.
+        arguments: AEMM's command line; None when `imds-mock serve` was started, whose listener counts then.
+        file: The file of the configuration under AEMM's settings, if there is one.
+        scenario: Is played from the start on.
+    """
+
+    environ: Mapping[str, str]
+    base: Callable[[], Config]
+    reason: str
+    arguments: Arguments | None = None
+    file: Path | None = None
+    scenario: Scenario | None = None
+
+
+def serve(run: Run) -> None:
     """Serve until a signal says stop.
 
     Args:
-        arguments: The command line.
-        environ: The environment.
-        base: The configuration under AEMM's settings.
-        reason: Why the profile is on, for the start line.
+        run: What to serve.
 
     Raises:
-        MockError: A setting cannot be, or an address cannot be listened on.
+        MockError: A setting cannot be, or an address not be listened on.
     """
-    compatibility = Compatibility(time.time(), reason, base)
+    reading = Reading(run)
+    file = run.file or reading.watched_file
+    watched = (file, mark(file)) if file else None
+    config = reading()
+    reading.begin()
+    say(f"Initiating ec2-metadata-mock for {reading.settings.command.value} on port {config.server.port}")
+    start(config, reading, watched, run.scenario, run.reason)
 
-    def read() -> Emulation:
-        return compatibility.build(load(arguments, environ))
 
-    emulation = read()
-    companions: list[Companion] = []
-    settings = emulation.settings
-    if settings.is_on("watch-config-file") and settings.config_file is not None:
-        path, seen = settings.config_file, mark(settings.config_file)
-        emulation = read()  # what was written between the first look and the mark would be missed otherwise
+class Reading:
+    """AEMM's settings, read from all their sources as often as asked; says what has no effect, once.
 
-        def follow(store: Store) -> Coroutine[Any, Any, None]:
-            reload = Reloader(emulation, read, lambda new: store.swap(new.snapshot()), _say)
-            return watch(path, reload, seen)
+    Args:
+        run: The run that it is for.
 
-        companions.append(follow)
-    for warning in settings.warnings:
-        _say(warning)
-    if settings.is_on("watch-config-file") and not companions:
-        _say("watch-config-file has no effect: there is no config file")
-    if settings.is_on("save-config-to-file"):
-        _save(settings, environ.get("HOME"))
-    _say(f"Initiating ec2-metadata-mock for {settings.command.value} on port {emulation.config.server.port}")
-    run_server(emulation.config, emulation.snapshot(), companions)
+    Attributes:
+        settings: As read last.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._arguments = run.arguments or Arguments(Command.ALL)
+        self._environ = run.environ
+        self._base = run.base
+        self._owns_listener = run.arguments is not None
+        self._warned: frozenset[str] = frozenset()
+        self.settings: Settings = load(self._arguments, self._environ)
+
+    def __call__(self) -> Config:
+        """Read everything.
+
+        Raises:
+            MockError: A setting cannot be.
+        """
+        base = self._base()
+        settings = load(self._arguments, self._environ, base.aemm)
+        config = adopt(settings, base, owns_listener=self._owns_listener)
+        for warning in settings.warnings:
+            if warning not in self._warned:
+                say(warning)
+        self._warned = frozenset(settings.warnings)
+        self.settings = settings
+        return config
+
+    @property
+    def watched_file(self) -> Path | None:
+        """The config file, if its changes are to be taken over."""
+        return self.settings.config_file if self.settings.is_on("watch-config-file") else None
+
+    def begin(self) -> None:
+        """Do what is to be done once, at the start."""
+        settings = self.settings
+        if settings.is_on("watch-config-file") and settings.config_file is None:
+            say("watch-config-file has no effect: there is no config file")
+        if settings.is_on("save-config-to-file"):
+            _save(settings, self._environ.get("HOME"))
+
+
+def say(sentence: str) -> None:
+    """Write a line to standard error."""
+    sys.stderr.write(f"imds-mock: {sentence}\n")
 
 
 def _save(settings: Settings, home: str | None) -> None:
     try:
         path = save(settings, home)
     except OSError as error:
-        _say(f"the settings in force could not be saved: {error.filename}: {error.strerror}")
+        say(f"the settings in force could not be saved: {error.filename}: {error.strerror}")
     else:
-        _say(f"the settings in force are saved to {path}")
-
-
-def _say(sentence: str) -> None:
-    sys.stderr.write(f"imds-mock: {sentence}\n")
+        say(f"the settings in force are saved to {path}")

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from imds_mock.aemm.arguments import Arguments
     from imds_mock.aemm.values import Value
 
-_PREFIX: Final = "AEMM_"
+PREFIX: Final = "AEMM_"
+COMMAND_KEY: Final = "command"
 _CONFIG_FILE: Final = "config-file"
+_SECTION: Final = "section aemm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Settings:
     Attributes:
         command: What to mock.
         values: Every key to its value in force.
+        given: The values that somebody set.
         origins: Where a key's value is from, for those that somebody set: `flag -p`, `variable AEMM_X`, `file NAME`.
         config_file: The config file, if there is one.
         warnings: Sentences about what has no effect.
@@ -36,6 +39,7 @@ class Settings:
 
     command: Command
     values: Mapping[str, Value]
+    given: Mapping[str, Value] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
     config_file: Path | None = None
     warnings: tuple[str, ...] = ()
@@ -52,32 +56,39 @@ class Settings:
         """The value of a key that holds a switch."""
         return bool(self.values[name])
 
+    def section(self) -> dict[str, Value]:
+        """What `of_section` turns into the same values again."""
+        command = {COMMAND_KEY: command_name(self.command)} if self.command is not Command.ALL else {}
+        return {**command, **self.given}
 
-def load(arguments: Arguments, environ: Mapping[str, str]) -> Settings:
+
+def load(arguments: Arguments, environ: Mapping[str, str], below: Mapping[str, Any] | None = None) -> Settings:
     """Merge all sources.
 
     Args:
         arguments: The command line.
         environ: The environment.
+        below: A section of settings that goes behind all other sources but the defaults.
 
     Raises:
         ConfigFileError: The config file cannot be used.
-        UsageError: A variable or a key of the file has a wrong value.
+        UsageError: A variable or a key of the file or section has a wrong value.
     """
+    section = of_section(below or {})
     path = _config_file(arguments, environ)
-    raw_file = files.read(path) if path else {}
     source = f"file {path}"
-    raw_file = _check_shape(raw_file, source)
+    raw_file = _check_shape(files.read(path), source) if path else {}
     from_file = _read_all(_known(raw_file), {name: f"key {name} in {source}" for name in raw_file})
     variables = {key.variable: key.name for key in KEYS.values()}
-    set_variables = {name: value for name, value in environ.items() if name.startswith(_PREFIX)}
+    set_variables = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
     from_environ = _read_all(
         {variables[name]: value for name, value in set_variables.items() if name in variables},
         {variables[name]: f"variable {name}" for name in set_variables if name in variables},
     )
-    given = from_file | from_environ | dict(arguments.values)
+    given = {**section.given, **from_file, **from_environ, **arguments.values}
     origins = (
-        dict.fromkeys(from_file, source)
+        dict(section.origins)
+        | dict.fromkeys(from_file, source)
         | {name: f"variable {KEYS[name].variable}" for name in from_environ}
         | {name: f"flag {arguments.flags[name]}" for name in arguments.values}
     )
@@ -86,16 +97,42 @@ def load(arguments: Arguments, environ: Mapping[str, str]) -> Settings:
         *(f"variable {name} has no effect: {_nearest(name, variables)}" for name in set_variables.keys() - variables),
         *(f"argument {word!r} has no effect" for word in arguments.extra),
     ]
-    merged = {key.name: given.get(key.name, key.default) for key in KEYS.values()}
     if path is not None:
-        merged[_CONFIG_FILE] = str(path)
-    for row in data.ROWS:
-        name = f"{row.section}.paths.{row.key}"
-        if name not in given:
-            merged[name] = default_path(row, _substitutes(merged))
-    return Settings(
-        arguments.command, MappingProxyType(merged), MappingProxyType(origins), path, tuple(sorted(warnings))
-    )
+        given[_CONFIG_FILE] = str(path)
+    command = section.command if arguments.command is Command.ALL else arguments.command
+    return Settings(command, _merged(given), given, origins, path, tuple(sorted(warnings)))
+
+
+def of_section(section: Mapping[str, Any]) -> Settings:
+    """Read settings that stand in a section of a larger configuration; there every key must be known.
+
+    Args:
+        section: Keys, dotted or nested, to values; `command` names a subcommand.
+
+    Raises:
+        UsageError: A key is unknown or has a wrong value.
+    """
+    raw = _check_shape(files.flatten(section), _SECTION)
+    word = raw.pop(COMMAND_KEY, None)
+    command = Command.ALL if word in (None, "") else keys.COMMANDS.get(str(word))
+    if command is None:
+        raise UsageError(f"key {COMMAND_KEY} in {_SECTION}: expected one of {', '.join(keys.COMMANDS)}, got {word!r}")
+    for name in raw:
+        if name not in KEYS:
+            raise UsageError(f"key {name} in {_SECTION}: {_nearest(name, KEYS)}")
+    given = _read_all(_known(raw), {name: f"key {name} in {_SECTION}" for name in raw})
+    return Settings(command, _merged(given), given, dict.fromkeys(given, _SECTION))
+
+
+def known_variable(environ: Mapping[str, str]) -> str | None:
+    """The first variable of AEMM's that is set, if there is one."""
+    ours = {key.variable for key in KEYS.values()}
+    return next((name for name in sorted(environ) if name in ours), None)
+
+
+def command_name(command: Command) -> str:
+    """The name of a subcommand."""
+    return next(name for name, named in keys.COMMANDS.items() if named is command)
 
 
 def save(settings: Settings, home: str | None) -> Path:
@@ -160,6 +197,16 @@ def _read_all(raw: Mapping[str, Any], places: Mapping[str, str]) -> dict[str, Va
         except ValueError as error:
             raise UsageError(f"{places[name]}: {error}") from error
     return read
+
+
+def _merged(given: Mapping[str, Value]) -> Mapping[str, Value]:
+    """All settings, those that nobody gave with their defaults; default paths follow the values in them."""
+    merged = {key.name: given.get(key.name, key.default) for key in KEYS.values()}
+    for row in data.ROWS:
+        name = f"{row.section}.paths.{row.key}"
+        if name not in given:
+            merged[name] = default_path(row, _substitutes(merged))
+    return MappingProxyType(merged)
 
 
 def _substitutes(merged: Mapping[str, Value]) -> dict[str, str]:

@@ -6,11 +6,11 @@ from importlib.metadata import version
 from typing import Final
 
 from imds_mock.aemm.arguments import HELP, VERSION, flags_of
-from imds_mock.aemm.compatibility import EMULATED_VERSION
 from imds_mock.aemm.errors import UsageError
 from imds_mock.aemm.keys import COMMANDS, Command, Key
 
 PROGRAM: Final = "ec2-metadata-mock"
+EMULATED_VERSION: Final = "v1.13.0"
 
 _COMMANDS: Final = {
     Command.SPOT: "only the spot interruption notice and the rebalance recommendation, besides the static metadata",

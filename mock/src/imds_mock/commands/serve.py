@@ -5,18 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
 
-    from imds_mock.serving import Companion
     from imds_mock.settings import Config
-    from imds_mock.signing import Signer
-
-_KEYS_AFTER_SECONDS = 0.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,17 +43,12 @@ def run(arguments: argparse.Namespace) -> int:
     # As PID 1 a signal without a handler is ignored; the event loop's handlers come later.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _frame: sys.exit(128 + received))
-    from imds_mock.assembly import Assembly  # noqa: PLC0415 - after the handlers: this takes most of the start
-    from imds_mock.config import load  # noqa: PLC0415
+    from imds_mock.config import load  # noqa: PLC0415 - after the handlers: this takes most of the start
     from imds_mock.config_sources import file_of  # noqa: PLC0415
-    from imds_mock.control_start import open_listeners  # noqa: PLC0415
-    from imds_mock.control_start import run as run_control  # noqa: PLC0415
-    from imds_mock.driving import Driven  # noqa: PLC0415
     from imds_mock.file_changes import mark  # noqa: PLC0415
-    from imds_mock.reloading import follow  # noqa: PLC0415
+    from imds_mock.profile_choice import aemm_reason  # noqa: PLC0415
     from imds_mock.scenario_file import read_scenario_file  # noqa: PLC0415
-    from imds_mock.serving import serve  # noqa: PLC0415
-    from imds_mock.signing import Signer  # noqa: PLC0415
+    from imds_mock.start import start  # noqa: PLC0415
 
     overrides = _overrides(arguments)
 
@@ -66,26 +56,16 @@ def run(arguments: argparse.Namespace) -> int:
         return load(overrides, os.environ, arguments.config)
 
     file = file_of(os.environ, arguments.config)
-    seen = mark(file) if file else None
+    watched = (file, mark(file)) if file else None
     config = read()
-    key_directory = config.signing.key_directory
-    assembly = Assembly(time.time(), Signer(None if key_directory is None else Path(key_directory)))
-    driven = Driven(config, assembly.describe)
-    if arguments.scenario is not None:
-        driven.state.play(read_scenario_file(arguments.scenario))
-    companions: list[Companion] = [
-        lambda _store: _prepare(assembly.signer),
-        lambda _store: follow(driven, read, file, seen),
-        lambda _store: driven.keep_targets_known(),
-    ]
-    listeners = open_listeners(config, os.environ) if config.control.enabled else None
-    if listeners is not None:
-        companions.append(lambda _store: run_control(driven, config, listeners))
-    try:
-        serve(config, driven.state.snapshot_for(""), companions, driven)
-    finally:
-        if listeners is not None:
-            listeners.close()
+    scenario = None if arguments.scenario is None else read_scenario_file(arguments.scenario)
+    reason = aemm_reason(config, os.environ)
+    if reason:
+        from imds_mock.aemm.running import Run, serve  # noqa: PLC0415 - the real service needs none of it
+
+        serve(Run(os.environ, read, reason, file=file, scenario=scenario))
+    else:
+        start(config, read, watched, scenario)
     return 0
 
 
@@ -99,14 +79,6 @@ def _overrides(arguments: argparse.Namespace) -> dict[str, object]:
         "control.port": arguments.control_port,
     }
     return overrides | {key: value for key, value in given.items() if value is not None}
-
-
-async def _prepare(signer: Signer) -> None:
-    import asyncio  # noqa: PLC0415 - loaded by now
-
-    # Making keys takes the processor from whoever waits for the first answer.
-    await asyncio.sleep(_KEYS_AFTER_SECONDS)
-    await asyncio.to_thread(signer.prepare)
 
 
 def _setting(text: str) -> tuple[str, str]:

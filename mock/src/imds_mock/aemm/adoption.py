@@ -1,0 +1,57 @@
+"""AEMM's settings made part of a configuration: listener and options from them, all of them as its section `aemm`."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Final
+
+from msgspec import structs
+
+from imds_mock.aemm.compatibility import NAME
+from imds_mock.aemm.errors import UsageError
+from imds_mock.aemm.leaves import leaves
+
+if TYPE_CHECKING:
+    from imds_mock.aemm.settings import Settings
+    from imds_mock.settings import Config
+
+_EVERY_ADDRESS: Final = ("", "0.0.0.0", "::")  # noqa: S104 - AEMM's words for every address of both families
+
+
+def adopt(settings: Settings, base: Config, *, owns_listener: bool) -> Config:
+    """Lay settings over a configuration.
+
+    Args:
+        settings: The settings.
+        base: What AEMM has no setting for is as in there.
+        owns_listener: Address and port are AEMM's even if nobody set them.
+
+    Raises:
+        UsageError: A setting cannot be served.
+    """
+    server = base.server
+    if owns_listener or "server.hostname" in settings.origins:
+        server = structs.replace(server, hosts=_hosts(settings))
+    if owns_listener or "server.port" in settings.origins:
+        server = structs.replace(server, port=settings.number("server.port"))
+    options = structs.replace(base.metadata_options, instance_metadata_tags="enabled")
+    if settings.is_on("imdsv2"):
+        options = structs.replace(options, http_tokens="required")
+    # Made now, although not served: here a message can still say where a wrong path is from.
+    leaves(settings, 0.0)
+    return structs.replace(base, profile=NAME, server=server, metadata_options=options, aemm=settings.section())
+
+
+def _hosts(settings: Settings) -> tuple[str, ...]:
+    name = "server.hostname"
+    written = settings.text(name)
+    host = written.removeprefix("[").removesuffix("]")
+    if host in _EVERY_ADDRESS:
+        return ()
+    if host == "localhost":
+        return ("127.0.0.1",)
+    try:
+        return (str(ipaddress.ip_address(host)),)
+    except ValueError as error:
+        place = settings.origins.get(name, name)
+        raise UsageError(f"{place}: expected an IP address or localhost to listen on, got {written!r}") from error

@@ -1,0 +1,182 @@
+"""How the aemm profile gets into a configuration, and how it lives with what else a configuration and a driver say."""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from msgspec.structs import replace
+
+from aemm import LISTINGS, PAGES, SPOT, STARTED, settings
+from imds_mock import control_start
+from imds_mock.aemm.adoption import adopt
+from imds_mock.aemm.compatibility import Compatibility
+from imds_mock.aemm.settings import of_section
+from imds_mock.callers import Callers
+from imds_mock.config import Config, ConfigError, document_of, from_document
+from imds_mock.control.secrets import MASK, masked
+from imds_mock.faults.armed import Faults
+from imds_mock.messages import Request, Response
+from imds_mock.profile_choice import aemm_reason
+from imds_mock.service import Service
+from imds_mock.settings import ControlSettings, ServerSettings
+from imds_mock.state import State
+from imds_mock.tokens import Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.mark.parametrize(
+    ("profile", "environ", "reason"),
+    [
+        (None, {}, None),
+        (None, {"AEMM_SPOT_ACTION": "stop"}, "the variable AEMM_SPOT_ACTION is set"),
+        (None, {"AEMM_SERVICE_HOST": "10.0.0.1", "AEMM_PORT": "tcp://10.0.0.1:1338"}, None),
+        ("imds", {"AEMM_SPOT_ACTION": "stop"}, None),
+        ("aemm", {}, "the setting profile"),
+    ],
+)
+def test_when_the_profile_is_on(profile: Any, environ: dict[str, str], reason: str | None) -> None:
+    assert aemm_reason(Config(profile=profile), environ) == reason
+
+
+@pytest.mark.parametrize(
+    ("argv", "owns_listener", "hosts", "port"),
+    [
+        ([], True, (), 1338),
+        ([], False, ("10.0.0.9",), 99),
+        (["-p", "80", "-n", "localhost"], True, ("127.0.0.1",), 80),
+        (["-p", "80"], False, ("10.0.0.9",), 80),
+        (["-n", "[::1]"], True, ("::1",), 1338),
+        (["-n", "::"], True, (), 1338),
+        (["-n", "0.0.0.0"], False, (), 99),  # noqa: S104 - a word of AEMM's
+    ],
+)
+def test_whose_listener(argv: list[str], owns_listener: bool, hosts: tuple[str, ...], port: int) -> None:  # noqa: FBT001 - a test's parameter
+    base = Config(server=ServerSettings(hosts=("10.0.0.9",), port=99, access_log="off"))
+    server = adopt(settings(*argv), base, owns_listener=owns_listener).server
+    assert (server.hosts, server.port, server.access_log) == (hosts, port, "off")
+
+
+def test_a_section_of_a_configuration_gives_back_the_settings_that_made_it() -> None:
+    made = settings("spot", "-a", "stop", "-d", "3", environ={"AEMM_METADATA_VALUES_MAC": "x"})
+    config = adopt(made, Config(), owns_listener=True)
+    again = of_section(from_document(json.loads(json.dumps(document_of(config)))).aemm)
+    assert (again.command, again.values) == (made.command, made.values)
+
+
+@pytest.mark.parametrize(
+    ("section", "sentence"),
+    [
+        ({"spto": {"action": "stop"}}, "key spto.action in section aemm: did you mean spot.action?"),
+        ({"command": "spotitn"}, "key command in section aemm: expected one of spot, events, se,"),
+        ({"mock-delay-sec": "soon"}, "key mock-delay-sec in section aemm: expected a whole number, got 'soon'"),
+        ({"metadata": {"paths": {"mac": "/mac"}}}, "key metadata.paths.mac (section aemm): expected a path like"),
+    ],
+)
+def test_a_section_that_cannot_be_is_refused_as_part_of_the_configuration(section: Any, sentence: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        Compatibility(STARTED, "").describe(Config(profile="aemm", aemm=section))
+    assert str(refused.value).startswith(sentence)
+    assert refused.value.path == ("aemm",)
+
+
+def test_secrets_in_the_section_are_not_shown() -> None:
+    names = [f"metadata.values.iam-security-credentials.{name}" for name in ("secretaccesskey", "token")]
+    environ = {
+        f"AEMM_METADATA_VALUES_IAM_SECURITY_CREDENTIALS_{name}": "hidden" for name in ("SECRETACCESSKEY", "TOKEN")
+    }
+    config = adopt(settings(environ=environ), Config(), owns_listener=True)
+    shown = masked(document_of(config))
+    assert [shown["aemm"][name] for name in names] == [MASK, MASK]
+    assert "hidden" not in repr(shown)
+
+
+async def nobody(_name: str) -> frozenset[str]:
+    return frozenset()
+
+
+async def nameless(_address: str) -> None:
+    return None
+
+
+class Driver:
+    """A state in the profile, asked through a service."""
+
+    def __init__(self) -> None:
+        self.now = STARTED
+        callers = Callers(nobody, nameless, lambda: 0.0)
+        config = adopt(settings("spot", "-d", "60"), Config(), owns_listener=True)
+        describe = Compatibility(STARTED, "a test says so").describe
+        self.state = State(config, describe, Faults(callers.is_target, random.random), callers, lambda: self.now)
+        self.service = Service(self.state.snapshot_for, Tokens(), "id")
+
+    def get(self, path: str, caller: str = "10.0.0.1") -> Response:
+        return self.service.respond(Request("GET", path, path), caller, self.now)
+
+    def patch(self, **aemm: Any) -> None:
+        config = self.state.config
+        self.state.configure(replace(config, aemm={**config.aemm, **aemm}))
+
+
+def test_settings_can_be_changed_while_it_runs_and_reset() -> None:
+    driver = Driver()
+    assert driver.get(SPOT).body.decode() == PAGES["404"]
+    driver.patch(**{"mock-delay-sec": 0, "spot.action": "stop", "metadata.values.mac": "x"})
+    assert json.loads(driver.get(SPOT).body)["action"] == "stop"
+    assert driver.get("/latest/meta-data/network/interfaces/macs").body == b"x/"
+    with pytest.raises(ConfigError):
+        driver.patch(**{"spot.action": "explode"})
+    assert json.loads(driver.get(SPOT).body)["action"] == "stop"
+    driver.state.reset()
+    assert driver.get(SPOT).status == 404
+    assert driver.get("/latest/meta-data/network/interfaces/macs").body == b"0e:49:61:0f:c3:11/"
+
+
+def test_leaves_set_by_path_lie_over_the_profile_s() -> None:
+    driver = Driver()
+    paths = {
+        "meta-data/ami-id": "ami-1",
+        "meta-data/tags": None,
+        SPOT: "always",
+        "meta-data/iam/security-credentials/a": "b",
+    }
+    driver.state.configure(replace(driver.state.config, metadata=paths))
+    assert driver.get("/latest/meta-data/ami-id").body == b"ami-1"
+    assert [driver.get(SPOT, f"10.0.0.{n}").body for n in range(4)] == [b"always"] * 4
+    assert driver.get("/latest/meta-data/tags").status == 404
+    assert "tags/" not in driver.get("/latest/meta-data").body.decode()
+    assert driver.get("/latest/meta-data/iam/security-credentials").body == b"baskinc-role"
+    assert driver.get("/latest").body.decode() == LISTINGS["/latest"]
+
+
+@pytest.fixture
+def taken_port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = int(holder.getsockname()[1])
+        monkeypatch.setattr(control_start, "DEFAULT_PORT", port)
+        yield port
+
+
+@pytest.mark.parametrize("is_own", [False, True])
+def test_the_control_plane_gives_way_where_nobody_asked_for_it(
+    taken_port: int, capsys: pytest.CaptureFixture[str], is_own: bool  # noqa: FBT001 - a test's parameter
+) -> None:  # fmt: skip
+    config = Config(
+        profile="aemm",
+        server=ServerSettings(port=taken_port if is_own else 1),
+        control=ControlSettings(hosts=("127.0.0.1",), socket=""),
+    )
+    listeners = control_start.open_listeners(config, {})
+    assert listeners.network == []
+    assert "control plane without TCP: " in capsys.readouterr().err
+    for asked_for in (
+        replace(config, profile=None, server=ServerSettings(port=1)),
+        replace(config, control=replace(config.control, port=taken_port)),
+    ):
+        with pytest.raises(control_start.ControlListenError):
+            control_start.open_listeners(asked_for, {})
