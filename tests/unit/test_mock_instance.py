@@ -192,7 +192,9 @@ def test_processor_and_hypervisor_follow_from_the_type(
 
 
 def test_said_facts_win_over_derived_ones(signer: Signer) -> None:
-    metadata = Metadata(signer, architecture="i386", system="xen-on-nitro", profile="default-paravirtual")
+    metadata = Metadata(
+        signer, architecture="i386", system="xen-on-nitro", virtualization_profile="default-paravirtual"
+    )
     assert document(metadata)["architecture"] == "i386"
     assert metadata.text("system") == "xen-on-nitro"
     assert metadata.text("profile") == "default-paravirtual"

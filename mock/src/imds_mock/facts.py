@@ -114,7 +114,9 @@ class InstanceSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     system: Annotated[
         Literal["nitro", "xen-on-nitro"] | None, Meta(description="Virtualization system; null: from the type.")
     ] = None
-    profile: Annotated[shapes.Line | None, Meta(description="Virtualization profile; null: `default-hvm`.")] = None
+    virtualization_profile: Annotated[
+        shapes.Line | None, Meta(description="The leaf `profile`; null: `default-hvm`, with a kernel otherwise.")
+    ] = None
     launch_time: Annotated[
         shapes.Moment | None, Meta(description="`pendingTime` of the identity document; null: when the mock started.")
     ] = None

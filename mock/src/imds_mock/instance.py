@@ -130,7 +130,7 @@ def derive(settings: InstanceSettings, started: float) -> Instance:
         partition=regions.partition_of(region),
         architecture=settings.architecture or _architecture(family),
         system=settings.system or ("xen-on-nitro" if _is_xen(settings.instance_type) else "nitro"),
-        profile=settings.profile or ("default-paravirtual" if settings.kernel_id else "default-hvm"),
+        profile=settings.virtualization_profile or ("default-paravirtual" if settings.kernel_id else "default-hvm"),
         pending_time=float(int(started)) if launched is None else _moment(launched),
         reservation_id=settings.reservation_id or ec2_id("r", settings.instance_id),
         interfaces=derive_interfaces(settings, region, zone),

@@ -6,12 +6,10 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import argparse
-
-_MASK: Final = "********"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,12 +31,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _show(arguments: argparse.Namespace) -> None:
     from imds_mock.config import document_of, load  # noqa: PLC0415 - each action loads what it needs
-    from imds_mock.settings import SECRET_KEYS  # noqa: PLC0415 - as above
+    from imds_mock.control.secrets import masked  # noqa: PLC0415 - as above
 
-    document = document_of(load({}, os.environ, arguments.config))
-    for section, key in SECRET_KEYS:
-        if document[section][key] is not None:
-            document[section][key] = _MASK
+    document = masked(document_of(load({}, os.environ, arguments.config)))
     sys.stdout.write(_json(document) if arguments.format == "json" else _yaml(document))
 
 

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock import documents
+from imds_mock.settings import SECRET_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MASK: Final = "********"
 
-_SECRETS: Final = (
-    ("control", "token"),
-    ("credentials", "secret_access_key"),
-    ("credentials", "session_token"),
-    ("credentials", "seed"),
-)
 _CREDENTIAL_CATEGORIES: Final = ("meta-data/iam/", "meta-data/identity-credentials/")
 _CREDENTIAL_FIELDS: Final = ("SecretAccessKey", "Token")
 
 
 def masked(document: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration document without its secrets."""
-    shown = dict(document)
-    for section, name in _SECRETS:
-        if shown.get(section, {}).get(name) is not None:
-            shown[section] = {**shown[section], name: MASK}
+    shown = copy.deepcopy(dict(document))
+    for section, name in SECRET_KEYS:
+        place = _place(shown.get(section), name)
+        if place is not None and place[0][place[1]] is not None:
+            place[0][place[1]] = MASK
     return shown
 
 
@@ -38,12 +35,23 @@ def unmasked(document: Mapping[str, Any], current: Mapping[str, Any]) -> dict[st
         document: What was sent.
         current: What is in force.
     """
-    meant = dict(document)
-    for section, name in _SECRETS:
-        held = meant.get(section)
-        if isinstance(held, dict) and held.get(name) == MASK:
-            meant[section] = {**held, name: current.get(section, {}).get(name)}
+    meant = copy.deepcopy(dict(document))
+    for section, name in SECRET_KEYS:
+        place = _place(meant.get(section), name)
+        if place is not None and place[0][place[1]] == MASK:
+            held = _place(current.get(section), name)
+            place[0][place[1]] = None if held is None else held[0][held[1]]
     return meant
+
+
+def _place(held: Any, name: str) -> tuple[dict[str, Any], str] | None:
+    """The mapping that holds a key, whether it is written with dots or as nested mappings, and the key in it."""
+    if not isinstance(held, dict):
+        return None
+    if name in held:
+        return held, name
+    first, _, rest = name.partition(".")
+    return _place(held.get(first), rest) if rest else None
 
 
 def masked_leaf(path: str, body: bytes) -> bytes:
