@@ -90,7 +90,7 @@ def own_engine() -> Iterator[Mapping[str, str]]:
         _await_engine(run, environment)
         provide_debian("trixie", environment)
         # In the cache they would be the next run's problem.
-        stack.callback(_remove_containers, environment)
+        stack.callback(_tidy, environment)
         yield environment
 
 
@@ -189,17 +189,16 @@ def provide_debian(suite: str, environment: Mapping[str, str]) -> str:
     return image
 
 
-def _remove_containers(environment: Mapping[str, str]) -> None:
+def _tidy(environment: Mapping[str, str]) -> None:
+    """Remove what a run leaves in the engine's data: containers, and images that newer ones have replaced."""
     listed = subprocess.run(
         ["docker", "ps", "--all", "--quiet"], env=dict(environment), capture_output=True, text=True, check=False
     )
+    commands = [["docker", "image", "prune", "--force"]]
     if containers := listed.stdout.split():
-        subprocess.run(
-            ["docker", "rm", "--force", "--volumes", *containers],
-            env=dict(environment),
-            capture_output=True,
-            check=False,
-        )
+        commands.insert(0, ["docker", "rm", "--force", "--volumes", *containers])
+    for command in commands:
+        subprocess.run(command, env=dict(environment), capture_output=True, check=False)
 
 
 def _succeeds(command: Sequence[str], environment: Mapping[str, str] | None = None) -> bool:

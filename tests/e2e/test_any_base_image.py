@@ -12,7 +12,7 @@ from containers import INSTANCE_ID, ROOT
 from engine import provide_debian
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from containers import Completed, Docker
 
@@ -46,8 +46,8 @@ BASH = (
 
 
 @pytest.fixture(scope="module")
-def build(docker: Docker, shim_image: str) -> Callable[[str], str]:
-    """Builds an image from a recipe; the same recipe is built once."""
+def build(docker: Docker, shim_image: str) -> Iterator[Callable[[str], str]]:
+    """Builds an image from a recipe, each recipe once; removed at the end."""
     del shim_image  # recipes copy from it
     docker.build("imds-shim-build", ROOT, "--file", "Dockerfile.shim", "--target", "build")
     made: dict[str, str] = {}
@@ -58,7 +58,8 @@ def build(docker: Docker, shim_image: str) -> Callable[[str], str]:
             docker("build", "--tag", made[recipe], "--file", "-", PROGRAMS, input_text=recipe)
         return made[recipe]
 
-    return build_recipe
+    yield build_recipe
+    docker("image", "rm", *made.values())
 
 
 @pytest.fixture(scope="module")
