@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import socket
 import subprocess
@@ -51,6 +52,10 @@ class MockProcess:
         found = re.search(r"VmRSS:\s+(\d+) kB", status)
         return int(found[1]) / 1024 if found else 0.0
 
+    def cpu_seconds(self) -> float:
+        """Processor time so far."""
+        return cpu_seconds(self._process.pid)
+
     def exchange(self, request: str) -> bytes:
         """Send a request on a connection of its own and read the answer to its end."""
         answer = b""
@@ -80,6 +85,12 @@ def running(log_file: Path, *options: str) -> Iterator[MockProcess]:
         yield process
     finally:
         process.close()
+
+
+def cpu_seconds(process_id: int) -> float:
+    """Processor time of a process so far (proc(5), fields 14 and 15)."""
+    fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def free_port() -> int:
