@@ -31,7 +31,7 @@ cp "$here/src/imds_shim/boot.py" "$tree/lib/boot.py"
     venv wsgiref multiprocessing config-* __phello__ _pyrepl EXTERNALLY-MANAGED LICENSE.txt html zoneinfo
   rm -f sitecustomize.py turtle.py pydoc.py doctest.py pdb.py bdb.py optparse.py mailbox.py nntplib.py smtplib.py \
     ftplib.py imaplib.py poplib.py telnetlib.py pickletools.py decimal.py _pydecimal.py statistics.py fractions.py \
-    zipapp.py trace.py cProfile.py profile.py pstats.py difflib.py plistlib.py webbrowser.py wave.py modulefinder.py \
+    zipapp.py trace.py cProfile.py profile.py pstats.py plistlib.py webbrowser.py wave.py modulefinder.py \
     tarfile.py configparser.py antigravity.py this.py timeit.py tabnanny.py pyclbr.py
   cd lib-dynload
   rm -f _sqlite3* _curses* _tkinter* readline* _codecs_* _multibytecodec* _dbm* _gdbm* _lzma* _bz2* _test* _xx* xx* \

@@ -52,7 +52,7 @@ static void report(int argc, char **argv) {
     text[n] = 0;
     printf("descriptor %d: %s flags %o offset %ld\n", fd, text, fcntl(fd, F_GETFL), (long)lseek(fd, 0, SEEK_CUR));
   }
-  file("/proc/self/status", "SigQ SigBlk SigIgn SigCgt SigPnd ShdPnd CapInh CapPrm CapEff CapBnd CapAmb NoNewPrivs Uid Gid "
+  file("/proc/self/status", "SigBlk SigIgn SigCgt SigPnd ShdPnd CapInh CapPrm CapEff CapBnd CapAmb NoNewPrivs Uid Gid "
                             "Groups Seccomp THP_enabled CoreDumping untag_mask");
   for (int n = 1; n <= SIGRTMAX; n++) {
     struct sigaction now;

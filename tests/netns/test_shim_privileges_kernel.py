@@ -20,6 +20,8 @@ DEFAULT = (
     *("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP"),
     *("NET_BIND_SERVICE", "NET_RAW", "SYS_CHROOT", "MKNOD", "AUDIT_WRITE", "SETFCAP"),
 )
+# The interpreter of a working copy may lie below a home that only its owner may enter; in an image it does not.
+TO_READ_THE_PROGRAM = ",+dac_read_search"
 HARDENED = ("NET_ADMIN", "NET_RAW", "SETPCAP", "SETUID", "SETGID")
 
 
@@ -51,11 +53,12 @@ def start(
     words = [
         "setpriv",
         "--bounding-set",
-        f"-all,{listed}".rstrip(","),
+        f"-all,{listed}".rstrip(",") + TO_READ_THE_PROGRAM * bool(user),
         "--inh-caps",
-        f"-all,{listed}" * inherited or "-all",
+        (f"-all,{listed}" * inherited or "-all") + TO_READ_THE_PROGRAM * bool(user),
     ]
     if user:
+        words += ["--ambient-caps", f"-all{TO_READ_THE_PROGRAM}"]
         words += ["--reuid", str(user), "--regid", str(user), "--clear-groups"]
     shim = [SHIM, *(command or ("cat", "/proc/self/status"))]
     return lab.app.run([*words, *shim], env=environment(**settings), check=False)

@@ -12,10 +12,8 @@ import ctypes
 import errno
 import fcntl
 import os
-import platform
 import select
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from .errors import KernelRefusedError
@@ -65,9 +63,9 @@ def start(name: str, main: Callable[[Callable[[float], bool]], None]) -> HiddenP
 
 def _clone() -> int:
     """fork(2) with exit signal 0; CPython is told before and after, as by its own fork."""
-    number = SYS_CLONE.get(platform.machine())
+    number = SYS_CLONE.get(os.uname().machine)
     if number is None:
-        raise KernelRefusedError(f"MOCK_FOLLOW=1 is not available on {platform.machine()}.")
+        raise KernelRefusedError(f"MOCK_FOLLOW=1 is not available on {os.uname().machine}.")
     python = ctypes.pythonapi
     # PyDLL keeps the interpreter's lock over the call: the child has only this thread to release it.
     libc = ctypes.PyDLL(None, use_errno=True)
@@ -108,7 +106,7 @@ def _let_go_of_descriptors(*, keep_stderr: bool) -> None:
         os.dup2(nothing, descriptor, inheritable=False)
     if nothing not in STANDARD:
         os.close(nothing)
-    for entry in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
+    for entry in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208 - pathlib would stay in memory for good
         if entry in STANDARD:
             continue
         try:
