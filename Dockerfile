@@ -27,11 +27,10 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends python3 \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /opt/imds-mock /opt/imds-mock
-# The port is for the health check, which has no command line of its own.
-ENV PATH=/opt/imds-mock/bin:$PATH PYTHONDONTWRITEBYTECODE=1 IMDS_MOCK_PORT=80
+ENV PATH=/opt/imds-mock/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 # Port 80 needs no privilege: Docker lets any user bind it inside a container.
 USER 65532:65532
 EXPOSE 80
-HEALTHCHECK --interval=5s --timeout=3s --retries=3 CMD ["imds-mock", "health"]
+HEALTHCHECK --interval=5s --timeout=3s --retries=3 CMD ["imds-mock", "health", "--pid", "1"]
 ENTRYPOINT ["imds-mock"]
 CMD ["serve", "--port", "80"]

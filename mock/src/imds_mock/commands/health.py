@@ -6,6 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from imds_mock import listening
+from imds_mock.errors import ProbeError
 from imds_mock.health import probe
 
 if TYPE_CHECKING:
@@ -16,18 +18,38 @@ _DEFAULT_PORT = 1338
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument(
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
         "--url",
         default=_default_url(),
         help="http://HOST:PORT of the mock (default: %(default)s; IMDS_MOCK_HOSTS and IMDS_MOCK_PORT count)",
     )
+    where.add_argument("--pid", type=int, metavar="PID", help="ask wherever this process listens (1 in a container)")
     parser.add_argument("--timeout", type=float, default=2.0, metavar="SECONDS", help="(default: %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask."""
-    sys.stdout.write(f"{arguments.url} is imds-mock {probe(arguments.url, arguments.timeout)}\n")
+    url = arguments.url if arguments.pid is None else _url_of(arguments.pid, arguments.timeout)
+    sys.stdout.write(f"{url} is imds-mock {probe(url, arguments.timeout)}\n")
     return 0
+
+
+def _url_of(pid: int, timeout_seconds: float) -> str:
+    """Find out which of a process's addresses is the data plane; the control plane listens as well.
+
+    Raises:
+        ProbeError: None of them is.
+    """
+    reasons = []
+    for url in listening.urls(pid):
+        try:
+            probe(url, timeout_seconds)
+        except ProbeError as error:
+            reasons.append(str(error))
+        else:
+            return url
+    raise ProbeError("; ".join(reasons) or f"process {pid} listens at no TCP port that this user can see")
 
 
 def _default_url() -> str:
