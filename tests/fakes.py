@@ -103,6 +103,8 @@ class FakeNetwork:
         found = self.servers.get(where, "refuses the connection")
         if callable(found):
             found = found()
+        if deadline.remaining() <= 0:
+            raise NoAnswerError("does not answer the connection attempt")
         if isinstance(found, Answer):
             return found
         if "then does not answer" in found:

@@ -161,6 +161,12 @@ def test_a_version_that_needs_more_is_loaded_as_usual(library: str, missed: str,
     assert load(library, f"{use}, {missed!r} in sys.modules", spoil) == f"{result} True"
 
 
+def test_nothing_loaded_with_a_representation_outlives_a_failure() -> None:
+    """`httpx._content` is complete when `http.cookiejar` is missed, and is loaded anew with the real `inspect`."""
+    spoil = "lean._UNNEEDED['httpx'] = {'inspect': {}, 'http.cookiejar': None}"
+    assert load("httpx", "httpx._content.inspect is __import__('inspect')", spoil) == "True"
+
+
 def test_dataclasses_are_what_they_always_are() -> None:
     what = (
         "(lambda C: (C(1).a, C.__doc__ is not None, C.__match_args__, C(1) == C(1)))"

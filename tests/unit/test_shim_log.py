@@ -45,7 +45,12 @@ def test_one_line_without_control_characters(sentence: str) -> None:
 
 @pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
 def test_a_log_that_cannot_be_written_stops_nothing(redirection: str) -> None:
-    program = "import socket; from imds_shim.log import Log; s = socket.socketpair(); Log().info('x'); print('on')"
-    command = f'exec "{sys.executable}" -c "{program}" {redirection}'
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True, env=dict(os.environ))
-    assert done.stdout == "on\n"
+    """Where descriptor 2 was closed, the first socket gets that number, and must not get our lines."""
+    program = (
+        "import socket; from imds_shim.log import Log; left, right = socket.socketpair(); Log().info('x')\n"
+        "right.send(b'.'); left.send(b'.'); print(left.recv(99), right.recv(99))"
+    )
+    command = f'exec "{sys.executable}" -c "$PROGRAM" {redirection}'
+    environ = os.environ | {"PROGRAM": program}
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True, env=environ)
+    assert done.stdout == "b'.' b'.'\n"

@@ -149,6 +149,14 @@ def test_another_imds_is_taken_with_a_warning(stage: Stage) -> None:
     assert stage.lines.lines[-2].endswith("does not say which one it is")
 
 
+def test_something_else_in_the_place_of_another_imds_is_no_proof(stage: Stage) -> None:
+    """Neither has an id, so only what they answer tells them apart."""
+    stage.rules_work = False
+    stage.network.servers |= {"10.0.0.4:8080": OTHER_IMDS, V4: NGINX}
+    with pytest.raises(WrongMockError, match=r"is not the mock at 10\.0\.0\.4:8080: it answers 404 Not Found"):
+        stage.start()
+
+
 def test_auto_asks_first_where_the_way_is_near(stage: Stage) -> None:
     stage.kernel.near = True
     stage.network.servers[V4] = MOCK_ONE

@@ -93,7 +93,7 @@ def test_what_is_no_matter_of_waiting_ends_it_at_once() -> None:
 
 @given(timeout=st.floats(0.01, 300), each=st.floats(0, 3))
 def test_the_deadline_is_kept_whatever_a_try_takes(timeout: float, each: float) -> None:
-    """Within half a second; a try itself is given only what is left, so it cannot add to that."""
+    """Never later, as a try is given only what is left, and at most half a second earlier."""
     clock, lines = FakeClock(), Lines()
     deadline = clock.deadline(timeout)
 
@@ -103,4 +103,4 @@ def test_the_deadline_is_kept_whatever_a_try_takes(timeout: float, each: float) 
 
     with pytest.raises(MockUnreachableError):
         until_found(attempt, MOCK, deadline, lines.log, clock.sleep)
-    assert timeout - 0.5 <= deadline.elapsed() <= timeout + 0.5
+    assert timeout - 0.5 <= deadline.elapsed() <= timeout + 0.001
