@@ -32,6 +32,7 @@ DEBIAN_SUITE = "trixie"
 DEBIAN_PACKAGES = (
     "amazon-ec2-utils",
     "amazon-ecr-credential-helper",
+    "awscli",
     "cloud-guest-utils",
     "cloud-init",
     "rclone",

@@ -38,6 +38,7 @@ _CONTROL_PLANE: Final = "imds-mock: control plane on "
 class Asked:
     """A request as the access log has it."""
 
+    caller: str
     method: str
     path: str
     status: int
@@ -86,7 +87,12 @@ class Imds:
         self.run([IMDS_MOCK, "health", "--url", self.url])
 
     def run(
-        self, argv: Sequence[str | Path], *, check: bool = True, typed: str = "", **variables: str
+        self,
+        argv: Sequence[str | Path],
+        *,
+        check: bool = True,
+        typed: str = "",
+        variables: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run a program where this mock is the metadata service.
 
@@ -103,7 +109,7 @@ class Imds:
             capture_output=True,
             text=True,
             timeout=PROGRAM_SECONDS,
-            env=self.environment | variables,
+            env=self.environment | dict(variables or {}),
         )
         assert not check or done.returncode == 0, (done.args, done.returncode, done.stdout, done.stderr)
         return done
@@ -137,7 +143,7 @@ class Imds:
     def _request(self, line: str) -> Asked | None:
         try:
             entry = json.loads(line)
-            return Asked(entry["method"], entry["path"], entry["status"], entry["version"])
+            return Asked(entry["caller"], entry["method"], entry["path"], entry["status"], entry["version"])
         except (ValueError, KeyError):
             if not line.startswith(_CONTROL_PLANE):
                 self._complaints.append(line)

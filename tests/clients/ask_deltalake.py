@@ -1,0 +1,13 @@
+"""deltalake with the AWS SDK for Rust looks for a table. For `sign.py`: meanwhile it lets no other thread run."""
+
+from __future__ import annotations
+
+import os
+
+from deltalake import DeltaTable
+
+url = os.environ["AWS_ENDPOINT_URL"]
+options = {"endpoint_url": url, "allow_http": "true", "aws_force_credential_load": "true"}
+found = DeltaTable.is_deltatable("s3://bucket/table", options)
+if found:
+    raise SystemExit("an empty bucket holds no table")

@@ -1,0 +1,52 @@
+"""Read everything below the paths given, with a session token, as a reader does who follows each listing.
+
+Prints path -> text. The standard library alone: what real clients see is compared with this.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+
+ADDRESS = "169.254.169.254"
+
+
+class Reader:
+    def __init__(self) -> None:
+        self._token = self._ask("PUT", "/latest/api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "60"})
+
+    def _ask(self, method: str, path: str, headers: dict[str, str]) -> str:
+        connection = http.client.HTTPConnection(ADDRESS, timeout=5)
+        try:
+            connection.request(method, path, headers=headers)
+            answer = connection.getresponse()
+            body = answer.read().decode("latin-1")
+        finally:
+            connection.close()
+        if answer.status != http.HTTPStatus.OK:
+            raise SystemExit(f"{method} {path} answered {answer.status}")
+        return body
+
+    def read(self, path: str) -> str:
+        return self._ask("GET", path, {"X-aws-ec2-metadata-token": self._token})
+
+    def below(self, path: str) -> dict[str, str]:
+        """Every leaf below a listing."""
+        found: dict[str, str] = {}
+        for name in self.read(path).split("\n"):
+            if path.endswith("/public-keys/"):
+                key = f"{path}{name.partition('=')[0]}/openssh-key"
+                found[key] = self.read(key)
+            elif name.endswith("/"):
+                found |= self.below(f"{path}{name}")
+            else:
+                found[f"{path}{name}"] = self.read(f"{path}{name}")
+        return found
+
+
+reader = Reader()
+tree: dict[str, str] = {}
+for root in sys.argv[1:]:
+    tree |= reader.below(root) if root.endswith("/") else {root: reader.read(root)}
+print(json.dumps(tree))

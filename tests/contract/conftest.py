@@ -1,0 +1,23 @@
+"""What the contract tests share: the instances that real clients are asked about."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+import client_install
+from instances import Instances
+from netlab import Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def instances(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instances]:
+    client_install.install()
+    with contextlib.ExitStack() as stack:
+        lab = stack.enter_context(Lab())
+        yield Instances(lab, tmp_path_factory.mktemp("instances"), stack)
