@@ -70,7 +70,7 @@ def test_entries_that_were_not_there_when_the_launcher_ran_are_left_out() -> Non
 
 TREE_CLI = """
 import ctypes, sys
-def run(argv, environ):
+def run(argv, environ, interrupts):
     getenv = ctypes.CDLL(None).getenv
     getenv.restype = ctypes.c_char_p
     sys.stdout.buffer.write(b"\\0".join([getenv(b"XTABLES_LIBDIR"), *argv, b"--", *environ]))
@@ -78,17 +78,34 @@ def run(argv, environ):
 """
 
 
-def test_the_tree_finds_its_modules_by_its_own_place(tmp_path: Path) -> None:
-    """As the launcher starts it: isolated, without site packages, each entry of the environment marked."""
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A tree with as much of the package as `boot` itself needs."""
     package = tmp_path / "tree/lib/site-packages/imds_shim"
     package.mkdir(parents=True)
     source = Path(boot.__file__).parent
     shutil.copy(source / "boot.py", tmp_path / "tree/lib/boot.py")
-    for name in ("__init__.py", "lean.py", "process.py"):
+    for name in ("__init__.py", "errors.py", "interrupts.py", "lean.py", "process.py"):
         shutil.copy(source / name, package / name)
-    (package / "cli.py").write_text(TREE_CLI)
-    start = [b"-I", b"-S", b"-B", b"-X", b"utf8", os.fsencode(tmp_path / "tree/lib/boot.py")]
-    out = execve(sys.executable, [*start, b"a b", b"\xff"], [b"=" + entry for entry in ODD])
+    return tmp_path / "tree"
+
+
+def start_of(tree: Path) -> list[bytes]:
+    return [b"-I", b"-S", b"-B", b"-X", b"utf8", os.fsencode(tree / "lib/boot.py")]
+
+
+def test_the_tree_finds_its_modules_by_its_own_place(tree: Path) -> None:
+    """As the launcher starts it: isolated, without site packages, each entry of the environment marked."""
+    (tree / "lib/site-packages/imds_shim/cli.py").write_text(TREE_CLI)
+    out = execve(sys.executable, [*start_of(tree), b"a b", b"\xff"], [b"=" + entry for entry in ODD])
     extensions, *rest = out.split(b"\0")
-    assert extensions == os.fsencode(tmp_path / "tree/lib/xtables")
+    assert extensions == os.fsencode(tree / "lib/xtables")
     assert rest == [b"a b", b"\xff", b"--", *ODD]
+
+
+@pytest.mark.parametrize(("number", "code"), [(15, 143), (2, 130)])
+def test_a_signal_is_noticed_while_the_program_is_still_being_loaded(tree: Path, number: int, code: int) -> None:
+    cli = f"import os, signal; os.kill(os.getpid(), {number}); signal.pause()"
+    (tree / "lib/site-packages/imds_shim/cli.py").write_text(cli)
+    done = subprocess.run([sys.executable, *start_of(tree)], capture_output=True, check=False, timeout=20)
+    assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")

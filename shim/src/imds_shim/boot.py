@@ -11,6 +11,10 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imds_shim.interrupts import Interrupts
 
 MARK = b"="
 
@@ -28,14 +32,27 @@ def main() -> int:
     # In this process only: libxtables finds its extensions by it, the application gets the environment as received.
     os.putenv("XTABLES_LIBDIR", f"{tree}/lib/xtables")
 
-    from imds_shim import lean  # noqa: PLC0415 - found only by the path set above
+    from imds_shim.errors import Interrupted  # noqa: PLC0415 - found only by the path set above
+    from imds_shim.interrupts import Interrupts  # noqa: PLC0415 - likewise
+
+    interrupts = Interrupts()
+    try:
+        # Before all that takes time: as PID 1 this process would not even notice a signal that it does not catch.
+        interrupts.install()
+        return _run(interrupts)
+    except Interrupted as interrupt:
+        return interrupt.exit_code
+
+
+def _run(interrupts: Interrupts) -> int:
+    from imds_shim import lean  # noqa: PLC0415 - see main
 
     if sys.version_info < (3, 14):  # the last one whose dataclasses are known here
         lean.load("dataclasses")
     from imds_shim.cli import run  # noqa: PLC0415 - after what it would load otherwise
     from imds_shim.process import raw_arguments, raw_environ  # noqa: PLC0415 - likewise
 
-    return run(raw_arguments(), unmarked(raw_environ()))
+    return run(raw_arguments(), unmarked(raw_environ()), interrupts)
 
 
 if __name__ == "__main__":

@@ -23,15 +23,24 @@ if TYPE_CHECKING:
 _INTERNAL_ERROR = 1
 
 
-def run(argv: Sequence[bytes], environ: Sequence[bytes]) -> int:
-    """Do what the arguments after the program's name ask; returns the exit code unless a command was exec'd."""
+def run(argv: Sequence[bytes], environ: Sequence[bytes], interrupts: Interrupts | None = None) -> int:
+    """Do what the arguments after the program's name ask; returns the exit code unless a command was exec'd.
+
+    Args:
+        argv: the arguments after the program's name.
+        environ: raw entries, usually `NAME=value`.
+        interrupts: SIGTERM and SIGINT, if they are caught already.
+    """
     say = Log()
     try:
+        if interrupts is None:
+            interrupts = Interrupts()
+            interrupts.install()
         if configuration.command_line(argv)[0] == "doctor":
             return _examine(environ)
         config = configuration.load(argv, environ)
         say = Log(config.log_level)
-        return _act(config, environ, say)
+        return _act(config, environ, interrupts, say)
     except ShimError as error:
         if isinstance(error, ConfigError):
             _warn_of_unknown_settings(environ, say)
@@ -46,7 +55,7 @@ def run(argv: Sequence[bytes], environ: Sequence[bytes]) -> int:
         return _INTERNAL_ERROR
 
 
-def _act(config: ShimConfig, environ: Sequence[bytes], say: Log) -> int:
+def _act(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts, say: Log) -> int:
     if config.action == "help":
         print(configuration.manual(), end="")
         return 0
@@ -57,7 +66,7 @@ def _act(config: ShimConfig, environ: Sequence[bytes], say: Log) -> int:
         return 0
     if config.action == "remove":
         return _remove(say)
-    return _start(config, environ, say)
+    return _start(config, environ, interrupts, say)
 
 
 def _warn_of_unknown_settings(environ: Sequence[bytes], say: Log) -> None:
@@ -102,16 +111,16 @@ def _planned(config: ShimConfig) -> Plan:
     )
 
 
-def _start(config: ShimConfig, environ: Sequence[bytes], say: Log) -> int:
+def _start(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts, say: Log) -> int:
     from imds_shim.handoff import hand_off  # noqa: PLC0415 - not for the other actions
 
-    interrupts = Interrupts()
-    interrupts.install()
     _warn_of_unknown_settings(environ, say)
     kernel = RealKernel()
     undo = contextlib.ExitStack()
     try:
         if config.action == "init":
+            if config.follow:
+                say.warning("MOCK_FOLLOW=1 has no effect with --init, which leaves no process behind")
             Start(config, RealNetwork(), kernel, undo, say).run(Deadline(config.timeout_seconds))
             return 0
         planned = _planned(config)
