@@ -27,6 +27,8 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends python3 \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /opt/imds-mock /opt/imds-mock
+# Where amazon-ec2-metadata-mock's image has its program.
+RUN ln -s /opt/imds-mock/bin/ec2-metadata-mock /ec2-metadata-mock
 ENV PATH=/opt/imds-mock/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 # Port 80 needs no privilege: Docker lets any user bind it inside a container.
 USER 65532:65532
