@@ -151,43 +151,6 @@ def test_a_lost_token_answer_may_look_like_a_reset() -> None:
             client.recv(1)
 
 
-def test_idle_and_slow_connections_delay_nobody() -> None:
-    with running_mock() as mock, contextlib.ExitStack() as stack:
-        before = latencies(mock)
-        idle = [stack.enter_context(mock.connect()) for _ in range(1000)]
-        slow = [stack.enter_context(mock.connect()) for _ in range(200)]
-        done = threading.Event()
-
-        def drip() -> None:
-            while not done.is_set():
-                for client in slow:
-                    client.sendall(b"x")
-                done.wait(0.01)
-
-        for client in slow:
-            client.sendall(b"GET /latest/meta-data/instance-id HTTP/1.1\r\nX: ")
-        dripping = threading.Thread(target=drip)
-        dripping.start()
-        try:
-            during = latencies(mock)
-        finally:
-            done.set()
-            dripping.join()
-        assert len(mock.terms.open) >= len(idle) + len(slow)
-    # Three times: what a shared machine may add to a figure of a fraction of a millisecond.
-    assert during < max(3 * before, 0.02)
-
-
-def latencies(mock: RunningMock) -> float:
-    """The 99th percentile of a healthy client's answers, in seconds."""
-    taken = []
-    for _ in range(300):
-        began = time.perf_counter()
-        assert mock.get(LEAF).status == 200
-        taken.append(time.perf_counter() - began)
-    return sorted(taken)[-3]
-
-
 def test_64_clients_putting_tokens_at_once_all_get_one() -> None:
     seconds = 1.0
     with running_mock() as mock:

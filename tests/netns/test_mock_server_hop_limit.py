@@ -52,11 +52,17 @@ def ask(connection, request):
 keep = "Connection: keep-alive"
 put = f"PUT /latest/api/token HTTP/1.1\\n{keep}\\nX-aws-ec2-metadata-token-ttl-seconds: 60\\n\\n"
 get = f"GET /latest/meta-data/instance-id HTTP/1.1\\n{keep}\\n\\n"
-with socket.create_connection((address, 80), seconds) as connection:
+def connect():
+    # A link that has just come up may lose the first packets.
+    connection = socket.create_connection((address, 80), 20)
+    connection.settimeout(seconds)
+    return connection
+
+with connect() as connection:
     token = ask(connection, put), hop_limits()
     leaf = ask(connection, get), hop_limits()
     token_again = ask(connection, put), hop_limits()
-with socket.create_connection((address, 80), seconds) as connection:
+with connect() as connection:
     fresh = ask(connection, get), hop_limits()
 print(json.dumps({"token": token, "leaf": leaf, "token again": token_again, "fresh leaf": fresh}))
 """

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from imds_mock.accesslog import GATHER_SECONDS, AccessLog
+from imds_mock.accesslog import GATHER_SECONDS, MAX_WAITING_BYTES, AccessLog, Outlet
 from imds_mock.answers import probed, refusal
 from imds_mock.messages import Delivery, Head, Request, Response
 
@@ -37,13 +38,17 @@ class Log:
         self.read_end, self.write_end = os.pipe()
         self.loop = Loop()
         loop: Any = self.loop
-        self.log = AccessLog(self.write_end, form, loop)
+        self.log = AccessLog(Outlet(self.write_end), form, loop)
+
+    def collect(self) -> None:
+        with os.fdopen(self.read_end, encoding="ascii") as read:
+            self.collected = read.read()
 
     def lines(self) -> list[str]:
         self.log.flush()
         os.close(self.write_end)
-        with os.fdopen(self.read_end, encoding="ascii") as read:
-            return read.read().splitlines()
+        self.collect()
+        return self.collected.splitlines()
 
 
 def request(target: str = "/latest/meta-data/instance-id", method: str = "GET", **headers: str) -> Request:
@@ -141,3 +146,53 @@ def test_a_log_that_nobody_reads_any_more_disturbs_nothing() -> None:
     log.log.record(NOW, "::1", request(), refusal(403), 1)
     os.close(log.write_end)
     log.log.flush()
+
+
+@pytest.mark.parametrize(("form", "notice"), [("text", "lines of the access log are lost"), ("json", '"lost"')])
+def test_a_reader_who_does_not_read_keeps_nobody_waiting(form: str, notice: str) -> None:
+    log = Log(form)
+    count = 40_000
+    for number in range(count):
+        log.log.record(NOW, "::1", request(), refusal(403), number)
+        if number % 100 == 0:
+            log.log.flush()
+    assert len(log.log._waiting) <= 2 * MAX_WAITING_BYTES
+    assert log.loop.due, "what waits is tried again"
+    received = read_what_is_there(log.read_end)
+    while log.log._waiting:
+        log.log.flush()
+        received += read_what_is_there(log.read_end)
+    log.log.record(NOW, "::1", request(), refusal(403), 99)
+    lines = (received.decode() + "\n".join(log.lines())).splitlines()
+    [said] = [line for line in lines if notice in line]
+    lost = int("".join(character for character in said if character.isdigit()))
+    assert lost + len(lines) - 1 == count + 1
+    assert lost > 1000
+
+
+def read_what_is_there(descriptor: int) -> bytes:
+    os.set_blocking(descriptor, False)
+    received = b""
+    try:
+        while part := os.read(descriptor, 65536):
+            received += part
+    except BlockingIOError:
+        pass
+    finally:
+        os.set_blocking(descriptor, True)
+    return received
+
+
+def test_the_last_lines_wait_a_little_for_their_reader() -> None:
+    log = Log()
+    for number in range(2000):
+        log.log.record(NOW, "::1", request(), refusal(403), number)
+    log.log.close(0)
+    assert log.log._waiting
+    reader = threading.Thread(target=log.collect)
+    reader.start()
+    log.log.close(10)
+    os.close(log.write_end)
+    reader.join()
+    assert log.log._waiting == b""
+    assert len(log.collected.splitlines()) == 2000

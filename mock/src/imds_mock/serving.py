@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvloop
 
-from imds_mock.accesslog import AccessLog
+from imds_mock.accesslog import AccessLog, Outlet
 from imds_mock.errors import LogFileError, MockError
 from imds_mock.parsing import Limits
 from imds_mock.server import DataPlane, max_connections, open_sockets
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _LOG_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _LOG_MODE: Final = 0o640
+_LOG_PATIENCE_SECONDS: Final = 0.5
 
 
 Companion = Callable[[Store], Coroutine[Any, Any, None]]
@@ -109,7 +110,7 @@ async def _serve(
         signal.signal(number, signal.SIG_DFL)
     await plane.stop(settings.stop_grace_seconds)
     if log:
-        log.flush()
+        log.close(_LOG_PATIENCE_SECONDS)
     for task in running:
         if task.done():
             task.result()
@@ -134,7 +135,7 @@ def _access_log(settings: ServerSettings, loop: asyncio.AbstractEventLoop) -> Ac
             )
         except OSError as error:
             raise LogFileError(settings.access_log_file, error) from error
-    return AccessLog(descriptor, settings.access_log, loop)
+    return AccessLog(Outlet(descriptor), settings.access_log, loop)
 
 
 def _addresses(sockets: Sequence[socket.socket]) -> str:
