@@ -48,11 +48,18 @@ class Asked:
 class Imds:
     """A running mock; make it with `running_imds`."""
 
-    def __init__(self, argv: Sequence[str | Path], namespace: Namespace | None, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        configuration: Path,
+        argv: Sequence[str | Path],
+        namespace: Namespace | None,
+        environment: Mapping[str, str],
+    ) -> None:
         self._namespace = namespace
         self.environment = dict(environment)
+        self.configuration = configuration
         self.process = subprocess.Popen(
-            self._inside([IMDS_MOCK, "serve", "--access-log", "json", *argv]),
+            self._inside([IMDS_MOCK, "serve", "--config", configuration, "--access-log", "json", *argv]),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -184,19 +191,20 @@ def running_imds(
         options: More arguments of `serve`.
     """
     configuration = folder / "imds-mock.json"
-    configuration.write_text(json.dumps(dict(document)))
+    signing = {"signing": {"key_directory": str(folder / "keys")}}
+    configuration.write_text(json.dumps(dict(document) | signing))
     hosts = [IPV4, IPV6] if namespace else ["127.0.0.1"]
     if namespace:
         namespace.ip("address", "add", f"{IPV4}/32", "dev", "lo")
         namespace.ip("address", "add", f"{IPV6}/128", "dev", "lo", "nodad")
     argv = [
-        *("--config", configuration, "--port", "80" if namespace else "0"),
+        *("--port", "80" if namespace else "0"),
         *(word for host in hosts for word in ("--host", host)),
-        *("--set", f"control.socket={folder / 'control.sock'}", "--set", f"signing.key_directory={folder / 'keys'}"),
+        *("--set", f"control.socket={folder / 'control.sock'}"),
     ]
     # Nothing of the machine's own: a key or a proxy from its environment would hide the mock.
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C.UTF-8"}
-    imds = Imds([*argv, *options], namespace, environment)
+    imds = Imds(configuration, [*argv, *options], namespace, environment)
     try:
         imds.await_ready()
         yield imds

@@ -24,6 +24,9 @@ SPOT_ACTION: Final = f'{{"action": "terminate", "time": "{SPOT_TIME}"}}'
 _BLOB: Final = "AAAAC3NzaC1lZDI1NTE5AAAAIKpqwtSWGIL0KjRcdhX0Ez3ejm1ufBtrQK5P9u5Sw5PQ"
 KEYS: Final = {"deploy": f"ssh-ed25519 {_BLOB} deploy", "operator": f"ssh-ed25519 {_BLOB} operator"}
 
+PUSHED_KEYS: Final = (f"#Timestamp=1900000000 {_BLOB[:8]}", f"ssh-ed25519 {_BLOB}")
+OCSP_ANSWERS: Final = {"3ac6d2b9f5": "MIIBugoBAKCCAbMwggGv"}
+
 INTERFACES: Final = (
     {
         "mac": MACS[0],
@@ -73,6 +76,7 @@ def document(**options: object) -> dict[str, Any]:
             "role": ROLE,
             "instance_profile_id": "AIPA0123456789ABCDEFG",
             "public_keys": [{"name": name, "openssh_key": key} for name, key in KEYS.items()],
+            "managed_ssh_keys": {"active_keys": {"ec2-user": PUSHED_KEYS}, "signer_ocsp": OCSP_ANSWERS},
             "tags": TAGS,
             "user_data": USER_DATA,
         },
