@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 DEFAULT_PORT: Final = 1339
 
@@ -79,18 +79,17 @@ def open_at(path: Path) -> socket.socket:
 
 
 def find(environ: Mapping[str, str]) -> list[Path]:
-    """The sockets of running mocks that this user can reach.
+    """The sockets of running mocks in the best folder that has any.
 
     Args:
         environ: Environment variables.
     """
-    return list(_found(environ))
-
-
-def _found(environ: Mapping[str, str]) -> Iterator[Path]:
     for folder in folders(environ, os.geteuid()):
         with contextlib.suppress(OSError):
-            yield from sorted(path for path in folder.glob(f"*{_SUFFIX}") if _answers(path))
+            found = sorted(path for path in folder.glob(f"*{_SUFFIX}") if _answers(path))
+            if found:
+                return found
+    return []
 
 
 def _answers(path: Path) -> bool:

@@ -42,6 +42,7 @@ class Status(msgspec.Struct, frozen=True):
         events: How many events are pending or active.
         faults: How many faults are pending or active.
         requests: How many requests were recorded since the start.
+        followers: How many clients follow the requests.
         reloads: How often the configuration file was taken over, and how often refused.
     """
 
@@ -52,6 +53,7 @@ class Status(msgspec.Struct, frozen=True):
     events: int
     faults: int
     requests: int
+    followers: int
     reloads: dict[str, int]
 
 
@@ -117,6 +119,7 @@ class ServiceRoutes:
             sum(each.state(now).value in {"pending", "active"} for each in state.events.events),
             sum(each.state(now).value in {"pending", "active"} for each in state.faults.armed),
             cockpit.journal.last_number,
+            len(cockpit.journal.followers),
             dict(cockpit.reloads),
         )
 

@@ -1,0 +1,138 @@
+"""The program with its control plane: where it listens, what it does without, and the configuration file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mockprogram import IMDS_MOCK, running_program
+from mockserver import Answer, head, read_all
+
+if TYPE_CHECKING:
+    from mockprogram import RunningProgram
+
+
+def get(program: RunningProgram, path: str) -> Answer:
+    with socket.create_connection(("127.0.0.1", program.port), 10) as client:
+        client.sendall(head("GET", path).encode())
+        return Answer.parse(read_all(client))
+
+
+@pytest.mark.parametrize("by_signal", [False, True])
+def test_a_changed_file_is_taken_over_and_a_bad_one_is_not(tmp_path: Path, by_signal: bool) -> None:  # noqa: FBT001 - two ways
+    file = tmp_path / "mock.yaml"
+    file.write_text("metadata: {meta-data/x: one}\n")
+    watching = ["--set", "server.watch_config=false"] if by_signal else []
+    with running_program(tmp_path, ["--config", str(file), "--control", "off", *watching]) as program:
+
+        def change(text: str) -> None:
+            new = tmp_path / "new.yaml"
+            new.write_text(text)
+            new.replace(file)
+            if by_signal:
+                program.process.send_signal(signal.SIGHUP)
+
+        assert get(program, "/latest/meta-data/x").body == b"one"
+        change("metadata: {meta-data/y: two}\n")
+        program.await_line("configuration taken over")
+        assert get(program, "/latest/meta-data/y").body == b"two"
+        assert get(program, "/latest/meta-data/x").status == 404
+        assert b"x" not in get(program, "/latest/meta-data/").body.split(b"\n")
+        change("metadata: {nowhere: two}\n")
+        refused = program.await_line("configuration not taken over.*").group()
+        assert f"{file}" in refused
+        assert "nowhere" in refused
+        assert get(program, "/latest/meta-data/y").body == b"two"
+        change("server: {max_headers: 50}\n")
+        program.await_line("the section server takes effect at the next start")
+        assert program.end() == 0
+
+
+def test_flags_and_variables_still_win_after_a_reload(tmp_path: Path) -> None:
+    file = tmp_path / "mock.yaml"
+    file.write_text("instance: {region: eu-west-1}\n")
+    options = ["--config", str(file), "--control", "off", "--set", "instance.region=eu-west-3"]
+    with running_program(tmp_path, options, IMDS_MOCK_INSTANCE_TYPE="m7g.large") as program:
+        file.write_text("instance: {region: eu-west-2, instance_type: m5.large, role: other}\n")
+        program.await_line("configuration taken over")
+        assert get(program, "/latest/meta-data/placement/region").body == b"eu-west-3"
+        assert get(program, "/latest/meta-data/instance-type").body == b"m7g.large"
+        assert get(program, "/latest/meta-data/iam/security-credentials/").body == b"other"
+
+
+def test_without_a_control_plane_nothing_of_it_listens(tmp_path: Path) -> None:
+    with running_program(tmp_path, ["--control", "off"]) as program:
+        assert get(program, "/latest/meta-data/instance-id").status == 200
+        assert list(tmp_path.glob("**/*.sock")) == []
+        refused = program.ctl("status", "--url", "http://127.0.0.1:1")
+        assert refused.returncode == 69
+        assert program.end() == 0
+
+
+def test_the_socket_is_this_users_alone_and_goes_with_the_program(tmp_path: Path) -> None:
+    with running_program(tmp_path) as program:
+        path = Path(program.await_line(r"control plane on unix:(\S+),")[1])
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+        assert program.ctl("status").returncode == 0
+        assert program.end() == 0
+        assert not path.exists()
+
+
+def test_a_socket_that_a_crash_left_behind_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    with running_program(tmp_path, ["--set", f"control.socket={path}"]) as program:
+        program.await_line("control plane on unix:")
+        assert program.ctl("status", "--url", f"unix:{path}").returncode == 0
+
+
+def test_a_place_that_cannot_be_listened_on_is_named(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        for options, words in (
+            (["--control-port", port], f":{port}: another program listens on it"),
+            (["--set", f"control.socket={tmp_path}/none/x.sock"], "control.socket: cannot listen on"),
+        ):
+            done = subprocess.run(
+                [IMDS_MOCK, "serve", "--host", "127.0.0.1", "--port", "0", *options],
+                env={
+                    "PATH": os.environ["PATH"],
+                    "XDG_RUNTIME_DIR": str(tmp_path),
+                    "IMDS_MOCK_CONTROL_HOSTS": "127.0.0.1",
+                },
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
+            )
+            assert done.returncode == 71
+            assert words in done.stderr
+            assert done.stderr.count("\n") == 1
+
+
+def test_the_token_lets_a_caller_in_from_elsewhere_and_is_not_shown(tmp_path: Path) -> None:
+    token = "a-token-of-more-than-16"  # noqa: S105 - made up
+    with running_program(tmp_path, IMDS_MOCK_CONTROL_TOKEN=token) as program:
+        program.await_line("control plane on unix:")
+        shown = program.ctl("config", "show", "control.token").stdout
+        assert shown == '"********"\n'
+        assert program.end() == 0
+    assert token not in "".join(program.lines)
+
+
+def test_a_scenario_is_played_from_the_start(tmp_path: Path) -> None:
+    scenario = tmp_path / "scenario.yaml"
+    scenario.write_text("steps: [{event: {kind: spot}}, {fault: {kind: status, status: 500, path: '*/iam/*'}}]\n")
+    with running_program(tmp_path, ["--scenario", str(scenario), "--control", "off"]) as program:
+        assert get(program, "/latest/meta-data/spot/instance-action").status == 200
+        assert get(program, "/latest/meta-data/iam/info").status == 500

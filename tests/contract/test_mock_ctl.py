@@ -1,0 +1,272 @@
+"""`imds-mock ctl` against the program, as a user and as a script."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from imds_mock.cli import main
+from mockprogram import IMDS_MOCK, RunningProgram, running_program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LEAF = "/latest/meta-data/instance-id"
+SPOT = "/latest/meta-data/spot/instance-action"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningProgram]:
+    with running_program(tmp_path_factory.mktemp("run"), ["--access-log", "off"]) as program:
+        program.await_line("control plane on unix:")
+        yield program
+
+
+@pytest.fixture
+def mock(running: RunningProgram) -> RunningProgram:
+    for words in (("reset",), ("requests", "--clear")):
+        assert running.ctl(*words).returncode == 0
+    return running
+
+
+def get(program: RunningProgram, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{program.port}{path}", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, ""
+
+
+def ctl(program: RunningProgram, line: str) -> str:
+    done = program.ctl(*line.split())
+    assert (done.returncode, done.stderr) == (0, ""), (line, done)
+    return done.stdout
+
+
+def ctl_json(program: RunningProgram, line: str) -> Any:
+    return json.loads(ctl(program, f"{line} --json"))
+
+
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [
+        ("spot interrupt", SPOT),
+        ("spot interrupt --action stop --notice 30s --for 1h --target 127.0.0.1", SPOT),
+        ("rebalance", "/latest/meta-data/events/recommendations/rebalance"),
+        ("lifecycle Terminated", "/latest/meta-data/autoscaling/target-lifecycle-state"),
+    ],
+)
+def test_an_event_is_one_command(mock: RunningProgram, line: str, path: str) -> None:
+    assert get(mock, path)[0] == 404
+    assert " active: from " in ctl(mock, line)
+    assert get(mock, path)[0] == 200
+    (event,) = ctl_json(mock, "events list")
+    ctl(mock, f"events cancel {event['id']}")
+    assert get(mock, path)[0] == 404
+    ctl(mock, f"events rearm {event['id']} --in 0s")
+    assert get(mock, path)[0] == 200
+    ctl(mock, f"events remove {event['id']}")
+    assert get(mock, path)[0] == 404
+    assert ctl(mock, "events list") == "no events\n"
+
+
+def test_maintenance_moves_to_history(mock: RunningProgram) -> None:
+    event = ctl_json(
+        mock, "maintenance instance-retirement --not-before 1d --event-id instance-event-0123456789abcdef0"
+    )
+    (entry,) = json.loads(get(mock, "/latest/meta-data/events/maintenance/scheduled")[1])
+    assert (entry["Code"], entry["State"]) == ("instance-retirement", "active")
+    ctl(mock, f"events end {event['id']}")
+    (entry,) = json.loads(get(mock, "/latest/meta-data/events/maintenance/history")[1])
+    assert (entry["EventId"], entry["State"]) == ("instance-event-0123456789abcdef0", "completed")
+
+
+def test_credentials_and_the_endpoint(mock: RunningProgram) -> None:
+    role = "/latest/meta-data/iam/security-credentials/my-role"
+    before = json.loads(get(mock, role)[1])
+    assert ctl_json(mock, "credentials rotate")["kind"] == "credentials-rotation"
+    assert json.loads(get(mock, role)[1])["AccessKeyId"] != before["AccessKeyId"]
+    assert ctl_json(mock, "credentials expire --after 5m --no-renew")["event"]["renew"] is False
+    ctl(mock, "endpoint off")
+    assert get(mock, LEAF)[0] == 403
+    ctl(mock, "endpoint on")
+    assert get(mock, LEAF)[0] == 200
+
+
+def test_a_scenario_is_played(mock: RunningProgram, tmp_path: Path) -> None:
+    text = "steps:\n- {at: 0s, event: {kind: rebalance}}\n- {at: 1h, fault: {kind: status, status: 500}}\n"
+    file = tmp_path / "scenario.yaml"
+    file.write_text(text)
+    table = ctl(mock, f"play {file}")
+    assert "rebalance-" in table
+    assert "status-" in table
+    played = json.loads(mock.ctl("play", "-", "--json", stdin=text).stdout)
+    assert [len(played["events"]), len(played["faults"])] == [1, 1]
+    file.write_text("steps:\n- {event: {kind: rebalance}, at: soon}\n")
+    refused = mock.ctl("play", str(file))
+    assert (refused.returncode, "steps/0/at" in refused.stderr) == (78, True)
+
+
+def test_faults(mock: RunningProgram) -> None:
+    ctl(mock, "fault add status 404 --path */iam/* --count 1")
+    for line in (
+        *("delay 1ms", "reset --for 1ms --path /none", "stall --rate 0", "truncate 3 --path /none"),
+        *("revoke-tokens", "clock-skew --path /none -- -600"),
+    ):
+        ctl(mock, f"fault add {line}")
+    assert get(mock, "/latest/meta-data/iam/info")[0] == 404
+    assert get(mock, "/latest/meta-data/iam/info")[0] == 200
+    first = ctl_json(mock, "fault list")[0]
+    assert (first["state"], first["hits"]) == ("spent", 1)
+    assert "*/iam/*" in ctl(mock, "fault list")
+    ctl(mock, f"fault remove {first['id']}")
+    assert len(ctl_json(mock, "fault list")) == 6
+    ctl(mock, "fault clear")
+    assert ctl(mock, "fault list") == "no faults\n"
+
+
+def test_state_by_path(mock: RunningProgram) -> None:
+    at_the_start = get(mock, "/latest/meta-data/instance-type")
+    ctl(mock, "set meta-data/placement/region eu-west-1")
+    assert get(mock, "/latest/meta-data/placement/region") == (200, "eu-west-1")
+    assert ctl(mock, "get meta-data/placement/region") == "eu-west-1\n"
+    assert "region" in ctl(mock, "get meta-data/placement").split()
+    mock.ctl("set", "meta-data/list", '["a", "b"]', "--as-json")
+    assert get(mock, "/latest/meta-data/list") == (200, "a\nb")
+    ctl(mock, "delete meta-data/list")
+    assert get(mock, "/latest/meta-data/list")[0] == 404
+    assert "meta-data/instance-id" in ctl(mock, "get")
+    assert "http_tokens" in ctl(mock, "options http_tokens=required")
+    assert get(mock, LEAF)[0] == 401
+    ctl(mock, "options http_tokens=null")
+    assert get(mock, LEAF)[0] == 200
+    mock.ctl("config", "patch", "-", stdin='{"instance": {"instance_type": "m7g.large"}}')
+    assert ctl(mock, "config show instance.instance_type") == '"m7g.large"\n'
+    assert get(mock, "/latest/meta-data/instance-type") == (200, "m7g.large")
+    assert "instance_id" in ctl(mock, "status")
+    ctl(mock, "reset")
+    assert get(mock, "/latest/meta-data/instance-type") == at_the_start != (200, "m7g.large")
+
+
+def test_requests_are_shown_and_filtered(mock: RunningProgram) -> None:
+    assert ctl(mock, "requests") == "no requests\n"
+    get(mock, LEAF)
+    get(mock, "/latest/nothing")
+    heading, first, second = ctl(mock, "requests").splitlines()
+    assert heading.split()[:4] == ["TIME", "CALLER", "METHOD", "WRITTEN"]
+    assert LEAF in first
+    assert "404" in second
+    assert len(ctl_json(mock, "requests --status 404 --version v1 --since 5m")) == 1
+    assert "127.0.0.1" in ctl(mock, "callers")
+
+
+def test_requests_are_followed(mock: RunningProgram) -> None:
+    following = subprocess.Popen(
+        [IMDS_MOCK, "ctl", "requests", "--follow", "--json", "--path", LEAF],
+        env=mock.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert following.stdout is not None
+    try:
+        number = None
+        while number is None:  # the stream begins some time after the program
+            get(mock, LEAF)
+            if ctl_json(mock, "status")["followers"]:
+                get(mock, LEAF)
+                number = json.loads(following.stdout.readline())["number"]
+        assert number > 0
+        following.send_signal(signal.SIGINT)
+        assert following.wait(20) == 0
+    finally:
+        following.kill()
+        following.communicate()
+
+
+def test_assertions_have_exit_codes_and_name_the_caller(mock: RunningProgram) -> None:
+    assert mock.ctl("assert", "--no-imdsv1").returncode == 0
+    assert mock.ctl("assert", "--asked", LEAF, "--at-most", "0").returncode == 0
+    get(mock, LEAF)
+    failed = mock.ctl("assert", "--no-imdsv1")
+    assert failed.returncode == 1
+    assert re.fullmatch(r"imds-mock ctl assert: IMDSv1 was used by 127\.0\.0\.1 once, last at .*Z\n", failed.stderr)
+    assert mock.ctl("assert", "--no-imdsv1", "--caller", "10.1.2.3").returncode == 0
+    assert mock.ctl("assert", "--asked", "*/instance-id", "--by", "127.0.0.1", "--at-most", "1").returncode == 0
+    assert mock.ctl("assert", "--asked", "*/instance-id", "--at-least", "2").returncode == 1
+    assert mock.ctl("assert", "--saw", "spot-interruption").returncode == 1
+    ctl(mock, "spot interrupt")
+    get(mock, SPOT)
+    seen = mock.ctl("assert", "--saw", "spot-interruption", "--caller", "127.0.0.1")
+    assert (seen.returncode, "first seen by 127.0.0.1 at" in seen.stdout) == (0, True)
+    assert "spot-interruption" in ctl(mock, "notices")
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        ("spot interrupt --in soon", 65, "write it like 30s"),
+        ("events cancel spot-99", 65, "there is no event 'spot-99'"),
+        ("get meta-data/nothing", 65, "There is nothing"),
+        ("options http_tokens", 65, "write it like http_tokens=required"),
+        ("config patch {", 65, "not JSON"),
+        ("lifecycle Nowhere", 64, "invalid choice"),
+        ("assert", 64, "one of the arguments"),
+        ("", 64, "required"),
+        ("status --url http://127.0.0.1:9", 69, "no control plane answers at http://127.0.0.1:9"),
+        ("status --url unix:/nowhere.sock", 69, "unix:/nowhere.sock"),
+        ("status --url 127.0.0.1", 64, "write unix:/path or http://HOST:PORT"),
+    ],
+)
+def test_mistakes_end_with_one_sentence_and_a_code(mock: RunningProgram, line: str, code: int, words: str) -> None:
+    done = mock.ctl(*line.split())
+    assert (done.returncode, done.stdout) == (code, "")
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_two_mocks_have_to_be_told_apart(tmp_path: Path) -> None:
+    with running_program(tmp_path) as one, running_program(tmp_path) as two:
+        for program in (one, two):
+            program.await_line("control plane on unix:")
+        refused = one.ctl("status")
+        assert refused.returncode == 64
+        urls = re.findall(r"unix:\S+\.sock", refused.stderr)
+        assert len(urls) == 2
+        assert one.ctl("status", "--url", urls[0]).returncode == 0
+        assert one.end() == two.end() == 0
+        assert list(tmp_path.glob("**/*.sock")) == []
+
+
+def test_the_host_reaches_it_over_tcp(mock: RunningProgram) -> None:
+    address = next(found[1] for line in mock.lines if (found := re.search(r"control plane on .*?, (\S+:\d+)", line)))
+    url = f"http://127.0.0.1:{address.rpartition(':')[2]}"
+    assert mock.ctl("status", "--url", url).returncode == 0
+
+
+def test_completion_knows_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    for shell in ("bash", "zsh", "tcsh"):
+        assert main(["completion", shell]) == 0
+        script = capsys.readouterr().out
+        assert "interrupt" in script
+        assert "revoke-tokens" in script
+
+
+def test_the_completion_of_bash_completes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["completion", "bash"])
+    script = tmp_path / "completion.bash"
+    script.write_text(capsys.readouterr().out)
+    ask = (
+        f"source {script}; COMP_WORDS=(imds-mock ctl spot inter); COMP_CWORD=3; "
+        '"$(complete -p imds-mock | grep -o "_[a-z_]*")"; echo "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, timeout=20, check=True)
+    assert done.stdout.split() == ["interrupt"]

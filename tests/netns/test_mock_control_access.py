@@ -1,0 +1,92 @@
+"""Who reaches the control plane, on a real network: the gateway does, a neighbour does not, however it asks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from netlab import Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from netlab import Namespace
+
+IMDS_MOCK = Path(sys.executable).with_name("imds-mock")
+TOKEN = "the-token-of-this-test"  # noqa: S105 - made up
+MOCK, GATEWAY, NEIGHBOUR = "10.77.0.2", "10.77.0.1", "10.78.0.3"
+MOCK_TO_NEIGHBOUR = "10.78.0.2"
+
+
+@pytest.fixture(scope="module")
+def spaces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Namespace]]:
+    """A mock between its default gateway (the host, to which a published port leads) and an application."""
+    with Lab() as lab:
+        mock, gateway, neighbour = (lab.namespace(name) for name in ("mock", "gateway", "neighbour"))
+        lab.link(mock, gateway, [f"{MOCK}/24"], [f"{GATEWAY}/24"])
+        lab.link(mock, neighbour, [f"{MOCK_TO_NEIGHBOUR}/24"], [f"{NEIGHBOUR}/24"])
+        mock.ip("route", "add", "default", "via", GATEWAY)
+        folder = tmp_path_factory.mktemp("run")
+        settings = (f"XDG_RUNTIME_DIR={folder}", f"IMDS_MOCK_CONTROL_TOKEN={TOKEN}")
+        serve = ("serve", "--port", "80", "--access-log", "off")
+        running = mock.popen(["env", *settings, IMDS_MOCK, *serve], stderr=subprocess.PIPE)
+        log = running.stderr
+        assert log is not None
+        assert any("control plane on" in line for line in log)
+        yield {"mock": mock, "gateway": gateway, "neighbour": neighbour}
+        running.terminate()
+        running.communicate(timeout=20)
+
+
+def status(space: Namespace, address: str, *options: str, path: str = "/v1/status") -> str:
+    """The HTTP status that curl gets; 000 for no answer."""
+    done = space.run(
+        ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "3", *options, f"http://{address}{path}"],
+        check=False,
+    )
+    return done.stdout
+
+
+def test_from_loopback_and_from_the_gateway_it_can_be_driven(spaces: dict[str, Namespace]) -> None:
+    assert status(spaces["mock"], "127.0.0.1:1339") == "200"
+    assert status(spaces["mock"], "[::1]:1339") == "200"
+    assert status(spaces["gateway"], f"{MOCK}:1339") == "200"
+
+
+def test_a_neighbour_gets_403_whatever_it_sends(spaces: dict[str, Namespace]) -> None:
+    neighbour = spaces["neighbour"]
+    target = f"{MOCK_TO_NEIGHBOUR}:1339"
+    assert status(neighbour, f"{MOCK_TO_NEIGHBOUR}:80", path="/latest/meta-data/instance-id") == "200"
+    for options in (
+        (),
+        ("-H", "X-Forwarded-For: 127.0.0.1"),
+        ("-H", "Forwarded: for=127.0.0.1"),
+        ("-H", "Host: localhost"),
+        ("-H", "Authorization: Bearer wrong"),
+        ("-X", "POST", "--json", '{"kind": "spot"}'),
+    ):
+        for path in ("/v1/status", "/v1/events", "/healthz", "/metrics", "/openapi.json", "/nothing"):
+            assert status(neighbour, target, *options, path=path) == "403", (options, path)
+
+
+def test_a_neighbour_with_the_token_may(spaces: dict[str, Namespace]) -> None:
+    bearer = ("-H", f"Authorization: Bearer {TOKEN}")
+    assert status(spaces["neighbour"], f"{MOCK_TO_NEIGHBOUR}:1339", *bearer) == "200"
+
+
+def test_a_neighbour_that_pretends_to_be_the_gateway_is_not_answered(spaces: dict[str, Namespace]) -> None:
+    neighbour = spaces["neighbour"]
+    neighbour.ip("address", "add", f"{GATEWAY}/32", "dev", "lo")
+    try:
+        assert status(neighbour, f"{MOCK_TO_NEIGHBOUR}:1339", "--interface", GATEWAY) == "000"
+    finally:
+        neighbour.ip("address", "delete", f"{GATEWAY}/32", "dev", "lo")
+
+
+def test_nothing_of_it_is_reached_through_the_data_port(spaces: dict[str, Namespace]) -> None:
+    for path in ("/v1/status", "/healthz", "/metrics", "/openapi.json", "/v1/events"):
+        assert status(spaces["mock"], "127.0.0.1:80", path=path) == "404"
