@@ -31,9 +31,9 @@ TOKEN_REQUEST = head("PUT", "/latest/api/token", **{"X-aws-ec2-metadata-token-tt
 class Program:
     """A running `imds-mock serve` on a free port of 127.0.0.1."""
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, before: tuple[str, ...] = ()) -> None:
         self.process = subprocess.Popen(
-            [IMDS_MOCK, "serve", "--host", "127.0.0.1", "--port", "0", *options],
+            [*before, IMDS_MOCK, "serve", "--host", "127.0.0.1", "--port", "0", *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -249,6 +249,16 @@ def test_idle_and_slow_connections_delay_nobody(program: Program) -> None:
     after = slowest_of_a_hundred(program)
     # Three times, or what a machine that is busy with others may add to a fraction of a millisecond.
     assert during < max(3 * before, 3 * after, 0.05)
+
+
+def test_more_connections_than_the_system_allows_leave_it_answering() -> None:
+    limited = Program("--control", "off", before=("prlimit", "--nofile=128:128"))
+    with contextlib.ExitStack() as stack:
+        for _ in range(300):
+            stack.enter_context(limited.connect())
+        assert limited.ask(head("GET", LEAF)).status == 200
+    code, _, errors = limited.end()
+    assert (code, len(errors.splitlines())) == (0, 1)
 
 
 def slowest_of_a_hundred(program: Program) -> float:
