@@ -270,6 +270,8 @@ def test_a_variable_is_named() -> None:
 def test_the_source_of_the_wrong_value_is_named_and_not_that_of_its_neighbours(tmp_path: Path) -> None:
     file = written(tmp_path, "server: {port: x}\ninstance: {tags: {}}")
     assert message(file, {"IMDS_MOCK_HOSTS": "::1"}).startswith(f"{file}: server.port")
+    assert message(file, {"IMDS_MOCK_PORT": "y"}).startswith("IMDS_MOCK_PORT: server.port")
+    assert message(file, {"IMDS_MOCK_PORT": "y"}, server__port="z").startswith("command line: server.port")
     assert load(NO_FLAGS, {"IMDS_MOCK_PORT": "80"}, file).server.port == 80
 
 

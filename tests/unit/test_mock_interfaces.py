@@ -153,6 +153,11 @@ def test_interfaces_that_contradict_themselves(signer: Signer, interfaces: list[
     assert sentence in str(raised.value)
 
 
+def test_derived_addresses_leave_out_what_aws_reserves(signer: Signer) -> None:
+    metadata = Metadata(signer, interfaces=[{"mac": MAC}, {"mac": SECOND}], local_ipv4="10.0.1.254")
+    assert subtree(metadata, SECOND)["local-ipv4s"] == "10.0.1.4"
+
+
 @given(st.integers(1, 8), st.ip_addresses(v=4, network="10.0.0.0/8"))
 def test_derived_addresses_never_collide(signer: Signer, count: int, main: object) -> None:
     metadata = Metadata(signer, interfaces=[{} for _ in range(count)], local_ipv4=str(main))
