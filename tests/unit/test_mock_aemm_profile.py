@@ -145,6 +145,7 @@ def test_leaves_set_by_path_lie_over_the_profile_s() -> None:
         SPOT: "always",
         "meta-data/iam/security-credentials/a": "b",
     }
+    driver.patch(**{"mock-ip-count": 0})
     driver.state.configure(replace(driver.state.config, metadata=paths))
     assert driver.get("/latest/meta-data/ami-id").body == b"ami-1"
     assert [driver.get(SPOT, f"10.0.0.{n}").body for n in range(4)] == [b"always"] * 4

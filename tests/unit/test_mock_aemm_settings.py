@@ -309,3 +309,15 @@ def test_every_document_is_read_or_refused_in_one_line(tmp_path_factory: pytest.
     else:
         assert merged.values.keys() == KEYS.keys()
         assert files.read(file) is not None
+
+
+def test_a_home_directory_that_may_not_be_looked_into_holds_no_config_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(path: object, **_options: object) -> os.stat_result:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "stat", denied)
+    assert settings(environ={"HOME": str(tmp_path)}).config_file is None
+    with pytest.raises(ConfigFileError, match="there is no such file"):
+        settings(file=tmp_path / "a.json")

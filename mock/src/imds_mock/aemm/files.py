@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -31,7 +32,8 @@ def default_file(home: str | None) -> Path | None:
     if not home:
         return None
     candidates = (Path(home, f"{_DEFAULT_STEM}.{extension}") for extension in (*_FORMATS, *_OTHER_FORMATS))
-    return next((path for path in candidates if path.is_file()), None)
+    # Unlike Path.is_file, this is False where the folder may not be looked into.
+    return next((path for path in candidates if os.path.isfile(path)), None)  # noqa: PTH113 - see above
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -157,7 +158,7 @@ def _config_file(arguments: Arguments, environ: Mapping[str, str]) -> Path | Non
     named = arguments.values.get(_CONFIG_FILE) or environ.get(KEYS[_CONFIG_FILE].variable)
     if named:
         path = Path(str(named))
-        if not path.is_file():
+        if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises where a folder may not be looked into
             origin = f"flag {arguments.flags[_CONFIG_FILE]}" if _CONFIG_FILE in arguments.values else "variable " + (
                 KEYS[_CONFIG_FILE].variable)  # fmt: skip
             raise ConfigFileError(f"config file {path} ({origin}): there is no such file")
