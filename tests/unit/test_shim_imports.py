@@ -162,8 +162,8 @@ def test_a_version_that_needs_more_is_loaded_as_usual(library: str, missed: str,
 
 
 def test_nothing_loaded_with_a_representation_outlives_a_failure() -> None:
-    """`httpx._content` is complete when `http.cookiejar` is missed, and is loaded anew with the real `inspect`."""
-    spoil = "lean._UNNEEDED['httpx'] = {'inspect': {}, 'http.cookiejar': None}"
+    """`httpx._content` is complete when `zlib` is missed, and is loaded anew with the real `inspect`."""
+    spoil = "lean._UNNEEDED['httpx'] = {'inspect': {}, 'zlib': None}"
     assert load("httpx", "httpx._content.inspect is __import__('inspect')", spoil) == "True"
 
 
