@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from containers import ROOT, Docker
-from engine import engine
+from engine import BASE_IMAGE, engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,12 +36,14 @@ def debug_image(docker: Docker, shim_image: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def tools_image(docker: Docker, debug_image: str) -> str:
-    """The demo application with what a test wants to look around with."""
+def tools_image(docker: Docker, shim_image: str) -> str:
+    """An application behind the shim, with what a test wants to look around with."""
     recipe = (
-        f"FROM {debug_image}\n"
-        "RUN apt-get update && apt-get install --yes --no-install-recommends iptables nftables iproute2 procps\n"
-        "CMD []\n"
+        f"FROM {BASE_IMAGE}\n"
+        "RUN apt-get update"
+        " && apt-get install --yes --no-install-recommends curl iptables nftables iproute2 procps\n"
+        f"COPY --from={shim_image} /opt/imds-shim /opt/imds-shim\n"
+        'ENTRYPOINT ["/opt/imds-shim/bin/imds-shim"]\n'
     )
     docker("build", "--tag", "imds-e2e-tools", "-", input_text=recipe)
     return "imds-e2e-tools"
