@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from imds_mock.config_errors import ConfigError
-from imds_mock.config_sources import read_yaml
 from imds_mock.events.scenario import Scenario
 from imds_mock.fields import FieldError
+from imds_mock.plain_documents import read_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
