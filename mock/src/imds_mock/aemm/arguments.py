@@ -7,13 +7,13 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imds_mock.aemm import values
 from imds_mock.aemm.errors import UsageError
 from imds_mock.aemm.keys import COMMANDS, FLAG_KEYS, Command, Key
+from imds_mock.config_errors import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,8 +96,8 @@ def flags_of(command: Command) -> tuple[Key, ...]:
 def _command(word: str) -> Command:
     command = COMMANDS.get(word)
     if command is None:
-        near = difflib.get_close_matches(word, COMMANDS, 1, 0.5)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        near = nearest(word, COMMANDS)
+        hint = f"; did you mean {near}?" if near else ""
         raise UsageError(f"unknown command {word!r}: it is one of {', '.join(COMMANDS)}{hint}")
     return command
 
@@ -149,9 +149,9 @@ def _key(written: str, command: Command) -> Key:
             {word for word, other in COMMANDS.items() for key in flags_of(other) if written in _names(key)}
             & {"spot", "events"}
         )
-        near = difflib.get_close_matches(written, known, 1, 0.7)
+        near = nearest(written, known)
         hint = f"; it belongs to {' and '.join(elsewhere)}" if elsewhere else ""
-        hint = hint or (f"; did you mean {near[0]}?" if near else "")
+        hint = hint or (f"; did you mean {near}?" if near else "")
         shown = written if written.isprintable() else repr(written)
         raise UsageError(f"unknown flag {shown}{hint} (see --help)")
     return key

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from imds_mock.aemm import data, files, keys, values
 from imds_mock.aemm.errors import ConfigFileError, UsageError
 from imds_mock.aemm.keys import KEYS, Command, default_path
+from imds_mock.config_errors import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,8 +94,8 @@ def load(arguments: Arguments, environ: Mapping[str, str], below: Mapping[str, A
         | {name: f"flag {arguments.flags[name]}" for name in arguments.values}
     )
     warnings = [
-        *(f"key {name} in {source} has no effect: {_nearest(name, KEYS)}" for name in raw_file if name not in KEYS),
-        *(f"variable {name} has no effect: {_nearest(name, variables)}" for name in set_variables.keys() - variables),
+        *(f"key {name} in {source} has no effect: {_advice(name, KEYS)}" for name in raw_file if name not in KEYS),
+        *(f"variable {name} has no effect: {_advice(name, variables)}" for name in set_variables.keys() - variables),
         *(f"argument {word!r} has no effect" for word in arguments.extra),
     ]
     if path is not None:
@@ -120,7 +120,7 @@ def of_section(section: Mapping[str, Any]) -> Settings:
         raise UsageError(f"key {COMMAND_KEY} in {_SECTION}: expected one of {', '.join(keys.COMMANDS)}, got {word!r}")
     for name in raw:
         if name not in KEYS:
-            raise UsageError(f"key {name} in {_SECTION}: {_nearest(name, KEYS)}")
+            raise UsageError(f"key {name} in {_SECTION}: {_advice(name, KEYS)}")
     given = _read_all(_known(raw), {name: f"key {name} in {_SECTION}" for name in raw})
     return Settings(command, _merged(given), given, dict.fromkeys(given, _SECTION))
 
@@ -214,7 +214,7 @@ def _substitutes(merged: Mapping[str, Value]) -> dict[str, str]:
     return {key: str(merged[f"metadata.values.{key}"]) for key in keys.SUBSTITUTED}
 
 
-def _nearest(name: str, known: Mapping[str, object]) -> str:
-    if near := difflib.get_close_matches(name, known, 1, 0.7):
-        return f"did you mean {near[0]}?"
+def _advice(name: str, known: Mapping[str, object]) -> str:
+    if near := nearest(name, known):
+        return f"did you mean {near}?"
     return "there is no such setting"
