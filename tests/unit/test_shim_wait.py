@@ -91,7 +91,7 @@ def test_what_is_no_matter_of_waiting_ends_it_at_once() -> None:
     assert clock.now < 1001
 
 
-@given(timeout=st.floats(0.01, 300), each=st.floats(0, 3))
+@given(timeout=st.floats(0.01, 60), each=st.floats(0, 3))
 def test_the_deadline_is_kept_whatever_a_try_takes(timeout: float, each: float) -> None:
     """Never later, as a try is given only what is left, and at most half a second earlier."""
     clock, lines = FakeClock(), Lines()
