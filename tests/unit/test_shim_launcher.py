@@ -1,0 +1,159 @@
+"""The launcher of the relocatable tree, compiled and started for real, in front of a loader that tells what it got."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+SOURCE = Path(__file__).resolve().parents[2] / "shim/launcher/launcher.c"
+STRICT = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
+# Reads what the kernel was given, before its own libraries could change it.
+LOADER = f"""#!{sys.executable} -IS
+import os, sys
+for name in ("cmdline", "environ"):
+    with open(f"/proc/self/{{name}}", "rb") as file:
+        content = file.read()
+    sys.stdout.buffer.write(len(content).to_bytes(8, "big") + content)
+"""
+# On standard input, since arguments may have 131072 bytes at most.
+STARTER = """
+import ctypes, sys
+program, count, *words = sys.stdin.read().split("\\n")
+words = [bytes.fromhex(word) for word in words]
+def array(words):
+    return (ctypes.c_char_p * (len(words) + 1))(*words)
+ctypes.CDLL(None).execve(program.encode(), array(words[:int(count)]), array(words[int(count):]))
+sys.exit(99)
+"""
+WORDS = st.lists(st.binary(max_size=30).map(lambda word: word.replace(b"\0", b"")), max_size=6)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree whose loader is LOADER."""
+    tree = tmp_path_factory.mktemp("tree")
+    (tree / "bin").mkdir()
+    (tree / "lib").mkdir()
+    compile_launcher = ["gcc", "-static", *STRICT, "-o", str(tree / "bin/imds-shim"), str(SOURCE)]
+    subprocess.run(compile_launcher, check=True, capture_output=True)
+    (tree / "lib/loader").write_text(LOADER)
+    (tree / "lib/loader").chmod(0o755)
+    return tree
+
+
+def execute(program: str | Path, argv: list[bytes], environ: list[bytes]) -> subprocess.CompletedProcess[bytes]:
+    """Start a program with exactly these bytes; Python's own ways take a mapping."""
+    given_bytes = (program, len(argv), *(word.hex() for word in [*argv, *environ]))
+    return subprocess.run(
+        [sys.executable, "-ISc", STARTER],
+        input="\n".join(map(str, given_bytes)).encode(),
+        capture_output=True,
+        check=False,
+    )
+
+
+def told(done: subprocess.CompletedProcess[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """The arguments and the environment that the loader got."""
+    assert done.returncode == 0, done.stderr
+    rest, found = done.stdout, []
+    while rest:
+        size = 8 + int.from_bytes(rest[:8], "big")
+        found.append(rest[8:size].split(b"\0")[:-1])
+        rest = rest[size:]
+    arguments, environ = found
+    return arguments, environ
+
+
+@given(words=WORDS, environ=WORDS)
+@settings(max_examples=40, deadline=None)
+def test_every_byte_of_arguments_and_environment_arrives(tree: Path, words: list[bytes], environ: list[bytes]) -> None:
+    arguments, marked = told(execute(tree / "bin/imds-shim", [b"imds-shim", *words], environ))
+    boot = os.fsencode(tree / "lib/boot.py")
+    assert arguments[arguments.index(boot) + 1 :] == words
+    # A mark in front, so that no loader, C library or interpreter takes LD_PRELOAD and the like for its own.
+    assert marked == [b"=" + entry for entry in environ]
+
+
+def test_order_and_duplicates_and_entries_without_a_name_survive(tree: Path) -> None:
+    environ = [b"B=1", b"A=2", b"B=3", b"", b"=", b"no sign", b"LD_PRELOAD=/nowhere.so", b"BYTES=\xff\xfe"]
+    assert told(execute(tree / "bin/imds-shim", [b"imds-shim"], environ))[1] == [b"=" + entry for entry in environ]
+
+
+def test_the_interpreter_is_the_trees_own_and_isolated(tree: Path) -> None:
+    arguments, _ = told(execute(tree / "bin/imds-shim", [b"imds-shim", b"true"], []))
+    interpreter = arguments.index(os.fsencode(tree / "bin/python3"))
+    assert arguments[interpreter + 1 : -2] == [b"-I", b"-S", b"-B", b"-X", b"utf8"]
+    assert os.fsencode(tree / "lib") in arguments[:interpreter]
+
+
+def test_no_argument_at_all(tree: Path) -> None:
+    arguments, _ = told(execute(tree / "bin/imds-shim", [], []))
+    # The kernel makes an empty argument 0 of it.
+    assert arguments[-1] == os.fsencode(tree / "lib/boot.py")
+
+
+def test_the_tree_is_found_through_a_link(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "entry").symlink_to(tree / "bin/imds-shim")
+    arguments, _ = told(execute(tmp_path / "entry", [b"entry", b"x"], []))
+    assert os.fsencode(tree / "lib/boot.py") in arguments
+
+
+def test_the_environment_may_be_large(tree: Path) -> None:
+    environ = [b"%d=%s" % (number, b"x" * 100_000) for number in range(15)]
+    assert told(execute(tree / "bin/imds-shim", [b"imds-shim"], environ))[1] == [b"=" + entry for entry in environ]
+
+
+@pytest.mark.parametrize(
+    ("damage", "environ", "sentence"),
+    [
+        ("loader", [], b"lib/loader: No such file or directory; copy the whole of"),
+        (
+            "none",
+            [b"x" * 131_071],
+            b"environment and arguments: Argument list too long; each entry may have 131070 bytes",
+        ),
+    ],
+)
+def test_what_cannot_be_started_is_said_in_one_line(
+    tree: Path, tmp_path: Path, damage: str, environ: list[bytes], sentence: bytes
+) -> None:
+    shutil.copytree(tree, tmp_path / "tree")
+    if damage == "loader":
+        (tmp_path / "tree/lib/loader").unlink()
+    done = execute(tmp_path / "tree/bin/imds-shim", [b"imds-shim", b"true"], environ)
+    assert (done.returncode, done.stdout) == (71, b"")
+    assert done.stderr.startswith(b"imds-shim: cannot start: ")
+    assert sentence in done.stderr
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_without_proc_the_path_that_was_executed_counts(tree: Path) -> None:
+    hide = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-c",
+        'mount -t tmpfs none /proc && exec "$@"',
+        "sh",
+    ]
+    loader = tree / "lib/loader"
+    (tree / "plain").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (tree / "plain").chmod(stat.S_IRWXU)
+    loader.rename(tree / "kept")
+    (tree / "plain").rename(loader)
+    try:
+        done = subprocess.run([*hide, tree / "bin/imds-shim", "true"], capture_output=True, text=True, check=False)
+    finally:
+        (tree / "kept").rename(loader)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-2:] == [str(tree / "lib/boot.py"), "true"]
