@@ -55,7 +55,7 @@ table ip {self.table} {{
 """
 
 
-def _fence(table: str, uplinks: Sequence[str], hooks: Sequence[str]) -> str:
+def fence_rules(table: str, uplinks: Sequence[str], hooks: Sequence[str]) -> str:
     """Rules for nft: what takes a way out is never addressed to a metadata service. Bridges are no way out."""
     ways_out = ", ".join(f'"{interface}"' for interface in uplinks)
     chains = [
@@ -76,7 +76,7 @@ def namespace() -> Iterator[Namespace]:
     with contextlib.ExitStack() as stack:
         space = Namespace("engine", None)
         stack.callback(space.close)
-        space.run(["nft", "-f", "-"], input=_fence("imds_fence", [INSIDE], ["forward", "output"]))
+        space.run(["nft", "-f", "-"], input=fence_rules("imds_fence", [INSIDE], ["forward", "output"]))
         cable = stack.enter_context(_cable_to(space))
         space.ip("address", "add", f"{cable.address(2)}/30", "dev", INSIDE)
         space.ip("link", "set", INSIDE, "up")
@@ -119,7 +119,7 @@ def fence() -> Iterator[bool]:
     if os.geteuid() != 0 or shutil.which("nft") is None or not uplinks:
         yield False
         return
-    subprocess.run(["nft", "-f", "-"], input=_fence(table, uplinks, ["forward"]), text=True, check=True)
+    subprocess.run(["nft", "-f", "-"], input=fence_rules(table, uplinks, ["forward"]), text=True, check=True)
     try:
         yield True
     finally:
