@@ -110,3 +110,24 @@ def end(process: subprocess.Popen[str]) -> None:
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             pipe.close()
+
+
+def open_to_all(space: Namespace, *places: Path) -> None:
+    """Let every user inside reach these folders, wherever they lie: a working copy may be below root's own home."""
+    hidden = {
+        next((above for above in reversed(place.parents) if not above.stat().st_mode & 0o001), None) for place in places
+    }
+    space.run(["sh", "-ec", _OPEN, "sh", " ".join(sorted(str(above) for above in hidden if above)), *places])
+
+
+# The folders are held aside while those above that are closed get an open stand-in, all in this namespace's own mounts.
+_OPEN = """
+hidden=$1; shift
+[ -n "$hidden" ] || exit 0
+mount -t tmpfs -o mode=755 none /srv
+number=0
+for place; do number=$((number + 1)); mkdir /srv/$number; mount --rbind "$place" /srv/$number; done
+for above in $hidden; do mount -t tmpfs -o mode=755 none "$above"; done
+number=0
+for place; do number=$((number + 1)); mkdir -p "$place"; mount --rbind /srv/$number "$place"; done
+"""

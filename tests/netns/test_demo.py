@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 import sys
 from pathlib import Path
+
+from processes import commands
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,12 +27,3 @@ def test_the_embedded_lab_shows_the_transcript_and_leaves_nothing() -> None:
     assert any("--to-destination 172.31.254.2:80" in line or "dnat to 172.31.254.2:80" in line for line in shown)
     assert "imds-shim: 169.254.169.254:80 -> 172.31.254.2:80 (mock_metadata)" in run.stderr.splitlines()
     assert not [command for command in commands() if str(ROOT / ".venv/bin/imds-mock") in command]
-
-
-def commands() -> list[str]:
-    """The command lines of all processes of this machine."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            found.append(file.read_text(errors="replace"))
-    return found

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from environments import DEFAULT, Row, capability_names, rows
-from shimlab import ROOT, SHIM, ShimLab, environment
+from shimlab import ROOT, SHIM, ShimLab, environment, open_to_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +37,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShimLab]:
     assert os.geteuid() == 0, "containers like these can be had by real root only"
     with ShimLab(tmp_path_factory.mktemp("lab")) as made:
         made.serve()
+        open_to_all(made.app, ROOT, Path(sys.base_prefix))
         yield made
 
 

@@ -94,7 +94,7 @@ def test_the_encoding_is_the_real_services(signer: Signer, folder: Path, name: s
     assert "UTCTIME:Mar  1 00:00:01 2024 GMT" in text  # three seconds after pendingTime
     order = [text.index(oid) for oid in ("1.2.840.113549.1.9.3)", "1.9.5)", "1.9.4)", "1.2.840.113549.1.9.52)")]
     assert order[0] < min(order[1:])
-    assert text.count("issuer: O=imds-mock") == 1
+    assert text.replace(" = ", "=").count("issuer: O=imds-mock") == 1
     algorithm = "dsaWithSHA1" if name == "pkcs7" else "rsaEncryption"
     assert algorithm in text
 
@@ -111,7 +111,8 @@ def test_the_signature_is_128_bytes_in_lines_of_76(signer: Signer) -> None:
 def test_certificates_say_whose_they_are(folder: Path, name: str, key: str) -> None:
     text = openssl("x509", "-in", folder / f"{name}.pem", "-noout", "-text").stdout.decode()
     assert "Version: 1 (0x0)" in text
-    assert f"Subject: O = imds-mock, CN = imds-mock instance identity {name}" in text
+    # Newer versions of openssl leave out the blanks around the sign.
+    assert f"Subject: O=imds-mock, CN=imds-mock instance identity {name}" in text.replace(" = ", "=")
     assert key in text
     assert "Not After : Jan  1 00:00:00 2195 GMT" in text
     assert "amazon" not in text.lower()
@@ -129,7 +130,7 @@ def test_the_signer_of_managed_ssh_keys(signer: Signer, tmp_path: Path) -> None:
     assert body is not None
     (tmp_path / "cert").write_text(body)
     subject = openssl("x509", "-in", tmp_path / "cert", "-noout", "-subject").stdout.decode()
-    assert "CN = managed-ssh-signer.cn-north-1.amazonaws.com.cn" in subject
+    assert "CN=managed-ssh-signer.cn-north-1.amazonaws.com.cn" in subject.replace(" = ", "=")
     assert not body.endswith("\n")
 
 

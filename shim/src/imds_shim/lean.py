@@ -71,6 +71,9 @@ def load(library: str) -> None:
     """Import one of the above; the importing module's own `import` then finds it, or loads it as usual."""
     if library in sys.modules:
         return
+    if library != "dataclasses":
+        # Both libraries use it, and it must not keep what represents `inspect` for them.
+        load("dataclasses")
     before = set(sys.modules)
     with _represented(_UNNEEDED[library]):
         try:
