@@ -94,7 +94,9 @@ ROWS: Final[tuple[Row[Facts], ...]] = (
     Row(
         "meta-data/managed-ssh-keys/signer-cert",
         "2019-10-01",
-        lambda f: f.instance.settings.managed_ssh_keys.signer_cert or Timed(f.identity.managed_ssh_signer),
+        lambda f: (
+            f.instance.settings.managed_ssh_keys.signer_cert or Timed(f.identity.managed_ssh_signer, always_listed=True)
+        ),
     ),
     Row(
         "meta-data/managed-ssh-keys/signer-ocsp/<fingerprint>",
@@ -155,9 +157,9 @@ ROWS: Final[tuple[Row[Facts], ...]] = (
     ),
     Row("dynamic/fws/instance-monitoring", "2009-04-04", lambda f: _monitoring(f.instance), "`detailed_monitoring`"),
     Row("dynamic/instance-identity/document", "2009-04-04", lambda f: f.identity.document),
-    Row("dynamic/instance-identity/pkcs7", "2009-04-04", lambda f: Timed(f.identity.pkcs7)),
-    Row("dynamic/instance-identity/rsa2048", "2009-04-04", lambda f: Timed(f.identity.rsa2048)),
-    Row("dynamic/instance-identity/signature", "2009-04-04", lambda f: Timed(f.identity.signature)),
+    Row("dynamic/instance-identity/pkcs7", "2009-04-04", lambda f: Timed(f.identity.pkcs7, always_listed=True)),
+    Row("dynamic/instance-identity/rsa2048", "2009-04-04", lambda f: Timed(f.identity.rsa2048, always_listed=True)),
+    Row("dynamic/instance-identity/signature", "2009-04-04", lambda f: Timed(f.identity.signature, always_listed=True)),
     Row("user-data", "1.0", lambda f: f.instance.user_data, "`user_data`", "application/octet-stream"),
 )
 """The instance's own rows, by path."""

@@ -10,7 +10,7 @@ import contextlib
 import os
 import stat
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,11 +49,13 @@ class SigningKey:
         certificate: The certificate in PEM.
         signatory: Signs with it.
         self_signed: Makes another certificate for the same key, from a common name.
+        private_pem: The key itself in PEM, to hand it to another process of this mock.
     """
 
     certificate: bytes
     signatory: Signatory
     self_signed: Callable[[str], bytes]
+    private_pem: bytes = field(repr=False)
 
 
 def default_directory() -> Path:
@@ -80,7 +82,18 @@ def load_or_make(directory: Path | None) -> dict[str, SigningKey]:
         _require_private(directory)
         return {name: _load(directory, name, make=True) for name in NAMES}
     except (OSError, KeyDirectoryError):
-        return {name: _complete(name, _generate(name), None) for name in NAMES}
+        return {name: _complete(name, _generate(name)) for name in NAMES}
+
+
+def from_pem(name: str, private_pem: bytes, certificate: bytes) -> SigningKey:
+    """Take a key and its certificate as another process of this mock made them.
+
+    Args:
+        name: One of `NAMES`.
+        private_pem: The key in PEM.
+        certificate: The certificate in PEM.
+    """
+    return _complete(name, _parse(private_pem, name, "a key"), certificate, "a certificate")
 
 
 def read_certificates(directory: Path | None) -> dict[str, bytes]:
@@ -116,11 +129,13 @@ def _load(directory: Path, name: str, *, make: bool) -> SigningKey:
         if make and not key_file.exists():
             directory.mkdir(parents=True, exist_ok=True)
             _keep(key_file, _pem_of(_generate(name)), 0o600)
-        private = _parse(key_file, name)
+        private = _parse(key_file.read_bytes(), name, key_file)
         if not certificate_file.exists():
             with contextlib.suppress(OSError):  # a folder of keys may be read-only
-                _keep(certificate_file, _complete(name, private, None).certificate, 0o644)
-        return _complete(name, private, certificate_file if certificate_file.exists() else None)
+                _keep(certificate_file, _complete(name, private).certificate, 0o644)
+        if not certificate_file.exists():
+            return _complete(name, private)
+        return _complete(name, private, certificate_file.read_bytes(), certificate_file)
     except OSError as error:
         raise KeyDirectoryError(f"{error.filename}: {error.strerror}; signing.key_directory needs it") from error
 
@@ -154,16 +169,14 @@ def _pem_of(private: Any) -> bytes:
     return pem
 
 
-def _parse(path: Path, name: str) -> Any:
+def _parse(pem: bytes, name: str, source: object) -> Any:
     from cryptography.hazmat.primitives.asymmetric import dsa, rsa  # noqa: PLC0415 - a start does not pay for it
     from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415 - see above
 
     kind, words = (dsa.DSAPrivateKey, "a DSA") if name == PKCS7 else (rsa.RSAPrivateKey, "an RSA")
-    expected = f"{path}: expected {words} key in PEM without a password"
+    expected = f"{source}: expected {words} key in PEM without a password"
     try:
-        private = load_pem_private_key(path.read_bytes(), None)
-    except OSError:
-        raise
+        private = load_pem_private_key(pem, None)
     except Exception as error:  # the library's errors for unusable input have no common base
         raise KeyDirectoryError(f"{expected}: {error}") from error
     if not isinstance(private, kind):
@@ -171,7 +184,7 @@ def _parse(path: Path, name: str) -> Any:
     return private
 
 
-def _complete(name: str, private: Any, certificate_file: Path | None) -> SigningKey:
+def _complete(name: str, private: Any, certificate: bytes | None = None, source: object = None) -> SigningKey:
     from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415 - a start does not pay for it
     from cryptography.hazmat.primitives.asymmetric import padding  # noqa: PLC0415 - see above
 
@@ -193,13 +206,10 @@ def _complete(name: str, private: Any, certificate_file: Path | None) -> Signing
     def self_signed(common_name: str) -> bytes:
         return certificates.self_signed(common_name, public_key, in_certificate, sign)
 
-    if certificate_file is None:
-        pem = self_signed(f"imds-mock instance identity {name}")
-    else:
-        pem = certificate_file.read_bytes()
+    pem = self_signed(f"imds-mock instance identity {name}") if certificate is None else certificate
     try:
         issuer, serial = certificates.issuer_and_serial_number(pem, public_key)
     except ValueError as error:
-        raise KeyDirectoryError(f"{certificate_file}: {error}") from error
+        raise KeyDirectoryError(f"{source}: {error}") from error
     signatory = Signatory(issuer, serial, digest, digest_algorithm, algorithm, sign)
-    return SigningKey(pem, signatory, self_signed)
+    return SigningKey(pem, signatory, self_signed, _pem_of(private))

@@ -23,10 +23,12 @@ class Timed:
     Attributes:
         body: The bytes at a moment in seconds since the epoch.
         modified: When they were written, for `Last-Modified`; None is instance start.
+        always_listed: A listing need not ask for the value, which may take long, to know that there is one.
     """
 
     body: Callable[[float], bytes | None]
     modified: Moment | None = None
+    always_listed: bool = False
 
 
 Value = str | int | bool | bytes | tuple[str, ...] | Timed | None
@@ -83,7 +85,7 @@ class Row(Generic[Facts]):
         if value is None or value == ():
             return None
         if isinstance(value, Timed):
-            return Leaf(value.body, self.content_type, self.since, value.modified)
+            return Leaf(value.body, self.content_type, self.since, value.modified, value.always_listed)
         return Leaf(_body(value), self.content_type, self.since)
 
 

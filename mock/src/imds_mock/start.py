@@ -15,6 +15,7 @@ from imds_mock.driving import Driven
 from imds_mock.reloading import follow
 from imds_mock.serving import serve
 from imds_mock.signing import Signer
+from imds_mock.signing_process import prepare as prepare_signatures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,4 +93,4 @@ class _Description:
 async def _prepare(signer: Signer) -> None:
     # Making keys takes the processor from whoever waits for the first answer.
     await asyncio.sleep(_KEYS_AFTER_SECONDS)
-    await asyncio.to_thread(signer.prepare)
+    await prepare_signatures(signer)

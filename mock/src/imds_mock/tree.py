@@ -42,7 +42,8 @@ class Leaf:
         content_type: The `Content-Type` header, exactly.
         since: The metadata version that introduced the leaf; `1.0` sorts before every date, `latest` after.
         modified: Seconds since the epoch for `Last-Modified`, or a function of the time; None means instance start.
-        always_listed: It stands in its listing while it is absent, too (the real service never does that).
+        always_listed: Its listing names it without asking for the body: because there always is one, or although there
+            may be none (the real service never does that).
         branches: Other paths may lie below it; its parent lists both `name` and `name/` (nor that).
     """
 
