@@ -6,24 +6,25 @@ import subprocess
 import sys
 from pathlib import Path
 
-from processes import commands
+from processes import in_session
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_embedded_lab_shows_the_transcript_and_leaves_nothing() -> None:
-    run = subprocess.run(
+    demo = subprocess.Popen(
         [sys.executable, ROOT / "scripts" / "demo.py", "--lab"],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=120,
-        check=False,
+        start_new_session=True,
     )
-    assert run.returncode == 0, run.stderr
-    shown = run.stdout.splitlines()
+    out, errors = demo.communicate(timeout=120)
+    assert demo.returncode == 0, errors
+    shown = out.splitlines()
     asked = shown.index("debug$ curl -s http://169.254.169.254/latest/meta-data/instance-id")
     assert shown[asked + 1] == "i-1234567890abcdef0"
     assert "us-east-1" in shown
     assert any("--to-destination 172.31.254.2:80" in line or "dnat to 172.31.254.2:80" in line for line in shown)
-    assert "imds-shim: 169.254.169.254:80 -> 172.31.254.2:80 (mock_metadata)" in run.stderr.splitlines()
-    assert not [command for command in commands() if str(ROOT / ".venv/bin/imds-mock") in command]
+    assert "imds-shim: 169.254.169.254:80 -> 172.31.254.2:80 (mock_metadata)" in errors.splitlines()
+    assert in_session(demo.pid) == []
