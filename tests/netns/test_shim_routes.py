@@ -129,6 +129,23 @@ def test_the_shim_works_without_a_default_route_when_the_mock_is_in_the_same_nam
     assert (done.returncode, done.stdout) == (0, "first"), done.stderr
 
 
+@pytest.mark.parametrize("settings", [{}, {"MOCK_BACKEND": "nft"}])
+def test_a_link_local_address_of_the_applications_is_not_what_the_mock_is_asked_from(
+    lab: ShimLab, settings: dict[str, str]
+) -> None:
+    """169.254.0.0/16 is on-link then, but the mock has no way back there; and the same after the mock has moved."""
+    lab.app.ip("address", "add", "169.254.7.7/16", "dev", lab.links[0])
+    lab.serve()
+    lab.python(RULE, IMDS, MOCK, "nft")
+    assert lab.app.run(CURL, check=False).returncode == 28, "curl's 28 is a time-out"
+    done = lab.shim(*CURL, **settings)
+    assert (done.returncode, done.stdout) == (0, "first"), done.stderr
+    assert f"{IMDS} dev {lab.links[0]} proto 169 scope link src {APP}" in lab.app.ip("route")
+    assert lab.shim("no-such-command", **settings).returncode == 127
+    assert lab.app.run(CURL).stdout == "first"
+    assert "1 rules and 1 routes removed" in lab.shim("--remove").stderr
+
+
 def test_an_ordinary_network_needs_no_route(lab: ShimLab) -> None:
     lab.serve()
     assert lab.shim(*CURL).stdout == "first"

@@ -2,9 +2,10 @@
 
 The source address of a connection is chosen by the route to 169.254.169.254, before NAT changes the destination. Where
 that route leaves by another interface than the mock's (an application on two networks), the packets carry the wrong
-source and are dropped on the way; where there is none (a network without a default route), connect fails at once. In
-both cases `169.254.169.254/32 dev <interface to the mock>` is the cure. Our routes carry the protocol number `PROTOCOL`
-(`ip route show proto 169`), so that nobody else's is ever replaced or removed.
+source and are dropped on the way; where there is none (a network without a default route), connect fails at once; where
+the application has a link-local address, the packets carry that one, to which the mock knows no way back. In all three
+`169.254.169.254/32 dev <interface to the mock> src <address that the mock is asked from>` is the cure. Our routes carry
+the protocol number `PROTOCOL` (`ip route show proto 169`), so that nobody else's is ever replaced or removed.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ PROTOCOL = 169
 
 # include/uapi/linux/rtnetlink.h
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
-RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_VIA = 1, 4, 5, 18
+RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PREFSRC, RTA_VIA = 1, 4, 5, 7, 18
 RTN_UNICAST, RTN_LOCAL = 1, 2
 RT_TABLE_MAIN = 254
 RT_SCOPE_LINK = 253
@@ -50,10 +51,11 @@ class Way(enum.Enum):
 
 
 class Routed(NamedTuple):
-    """The kernel's answer for one address; `link` is the interface's number, 0 without a route."""
+    """The kernel's answer for one address: the interface's number (0 without a route), and the source it chooses."""
 
     way: Way
     link: int = 0
+    source: bytes = b""
 
     @property
     def interface(self) -> str:
@@ -62,21 +64,22 @@ class Routed(NamedTuple):
 
 
 class Lead(NamedTuple):
-    """A route of ours that was set, and the one of ours that stood there before."""
+    """A route of ours, from which packed source address it is used, and what of ours stood there when it was set."""
 
     destination: IPAddress
     link: int
-    replaced_link: int | None
+    source: bytes
+    replaced: Lead | None = None
 
     def __str__(self) -> str:
         return f"route {self.destination}/{self.destination.max_prefixlen} dev {_name(self.link)}"
 
     def undo(self) -> None:
         """Bring back what was there before."""
-        if self.replaced_link is None:
-            _change(RTM_DELROUTE, self.destination, self.link)
+        if self.replaced is None:
+            _change(RTM_DELROUTE, self)
         else:
-            _change(RTM_NEWROUTE, self.destination, self.replaced_link, NLM_F_CREATE | NLM_F_REPLACE)
+            _change(RTM_NEWROUTE, self.replaced, NLM_F_CREATE | NLM_F_REPLACE)
 
 
 def how_routed(address: IPAddress) -> Routed:
@@ -94,13 +97,14 @@ def how_routed(address: IPAddress) -> Routed:
     if kind not in (RTN_UNICAST, RTN_LOCAL) or RTA_OIF not in found:
         return Routed(Way.NONE)
     (index,) = _INDEX.unpack(found[RTA_OIF])
+    source = found.get(RTA_PREFSRC, b"")
     if kind == RTN_LOCAL:
-        return Routed(Way.LOCAL, index)
-    return Routed(Way.VIA if RTA_GATEWAY in found or RTA_VIA in found else Way.ON_LINK, index)
+        return Routed(Way.LOCAL, index, source)
+    return Routed(Way.VIA if RTA_GATEWAY in found or RTA_VIA in found else Way.ON_LINK, index, source)
 
 
 def lead(destination: IPAddress, mock: IPAddress, *, on_link: bool = False) -> Lead | None:
-    """Let packets to `destination` leave by the interface that leads to `mock`.
+    """Let packets to `destination` leave by the interface that leads to `mock`, and from the same source address.
 
     Args:
         destination: the IMDS endpoint.
@@ -118,12 +122,15 @@ def lead(destination: IPAddress, mock: IPAddress, *, on_link: bool = False) -> L
     right_way = now.way is Way.ON_LINK or (now.way is Way.VIA and not on_link)
     # Whoever reaches the mock without leaving the namespace reaches it from any source address.
     right_interface = now.link == to_mock.link or to_mock.way is Way.LOCAL
-    if to_mock.way is Way.NONE or now.way is Way.LOCAL or (right_way and right_interface):
+    # Where the mock holds `destination` itself, it is asked from whatever address is on that link, too.
+    right_source = now.source == to_mock.source or to_mock.way is Way.LOCAL or on_link
+    if to_mock.way is Way.NONE or now.way is Way.LOCAL or (right_way and right_interface and right_source):
         return None
-    ours = next((route.link for route in _ours() if route.destination == destination), None)
-    how = NLM_F_CREATE | (NLM_F_EXCL if ours is None else NLM_F_REPLACE)
-    _change(RTM_NEWROUTE, destination, to_mock.link, how)
-    return Lead(destination, to_mock.link, ours)
+    ours = next((route for route in _ours() if route.destination == destination), None)
+    source = b"" if to_mock.way is Way.LOCAL or on_link else to_mock.source
+    made = Lead(destination, to_mock.link, source, ours)
+    _change(RTM_NEWROUTE, made, NLM_F_CREATE | (NLM_F_EXCL if ours is None else NLM_F_REPLACE))
+    return made
 
 
 def is_ours(destination: IPAddress) -> bool:
@@ -149,18 +156,19 @@ def _ours() -> Sequence[Lead]:
                 if (answered_family, protocol) == (family, PROTOCOL) and RTA_DST in has and RTA_OIF in has:
                     address = IPv4Address(has[RTA_DST]) if version == 4 else IPv6Address(has[RTA_DST])  # noqa: PLR2004 - IP version
                     if length == address.max_prefixlen:
-                        found.append(Lead(address, _INDEX.unpack(has[RTA_OIF])[0], None))
+                        found.append(Lead(address, _INDEX.unpack(has[RTA_OIF])[0], has.get(RTA_PREFSRC, b"")))
     return found
 
 
-def _change(kind: int, destination: IPAddress, index: int, flags: int = 0) -> None:
-    name = f"{destination}/{destination.max_prefixlen} dev {_name(index)}"
-    more = attribute(RTA_DST, destination.packed) + attribute(RTA_OIF, _INDEX.pack(index))
+def _change(kind: int, route: Lead, flags: int = 0) -> None:
+    more = attribute(RTA_DST, route.destination.packed) + attribute(RTA_OIF, _INDEX.pack(route.link))
+    if route.source:
+        more += attribute(RTA_PREFSRC, route.source)
     try:
         with Netlink(socket.NETLINK_ROUTE) as kernel:
-            kernel.ask(kind, _body(destination, more), flags)
+            kernel.ask(kind, _body(route.destination, more), flags)
     except OSError as error:
-        raise _explained(error, name, destination) from error
+        raise _explained(error, route) from error
 
 
 def _body(address: IPAddress, more: bytes) -> bytes:
@@ -177,17 +185,17 @@ def _body(address: IPAddress, more: bytes) -> bytes:
     return _ROUTE.pack(*head, 0) + more
 
 
-def _explained(error: OSError, name: str, destination: IPAddress) -> ShimError:
+def _explained(error: OSError, route: Lead) -> ShimError:
     if error.errno == errno.EPERM:
         sets = capabilities.read_sets()
         missing = sets.missing("NET_ADMIN") or ("NET_ADMIN",)
-        return PrivilegeError(f"the route {name} needs NET_ADMIN: {capabilities.how_to_get(missing, sets)}.")
+        return PrivilegeError(f"the {route} needs NET_ADMIN: {capabilities.how_to_get(missing, sets)}.")
     if error.errno == errno.EEXIST:
         return KernelRefusedError(
-            f"the route {name} cannot be set, because somebody else's route to {destination} is in its place: take "
+            f"the {route} cannot be set, because somebody else's route to {route.destination} is in its place: take "
             "that one away, or set MOCK_ROUTE=none."
         )
-    return KernelRefusedError(f"the route {name} was refused: {error.strerror}.")
+    return KernelRefusedError(f"the {route} was refused: {error.strerror}.")
 
 
 def _name(index: int) -> str:
