@@ -115,7 +115,11 @@ def test_a_scenario_is_put_on_the_clock_as_a_whole(mock: DrivenMock) -> None:
 
 
 def test_a_scenario_with_one_bad_step_changes_nothing(mock: DrivenMock) -> None:
-    steps = [{"event": {"kind": "spot"}}, {"fault": {"kind": "delay", "delay": "soon"}}]
+    steps = [
+        {"event": {"kind": "spot"}},
+        {"fault": {"kind": "reset"}},
+        {"fault": {"kind": "delay", "delay": "soon"}},
+    ]
     status, detail, fields = problem(mock, "POST", "/v1/scenarios", {"steps": steps})
     assert (status, fields) == (422, ["delay"])
     assert "soon" in detail
