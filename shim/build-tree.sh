@@ -54,8 +54,9 @@ for name in "$tree"/lib/site-packages/*.dist-info; do
 done
 find "$tree/lib/site-packages" -type d -empty -delete
 
-# Compiled once here: the tree may be read-only where it runs. Sources would be read never, so they go.
-python3 -W ignore -m compileall -q -b --invalidation-mode unchecked-hash "$stdlib" "$tree/lib/site-packages"
+# Compiled once here: the tree may be read-only where it runs. Sources would be read never, so they go; so do docstrings
+# and the columns of each instruction, which a start would only load.
+python3 -W ignore -X no_debug_ranges -m compileall -q -b -o 2 --invalidation-mode unchecked-hash "$stdlib" "$tree/lib/site-packages"
 find "$stdlib" "$tree/lib/site-packages" \( -name '*.py' -o -name '*.pyi' -o -name '*.h' -o -name '*.c' \) -delete
 find "$tree/lib" -name __pycache__ -prune -exec rm -rf {} +
 

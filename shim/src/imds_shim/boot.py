@@ -47,8 +47,7 @@ def main() -> int:
 def _run(interrupts: Interrupts) -> int:
     from imds_shim import lean  # noqa: PLC0415 - see main
 
-    if sys.version_info < (3, 14):  # the last one whose dataclasses are known here
-        lean.load("dataclasses")
+    lean.load("dataclasses")
     from imds_shim.cli import run  # noqa: PLC0415 - after what it would load otherwise
     from imds_shim.process import raw_arguments, raw_environ  # noqa: PLC0415 - likewise
 

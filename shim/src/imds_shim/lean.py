@@ -66,10 +66,13 @@ _UNNEEDED: dict[str, dict[str, _Names | None]] = {
 }
 """For each library, what to represent by which names; None makes an import of it fail, as if it were not installed."""
 
+# From this version on dataclasses read annotations by other means.
+_UNKNOWN_DATACLASSES = (3, 14)
+
 
 def load(library: str) -> None:
     """Import one of the above; the importing module's own `import` then finds it, or loads it as usual."""
-    if library in sys.modules:
+    if library in sys.modules or (library == "dataclasses" and sys.version_info >= _UNKNOWN_DATACLASSES):
         return
     if library != "dataclasses":
         # Both libraries use it, and it must not keep what represents `inspect` for them.
