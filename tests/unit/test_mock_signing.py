@@ -273,3 +273,11 @@ def test_a_certificate_that_is_cut_off(signer: Signer) -> None:
     broken = b"-----BEGIN CERTIFICATE-----\n" + start[:-8] + b"\n-----END CERTIFICATE-----\n"
     with pytest.raises(ValueError, match="cut off"):
         certificates.issuer_and_serial_number(broken, key)
+
+
+def test_without_a_temporary_folder_the_shared_memory_takes_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr("tempfile.gettempdir", nowhere)
+    assert str(default_directory()).startswith("/dev/shm/imds-mock-")

@@ -60,7 +60,12 @@ class SigningKey:
 
 def default_directory() -> Path:
     """The folder that is used when none was configured: this user's, in the system's folder for temporary files."""
-    return Path(tempfile.gettempdir()) / f"imds-mock-{os.getuid()}"
+    try:
+        folder = tempfile.gettempdir()
+    except FileNotFoundError:
+        # In a container with a read-only root file system this one can still be written.
+        folder = "/dev/shm"  # noqa: S108 - the folder in there must be this user's own
+    return Path(folder) / f"imds-mock-{os.getuid()}"
 
 
 def load_or_make(directory: Path | None) -> dict[str, SigningKey]:
