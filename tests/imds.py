@@ -129,9 +129,10 @@ class Imds:
         """A session token, fetched with curl."""
         return self.curl("/latest/api/token", "-X", "PUT", "-H", f"X-aws-ec2-metadata-token-ttl-seconds: {ttl_seconds}")
 
-    def read(self, path: str) -> str:
-        """A leaf or listing, read with curl and a session token."""
-        return self.curl(path, "--fail", "-H", f"X-aws-ec2-metadata-token: {self.token()}")
+    def read(self, path: str, *, with_token: bool = True) -> str:
+        """A leaf or listing, read with curl."""
+        options = ("-H", f"X-aws-ec2-metadata-token: {self.token()}") if with_token else ()
+        return self.curl(path, "--fail", *options)
 
     def asked(self) -> list[Asked]:
         """What was asked since the last call, in order; waits until the log has all of it."""

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-import client_install
 import subject
 from imds import running_imds
 from realclients import Run
 
 if TYPE_CHECKING:
     import contextlib
+    from collections.abc import Mapping
 
+    from client_install import Clients
     from imds import Imds
     from netlab import Lab
     from realclients import Client
 
+OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "optional": {"http_tokens": "optional"},
+    "required": {"http_tokens": "required"},
+    # As for a container on an instance whose hop limit is 1: no token answer arrives.
+    "lost": {"http_tokens": "optional", "http_put_response_hop_limit": 1, "container_hops": 1},
+}
+
 
 class Instances:
-    """The subject, once with tokens optional and once with tokens required; each starts when it is first needed."""
+    """The subject with each set of metadata options; each starts when it is first needed."""
 
-    def __init__(self, lab: Lab, folder: Path, stack: contextlib.ExitStack) -> None:
-        self._lab, self._folder, self._stack = lab, folder, stack
+    def __init__(self, lab: Lab, folder: Path, stack: contextlib.ExitStack, clients: Clients) -> None:
+        self._lab, self._folder, self._stack, self._clients = lab, folder, stack, clients
         self._running: dict[str, Imds] = {}
         self._truths: dict[str, subject.Truth] = {}
         self._runs: dict[tuple[str, str, int], Run] = {}
@@ -32,28 +40,30 @@ class Instances:
         if tokens not in self._running:
             folder = self._folder / tokens
             folder.mkdir()
-            self._running[tokens] = self._stack.enter_context(
-                running_imds(
-                    subject.document(http_tokens=tokens), folder, namespace=self._lab.namespace(f"tokens-{tokens}")
-                )
+            running = running_imds(
+                subject.document(**OPTIONS[tokens]), folder, namespace=self._lab.namespace(f"tokens-{tokens}")
             )
+            self._running[tokens] = self._stack.enter_context(running)
         return self._running[tokens]
 
     def run(self, client: Client, tokens: str, family: int) -> Run:
         """What came of running a client; it runs once."""
+        expected = client.without_tokens if tokens == "lost" else client.expected
+        assert expected is not None
         key = (client.name, tokens, family)
         while key not in self._runs:
             imds, truth = self[tokens], self._truth(tokens)
             imds.asked()
-            seen = client.run(imds, client_install.install(), family)
+            seen = client.run(imds, self._clients, family)
             asked = imds.asked()
-            # The credentials were renewed meanwhile: nobody can tell which ones it should have read.
+            # Otherwise the credentials were renewed meanwhile, and nobody can tell which ones it should have read.
             if self._truth(tokens) is truth:
-                self._runs[key] = Run(seen, client.expected(truth), asked)
+                self._runs[key] = Run(seen, expected(truth), asked)
         return self._runs[key]
 
     def _truth(self, tokens: str) -> subject.Truth:
+        imds, with_token = self[tokens], tokens != "lost"
         known = self._truths.get(tokens)
-        if known is None or subject.read_credentials(self[tokens]) != known.credentials:
-            known = self._truths[tokens] = subject.read_truth(self[tokens], Path(sys.executable))
+        if known is None or subject.read_credentials(imds, with_token=with_token) != known.credentials:
+            known = self._truths[tokens] = subject.read_truth(imds, Path(sys.executable), with_token=with_token)
         return known

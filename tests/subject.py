@@ -113,19 +113,21 @@ class Truth:
         return {name: known[name] for name in ("access_key_id", "session_token")} | {"signing_region": region}
 
 
-def read_truth(imds: Imds, python: Path) -> Truth:
+def read_truth(imds: Imds, python: Path, *, with_token: bool) -> Truth:
     """Read the truth about the instance that a mock is."""
     crawl = Path(__file__).parent / "clients" / "crawl.py"
+    options = () if with_token else ("--without-token",)
 
     def leaves(version: str) -> dict[str, str]:
         roots = [f"/{version}/{root}" for root in ("meta-data/", "dynamic/", "user-data")]
-        tree = json.loads(imds.run([python, crawl, *roots]).stdout)
+        tree = json.loads(imds.run([python, crawl, *options, *roots]).stdout)
         return {path.removeprefix(f"/{version}/"): text for path, text in tree.items()}
 
-    return Truth(leaves("latest"), leaves("2021-03-23"), read_credentials(imds))
+    return Truth(leaves("latest"), leaves("2021-03-23"), read_credentials(imds, with_token=with_token))
 
 
-def read_credentials(imds: Imds) -> dict[str, str]:
+def read_credentials(imds: Imds, *, with_token: bool) -> dict[str, str]:
     """The role's credentials at this moment, read with curl."""
-    credentials: dict[str, str] = json.loads(imds.read(f"/latest/meta-data/iam/security-credentials/{ROLE}"))
+    path = f"/latest/meta-data/iam/security-credentials/{ROLE}"
+    credentials: dict[str, str] = json.loads(imds.read(path, with_token=with_token))
     return credentials

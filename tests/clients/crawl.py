@@ -1,4 +1,4 @@
-"""Read everything below the paths given, with a session token, as a reader does who follows each listing.
+"""Read everything below the paths given as a reader does who follows each listing; `--without-token` comes first.
 
 Prints path -> text. The standard library alone: what real clients see is compared with this.
 """
@@ -13,8 +13,11 @@ ADDRESS = "169.254.169.254"
 
 
 class Reader:
-    def __init__(self) -> None:
-        self._token = self._ask("PUT", "/latest/api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "60"})
+    def __init__(self, *, with_token: bool) -> None:
+        self._headers: dict[str, str] = {}
+        if with_token:
+            token = self._ask("PUT", "/latest/api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "60"})
+            self._headers["X-aws-ec2-metadata-token"] = token
 
     def _ask(self, method: str, path: str, headers: dict[str, str]) -> str:
         connection = http.client.HTTPConnection(ADDRESS, timeout=5)
@@ -29,7 +32,7 @@ class Reader:
         return body
 
     def read(self, path: str) -> str:
-        return self._ask("GET", path, {"X-aws-ec2-metadata-token": self._token})
+        return self._ask("GET", path, self._headers)
 
     def below(self, path: str) -> dict[str, str]:
         """Every leaf below a listing."""
@@ -45,8 +48,9 @@ class Reader:
         return found
 
 
-reader = Reader()
+roots = [word for word in sys.argv[1:] if word != "--without-token"]
+reader = Reader(with_token=len(roots) == len(sys.argv) - 1)
 tree: dict[str, str] = {}
-for root in sys.argv[1:]:
+for root in roots:
     tree |= reader.below(root) if root.endswith("/") else {root: reader.read(root)}
 print(json.dumps(tree))

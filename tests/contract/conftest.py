@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def instances(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instances]:
-    client_install.install()
+    clients = client_install.install()
     with contextlib.ExitStack() as stack:
         lab = stack.enter_context(Lab())
-        yield Instances(lab, tmp_path_factory.mktemp("instances"), stack)
+        yield Instances(lab, tmp_path_factory.mktemp("instances"), stack, clients)

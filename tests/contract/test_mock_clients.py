@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from crawling_clients import CRAWLING_CLIENTS
-from sdk_clients import SDK_CLIENTS
+from clients_page import CLIENTS, page
 
 if TYPE_CHECKING:
     from instances import Instances
     from realclients import Client
 
-CLIENTS = (*SDK_CLIENTS, *CRAWLING_CLIENTS)
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "clients.md"
 WAYS = (("optional", 4), ("required", 4), ("required", 6))
 RUNS = [
     pytest.param(client, tokens, family, id=f"{client.name}-{tokens}-ipv{family}")
@@ -21,6 +21,7 @@ RUNS = [
     for tokens, family in WAYS
     if family == 4 or client.ipv6 is not None
 ]
+FALLING_BACK = [pytest.param(client, id=client.name) for client in CLIENTS if client.without_tokens is not None]
 
 
 @pytest.mark.parametrize(("client", "tokens", "family"), RUNS)
@@ -31,3 +32,18 @@ def test_client_reads_what_the_instance_is(client: Client, tokens: str, family: 
     assert {asked.version for asked in run.asked} == {"v2"}
     refused = [(asked.path, asked.status) for asked in run.asked if asked.status != 200]
     assert sorted(refused) == sorted((path, 404) for path in client.absent)
+
+
+@pytest.mark.parametrize("client", FALLING_BACK)
+def test_client_goes_on_without_a_token_when_none_arrives(client: Client, instances: Instances) -> None:
+    run = instances.run(client, "lost", 4)
+    assert run.seen == run.expected
+    assert run.asked[0].method == "PUT"
+    assert {asked.version for asked in run.asked if asked.method == "GET" and asked.status == 200} == {"v1"}
+
+
+def test_the_page_tells_what_came_of_the_runs(instances: Instances) -> None:
+    current = page(instances)
+    if not PAGE.exists() or PAGE.read_text() != current:
+        PAGE.write_text(current)
+        pytest.fail(f"docs/{PAGE.name} told something else; it is written anew now: read it and commit it")
