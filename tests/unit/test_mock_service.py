@@ -260,7 +260,12 @@ def test_everything_is_403_when_the_endpoint_is_disabled(method: str, path: str)
 
 def test_a_probe_is_answered_before_everything_else_and_does_not_count() -> None:
     probe = {"x-imds-mock-probe": "a", "expect": "100-continue"}
-    choices: list[dict[str, Any]] = [{}, {"http_endpoint": "disabled"}, {"http_tokens": "required"}, {"http_protocol_ipv6": "disabled"}]
+    choices: list[dict[str, Any]] = [
+        {},
+        {"http_endpoint": "disabled"},
+        {"http_tokens": "required"},
+        {"http_protocol_ipv6": "disabled"},
+    ]
     for options in choices:
         answer = Asker(**options)("GET", "/", probe, caller="fd00::1")
         assert (answer.status, answer.body, answer.counted) == (204, b"", False)
