@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -38,7 +39,16 @@ def test_make_help_lists_every_target() -> None:
     assert [line.split()[0] for line in printed.stdout.splitlines()] == phony[1].split()
 
 
-@pytest.mark.parametrize("lock", ["requirements-dev.lock", "shim/requirements.lock", "mock/requirements.lock"])
+@pytest.mark.parametrize(
+    "lock",
+    [
+        "requirements-dev.lock",
+        "shim/requirements.lock",
+        "mock/requirements.lock",
+        "tests/clients/requirements.lock",
+        "tests/clients/collections.lock",
+    ],
+)
 def test_locks_pin_versions_and_hashes_and_name_no_registry(lock: str) -> None:
     text = (ROOT / lock).read_text()
     assert "://" not in text
@@ -46,3 +56,11 @@ def test_locks_pin_versions_and_hashes_and_name_no_registry(lock: str) -> None:
     assert requirements
     assert [name for name, pin in requirements if not pin] == []
     assert text.count("--hash=sha256:") >= len(requirements)
+
+
+def test_the_node_lock_pins_versions_and_hashes_and_names_no_registry() -> None:
+    packages = json.loads((ROOT / "tests/clients/package-lock.json").read_text())["packages"]
+    installed = {path: package for path, package in packages.items() if path}
+    assert installed
+    assert [path for path, package in installed.items() if not package["integrity"].startswith("sha512-")] == []
+    assert [path for path, package in packages.items() if "resolved" in package] == []
