@@ -98,7 +98,7 @@ def test_no_secret_gets_in() -> None:
 def test_the_ring_keeps_the_last_ones_in_order(size: int, recorded: int) -> None:
     journal = Journal(max_entries=size)
     forgotten: list[int] = []
-    journal.forgotten = lambda entry: forgotten.append(entry.number)
+    journal.forgotten = lambda entries: forgotten.extend(entry.number for entry in entries)
     for _ in range(recorded):
         record(journal)
     kept = [entry.number for entry in journal]

@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from imds_mock.messages import Request, Response
 
 MAX_ENTRIES: Final = 10_000
-MAX_BYTES: Final = 8 * 1024 * 1024
+MAX_BYTES: Final = 16 * 1024 * 1024
 
-_BATCH: Final = 128
+_BATCH: Final = 256
 _MAX_PATH: Final = 1024
-# An entry with its numbers, its place in the ring and the heads of its texts, without their characters.
-_ENTRY_BYTES: Final = 400
+# An entry with its numbers, its place in the ring and texts of usual length; longer ones count by their characters.
+_ENTRY_BYTES: Final = 800
+_USUAL_PATH: Final = 80
+_CHARACTER_BYTES: Final = 8
+_SEND: Final = Delivery.SEND
+_REFUSED: Final = 401
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -65,22 +69,22 @@ class Journal:
         max_bytes: Roughly how much memory they may take.
     """
 
-    __slots__ = ("_bytes", "_fresh", "_max_bytes", "_max_entries", "_number", "_ring", "batch_observers", "followers",
-                 "forgotten")  # fmt: skip
+    __slots__ = ("_fresh", "_long_bytes", "_max_bytes", "_max_entries", "_number", "_ring", "batch_observers",
+                 "followers", "forgotten")  # fmt: skip
 
     def __init__(self, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._ring: deque[Entry] = deque()
         self._fresh: list[Entry] = []
-        self._bytes = 0
+        self._long_bytes = 0
         self._number = 0
         self.followers: tuple[Callable[[Entry], None], ...] = ()
         """Called with each entry at once."""
         self.batch_observers: tuple[Callable[[Sequence[Entry]], None], ...] = ()
         """Called with every entry exactly once, some time later but before anybody reads the journal."""
-        self.forgotten: Callable[[Entry], None] | None = None
-        """Called with each entry that leaves the ring because it is full."""
+        self.forgotten: Callable[[Sequence[Entry]], None] | None = None
+        """Called with the entries that leave the ring because it is full, oldest first."""
 
     def record(self, now: float, caller: str, request: Request | None, response: Response, microseconds: int) -> None:
         """Note an answer; what does not count as a metadata call is left out.
@@ -95,17 +99,22 @@ class Journal:
         if not response.counted:
             return
         self._number = number = self._number + 1
-        status = response.head.status if response.delivery is Delivery.SEND else 0
+        status = response.head.status if response.delivery is _SEND else 0
         if request is None:
             entry = Entry(number, now, caller, "", "", "", 0, "absent", status, microseconds)
         else:
-            version, token = _protocol(request, response)
+            method = request.method
+            if response.token_ttl_seconds is not None:
+                version, token = 2, "issued" if method == "PUT" else "valid"
+            elif TOKEN_HEADER in request.headers and method != "PUT":
+                version, token = 2, "rejected" if status == _REFUSED else "unchecked"
+            else:
+                version, token = 2 if method == "PUT" else 1, "absent"
             path, written = request.path, request.target
             if len(written) > _MAX_PATH:
                 path, written = path[:_MAX_PATH], written[:_MAX_PATH]
-            faults = response.faults
             entry = Entry(
-                number, now, caller, request.method, path, written, version, token, status, microseconds, faults
+                number, now, caller, method, path, written, version, token, status, microseconds, response.faults
             )
         fresh = self._fresh
         fresh.append(entry)
@@ -123,13 +132,17 @@ class Journal:
         self._fresh = []
         for observe in self.batch_observers:
             observe(fresh)
-        self._ring.extend(fresh)
-        self._bytes += sum(map(_size, fresh))
-        while len(self._ring) > self._max_entries or self._bytes > self._max_bytes:
-            oldest = self._ring.popleft()
-            self._bytes -= _size(oldest)
-            if self.forgotten is not None:
-                self.forgotten(oldest)
+        ring = self._ring
+        ring.extend(fresh)
+        self._long_bytes += sum(map(_extra_bytes, (entry for entry in fresh if len(entry.written) > _USUAL_PATH)))
+        forgotten = []
+        while len(ring) > self._max_entries or len(ring) * _ENTRY_BYTES + self._long_bytes > self._max_bytes:
+            oldest = ring.popleft()
+            if len(oldest.written) > _USUAL_PATH:
+                self._long_bytes -= _extra_bytes(oldest)
+            forgotten.append(oldest)
+        if forgotten and self.forgotten is not None:
+            self.forgotten(forgotten)
 
     def __len__(self) -> int:
         self.settle()
@@ -160,19 +173,8 @@ class Journal:
         """Forget all entries; numbers go on."""
         self.settle()
         self._ring.clear()
-        self._bytes = 0
+        self._long_bytes = 0
 
 
-def _protocol(request: Request, response: Response) -> tuple[int, str]:
-    if request.method == "PUT":
-        return 2, "issued" if response.token_ttl_seconds is not None else "absent"
-    if TOKEN_HEADER not in request.headers:
-        return 1, "absent"
-    if response.token_ttl_seconds is not None:
-        return 2, "valid"
-    return 2, "rejected" if response.head.status == 401 else "unchecked"  # noqa: PLR2004 - only a bad token gives it
-
-
-def _size(entry: Entry) -> int:
-    characters = len(entry.path) + len(entry.written) + len(entry.caller)
-    return _ENTRY_BYTES + (characters if entry.path.isascii() else 4 * characters)
+def _extra_bytes(entry: Entry) -> int:
+    return len(entry.written) * _CHARACTER_BYTES

@@ -15,7 +15,7 @@ from imds_mock.events.spot import INSTANCE_ACTION, TERMINATION_TIME
 from imds_mock.patterns import path_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from imds_mock.journal import Entry, Journal
 
@@ -24,6 +24,7 @@ _NOTICES: Final = {
     TERMINATION_TIME: "spot-interruption",
     REBALANCE: "rebalance-recommendation",
 }
+_NOTICE_NAMES: Final = tuple({path.rpartition("/")[2] for path in _NOTICES})
 _MAX_CALLERS: Final = 1024
 _OK: Final = 200
 
@@ -208,10 +209,13 @@ class Questions:
             wanted = (each for each in wanted if self._is_target(each.caller, caller))
         return sorted(wanted, key=lambda each: each.first)
 
-    def _keep_evidence(self, entry: Entry) -> None:
-        self._forgotten_until = entry.time
-        _add(self._v1, entry, _v1_subject(entry), _MAX_CALLERS)
-        _add(self._notices, entry, _notice_subject(entry), _MAX_CALLERS)
+    def _keep_evidence(self, entries: Sequence[Entry]) -> None:
+        self._forgotten_until = entries[-1].time
+        for entry in entries:
+            if entry.version == 1:
+                _add(self._v1, entry, _v1_subject(entry), _MAX_CALLERS)
+            if entry.status == _OK and entry.path.endswith(_NOTICE_NAMES):
+                _add(self._notices, entry, _notice_subject(entry), _MAX_CALLERS)
 
 
 def _v1_subject(entry: Entry) -> str | None:
