@@ -43,6 +43,10 @@ class _Cable:
     def address(self, host: int) -> str:
         return f"10.213.255.{4 * self.number + host}"
 
+    def others(self) -> set[str]:
+        """The cables of other runs that share this network."""
+        return {link.name for link in Path("/sys/class/net").glob("imdsengine*")} - {self.outside}
+
     @property
     def rules(self) -> str:
         return f"""
@@ -86,7 +90,7 @@ def namespace() -> Iterator[Namespace]:
         subprocess.run(["nft", "-f", "-"], input=cable.rules, text=True, check=True)
         stack.callback(_quiet, ["nft", "delete", "table", "ip", cable.table])
         for interface in (cable.outside, *_uplinks()):
-            stack.enter_context(_forwarding(interface))
+            stack.enter_context(_forwarding(interface, cable))
         yield space
 
 
@@ -133,9 +137,10 @@ def _uplinks() -> list[str]:
 
 
 @contextlib.contextmanager
-def _forwarding(interface: str) -> Iterator[None]:
+def _forwarding(interface: str, cable: _Cable) -> Iterator[None]:
     # Per interface, since the global switch also changes what a machine accepts from others. The file holds what the
-    # first of several runs found; the last one out puts it back.
+    # first of several runs found; the last one out puts it back. Runs that share the network without the file (in
+    # another root directory) are known by their cables.
     switch = Path(f"/proc/sys/net/ipv4/conf/{interface}/forwarding")
     with Path(f"/run/imds-engine-forwarding-{interface}").open("a+") as found:
         if _alone_with(found) and found.tell() == 0:
@@ -146,7 +151,7 @@ def _forwarding(interface: str) -> Iterator[None]:
         try:
             yield
         finally:
-            if _alone_with(found):
+            if _alone_with(found) and not cable.others():
                 found.seek(0)
                 with contextlib.suppress(OSError):
                     switch.write_text(found.read())
