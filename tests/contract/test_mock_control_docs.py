@@ -15,6 +15,8 @@ import pytest
 
 from imds_mock.cli import Parser
 from imds_mock.commands import ctl
+from imds_mock.events import kinds as event_kinds
+from imds_mock.faults import kinds as fault_kinds
 from mockprogram import IMDS_MOCK, RunningProgram, running_program
 
 if TYPE_CHECKING:
@@ -78,6 +80,11 @@ def test_the_page_names_every_command() -> None:
     for words in leaves(parser, ()):
         told = [words[-1]] if words[:2] == ("fault", "add") else [" ".join(words)]
         assert any(text in PAGE for text in told), words
+
+
+@pytest.mark.parametrize("kind", [*event_kinds.KINDS, *fault_kinds.KINDS])
+def test_the_page_names_every_kind(kind: str) -> None:
+    assert re.search(rf"^\|.*`{kind}( |`)", PAGE, re.MULTILINE)
 
 
 def leaves(parser: argparse.ArgumentParser, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
