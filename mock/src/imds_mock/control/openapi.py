@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from imds_mock.control.operations import MERGE_PATCH
 from imds_mock.control.problems import CONTENT_TYPE, Problem
 
 if TYPE_CHECKING:
@@ -86,7 +87,10 @@ def _operation(operation: Operation, schema_of: dict[int, Any], components: dict
     }
     if operation.body is not None:
         problems |= {400, 413, 415}
-        media = {operation.body_media: {"schema": schema_of[id(operation.body_schema or operation.body)]}}
+        body = schema_of[id(operation.body_schema or operation.body)]
+        if operation.body_media == MERGE_PATCH:
+            body = _nullable(_resolved(body, components))
+        media = {operation.body_media: {"schema": body}}
         written["requestBody"] = {"required": not operation.optional_body, "content": media}
     for status in sorted(problems):
         content = {CONTENT_TYPE: {"schema": schema_of[id(Problem)]}}
@@ -111,6 +115,13 @@ def _resolved(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, A
     reference = schema.get("$ref")
     resolved: dict[str, Any] = components[reference.rpartition("/")[2]] if reference else schema
     return resolved
+
+
+def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
+    """Describe a merge patch of what a schema describes: null gives a member its default again (RFC 7396)."""
+    members = schema.get("properties", {})
+    patched = {name: {"anyOf": [member, {"type": "null"}]} for name, member in members.items()}
+    return schema | {"properties": patched, "required": []} if members else schema
 
 
 def _identifier(operation: Operation) -> str:
