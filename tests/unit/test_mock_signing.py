@@ -94,7 +94,7 @@ def test_the_encoding_is_the_real_services(signer: Signer, folder: Path, name: s
     assert "UTCTIME:Mar  1 00:00:01 2024 GMT" in text  # three seconds after pendingTime
     order = [text.index(oid) for oid in ("1.2.840.113549.1.9.3)", "1.9.5)", "1.9.4)", "1.2.840.113549.1.9.52)")]
     assert order[0] < min(order[1:])
-    assert text.replace(" = ", "=").count("issuer: O=imds-mock") == 1
+    assert len(re.findall(r"issuer:\s+O ?= ?imds-mock", text)) == 1
     algorithm = "dsaWithSHA1" if name == "pkcs7" else "rsaEncryption"
     assert algorithm in text
 
