@@ -12,6 +12,7 @@ from typing import Final
 from imds_mock.errors import ProbeError
 
 _MAX_ANSWER: Final = 4096
+_END_OF_HEAD: Final = b"\r\n\r\n"
 
 
 def probe(url: str, timeout_seconds: float) -> str:
@@ -33,7 +34,8 @@ def probe(url: str, timeout_seconds: float) -> str:
     try:
         with socket.create_connection((host, port), timeout_seconds) as connection:
             connection.sendall(request.encode("ascii"))
-            while len(answer) < _MAX_ANSWER and (part := connection.recv(_MAX_ANSWER)):
+            # The head is all; one who is no mock may keep the connection open behind it.
+            while _END_OF_HEAD not in answer and len(answer) < _MAX_ANSWER and (part := connection.recv(_MAX_ANSWER)):
                 answer += part
     except OSError as error:
         raise ProbeError(f"{url} does not answer: {error}") from error
