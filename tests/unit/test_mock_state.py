@@ -19,7 +19,7 @@ from imds_mock.settings import Config, MetadataOptions
 from imds_mock.state import Described, State
 from imds_mock.store import Snapshot
 from imds_mock.tree import Leaf
-from imds_mock.views import ConflictingPathsError, Views
+from imds_mock.views import ConflictingPathsError, Looks, Views
 from mockserver import INSTANCE_ID, LABELS, LEAVES, STARTED, Clock
 
 if TYPE_CHECKING:
@@ -103,6 +103,25 @@ def test_callers_with_the_same_events_share_a_snapshot() -> None:
     arm(mock, event("spot", target="app"))
     assert mock.snapshot_for(OTHER) is mock.snapshot_for("172.18.0.5")
     assert mock.snapshot_for(OTHER) is not mock.snapshot_for(APP)
+
+
+def test_what_an_event_does_not_concern_is_not_built_again() -> None:
+    mock = state()
+    before = mock.snapshot_for(OTHER)
+    arm(mock, event("spot", target="app"))
+    assert mock.snapshot_for(OTHER) is before
+    mock.schedule(mock.events.clear())
+    assert mock.snapshot_for(APP) is before
+
+
+def test_looks_are_bounded() -> None:
+    described = describe(Config())
+    looks = Looks(described.leaves, described.build)
+    book = EventBook()
+    for _ in range(200):
+        book = book.arm(event("rebalance"), STARTED)
+        looks.under(book.events[-1:])
+    assert len(looks._known) <= 64
 
 
 def test_a_target_that_gets_another_address_takes_its_events_along() -> None:
@@ -220,7 +239,8 @@ def test_what_a_caller_sees_is_what_he_would_see_alone(events: list[tuple[str, s
         own = own.arm(event(kind), clock.now) if target in {None, caller} else EventBook(own.events, book.last_number)
 
     def seen(armed: EventBook) -> tuple[dict[str, Any], str]:
-        views = Views(instance.leaves, instance.build, armed.events, lambda address, name: address == name, clock)
+        looks = Looks(instance.leaves, instance.build)
+        views = Views(looks, armed.events, lambda address, name: address == name, clock)
         snapshot = views.of(caller)
         tree = snapshot.tree
         bodies = {path: tree.lookup("latest", path, clock.now) for path in (*tree.leaves, "meta-data")}

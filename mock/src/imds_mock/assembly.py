@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 from imds_mock.config_errors import ConfigError, SettingError
 from imds_mock.instance import derive
-from imds_mock.leaves import build_leaves
+from imds_mock.leaves import derived_leaves, overridden
 from imds_mock.state import Described
 from imds_mock.store import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imds_mock.settings import Config
+    from imds_mock.facts import InstanceSettings
+    from imds_mock.instance import Instance
+    from imds_mock.settings import Config, CredentialSettings
     from imds_mock.signing import Signer
     from imds_mock.tree import Leaf
 
@@ -30,6 +32,8 @@ class Assembly:
     def __init__(self, started: float, signer: Signer) -> None:
         self._started = started
         self.signer = signer
+        # Most changes leave the facts alone, and what follows from them takes the longest to make.
+        self._derived: tuple[InstanceSettings, CredentialSettings, Instance, Mapping[str, Leaf]] | None = None
 
     def describe(self, config: Config) -> Described:
         """Turn a configuration into leaves and a way to make snapshots of them.
@@ -38,8 +42,8 @@ class Assembly:
             ConfigError: Its facts contradict each other.
         """
         try:
-            leaves, labels = build_leaves(config, started=self._started, signer=self.signer)
-            instance = derive(config.instance, self._started)
+            instance, derived = self._derive(config)
+            leaves, labels = overridden(config, instance, derived)
         except SettingError as error:
             raise ConfigError(str(error), error.path) from error
 
@@ -54,6 +58,14 @@ class Assembly:
             return snapshot if config.versions is None else replace(snapshot, versions=config.versions)
 
         return Described(leaves, build)
+
+    def _derive(self, config: Config) -> tuple[Instance, Mapping[str, Leaf]]:
+        known = self._derived
+        if known is None or known[:2] != (config.instance, config.credentials):
+            instance = derive(config.instance, self._started)
+            derived = derived_leaves(config, instance, self.signer)
+            known = self._derived = (config.instance, config.credentials, instance, derived)
+        return known[2:]
 
     def snapshot(self, config: Config) -> Snapshot:
         """The snapshot of a configuration.

@@ -12,7 +12,7 @@ from imds_mock.instance import derive, require_tag_keys
 from imds_mock.overrides import apply_overrides, read_overrides
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from imds_mock.credentials import CredentialSource
     from imds_mock.instance import Instance
@@ -45,6 +45,23 @@ def build_leaves(
         SettingError: The facts contradict each other.
     """
     instance = derive(config.instance, started)
+    return overridden(config, instance, derived_leaves(config, instance, signer, credentials))
+
+
+def derived_leaves(
+    config: Config,
+    instance: Instance,
+    signer: Signer,
+    credentials: Callable[[Instance, str], CredentialSource] | None = None,
+) -> Mapping[str, Leaf]:
+    """What follows from the facts of an instance and from its role's credentials alone.
+
+    Args:
+        config: A configuration.
+        instance: The instance that its facts make.
+        signer: What signs the identity document.
+        credentials: Gives the source of credentials for an instance and a role; None takes the configured one.
+    """
 
     def source(role: str) -> CredentialSource:
         return credentials(instance, role) if credentials else source_for(config.credentials, instance, role)
@@ -57,7 +74,23 @@ def build_leaves(
         below = INTERFACE_PATH.replace("<mac>", interface.mac)
         for interface_row in INTERFACE_ROWS:
             leaves.update(interface_row.leaves(InterfaceFacts(instance, interface), below))
-    labels: dict[str, str] = {}
+    return leaves
+
+
+def overridden(
+    config: Config, instance: Instance, derived: Mapping[str, Leaf]
+) -> tuple[dict[str, Leaf], dict[str, str]]:
+    """Leaves with what is set by path, and the labels of categories.
+
+    Args:
+        config: A configuration.
+        instance: The instance that its facts make.
+        derived: What follows from the facts; stays as it is.
+
+    Raises:
+        SettingError: A path or value is none.
+    """
+    leaves, labels = dict(derived), dict[str, str]()
     apply_overrides(leaves, labels, read_overrides(config.metadata))
     return leaves, labels | _labels(leaves, instance)
 

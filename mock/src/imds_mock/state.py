@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imds_mock.events.armed import EventBook
-from imds_mock.views import Views
+from imds_mock.views import Looks, Views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,8 +65,8 @@ class State:
         self._start = config
         self._config = config
         self._events = EventBook()
-        self._instance = describe(config)
-        self._views = self._views_of(self._instance, self._events)
+        self._looks = self._looks_of(config)
+        self._views = self._views_of(self._looks, self._events)
         callers.changed = self.refresh
 
     @property
@@ -90,9 +90,9 @@ class State:
             ConfigError: The configuration contradicts itself.
             ConflictingPathsError: An armed event needs a path that the configuration rules out.
         """
-        instance = self._describe(config)
-        views = self._views_of(instance, self._events)
-        self._config, self._instance, self._views = config, instance, views
+        looks = self._looks_of(config)
+        views = self._views_of(looks, self._events)
+        self._config, self._looks, self._views = config, looks, views
 
     def restart_from(self, config: Config) -> None:
         """Put a configuration in force, and let `reset` lead back to it.
@@ -110,7 +110,7 @@ class State:
         Raises:
             ConflictingPathsError: An event needs a path that the configuration rules out.
         """
-        views = self._views_of(self._instance, events)
+        views = self._views_of(self._looks, events)
         self._events, self._views = events, views
 
     def play(self, scenario: Scenario) -> tuple[tuple[ArmedEvent, ...], tuple[ArmedFault, ...]]:
@@ -143,15 +143,15 @@ class State:
 
     def reset(self) -> None:
         """Go back to the configuration at the start, without events and faults."""
-        instance = self._describe(self._start)
+        looks = self._looks_of(self._start)
         events = self._events.clear()
-        views = self._views_of(instance, events)
+        views = self._views_of(looks, events)
         self.faults.clear()
-        self._config, self._instance, self._events, self._views = self._start, instance, events, views
+        self._config, self._looks, self._events, self._views = self._start, looks, events, views
 
     def refresh(self) -> None:
         """Look again at who goes by which name."""
-        self._views = self._views_of(self._instance, self._events)
+        self._views = self._views_of(self._looks, self._events)
 
     def targets(self) -> set[str]:
         """The names that events and faults have as targets."""
@@ -160,5 +160,9 @@ class State:
         }
         return {target for target in targets if target is not None}
 
-    def _views_of(self, instance: Described, events: EventBook) -> Views:
-        return Views(instance.leaves, instance.build, events.events, self._callers.is_target, self.clock)
+    def _looks_of(self, config: Config) -> Looks:
+        described = self._describe(config)
+        return Looks(described.leaves, described.build)
+
+    def _views_of(self, looks: Looks, events: EventBook) -> Views:
+        return Views(looks, events.events, self._callers.is_target, self.clock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,7 +91,10 @@ class Operation:
             None if self.body is None else await self._read_body(request),
             request,
         )
+        # Those who ask for metadata get their turn between the steps, so that none of them waits for a whole call.
+        await asyncio.sleep(0)
         answer = await self.handle(call)
+        await asyncio.sleep(0)
         if isinstance(answer, Response):
             return answer
         if self.answer is None:
