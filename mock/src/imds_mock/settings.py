@@ -69,7 +69,6 @@ class MetadataOptions(Struct, frozen=True, forbid_unknown_fields=True):
         "OPTIONS, GET, HEAD"
     )
     put_elsewhere_status: Annotated[shapes.Status, Meta(description="Status of PUT on any other path.")] = 403
-    throttle_status: Annotated[shapes.Status, Meta(description="Status that a throttled request gets.")] = 503
 
 
 class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
