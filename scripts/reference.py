@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 import msgspec
 
-from imds_mock.catalogue import INTERFACE_PATH, INTERFACE_ROWS, ROWS
-from imds_mock.config_errors import KeyPath, dotted, in_words
-from imds_mock.config_sources import variables
-from imds_mock.facts import Interface, ManagedSshKeys, PublicKey, UserData
-from imds_mock.settings import Config
+from imds_mock.config.errors import KeyPath, dotted, in_words
+from imds_mock.config.facts import Interface, ManagedSshKeys, PublicKey, UserData
+from imds_mock.config.settings import Config
+from imds_mock.config.sources import variables
+from imds_mock.metadata.catalogue import INTERFACE_PATH, INTERFACE_ROWS, ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -10,11 +10,11 @@ from imds_mock.aemm.adoption import adopt
 from imds_mock.aemm.arguments import parse
 from imds_mock.aemm.compatibility import Compatibility
 from imds_mock.aemm.settings import Settings, load
-from imds_mock.config import Config
-from imds_mock.messages import Request, Response
-from imds_mock.service import Service
-from imds_mock.store import Snapshot, Store
-from imds_mock.tokens import Tokens
+from imds_mock.run.loading import Config
+from imds_mock.service.messages import Request, Response
+from imds_mock.service.rules import Service
+from imds_mock.service.store import Snapshot, Store
+from imds_mock.service.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

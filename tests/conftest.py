@@ -12,7 +12,7 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from imds_mock.signing import Signer
+    from imds_mock.signing.signer import Signer
 
 # How long one example takes says more about what else the machine does than about the code.
 settings.register_profile("project", deadline=None)
@@ -35,6 +35,6 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 @pytest.fixture(scope="session")
 def signer(tmp_path_factory: pytest.TempPathFactory) -> Signer:
     """Signs identity documents; its keys are made once for all tests."""
-    from imds_mock.signing import Signer
+    from imds_mock.signing.signer import Signer
 
     return Signer(tmp_path_factory.mktemp("keys"))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from imds_mock.config import from_document
-from imds_mock.leaves import build_leaves
-from imds_mock.store import Snapshot
-from imds_mock.tree import LATEST
+from imds_mock.metadata.tree import LATEST
+from imds_mock.run.leaves import build_leaves
+from imds_mock.run.loading import from_document
+from imds_mock.service.store import Snapshot
 
 if TYPE_CHECKING:
-    from imds_mock.signing import Signer
+    from imds_mock.signing.signer import Signer
 
 STARTED: Final = 1_750_000_000.25  # 2025-06-15T15:06:40Z and a quarter
 

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
-from imds_mock.assembly import Assembly
-from imds_mock.callers import Callers
-from imds_mock.config import from_document
+from imds_mock.callers.names import Callers
 from imds_mock.control.cockpit import Cockpit
 from imds_mock.control.listener import ControlPlane
-from imds_mock.control_socket import open_at
-from imds_mock.driving import Driven
-from imds_mock.server import DataPlane, open_sockets
-from imds_mock.service import Service
-from imds_mock.signing import Signer
-from imds_mock.terms import Terms
-from imds_mock.tokens import Tokens
+from imds_mock.driving.driven import Driven
+from imds_mock.run.assembly import Assembly
+from imds_mock.run.control_socket import open_at
+from imds_mock.run.loading import from_document
+from imds_mock.service.rules import Service
+from imds_mock.service.tokens import Tokens
+from imds_mock.signing.signer import Signer
+from imds_mock.wire.server import DataPlane, open_sockets
+from imds_mock.wire.terms import Terms
 from mockserver import STARTED, Answer, Clock, head, read_all
 
 if TYPE_CHECKING:

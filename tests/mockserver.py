@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from imds_mock.parsing import Limits
-from imds_mock.server import DataPlane, open_sockets
-from imds_mock.service import Service
-from imds_mock.settings import MetadataOptions
-from imds_mock.store import Snapshot, Store
-from imds_mock.terms import Terms, Timeouts
-from imds_mock.tokens import Tokens
-from imds_mock.tree import Leaf
+from imds_mock.config.settings import MetadataOptions
+from imds_mock.metadata.tree import Leaf
+from imds_mock.service.rules import Service
+from imds_mock.service.store import Snapshot, Store
+from imds_mock.service.tokens import Tokens
+from imds_mock.wire.parsing import Limits
+from imds_mock.wire.server import DataPlane, open_sockets
+from imds_mock.wire.terms import Terms, Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from imds_mock.messages import Request, Response
+    from imds_mock.service.messages import Request, Response
 
 INSTANCE_ID = "i-1234567890abcdef0"
 PROBE_ID = "0123456789abcdef"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imds_mock.config import from_document, load
-from imds_mock.reloading import Reloader
+from imds_mock.run.loading import from_document, load
+from imds_mock.run.reloading import Reloader
 from mockcontrol import DrivenMock, driven_mock
 from mockserver import head, read_answer
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from imds_mock.settings import Config
+    from imds_mock.config.settings import Config
 
 RELOADS = 1000
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from imds_mock.tree import Leaf
+from imds_mock.metadata.tree import Leaf
 from mockserver import INSTANCE_ID, LEAVES, PROBE_ID, Answer, head, read_all, read_answer, running_mock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imds_mock.messages import Response
+    from imds_mock.service.messages import Response
     from mockserver import RunningMock
 
 LEAF = "/latest/meta-data/instance-id"

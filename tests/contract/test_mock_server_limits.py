@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imds_mock.parsing import Limits
-from imds_mock.settings import MetadataOptions
-from imds_mock.terms import Timeouts
-from imds_mock.tree import Leaf
+from imds_mock.config.settings import MetadataOptions
+from imds_mock.metadata.tree import Leaf
+from imds_mock.wire.parsing import Limits
+from imds_mock.wire.terms import Timeouts
 from mockserver import INSTANCE_ID, LEAVES, Answer, head, read_all, read_answer, running_mock
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from imds_mock.accesslog import GATHER_SECONDS, MAX_WAITING_BYTES, AccessLog, Outlet
-from imds_mock.answers import probed, refusal
-from imds_mock.messages import Delivery, Head, Request, Response
+from imds_mock.service.answers import probed, refusal
+from imds_mock.service.messages import Delivery, Head, Request, Response
+from imds_mock.wire.accesslog import GATHER_SECONDS, MAX_WAITING_BYTES, AccessLog, Outlet
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,8 @@ import pytest
 from imds_mock.aemm import data
 from imds_mock.aemm.arguments import HELP, VERSION
 from imds_mock.aemm.keys import COMMANDS, FLAG_KEYS, KEYS, Command
-from imds_mock.config_errors import dotted
-from imds_mock.config_sources import key_types
+from imds_mock.config.errors import dotted
+from imds_mock.config.sources import key_types
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

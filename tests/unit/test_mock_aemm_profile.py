@@ -11,20 +11,20 @@ import pytest
 from msgspec.structs import replace
 
 from aemm import LISTINGS, PAGES, SPOT, STARTED, settings
-from imds_mock import control_start
 from imds_mock.aemm.adoption import adopt
 from imds_mock.aemm.compatibility import Compatibility
 from imds_mock.aemm.settings import of_section
-from imds_mock.callers import Callers
-from imds_mock.config import Config, ConfigError, document_of, from_document
+from imds_mock.callers.names import Callers
+from imds_mock.config.settings import ControlSettings, ServerSettings
 from imds_mock.control.secrets import MASK, masked
+from imds_mock.driving.state import State
 from imds_mock.faults.armed import Faults
-from imds_mock.messages import Request, Response
-from imds_mock.profile_choice import aemm_reason
-from imds_mock.service import Service
-from imds_mock.settings import ControlSettings, ServerSettings
-from imds_mock.state import State
-from imds_mock.tokens import Tokens
+from imds_mock.run import control_start
+from imds_mock.run.loading import Config, ConfigError, document_of, from_document
+from imds_mock.run.profile_choice import aemm_reason
+from imds_mock.service.messages import Request, Response
+from imds_mock.service.rules import Service
+from imds_mock.service.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from imds_mock.callers import Callers, parse_reverse_name
-from imds_mock.journal import Entry
+from imds_mock.callers.names import Callers, parse_reverse_name
+from imds_mock.driving.journal import Entry
 
 
 @pytest.mark.parametrize(

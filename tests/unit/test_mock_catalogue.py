@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imds_mock.catalogue import INTERFACE_PATH, INTERFACE_ROWS, ROWS, since_of
-from imds_mock.config_sources import merge
-from imds_mock.tree import VERSIONS
+from imds_mock.config.sources import merge
+from imds_mock.metadata.catalogue import INTERFACE_PATH, INTERFACE_ROWS, ROWS, since_of
+from imds_mock.metadata.tree import VERSIONS
 from metadata import STARTED, Metadata
 
 if TYPE_CHECKING:
-    from imds_mock.signing import Signer
+    from imds_mock.signing.signer import Signer
 
 MAC = "0a:1b:2c:3d:4e:5f"
 BELOW = f"network/interfaces/macs/{MAC}"

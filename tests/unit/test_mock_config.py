@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imds_mock.cli import main
-from imds_mock.config import Config, ConfigError, document_of, from_document, load
-from imds_mock.config_errors import dotted, known_keys
-from imds_mock.config_sources import RESERVED, SHORT_SECTIONS, key_types, merge, variables
-from imds_mock.schema import json_schema
-from imds_mock.settings import SECRET_KEYS
+from imds_mock.config.errors import dotted, known_keys
+from imds_mock.config.schema import json_schema
+from imds_mock.config.settings import SECRET_KEYS
+from imds_mock.config.sources import RESERVED, SHORT_SECTIONS, key_types, merge, variables
+from imds_mock.run.loading import Config, ConfigError, document_of, from_document, load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -448,7 +448,7 @@ def test_config_schema(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_certs_export(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from imds_mock.signing import Signer
+    from imds_mock.signing.signer import Signer
 
     monkeypatch.setenv("IMDS_MOCK_SIGNING_KEY_DIRECTORY", str(tmp_path / "keys"))
     assert main(["certs", "export"]) == 78

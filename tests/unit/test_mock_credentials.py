@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.config import ConfigError
-from imds_mock.credentials import GeneratedCredentials, source_for
-from imds_mock.instance import derive
+from imds_mock.credentials.sources import GeneratedCredentials, source_for
+from imds_mock.metadata.instance import derive
+from imds_mock.run.loading import ConfigError
 from metadata import STARTED, Metadata
 
 if TYPE_CHECKING:
-    from imds_mock.signing import Signer
+    from imds_mock.signing.signer import Signer
 
 ROLE = "iam/security-credentials/my-role"
 KEYS = ["Code", "LastUpdated", "Type", "AccessKeyId", "SecretAccessKey", "Token", "Expiration"]

@@ -10,7 +10,7 @@ import socket
 import pytest
 
 from imds_mock.errors import ListenError
-from imds_mock.server import max_connections
+from imds_mock.wire.server import max_connections
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock import documents
 from imds_mock.events.armed import MAX_EVENTS, EventBook, EventState, TooManyEventsError, UnknownEventError
 from imds_mock.events.kinds import KINDS, AnyEvent
-from imds_mock.fields import FieldError
-from imds_mock.layers import lay
-from imds_mock.tree import Leaf, Tree
+from imds_mock.metadata import documents
+from imds_mock.metadata.layers import lay
+from imds_mock.metadata.tree import Leaf, Tree
+from imds_mock.scheduling.fields import FieldError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

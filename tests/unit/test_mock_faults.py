@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock import answers, documents
 from imds_mock.faults.armed import MAX_FAULTS, Faults, FaultState, TooManyFaultsError, UnknownFaultError
 from imds_mock.faults.kinds import KINDS, AnyFault
-from imds_mock.fields import FieldError
-from imds_mock.messages import Delivery, Request, Response
+from imds_mock.metadata import documents
+from imds_mock.scheduling.fields import FieldError
+from imds_mock.service import answers
+from imds_mock.service.messages import Delivery, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable

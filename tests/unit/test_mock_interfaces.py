@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.config import ConfigError
+from imds_mock.run.loading import ConfigError
 from metadata import Metadata
 
 if TYPE_CHECKING:
-    from imds_mock.signing import Signer
+    from imds_mock.signing.signer import Signer
 
 MAC = "0a:1b:2c:3d:4e:5f"
 SECOND = "02:00:00:00:00:02"

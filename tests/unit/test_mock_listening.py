@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imds_mock import listening
+from imds_mock.wire import listening
 
 if TYPE_CHECKING:
     from pathlib import Path

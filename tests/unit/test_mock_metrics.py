@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from imds_mock.journal import Entry
-from imds_mock.metrics import RequestFigures, by_kind_and_state, family
+from imds_mock.driving.journal import Entry
+from imds_mock.driving.metrics import RequestFigures, by_kind_and_state, family
 
 
 def entry(

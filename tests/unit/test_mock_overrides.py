@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.config import ConfigError
-from imds_mock.tree import LATEST
+from imds_mock.metadata.tree import LATEST
+from imds_mock.run.loading import ConfigError
 from metadata import Metadata
 
 if TYPE_CHECKING:
-    from imds_mock.signing import Signer
+    from imds_mock.signing.signer import Signer
 
 
 def overridden(signer: Signer, metadata: dict[str, Any], **facts: Any) -> Metadata:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from imds_mock.parsing import Limits, Memo, RequestParser
+from imds_mock.wire.parsing import Limits, Memo, RequestParser
 
 if TYPE_CHECKING:
-    from imds_mock.messages import Request
+    from imds_mock.service.messages import Request
 
 path = st.text("ab/%2F-.é?#", max_size=12).map(lambda text: f"/{text}")
 name = st.sampled_from(["Host", "X-aws-ec2-metadata-token", "X-Forwarded-For", "Connection", "Expect", "Upgrade"])

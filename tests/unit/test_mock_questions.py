@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock import answers
-from imds_mock.journal import Journal
-from imds_mock.messages import TOKEN_HEADER, Request, Response
-from imds_mock.questions import Filter, Questions
+from imds_mock.driving.journal import Journal
+from imds_mock.driving.questions import Filter, Questions
+from imds_mock.service import answers
+from imds_mock.service.messages import TOKEN_HEADER, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,11 +12,11 @@ import pytest
 import reference
 from imds_mock.cli import main
 from imds_mock.commands import serve
-from imds_mock.config import document_of, load
+from imds_mock.run.loading import document_of, load
 from metadata import Metadata
 
 if TYPE_CHECKING:
-    from imds_mock.signing import Signer
+    from imds_mock.signing.signer import Signer
 
 
 def blocks(page: str, language: str) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from imds_mock.events.scenario import read_scenario
-from imds_mock.fields import FieldError
+from imds_mock.scheduling.fields import FieldError
 
 EXAMPLE = """
 name: interruption

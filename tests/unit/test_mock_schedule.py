@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.fields import FieldError
-from imds_mock.schedule import Scheduled, Window, iso8601, read_duration, read_instant
+from imds_mock.metadata.documents import iso8601
+from imds_mock.scheduling.fields import FieldError
+from imds_mock.scheduling.schedule import Scheduled, Window, read_duration, read_instant
 
 MOMENTS = st.integers(min_value=0, max_value=253402300799)
 

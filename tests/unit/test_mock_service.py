@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.messages import Delivery, Request, Response
-from imds_mock.service import Service
-from imds_mock.settings import MetadataOptions
-from imds_mock.store import Store
-from imds_mock.tokens import Tokens
-from imds_mock.tree import VERSIONS, Leaf
+from imds_mock.config.settings import MetadataOptions
+from imds_mock.metadata.tree import VERSIONS, Leaf
+from imds_mock.service.messages import Delivery, Request, Response
+from imds_mock.service.rules import Service
+from imds_mock.service.store import Store
+from imds_mock.service.tokens import Tokens
 from mockserver import INSTANCE_ID, LEAVES, PROBE_ID, STARTED, snapshot
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imds_mock import certificates, der
-from imds_mock.keys import NAMES, KeyDirectoryError, default_directory, read_certificates
-from imds_mock.signing import Signer
+from imds_mock.signing import certificates, der
+from imds_mock.signing.keys import NAMES, KeyDirectoryError, default_directory, read_certificates
+from imds_mock.signing.signer import Signer
 from metadata import Metadata
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from imds_mock.facts import InstanceSettings
-from imds_mock.instance import derive
-from imds_mock.keys import NAMES, KeyDirectoryError, read_certificates
-from imds_mock.signing import SignedDocument, Signer
-from imds_mock.signing_process import Order, Unsigned, fulfil, prepare
+from imds_mock.config.facts import InstanceSettings
+from imds_mock.metadata.instance import derive
+from imds_mock.signing.keys import NAMES, KeyDirectoryError, read_certificates
+from imds_mock.signing.process import Order, Unsigned, fulfil, prepare
+from imds_mock.signing.signer import SignedDocument, Signer
 
 STARTED = 1_700_000_000.0
 
@@ -82,7 +82,7 @@ def test_an_order_is_fulfilled_for_every_document(tmp_path: Path) -> None:
 def test_the_library_is_not_loaded_here(tmp_path: Path) -> None:
     program = (
         "import asyncio, sys; from pathlib import Path\n"
-        "from imds_mock.signing import Signer; from imds_mock.signing_process import prepare\n"
+        "from imds_mock.signing.signer import Signer; from imds_mock.signing.process import prepare\n"
         f"asyncio.run(prepare(Signer(Path({str(tmp_path)!r}))))\n"
         "sys.exit(any(name.startswith('cryptography') for name in sys.modules))"
     )

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.config import ConfigError
+from imds_mock.config.settings import Config, MetadataOptions
+from imds_mock.driving.state import Described, State
+from imds_mock.driving.views import ConflictingPathsError, Looks, Views
 from imds_mock.events.armed import EventBook
 from imds_mock.events.kinds import KINDS, AnyEvent
 from imds_mock.faults.armed import Faults
 from imds_mock.faults.kinds import AnyFault
-from imds_mock.settings import Config, MetadataOptions
-from imds_mock.state import Described, State
-from imds_mock.store import Snapshot
-from imds_mock.tree import Leaf
-from imds_mock.views import ConflictingPathsError, Looks, Views
+from imds_mock.metadata.tree import Leaf
+from imds_mock.run.loading import ConfigError
+from imds_mock.service.store import Snapshot
 from mockserver import INSTANCE_ID, LABELS, LEAVES, STARTED, Clock
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import base64
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from imds_mock.tokens import MAX_TTL_SECONDS, Tokens
+from imds_mock.service.tokens import MAX_TTL_SECONDS, Tokens
 
 NOW = 1_700_000_000.0
 INSTANCE = b"i-1234567890abcdef0"

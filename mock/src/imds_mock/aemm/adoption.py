@@ -13,7 +13,7 @@ from imds_mock.aemm.leaves import leaves
 
 if TYPE_CHECKING:
     from imds_mock.aemm.settings import Settings
-    from imds_mock.settings import Config
+    from imds_mock.config.settings import Config
 
 _EVERY_ADDRESS: Final = ("", "0.0.0.0", "::")  # noqa: S104 - AEMM's words for every address of both families
 

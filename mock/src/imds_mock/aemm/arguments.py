@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from imds_mock.aemm import values
 from imds_mock.aemm.errors import UsageError
 from imds_mock.aemm.keys import COMMANDS, FLAG_KEYS, Command, Key
-from imds_mock.config_errors import nearest
+from imds_mock.config.errors import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,18 +10,18 @@ from imds_mock.aemm.admission import Places
 from imds_mock.aemm.errors import UsageError
 from imds_mock.aemm.leaves import ROOT, event_paths, leaves
 from imds_mock.aemm.settings import of_section
-from imds_mock.config_errors import ConfigError, SettingError
-from imds_mock.overrides import apply_overrides, read_overrides
-from imds_mock.profiles import Profile
-from imds_mock.state import Described
-from imds_mock.store import Snapshot
-from imds_mock.tree import LATEST
+from imds_mock.config.errors import ConfigError, SettingError
+from imds_mock.driving.state import Described
+from imds_mock.metadata.overrides import apply_overrides, read_overrides
+from imds_mock.metadata.tree import LATEST
+from imds_mock.service.profiles import Profile
+from imds_mock.service.store import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imds_mock.settings import Config
-    from imds_mock.tree import Leaf
+    from imds_mock.config.settings import Config
+    from imds_mock.metadata.tree import Leaf
 
 NAME: Final = "aemm"
 VERSIONS: Final = (LATEST,)

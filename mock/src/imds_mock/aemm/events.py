@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from imds_mock.aemm.data import EVENT_ID_KEY
 from imds_mock.aemm.keys import Command
 from imds_mock.aemm.values import epoch_seconds
-from imds_mock.schedule import iso8601
+from imds_mock.metadata.documents import iso8601
 
 if TYPE_CHECKING:
     from collections.abc import Callable

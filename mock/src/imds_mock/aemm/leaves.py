@@ -9,7 +9,7 @@ from imds_mock.aemm import events
 from imds_mock.aemm.data import JSON, ROWS, Nested, Row
 from imds_mock.aemm.errors import UsageError
 from imds_mock.aemm.values import decode_base64
-from imds_mock.tree import Leaf, Tree
+from imds_mock.metadata.tree import Leaf, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from imds_mock.messages import Head, Response
+from imds_mock.service.messages import Head, Response
 
 CONTENT_TYPE: Final = "text/plain; charset=utf-8"
 

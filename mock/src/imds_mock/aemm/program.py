@@ -60,7 +60,7 @@ def run(argv: Sequence[str], environ: Mapping[str, str], reason: str) -> int:
             sys.stdout.write(_asked(arguments))
             return 0
         from imds_mock.aemm.running import Run, serve  # noqa: PLC0415 - help and version do without
-        from imds_mock.config import load  # noqa: PLC0415
+        from imds_mock.run.loading import load  # noqa: PLC0415
 
         serve(Run(environ, lambda: load({}, environ, None), reason, arguments))
     except MockError as error:

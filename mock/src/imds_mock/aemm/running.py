@@ -10,15 +10,15 @@ from imds_mock.aemm.adoption import adopt
 from imds_mock.aemm.arguments import Arguments
 from imds_mock.aemm.keys import Command
 from imds_mock.aemm.settings import Settings, load, save
-from imds_mock.file_changes import mark
-from imds_mock.start import start
+from imds_mock.run.file_changes import mark
+from imds_mock.run.start import start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from imds_mock.config.settings import Config
     from imds_mock.events.scenario import Scenario
-    from imds_mock.settings import Config
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from imds_mock.aemm import data, files, keys, values
 from imds_mock.aemm.errors import ConfigFileError, UsageError
 from imds_mock.aemm.keys import KEYS, Command, default_path
-from imds_mock.config_errors import nearest
+from imds_mock.config.errors import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export."""
-    from imds_mock.config import load  # noqa: PLC0415 - help does without it
-    from imds_mock.keys import KeyDirectoryError, read_certificates  # noqa: PLC0415 - as above
+    from imds_mock.run.loading import load  # noqa: PLC0415 - help does without it
+    from imds_mock.signing.keys import KeyDirectoryError, read_certificates  # noqa: PLC0415 - as above
 
     configured = load({}, os.environ, arguments.config).signing.key_directory
     certificates = read_certificates(None if configured is None else Path(configured))

@@ -6,9 +6,9 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from imds_mock import listening
 from imds_mock.errors import ProbeError
-from imds_mock.health import probe
+from imds_mock.wire import listening
+from imds_mock.wire.health import probe
 
 if TYPE_CHECKING:
     import argparse

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
-    from imds_mock.settings import Config
+    from imds_mock.config.settings import Config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,12 +43,12 @@ def run(arguments: argparse.Namespace) -> int:
     # As PID 1 a signal without a handler is ignored; the event loop's handlers come later.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _frame: sys.exit(128 + received))
-    from imds_mock.config import load  # noqa: PLC0415 - after the handlers: this takes most of the start
-    from imds_mock.config_sources import file_of  # noqa: PLC0415
-    from imds_mock.file_changes import mark  # noqa: PLC0415
-    from imds_mock.profile_choice import aemm_reason  # noqa: PLC0415
-    from imds_mock.scenario_file import read_scenario_file  # noqa: PLC0415
-    from imds_mock.start import start  # noqa: PLC0415
+    from imds_mock.config.sources import file_of  # noqa: PLC0415
+    from imds_mock.run.file_changes import mark  # noqa: PLC0415
+    from imds_mock.run.loading import load  # noqa: PLC0415 - after the handlers: this takes most of the start
+    from imds_mock.run.profile_choice import aemm_reason  # noqa: PLC0415
+    from imds_mock.run.scenario_file import read_scenario_file  # noqa: PLC0415
+    from imds_mock.run.start import start  # noqa: PLC0415
 
     overrides = _overrides(arguments)
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from imds_mock.callers import Callers
-    from imds_mock.journal import Journal
-    from imds_mock.metrics import RequestFigures
-    from imds_mock.questions import Questions
-    from imds_mock.state import State
+    from imds_mock.callers.names import Callers
+    from imds_mock.driving.journal import Journal
+    from imds_mock.driving.metrics import RequestFigures
+    from imds_mock.driving.questions import Questions
+    from imds_mock.driving.state import State
 
 
 @dataclass(slots=True)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+    from imds_mock.config.settings import ControlSettings
     from imds_mock.control.cockpit import Cockpit
-    from imds_mock.settings import ControlSettings
 
 _PROC_NET: Final = Path("/proc/net")
 _BACKLOG: Final = 64

@@ -10,11 +10,11 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from imds_mock.config_errors import ConfigError, SettingError, dotted
+from imds_mock.config.errors import ConfigError, SettingError, dotted
+from imds_mock.driving.views import ConflictingPathsError
 from imds_mock.events.armed import TooManyEventsError, UnknownEventError
 from imds_mock.faults.armed import TooManyFaultsError, UnknownFaultError
-from imds_mock.fields import FieldError
-from imds_mock.views import ConflictingPathsError
+from imds_mock.scheduling.fields import FieldError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

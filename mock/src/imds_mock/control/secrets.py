@@ -6,8 +6,8 @@ import copy
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from imds_mock import documents
-from imds_mock.settings import SECRET_KEYS
+from imds_mock.config.settings import SECRET_KEYS
+from imds_mock.metadata import documents
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

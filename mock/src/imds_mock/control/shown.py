@@ -10,15 +10,16 @@ import msgspec
 from imds_mock.events.kinds import AnyEvent, kind_of
 from imds_mock.faults.kinds import AnyFault
 from imds_mock.faults.kinds import kind_of as fault_kind_of
-from imds_mock.fields import FieldError
-from imds_mock.schedule import iso8601, read_duration, read_instant
+from imds_mock.metadata.documents import iso8601
+from imds_mock.scheduling.fields import FieldError
+from imds_mock.scheduling.schedule import read_duration, read_instant
 
 if TYPE_CHECKING:
-    from imds_mock.callers import Callers
+    from imds_mock.callers.names import Callers
+    from imds_mock.driving.journal import Entry
+    from imds_mock.driving.questions import Sightings
     from imds_mock.events.armed import ArmedEvent
     from imds_mock.faults.armed import ArmedFault
-    from imds_mock.journal import Entry
-    from imds_mock.questions import Sightings
 
 _VERSIONS = {1: "v1", 2: "v2"}
 

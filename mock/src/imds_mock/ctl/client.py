@@ -8,8 +8,8 @@ import socket
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
-from imds_mock.control_socket import DEFAULT_PORT, find
 from imds_mock.errors import EX_DATAERR, EX_UNAVAILABLE, EX_USAGE, MockError
+from imds_mock.run.control_socket import DEFAULT_PORT, find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

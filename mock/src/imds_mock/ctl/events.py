@@ -203,7 +203,7 @@ def _play(client: Client, arguments: argparse.Namespace) -> int:
 
     import msgspec  # noqa: PLC0415
 
-    from imds_mock.scenario_file import read_scenario_file  # noqa: PLC0415
+    from imds_mock.run.scenario_file import read_scenario_file  # noqa: PLC0415
 
     file = "/dev/stdin" if arguments.file == "-" else arguments.file
     played = client.call("POST", "/v1/scenarios", msgspec.to_builtins(read_scenario_file(Path(file))))

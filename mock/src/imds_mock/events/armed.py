@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from imds_mock.events.kind import Course
 from imds_mock.events.kinds import AnyEvent, kind_of
-from imds_mock.schedule import Window
+from imds_mock.scheduling.schedule import Window
 
 if TYPE_CHECKING:
-    from imds_mock.schedule import Duration, Instant
+    from imds_mock.scheduling.schedule import Duration, Instant
 
 MAX_EVENTS: Final = 1000
 

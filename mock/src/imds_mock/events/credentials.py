@@ -14,15 +14,16 @@ from datetime import datetime
 from hashlib import shake_256
 from typing import TYPE_CHECKING, Any, Final
 
-from imds_mock import documents
 from imds_mock.events.kind import Course, Event
-from imds_mock.schedule import Duration, iso8601, read_duration
+from imds_mock.metadata import documents
+from imds_mock.metadata.documents import iso8601
+from imds_mock.scheduling.schedule import Duration, read_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from imds_mock.layers import Layer
-    from imds_mock.schedule import Window
+    from imds_mock.metadata.layers import Layer
+    from imds_mock.scheduling.schedule import Window
 
 PATHS: Final = (
     "meta-data/iam/security-credentials/*",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from imds_mock.events.kind import Course, Event
 
 if TYPE_CHECKING:
-    from imds_mock.schedule import Window
+    from imds_mock.scheduling.schedule import Window
 
 
 class EndpointDisabled(Event, frozen=True, kw_only=True, tag_field="kind", tag="endpoint-disabled"):

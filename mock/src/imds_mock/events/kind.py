@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from imds_mock.schedule import Scheduled, Window
+from imds_mock.scheduling.schedule import Scheduled, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imds_mock.layers import Layer
+    from imds_mock.metadata.layers import Layer
 
 
 class Course(msgspec.Struct, frozen=True):

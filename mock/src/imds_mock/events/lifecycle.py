@@ -12,7 +12,7 @@ from imds_mock.events.kind import Course, Event, Notice
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imds_mock.layers import Layer
+    from imds_mock.metadata.layers import Layer
 
 TARGET_LIFECYCLE_STATE: Final = "meta-data/autoscaling/target-lifecycle-state"
 

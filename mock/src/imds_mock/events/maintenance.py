@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
-from imds_mock import documents
 from imds_mock.events.kind import Course, Event
-from imds_mock.fields import FieldError
-from imds_mock.schedule import read_duration, read_instant
+from imds_mock.metadata import documents
+from imds_mock.scheduling.fields import FieldError
+from imds_mock.scheduling.schedule import read_duration, read_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imds_mock.layers import Layer
+    from imds_mock.metadata.layers import Layer
 
 SCHEDULED: Final = "meta-data/events/maintenance/scheduled"
 HISTORY: Final = "meta-data/events/maintenance/history"

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imds_mock.events.kind import Course, Event, Notice
-from imds_mock.schedule import iso8601
+from imds_mock.metadata.documents import iso8601
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imds_mock.layers import Layer
+    from imds_mock.metadata.layers import Layer
 
 REBALANCE: Final = "meta-data/events/recommendations/rebalance"
 

@@ -18,8 +18,8 @@ from msgspec.structs import replace
 
 from imds_mock.events.kinds import AnyEvent
 from imds_mock.faults.kinds import AnyFault
-from imds_mock.fields import FieldError
-from imds_mock.schedule import Duration, read_duration
+from imds_mock.scheduling.fields import FieldError
+from imds_mock.scheduling.schedule import Duration, read_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 from imds_mock.events.kind import Course, Event, Notice
-from imds_mock.schedule import Duration, Instant, iso8601, read_duration, read_instant
+from imds_mock.metadata.documents import iso8601
+from imds_mock.scheduling.schedule import Duration, Instant, read_duration, read_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imds_mock.layers import Layer
+    from imds_mock.metadata.layers import Layer
 
 INSTANCE_ACTION: Final = "meta-data/spot/instance-action"
 TERMINATION_TIME: Final = "meta-data/spot/termination-time"

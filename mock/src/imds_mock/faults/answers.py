@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from imds_mock.faults.kind import Fault
-from imds_mock.messages import Head, Response
+from imds_mock.service.messages import Head, Response
 
 if TYPE_CHECKING:
     from imds_mock.faults.kind import Moment

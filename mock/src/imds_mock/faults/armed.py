@@ -11,13 +11,13 @@ from msgspec.structs import replace
 
 from imds_mock.faults.kind import Moment
 from imds_mock.faults.kinds import AnyFault, kind_of
-from imds_mock.patterns import path_pattern
-from imds_mock.schedule import Window
+from imds_mock.scheduling.patterns import path_pattern
+from imds_mock.scheduling.schedule import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imds_mock.messages import Request, Response
+    from imds_mock.service.messages import Request, Response
 
 MAX_FAULTS: Final = 1000
 

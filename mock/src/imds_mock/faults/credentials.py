@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec.structs import replace
 
-from imds_mock import documents
 from imds_mock.faults.kind import Fault
-from imds_mock.messages import Head
-from imds_mock.schedule import iso8601, read_instant
+from imds_mock.metadata import documents
+from imds_mock.metadata.documents import iso8601
+from imds_mock.scheduling.schedule import read_instant
+from imds_mock.service.messages import Head
 
 if TYPE_CHECKING:
     from imds_mock.faults.kind import Moment
-    from imds_mock.messages import Response
+    from imds_mock.service.messages import Response
 
 _TIMES = ("LastUpdated", "Expiration")
 _ONE_YEAR = 366 * 86400

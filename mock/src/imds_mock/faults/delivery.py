@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from imds_mock.faults.kind import Fault
-from imds_mock.messages import Delivery
-from imds_mock.schedule import Duration, read_duration
+from imds_mock.scheduling.schedule import Duration, read_duration
+from imds_mock.service.messages import Delivery
 
 if TYPE_CHECKING:
     from imds_mock.faults.kind import Moment
-    from imds_mock.messages import Response
+    from imds_mock.service.messages import Response
 
 
 class DelayFault(Fault, frozen=True, kw_only=True, tag_field="kind", tag="delay"):

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from imds_mock.schedule import Scheduled
+from imds_mock.scheduling.schedule import Scheduled
 
 if TYPE_CHECKING:
-    from imds_mock.messages import Response
+    from imds_mock.service.messages import Response
 
 Rate = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=1)]

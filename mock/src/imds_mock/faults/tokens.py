@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from imds_mock import answers
 from imds_mock.faults.kind import Fault
+from imds_mock.service import answers
 
 if TYPE_CHECKING:
     from imds_mock.faults.kind import Moment
-    from imds_mock.messages import Response
+    from imds_mock.service.messages import Response
 
 # Tokens know their time to the millisecond, rounded down.
 _TOKEN_RESOLUTION_SECONDS: Final = 0.001

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from imds_mock.config import document_of, from_document
+from imds_mock.config.settings import Config, MetadataOptions
 from imds_mock.control.operations import MERGE_PATCH, Operation
 from imds_mock.control.problems import ProblemError
 from imds_mock.control.secrets import masked, unmasked
-from imds_mock.fields import FieldError
-from imds_mock.reloading import FIXED
-from imds_mock.settings import Config, MetadataOptions
+from imds_mock.run.loading import document_of, from_document
+from imds_mock.run.reloading import FIXED
+from imds_mock.scheduling.fields import FieldError
 
 if TYPE_CHECKING:
     from imds_mock.control.cockpit import Cockpit

@@ -11,7 +11,7 @@ from imds_mock.control.operations import Operation
 from imds_mock.control.shown import ShownEvent, ShownFault
 from imds_mock.events.kinds import AnyEvent
 from imds_mock.events.scenario import Scenario
-from imds_mock.schedule import Duration, Instant
+from imds_mock.scheduling.schedule import Duration, Instant
 
 if TYPE_CHECKING:
     from imds_mock.control.cockpit import Cockpit

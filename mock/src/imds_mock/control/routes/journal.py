@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 from imds_mock.control import shown
 from imds_mock.control.operations import Operation
 from imds_mock.control.problems import ProblemError
-from imds_mock.questions import Filter
+from imds_mock.driving.questions import Filter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from imds_mock.control.cockpit import Cockpit
     from imds_mock.control.operations import Call
-    from imds_mock.journal import Entry
+    from imds_mock.driving.journal import Entry
 
 EVENT_STREAM: Final = "text/event-stream"
 

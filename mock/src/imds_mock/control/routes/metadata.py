@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from imds_mock.config import document_of, from_document
 from imds_mock.control.operations import Operation
 from imds_mock.control.problems import ProblemError
 from imds_mock.control.secrets import masked_leaf
-from imds_mock.tree import LATEST
+from imds_mock.metadata.tree import LATEST
+from imds_mock.run.loading import document_of, from_document
 
 if TYPE_CHECKING:
     from imds_mock.control.cockpit import Cockpit
     from imds_mock.control.operations import Call
-    from imds_mock.store import Snapshot
-    from imds_mock.tree import Found
+    from imds_mock.metadata.tree import Found
+    from imds_mock.service.store import Snapshot
 
 
 class CallerQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

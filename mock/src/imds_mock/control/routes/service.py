@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from starlette.responses import Response
 
-from imds_mock import metrics
 from imds_mock.control import openapi
 from imds_mock.control.operations import Operation
+from imds_mock.driving import metrics
 from imds_mock.events.kinds import kind_of
 from imds_mock.faults.kinds import kind_of as fault_kind_of
 

@@ -1,0 +1,95 @@
+"""JSON and YAML as plain documents: mappings with text keys, lists, text and None; no key twice, no YAML types.
+
+In YAML every plain scalar but null is taken as it is written (`012345678901` and `1.10` stay what they are, `no` does
+not become false); the schema says what it is to be. JSON has types of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any, Final
+
+from imds_mock.config.errors import ConfigError
+
+_TEXT: Final = "tag:yaml.org,2002:str"
+_NOTHING: Final = "tag:yaml.org,2002:null"
+_MERGE: Final = "tag:yaml.org,2002:merge"
+
+
+def read_yaml(text: str, name: str) -> Any:
+    """Read YAML into mappings, lists, text and None.
+
+    Args:
+        text: The YAML.
+        name: Where it is from, for the error.
+
+    Raises:
+        ConfigError: It is no YAML, or not safe to take.
+    """
+    import yaml  # noqa: PLC0415 - a start without a file does not pay for it
+
+    try:
+        return yaml.load(text, _text_loader())  # noqa: S506 - a SafeLoader with fewer types
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+        raise ConfigError(f"{place}: is not valid YAML: {error.problem or error.context}") from error
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        sentence = " ".join(str(error).split())
+        raise ConfigError(f"{name}: is not valid YAML: {sentence}") from error
+
+
+def read_json(text: str, name: str) -> Any:
+    """Read JSON.
+
+    Args:
+        text: The JSON.
+        name: Where it is from, for the error.
+
+    Raises:
+        ConfigError: It is no JSON, or a key stands twice in one mapping.
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        document = dict(pairs)
+        if len(document) < len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise ConfigError(f"{name}: {twice}: stands twice in one mapping")
+        return document
+
+    try:
+        return json.loads(text, object_pairs_hook=unique)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{name}:{error.lineno}:{error.colno}: is not valid JSON: {error.msg}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{name}: is not valid JSON: {error}") from error
+
+
+@cache
+def _text_loader() -> Any:
+    import yaml  # noqa: PLC0415 - a start without a file does not pay for it
+
+    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C library may be missing
+
+    class TextLoader(base):  # type: ignore[misc]  # chosen while running
+        """A safe loader that leaves scalars as they are written and refuses a key that stands twice."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - overrides
+            seen = set()
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode) and key.tag in {_TEXT, _NOTHING}:
+                    key.tag = _TEXT  # a key that reads `null` is a name like others
+                    if key.value in seen:
+                        problem = f"the key {key.value!r} stands twice in one mapping"
+                        raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                    seen.add(key.value)
+            return super().construct_mapping(node, deep)
+
+    kept = {_NOTHING, _MERGE}
+    TextLoader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag in kept]
+        for first, resolvers in base.yaml_implicit_resolvers.items()
+    }
+    return TextLoader

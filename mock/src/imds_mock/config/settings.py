@@ -1,0 +1,178 @@
+"""The schema of the configuration: every key with its type, default and meaning, as frozen values.
+
+The descriptions are what the JSON Schema and `docs/configuration.md` say. Names of metadata options are those of EC2's
+ModifyInstanceMetadataOptions.
+
+Here and in `facts` annotations are evaluated at once: as text, msgspec would evaluate them at the first use, which
+takes several milliseconds of the start.
+"""
+
+from typing import Annotated, Any, Final, Literal
+
+from msgspec import Meta, Struct, field
+
+from imds_mock.config import shapes
+from imds_mock.config.facts import InstanceSettings
+
+Switch = Literal["enabled", "disabled"]
+
+SECRET_KEYS: Final = (
+    ("control", "token"),
+    ("credentials", "seed"),
+    ("credentials", "secret_access_key"),
+    ("credentials", "session_token"),
+    ("aemm", "metadata.values.iam-security-credentials.secretaccesskey"),
+    ("aemm", "metadata.values.iam-security-credentials.token"),
+)
+"""Keys whose values are never shown."""
+
+
+class _WithSecrets(Struct, frozen=True, forbid_unknown_fields=True):
+    """A section whose secrets do not show when it is printed, in a traceback say."""
+
+    def __repr__(self) -> str:
+        secrets = {key for _, key in SECRET_KEYS}
+        shown = (f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name not in secrets)
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class MetadataOptions(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the metadata service answers."""
+
+    http_tokens: Annotated[
+        Literal["optional", "required"], Meta(description="Whether requests need a session token (IMDSv2).")
+    ] = "optional"
+    http_endpoint: Annotated[Switch, Meta(description="Disabled: every request is answered 403.")] = "enabled"
+    http_put_response_hop_limit: Annotated[
+        shapes.HopLimit | None,
+        Meta(description="IP TTL of token answers; null: the system's own on the wire, 1 in what is reported."),
+    ] = None
+    http_protocol_ipv6: Annotated[
+        Switch | None,
+        Meta(description="Whether callers over IPv6 are answered; null: they are, but `disabled` is reported."),
+    ] = None
+    instance_metadata_tags: Annotated[Switch, Meta(description="Whether `tags/` is there.")] = "disabled"
+    container_hops: Annotated[
+        shapes.Hops,
+        Meta(description="Hops that containers add on the way; at the hop limit or above, token answers are lost."),
+    ] = 0
+    hop_limit_effect: Annotated[
+        Literal["stall", "reset"], Meta(description="How a lost token answer looks: no answer, or a reset.")
+    ] = "stall"
+    not_found_content_type: Annotated[shapes.ContentType, Meta(description="`Content-Type` of the 404 page.")] = (
+        "text/html"
+    )
+    bad_request_content_type: Annotated[shapes.ContentType, Meta(description="`Content-Type` of the 400 page.")] = (
+        "text/html"
+    )
+    data_path_allow: Annotated[shapes.Methods, Meta(description="`Allow` of a 405 on data paths.")] = (
+        "OPTIONS, GET, HEAD"
+    )
+    put_elsewhere_status: Annotated[shapes.Status, Meta(description="Status of PUT on any other path.")] = 403
+
+
+class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """The listener of the data plane."""
+
+    hosts: Annotated[tuple[str, ...], Meta(description="IP addresses to listen on; none: all, of both families.")] = ()
+    port: Annotated[shapes.Port, Meta(description="TCP port; 0 takes a free one.")] = 1338
+    access_log: Annotated[Literal["text", "json", "off"], Meta(description="Access log, one line a request.")] = "text"
+    access_log_file: Annotated[
+        str | None, Meta(description="File that the access log is appended to; null: standard error.")
+    ] = None
+    watch_config: Annotated[
+        bool, Meta(description="Whether a change of the configuration file is taken over at once.")
+    ] = True
+    max_connections: Annotated[
+        shapes.Count, Meta(description="Open connections; beyond them the most silent ones are closed.")
+    ] = 4096
+    head_timeout_seconds: Annotated[shapes.Seconds, Meta(description="To send the head of a request.")] = 20.0
+    idle_timeout_seconds: Annotated[shapes.Seconds, Meta(description="Between two requests.")] = 75.0
+    write_timeout_seconds: Annotated[shapes.Seconds, Meta(description="To read an answer.")] = 30.0
+    stop_grace_seconds: Annotated[shapes.GraceSeconds, Meta(description="For answers under way at the end.")] = 5.0
+    max_target_bytes: Annotated[shapes.Count, Meta(description="Request target; beyond it 414.")] = 8192
+    max_head_bytes: Annotated[shapes.Count, Meta(description="Request line and headers; beyond them 431.")] = 16384
+    max_headers: Annotated[shapes.Count, Meta(description="Header lines; beyond them 431.")] = 100
+    max_body_bytes: Annotated[shapes.Index, Meta(description="Body, which nothing reads; beyond it 413.")] = 65536
+
+
+class ControlSettings(_WithSecrets, frozen=True, forbid_unknown_fields=True):
+    """The control plane, which drives a running mock."""
+
+    enabled: Annotated[bool, Meta(description="Whether there is one.")] = True
+    hosts: Annotated[tuple[str, ...], Meta(description="IP addresses to listen on; none: all, of both families.")] = ()
+    port: Annotated[
+        shapes.Port | None, Meta(description="TCP port; null: 1339, or a free one where `server.port` is 0.")
+    ] = None
+    socket: Annotated[
+        str | None,
+        Meta(description="Path of the Unix socket; null: in the first folder that can be written; empty: none."),
+    ] = None
+    token: Annotated[
+        shapes.Token | None, Meta(description="Bearer token for callers that are neither local nor the gateway.")
+    ] = None
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        Meta(description="Names that callers may use in `Host`, besides addresses and `localhost`."),
+    ] = ()
+    journal_entries: Annotated[shapes.Count, Meta(description="Requests that the journal keeps.")] = 10_000
+
+
+class CredentialSettings(_WithSecrets, frozen=True, forbid_unknown_fields=True):
+    """The role's credentials."""
+
+    source: Annotated[Literal["generated", "static"], Meta(description="Where they come from.")] = "generated"
+    seed: Annotated[
+        str | None, Meta(description="Generated ones follow from it and the time; null: from the instance.")
+    ] = None
+    renew_seconds: Annotated[shapes.Seconds, Meta(description="New ones appear after this time.")] = 3600.0
+    lifetime_seconds: Annotated[
+        shapes.Seconds | None, Meta(description="Their life; null: 6 h 19 min to 6 h 26 min, as on real instances.")
+    ] = None
+    access_key_id: Annotated[shapes.Line | None, Meta(description="Of the static source.")] = None
+    secret_access_key: Annotated[shapes.Line | None, Meta(description="Of the static source.")] = None
+    session_token: Annotated[shapes.Line | None, Meta(description="Of the static source.")] = None
+    failure: Annotated[
+        Literal["AssumeRoleUnauthorizedAccess", "InstanceProfileNotFound"] | None,
+        Meta(description="The error that the metadata shows in their place, with status 200; null: none."),
+    ] = None
+    extended: Annotated[
+        bool, Meta(description="Whether `iam/security-credentials-extended/` is there (with the account id).")
+    ] = False
+
+
+class SigningSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What signs the instance identity document."""
+
+    key_directory: Annotated[
+        str | None,
+        Meta(description="Folder of keys and certificates, made where missing; null: this user's temporary one."),
+    ] = None
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole configuration."""
+
+    server: Annotated[ServerSettings, Meta(description="The listener of the data plane.")] = ServerSettings()
+    control: Annotated[ControlSettings, Meta(description="The control plane.")] = ControlSettings()
+    metadata_options: Annotated[MetadataOptions, Meta(description="How the service answers.")] = MetadataOptions()
+    instance: Annotated[InstanceSettings, Meta(description="Facts of the instance.")] = InstanceSettings()
+    credentials: Annotated[CredentialSettings, Meta(description="The role's credentials.")] = CredentialSettings()
+    signing: Annotated[SigningSettings, Meta(description="Signatures of the identity document.")] = SigningSettings()
+    profile: Annotated[
+        Literal["imds", "aemm"] | None,
+        Meta(
+            description="Whose data and events are served: the real service's, or those of amazon-ec2-metadata-mock; "
+            "null: the latter's when one of its variables is set."
+        ),
+    ] = None
+    versions: Annotated[
+        tuple[shapes.Date, ...] | None, Meta(description="Metadata versions that `/` lists; null: those of 2024.")
+    ] = None
+    metadata: Annotated[
+        dict[str, Any], Meta(description="Leaves and subtrees to set, add or (null) remove, by path.")
+    ] = field(default_factory=dict)
+    aemm: Annotated[
+        dict[str, Any],
+        Meta(description="Settings of amazon-ec2-metadata-mock by its own keys, for the profile `aemm`."),
+    ] = field(default_factory=dict)

@@ -1,0 +1,109 @@
+"""What the metadata says about roles: `iam/` and `identity-credentials/`, good news and bad, as they move with time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from imds_mock.credentials.sources import (
+    ADVICE,
+    INSTANCE_IDENTITY,
+    CredentialFailure,
+    CredentialSource,
+    credentials_document,
+    failure_document,
+)
+from imds_mock.metadata import documents
+from imds_mock.metadata.documents import iso8601
+from imds_mock.metadata.rows import Timed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imds_mock.config.settings import CredentialSettings
+    from imds_mock.metadata.instance import Instance, InstanceProfile
+
+_NOT_FOUND: Final = "InstanceProfileNotFound"
+# Captured: credentials were written a second or two before the time that they give themselves.
+_WRITTEN_BEFORE_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The documents about an instance's roles.
+
+    Attributes:
+        instance: The instance.
+        settings: The configuration's section.
+        source: Gives the source of a role's credentials.
+    """
+
+    instance: Instance
+    settings: CredentialSettings
+    source: Callable[[str], CredentialSource]
+
+    def info(self) -> Timed | None:
+        """`iam/info`."""
+        profile = self.instance.instance_profile
+        if profile is None:
+            return None
+        if self.settings.failure == _NOT_FOUND:
+            message = f"Instance Profile with id {profile.id} cannot be found. {ADVICE}"
+            return self._dated(profile.role, lambda at: failure_document(CredentialFailure(_NOT_FOUND, message, at)))
+        return self._dated(profile.role, lambda at: _info(profile, at))
+
+    def credentials(self) -> dict[str, Timed]:
+        """`iam/security-credentials/`: role to document."""
+        return self._of_role(None)
+
+    def extended(self) -> dict[str, Timed]:
+        """`iam/security-credentials-extended/`: role to document, if the instance has it at all."""
+        return self._of_role(self.instance.account_id) if self.settings.extended else {}
+
+    def identity_info(self) -> Timed:
+        """`identity-credentials/ec2/info`."""
+        return self._dated(INSTANCE_IDENTITY, lambda at: _identity_info(self.instance.account_id, at))
+
+    def identity_credentials(self) -> Timed:
+        """`identity-credentials/ec2/security-credentials/ec2-instance`."""
+        return self._credentials(INSTANCE_IDENTITY, None)
+
+    def _of_role(self, account_id: str | None) -> dict[str, Timed]:
+        profile = self.instance.instance_profile
+        if profile is None or self.settings.failure == _NOT_FOUND:
+            return {}
+        return {profile.role: self._credentials(profile.role, account_id)}
+
+    def _credentials(self, role: str, account_id: str | None) -> Timed:
+        source = self.source(role)
+
+        def body(now: float) -> bytes:
+            current = source.current(now)
+            if isinstance(current, CredentialFailure):
+                return failure_document(current)
+            return credentials_document(current, account_id)
+
+        return Timed(body, lambda now: source.current(now).last_updated - _WRITTEN_BEFORE_SECONDS)
+
+    def _dated(self, role: str, write: Callable[[float], bytes]) -> Timed:
+        """A document that is as old as the credentials of a role."""
+        source = self.source(role)
+        return Timed(
+            lambda now: write(source.current(now).last_updated),
+            lambda now: source.current(now).last_updated - _WRITTEN_BEFORE_SECONDS,
+        )
+
+
+def _info(profile: InstanceProfile, at: float) -> bytes:
+    return documents.write(
+        {
+            "Code": "Success",
+            "LastUpdated": iso8601(at),
+            "InstanceProfileArn": profile.arn,
+            "InstanceProfileId": profile.id,
+        }
+    )
+
+
+def _identity_info(account_id: str, at: float) -> bytes:
+    return documents.write({"Code": "Success", "LastUpdated": iso8601(at), "AccountId": account_id})

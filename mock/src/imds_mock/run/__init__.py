@@ -1,0 +1,1 @@
+"""One run of the mock: its parts read, put together and kept up to date."""

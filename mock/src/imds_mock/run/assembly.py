@@ -1,0 +1,77 @@
+"""From a configuration to what is served: leaves and their snapshot, under one signer and one start time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from imds_mock.config.errors import ConfigError, SettingError
+from imds_mock.driving.state import Described
+from imds_mock.metadata.instance import derive
+from imds_mock.run.leaves import derived_leaves, overridden
+from imds_mock.service.store import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imds_mock.config.facts import InstanceSettings
+    from imds_mock.config.settings import Config, CredentialSettings
+    from imds_mock.metadata.instance import Instance
+    from imds_mock.metadata.tree import Leaf
+    from imds_mock.signing.signer import Signer
+
+
+class Assembly:
+    """What outlives a change of the configuration.
+
+    Args:
+        started: When the mock started, in seconds since the epoch.
+        signer: What signs the identity document.
+    """
+
+    def __init__(self, started: float, signer: Signer) -> None:
+        self._started = started
+        self.signer = signer
+        # Most changes leave the facts alone, and what follows from them takes the longest to make.
+        self._derived: tuple[InstanceSettings, CredentialSettings, Instance, Mapping[str, Leaf]] | None = None
+
+    def describe(self, config: Config) -> Described:
+        """Turn a configuration into leaves and a way to make snapshots of them.
+
+        Raises:
+            ConfigError: Its facts contradict each other.
+        """
+        try:
+            instance, derived = self._derive(config)
+            leaves, labels = overridden(config, instance, derived)
+        except SettingError as error:
+            raise ConfigError(str(error), error.path) from error
+
+        def build(laid: Mapping[str, Leaf]) -> Snapshot:
+            snapshot = Snapshot.build(
+                laid,
+                labels,
+                config.metadata_options,
+                instance_id=instance.instance_id,
+                started=instance.pending_time,
+            )
+            return snapshot if config.versions is None else replace(snapshot, versions=config.versions)
+
+        return Described(leaves, build)
+
+    def _derive(self, config: Config) -> tuple[Instance, Mapping[str, Leaf]]:
+        known = self._derived
+        if known is None or known[:2] != (config.instance, config.credentials):
+            instance = derive(config.instance, self._started)
+            derived = derived_leaves(config, instance, self.signer)
+            known = self._derived = (config.instance, config.credentials, instance, derived)
+        return known[2:]
+
+    def snapshot(self, config: Config) -> Snapshot:
+        """The snapshot of a configuration.
+
+        Raises:
+            ConfigError: Its facts contradict each other.
+        """
+        described = self.describe(config)
+        return described.build(described.leaves)

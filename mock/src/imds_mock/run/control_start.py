@@ -1,0 +1,142 @@
+"""How the control plane comes up beside the data plane: its sockets first, its code when the data plane answers."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imds_mock.errors import EX_OSERR, ListenError, MockError
+from imds_mock.run.control_socket import DEFAULT_PORT, NoSocketError, open_at, open_default
+from imds_mock.wire.server import open_sockets
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Mapping
+
+    from imds_mock.config.settings import Config
+    from imds_mock.driving.driven import Driven
+
+
+class ControlListenError(MockError):
+    """The control plane cannot be listened on as configured."""
+
+    exit_code = EX_OSERR
+
+
+@dataclass(slots=True)
+class Listeners:
+    """The control plane's listening sockets.
+
+    Attributes:
+        local: The Unix socket, if there is one.
+        network: TCP sockets.
+        path: Where the Unix socket is.
+    """
+
+    local: list[socket.socket]
+    network: list[socket.socket]
+    path: Path | None
+
+    def describe(self) -> str:
+        """Say where the control plane is reached."""
+        places = [f"unix:{self.path}"] if self.path else []
+        names = {listening.getsockname()[:2] for listening in self.network}
+        return ", ".join(
+            [*places, *sorted(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in names)]
+        )
+
+    def close(self) -> None:
+        """Close them and take the Unix socket away."""
+        for listening in (*self.local, *self.network):
+            listening.close()
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+
+def open_listeners(config: Config, environ: Mapping[str, str]) -> Listeners:
+    """Open the sockets.
+
+    Args:
+        config: The configuration.
+        environ: Environment variables.
+
+    Raises:
+        ControlListenError: An address or the configured path cannot be listened on.
+    """
+    settings = config.control
+    network = _open_network(config)
+    local: list[socket.socket] = []
+    path = None
+    try:
+        if settings.socket is None:
+            listening, path = open_default(environ, str(config.server.port or f"pid-{os.getpid()}"))
+            local.append(listening)
+        elif settings.socket:
+            path = Path(settings.socket)
+            local.append(open_at(path))
+    except NoSocketError as error:
+        _say(f"control plane without a Unix socket: {error}")
+    except OSError as error:
+        for listening in network:
+            listening.close()
+        raise ControlListenError(f"control.socket: cannot listen on {settings.socket}: {error.strerror}") from error
+    return Listeners(local, network, path)
+
+
+def _open_network(config: Config) -> list[socket.socket]:
+    settings = config.control
+    port = settings.port if settings.port is not None else (DEFAULT_PORT if config.server.port else 0)
+    # Users of amazon-ec2-metadata-mock never asked for this port: some have several side by side, or their mock on it.
+    is_optional = config.profile == "aemm" and settings.port is None
+    if is_optional and port == config.server.port:
+        _say(f"control plane without TCP: {port} is the data plane's port (setting control.port)")
+        return []
+    try:
+        return open_sockets(settings.hosts, port)
+    except ListenError as error:
+        if is_optional:
+            _say(f"control plane without TCP: {error} (setting control.port)")
+            return []
+        raise ControlListenError(
+            f"control plane: {error} (settings control.port and control.hosts; --control off does without)"
+        ) from error
+
+
+async def run(driven: Driven, config: Config, listeners: Listeners) -> None:
+    """Serve the control plane until cancelled.
+
+    Args:
+        driven: The mock that it drives.
+        config: The configuration.
+        listeners: Its sockets.
+    """
+    plane = await asyncio.to_thread(_load, driven, config)
+    # The framework's code and types stay for ever: the collector need not look at them again.
+    gc.freeze()
+    _say(f"control plane on {listeners.describe()}")
+    try:
+        await plane.serve(listeners.local, listeners.network)
+    finally:
+        plane.stop()
+        driven.callers.close()
+
+
+def _load(driven: Driven, config: Config) -> Any:
+    # In a thread, so that requests are answered meanwhile.
+    listener = importlib.import_module("imds_mock.control.listener")
+    cockpit = importlib.import_module("imds_mock.control.cockpit")
+    version = importlib.import_module("importlib.metadata").version("imds-mock")
+    made = cockpit.Cockpit(
+        driven.state, driven.callers, driven.journal, driven.questions, driven.figures, version, driven.reloads
+    )
+    return listener.ControlPlane(made, config.control)
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"imds-mock: {sentence}\n")

@@ -1,0 +1,118 @@
+"""From a configuration to the leaves of an instance's metadata: facts, catalogue, then what is set by path."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from imds_mock.config.errors import SettingError
+from imds_mock.credentials.iam import Roles
+from imds_mock.credentials.sources import source_for
+from imds_mock.metadata.catalogue import INTERFACE_PATH, INTERFACE_ROWS, ROWS, Facts, InterfaceFacts
+from imds_mock.metadata.instance import derive, require_tag_keys
+from imds_mock.metadata.overrides import apply_overrides, read_overrides
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from imds_mock.config.settings import Config
+    from imds_mock.credentials.sources import CredentialSource
+    from imds_mock.metadata.instance import Instance
+    from imds_mock.metadata.tree import Leaf
+    from imds_mock.signing.signer import Signer
+
+_PUBLIC_KEYS: Final = "meta-data/public-keys/"
+
+
+def build_leaves(
+    config: Config,
+    *,
+    started: float,
+    signer: Signer,
+    credentials: Callable[[Instance, str], CredentialSource] | None = None,
+) -> tuple[dict[str, Leaf], dict[str, str]]:
+    """Build the metadata of the configured instance.
+
+    Args:
+        config: A configuration; for another instance, one with other facts.
+        started: When the mock started, in seconds since the epoch.
+        signer: What signs the identity document.
+        credentials: Gives the source of credentials for an instance and a role; None takes the configured one.
+
+    Returns:
+        Leaves by path relative to the version, and the labels of categories (see `Tree`).
+
+    Raises:
+        SettingError: The facts contradict each other.
+    """
+    instance = derive(config.instance, started)
+    return overridden(config, instance, derived_leaves(config, instance, signer, credentials))
+
+
+def derived_leaves(
+    config: Config,
+    instance: Instance,
+    signer: Signer,
+    credentials: Callable[[Instance, str], CredentialSource] | None = None,
+) -> Mapping[str, Leaf]:
+    """What follows from the facts of an instance and from its role's credentials alone.
+
+    Args:
+        config: A configuration.
+        instance: The instance that its facts make.
+        signer: What signs the identity document.
+        credentials: Gives the source of credentials for an instance and a role; None takes the configured one.
+    """
+
+    def source(role: str) -> CredentialSource:
+        return credentials(instance, role) if credentials else source_for(config.credentials, instance, role)
+
+    facts = Facts(instance, Roles(instance, config.credentials, source), signer.sign(instance))
+    leaves: dict[str, Leaf] = {}
+    for row in ROWS:
+        leaves.update(row.leaves(facts))
+    for interface in instance.interfaces:
+        below = INTERFACE_PATH.replace("<mac>", interface.mac)
+        for interface_row in INTERFACE_ROWS:
+            leaves.update(interface_row.leaves(InterfaceFacts(instance, interface), below))
+    return leaves
+
+
+def overridden(
+    config: Config, instance: Instance, derived: Mapping[str, Leaf]
+) -> tuple[dict[str, Leaf], dict[str, str]]:
+    """Leaves with what is set by path, and the labels of categories.
+
+    Args:
+        config: A configuration.
+        instance: The instance that its facts make.
+        derived: What follows from the facts; stays as it is.
+
+    Raises:
+        SettingError: A path or value is none.
+    """
+    leaves, labels = dict(derived), dict[str, str]()
+    apply_overrides(leaves, labels, read_overrides(config.metadata))
+    return leaves, labels | _labels(leaves, instance)
+
+
+def check(config: Config) -> None:
+    """Check what the schema cannot: facts that must agree with each other.
+
+    Raises:
+        SettingError: The first contradiction; names the key.
+    """
+    derive(config.instance, 0.0)
+    read_overrides(config.metadata)
+    if config.metadata_options.instance_metadata_tags == "enabled":
+        require_tag_keys(config.instance)
+    if config.credentials.source == "static":
+        for key in ("access_key_id", "secret_access_key", "session_token"):
+            if getattr(config.credentials, key) is None:
+                raise SettingError(("credentials", key), "is missing; the static source needs it")
+
+
+def _labels(leaves: dict[str, Leaf], instance: Instance) -> dict[str, str]:
+    names = {str(index): name for index, (name, _) in enumerate(instance.public_keys)}
+    indexes = {path.removeprefix(_PUBLIC_KEYS).partition("/")[0] for path in leaves if path.startswith(_PUBLIC_KEYS)}
+    # A key that was added by path has no name of its own, but clients expect one.
+    return {f"{_PUBLIC_KEYS}{index}": f"{index}={names.get(index, f'key-{index}')}" for index in indexes}

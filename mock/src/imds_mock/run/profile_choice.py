@@ -1,0 +1,27 @@
+"""Whether amazon-ec2-metadata-mock's data and events are wanted in place of the real service's, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imds_mock.config.settings import Config
+
+
+def aemm_reason(config: Config, environ: Mapping[str, str]) -> str | None:
+    """Say why they are wanted; None when they are not.
+
+    Args:
+        config: The configuration.
+        environ: The environment.
+    """
+    if config.profile == "aemm":
+        return "the setting profile"
+    if config.profile is None and any(name.startswith("AEMM_") for name in environ):
+        from imds_mock.aemm.settings import known_variable  # noqa: PLC0415 - the real service needs none of it
+
+        variable = known_variable(environ)
+        return variable and f"the variable {variable} is set"
+    return None

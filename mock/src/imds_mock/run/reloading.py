@@ -1,0 +1,94 @@
+"""The configuration read anew while the mock runs: taken over whole, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from imds_mock.config.errors import SettingError
+from imds_mock.driving.views import ConflictingPathsError
+from imds_mock.errors import MockError
+from imds_mock.run.file_changes import watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from imds_mock.config.settings import Config
+    from imds_mock.driving.driven import Driven
+    from imds_mock.driving.state import State
+    from imds_mock.run.file_changes import Mark
+
+FIXED = ("server", "control", "signing")
+"""Sections of the configuration that were used up when the program started."""
+
+
+async def follow(driven: Driven, read: Callable[[], Config], file: Path | None, seen: Mark) -> None:
+    """Reload on SIGHUP, and when the configuration file changes, until cancelled.
+
+    Args:
+        driven: The mock.
+        read: Reads the configuration from all its sources.
+        file: The configuration file, if there is one.
+        seen: The state of that file that is in force.
+    """
+    reloader = Reloader(driven.state, read, _say, driven.reloads)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask)
+    watching = [watch(file, reloader.ask, seen)] if file and driven.state.config.server.watch_config else []
+    await asyncio.gather(reloader.run(), *watching)
+
+
+class Reloader:
+    """Reads the configuration and puts it in force.
+
+    Args:
+        state: What it is put in force in.
+        read: Reads it from all its sources; runs in a thread.
+        log: Takes a sentence for the log.
+        counts: Outcome (`applied`, `refused`) to how often; is kept up to date.
+    """
+
+    def __init__(
+        self, state: State, read: Callable[[], Config], log: Callable[[str], None], counts: dict[str, int]
+    ) -> None:
+        self._state = state
+        self._read = read
+        self._log = log
+        self._counts = counts
+        self._asked = asyncio.Event()
+
+    def ask(self) -> None:
+        """Have it done soon; asking again before it is done changes nothing."""
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Reload whenever asked, until cancelled."""
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            await self.reload()
+
+    async def reload(self) -> None:
+        """Reload once; when that cannot be, everything stays as it was and the log says why."""
+        try:
+            config = await asyncio.to_thread(self._read)
+            current = self._state.config
+            kept = {section: getattr(current, section) for section in FIXED}
+            waiting = [section for section in FIXED if getattr(config, section) != kept[section]]
+            self._state.restart_from(replace(config, **kept))
+        except (MockError, SettingError, ConflictingPathsError) as error:
+            self._counts["refused"] += 1
+            self._log(f"configuration not taken over, the one before stays in force: {error}")
+            return
+        self._counts["applied"] += 1
+        self._log("configuration taken over")
+        for section in waiting:
+            self._log(f"the section {section} takes effect at the next start")
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"imds-mock: {sentence}\n")

@@ -1,0 +1,143 @@
+"""One run of the mock: from a configuration to a listener, and to its end when a signal says so."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+import uvloop
+
+from imds_mock.errors import LogFileError, MockError
+from imds_mock.service.rules import Service
+from imds_mock.service.store import Store
+from imds_mock.service.tokens import Tokens
+from imds_mock.wire.accesslog import AccessLog, Outlet
+from imds_mock.wire.parsing import Limits
+from imds_mock.wire.server import DataPlane, max_connections, open_sockets
+from imds_mock.wire.terms import Terms, Timeouts
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+    from imds_mock.config.settings import Config, ServerSettings
+    from imds_mock.driving.driven import Driven
+    from imds_mock.service.store import Snapshot
+
+_LOG_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+_LOG_MODE: Final = 0o640
+_LOG_PATIENCE_SECONDS: Final = 0.5
+
+
+Companion = Callable[[Store], Coroutine[Any, Any, None]]
+"""What runs beside the listener, on the same event loop, until the end; an exception from it ends the run."""
+
+
+def serve(
+    config: Config, snapshot: Snapshot, companions: Sequence[Companion] = (), driven: Driven | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT, then finish the answers under way.
+
+    Args:
+        config: The merged configuration.
+        snapshot: What is served first.
+        companions: What runs beside it.
+        driven: What changes the answers while they are served; it takes the place of the snapshot.
+
+    Raises:
+        ListenError: An address cannot be listened on.
+        LogFileError: The access log's file cannot be opened.
+        MockError: A companion cannot do its work.
+    """
+    sockets = open_sockets(config.server.hosts, config.server.port)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(config.server, Store(snapshot), sockets, companions, driven))
+
+
+async def _serve(
+    settings: ServerSettings,
+    store: Store,
+    sockets: Sequence[socket.socket],
+    companions: Sequence[Companion],
+    driven: Driven | None,
+) -> None:
+    loop = asyncio.get_running_loop()
+    told_to_stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told_to_stop.set)
+
+    def stop_if_failed(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            told_to_stop.set()
+
+    log = _access_log(settings, loop)
+    snapshot_for = driven.state.snapshot_for if driven else lambda _caller: store.current
+    service = Service(snapshot_for, Tokens(), secrets.token_hex(8))
+    terms = Terms(
+        driven.respond_with(service) if driven else service.respond,
+        (*((log.record,) if log else ()), *(driven.observers if driven else ())),
+        time.time,
+        loop.time,
+        limits=Limits(
+            settings.max_target_bytes, settings.max_head_bytes, settings.max_headers, settings.max_body_bytes
+        ),
+        timeouts=Timeouts(settings.head_timeout_seconds, settings.idle_timeout_seconds, settings.write_timeout_seconds),
+        bad_request_type=store.current.options.bad_request_content_type,
+        unreadable=store.current.profile.unreadable,
+        report=_report,
+    )
+    plane = DataPlane(terms, max_connections(settings.max_connections))
+    await plane.start(sockets)
+    profile = store.current.profile
+    why = f" (profile {profile.name}: {profile.reason})" if profile.reason else ""
+    print(f"imds-mock: {store.current.instance.decode()} answers on {_addresses(sockets)}{why}", file=sys.stderr)  # noqa: T201 - the line that a user waits for
+    running = [loop.create_task(companion(store)) for companion in companions]
+    for task in running:
+        task.add_done_callback(stop_if_failed)
+    # What exists now lives as long as the program: the collector need not look at it again.
+    gc.freeze()
+    await told_to_stop.wait()
+    # A second signal ends the program at once, as without a handler.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)
+    await plane.stop(settings.stop_grace_seconds)
+    if log:
+        log.close(_LOG_PATIENCE_SECONDS)
+    for task in running:
+        if task.done():
+            task.result()
+        task.cancel()
+
+
+def _report(error: Exception) -> None:
+    if isinstance(error, MockError):
+        print(f"imds-mock: {error}", file=sys.stderr)  # noqa: T201 - what a user has to know
+    else:
+        sys.excepthook(type(error), error, error.__traceback__)
+
+
+def _access_log(settings: ServerSettings, loop: asyncio.AbstractEventLoop) -> AccessLog | None:
+    if settings.access_log == "off":
+        return None
+    descriptor = sys.stderr.fileno()
+    if settings.access_log_file is not None:
+        try:
+            descriptor = os.open(
+                settings.access_log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, _LOG_MODE
+            )
+        except OSError as error:
+            raise LogFileError(settings.access_log_file, error) from error
+    return AccessLog(Outlet(descriptor), settings.access_log, loop)
+
+
+def _addresses(sockets: Sequence[socket.socket]) -> str:
+    names = (listening.getsockname() for listening in sockets)
+    return ", ".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port, *_ in names)

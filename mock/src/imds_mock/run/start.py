@@ -1,0 +1,96 @@
+"""From a way to read the configuration to a mock that serves: all parts of a run, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imds_mock.driving.driven import Driven
+from imds_mock.run.assembly import Assembly
+from imds_mock.run.control_start import open_listeners
+from imds_mock.run.control_start import run as run_control
+from imds_mock.run.reloading import follow
+from imds_mock.run.serving import serve
+from imds_mock.signing.process import prepare as prepare_signatures
+from imds_mock.signing.signer import Signer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imds_mock.aemm.compatibility import Compatibility
+    from imds_mock.config.settings import Config
+    from imds_mock.driving.state import Described
+    from imds_mock.events.scenario import Scenario
+    from imds_mock.run.file_changes import Mark
+    from imds_mock.run.serving import Companion
+
+_KEYS_AFTER_SECONDS = 0.5
+
+
+def start(
+    config: Config,
+    read: Callable[[], Config],
+    watched: tuple[Path, Mark] | None,
+    scenario: Scenario | None = None,
+    reason: str = "",
+) -> None:
+    """Serve until a signal says stop.
+
+    Args:
+        config: The configuration.
+        read: Reads it anew; is called whenever it may have changed.
+        watched: The file whose changes are taken over, and its state before `config` was read from it.
+        scenario: Is played from the start on.
+        reason: Why the profile is another than the real service's; empty for the setting `profile`.
+
+    Raises:
+        MockError: The configuration cannot be used, or an address not be listened on.
+    """
+    key_directory = config.signing.key_directory
+    signer = Signer(None if key_directory is None else Path(key_directory))
+    driven = Driven(config, _Description(time.time(), signer, reason or "the setting profile"))
+    if scenario is not None:
+        driven.state.play(scenario)
+    file, seen = watched or (None, None)
+    companions: list[Companion] = [
+        lambda _store: follow(driven, read, file, seen),
+        lambda _store: driven.keep_targets_known(),
+    ]
+    if config.profile != "aemm":
+        companions.append(lambda _store: _prepare(signer))
+    listeners = open_listeners(config, os.environ) if config.control.enabled else None
+    if listeners is not None:
+        companions.append(lambda _store: run_control(driven, config, listeners))
+    try:
+        serve(config, driven.state.snapshot_for(""), companions, driven)
+    finally:
+        if listeners is not None:
+            listeners.close()
+
+
+class _Description:
+    """Turns a configuration into what it describes, by its profile."""
+
+    def __init__(self, started: float, signer: Signer, reason: str) -> None:
+        self._started = started
+        self._reason = reason
+        self._assembly = Assembly(started, signer)
+        self._compatibility: Compatibility | None = None
+
+    def __call__(self, config: Config) -> Described:
+        if config.profile != "aemm":
+            return self._assembly.describe(config)
+        if self._compatibility is None:
+            from imds_mock.aemm.compatibility import Compatibility  # noqa: PLC0415 - the real service needs none of it
+
+            self._compatibility = Compatibility(self._started, self._reason)
+        return self._compatibility.describe(config)
+
+
+async def _prepare(signer: Signer) -> None:
+    # Making keys takes the processor from whoever waits for the first answer.
+    await asyncio.sleep(_KEYS_AFTER_SECONDS)
+    await prepare_signatures(signer)

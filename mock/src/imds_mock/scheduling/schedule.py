@@ -1,0 +1,126 @@
+"""When something holds: instants and durations as people write them, and the window of time that they make.
+
+Instants are ISO 8601 in UTC, as everywhere in the metadata (`2017-09-18T08:22:00Z`). Durations are numbers with units
+(`90s`, `2m`, `1h30m`, `250ms`) or a bare number of seconds.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from imds_mock.scheduling.fields import FieldError
+
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
+_LONGEST_SECONDS: Final = 10 * 365 * 86400.0
+
+Duration = float | str
+"""Seconds, or text such as `90s` or `1h30m`."""
+
+Instant = float | str
+"""Seconds since the epoch, or ISO 8601 text."""
+
+
+class Window(msgspec.Struct, frozen=True):
+    """A span of time.
+
+    Attributes:
+        start: First moment inside, in seconds since the epoch.
+        end: First moment after it; infinity when it stays open.
+    """
+
+    start: float
+    end: float = math.inf
+
+    def __contains__(self, now: float) -> bool:
+        return self.start <= now < self.end
+
+
+class Scheduled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"in_": "in", "for_": "for"}):
+    """The fields with which anything is put on the clock: nothing said means now and until it is taken back.
+
+    Attributes:
+        in_: How long from now it starts (`in` on the wire).
+        at: When it starts; only one of `in` and `at` may be given.
+        for_: How long it lasts (`for` on the wire).
+    """
+
+    in_: Duration | None = None
+    at: Instant | None = None
+    for_: Duration | None = None
+
+    def window(self, now: float) -> Window:
+        """The span of time that the fields mean when they are read at `now` (seconds since the epoch).
+
+        Raises:
+            FieldError: A field cannot be read, or `in` and `at` are both given.
+        """
+        if self.in_ is not None and self.at is not None:
+            raise FieldError("at", "give either `in` or `at`, not both")
+        start = now
+        if self.in_ is not None:
+            start = now + read_duration("in", self.in_)
+        elif self.at is not None:
+            start = read_instant("at", self.at)
+        return Window(start, math.inf if self.for_ is None else start + read_duration("for", self.for_))
+
+
+def read_duration(field: str, value: Duration) -> float:
+    """Read a duration.
+
+    Args:
+        field: Name of the field, for the error.
+        value: Seconds, or text.
+
+    Returns:
+        Seconds, 0 or more.
+
+    Raises:
+        FieldError: The value is negative, not finite, over ten years or not a duration at all.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        if _DURATION.fullmatch(text):
+            seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+        else:
+            try:
+                seconds = float(text)
+            except ValueError:
+                seconds = math.nan
+    else:
+        seconds = float(value)
+    if not 0 <= seconds <= _LONGEST_SECONDS:
+        raise FieldError(field, f"{value!r} is not a duration; write it like 30s, 2m, 1h30m or 250ms")
+    return seconds
+
+
+def read_instant(field: str, value: Instant) -> float:
+    """Read an instant.
+
+    Args:
+        field: Name of the field, for the error.
+        value: Seconds since the epoch, or ISO 8601 text; text without a zone is UTC.
+
+    Returns:
+        Seconds since the epoch.
+
+    Raises:
+        FieldError: It is no instant between 1970 and 9999.
+    """
+    if isinstance(value, str):
+        try:
+            read = datetime.fromisoformat(value.strip())
+            seconds = (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            seconds = math.nan
+    else:
+        seconds = float(value)
+    if not 0 <= seconds < 253402300800:  # noqa: PLR2004 - the end of the year 9999, past which no date can be written
+        raise FieldError(field, f"{value!r} is not a time; write it like 2026-01-31T12:00:00Z")
+    return seconds

@@ -1,0 +1,1 @@
+"""The instance identity document and its signatures, under the mock's own keys."""

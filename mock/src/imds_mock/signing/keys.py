@@ -1,0 +1,220 @@
+"""The three private keys that sign the identity document: read from a folder, or made and, if possible, kept there.
+
+A folder holds for each of `signature` (RSA, 1024 bits when made here), `pkcs7` (DSA, 1024) and `rsa2048` (RSA, 2048)
+the key in `NAME.key` and the certificate in `NAME.pem`. Where several processes share it the first one's keys stay.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from imds_mock.errors import MockError
+from imds_mock.signing import certificates, der
+from imds_mock.signing.cms import Signatory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SIGNATURE: Final = "signature"
+PKCS7: Final = "pkcs7"
+RSA2048: Final = "rsa2048"
+NAMES: Final = (SIGNATURE, PKCS7, RSA2048)
+
+_SHA1: Final = der.sequence(der.object_identifier("1.3.14.3.2.26"), der.NULL)
+_SHA256: Final = der.sequence(der.object_identifier("2.16.840.1.101.3.4.2.1"), der.NULL)
+_RSA: Final = der.sequence(der.object_identifier("1.2.840.113549.1.1.1"), der.NULL)
+_RSA_SHA256: Final = der.sequence(der.object_identifier("1.2.840.113549.1.1.11"), der.NULL)
+_DSA_SHA1: Final = der.sequence(der.object_identifier("1.2.840.10040.4.3"))
+_RSA_EXPONENT: Final = 65537
+_EX_CONFIG: Final = 78
+
+
+class KeyDirectoryError(MockError):
+    """A folder of keys that cannot be used."""
+
+    exit_code = _EX_CONFIG
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A private key with its certificate.
+
+    Attributes:
+        certificate: The certificate in PEM.
+        signatory: Signs with it.
+        self_signed: Makes another certificate for the same key, from a common name.
+        private_pem: The key itself in PEM, to hand it to another process of this mock.
+    """
+
+    certificate: bytes
+    signatory: Signatory
+    self_signed: Callable[[str], bytes]
+    private_pem: bytes = field(repr=False)
+
+
+def default_directory() -> Path:
+    """The folder that is used when none was configured: this user's, in the system's folder for temporary files."""
+    try:
+        folder = tempfile.gettempdir()
+    except FileNotFoundError:
+        # In a container with a read-only root file system this one can still be written.
+        folder = "/dev/shm"  # noqa: S108 - the folder in there must be this user's own
+    return Path(folder) / f"imds-mock-{os.getuid()}"
+
+
+def load_or_make(directory: Path | None) -> dict[str, SigningKey]:
+    """Read the keys; make those that are missing.
+
+    Args:
+        directory: The folder; None takes this user's temporary one, and does without where that cannot be written.
+
+    Returns:
+        A key for each of `NAMES`.
+
+    Raises:
+        KeyDirectoryError: The configured folder cannot be used, or a file in it is not what it should be.
+    """
+    if directory is not None:
+        return {name: _load(directory, name, make=True) for name in NAMES}
+    directory = default_directory()
+    try:
+        _require_private(directory)
+        return {name: _load(directory, name, make=True) for name in NAMES}
+    except (OSError, KeyDirectoryError):
+        return {name: _complete(name, _generate(name)) for name in NAMES}
+
+
+def from_pem(name: str, private_pem: bytes, certificate: bytes) -> SigningKey:
+    """Take a key and its certificate as another process of this mock made them.
+
+    Args:
+        name: One of `NAMES`.
+        private_pem: The key in PEM.
+        certificate: The certificate in PEM.
+    """
+    return _complete(name, _parse(private_pem, name, "a key"), certificate, "a certificate")
+
+
+def read_certificates(directory: Path | None) -> dict[str, bytes]:
+    """Read the certificates that a mock signs under, for verifiers; makes none.
+
+    Args:
+        directory: The folder; None takes the one that a mock without a configured folder uses.
+
+    Returns:
+        Name to PEM.
+
+    Raises:
+        KeyDirectoryError: They are not there.
+    """
+    folder = default_directory() if directory is None else directory
+    try:
+        return {name: (folder / f"{name}.pem").read_bytes() for name in NAMES}
+    except OSError as error:
+        advice = "start the mock first, or set signing.key_directory to a folder that it can write"
+        raise KeyDirectoryError(f"{error.filename}: {error.strerror}; {advice}") from error
+
+
+def _require_private(directory: Path) -> None:
+    directory.mkdir(mode=0o700, exist_ok=True)
+    status = directory.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise KeyDirectoryError(f"{directory}: belongs to somebody else")
+
+
+def _load(directory: Path, name: str, *, make: bool) -> SigningKey:
+    key_file, certificate_file = directory / f"{name}.key", directory / f"{name}.pem"
+    try:
+        if make and not key_file.exists():
+            directory.mkdir(parents=True, exist_ok=True)
+            _keep(key_file, _pem_of(_generate(name)), 0o600)
+        private = _parse(key_file.read_bytes(), name, key_file)
+        if not certificate_file.exists():
+            with contextlib.suppress(OSError):  # a folder of keys may be read-only
+                _keep(certificate_file, _complete(name, private).certificate, 0o644)
+        if not certificate_file.exists():
+            return _complete(name, private)
+        return _complete(name, private, certificate_file.read_bytes(), certificate_file)
+    except OSError as error:
+        raise KeyDirectoryError(f"{error.filename}: {error.strerror}; signing.key_directory needs it") from error
+
+
+def _keep(path: Path, content: bytes, mode: int) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, mode)
+            file.write(content)
+        with contextlib.suppress(FileExistsError):
+            Path(path).hardlink_to(temporary)
+    finally:
+        Path(temporary).unlink()
+
+
+def _generate(name: str) -> Any:
+    from cryptography.hazmat.primitives.asymmetric import dsa, rsa  # noqa: PLC0415 - a start does not pay for it
+
+    if name == PKCS7:
+        return dsa.generate_private_key(1024)  # noqa: S505 - EC2's own size
+    return rsa.generate_private_key(_RSA_EXPONENT, 2048 if name == RSA2048 else 1024)
+
+
+def _pem_of(private: Any) -> bytes:
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - a start does not pay for it
+
+    pem: bytes = private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return pem
+
+
+def _parse(pem: bytes, name: str, source: object) -> Any:
+    from cryptography.hazmat.primitives.asymmetric import dsa, rsa  # noqa: PLC0415 - a start does not pay for it
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415 - see above
+
+    kind, words = (dsa.DSAPrivateKey, "a DSA") if name == PKCS7 else (rsa.RSAPrivateKey, "an RSA")
+    expected = f"{source}: expected {words} key in PEM without a password"
+    try:
+        private = load_pem_private_key(pem, None)
+    except Exception as error:  # the library's errors for unusable input have no common base
+        raise KeyDirectoryError(f"{expected}: {error}") from error
+    if not isinstance(private, kind):
+        raise KeyDirectoryError(expected)
+    return private
+
+
+def _complete(name: str, private: Any, certificate: bytes | None = None, source: object = None) -> SigningKey:
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415 - a start does not pay for it
+    from cryptography.hazmat.primitives.asymmetric import padding  # noqa: PLC0415 - see above
+
+    public_key: bytes = private.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    if name == PKCS7:
+        digest, digest_algorithm, algorithm, in_certificate = "sha1", _SHA1, _DSA_SHA1, _DSA_SHA1
+    else:
+        digest, digest_algorithm, algorithm, in_certificate = "sha256", _SHA256, _RSA, _RSA_SHA256
+
+    def sign(content: bytes) -> bytes:
+        if name == PKCS7:
+            signed: bytes = private.sign(content, hashes.SHA1())  # noqa: S303 - what EC2's verifiers expect
+        else:
+            signed = private.sign(content, padding.PKCS1v15(), hashes.SHA256())
+        return signed
+
+    def self_signed(common_name: str) -> bytes:
+        return certificates.self_signed(common_name, public_key, in_certificate, sign)
+
+    pem = self_signed(f"imds-mock instance identity {name}") if certificate is None else certificate
+    try:
+        issuer, serial = certificates.issuer_and_serial_number(pem, public_key)
+    except ValueError as error:
+        raise KeyDirectoryError(f"{source}: {error}") from error
+    signatory = Signatory(issuer, serial, digest, digest_algorithm, algorithm, sign)
+    return SigningKey(pem, signatory, self_signed, _pem_of(private))

@@ -1,0 +1,152 @@
+"""The data plane's listener: opens sockets, watches time-outs and the number of connections, stops gracefully."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import resource
+import socket
+from typing import TYPE_CHECKING, Final
+
+from imds_mock.errors import ListenError
+from imds_mock.wire.connection import Connection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from imds_mock.wire.terms import Terms
+
+_BACKLOG: Final = 4096
+_WATCH_SECONDS: Final = 0.5
+_SPARE_DESCRIPTORS: Final = 64
+_EVICTED_SHARE: Final = 16
+
+
+def open_sockets(hosts: Sequence[str], port: int) -> list[socket.socket]:
+    """Open listening sockets.
+
+    Args:
+        hosts: IP addresses; none means all addresses of both families (of IPv4 alone where there is no IPv6).
+        port: TCP port, 0 for any (the same one on all addresses).
+
+    Raises:
+        ListenError: An address cannot be listened on; the message says why and what to do.
+    """
+    opened: list[socket.socket] = []
+    try:
+        for host in hosts or ("0.0.0.0", "::"):  # noqa: S104 - a container's address is not known beforehand
+            try:
+                opened.append(_open(host, opened[0].getsockname()[1] if opened and not port else port))
+            except OSError as error:
+                no_ipv6 = error.errno in {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
+                if not (no_ipv6 and opened and not hosts):
+                    raise ListenError(host, port, error) from error
+    except ListenError:
+        for listening in opened:
+            listening.close()
+        raise
+    return opened
+
+
+def _open(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        address = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0][4]
+        listening.bind(address)
+        listening.listen(_BACKLOG)
+        listening.setblocking(False)
+    except BaseException:
+        listening.close()
+        raise
+    return listening
+
+
+def max_connections(wanted: int) -> int:
+    """Raise the limit of open files as far as allowed and say how many connections fit below it.
+
+    Args:
+        wanted: The number asked for.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + _SPARE_DESCRIPTORS
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        raised = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+            soft = raised
+        return max(1, min(wanted, soft - _SPARE_DESCRIPTORS))
+    return wanted
+
+
+class DataPlane:
+    """A running listener.
+
+    Args:
+        terms: What its connections share.
+        connections: How many may be open; beyond that the ones that have been silent longest are closed.
+    """
+
+    def __init__(self, terms: Terms, connections: int) -> None:
+        self._terms = terms
+        self._connections = connections
+        self._servers: list[asyncio.Server] = []
+        self._watch: asyncio.TimerHandle | None = None
+
+    async def start(self, sockets: Iterable[socket.socket]) -> None:
+        """Begin to serve.
+
+        Args:
+            sockets: Listening sockets; they are closed by `stop`.
+        """
+        loop = asyncio.get_running_loop()
+        for listening in sockets:
+            self._servers.append(await loop.create_server(self._connect, sock=listening, backlog=_BACKLOG))
+        self._watch_connections()
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Stop listening, finish the answers under way, close all connections.
+
+        Args:
+            grace_seconds: How long requests and answers under way may take.
+        """
+        terms = self._terms
+        terms.stopping = True
+        terms.drained = asyncio.Event()
+        for server in self._servers:
+            server.close()
+        # What has arrived already is read and answered before its connection counts as idle.
+        await asyncio.sleep(0)
+        for connection in tuple(terms.open):
+            connection.stop()
+        if terms.open:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(terms.drained.wait(), grace_seconds)
+        for connection in tuple(terms.open):
+            connection.abort()
+        if terms.open:
+            await terms.drained.wait()
+        if self._watch is not None:
+            self._watch.cancel()
+
+    def _connect(self) -> Connection:
+        if len(self._terms.open) >= self._connections:
+            self._evict()
+        return Connection(self._terms)
+
+    def _evict(self) -> None:
+        by_silence = sorted(self._terms.open, key=lambda connection: connection.last_request)
+        for connection in by_silence[: max(1, len(by_silence) // _EVICTED_SHARE)]:
+            connection.expire()
+
+    def _watch_connections(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for connection in tuple(self._terms.open):
+            if connection.deadline <= now:
+                connection.expire()
+        self._watch = loop.call_later(min(_WATCH_SECONDS, self._terms.timeouts.shortest / 4), self._watch_connections)

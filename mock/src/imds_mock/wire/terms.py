@@ -1,0 +1,118 @@
+"""What the connections of one listener share: how requests are decided, what they may measure and how long take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from imds_mock.service.answers import http_date
+from imds_mock.wire.parsing import Limits, Memo
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from imds_mock.service.messages import Request, Response
+    from imds_mock.wire.connection import Connection
+
+
+class Observer(Protocol):
+    """Is told of each answer."""
+
+    def __call__(
+        self, now: float, caller: str, request: Request | None, response: Response, microseconds: int, /
+    ) -> None:
+        """Take note of an answer.
+
+        Args:
+            now: Wall-clock time of the request in seconds since the epoch.
+            caller: Address of the peer.
+            request: The request, None for bytes that were none.
+            response: What it was answered with.
+            microseconds: From receiving the request to handing its answer to the socket.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a connection may take, in seconds.
+
+    Attributes:
+        head: From the connection or the first byte of a request to the end of its headers.
+        idle: Between two requests.
+        write: For the client to read an answer.
+    """
+
+    head: float = 20.0
+    idle: float = 75.0
+    write: float = 30.0
+
+    @property
+    def shortest(self) -> float:
+        """The shortest of them."""
+        return min(self.head, self.idle, self.write)
+
+
+class PassingLines:
+    """The header lines that belong to the moment and the connection: `Date`, `Server`, `Connection`."""
+
+    __slots__ = ("_closing", "_second", "_staying")
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._closing = self._staying = b""
+
+    def render(self, now: float, *, stays: bool) -> bytes:
+        """Render them.
+
+        Args:
+            now: Seconds since the epoch.
+            stays: The connection stays open; the real service says so by leaving `Connection` out.
+        """
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._staying = f"Date: {http_date(second)}\r\nServer: EC2ws\r\n".encode("ascii")
+            self._closing = self._staying + b"Connection: close\r\n"
+        return self._staying if stays else self._closing
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+@dataclass(slots=True)
+class Terms:
+    """The terms of a listener.
+
+    Attributes:
+        respond: Decides about a request: request, caller's address, wall-clock time.
+        observers: Are told of each answer, in this order.
+        wall_clock: Seconds since the epoch.
+        monotonic: The event loop's clock, for time-outs.
+        limits: What a request may measure.
+        timeouts: How long things may take.
+        bad_request_type: `Content-Type` of the page for bytes that are no request.
+        unreadable: The answer to such bytes in place of that page.
+        report: Is given what went wrong where an answer should have been; the client gets a 500.
+        memo: Requests parsed before.
+        passing_lines: Header lines of the moment.
+        open: The connections that are open.
+        stopping: No connection stays open after its answer.
+        drained: Is set when the last connection has closed.
+    """
+
+    respond: Callable[[Request, str, float], Response]
+    observers: tuple[Observer, ...]
+    wall_clock: Callable[[], float]
+    monotonic: Callable[[], float]
+    limits: Limits = field(default_factory=Limits)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    bad_request_type: str = "text/html"
+    unreadable: Response | None = None
+    report: Callable[[Exception], None] = _raise
+    memo: Memo = field(default_factory=Memo)
+    passing_lines: PassingLines = field(default_factory=PassingLines)
+    open: set[Connection] = field(default_factory=set)
+    stopping: bool = False
+    drained: asyncio.Event | None = None
