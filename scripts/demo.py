@@ -97,7 +97,8 @@ def _succeeds(command: Sequence[str]) -> bool:
 
 def compose_demo() -> None:
     """The compose stack of this repository, under a project name of its own."""
-    compose = ["docker", "compose", "--project-name", PROJECT]
+    # The control plane at any free port: whoever tries the demo may have a stack up already.
+    compose = ["env", "IMDS_CONTROL_PORT=", "docker", "compose", "--project-name", PROJECT]
     try:
         show("docker compose up --build --detach --wait", [*compose, "up", "--build", "--detach", "--wait"])
         for question in QUESTIONS:

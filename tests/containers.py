@@ -106,3 +106,11 @@ class Docker:
                 timer.cancel()
                 follow.kill()
         raise AssertionError(f"the container did not say {text!r} within {seconds} s; it said:\n{''.join(said)}")
+
+
+def served_credentials(docker: Docker, container: str) -> dict[str, str]:
+    """The role's credentials as curl reads them in a container: the truth that clients are held against."""
+    address = f"{IMDS}/latest/meta-data/iam/security-credentials/"
+    role = docker("exec", container, "curl", "-s", address).stdout
+    served: dict[str, str] = json.loads(docker("exec", container, "curl", "-s", address + role).stdout)
+    return served

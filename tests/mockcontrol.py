@@ -18,9 +18,9 @@ from imds_mock.callers.names import Callers
 from imds_mock.control.cockpit import Cockpit
 from imds_mock.control.listener import ControlPlane
 from imds_mock.driving.driven import Driven
-from imds_mock.run.assembly import Assembly
 from imds_mock.run.control_socket import open_at
 from imds_mock.run.loading import from_document
+from imds_mock.run.start import Description
 from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
 from imds_mock.signing.signer import Signer
@@ -136,7 +136,7 @@ def driven_mock(folder: Path, document: Mapping[str, Any] | None = None) -> Iter
     """
     config, clock = from_document(document or {}), Clock()
     callers = Callers(_forward, _backward, time.monotonic)
-    driven = Driven(config, Assembly(STARTED, Signer(folder / "keys")).describe, clock, callers)
+    driven = Driven(config, Description(STARTED, Signer(folder / "keys"), "a test says so"), clock, callers)
     sockets, network = open_sockets(("127.0.0.1",), 0), open_sockets(("127.0.0.1",), 0)
     path = folder / "control.sock"
     loop = uvloop.new_event_loop()

@@ -41,12 +41,23 @@ def reload(mock: DrivenMock, read: Callable[[], Config], times: int = 1) -> list
     return log
 
 
-def test_a_thousand_reloads_under_load_give_no_wrong_answer(mock: DrivenMock) -> None:
+@pytest.mark.parametrize(
+    "document",
+    [
+        lambda leaf, region: {"metadata": leaf, "instance": {"region": region}},
+        lambda leaf, region: {
+            "metadata": leaf,
+            "profile": "aemm",
+            "aemm": {"metadata.values.placement-region": region},
+        },
+    ],
+    ids=["imds", "aemm"],
+)
+def test_a_thousand_reloads_under_load_give_no_wrong_answer(
+    mock: DrivenMock, document: Callable[[dict[str, str], str], dict[str, Any]]
+) -> None:
     """Each of two configurations has a leaf that the other one lacks, and another value of a common one."""
-    states: list[dict[str, Any]] = [
-        {"metadata": {"meta-data/one": "1", "meta-data/placement/region": "eu-west-1"}},
-        {"metadata": {"meta-data/two": "2", "meta-data/placement/region": "eu-west-2"}},
-    ]
+    states = [document({"meta-data/one": "1"}, "eu-west-1"), document({"meta-data/two": "2"}, "eu-west-2")]
     number = iter(range(RELOADS + 1))
     done = threading.Event()
     answers: dict[str, int] = {}

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def docker() -> Iterator[Docker]:
     with engine() as environment:
-        yield Docker(environment)
+        # Projects of the repository's compose file stand side by side here: each takes a free port of the host.
+        yield Docker({**environment, "IMDS_CONTROL_PORT": ""})
 
 
 @pytest.fixture(scope="session")

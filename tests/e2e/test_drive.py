@@ -15,11 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Two applications, and the control plane published for the host alone.
-TWO_APPLICATIONS = """
+SECOND_APPLICATION = """
 services:
-  mock_metadata:
-    ports: ["127.0.0.1::1339"]
   other:
     image: imds-shim-debug
     environment: {MOCK_HOSTNAME: mock_metadata}
@@ -51,8 +48,8 @@ class Stack:
 
 @pytest.fixture(scope="module")
 def started(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    override = tmp_path_factory.mktemp("compose") / "two-applications.yml"
-    override.write_text(TWO_APPLICATIONS)
+    override = tmp_path_factory.mktemp("compose") / "second-application.yml"
+    override.write_text(SECOND_APPLICATION)
     stack = Stack(docker, override)
     try:
         stack("up", "--build", "--detach", "--wait")

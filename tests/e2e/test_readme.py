@@ -2,42 +2,80 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from containers import IMDS, INSTANCE_ID, ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from containers import Docker
+    from containers import Completed, Docker
+
+
+README = (ROOT / "README.md").read_text()
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
+DRIVEN = re.findall(r"^(docker compose exec mock_metadata imds-mock ctl .*)$", README, re.MULTILINE)
 INSTANCE_ID_ASKED = ("curl", "-s", f"{IMDS}/latest/meta-data/instance-id")
 
 
-def in_project(folder: Path, docker: Docker, compose: str, dockerfile: str, *questions: tuple[str, ...]) -> list[str]:
-    """Run a stranger's project until it is up, and run commands in its application; gives what they print."""
+@contextlib.contextmanager
+def running_project(folder: Path, docker: Docker, compose: str, dockerfile: str) -> Iterator[tuple[str, ...]]:
+    """A stranger's project, up until the block ends; gives the words of `docker` that mean it."""
     (folder / "Dockerfile").write_text(dockerfile)
     (folder / "docker-compose.yml").write_text(compose)
-    project = ["compose", "--project-name", docker.name(), "--file", str(folder / "docker-compose.yml")]
+    project = ("compose", "--project-name", docker.name(), "--file", str(folder / "docker-compose.yml"))
     try:
         docker(*project, "up", "--build", "--detach", "--wait")
         container = docker(*project, "ps", "--quiet", "app").stdout.strip()
         docker.await_log(container, " -> ")
-        return [docker(*project, "exec", "-T", "app", *question).stdout for question in questions]
+        yield project
     finally:
         docker(*project, "down", "--volumes", "--timeout", "2", "--rmi", "local")
 
 
-def test_the_two_lines_and_the_compose_file(docker: Docker, mock_image: str, shim_image: str, tmp_path: Path) -> None:
+def in_project(folder: Path, docker: Docker, compose: str, dockerfile: str, *questions: tuple[str, ...]) -> list[str]:
+    """Run a stranger's project until it is up, and run commands in its application; gives what they print."""
+    with running_project(folder, docker, compose, dockerfile) as project:
+        return [docker(*project, "exec", "-T", "app", *question).stdout for question in questions]
+
+
+def test_the_two_lines_and_the_compose_file_and_how_it_is_driven(
+    docker: Docker, mock_image: str, shim_image: str, tmp_path: Path
+) -> None:
     assert (mock_image, shim_image) == ("imds-mock", "imds-shim")
     dockerfile, _entrypoint = blocks("dockerfile")
-    assert in_project(tmp_path, docker, blocks("yaml")[0], dockerfile, INSTANCE_ID_ASKED) == [INSTANCE_ID]
+    with running_project(tmp_path, docker, blocks("yaml")[0], dockerfile) as project:
+
+        def run(command: str) -> Completed:
+            docker_word, compose, action, *words = shlex.split(command)
+            assert (docker_word, compose, action) == ("docker", "compose", "exec"), command
+            return docker(*project, action, "-T", *words, check=False)
+
+        def asked() -> str:
+            return docker(*project, "exec", "-T", "app", *INSTANCE_ID_ASKED).stdout
+
+        assert asked() == INSTANCE_ID
+        interrupt, fault, requests, judge = DRIVEN
+        for command in (interrupt, fault, requests):
+            done = run(command)
+            assert done.returncode == 0, done.stderr
+        assert "/latest/meta-data/instance-id" in done.stdout, "the journal shows what the application asked"
+        judged = run(judge)
+        assert judged.returncode == 1
+        assert "app" in judged.stderr, "whoever speaks version 1 is named"
+        credentials = ("curl", "-s", "-w", "%{http_code}", "-o", "/dev/null", f"{IMDS}/latest/meta-data/iam/info")
+        assert docker(*project, "exec", "-T", "app", *credentials).stdout == "503"
+        armed = docker(*project, "exec", "-T", "mock_metadata", "imds-mock", "ctl", "events", "list").stdout
+        assert re.search(r"spot.*pending.*app", armed), armed
 
 
 def test_an_image_that_already_has_an_entrypoint(

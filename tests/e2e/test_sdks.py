@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from containers import IMDS
+from containers import served_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,16 +37,8 @@ def application(docker: Docker, debug_image: str, network: str, mock: str) -> It
         yield name
 
 
-def credentials(docker: Docker, application: str) -> dict[str, str]:
-    """What curl reads: the truth that the clients are held against."""
-    address = f"{IMDS}/latest/meta-data/iam/security-credentials/"
-    role = docker("exec", application, "curl", "-s", address).stdout
-    served: dict[str, str] = json.loads(docker("exec", application, "curl", "-s", address + role).stdout)
-    return served
-
-
 def test_boto3_gets_credentials_and_region(docker: Docker, application: str) -> None:
-    served = credentials(docker, application)
+    served = served_credentials(docker, application)
     method, *got, region = json.loads(docker("exec", application, "python3", "-c", BOTO3).stdout)
     assert method == "iam-role"
     assert got == [served["AccessKeyId"], served["SecretAccessKey"], served["Token"]]
@@ -54,7 +46,7 @@ def test_boto3_gets_credentials_and_region(docker: Docker, application: str) -> 
 
 
 def test_the_aws_command_gets_credentials_and_region(docker: Docker, application: str) -> None:
-    served = credentials(docker, application)
+    served = served_credentials(docker, application)
     exported = json.loads(docker("exec", application, "aws", "configure", "export-credentials").stdout)
     assert exported["AccessKeyId"] == served["AccessKeyId"]
     assert exported["SecretAccessKey"] == served["SecretAccessKey"]

@@ -7,6 +7,7 @@ with an abstract name would need no folder, but every container that shares the 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import stat
@@ -54,7 +55,9 @@ def open_default(environ: Mapping[str, str], name: str) -> tuple[socket.socket, 
             folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
             if _is_private(folder):
                 path = folder / f"{name}{_SUFFIX}"
-                return open_at(path), path
+                listening = open_at(path)
+                _sweep(folder)
+                return listening, path
     raise NoSocketError("no folder for a Unix socket can be written")
 
 
@@ -64,18 +67,29 @@ def open_at(path: Path) -> socket.socket:
     Raises:
         OSError: Somebody listens on it, or it cannot be made.
     """
+    if path.exists() and (not path.is_socket() or _answers(path)):
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+    # It gets its name when it answers, so that one that does not answer is a dead mock's, whoever looks.
+    unnamed = path.with_name(f".{os.getpid()}")
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        if path.is_socket() and not _answers(path):
-            path.unlink()
-        listening.bind(str(path))
-        path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+        listening.bind(str(unnamed))
+        unnamed.chmod(stat.S_IRUSR | stat.S_IWUSR)
         listening.listen(_BACKLOG)
         listening.setblocking(False)
+        unnamed.rename(path)
     except BaseException:
         listening.close()
+        unnamed.unlink(missing_ok=True)
         raise
     return listening
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what mocks left that were killed."""
+    for path in folder.glob(f"*{_SUFFIX}"):
+        if path.is_socket() and not _answers(path):
+            path.unlink(missing_ok=True)
 
 
 def find(environ: Mapping[str, str]) -> list[Path]:

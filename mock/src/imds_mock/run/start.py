@@ -51,7 +51,7 @@ def start(
     """
     key_directory = config.signing.key_directory
     signer = Signer(None if key_directory is None else Path(key_directory))
-    driven = Driven(config, _Description(time.time(), signer, reason or "the setting profile"))
+    driven = Driven(config, Description(time.time(), signer, reason or "the setting profile"))
     if scenario is not None:
         driven.state.play(scenario)
     file, seen = watched or (None, None)
@@ -71,8 +71,14 @@ def start(
             listeners.close()
 
 
-class _Description:
-    """Turns a configuration into what it describes, by its profile."""
+class Description:
+    """Turns a configuration into what it describes, by its profile.
+
+    Args:
+        started: When the mock started, in seconds since the epoch.
+        signer: What signs the identity document.
+        reason: Why the profile is another than the real service's.
+    """
 
     def __init__(self, started: float, signer: Signer, reason: str) -> None:
         self._started = started
@@ -81,6 +87,11 @@ class _Description:
         self._compatibility: Compatibility | None = None
 
     def __call__(self, config: Config) -> Described:
+        """Describe a configuration.
+
+        Raises:
+            ConfigError: It contradicts itself.
+        """
         if config.profile != "aemm":
             return self._assembly.describe(config)
         if self._compatibility is None:
