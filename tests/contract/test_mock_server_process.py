@@ -228,6 +228,7 @@ def test_it_starts_soon_and_small() -> None:
 def test_idle_and_slow_connections_delay_nobody(program: Program) -> None:
     done = threading.Event()
     with contextlib.ExitStack() as stack:
+        slowest_of_a_hundred(program)  # the first answers are rendered, the first pages are there
         before = slowest_of_a_hundred(program)
         idle = [stack.enter_context(program.connect()) for _ in range(1000)]
         slow = [stack.enter_context(program.connect()) for _ in range(200)]
@@ -249,7 +250,7 @@ def test_idle_and_slow_connections_delay_nobody(program: Program) -> None:
             assert Answer.parse(read_all(client)).status == 200
     after = slowest_of_a_hundred(program)
     # Three times, or what a machine that is busy with others may add to a fraction of a millisecond.
-    assert during < max(3 * before, 3 * after, 0.05)
+    assert during < max(3 * before, 3 * after, 0.005)
 
 
 def test_more_connections_than_the_system_allows_leave_it_answering() -> None:
@@ -263,10 +264,11 @@ def test_more_connections_than_the_system_allows_leave_it_answering() -> None:
 
 
 def slowest_of_a_hundred(program: Program) -> float:
-    """The 99th percentile of a healthy client's waiting, in seconds."""
-    taken = []
-    for _ in range(300):
+    """The slowest of a hundred answers to a healthy client, in seconds; the median of seven such hundreds."""
+
+    def taken() -> float:
         began = time.perf_counter()
         assert program.ask(head("GET", LEAF)).status == 200
-        taken.append(time.perf_counter() - began)
-    return sorted(taken)[-4]
+        return time.perf_counter() - began
+
+    return statistics.median(max(taken() for _ in range(100)) for _ in range(7))

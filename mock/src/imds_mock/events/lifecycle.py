@@ -5,8 +5,9 @@ Source: EC2 Auto Scaling User Guide, "Retrieve the target lifecycle state throug
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
+from imds_mock.config.facts import LifecycleState
 from imds_mock.events.kind import Course, Event, Notice
 
 if TYPE_CHECKING:
@@ -15,17 +16,6 @@ if TYPE_CHECKING:
     from imds_mock.metadata.layers import Layer
 
 TARGET_LIFECYCLE_STATE: Final = "meta-data/autoscaling/target-lifecycle-state"
-
-LifecycleState = Literal[
-    "Detached",
-    "InService",
-    "Standby",
-    "Terminated",
-    "Warmed:Hibernated",
-    "Warmed:Running",
-    "Warmed:Stopped",
-    "Warmed:Terminated",
-]
 
 
 class TargetLifecycleState(Event, frozen=True, kw_only=True, tag_field="kind", tag="lifecycle"):
