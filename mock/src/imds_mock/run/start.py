@@ -16,6 +16,7 @@ from imds_mock.run.reloading import follow
 from imds_mock.run.serving import serve
 from imds_mock.signing.process import prepare as prepare_signatures
 from imds_mock.signing.signer import Signer
+from imds_mock.wire.announcement import announce
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +59,7 @@ def start(
     companions: list[Companion] = [
         lambda _store: follow(driven, read, file, seen),
         lambda _store: driven.keep_targets_known(),
+        lambda _store: announce(config.server.hosts),
     ]
     if config.profile != "aemm":
         companions.append(lambda _store: _prepare(signer))
