@@ -1,6 +1,7 @@
 """A program: the smallest server that the shim takes for a mock. Arguments: address, port, id. Says `ready` once it is.
 
 `GET /` with the probe header is answered as imds-mock does, `GET /silence` never, anything else with the id.
+With the id `real` it is no mock, and knows no probe.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/silence":
             threading.Event().wait()
-        if self.headers.get("X-Imds-Mock-Probe"):
+        if self.headers.get("X-Imds-Mock-Probe") and sys.argv[3] != "real":
             self.send_response(204)
             self.send_header("X-Imds-Mock-Id", sys.argv[3])
             self.end_headers()

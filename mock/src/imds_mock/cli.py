@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 COMMANDS: Final = {
     "serve": "answer as an instance's metadata service",
     "ctl": "drive a running mock: events, faults, state, journal",
+    "host": "let 169.254.169.254 lead to a mock on this machine itself, without containers",
     "health": "ask a running mock whether it answers (exit code 0 or 1)",
     "config": "show the merged settings, check a file, print the JSON Schema",
     "certs": "export the certificates that verify the identity document",

@@ -4,6 +4,8 @@ MockError
 ├── ListenError     69 address in use, 77 port forbidden, 78 no address, 71 anything else
 ├── LogFileError    73 the access log's file cannot be written
 ├── ProbeError      1, what a health check counts as unhealthy
+│   └── StrangerError  somebody is there, who is no imds-mock
+├── HostError       what `imds-mock host` can meet (in `host.errors`)
 └── ConfigError     78 (in `config_errors`, which knows how to say what was expected)
 """
 
@@ -17,6 +19,7 @@ from typing import Final
 EX_USAGE: Final = 64
 EX_DATAERR: Final = 65
 EX_UNAVAILABLE: Final = 69
+EX_SOFTWARE: Final = 70
 EX_OSERR: Final = 71
 EX_CANTCREAT: Final = 73
 EX_NOPERM: Final = 77
@@ -80,3 +83,7 @@ class ProbeError(MockError):
     """No imds-mock answers where one was looked for."""
 
     exit_code = 1
+
+
+class StrangerError(ProbeError):
+    """Somebody accepts connections where a mock was looked for, and is none."""

@@ -9,7 +9,7 @@ import secrets
 import socket
 from typing import Final
 
-from imds_mock.errors import ProbeError
+from imds_mock.errors import ProbeError, StrangerError
 
 _MAX_ANSWER: Final = 4096
 _END_OF_HEAD: Final = b"\r\n\r\n"
@@ -26,23 +26,26 @@ def probe(url: str, timeout_seconds: float) -> str:
         The id that the mock made when it started.
 
     Raises:
-        ProbeError: The URL is none, nobody answers, or the one who answers is no imds-mock.
+        ProbeError: The URL is none, or nobody answers.
+        StrangerError: The one who is there is no imds-mock.
     """
     host, port = _address(url)
     request = f"GET / HTTP/1.1\r\nHost: {host}\r\nX-Imds-Mock-Probe: {secrets.token_hex(8)}\r\n\r\n"
     answer = b""
+    failure: type[ProbeError] = ProbeError
     try:
         with socket.create_connection((host, port), timeout_seconds) as connection:
+            failure = StrangerError
             connection.sendall(request.encode("ascii"))
             # The head is all; one who is no mock may keep the connection open behind it.
             while _END_OF_HEAD not in answer and len(answer) < _MAX_ANSWER and (part := connection.recv(_MAX_ANSWER)):
                 answer += part
     except OSError as error:
-        raise ProbeError(f"{url} does not answer: {error}") from error
+        raise failure(f"{url} does not answer: {error}") from error
     status_line, *lines = answer.decode("latin-1").split("\r\n")
     fields = dict(line.lower().split(": ", 1) for line in lines if ": " in line)
     if " 204 " not in status_line or "x-imds-mock-id" not in fields:
-        raise ProbeError(f"{url} is answered by something that is not imds-mock: {status_line!r}")
+        raise StrangerError(f"{url} is answered by something that is not imds-mock: {status_line!r}")
     return fields["x-imds-mock-id"]
 
 

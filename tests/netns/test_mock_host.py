@@ -1,0 +1,272 @@
+"""`imds-mock host` on the real kernel: who is redirected and who is not, and that nothing is left of it.
+
+The machine is a namespace. Where it has a way out, that leads to another namespace of the lab with a service at
+169.254.169.254, the "real" one here; nothing of this can leave the lab.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from netlab import Lab
+from shimlab import end
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from netlab import Namespace
+
+ROOT = Path(__file__).parents[2]
+IMDS_MOCK = Path(sys.executable).with_name("imds-mock")
+README = (ROOT / "examples/host/README.md").read_text()
+BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+COMMANDS = [block.strip().splitlines() for block in BLOCKS]
+INSTANCE_ID = "i-1234567890abcdef0"
+V4, V6 = "http://169.254.169.254", "http://[fd00:ec2::254]"
+STATE = [
+    ["nft", "list", "ruleset"],
+    *(["ip", family, *words] for family in ("-4", "-6") for words in (["rule"], ["route", "show", "table", "all"])),
+    ["ip", "address"],
+]
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab() as made:
+        yield made
+
+
+class Machine:
+    """A developer's machine."""
+
+    def __init__(self, space: Namespace, folder: Path) -> None:
+        self.space = space
+        self.environment = os.environ | {
+            "PATH": f"{folder}:{IMDS_MOCK.parent}:{os.environ['PATH']}",
+            "XDG_RUNTIME_DIR": str(folder),
+        }
+        # Who is root already needs no sudo, and may not have it.
+        (folder / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
+        (folder / "sudo").chmod(0o755)
+
+    def run(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        done = self.space.run(words, check=False, env=self.environment)
+        assert done.returncode == code, done
+        return done
+
+    def host(self, *words: str, code: int = 0) -> str:
+        """What `imds-mock host WORDS...` says, on whichever of its outputs."""
+        done = self.run("imds-mock", "host", *words, code=code)
+        return done.stdout + done.stderr
+
+    def ask(self, url: str = V4) -> str:
+        done = self.space.run(["curl", "-gs", "--max-time", "2", f"{url}/latest/meta-data/instance-id"], check=False)
+        return done.stdout
+
+    def state(self) -> list[str]:
+        """All of its network that anybody could have changed; without what the kernel counts."""
+        return [self.space.run(words, check=False).stdout for words in STATE]
+
+    @contextlib.contextmanager
+    def serving(self, *words: str) -> Iterator[None]:
+        """A mock that runs meanwhile."""
+        command = words or ("imds-mock", "serve", "--host", "127.0.0.1", "--host", "::1")
+        mock = self.space.popen(command, env=self.environment, stderr=subprocess.PIPE)
+        try:
+            assert mock.stderr is not None
+            assert any("control plane on" in line for line in mock.stderr)
+            yield
+        finally:
+            mock.terminate()
+            mock.communicate(timeout=20)
+
+
+@pytest.fixture
+def offline(lab: Lab, tmp_path: Path) -> Machine:
+    """A machine without any network."""
+    return Machine(lab.namespace("machine"), tmp_path)
+
+
+@pytest.fixture
+def real(lab: Lab, request: pytest.FixtureRequest) -> Callable[[Namespace], None]:
+    """Gives a machine a network with a metadata service, as a cloud's machines have."""
+
+    def connect(machine: Namespace) -> None:
+        cloud = lab.namespace("cloud")
+        # Addresses that appear by themselves, a while later, would look like something that was left behind.
+        machine.run(["sysctl", "-qw", "net.ipv6.conf.default.addr_gen_mode=1"])
+        lab.link(machine, cloud, ["10.77.0.2/24", "fd77::2/64"], ["10.77.0.1/24", "fd77::1/64"])
+        machine.ip("route", "add", "default", "via", "10.77.0.1")
+        machine.ip("-6", "route", "add", "default", "via", "fd77::1")
+        cloud.ip("address", "add", "169.254.169.254/32", "dev", "lo")
+        cloud.ip("address", "add", "fd00:ec2::254/128", "dev", "lo", "nodad")
+        for address in ("169.254.169.254", "fd00:ec2::254"):
+            program = [sys.executable, str(ROOT / "tests/little_imds.py"), address, "80", "real"]
+            server = cloud.popen(program, stdout=subprocess.PIPE)
+            request.addfinalizer(functools.partial(end, server))
+            assert server.stdout is not None
+            assert server.stdout.readline() == "ready\n"
+        # Not before: Python's server asks for the name of its address, and would wait for a name server.
+        cloud.ip("route", "add", "default", "via", "10.77.0.2")
+
+    return connect
+
+
+def test_the_commands_of_the_example(offline: Machine) -> None:
+    """With no network at all, so without a default route, as on a train."""
+    before = offline.state()
+    (up, serve), (curl, status), (down,), (dry_run, by_hand) = COMMANDS
+    assert serve == "imds-mock serve --host 127.0.0.1"
+    said = offline.run("sh", "-c", up).stdout
+    assert "# the mock for it: imds-mock serve --host 127.0.0.1\n" in said
+    with offline.serving(*serve.split()):
+        assert offline.run("sh", "-c", curl).stdout == INSTANCE_ID
+        assert "http://169.254.169.254:80 is imds-mock " in offline.run("sh", "-c", status).stdout
+        offline.run("sh", "-c", down)
+        assert offline.state() == before
+        assert offline.ask() == ""
+        commands = offline.run("sh", "-c", dry_run).stdout
+        assert offline.state() == before
+        assert said.startswith(commands)
+        offline.run("sh", "-c", by_hand)
+        assert offline.ask() == INSTANCE_ID
+    assert "nobody answers; start the mock: imds-mock serve --host 127.0.0.1" in offline.host("status", code=1)
+    offline.host("down")
+    assert offline.state() == before
+
+
+def test_the_mock_sees_a_caller_on_this_machine(offline: Machine) -> None:
+    offline.host("up")
+    mock = offline.space.popen(
+        ["imds-mock", "serve", "--host", "127.0.0.1"],
+        env=offline.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert mock.stdout is not None
+    assert any("control plane on" in line for line in mock.stdout)
+    assert offline.ask() == INSTANCE_ID
+    mock.terminate()
+    assert any(
+        line.startswith("127.0.0.1 ") or " 127.0.0.1 " in line for line in mock.communicate(timeout=20)[0].splitlines()
+    )
+
+
+def test_ipv6(offline: Machine) -> None:
+    before = offline.state()
+    offline.host("up", "--ipv6")
+    with offline.serving():
+        assert (offline.ask(V4), offline.ask(V6)) == (INSTANCE_ID, INSTANCE_ID)
+        assert "http://[fd00:ec2::254]:80 is imds-mock" in offline.host("status")
+    # Asked for without, it is taken away again.
+    offline.host("up")
+    assert "imds_host" not in offline.space.run(["nft", "list", "tables", "ip6"]).stdout
+    assert offline.space.ip("-6", "route", "show", "table", "16925") == ""
+    offline.host("down")
+    assert offline.state() == before
+
+
+def test_twice_is_once_and_other_options_change_it(offline: Machine) -> None:
+    before = offline.state()
+    offline.host("up")
+    once = offline.state()
+    assert offline.host("up").startswith("# ")
+    assert offline.state() == once
+    offline.host("up", "--port", "8080")
+    with offline.serving("imds-mock", "serve", "--host", "127.0.0.1", "--port", "8080"):
+        assert offline.ask() == INSTANCE_ID
+    offline.host("up", "--way", "alias")
+    with offline.serving("imds-mock", "serve", "--host", "169.254.169.254", "--port", "80"):
+        assert offline.ask() == INSTANCE_ID
+        assert offline.host("status").startswith("# 169.254.169.254 is an address of this machine\n")
+    assert "imds_host" not in offline.state()[0]
+    offline.host("down")
+    assert offline.host("down") == "# nothing is set\n"
+    assert offline.state() == before
+
+
+def test_a_step_that_fails_leaves_nothing(offline: Machine) -> None:
+    """Somebody else has a route where ours is to go."""
+    foreign = ("169.254.169.254", "dev", "lo", "table", "16925")
+    offline.space.ip("route", "add", "local", *foreign)
+    before = offline.state()
+    assert "File exists" in offline.host("up", code=71)
+    assert offline.state() == before
+
+
+def test_a_part_is_completed_and_taken_away(offline: Machine) -> None:
+    before = offline.state()
+    offline.host("up")
+    whole = offline.state()
+    offline.space.run(["nft", "delete", "table", "ip", "imds_host"])
+    assert "only a part is set" in offline.host("status", code=1)
+    offline.host("up")
+    assert offline.state() == whole
+    offline.space.ip("rule", "del", "pref", "16925")
+    offline.host("down")
+    assert offline.state() == before
+
+
+def test_a_real_service_is_hidden_only_by_force(offline: Machine, real: Callable[[Namespace], None]) -> None:
+    real(offline.space)
+    assert (offline.ask(V4), offline.ask(V6)) == ("real", "real")
+    before = offline.state()
+    said = offline.host("up", code=70)
+    assert "http://169.254.169.254:80 is answered by something that is not imds-mock" in said
+    assert "--force if that is meant" in said
+    assert offline.state() == before
+    offline.host("up", "--ipv6", "--force")
+    with offline.serving():
+        assert (offline.ask(V4), offline.ask(V6)) == (INSTANCE_ID, INSTANCE_ID)
+        # The network goes away, and with it the default route.
+        for family in ("-4", "-6"):
+            offline.space.ip(family, "route", "del", "default")
+        assert (offline.ask(V4), offline.ask(V6)) == (INSTANCE_ID, INSTANCE_ID)
+        offline.space.ip("route", "add", "default", "via", "10.77.0.1")
+        offline.space.ip("-6", "route", "add", "default", "via", "fd77::1")
+    offline.host("down")
+    assert (offline.ask(V4), offline.ask(V6)) == ("real", "real")
+    assert offline.state() == before
+
+
+def test_containers_and_neighbours_are_not_redirected(
+    lab: Lab, offline: Machine, real: Callable[[Namespace], None]
+) -> None:
+    real(offline.space)
+    container, neighbour = lab.namespace("container"), lab.namespace("neighbour")
+    lab.link(offline.space, container, ["172.20.0.1/24"], ["172.20.0.2/24"])
+    _, cable = lab.link(offline.space, neighbour, ["10.78.0.1/24"], ["10.78.0.2/24"])
+    container.ip("route", "add", "default", "via", "172.20.0.1")
+    neighbour.ip("route", "add", "169.254.0.0/16", "dev", cable)
+    offline.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    others = [Machine(space, Path(offline.environment["XDG_RUNTIME_DIR"])) for space in (container, neighbour)]
+    assert [other.ask() for other in others] == ["real", ""]
+    offline.host("up", "--force")
+    with offline.serving():
+        assert offline.ask() == INSTANCE_ID
+        assert [other.ask() for other in others] == ["real", ""]
+    # What the table of the example says about the other way.
+    offline.host("up", "--way", "alias")
+    with offline.serving("imds-mock", "serve", "--host", "169.254.169.254", "--port", "80"):
+        assert [other.ask() for other in others] == [INSTANCE_ID, INSTANCE_ID]
+
+
+def test_without_the_program_one_sentence_says_what_to_install(offline: Machine, tmp_path: Path) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    ip = offline.run("sh", "-c", "command -v ip").stdout.strip()
+    (programs / "ip").symlink_to(ip)
+    # The system's own folders are looked at as well, so they are not there.
+    offline.space.run(["sh", "-c", "for each in /usr/sbin /sbin; do mount -t tmpfs none $each; done"])
+    done = offline.run("env", f"PATH={programs}", str(IMDS_MOCK), "host", "up", code=69)
+    assert done.stderr == "imds-mock: nft is not installed here: install the package nftables, or take --way alias\n"
+    assert offline.run("env", f"PATH={programs}", str(IMDS_MOCK), "host", "status", code=1).stderr == ""
