@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.credentials import InstanceMetadataProvider  # type: ignore[import-untyped]
-from botocore.utils import InstanceMetadataFetcher  # type: ignore[import-untyped]
+from botocore.credentials import InstanceMetadataProvider
+from botocore.utils import InstanceMetadataFetcher
 
 from mockcontrol import DrivenMock, driven_mock
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imds_mock.credentials.documents import WorkingDocument
 from imds_mock.events.armed import MAX_EVENTS, EventBook, EventState, TooManyEventsError, UnknownEventError
 from imds_mock.events.kinds import KINDS, AnyEvent
 from imds_mock.metadata import documents
@@ -240,6 +241,57 @@ def test_a_regular_rotation_that_came_later_wins() -> None:
         }
     )
     assert seen(armed(event("credentials-rotation")), ROLE, T0 + 4000, {ROLE: Leaf(newer)}) == newer
+
+
+class Issuer:
+    """Who issues keys that work; new ones when they are asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+        self.document: dict[str, str] = credentials(armed(), T0)
+
+    def renew_after(self, moment: float) -> None:
+        self.asked.append(moment)
+
+    def issue(self, number: int, at: str) -> None:
+        self.document |= {"AccessKeyId": f"ASIA{number}", "LastUpdated": at}
+
+    def body(self, _now: float) -> bytes:
+        return WorkingDocument.of(documents.write(self.document), self.renew_after)
+
+
+def shown(book: EventBook, issuer: Issuer, now: float) -> list[str]:
+    read = json.loads(seen(book, ROLE, now, {ROLE: Leaf(issuer.body)}) or b"")
+    return [read["AccessKeyId"], read["Expiration"]]
+
+
+def test_keys_that_work_are_rotated_by_asking_for_others() -> None:
+    issuer = Issuer()
+    book = armed(event("credentials-rotation", **{"in": 10}))
+    assert shown(book, issuer, T0) == ["ASIAIOSFODNN7EXAMPLE", "2026-01-31T17:00:00Z"]
+    assert issuer.asked == []
+    assert shown(book, issuer, T0 + 10)[0] == "ASIAIOSFODNN7EXAMPLE"
+    assert issuer.asked == [T0 + 10]
+    issuer.issue(2, "2026-01-31T12:00:11Z")
+    assert shown(book, issuer, T0 + 11)[0] == "ASIA2"
+
+
+def test_keys_that_work_seem_to_end_early_and_others_are_asked_for_then() -> None:
+    issuer = Issuer()
+    book = armed(event("credentials-rotation"), event("credentials-expiry", after="30s"))
+    assert shown(book, issuer, T0 + 29) == ["ASIAIOSFODNN7EXAMPLE", "2026-01-31T12:00:30Z"]
+    assert issuer.asked == [T0]
+    assert shown(book, issuer, T0 + 30) == ["ASIAIOSFODNN7EXAMPLE", "2026-01-31T12:00:30Z"]
+    assert issuer.asked == [T0, T0, T0 + 30]
+    issuer.issue(2, "2026-01-31T12:00:30Z")
+    assert shown(book, issuer, T0 + 31) == ["ASIA2", "2026-01-31T17:00:00Z"]
+
+
+def test_keys_that_work_may_stay_expired() -> None:
+    issuer = Issuer()
+    book = armed(event("credentials-expiry", renew=False))
+    assert shown(book, issuer, T0 + 99) == ["ASIAIOSFODNN7EXAMPLE", "2026-01-31T12:00:00Z"]
+    assert issuer.asked == []
 
 
 def test_rearming_starts_the_clock_over() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Un
 
 import msgspec
 
-from imds_mock.config.settings import SECRET_KEYS
+from imds_mock.config.secrets import SECRET_KEYS
 from imds_mock.config.shapes import EXPECTED
 from imds_mock.errors import MockError
 

@@ -7,33 +7,17 @@ Here and in `facts` annotations are evaluated at once: as text, msgspec would ev
 takes several milliseconds of the start.
 """
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
 from imds_mock.config import shapes
+from imds_mock.config.containers import EcsSettings, EksSettings
 from imds_mock.config.facts import InstanceSettings
+from imds_mock.config.roles import CredentialSettings
+from imds_mock.config.secrets import WithSecrets
 
 Switch = Literal["enabled", "disabled"]
-
-SECRET_KEYS: Final = (
-    ("control", "token"),
-    ("credentials", "seed"),
-    ("credentials", "secret_access_key"),
-    ("credentials", "session_token"),
-    ("aemm", "metadata.values.iam-security-credentials.secretaccesskey"),
-    ("aemm", "metadata.values.iam-security-credentials.token"),
-)
-"""Keys whose values are never shown."""
-
-
-class _WithSecrets(Struct, frozen=True, forbid_unknown_fields=True):
-    """A section whose secrets do not show when it is printed, in a traceback say."""
-
-    def __repr__(self) -> str:
-        secrets = {key for _, key in SECRET_KEYS}
-        shown = (f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name not in secrets)
-        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 class MetadataOptions(Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,7 +80,7 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     max_body_bytes: Annotated[shapes.Index, Meta(description="Body, which nothing reads; beyond it 413.")] = 65536
 
 
-class ControlSettings(_WithSecrets, frozen=True, forbid_unknown_fields=True):
+class ControlSettings(WithSecrets, frozen=True, forbid_unknown_fields=True):
     """The control plane, which drives a running mock."""
 
     enabled: Annotated[bool, Meta(description="Whether there is one.")] = True
@@ -118,29 +102,6 @@ class ControlSettings(_WithSecrets, frozen=True, forbid_unknown_fields=True):
     journal_entries: Annotated[shapes.Count, Meta(description="Requests that the journal keeps.")] = 10_000
 
 
-class CredentialSettings(_WithSecrets, frozen=True, forbid_unknown_fields=True):
-    """The role's credentials."""
-
-    source: Annotated[Literal["generated", "static"], Meta(description="Where they come from.")] = "generated"
-    seed: Annotated[
-        str | None, Meta(description="Generated ones follow from it and the time; null: from the instance.")
-    ] = None
-    renew_seconds: Annotated[shapes.Seconds, Meta(description="New ones appear after this time.")] = 3600.0
-    lifetime_seconds: Annotated[
-        shapes.Seconds | None, Meta(description="Their life; null: 6 h 19 min to 6 h 26 min, as on real instances.")
-    ] = None
-    access_key_id: Annotated[shapes.Line | None, Meta(description="Of the static source.")] = None
-    secret_access_key: Annotated[shapes.Line | None, Meta(description="Of the static source.")] = None
-    session_token: Annotated[shapes.Line | None, Meta(description="Of the static source.")] = None
-    failure: Annotated[
-        Literal["AssumeRoleUnauthorizedAccess", "InstanceProfileNotFound"] | None,
-        Meta(description="The error that the metadata shows in their place, with status 200; null: none."),
-    ] = None
-    extended: Annotated[
-        bool, Meta(description="Whether `iam/security-credentials-extended/` is there (with the account id).")
-    ] = False
-
-
 class SigningSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """What signs the instance identity document."""
 
@@ -158,6 +119,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     metadata_options: Annotated[MetadataOptions, Meta(description="How the service answers.")] = MetadataOptions()
     instance: Annotated[InstanceSettings, Meta(description="Facts of the instance.")] = InstanceSettings()
     credentials: Annotated[CredentialSettings, Meta(description="The role's credentials.")] = CredentialSettings()
+    ecs: Annotated[EcsSettings, Meta(description="What ECS's agent tells a container.")] = EcsSettings()
+    eks: Annotated[EksSettings, Meta(description="Whom EKS's agent gives credentials.")] = EksSettings()
     signing: Annotated[SigningSettings, Meta(description="Signatures of the identity document.")] = SigningSettings()
     profile: Annotated[
         Literal["imds", "aemm"] | None,

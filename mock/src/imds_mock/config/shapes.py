@@ -10,6 +10,9 @@ EXPECTED: Final = "expected"
 """Key in `Meta.extra` for the words that an error message uses."""
 
 
+NUMBER: Final = {EXPECTED: "a number above 0"}
+
+
 def _like(pattern: str, expected: str) -> Meta:
     return Meta(pattern=pattern, extra={EXPECTED: expected})
 
@@ -38,6 +41,12 @@ ZoneId = Annotated[str, _like(r"^[a-z]{2,}[0-9]-[a-z0-9-]+$", "a zone id such as
 InstanceType = Annotated[str, _like(r"^[a-z0-9-]+\.[a-z0-9-]+$", "an instance type such as m5.large")]
 Mac = Annotated[str, _like(r"^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$", "a MAC address such as 0a:1b:2c:3d:4e:5f")]
 RoleName = Annotated[str, _like(r"^[\w+=,.@-]{1,128}$", "a name of letters, digits and +=,.@_-")]
+RoleArn = Annotated[
+    str,
+    _like(r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+$", "an ARN such as arn:aws:iam::123456789012:role/web"),
+]
+SessionName = Annotated[str, _like(r"^[\w+=,.@-]{2,64}$", "2 to 64 letters, digits and +=,.@_-")]
+ExternalId = Annotated[str, _like(r"^[\w+=,.@:/-]{2,1224}$", "2 or more letters, digits and +=,.@:/_-")]
 ProfileId = Annotated[str, _like(r"^AIPA[A-Z0-9]{12,}$", "an instance profile id such as AIPAQAAAAAAAAAAAAAAAA")]
 DeviceMapping = Annotated[str, _like(r"^(ebs|ephemeral)[0-9]+$|^swap$", "ebsN, ephemeralN or swap")]
 DeviceName = Annotated[str, _like(r"^(/dev/)?[A-Za-z0-9_/-]+$", "a device name such as sdb")]
@@ -51,11 +60,18 @@ Moment = Annotated[
 ]
 ContentType = Annotated[str, _like(r"^[!-~]+/[!-~]+( *;[ -~]*)?$", "a content type such as text/plain")]
 Methods = Annotated[str, _like(r"^[A-Z]+(, ?[A-Z]+)*$", "method names such as GET, HEAD")]
+Url = Annotated[
+    str,
+    _like(r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$", "an address such as http://localhost:4566 (without user and query)"),
+]
+TaskId = Annotated[str, _like(r"^[0-9a-f]{32}$", "32 hexadecimal digits")]
+ImageName = Annotated[str, _like(r"^[^\x00-\x20\x7f]+$", "an image such as nginx:latest")]
 Port = Annotated[int, Meta(ge=0, le=65535, extra={EXPECTED: "a port number from 0 to 65535"})]
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000, extra={EXPECTED: "a number from 1"})]
 Index = Annotated[int, Meta(ge=0, le=1_000_000, extra={EXPECTED: "a number from 0"})]
 Seconds = Annotated[float, Meta(gt=0, le=315_360_000, extra={EXPECTED: "a number of seconds above 0"})]
 GraceSeconds = Annotated[float, Meta(ge=0, le=86_400, extra={EXPECTED: "a number of seconds from 0"})]
+SessionDuration = Annotated[int, Meta(ge=900, le=43_200, extra={EXPECTED: "a number of seconds from 900 to 43200"})]
 HopLimit = Annotated[int, Meta(ge=1, le=64, extra={EXPECTED: "a hop limit from 1 to 64"})]
 Hops = Annotated[int, Meta(ge=0, le=64, extra={EXPECTED: "a number of hops from 0 to 64"})]
 Status = Annotated[int, Meta(ge=400, le=599, extra={EXPECTED: "an HTTP error status from 400 to 599"})]

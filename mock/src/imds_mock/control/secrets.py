@@ -6,7 +6,7 @@ import copy
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from imds_mock.config.settings import SECRET_KEYS
+from imds_mock.config.secrets import SECRET_KEYS
 from imds_mock.metadata import documents
 
 if TYPE_CHECKING:

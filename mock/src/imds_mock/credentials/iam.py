@@ -5,14 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from imds_mock.credentials.sources import (
-    ADVICE,
-    INSTANCE_IDENTITY,
-    CredentialFailure,
-    CredentialSource,
-    credentials_document,
-    failure_document,
-)
+from imds_mock.credentials.documents import WorkingDocument, credentials_document, failure_document
+from imds_mock.credentials.kept import KeptCredentials
+from imds_mock.credentials.values import ADVICE, INSTANCE_IDENTITY, CredentialFailure
 from imds_mock.metadata import documents
 from imds_mock.metadata.documents import iso8601
 from imds_mock.metadata.rows import Timed
@@ -20,7 +15,8 @@ from imds_mock.metadata.rows import Timed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imds_mock.config.settings import CredentialSettings
+    from imds_mock.config.roles import CredentialSettings
+    from imds_mock.credentials.values import CredentialSource
     from imds_mock.metadata.instance import Instance, InstanceProfile
 
 _NOT_FOUND: Final = "InstanceProfileNotFound"
@@ -77,21 +73,32 @@ class Roles:
     def _credentials(self, role: str, account_id: str | None) -> Timed:
         source = self.source(role)
 
-        def body(now: float) -> bytes:
+        def body(now: float) -> bytes | None:
             current = source.current(now)
+            if current is None:
+                return None
             if isinstance(current, CredentialFailure):
                 return failure_document(current)
-            return credentials_document(current, account_id)
+            document = credentials_document(current, account_id)
+            return (
+                WorkingDocument.of(document, source.kept.renew_after)
+                if isinstance(source, KeptCredentials)
+                else document
+            )
 
-        return Timed(body, lambda now: source.current(now).last_updated - _WRITTEN_BEFORE_SECONDS)
+        return Timed(body, lambda now: self._updated(source, now) - _WRITTEN_BEFORE_SECONDS)
 
     def _dated(self, role: str, write: Callable[[float], bytes]) -> Timed:
         """A document that is as old as the credentials of a role."""
         source = self.source(role)
         return Timed(
-            lambda now: write(source.current(now).last_updated),
-            lambda now: source.current(now).last_updated - _WRITTEN_BEFORE_SECONDS,
+            lambda now: write(self._updated(source, now)),
+            lambda now: self._updated(source, now) - _WRITTEN_BEFORE_SECONDS,
         )
+
+    def _updated(self, source: CredentialSource, now: float) -> float:
+        current = source.current(now)
+        return self.instance.pending_time if current is None else current.last_updated
 
 
 def _info(profile: InstanceProfile, at: float) -> bytes:

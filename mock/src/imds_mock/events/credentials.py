@@ -2,18 +2,20 @@
 
 Both touch what the metadata says, for every role, and leave the error documents of a role that cannot be assumed alone.
 New keys have the shape of real ones and are good for nothing; they follow from the event, so they do not change from
-one request to the next.
+one request to the next. In place of keys that work, others that work are fetched.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import shake_256
 from typing import TYPE_CHECKING, Any, Final
 
+from imds_mock.credentials.documents import WorkingDocument
 from imds_mock.events.kind import Course, Event
 from imds_mock.metadata import documents
 from imds_mock.metadata.documents import iso8601
@@ -69,7 +71,12 @@ class _Rotated:
     since: str = _SINCE
 
     def body(self, now: float, below: bytes | None) -> bytes | None:
-        return _edited(below, self._renew) if now in self.window else below
+        if now not in self.window:
+            return below
+        if isinstance(below, WorkingDocument):
+            below.renew_after(self.window.start)
+            return below
+        return _edited(below, self._renew)
 
     def modified(self, now: float, below: float | None) -> float | None:
         return max(self.window.start, below or 0.0) if now in self.window else below
@@ -89,9 +96,23 @@ class _Expiring:
     def body(self, now: float, below: bytes | None) -> bytes | None:
         if now not in self.window:
             return below
+        if isinstance(below, WorkingDocument):
+            return self._working(below, now)
         if self.renew and now >= self.expiry:
             return _edited(below, lambda credentials: _renewed(credentials, self.seed, self.expiry))
-        return _edited(below, lambda credentials: credentials | {"Expiration": iso8601(self.expiry)})
+        return _edited(below, self._shorten)
+
+    def _working(self, below: WorkingDocument, now: float) -> bytes | None:
+        if self.renew and now >= self.expiry:
+            below.renew_after(self.expiry)
+            updated = json.loads(below).get("LastUpdated")
+            if updated is None or _seconds(updated) >= math.floor(self.expiry):
+                return below
+        shortened = _edited(below, self._shorten)
+        return None if shortened is None else WorkingDocument.of(shortened, below.renew_after)
+
+    def _shorten(self, credentials: dict[str, Any]) -> dict[str, Any]:
+        return credentials | {"Expiration": iso8601(self.expiry)}
 
     def modified(self, now: float, below: float | None) -> float | None:
         if now not in self.window:

@@ -6,16 +6,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imds_mock.config.errors import ConfigError, SettingError
+from imds_mock.credentials.kept import NotKept
 from imds_mock.driving.state import Described
 from imds_mock.metadata.instance import derive
 from imds_mock.run.leaves import derived_leaves, overridden
 from imds_mock.service.store import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from imds_mock.config.facts import InstanceSettings
-    from imds_mock.config.settings import Config, CredentialSettings
+    from imds_mock.config.roles import CredentialSettings
+    from imds_mock.config.settings import Config
+    from imds_mock.credentials.kept import Kept
+    from imds_mock.credentials.orders import Order
     from imds_mock.metadata.instance import Instance
     from imds_mock.metadata.tree import Leaf
     from imds_mock.signing.signer import Signer
@@ -27,11 +31,13 @@ class Assembly:
     Args:
         started: When the mock started, in seconds since the epoch.
         signer: What signs the identity document.
+        keep: Has working credentials fetched and kept fresh.
     """
 
-    def __init__(self, started: float, signer: Signer) -> None:
+    def __init__(self, started: float, signer: Signer, keep: Callable[[Order], Kept] = NotKept) -> None:
         self._started = started
         self.signer = signer
+        self._keep = keep
         # Most changes leave the facts alone, and what follows from them takes the longest to make.
         self._derived: tuple[InstanceSettings, CredentialSettings, Instance, Mapping[str, Leaf]] | None = None
 
@@ -63,7 +69,7 @@ class Assembly:
         known = self._derived
         if known is None or known[:2] != (config.instance, config.credentials):
             instance = derive(config.instance, self._started)
-            derived = derived_leaves(config, instance, self.signer)
+            derived = derived_leaves(config, instance, self.signer, self._keep)
             known = self._derived = (config.instance, config.credentials, instance, derived)
         return known[2:]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from imds_mock.config.errors import SettingError
+from imds_mock.credentials.choice import check_credentials, source_for
 from imds_mock.credentials.iam import Roles
-from imds_mock.credentials.sources import source_for
+from imds_mock.credentials.kept import NotKept
 from imds_mock.metadata.catalogue import INTERFACE_PATH, INTERFACE_ROWS, ROWS, Facts, InterfaceFacts
 from imds_mock.metadata.instance import derive, require_tag_keys
 from imds_mock.metadata.overrides import apply_overrides, read_overrides
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from imds_mock.config.settings import Config
-    from imds_mock.credentials.sources import CredentialSource
+    from imds_mock.credentials.kept import Kept
+    from imds_mock.credentials.orders import Order
+    from imds_mock.credentials.values import CredentialSource
     from imds_mock.metadata.instance import Instance
     from imds_mock.metadata.tree import Leaf
     from imds_mock.signing.signer import Signer
@@ -28,7 +30,7 @@ def build_leaves(
     *,
     started: float,
     signer: Signer,
-    credentials: Callable[[Instance, str], CredentialSource] | None = None,
+    keep: Callable[[Order], Kept] = NotKept,
 ) -> tuple[dict[str, Leaf], dict[str, str]]:
     """Build the metadata of the configured instance.
 
@@ -36,7 +38,7 @@ def build_leaves(
         config: A configuration; for another instance, one with other facts.
         started: When the mock started, in seconds since the epoch.
         signer: What signs the identity document.
-        credentials: Gives the source of credentials for an instance and a role; None takes the configured one.
+        keep: Has working credentials fetched and kept fresh.
 
     Returns:
         Leaves by path relative to the version, and the labels of categories (see `Tree`).
@@ -45,14 +47,14 @@ def build_leaves(
         SettingError: The facts contradict each other.
     """
     instance = derive(config.instance, started)
-    return overridden(config, instance, derived_leaves(config, instance, signer, credentials))
+    return overridden(config, instance, derived_leaves(config, instance, signer, keep))
 
 
 def derived_leaves(
     config: Config,
     instance: Instance,
     signer: Signer,
-    credentials: Callable[[Instance, str], CredentialSource] | None = None,
+    keep: Callable[[Order], Kept] = NotKept,
 ) -> Mapping[str, Leaf]:
     """What follows from the facts of an instance and from its role's credentials alone.
 
@@ -60,11 +62,11 @@ def derived_leaves(
         config: A configuration.
         instance: The instance that its facts make.
         signer: What signs the identity document.
-        credentials: Gives the source of credentials for an instance and a role; None takes the configured one.
+        keep: Has working credentials fetched and kept fresh.
     """
 
     def source(role: str) -> CredentialSource:
-        return credentials(instance, role) if credentials else source_for(config.credentials, instance, role)
+        return source_for(config.credentials, instance, role, keep)
 
     facts = Facts(instance, Roles(instance, config.credentials, source), signer.sign(instance))
     leaves: dict[str, Leaf] = {}
@@ -105,10 +107,7 @@ def check(config: Config) -> None:
     read_overrides(config.metadata)
     if config.metadata_options.instance_metadata_tags == "enabled":
         require_tag_keys(config.instance)
-    if config.credentials.source == "static":
-        for key in ("access_key_id", "secret_access_key", "session_token"):
-            if getattr(config.credentials, key) is None:
-                raise SettingError(("credentials", key), "is missing; the static source needs it")
+    check_credentials(config.credentials)
 
 
 def _labels(leaves: dict[str, Leaf], instance: Instance) -> dict[str, str]:

@@ -13,7 +13,8 @@ import msgspec
 
 from imds_mock.config.errors import ConfigError, KeyPath, SettingError, dotted, find_fault, nearest, unknown_key
 from imds_mock.config.facts import InstanceSettings, Interface, PublicKey
-from imds_mock.config.settings import Config, CredentialSettings, MetadataOptions, ServerSettings, SigningSettings
+from imds_mock.config.roles import CredentialSettings
+from imds_mock.config.settings import Config, MetadataOptions, ServerSettings, SigningSettings
 from imds_mock.config.sources import Source, file_of, key_types, merge, read_environment, read_file, read_named
 from imds_mock.run.leaves import check
 

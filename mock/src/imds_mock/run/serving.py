@@ -41,7 +41,11 @@ Companion = Callable[[Store], Coroutine[Any, Any, None]]
 
 
 def serve(
-    config: Config, snapshot: Snapshot, companions: Sequence[Companion] = (), driven: Driven | None = None
+    config: Config,
+    snapshot: Snapshot,
+    companions: Sequence[Companion] = (),
+    driven: Driven | None = None,
+    before: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish the answers under way.
 
@@ -50,6 +54,7 @@ def serve(
         snapshot: What is served first.
         companions: What runs beside it.
         driven: What changes the answers while they are served; it takes the place of the snapshot.
+        before: What has to be done before the first request is answered; whoever connects meanwhile waits.
 
     Raises:
         ListenError: An address cannot be listened on.
@@ -58,6 +63,8 @@ def serve(
     """
     sockets = open_sockets(config.server.hosts, config.server.port)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        if before is not None:
+            runner.run(before())
         runner.run(_serve(config.server, Store(snapshot), sockets, companions, driven))
 
 

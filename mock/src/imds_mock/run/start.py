@@ -8,12 +8,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imds_mock.credentials.kept import NotKept
 from imds_mock.driving.driven import Driven
 from imds_mock.run.assembly import Assembly
 from imds_mock.run.control_start import open_listeners
 from imds_mock.run.control_start import run as run_control
 from imds_mock.run.reloading import follow
 from imds_mock.run.serving import serve
+from imds_mock.run.working_credentials import WorkingCredentials
 from imds_mock.signing.process import prepare as prepare_signatures
 from imds_mock.signing.signer import Signer
 from imds_mock.wire.announcement import announce
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
     from imds_mock.aemm.compatibility import Compatibility
     from imds_mock.config.settings import Config
+    from imds_mock.credentials.kept import Kept
+    from imds_mock.credentials.orders import Order
     from imds_mock.driving.state import Described
     from imds_mock.events.scenario import Scenario
     from imds_mock.run.file_changes import Mark
@@ -52,7 +56,10 @@ def start(
     """
     key_directory = config.signing.key_directory
     signer = Signer(None if key_directory is None else Path(key_directory))
-    driven = Driven(config, Description(time.time(), signer, reason or "the setting profile"))
+    started = time.time()
+    working = WorkingCredentials(started)
+    driven = Driven(config, Description(started, signer, reason or "the setting profile", working.keep))
+    working.config = lambda: driven.state.config
     if scenario is not None:
         driven.state.play(scenario)
     file, seen = watched or (None, None)
@@ -67,7 +74,7 @@ def start(
     if listeners is not None:
         companions.append(lambda _store: run_control(driven, config, listeners))
     try:
-        serve(config, driven.state.snapshot_for(""), companions, driven)
+        serve(config, driven.state.snapshot_for(""), companions, driven, working.first)
     finally:
         if listeners is not None:
             listeners.close()
@@ -80,12 +87,13 @@ class Description:
         started: When the mock started, in seconds since the epoch.
         signer: What signs the identity document.
         reason: Why the profile is another than the real service's.
+        keep: Has working credentials fetched and kept fresh.
     """
 
-    def __init__(self, started: float, signer: Signer, reason: str) -> None:
+    def __init__(self, started: float, signer: Signer, reason: str, keep: Callable[[Order], Kept] = NotKept) -> None:
         self._started = started
         self._reason = reason
-        self._assembly = Assembly(started, signer)
+        self._assembly = Assembly(started, signer, keep)
         self._compatibility: Compatibility | None = None
 
     def __call__(self, config: Config) -> Described:

@@ -1,0 +1,44 @@
+"""What can be said about the container endpoints: ECS's agent at 169.254.170.2, EKS's at 169.254.170.23.
+
+As in `settings`, annotations are evaluated at once.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from imds_mock.config import shapes
+from imds_mock.config.secrets import WithSecrets
+
+
+class EcsSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """The task that a container at 169.254.170.2 belongs to; what is null follows from the instance."""
+
+    cluster: Annotated[shapes.PathPart, Meta(description="Name of the cluster.")] = "default"
+    service: Annotated[shapes.PathPart | None, Meta(description="Name of the service; null: of none.")] = None
+    family: Annotated[shapes.PathPart, Meta(description="Family of the task definition.")] = "my-task"
+    revision: Annotated[shapes.Count, Meta(description="Revision of the task definition.")] = 1
+    task_id: Annotated[shapes.TaskId | None, Meta(description="Id of the task.")] = None
+    launch_type: Annotated[Literal["EC2", "FARGATE"], Meta(description="Launch type.")] = "EC2"
+    container_name: Annotated[shapes.PathPart, Meta(description="Name of the container.")] = "app"
+    image: Annotated[
+        shapes.ImageName | None, Meta(description="Image of the container; null: the family's, in the account's ECR.")
+    ] = None
+    cpu: Annotated[float, Meta(gt=0, le=192, description="vCPUs of the task.", extra=shapes.NUMBER)] = 0.25
+    memory: Annotated[shapes.Count, Meta(description="MiB of the task.")] = 512
+    credentials_id: Annotated[
+        shapes.PathPart | None,
+        Meta(description="The only id taken below `/v2/credentials/`; null: any."),
+    ] = None
+    any_role: Annotated[
+        bool, Meta(description="Whether `/role/NAME` and `/role-arn/ARN` give other roles' credentials as well.")
+    ] = False
+
+
+class EksSettings(WithSecrets, frozen=True, forbid_unknown_fields=True):
+    """Whom the Pod Identity agent at 169.254.170.23 gives credentials."""
+
+    token: Annotated[shapes.Line | None, Meta(description="The only `Authorization` taken; null: any.")] = None
+    token_file: Annotated[
+        str | None, Meta(description="File with that token, read for each request, as it is renewed in place.")
+    ] = None

@@ -1,0 +1,82 @@
+"""Which source the credentials of a role have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from imds_mock.config.errors import SettingError
+from imds_mock.credentials.generated import GeneratedCredentials
+from imds_mock.credentials.kept import KeptCredentials
+from imds_mock.credentials.orders import WORKING_SOURCES, order_for
+from imds_mock.credentials.static import RefusedCredentials, StaticCredentials
+from imds_mock.credentials.values import INSTANCE_IDENTITY, REFUSED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imds_mock.config.roles import CredentialSettings
+    from imds_mock.credentials.kept import Kept
+    from imds_mock.credentials.orders import Order
+    from imds_mock.credentials.values import CredentialSource
+    from imds_mock.metadata.instance import Instance
+
+_KEYS: Final = ("access_key_id", "secret_access_key", "session_token")
+
+
+def source_for(
+    settings: CredentialSettings,
+    instance: Instance,
+    role: str,
+    keep: Callable[[Order], Kept],
+    role_arn: str | None = None,
+) -> CredentialSource:
+    """Choose where the credentials of a role come from.
+
+    Args:
+        settings: The configuration's section.
+        instance: The instance that asks for them.
+        role: The role; `INSTANCE_IDENTITY` always has generated ones.
+        keep: Has the credentials of an order fetched and kept fresh.
+        role_arn: The role's ARN, where it is none of the instance's account.
+    """
+    generated = GeneratedCredentials(
+        seed=f"{settings.seed or instance.instance_id}/{role_arn or role}",
+        account_id=instance.account_id,
+        region=instance.region,
+        anchor=instance.pending_time,
+        renew_seconds=settings.renew_seconds,
+        lifetime_seconds=settings.lifetime_seconds,
+    )
+    if role == INSTANCE_IDENTITY:
+        return generated
+    if settings.failure == REFUSED:
+        return RefusedCredentials(role, generated)
+    if settings.source in WORKING_SOURCES:
+        return KeptCredentials(role, keep(order_for(settings, instance, role, role_arn)))
+    if settings.source == "static":
+        return StaticCredentials(
+            settings.access_key_id or "", settings.secret_access_key or "", settings.session_token or "", generated
+        )
+    return generated
+
+
+def check_credentials(settings: CredentialSettings) -> None:
+    """Check that what a source needs was said.
+
+    Args:
+        settings: The configuration's section.
+
+    Raises:
+        SettingError: Something is missing; names the key.
+    """
+    given = [key for key in _KEYS if getattr(settings, key) is not None]
+    if settings.source == "static":
+        for key in _KEYS:
+            if key not in given:
+                raise SettingError(("credentials", key), "is missing; the static source needs it")
+    elif settings.source == "assume-role" and given:
+        for key in _KEYS[:2]:
+            if key not in given:
+                raise SettingError(("credentials", key), f"is missing; {given[0]} is nothing without it")
+        if settings.profile is not None:
+            raise SettingError(("credentials", "profile"), "expected either a profile or an access key, not both")

@@ -1,0 +1,66 @@
+"""The keepers of a run: one for each order, whoever asks for it and however often the configuration is read anew."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from imds_mock.credentials.keeper import Keeper
+
+if TYPE_CHECKING:
+    from imds_mock.credentials.keeper import Means
+    from imds_mock.credentials.orders import Order
+
+
+class Pool:
+    """Keepers by order. All calls are made on the event loop's thread, or before there is one.
+
+    Args:
+        means: What its keepers work with.
+    """
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._keepers: dict[Order, Keeper] = {}
+        self._running: dict[Order, asyncio.Task[None]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def keep(self, order: Order) -> Keeper:
+        """The keeper of an order; it begins to fetch at once, or when the event loop runs.
+
+        Args:
+            order: The order.
+        """
+        keeper = self._keepers.get(order)
+        if keeper is None:
+            keeper = self._keepers[order] = Keeper(order, self._means)
+            if self._loop is not None:
+                self._start(order, keeper, self._loop)
+        return keeper
+
+    def start(self) -> None:
+        """Begin to fetch, on the event loop that runs."""
+        self._loop = asyncio.get_running_loop()
+        for order, keeper in self._keepers.items():
+            self._start(order, keeper, self._loop)
+
+    async def settled(self, seconds: float) -> None:
+        """Wait until every order has credentials, or what keeps them away is known.
+
+        Args:
+            seconds: At most.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.gather(*(keeper.settled() for keeper in self._keepers.values()))
+
+    def _start(self, order: Order, keeper: Keeper, loop: asyncio.AbstractEventLoop) -> None:
+        async def run() -> None:
+            try:
+                await keeper.run()
+            finally:
+                self._keepers.pop(order, None)
+                self._running.pop(order, None)
+
+        self._running[order] = loop.create_task(run())

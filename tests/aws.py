@@ -1,0 +1,70 @@
+"""Who stands for AWS on loopback: moto's server, and a little one that answers as a test says."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+MOTO: Final = Path(sys.executable).with_name("moto_server")
+START_SECONDS: Final = 30
+_ERROR: Final = (
+    '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>'
+    "<Code>{code}</Code><Message>{message}</Message></Error><RequestId>r</RequestId></ErrorResponse>"
+)
+
+
+@contextlib.contextmanager
+def moto() -> Iterator[str]:
+    """Run moto's server until the block ends; gives its address."""
+    port = free_port()
+    process = subprocess.Popen(
+        [MOTO, "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        until = time.monotonic() + START_SECONDS
+        while not _answers(port):
+            assert process.poll() is None
+            assert time.monotonic() < until
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _answers(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), 5):
+            return True
+    except OSError:
+        return False
+
+
+def sts_error(status: int, code: str, message: str) -> bytes:
+    """An answer of STS that refuses."""
+    return _answer(f"{status} Error", "text/xml", _ERROR.format(code=code, message=message).encode())
+
+
+def json_answer(document: Mapping[str, Any]) -> bytes:
+    """An answer of a service that speaks JSON."""
+    return _answer("200 OK", "application/json", json.dumps(document).encode())
+
+
+def _answer(status: str, content_type: str, body: bytes) -> bytes:
+    return f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body

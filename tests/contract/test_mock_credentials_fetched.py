@@ -1,0 +1,318 @@
+"""Every kind of AWS profile, read by the program that fetches credentials; moto and little servers stand for AWS."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from datetime import UTC, datetime, timedelta
+from hashlib import sha1
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+import aws
+from httpservers import LittleHttpServer
+from imds_mock.credentials import botocore_program, fetching
+from imds_mock.credentials.orders import Fetched, FetchError, Order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+SECRET = "planted/secret+that+nobody+may+see"  # noqa: S105 - planted, to be looked for
+ROLE = "arn:aws:iam::123456789012:role/web"
+HOUR = 3600
+
+
+@pytest.fixture(scope="module")
+def sts() -> Iterator[str]:
+    with aws.moto() as url:
+        yield url
+
+
+class Home:
+    """The mock's environment and its ~/.aws, and what is fetched there."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self._monkeypatch = monkeypatch
+        self.environment = {"HOME": str(folder), "PATH": "/usr/bin:/bin"}
+        (folder / ".aws").mkdir()
+
+    def write(self, name: str, text: str) -> None:
+        file = self.folder / ".aws" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def fetch(self, order: Order) -> Fetched:
+        """As the program does, but in this process."""
+        with self._in_environment(fetching.environment(self.environment, order.endpoint_url)):
+            return botocore_program.fetch(order, botocore_program.Bases())
+
+    def have_fetched(self, order: Order) -> Fetched:
+        """As the mock does, in a process of its own."""
+        with self._in_environment(self.environment):
+            return asyncio.run(fetching.Fetcher().fetch(order))
+
+    @contextlib.contextmanager
+    def _in_environment(self, variables: Mapping[str, str]) -> Iterator[None]:
+        with self._monkeypatch.context() as patched:
+            for name in tuple(os.environ):
+                patched.delenv(name)
+            for name, value in variables.items():
+                patched.setenv(name, value)
+            yield
+
+    def failure(self, order: Order, *, in_process: bool = True) -> FetchError:
+        with pytest.raises(FetchError) as raised:
+            self.fetch(order) if in_process else self.have_fetched(order)
+        assert SECRET not in str(raised.value)
+        assert "\n" not in str(raised.value)
+        return raised.value
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    return Home(tmp_path, monkeypatch)
+
+
+def order(**fields: Any) -> Order:
+    return Order("eu-west-1", HOUR, HOUR, **fields)
+
+
+def soon(**span: float) -> datetime:
+    return datetime.now(UTC).replace(microsecond=0) + timedelta(**span)
+
+
+def lasts(fetched: Fetched, seconds: float) -> bool:
+    assert fetched.expiration is not None
+    return abs(fetched.expiration - datetime.now(UTC).timestamp() - seconds) < 60
+
+
+def test_a_key_without_an_end_is_exchanged_for_a_session(home: Home, sts: str) -> None:
+    home.write("credentials", f"[dev]\naws_access_key_id = AKIA1\naws_secret_access_key = {SECRET}\n")
+    fetched = home.fetch(order(profile="dev", endpoint_url=sts))
+    assert fetched.access_key_id != "AKIA1"
+    assert fetched.secret_access_key != SECRET
+    assert fetched.session_token
+    assert lasts(fetched, HOUR)
+
+
+def test_the_environment_of_the_mock(home: Home) -> None:
+    home.environment |= {"AWS_ACCESS_KEY_ID": "ASIA1", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_SESSION_TOKEN": "token"}
+    assert home.fetch(order()) == Fetched("ASIA1", SECRET, "token", None)
+
+
+def test_a_profile_with_a_session_token(home: Home) -> None:
+    home.write("credentials", f"[dev]\naws_access_key_id=ASIA1\naws_secret_access_key={SECRET}\naws_session_token=t\n")
+    assert home.fetch(order(profile="dev")) == Fetched("ASIA1", SECRET, "t", None)
+    home.environment["AWS_PROFILE"] = "dev"
+    assert home.fetch(order()).access_key_id == "ASIA1"
+
+
+def test_a_role_over_a_source_profile(home: Home, sts: str) -> None:
+    home.write("credentials", f"[base]\naws_access_key_id = AKIA1\naws_secret_access_key = {SECRET}\n")
+    home.write("config", f"[profile dev]\nrole_arn = {ROLE}\nsource_profile = base\nrole_session_name = me\n")
+    fetched = home.fetch(order(profile="dev", endpoint_url=sts))
+    assert caller_of(fetched, sts) == "arn:aws:sts::123456789012:assumed-role/web/me"
+    assert lasts(fetched, HOUR)
+
+
+def test_a_role_assumed_with_another_roles_credentials(home: Home, sts: str) -> None:
+    home.write("credentials", f"[base]\naws_access_key_id = AKIA1\naws_secret_access_key = {SECRET}\n")
+    home.write("config", f"[profile dev]\nrole_arn = {ROLE}\nsource_profile = base\n")
+    fetched = home.fetch(
+        order(profile="dev", endpoint_url=sts, role_arn=f"{ROLE}-2", session_name="imds-mock", external_id="ex")
+    )
+    assert caller_of(fetched, sts) == "arn:aws:sts::123456789012:assumed-role/web-2/imds-mock"
+
+
+def test_a_role_assumed_with_the_keys_of_the_configuration(home: Home, sts: str) -> None:
+    fetched = home.fetch(
+        order(
+            endpoint_url=sts, role_arn=ROLE, session_name="imds-mock", access_key_id="AKIA1", secret_access_key=SECRET
+        )
+    )
+    assert caller_of(fetched, sts) == "arn:aws:sts::123456789012:assumed-role/web/imds-mock"
+
+
+def test_a_web_identity(home: Home, sts: str) -> None:
+    token = home.folder / "token"
+    token.write_text("e30.e30.e30")
+    home.write("config", f"[profile dev]\nrole_arn = {ROLE}\nweb_identity_token_file = {token}\n")
+    fetched = home.fetch(order(profile="dev", endpoint_url=sts))
+    assert fetched.access_key_id.startswith("ASIA")
+    assert lasts(fetched, HOUR)
+
+
+def credential_process(home: Home, script: str) -> None:
+    program = home.folder / "program.py"
+    program.write_text(script)
+    home.write("config", f"[profile dev]\ncredential_process = {sys.executable} -S {program}\n")
+
+
+def test_a_credential_process(home: Home) -> None:
+    end = soon(minutes=30)
+    said = {"Version": 1, "AccessKeyId": "ASIA1", "SecretAccessKey": SECRET, "SessionToken": "t"}
+    credential_process(home, f"print({json.dumps(said | {'Expiration': end.isoformat()})!r})")
+    assert home.fetch(order(profile="dev")) == Fetched("ASIA1", SECRET, "t", end.timestamp())
+
+
+@pytest.mark.parametrize("script", [f"raise SystemExit('{SECRET}')", f"print('{SECRET}')"])
+def test_a_credential_process_that_fails(home: Home, script: str) -> None:
+    credential_process(home, script)
+    failure = home.failure(order(profile="dev"))
+    assert failure.problem == "other"
+    assert "profile dev" in str(failure)
+
+
+def signed_in(home: Home, until: datetime) -> str:
+    """A profile of IAM Identity Center, signed in; what the browser would have brought."""
+    start = "https://example.awsapps.com/start"
+    home.write(
+        "config",
+        "[profile dev]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Developer\n"
+        f"[sso-session corp]\nsso_start_url = {start}\nsso_region = eu-west-1\n",
+    )
+    cached = {
+        "startUrl": start,
+        "region": "eu-west-1",
+        "accessToken": SECRET,
+        "expiresAt": f"{until:%Y-%m-%dT%H:%M:%SZ}",
+    }
+    name = sha1(b"corp", usedforsecurity=False).hexdigest()
+    home.write(f"sso/cache/{name}.json", json.dumps(cached))
+    return "dev"
+
+
+def test_a_sign_in_through_identity_center(home: Home) -> None:
+    end = soon(hours=1)
+    given = {"accessKeyId": "ASIA1", "secretAccessKey": SECRET, "sessionToken": "t"}
+    answer = aws.json_answer({"roleCredentials": given | {"expiration": int(end.timestamp()) * 1000}})
+    profile = signed_in(home, soon(hours=8))
+    with LittleHttpServer(lambda _head: answer) as portal:
+        home.environment["AWS_ENDPOINT_URL_SSO"] = f"http://127.0.0.1:{portal.port}"
+        assert home.have_fetched(order(profile=profile)) == Fetched("ASIA1", SECRET, "t", end.timestamp())
+    (asked,) = portal.requests
+    assert asked.startswith(b"GET /federation/credentials?role_name=Developer&account_id=123456789012 ")
+    assert SECRET.encode() in asked
+
+
+def test_a_sign_in_that_is_over(home: Home) -> None:
+    failure = home.failure(order(profile=signed_in(home, soon(hours=-1))), in_process=False)
+    assert str(failure) == "the sign-in of the profile dev is over: `aws sso login --profile dev` where your ~/.aws is"
+
+
+def test_a_sign_in_that_never_was(home: Home) -> None:
+    signed_in(home, soon(hours=1))
+    (next((home.folder / ".aws/sso/cache").iterdir())).unlink()
+    assert "aws sso login --profile dev" in str(home.failure(order(profile="dev")))
+
+
+def test_neither_variables_nor_files(home: Home) -> None:
+    failure = home.failure(order(role_arn=ROLE))
+    assert failure.problem == "other"
+    assert str(failure) == (
+        "no variable and no file has any; mount your ~/.aws into the mock's container, "
+        "or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY there"
+    )
+
+
+def test_a_profile_that_does_not_exist(home: Home) -> None:
+    failure = str(home.failure(order(profile="prod")))
+    assert failure == "there is no profile prod; mount your ~/.aws into the mock's container, or correct the name"
+
+
+def test_a_file_that_the_mock_may_not_read(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.write("credentials", "[default]\n")
+    # To root every file is readable.
+    monkeypatch.setattr("imds_mock.credentials.botocore_program.os.access", lambda _path, _mode: False)
+    failure = str(home.failure(order()))
+    assert failure.startswith(f"{home.folder}/.aws/credentials cannot be read by the user that the mock runs as (")
+    assert "run it as the file's owner (in compose: `user: '" in failure
+
+
+def test_a_profile_that_wants_an_mfa_code(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.write("credentials", f"[base]\naws_access_key_id = AKIA1\naws_secret_access_key = {SECRET}\n")
+    home.write(
+        "config",
+        f"[profile dev]\nrole_arn = {ROLE}\nsource_profile = base\nmfa_serial = arn:aws:iam::123456789012:mfa/me\n",
+    )
+
+    def nobody_there(*_arguments: object) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("getpass.unix_getpass", nobody_there)
+    monkeypatch.setattr("botocore.credentials.AssumeRoleProvider.__init__.__defaults__", (nobody_there, None, None))
+    assert "wants an MFA code, which nobody can type here" in str(home.failure(order(profile="dev")))
+
+
+STS_ERRORS: list[tuple[int, str, str, str, str]] = [
+    (403, "AccessDenied", "User: me is not authorized", "refused",
+     "AssumeRole is refused: User: me is not authorized; check whom the role trusts and what the caller may do"),
+    (403, "InvalidClientTokenId", "The security token is invalid", "other",
+     "AssumeRole is refused (InvalidClientTokenId): the access key that it was called with is not known there"),
+    (403, "SignatureDoesNotMatch", f"The canonical string is x-amz-security-token:{SECRET}", "other",
+     "AssumeRole is refused (SignatureDoesNotMatch): the access key that it was called with is not known there"),
+    (400, "ExpiredToken", "expired", "other",
+     "AssumeRole is refused (ExpiredToken): the credentials that it was called with have ended; renew them"),
+    (400, "ValidationError", "The requested DurationSeconds exceeds the maximum.", "other",
+     "AssumeRole failed (ValidationError): The requested DurationSeconds exceeds the maximum."),
+    (400, "Throttling", "Rate exceeded", "unreachable", "AssumeRole failed (Throttling)"),
+    (503, "ServiceUnavailable", SECRET, "unreachable", "AssumeRole failed (ServiceUnavailable)"),
+    (400, "Strange", SECRET, "other", "AssumeRole failed (Strange)"),
+    (403, "AccessDenied", f"with {SECRET}", "refused",
+     "AssumeRole is refused: with ********; check whom the role trusts and what the caller may do"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "code", "message", "problem", "sentence"), STS_ERRORS)
+def test_what_sts_refuses(home: Home, status: int, code: str, message: str, problem: str, sentence: str) -> None:
+    wanted = order(role_arn=ROLE, session_name="sn", access_key_id="A", secret_access_key=SECRET)
+    with LittleHttpServer(lambda _head: aws.sts_error(status, code, message)) as server:
+        failure = home.failure(msgspec.structs.replace(wanted, endpoint_url=f"http://127.0.0.1:{server.port}"))
+    assert (failure.problem, str(failure)) == (problem, sentence)
+    assert len(server.requests) == 1, "trying again is the mock's business"
+
+
+def test_an_endpoint_where_nobody_answers(home: Home) -> None:
+    url = f"http://127.0.0.1:{aws.free_port()}"
+    wanted = order(role_arn=ROLE, session_name="sn", access_key_id="A", secret_access_key=SECRET, endpoint_url=url)
+    failure = home.failure(wanted)
+    assert failure.problem == "unreachable"
+    assert str(failure) == f"{url} cannot be reached (EndpointConnectionError); check endpoint_url and the network"
+
+
+@pytest.mark.parametrize("source", ["Ec2InstanceMetadata", "EcsContainer"])
+def test_this_host_is_never_asked(home: Home, source: str) -> None:
+    home.write("config", f"[profile dev]\nrole_arn = {ROLE}\ncredential_source = {source}\n")
+    with LittleHttpServer(lambda _head: None) as host:
+        url = f"http://127.0.0.1:{host.port}"
+        home.environment |= {
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": url,
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}/v1/credentials",
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/x",
+            "AWS_DEFAULTS_MODE": "auto",
+            "AWS_EC2_METADATA_DISABLED": "false",
+        }
+        home.failure(order())
+        home.failure(order(profile="dev"))
+    assert host.requests == []
+
+
+def caller_of(fetched: Fetched, sts: str) -> str:
+    import boto3
+
+    client = boto3.client(
+        "sts",
+        region_name="us-east-1",
+        endpoint_url=sts,
+        aws_access_key_id=fetched.access_key_id,
+        aws_secret_access_key=fetched.secret_access_key,
+        aws_session_token=fetched.session_token,
+    )
+    return str(client.get_caller_identity()["Arn"])

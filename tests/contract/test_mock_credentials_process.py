@@ -1,0 +1,222 @@
+"""The program with credentials that work: an unconfigured boto3 is seen under the role, and no secret leaks."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+import aws
+from httpservers import LittleHttpServer
+from mockprogram import IMDS_MOCK, running_program
+from mockserver import Answer, head, read_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mockprogram import RunningProgram
+
+SECRET = "planted/secret+that+nobody+may+see"  # noqa: S105 - planted, to be looked for
+ROLES = "/latest/meta-data/iam/security-credentials/"
+IN_VARIABLES = ("IMDS_MOCK_CREDENTIALS_SECRET_ACCESS_KEY", "IMDS_MOCK_CREDENTIALS_SESSION_TOKEN", "IMDS_MOCK_EKS_TOKEN")
+SHOWN = (
+    *(
+        "/v1/config",
+        "/v1/config/credentials",
+        "/v1/metadata",
+        "/v1/metadata/meta-data/iam/security-credentials/my-role",
+    ),
+    *("/v1/status", "/v1/callers", "/v1/requests", "/v1/events", "/v1/faults", "/metrics"),
+)
+APPLICATION = """
+import boto3, json, sys
+caller = boto3.client("sts").get_caller_identity()["Arn"]
+s3 = boto3.client("s3")
+s3.create_bucket(Bucket="mine", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+print(json.dumps([caller, [each["Name"] for each in s3.list_buckets()["Buckets"]]]))
+"""
+
+
+@pytest.fixture(scope="module")
+def sts() -> Iterator[str]:
+    with aws.moto() as url:
+        yield url
+
+
+def assuming(url: str, *settings: str) -> list[str]:
+    return [
+        word
+        for setting in ("source=assume-role", f"endpoint_url={url}", *settings)
+        for word in ("--set", f"credentials.{setting}")
+    ]
+
+
+def get(program: RunningProgram, path: str) -> Answer:
+    with socket.create_connection(("127.0.0.1", program.port), 10) as client:
+        client.sendall(head("GET", path).encode())
+        return Answer.parse(read_all(client))
+
+
+def served(program: RunningProgram, role: str = "my-role") -> dict[str, str]:
+    read: dict[str, str] = json.loads(get(program, ROLES + role).body)
+    return read
+
+
+def test_an_unconfigured_boto3_is_seen_under_the_role(tmp_path: Path, sts: str) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": SECRET}
+    with running_program(tmp_path, [*assuming(sts), "--set", "instance.role=web"], **keys) as program:
+        application = subprocess.run(
+            [sys.executable, "-c", APPLICATION],
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(tmp_path),
+                "AWS_DEFAULT_REGION": "eu-west-1",
+                "AWS_ENDPOINT_URL": sts,
+                "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://127.0.0.1:{program.port}",
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert application.returncode == 0, application.stderr
+        caller, buckets = json.loads(application.stdout)
+        assert caller == "arn:aws:sts::123456789012:assumed-role/web/imds-mock"
+        assert buckets == ["mine"]
+        assert program.end() == 0
+    assert any(
+        "imds-mock: credentials of arn:aws:iam::123456789012:role/web until 20" in line for line in program.lines
+    )
+
+
+def test_rotation_brings_other_keys_that_work(tmp_path: Path, sts: str) -> None:
+    with running_program(tmp_path, assuming(sts, "access_key_id=test", f"secret_access_key={SECRET}")) as program:
+        program.await_line("control plane on")
+        before = served(program)
+        assert program.ctl("credentials", "rotate").returncode == 0
+        after = until_other(program, before)
+        assert after["LastUpdated"] > before["LastUpdated"]
+        assert aws_knows(after, sts)
+        assert program.ctl("credentials", "expire", "--after", "5m").returncode == 0
+        shortened = served(program)
+        assert shortened["AccessKeyId"] == after["AccessKeyId"]
+        assert shortened["Expiration"] < after["Expiration"]
+
+
+def until_other(program: RunningProgram, before: dict[str, str]) -> dict[str, str]:
+    until = time.monotonic() + 20
+    while (after := served(program))["AccessKeyId"] == before["AccessKeyId"]:
+        assert time.monotonic() < until
+    return after
+
+
+def aws_knows(credentials: dict[str, str], sts: str) -> bool:
+    import boto3
+
+    client = boto3.client(
+        "sts",
+        region_name="us-east-1",
+        endpoint_url=sts,
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["Token"],
+    )
+    return str(client.get_caller_identity()["Arn"]).endswith("assumed-role/my-role/imds-mock")
+
+
+def test_whom_sts_refuses_is_told_as_ec2_does(tmp_path: Path) -> None:
+    keys = ["access_key_id=test", f"secret_access_key={SECRET}"]
+    with (
+        LittleHttpServer(lambda _head: aws.sts_error(403, "AccessDenied", "User: me is not authorized")) as refusing,
+        running_program(tmp_path, assuming(f"http://127.0.0.1:{refusing.port}", *keys)) as program,
+    ):
+        document = served(program)
+        assert list(document) == ["Code", "Message", "LastUpdated"]
+        assert document["Code"] == "AssumeRoleUnauthorizedAccess"
+        assert get(program, ROLES).body == b"my-role"
+        assert program.end() == 0
+    (told,) = (line for line in program.lines if "no credentials of" in line)
+    assert "AssumeRole is refused: User: me is not authorized; check whom the role trusts" in told
+
+
+def test_while_nobody_can_be_asked_there_is_no_role(tmp_path: Path, sts: str) -> None:
+    nowhere = f"http://127.0.0.1:{aws.free_port()}"
+    keys = ["access_key_id=test", f"secret_access_key={SECRET}", "wait_seconds=0.2"]
+    with running_program(tmp_path, assuming(nowhere, *keys)) as program:
+        assert get(program, f"{ROLES}my-role").status == 404
+        assert get(program, ROLES).status == 404
+        assert get(program, "/latest/meta-data/iam").body == b"info"
+        assert get(program, "/latest/meta-data/instance-id").status == 200
+        program.await_line(f"no credentials of .*role/my-role: {nowhere} cannot be reached")
+        until = time.monotonic() + 20
+        while program.ctl("status").returncode:
+            assert time.monotonic() < until
+        assert program.ctl("config", "patch", json.dumps({"credentials": {"endpoint_url": sts}})).returncode == 0
+        program.await_line("credentials of arn:aws:iam::123456789012:role/my-role until")
+        assert served(program)["Code"] == "Success"
+
+
+def test_it_can_be_ended_while_it_waits_for_the_first_credentials() -> None:
+    with LittleHttpServer(lambda _head: None) as silent:
+        keys = ["access_key_id=test", f"secret_access_key={SECRET}", "wait_seconds=60"]
+        process = subprocess.Popen(
+            [IMDS_MOCK, "serve", "--host", "127.0.0.1", "--port", "0", "--control", "off",
+             *assuming(f"http://127.0.0.1:{silent.port}", *keys)],
+            env={"PATH": os.environ["PATH"]}, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        until = time.monotonic() + 20
+        while not silent.requests:
+            assert time.monotonic() < until
+        process.terminate()
+        _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (143, "")
+
+
+def test_no_secret_is_in_a_log_or_on_the_control_plane(tmp_path: Path, sts: str) -> None:
+    token = "token-of-the-control-plane-itself"  # noqa: S105 - not one of AWS's
+    settings = ["access_key_id=AKIA1", f"secret_access_key={SECRET}", f"external_id={SECRET}-2"]
+    variables = {"AWS_SECRET_ACCESS_KEY": f"{SECRET}-3", "AWS_SESSION_TOKEN": f"{SECRET}-4"}
+    seen: list[str] = []
+    with running_program(
+        tmp_path, [*assuming(sts, *settings), "--set", f"control.token={token}"], **variables
+    ) as program:
+        program.await_line("control plane on")
+        given = served(program)
+        secrets = [SECRET, given["SecretAccessKey"], given["Token"]]
+        path = next((tmp_path / "imds-mock").glob("*.sock"))
+        seen += [over_socket(path, "GET", asked) for asked in SHOWN]
+        seen.append(over_socket(path, "PATCH", "/v1/config", {"credentials": {"secret_access_key": [SECRET]}}))
+        seen.append(over_socket(path, "PATCH", "/v1/config", {"credentials": {"external_id": f"{SECRET} {SECRET}"}}))
+        seen += [str(program.ctl("config", "show")), str(program.ctl("requests"))]
+        shown = subprocess.run(
+            [IMDS_MOCK, "config", "show"],
+            env=program.environment | dict.fromkeys(IN_VARIABLES, SECRET),
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        seen += [shown.stdout, shown.stderr]
+        assert program.end() == 0
+        seen += program.lines
+    assert "********" in seen[0]
+    for secret in secrets:
+        assert not [text for text in seen if secret in text]
+
+
+def over_socket(path: Path, method: str, asked: str, body: object = None) -> str:
+    connection = http.client.HTTPConnection("localhost", timeout=10)
+    with contextlib.closing(connection):
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(str(path))
+        connection.request(
+            method, asked, None if body is None else json.dumps(body), {"Content-Type": "application/merge-patch+json"}
+        )
+        answer = connection.getresponse()
+        return f"{answer.status} {answer.headers} {answer.read().decode()}"
