@@ -20,9 +20,15 @@ COMMANDS: Final = {
     "health": "ask a running mock whether it answers (exit code 0 or 1)",
     "config": "show the merged settings, check a file, print the JSON Schema",
     "certs": "export the certificates that verify the identity document",
+    "compose-override": "print what your own compose file needs for the mock",
     "completion": "print the completion of bash, zsh or tcsh",
 }
-"""Name of the subcommand, which is that of its module in `imds_mock.commands`, to what it does."""
+"""Name of the subcommand to what it does."""
+
+
+def module(name: str) -> str:
+    """The module of a subcommand."""
+    return f"imds_mock.commands.{name.replace('-', '_')}"
 
 
 class Parser(argparse.ArgumentParser):
@@ -50,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if program.is_meant(arguments):
             return program.run(arguments, os.environ, f"the first argument is {name}")
         return _top_level(arguments)
-    command = importlib.import_module(f"imds_mock.commands.{name}")
+    command = importlib.import_module(module(name))
     parser = Parser(prog=f"imds-mock {name}", description=command.__doc__)
     command.add_arguments(parser)
     try:
@@ -61,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _top_level(arguments: Sequence[str]) -> int:
-    listed = "\n".join(f"  {name:<8} {text}" for name, text in COMMANDS.items())
+    listed = "\n".join(f"  {name:<16} {text}" for name, text in COMMANDS.items())
     parser = Parser(
         prog="imds-mock",
         usage="imds-mock COMMAND [OPTION...]",

@@ -26,10 +26,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _everything() -> argparse.ArgumentParser:
-    from imds_mock.cli import COMMANDS, Parser  # noqa: PLC0415 - which imports this module
+    from imds_mock.cli import COMMANDS, Parser, module  # noqa: PLC0415 - which imports this module
 
     root = Parser(prog="imds-mock")
     commands = root.add_subparsers(parser_class=Parser)
     for name, text in COMMANDS.items():
-        importlib.import_module(f"imds_mock.commands.{name}").add_arguments(commands.add_parser(name, help=text))
+        importlib.import_module(module(name)).add_arguments(commands.add_parser(name, help=text))
     return root

@@ -1,0 +1,73 @@
+"""The user's compose file, as far as the wiring depends on it: which services there are, and on which networks.
+
+Files that are included or extended are not followed; `docker compose config` prints them as one.
+Source: the Compose specification (services: networks, network_mode, scale, deploy.replicas).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+from .errors import ComposeFileError
+
+DEFAULT_NETWORK: Final = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service that is to find the mock.
+
+    Attributes:
+        name: In the compose file.
+        networks: Those it is on, in the order of the file.
+        replicas: How many containers of it there are.
+    """
+
+    name: str
+    networks: tuple[str, ...] = (DEFAULT_NETWORK,)
+    replicas: int = 1
+
+
+def read(text: str) -> dict[str, Any]:
+    """The services of a compose file, by name.
+
+    Raises:
+        ComposeFileError: It is none.
+    """
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise ComposeFileError(f"the compose file cannot be read: {reason}; {_AS_ONE}") from error
+    services = document.get("services") if isinstance(document, dict) else None
+    if not isinstance(services, dict) or not services:
+        raise ComposeFileError(f"the compose file has no services; {_AS_ONE}")
+    return {str(name): body if isinstance(body, dict) else {} for name, body in services.items()}
+
+
+def service(services: dict[str, Any], name: str) -> Service:
+    """One service, if it can be wired at all.
+
+    Raises:
+        ComposeFileError: It is not there, or has no network of its own.
+    """
+    body = services.get(name)
+    if body is None:
+        raise ComposeFileError(f"the compose file has no service {name}, but {', '.join(services)}; {_AS_ONE}")
+    mode = str(body.get("network_mode") or "")
+    if mode:
+        kind, _, other = mode.partition(":")
+        raise ComposeFileError(
+            f"{name} has network_mode: {mode}; "
+            + (f"name {other} instead, whose network it shares" if kind == "service" else "it has no network to join")
+        )
+    replicas = body.get("scale") or (body.get("deploy") or {}).get("replicas") or 1
+    return Service(name, tuple(map(str, body.get("networks") or ())) or (DEFAULT_NETWORK,), int(replicas))
+
+
+_AS_ONE: Final = (
+    "what is included or extended is seen with: docker compose config | imds-mock compose-override --file -"
+)

@@ -1,0 +1,190 @@
+"""`imds-mock compose-override`: what it prints for each way, and what it says where it cannot."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from imds_mock.cli import main
+from imds_mock.commands import compose_override as command
+from imds_mock.compose import override
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEALTHY = {"mock_metadata": {"condition": "service_healthy"}}
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    """The services of the override."""
+    assert main(["compose-override", *arguments]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("# ")
+    (services,) = yaml.safe_load(text).values()
+    assert isinstance(services, dict)
+    return services
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 64) -> str:
+    """What is said instead; in one line, and nothing else."""
+    assert main(["compose-override", *arguments]) == code
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert error.startswith("imds-mock: ")
+    assert error.count("\n") == 1
+    return error.removeprefix("imds-mock: ")
+
+
+@pytest.fixture
+def compose_file(tmp_path: Path) -> Path:
+    path = tmp_path / "compose.yaml"
+    path.write_text("""
+services:
+  web: {image: web, networks: [front, back]}
+  worker: {image: worker, networks: {back: {aliases: [w]}}}
+  plain: {image: plain}
+  copies: {image: copies, deploy: {replicas: 3}}
+  scaled: {image: copies, scale: 2}
+  beside: {image: beside, network_mode: "service:web"}
+  host: {image: host, network_mode: host}
+  web_metadata: {image: theirs}
+networks: {front: {}, back: {}}
+""")
+    return path
+
+
+def test_link_local_ip_is_the_default(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(capsys, "--services", "web, worker") == {
+        "mock_metadata": {"image": "imds-mock", "networks": {"default": {"link_local_ips": ["169.254.169.254"]}}},
+        "web": {"networks": {"default": {"link_local_ips": ["169.254.100.1"]}}, "depends_on": HEALTHY},
+        "worker": {"networks": {"default": {"link_local_ips": ["169.254.100.2"]}}, "depends_on": HEALTHY},
+    }
+
+
+def test_shared_namespace(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(capsys, "--services", "web", "--way", "shared-namespace") == {
+        "mock_metadata": {"image": "imds-mock"},
+        "web": {"depends_on": HEALTHY},
+        "web_metadata": {
+            "image": "imds-shim",
+            "command": ["--init"],
+            "network_mode": "service:web",
+            "environment": {"MOCK_HOSTNAME": "mock_metadata"},
+            "cap_drop": ["ALL"],
+            "cap_add": ["NET_ADMIN"],
+            "depends_on": {"web": {"condition": "service_started", "restart": True}},
+        },
+    }
+
+
+def test_environment(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(capsys, "--services", "web", "--way", "environment") == {
+        "mock_metadata": {"image": "imds-mock"},
+        "web": {
+            "environment": {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://mock_metadata"},
+            "depends_on": HEALTHY,
+        },
+    }
+
+
+def test_the_network_is_the_one_that_the_services_share(capsys: pytest.CaptureFixture[str], compose_file: Path) -> None:
+    services = printed(capsys, "--services", "web,worker", "--file", str(compose_file))
+    assert [list(body["networks"]) for body in services.values()] == [["back"]] * 3
+
+
+def test_services_without_a_common_network(capsys: pytest.CaptureFixture[str], compose_file: Path) -> None:
+    arguments = ("--services", "web,plain", "--file", str(compose_file))
+    assert refused(capsys, *arguments) == (
+        "these services share no network (web: front, back; plain: default): --way shared-namespace needs none\n"
+    )
+    mock = printed(capsys, *arguments, "--way", "environment")["mock_metadata"]
+    assert mock["networks"] == ["front", "default"]
+
+
+@pytest.mark.parametrize("service", ["copies", "scaled"])
+@pytest.mark.parametrize("way", ["link-local-ip", "shared-namespace"])
+def test_replicas(capsys: pytest.CaptureFixture[str], compose_file: Path, service: str, way: str) -> None:
+    arguments = ("--services", service, "--file", str(compose_file), "--way")
+    assert f"{service} runs {3 if service == 'copies' else 2} times" in refused(capsys, *arguments, way)
+    assert service in printed(capsys, *arguments, "environment")
+
+
+@pytest.mark.parametrize(
+    ("service", "said"),
+    [
+        ("nobody", "no service nobody, but web, worker, plain, copies, scaled, beside, host, web_metadata;"),
+        ("beside", "beside has network_mode: service:web; name web instead, whose network it shares"),
+        ("host", "host has network_mode: host; it has no network to join"),
+    ],
+)
+def test_a_service_that_cannot_be_wired(
+    capsys: pytest.CaptureFixture[str], compose_file: Path, service: str, said: str
+) -> None:
+    assert said in refused(capsys, "--services", service, "--file", str(compose_file), code=65)
+
+
+def test_a_service_of_the_same_name_is_not_changed(capsys: pytest.CaptureFixture[str], compose_file: Path) -> None:
+    said = refused(capsys, "--services", "web", "--file", str(compose_file), "--way", "shared-namespace")
+    assert "has a service web_metadata already" in said
+
+
+def test_the_file_may_come_from_docker_compose_config(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("services: {web: {networks: {inner: null}}}"))
+    services = printed(capsys, "--services", "web", "--file", "-")
+    assert list(services["web"]["networks"]) == ["inner"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"services: [", "cannot be read"),
+        (b"services: {web: {ports: !reset []}}", "could not determine a constructor for the tag '!reset'"),
+        (b"version: 3", "has no services"),
+        (b"- a", "has no services"),
+        (b"\xff\xfe\xfa", "is no text in UTF-8"),
+    ],
+)
+def test_a_file_that_is_none(capsys: pytest.CaptureFixture[str], tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "compose.yaml").write_bytes(content)
+    assert said in refused(capsys, "--services", "web", "--file", str(tmp_path / "compose.yaml"), code=65)
+
+
+def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(capsys, "--services", "web", "--file", "/nowhere.yaml", code=65)
+    assert said == "/nowhere.yaml cannot be read: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    ("services", "said"),
+    [
+        ("", "'' is no name of a compose service"),
+        ("web,", "'' is no name of a compose service"),
+        ("we b", "'we b' is no name"),
+        ("web\n  evil: {}", "is no name"),
+        ("web,web", "web is named twice"),
+        ("mock_metadata", "mock_metadata is the mock's own name"),
+    ],
+)
+def test_names_that_are_none(capsys: pytest.CaptureFixture[str], services: str, said: str) -> None:
+    assert said in refused(capsys, "--services", services)
+
+
+@pytest.mark.parametrize("name", ["1.0", "null", "yes", "---", "."])
+@pytest.mark.parametrize("way", command.WAYS)
+def test_names_that_yaml_would_read_as_something_else(capsys: pytest.CaptureFixture[str], name: str, way: str) -> None:
+    assert name in printed(capsys, f"--services={name}", "--way", way)
+
+
+@pytest.mark.parametrize("way", command.REFUSED)
+def test_ways_that_no_override_can_go(capsys: pytest.CaptureFixture[str], way: str) -> None:
+    assert refused(capsys, "--services", "web", "--way", way).startswith(f"--way {way} cannot come from an override: ")
+
+
+def test_the_help_names_the_ways_that_there_are() -> None:
+    assert list(command.WAYS) == list(override.WAYS)
+    assert list(command.REFUSED) == list(override.NOT_FROM_AN_OVERRIDE)
