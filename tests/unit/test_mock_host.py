@@ -203,6 +203,25 @@ def test_status_of_a_part(capsys: pytest.CaptureFixture[str]) -> None:
     assert "only a part is set" in capsys.readouterr().out
 
 
+def test_without_root_the_table_is_taken_for_granted(capsys: pytest.CaptureFixture[str]) -> None:
+    """nft shows nothing to others; the routing says that the redirect is there, but not where to."""
+    rule = '[{"priority":16925,"dst":"169.254.169.254","protocol":"169"}]'
+    seen = {"ip -j -4 rule show": rule, "ip -j -4 route show table 16925 proto 169": "[{}]"}
+
+    class Unprivileged(FakeShell):
+        def read(self, command: str) -> tuple[str, str]:
+            return ("", "Operation not permitted") if command.startswith("nft") else super().read(command)
+
+    host = machine(Unprivileged(seen), answer="the-id")
+    assert host.status() is True
+    assert capsys.readouterr().out.splitlines() == [
+        "# 169.254.169.254:80 -> 127.0.0.1, at a port that only root may see",
+        "# http://169.254.169.254:80 is imds-mock the-id",
+    ]
+    assert host.planned(None).splitlines()[-1] == "nft delete table ip imds_host"
+    assert machine(Unprivileged()).planned(None) == ""
+
+
 def test_a_rule_of_somebody_else_at_the_same_place_is_not_ours() -> None:
     seen = {"ip -j -4 rule show": '[{"priority":16925,"src":"all","table":"main"}]'}
     assert Linux().present(FakeShell(seen)) == []

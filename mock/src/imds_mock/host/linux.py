@@ -20,7 +20,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from .errors import WayError
-from .setting import DEFAULT_PORT, ENDPOINTS, HTTP, LOOPBACK, Request, Setting, Way
+from .setting import DEFAULT_PORT, ENDPOINTS, HTTP, LOOPBACK, UNKNOWN_PORT, Request, Setting, Way
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +72,8 @@ class Linux:
         if request.way == "alias":
             return f"sudo imds-mock serve --host {ENDPOINTS[4]} --port {HTTP}"
         hosts = "".join(f" --host {LOOPBACK[version]}" for version in request.versions)
-        return f"imds-mock serve{hosts}{'' if request.port == DEFAULT_PORT else f' --port {request.port}'}"
+        port = "" if request.port in {DEFAULT_PORT, UNKNOWN_PORT} else f" --port {request.port}"
+        return f"imds-mock serve{hosts}{port}"
 
 
 def _nat(version: int, port: int) -> Setting:
@@ -109,7 +110,7 @@ def _ip(kind: str, version: int, words: str) -> Setting:
         command,
         f"{command} add {words}",
         f"{command} del {words}",
-        Request("dnat", 0, version != 4),  # noqa: PLR2004
+        Request("dnat", UNKNOWN_PORT, version != 4),  # noqa: PLR2004
     )
 
 
@@ -125,7 +126,7 @@ def _nat_that_is_there(shell: Shell, version: int, *, also_unseen: bool) -> Sett
     output, errors = shell.read(f"nft -j list table {_FAMILIES[version]} {TABLE}")
     if "not permitted" in errors:
         # Only root may look; it was set together with the routing rule.
-        return _nat(version, DEFAULT_PORT) if also_unseen else None
+        return _nat(version, UNKNOWN_PORT) if also_unseen else None
     if not output.strip():
         return None
     ports = [
@@ -136,7 +137,7 @@ def _nat_that_is_there(shell: Shell, version: int, *, also_unseen: bool) -> Sett
         if "dnat" in part
     ]
     # A table of this name with anything else in it is this program's all the same, and gets replaced or goes.
-    return _nat(version, ports[0] if len(ports) == 1 else 0)
+    return _nat(version, ports[0] if len(ports) == 1 else UNKNOWN_PORT)
 
 
 def _rule_is_there(shell: Shell, version: int) -> bool:

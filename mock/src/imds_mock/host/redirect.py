@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from imds_mock.errors import ProbeError, StrangerError
 
 from .errors import HostError, SomebodyAnswersError
-from .setting import ENDPOINTS, HTTP, LOOPBACK, Request, request_of, steps_down, steps_up
+from .setting import ENDPOINTS, HTTP, LOOPBACK, UNKNOWN_PORT, Request, request_of, steps_down, steps_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -142,10 +142,12 @@ class Host:
 def _leads(request: Request) -> str:
     if request.way == "alias" and request.port == HTTP:
         return f"{ENDPOINTS[4]} is an address of this machine"
-    return ", ".join(
-        f"{_shown(ENDPOINTS[version], HTTP)} -> {_shown(LOOPBACK[version], request.port)}"
-        for version in request.versions
-    )
+    if request.port == UNKNOWN_PORT:
+        ends = [f"{LOOPBACK[version]}, at a port that only root may see" for version in request.versions]
+    else:
+        ends = [_shown(LOOPBACK[version], request.port) for version in request.versions]
+    starts = [_shown(ENDPOINTS[version], HTTP) for version in request.versions]
+    return ", ".join(f"{start} -> {end}" for start, end in zip(starts, ends, strict=True))
 
 
 def _shown(address: str, port: int) -> str:

@@ -15,6 +15,8 @@ ENDPOINTS: Final = {4: "169.254.169.254", 6: "fd00:ec2::254"}
 LOOPBACK: Final = {4: "127.0.0.1", 6: "::1"}
 HTTP: Final = 80
 DEFAULT_PORT: Final = 1338
+UNKNOWN_PORT: Final = 0
+"""Of a setting that says nothing of it, or that only root may look at."""
 
 Way = Literal["dnat", "alias"]
 
