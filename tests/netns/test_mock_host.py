@@ -238,6 +238,17 @@ def test_a_real_service_is_hidden_only_by_force(offline: Machine, real: Callable
     assert offline.state() == before
 
 
+@pytest.mark.parametrize("strictness", [1, 2])
+def test_reverse_path_filters_do_not_matter(
+    offline: Machine, real: Callable[[Namespace], None], strictness: int
+) -> None:
+    offline.run("sysctl", "-qw", *(f"net.ipv4.conf.{each}.rp_filter={strictness}" for each in ("all", "default", "lo")))
+    real(offline.space)
+    offline.host("up", "--force")
+    with offline.serving():
+        assert offline.ask() == INSTANCE_ID
+
+
 def test_containers_and_neighbours_are_not_redirected(
     lab: Lab, offline: Machine, real: Callable[[Namespace], None]
 ) -> None:
