@@ -6,7 +6,7 @@ export PATH="$PWD/.venv/bin:$PATH"
 failed=()
 run() {
   printf -- '-- %s\n' "$*"
-  "$@" || failed+=("$1 $2")
+  "$@" || failed+=("${*:1:2}")
 }
 mapfile -t shell < <(git ls-files '*.sh' .ci/run)
 mapfile -t dockerfiles < <(git ls-files '*Dockerfile' '*Dockerfile.*')

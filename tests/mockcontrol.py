@@ -8,13 +8,12 @@ import http.client
 import json
 import socket
 import threading
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import uvloop
 
-from imds_mock.callers.names import Callers
+from callers import World
 from imds_mock.control.cockpit import Cockpit
 from imds_mock.control.listener import ControlPlane
 from imds_mock.driving.driven import Driven
@@ -71,20 +70,28 @@ class DrivenMock:
     driven: Driven
     loop: asyncio.AbstractEventLoop
 
-    def get(self, path: str, **headers: str) -> Answer:
-        """GET a path from the data plane, on a connection of its own."""
-        return self.ask(head("GET", path, **headers))
+    def connect(self, source: str = "127.0.0.1") -> socket.socket:
+        """A connection to the data plane.
 
-    def ask(self, request: str) -> Answer:
+        Args:
+            source: The address that it comes from.
+        """
+        return socket.create_connection(("127.0.0.1", self.port), 10, (source, 0))
+
+    def get(self, path: str, source: str = "127.0.0.1", **headers: str) -> Answer:
+        """GET a path from the data plane, on a connection of its own."""
+        return self.ask(head("GET", path, **headers), source)
+
+    def ask(self, request: str, source: str = "127.0.0.1") -> Answer:
         """Send a request to the data plane and read until the end."""
-        with socket.create_connection(("127.0.0.1", self.port), 10) as client:
+        with self.connect(source) as client:
             client.sendall(request.encode("latin-1"))
             return Answer.parse(read_all(client))
 
-    def token(self) -> str:
+    def token(self, source: str = "127.0.0.1") -> str:
         """A session token."""
         ttl = {"X-aws-ec2-metadata-token-ttl-seconds": "21600"}
-        return self.ask(head("PUT", "/latest/api/token", **ttl)).body.decode()
+        return self.ask(head("PUT", "/latest/api/token", **ttl), source).body.decode()
 
     def call(self, method: str, path: str, body: Any = None, *, tcp: bool = False, **headers: str) -> Reply:
         """Call the control plane; headers' underscores become hyphens, a body that is no text is sent as JSON."""
@@ -118,24 +125,19 @@ class DrivenMock:
         return asyncio.run_coroutine_threadsafe(run(), self.loop).result(10)
 
 
-async def _forward(name: str) -> frozenset[str]:
-    return NAMES.get(name, frozenset())
-
-
-async def _backward(_address: str) -> str | None:
-    return None
-
-
 @contextlib.contextmanager
-def driven_mock(folder: Path, document: Mapping[str, Any] | None = None) -> Iterator[DrivenMock]:
+def driven_mock(
+    folder: Path, document: Mapping[str, Any] | None = None, world: World | None = None
+) -> Iterator[DrivenMock]:
     """Run a mock until the block ends.
 
     Args:
         folder: Where the Unix socket is put.
         document: The configuration.
+        world: What tells who its callers are.
     """
     config, clock = from_document(document or {}), Clock()
-    callers = Callers(_forward, _backward, time.monotonic)
+    callers = (world or World(hosts=dict(NAMES))).callers(config.callers.look_up_seconds)
     driven = Driven(config, Description(STARTED, Signer(folder / "keys"), "a test says so"), clock, callers)
     sockets, network = open_sockets(("127.0.0.1",), 0), open_sockets(("127.0.0.1",), 0)
     path = folder / "control.sock"
@@ -143,7 +145,7 @@ def driven_mock(folder: Path, document: Mapping[str, Any] | None = None) -> Iter
     failures: list[object] = []
     loop.set_exception_handler(lambda _loop, context: failures.append(context))
     service = Service(driven.state.snapshot_for, Tokens(), "0123456789abcdef")
-    terms = Terms(driven.respond_with(service), driven.observers, clock, loop.time)
+    terms = Terms(driven.respond_with(service), driven.observers, clock, loop.time, acquaint=driven.acquaint)
     plane = DataPlane(terms, 4096)
     cockpit = Cockpit(driven.state, callers, driven.journal, driven.questions, driven.figures, "0.0.0", driven.reloads)
     control = ControlPlane(cockpit, config.control)

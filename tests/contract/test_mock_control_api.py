@@ -294,7 +294,9 @@ def test_the_journal_says_who_asked_what(mock: DrivenMock) -> None:
     assert [each["number"] for each in mock.do("GET", "/v1/requests?version=v2&limit=1")] == [second["number"]]
     assert mock.do("GET", "/v1/requests?caller=other") == []
     assert len(mock.do("GET", "/v1/requests?caller=local")) == 3
-    assert mock.do("GET", "/v1/callers") == [{"address": "127.0.0.1", "names": [], "requests": 3}]
+    (caller,) = mock.do("GET", "/v1/callers")
+    assert (caller["address"], caller["names"], caller["requests"]) == ("127.0.0.1", [], 3)
+    assert (caller["instance_id"], caller["role"]) == ("i-1234567890abcdef0", "my-role")
 
 
 def test_no_secret_leaves_through_the_control_plane(mock: DrivenMock) -> None:

@@ -79,5 +79,5 @@ def test_the_document_names_every_route(mock: DrivenMock) -> None:
             assert answer.status != 404 or "{" in path, (method, path)
     assert len({each["operationId"] for _, _, each in documented}) == len(documented)
     assert {tag for _, _, each in documented for tag in each["tags"]} == {
-        *("service", "configuration", "metadata", "events", "faults", "journal"),
+        *("service", "callers", "configuration", "metadata", "events", "faults", "journal"),
     }

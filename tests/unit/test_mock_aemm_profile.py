@@ -11,10 +11,10 @@ import pytest
 from msgspec.structs import replace
 
 from aemm import LISTINGS, PAGES, SPOT, STARTED, settings
+from callers import World
 from imds_mock.aemm.adoption import adopt
 from imds_mock.aemm.compatibility import Compatibility
 from imds_mock.aemm.settings import of_section
-from imds_mock.callers.names import Callers
 from imds_mock.config.settings import ControlSettings, ServerSettings
 from imds_mock.control.secrets import MASK, masked
 from imds_mock.driving.state import State
@@ -96,20 +96,12 @@ def test_secrets_in_the_section_are_not_shown() -> None:
     assert "hidden" not in repr(shown)
 
 
-async def nobody(_name: str) -> frozenset[str]:
-    return frozenset()
-
-
-async def nameless(_address: str) -> None:
-    return None
-
-
 class Driver:
     """A state in the profile, asked through a service."""
 
     def __init__(self) -> None:
         self.now = STARTED
-        callers = Callers(nobody, nameless, lambda: 0.0)
+        callers = World().callers()
         config = adopt(settings("spot", "-d", "60"), Config(), owns_listener=True)
         describe = Compatibility(STARTED, "a test says so").describe
         self.state = State(config, describe, Faults(callers.is_target, random.random), callers, lambda: self.now)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imds_mock.control.access import Access, default_gateways
+from imds_mock.callers.gateways import default_gateways
+from imds_mock.control.access import Access
 
 if TYPE_CHECKING:
     from pathlib import Path

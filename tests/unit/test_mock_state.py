@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imds_mock.callers.caller import Caller
 from imds_mock.config.settings import Config, MetadataOptions
-from imds_mock.driving.state import Described, State
+from imds_mock.driving.described import Described
+from imds_mock.driving.state import State
 from imds_mock.driving.views import ConflictingPathsError, Looks, Views
 from imds_mock.events.armed import EventBook
 from imds_mock.events.kinds import KINDS, AnyEvent
@@ -34,10 +36,13 @@ class Names:
     """Callers without a name server."""
 
     known: dict[str, str] = field(default_factory=lambda: {"app": APP})
-    changed: Callable[[], None] = lambda: None
+    changed: Callable[..., None] = lambda _addresses=None: None
 
     def is_target(self, address: str, target: str) -> bool:
         return address == target or self.known.get(target) == address
+
+    def caller(self, address: str) -> Caller:
+        return Caller(address, (address,) if address else ())
 
 
 def describe(config: Config) -> Described:

@@ -10,6 +10,8 @@ from msgspec import structs
 from imds_mock.aemm.compatibility import NAME
 from imds_mock.aemm.errors import UsageError
 from imds_mock.aemm.leaves import leaves
+from imds_mock.config.errors import SettingError
+from imds_mock.run.leaves import require_one_instance
 
 if TYPE_CHECKING:
     from imds_mock.aemm.settings import Settings
@@ -29,6 +31,10 @@ def adopt(settings: Settings, base: Config, *, owns_listener: bool) -> Config:
     Raises:
         UsageError: A setting cannot be served.
     """
+    try:
+        require_one_instance(base)
+    except SettingError as error:
+        raise UsageError(str(error)) from error
     server = base.server
     if owns_listener or "server.hostname" in settings.origins:
         server = structs.replace(server, hosts=_hosts(settings))

@@ -11,7 +11,7 @@ from imds_mock.aemm.errors import UsageError
 from imds_mock.aemm.leaves import ROOT, event_paths, leaves
 from imds_mock.aemm.settings import of_section
 from imds_mock.config.errors import ConfigError, SettingError
-from imds_mock.driving.state import Described
+from imds_mock.driving.described import Described
 from imds_mock.metadata.overrides import apply_overrides, read_overrides
 from imds_mock.metadata.tree import LATEST
 from imds_mock.service.profiles import Profile

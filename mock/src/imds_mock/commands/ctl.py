@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from imds_mock.ctl import events, faults, journal, state
+from imds_mock.ctl import callers, events, faults, journal, state
 from imds_mock.ctl.client import Client, default_url
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     events.add_commands(commands, [common], schedule)
     faults.add_commands(commands, [common], schedule)
     journal.add_commands(commands, [common])
+    callers.add_commands(commands, [common])
 
 
 def run(arguments: argparse.Namespace) -> int:

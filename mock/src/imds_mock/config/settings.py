@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from imds_mock.config import shapes
+from imds_mock.config.callers import CallerSettings, Profile
 from imds_mock.config.containers import EcsSettings, EksSettings
 from imds_mock.config.facts import InstanceSettings
 from imds_mock.config.roles import CredentialSettings
@@ -129,6 +130,15 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
             "null: the latter's when one of its variables is set."
         ),
     ] = None
+    identity: Annotated[
+        Literal["shared", "per-container"],
+        Meta(description="Whether all callers are one instance, or every container is one of its own."),
+    ] = "shared"
+    callers: Annotated[CallerSettings, Meta(description="How the mock finds out who asks.")] = CallerSettings()
+    profiles: Annotated[
+        tuple[Profile, ...],
+        Meta(description="What some callers have of their own; of several that match the last wins."),
+    ] = ()
     versions: Annotated[
         tuple[shapes.Date, ...] | None, Meta(description="Metadata versions that `/` lists; null: those of 2024.")
     ] = None

@@ -75,4 +75,10 @@ SessionDuration = Annotated[int, Meta(ge=900, le=43_200, extra={EXPECTED: "a num
 HopLimit = Annotated[int, Meta(ge=1, le=64, extra={EXPECTED: "a hop limit from 1 to 64"})]
 Hops = Annotated[int, Meta(ge=0, le=64, extra={EXPECTED: "a number of hops from 0 to 64"})]
 Status = Annotated[int, Meta(ge=400, le=599, extra={EXPECTED: "an HTTP error status from 400 to 599"})]
+NameServer = Annotated[
+    str,
+    _like(
+        r"^([0-9.]+(:[0-9]{1,5})?|[0-9A-Fa-f:]+|\[[0-9A-Fa-f:]+\](:[0-9]{1,5})?)?$", "an address such as 127.0.0.11:53"
+    ),
+]
 Token = Annotated[str, _like(r"^[!-~]{16,}$", "16 or more printable characters without spaces")]

@@ -9,21 +9,16 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-import socket
-import struct
 from typing import TYPE_CHECKING, Final
 
 from imds_mock.control.problems import ProblemError, problem_of, respond
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 _LOCALHOST: Final = "localhost"
-_ROUTE_IS_UP_BY_GATEWAY: Final = 0x3
-_IPV6_COLUMNS: Final = 10
 
 
 class Access:
@@ -106,38 +101,6 @@ class Access:
         if origin is None or origin.partition(b"://")[2] == headers.get(b"host", b""):
             return None
         return "Requests from pages of other origins are refused."
-
-
-def default_gateways(proc_net: Path) -> frozenset[str]:
-    """The default gateways' addresses in this network namespace, from the kernel's tables (proc(5)).
-
-    Args:
-        proc_net: `/proc/net`.
-    """
-    return frozenset([*_ipv4_gateways(proc_net / "route"), *_ipv6_gateways(proc_net / "ipv6_route")])
-
-
-def _ipv4_gateways(table: Path) -> Iterable[str]:
-    for line in _lines(table):
-        columns = line.split()
-        destination, gateway, flags, mask = columns[1], columns[2], columns[3], columns[7]
-        if destination == mask == "00000000" and int(flags, 16) & _ROUTE_IS_UP_BY_GATEWAY == _ROUTE_IS_UP_BY_GATEWAY:
-            yield socket.inet_ntoa(struct.pack("=I", int(gateway, 16)))
-
-
-def _ipv6_gateways(table: Path) -> Iterable[str]:
-    for line in _lines(table):
-        columns = line.split()
-        if len(columns) >= _IPV6_COLUMNS and columns[0] == "0" * 32 and columns[1] == "00" and columns[4] != "0" * 32:
-            yield str(ipaddress.IPv6Address(int(columns[4], 16)))
-
-
-def _lines(table: Path) -> list[str]:
-    try:
-        lines = table.read_text(encoding="ascii").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return []
-    return [line for line in lines if line and not line.startswith("Iface")]
 
 
 def _name_of(host: str) -> str:

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from imds_mock.control.problems import FORESEEN, Problem, ProblemError, problem_of, respond
+from imds_mock.control.routes.callers import CallerRoutes
 from imds_mock.control.routes.configuration import ConfigurationRoutes
 from imds_mock.control.routes.events import EventRoutes
 from imds_mock.control.routes.faults import FaultRoutes
@@ -34,7 +35,7 @@ def operations(cockpit: Cockpit) -> list[Operation]:
         cockpit: What they drive.
     """
     service = ServiceRoutes(cockpit)
-    others = (ConfigurationRoutes, MetadataRoutes, EventRoutes, FaultRoutes, JournalRoutes)
+    others = (CallerRoutes, ConfigurationRoutes, MetadataRoutes, EventRoutes, FaultRoutes, JournalRoutes)
     rooms = (service, *(room(cockpit) for room in others))
     listed = [replace(operation, group=room.group) for room in rooms for operation in room.operations()]
     service.describe(listed)

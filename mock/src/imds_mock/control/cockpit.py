@@ -6,8 +6,10 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from imds_mock.callers.targets import is_address
+
 if TYPE_CHECKING:
-    from imds_mock.callers.names import Callers
+    from imds_mock.callers.register import Callers
     from imds_mock.driving.journal import Journal
     from imds_mock.driving.metrics import RequestFigures
     from imds_mock.driving.questions import Questions
@@ -43,3 +45,20 @@ class Cockpit:
         named = {target for target in targets if target is not None}
         if named:
             await self.callers.learn(self.state.targets() | named)
+
+    async def address_of(self, who: str) -> str | None:
+        """The address of a caller, whom the mock knows afterwards as well as it would if he asked.
+
+        Args:
+            who: Address, container or service name.
+
+        Returns:
+            None when nobody goes by that name. Of several addresses the first one in order.
+        """
+        await self.meet(who)
+        address = who if is_address(who) else min(self.callers.called(who), default=None)
+        if address is not None and self.state.needs_names:
+            waiting = self.callers.meet(address)
+            if waiting is not None:
+                await waiting
+        return address

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
-from imds_mock.control.access import Access, default_gateways
+from imds_mock.callers.gateways import default_gateways
+from imds_mock.control.access import Access
 from imds_mock.control.app import build
 
 if TYPE_CHECKING:

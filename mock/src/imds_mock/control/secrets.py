@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.config.secrets import SECRET_KEYS
 from imds_mock.metadata import documents
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 MASK: Final = "********"
 
@@ -21,10 +22,11 @@ _CREDENTIAL_FIELDS: Final = ("SecretAccessKey", "Token")
 def masked(document: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration document without its secrets."""
     shown = copy.deepcopy(dict(document))
-    for section, name in SECRET_KEYS:
-        place = _place(shown.get(section), name)
-        if place is not None and place[0][place[1]] is not None:
-            place[0][place[1]] = MASK
+    for holder in _holders(shown):
+        for section, name in SECRET_KEYS:
+            place = _place(holder.get(section), name)
+            if place is not None and place[0][place[1]] is not None:
+                place[0][place[1]] = MASK
     return shown
 
 
@@ -36,12 +38,23 @@ def unmasked(document: Mapping[str, Any], current: Mapping[str, Any]) -> dict[st
         current: What is in force.
     """
     meant = copy.deepcopy(dict(document))
-    for section, name in SECRET_KEYS:
-        place = _place(meant.get(section), name)
-        if place is not None and place[0][place[1]] == MASK:
-            held = _place(current.get(section), name)
-            place[0][place[1]] = None if held is None else held[0][held[1]]
+    # A profile has no name: its place is what tells which one it was.
+    nothing: Mapping[str, Any] = {}
+    for holder, before in zip_longest(_holders(meant), _holders(current), fillvalue=nothing):
+        for section, name in SECRET_KEYS:
+            place = _place(holder.get(section), name)
+            if place is not None and place[0][place[1]] == MASK:
+                held = _place(before.get(section), name)
+                place[0][place[1]] = None if held is None else held[0][held[1]]
     return meant
+
+
+def _holders(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What has sections: the document, then its profiles."""
+    yield document
+    profiles = document.get("profiles")
+    if isinstance(profiles, list | tuple):
+        yield from (profile if isinstance(profile, dict) else {} for profile in profiles)
 
 
 def _place(held: Any, name: str) -> tuple[dict[str, Any], str] | None:

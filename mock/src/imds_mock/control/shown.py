@@ -15,7 +15,7 @@ from imds_mock.scheduling.fields import FieldError
 from imds_mock.scheduling.schedule import read_duration, read_instant
 
 if TYPE_CHECKING:
-    from imds_mock.callers.names import Callers
+    from imds_mock.callers.register import Callers
     from imds_mock.driving.journal import Entry
     from imds_mock.driving.questions import Sightings
     from imds_mock.events.armed import ArmedEvent

@@ -34,9 +34,6 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     _add_filters(requests)
     requests.set_defaults(action_of=_requests)
 
-    callers = commands.add_parser("callers", parents=list(common), help="who has asked")
-    callers.set_defaults(action_of=_callers)
-
     notices = commands.add_parser("notices", parents=list(common), help="who has seen which notice, and when")
     notices.add_argument("--since", metavar="WHEN", help="time, or duration before now")
     notices.add_argument("--caller", metavar="WHO", help="address, container or service name")
@@ -108,15 +105,6 @@ def _caller(entry: dict[str, Any]) -> str:
     """An address, and the shortest name known for it."""
     address = str(entry.get("caller") or entry.get("address"))
     return f"{address} ({entry['names'][-1]})" if entry["names"] else address
-
-
-def _callers(client: Client, arguments: argparse.Namespace) -> int:
-    callers = client.call("GET", "/v1/callers")
-    if arguments.json:
-        print_json(callers)
-    else:
-        print_table(("address", "names", "requests"), callers, "nobody has asked")
-    return 0
 
 
 def _notices(client: Client, arguments: argparse.Namespace) -> int:

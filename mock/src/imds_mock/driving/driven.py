@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from imds_mock.callers.names import Callers, system_backward, system_forward
+from imds_mock.callers.gateways import default_gateways
+from imds_mock.callers.identification import Identification
+from imds_mock.callers.kernel import Kernel
+from imds_mock.callers.nameserver import NameServer
+from imds_mock.callers.register import Callers
+from imds_mock.callers.surroundings import Surroundings
+from imds_mock.callers.targets import system_forward
 from imds_mock.driving.journal import Journal
 from imds_mock.driving.metrics import RequestFigures
 from imds_mock.driving.questions import Questions
@@ -18,12 +26,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imds_mock.config.settings import Config
-    from imds_mock.driving.state import Described
+    from imds_mock.driving.described import Described
     from imds_mock.service.messages import Request, Response
     from imds_mock.service.rules import Service
     from imds_mock.wire.terms import Observer
 
 _LOOK_AGAIN_SECONDS: Final = 5.0
+# A name that comes late is still good to have, but no request waits that long.
+_NAME_SECONDS: Final = 5.0
+_PROC_NET: Final = Path("/proc/net")
 
 
 class Driven:
@@ -33,7 +44,7 @@ class Driven:
         config: The configuration to start with.
         describe: Turns a configuration into what it describes.
         clock: Wall clock, seconds since the epoch.
-        callers: Who goes by which name; None asks the system's resolver.
+        callers: Who goes by which name; None asks the name server and the kernel.
 
     Raises:
         ConfigError: The configuration contradicts itself.
@@ -46,9 +57,10 @@ class Driven:
         clock: Callable[[], float] = time.time,
         callers: Callers | None = None,
     ) -> None:
-        self.callers = callers or Callers(system_forward, system_backward, time.monotonic)
+        self.callers = callers or self._real_callers()
         self.faults = Faults(self.callers.is_target, random.random)
         self.state = State(config, describe, self.faults, self.callers, clock)
+        self.state.report = _say
         self.journal = Journal(config.control.journal_entries)
         self.questions = Questions(self.journal, self.callers.is_target)
         self.figures = RequestFigures()
@@ -79,6 +91,31 @@ class Driven:
 
         return respond_with_faults
 
+    def acquaint(self, address: str, then: Callable[[], None]) -> Waiting | None:
+        """Find out who is behind an address, if what he sees depends on that.
+
+        Args:
+            address: Where a connection comes from.
+            then: Is called when he can be answered.
+
+        Returns:
+            What can be cancelled; None when he can be answered now, and `then` is not called.
+        """
+        if not self.state.needs_names:
+            return None
+        known = self.callers.meet(address)
+        return None if known is None else Waiting(known, then)
+
+    def _real_callers(self) -> Callers:
+        names = NameServer(lambda: self.state.config.callers.name_server, _NAME_SECONDS)
+        surroundings = Surroundings(
+            Kernel(), lambda: default_gateways(_PROC_NET), time.monotonic, names_itself=names.is_engine
+        )
+        identification = Identification(names, surroundings, lambda: self.state.services)
+        return Callers(
+            system_forward, identification, time.monotonic, lambda: self.state.config.callers.look_up_seconds
+        )
+
     async def keep_targets_known(self) -> None:
         """Look the targets in use up again and again, because containers come and go."""
         while True:
@@ -86,3 +123,22 @@ class Driven:
             if targets:
                 await self.callers.learn(targets)
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+
+class Waiting:
+    """One connection's waiting for a look-up that others may wait for as well."""
+
+    __slots__ = ("_known", "_then")
+
+    def __init__(self, known: asyncio.Future[None], then: Callable[[], None]) -> None:
+        self._known = known
+        self._then: Callable[[asyncio.Future[None]], None] = lambda _known: then()
+        known.add_done_callback(self._then)
+
+    def cancel(self) -> None:
+        """Wait no more."""
+        self._known.remove_done_callback(self._then)
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"imds-mock: {sentence}\n")

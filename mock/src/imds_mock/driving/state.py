@@ -5,35 +5,22 @@ A change is prepared whole before it takes effect. If anything about it cannot b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imds_mock.driving.views import Looks, Views
+from imds_mock.driving.appearances import Appearance, Appearances
+from imds_mock.driving.views import Views
 from imds_mock.events.armed import EventBook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection
 
-    from imds_mock.callers.names import Callers
+    from imds_mock.callers.register import Callers
     from imds_mock.config.settings import Config
+    from imds_mock.driving.described import Described
     from imds_mock.events.armed import ArmedEvent
     from imds_mock.events.scenario import Scenario
     from imds_mock.faults.armed import ArmedFault, Faults
-    from imds_mock.metadata.tree import Leaf
     from imds_mock.service.store import Snapshot
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """What a configuration describes.
-
-    Attributes:
-        leaves: Its metadata by path, without events.
-        build: Builds a snapshot from these leaves, or from others laid over them.
-    """
-
-    leaves: Mapping[str, Leaf]
-    build: Callable[[Mapping[str, Leaf]], Snapshot]
 
 
 class State:
@@ -58,6 +45,8 @@ class State:
         callers: Callers,
         clock: Callable[[], float],
     ) -> None:
+        self.report: Callable[[str], None] = lambda _sentence: None
+        """Is given what had to be left out of a caller's configuration."""
         self._describe = describe
         self._callers = callers
         self.clock = clock
@@ -65,8 +54,8 @@ class State:
         self._start = config
         self._config = config
         self._events = EventBook()
-        self._looks = self._looks_of(config)
-        self._views = self._views_of(self._looks, self._events)
+        self._appearances = self._appearances_of(config)
+        self._views = self._views_of(self._appearances, self._events)
         callers.changed = self.refresh
 
     @property
@@ -83,6 +72,20 @@ class State:
         """What the caller with this address sees now."""
         return self._views.of(caller)
 
+    def appearance_of(self, caller: str) -> Appearance:
+        """What the caller with this address is: configuration and profiles."""
+        return self._appearances.of(caller)
+
+    @property
+    def needs_names(self) -> bool:
+        """Whether what a caller sees depends on his name."""
+        return self._appearances.need_names
+
+    @property
+    def services(self) -> frozenset[str]:
+        """The services that profiles are for."""
+        return self._appearances.services
+
     def configure(self, config: Config) -> None:
         """Put another configuration in force until the next `reset`.
 
@@ -90,9 +93,9 @@ class State:
             ConfigError: The configuration contradicts itself.
             ConflictingPathsError: An armed event needs a path that the configuration rules out.
         """
-        looks = self._looks_of(config)
-        views = self._views_of(looks, self._events)
-        self._config, self._looks, self._views = config, looks, views
+        appearances = self._appearances_of(config)
+        views = self._views_of(appearances, self._events)
+        self._config, self._appearances, self._views = config, appearances, views
 
     def restart_from(self, config: Config) -> None:
         """Put a configuration in force, and let `reset` lead back to it.
@@ -110,7 +113,7 @@ class State:
         Raises:
             ConflictingPathsError: An event needs a path that the configuration rules out.
         """
-        views = self._views_of(self._looks, events)
+        views = self._views_of(self._appearances, events)
         self._events, self._views = events, views
 
     def play(self, scenario: Scenario) -> tuple[tuple[ArmedEvent, ...], tuple[ArmedFault, ...]]:
@@ -143,15 +146,22 @@ class State:
 
     def reset(self) -> None:
         """Go back to the configuration at the start, without events and faults."""
-        looks = self._looks_of(self._start)
+        appearances = self._appearances_of(self._start)
         events = self._events.clear()
-        views = self._views_of(looks, events)
+        views = self._views_of(appearances, events)
         self.faults.clear()
-        self._config, self._looks, self._events, self._views = self._start, looks, events, views
+        self._config, self._appearances, self._events, self._views = self._start, appearances, events, views
 
-    def refresh(self) -> None:
-        """Look again at who goes by which name."""
-        self._views = self._views_of(self._looks, self._events)
+    def refresh(self, addresses: Collection[str] | None = None) -> None:
+        """Look again at who goes by which name.
+
+        Args:
+            addresses: Where somebody else is now; None means anywhere.
+        """
+        if addresses is None:
+            self._views = self._views_of(self._appearances, self._events)
+        else:
+            self._views.forget(addresses)
 
     def targets(self) -> set[str]:
         """The names that events and faults have as targets."""
@@ -160,9 +170,14 @@ class State:
         }
         return {target for target in targets if target is not None}
 
-    def _looks_of(self, config: Config) -> Looks:
-        described = self._describe(config)
-        return Looks(described.leaves, described.build)
+    def _appearances_of(self, config: Config) -> Appearances:
+        return Appearances(config, self._describe, self._callers.caller, self._report)
 
-    def _views_of(self, looks: Looks, events: EventBook) -> Views:
-        return Views(looks, events.events, self._callers.is_target, self.clock)
+    def _report(self, sentence: str) -> None:
+        self.report(sentence)
+
+    def _views_of(self, appearances: Appearances, events: EventBook) -> Views:
+        looks_of = appearances.looks_of if appearances.differ else None
+        views = Views(appearances.common.looks, events.events, self._callers.is_target, self.clock, looks_of)
+        appearances.check(views.events)
+        return views

@@ -14,7 +14,7 @@ import msgspec
 from imds_mock.metadata.layers import lay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from imds_mock.events.armed import ArmedEvent
     from imds_mock.metadata.tree import Leaf
@@ -92,12 +92,13 @@ class Views:
         events: The armed events, earliest first.
         is_target: Says whether an address goes by a name.
         clock: Wall clock, seconds since the epoch.
+        looks_of: Gives the looks of the caller with an address; None if all look alike.
 
     Raises:
         ConflictingPathsError: An event needs a path that the leaves rule out.
     """
 
-    __slots__ = ("_by_caller", "_clock", "_common", "_events", "_is_target", "_looks", "of")
+    __slots__ = ("_by_caller", "_clock", "_common", "_is_target", "_looks_of", "events", "of")
 
     def __init__(
         self,
@@ -105,22 +106,31 @@ class Views:
         events: Sequence[ArmedEvent],
         is_target: Callable[[str, str], bool],
         clock: Callable[[], float],
+        looks_of: Callable[[str], Looks] | None = None,
     ) -> None:
-        self._looks = looks
-        self._events = tuple(each for each in events if each.event.leaves_traces or each.course.window.end > clock())
+        self._looks_of = looks_of or (lambda _caller: looks)
+        self.events = tuple(each for each in events if each.event.leaves_traces or each.course.window.end > clock())
+        """The events of which anything can be seen."""
         self._is_target = is_target
         self._clock = clock
         self._by_caller: dict[str, _View] = {}
-        self._common = looks.under(tuple(each for each in self._events if each.event.target is None))
+        self._common = looks.under(tuple(each for each in self.events if each.event.target is None))
         self.of: Callable[[str], Snapshot] = self._shared
         """Gives the snapshot that the caller with this address sees now."""
-        if any(each.event.target is not None for each in self._events):
+        if any(each.event.target is not None for each in self.events):
             # All of them together name every path that any caller may see.
-            looks.under(self._events)
+            looks.under(self.events)
+            self.of = self._own
+        elif looks_of is not None:
             self.of = self._own
         elif not self._common.closings:
             common = self._common.open
             self.of = lambda _caller: common
+
+    def forget(self, callers: Iterable[str]) -> None:
+        """Look at these addresses anew: others are behind them."""
+        for caller in callers:
+            self._by_caller.pop(caller, None)
 
     def _shared(self, _caller: str) -> Snapshot:
         return self._common.at(self._clock())
@@ -128,10 +138,10 @@ class Views:
     def _own(self, caller: str) -> Snapshot:
         view = self._by_caller.get(caller)
         if view is None:
-            view = self._looks.under(
+            view = self._looks_of(caller).under(
                 tuple(
                     each
-                    for each in self._events
+                    for each in self.events
                     if each.event.target is None or self._is_target(caller, each.event.target)
                 )
             )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MAX_USER_DATA_BYTES: Final = 16 * 1024
 
-_DEFAULT_REGION: Final = "us-east-1"
+DEFAULT_REGION: Final = "us-east-1"
 # Family letters, generation, then attributes: a `g` among these is a Graviton processor (EC2 naming conventions).
 _GRAVITON: Final = re.compile(r"a1|[a-z]+[0-9]+[a-z]*g[a-z]*|[a-z]+[0-9]+[a-z]*-gb[0-9]+")
 _XEN: Final = re.compile(r"[cmr][1-4]|t[12]|cc2|cr1|d2|f1|g[23]s?|h1|hs1|i[23]|p[23]|x1e?")
@@ -162,7 +162,7 @@ def require_tag_keys(settings: InstanceSettings) -> None:
 def _place(settings: InstanceSettings) -> tuple[str, str]:
     zone = settings.availability_zone
     if zone is None:
-        region = settings.region or _DEFAULT_REGION
+        region = settings.region or DEFAULT_REGION
         return region, f"{region}a"
     region = regions.region_of(zone) or ""
     if settings.region not in {None, region}:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from imds_mock.config.errors import ConfigError, SettingError
 from imds_mock.credentials.kept import NotKept
-from imds_mock.driving.state import Described
+from imds_mock.driving.described import Described
 from imds_mock.metadata.instance import derive
 from imds_mock.run.leaves import derived_leaves, overridden
 from imds_mock.service.store import Snapshot

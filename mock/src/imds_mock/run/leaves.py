@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from imds_mock.config.errors import SettingError
 from imds_mock.credentials.choice import check_credentials, source_for
 from imds_mock.credentials.iam import Roles
 from imds_mock.credentials.kept import NotKept
@@ -103,11 +104,24 @@ def check(config: Config) -> None:
     Raises:
         SettingError: The first contradiction; names the key.
     """
+    if config.profile == "aemm":
+        require_one_instance(config)
     derive(config.instance, 0.0)
     read_overrides(config.metadata)
     if config.metadata_options.instance_metadata_tags == "enabled":
         require_tag_keys(config.instance)
     check_credentials(config.credentials)
+
+
+def require_one_instance(config: Config) -> None:
+    """Check that a configuration of amazon-ec2-metadata-mock's profile tells no callers apart.
+
+    Raises:
+        SettingError: It does; names the key.
+    """
+    for key, default in (("identity", "shared"), ("profiles", ())):
+        if getattr(config, key) != default:
+            raise SettingError((key,), "the profile aemm has one instance for all callers; take this or that away")
 
 
 def _labels(leaves: dict[str, Leaf], instance: Instance) -> dict[str, str]:

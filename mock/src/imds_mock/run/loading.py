@@ -13,6 +13,7 @@ import msgspec
 
 from imds_mock.config.errors import ConfigError, KeyPath, SettingError, dotted, find_fault, nearest, unknown_key
 from imds_mock.config.facts import InstanceSettings, Interface, PublicKey
+from imds_mock.config.profiles import check as check_profiles
 from imds_mock.config.roles import CredentialSettings
 from imds_mock.config.settings import Config, MetadataOptions, ServerSettings, SigningSettings
 from imds_mock.config.sources import Source, file_of, key_types, merge, read_environment, read_file, read_named
@@ -92,6 +93,7 @@ def _build(sources: Sequence[Source], folder: Path) -> Config:
         _embed_user_data(merged, folder)
         config = msgspec.convert(merged, Config, strict=False)
         check(config)
+        check_profiles(config, check)
     except SettingError as error:
         raise _error(sources, error.path, error.sentence) from error
     except (msgspec.ValidationError, RecursionError, ValueError) as error:
@@ -120,16 +122,25 @@ def _unknown(key: str) -> str:
 
 
 def _embed_user_data(document: dict[str, Any], folder: Path) -> None:
-    """Put the bytes of a user-data file into the document, so that a configuration needs no files."""
-    instance = document.get("instance")
-    if not isinstance(instance, dict):
-        return
-    user_data = instance.get("user_data")
+    """Put the bytes of user-data files into the document, so that a configuration needs no files."""
+    document |= _embedded(document, folder, ())
+    profiles = document.get("profiles")
+    if isinstance(profiles, list):
+        document["profiles"] = [
+            {**profile, **_embedded(profile, folder, ("profiles", place))} if isinstance(profile, dict) else profile
+            for place, profile in enumerate(profiles)
+        ]
+
+
+def _embedded(holder: Mapping[str, Any], folder: Path, path: KeyPath) -> dict[str, Any]:
+    """The section `instance` with the bytes in it; nothing where it names no file."""
+    instance = holder.get("instance")
+    user_data = instance.get("user_data") if isinstance(instance, dict) else None
     if not isinstance(user_data, dict) or not isinstance(user_data.get("file"), str) or len(user_data) != 1:
-        return
+        return {}
     try:
         content = (folder / user_data["file"]).read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise SettingError(("instance", "user_data", "file"), f"{user_data['file']!r}: {reason}") from error
-    document["instance"] = {**instance, "user_data": {"base64": base64.b64encode(content).decode()}}
+        raise SettingError((*path, "instance", "user_data", "file"), f"{user_data['file']!r}: {reason}") from error
+    return {"instance": {**holder["instance"], "user_data": {"base64": base64.b64encode(content).decode()}}}

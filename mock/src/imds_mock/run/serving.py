@@ -21,7 +21,7 @@ from imds_mock.service.tokens import Tokens
 from imds_mock.wire.accesslog import AccessLog, Outlet
 from imds_mock.wire.parsing import Limits
 from imds_mock.wire.server import DataPlane, max_connections, open_sockets
-from imds_mock.wire.terms import Terms, Timeouts
+from imds_mock.wire.terms import Terms, Timeouts, welcome
 
 if TYPE_CHECKING:
     import socket
@@ -99,6 +99,7 @@ async def _serve(
         bad_request_type=store.current.options.bad_request_content_type,
         unreadable=store.current.profile.unreadable,
         report=_report,
+        acquaint=driven.acquaint if driven else welcome,
     )
     plane = DataPlane(terms, max_connections(settings.max_connections))
     await plane.start(sockets)

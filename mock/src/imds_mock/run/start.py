@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from imds_mock.config.settings import Config
     from imds_mock.credentials.kept import Kept
     from imds_mock.credentials.orders import Order
-    from imds_mock.driving.state import Described
+    from imds_mock.driving.described import Described
     from imds_mock.events.scenario import Scenario
     from imds_mock.run.file_changes import Mark
     from imds_mock.run.serving import Companion

@@ -8,6 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from imds_mock.config.profiles import effective
 from imds_mock.credentials.orders import WORKING_SOURCES, order_for
 from imds_mock.metadata.instance import derive
 
@@ -60,8 +61,9 @@ class WorkingCredentials:
 
 
 def _orders(config: Config, started: float) -> Iterator[Order]:
-    if config.credentials.source in WORKING_SOURCES and config.instance.role is not None:
-        yield order_for(config.credentials, derive(config.instance, started), config.instance.role)
+    for whole in (config, *(effective(config, (place,)) for place in range(len(config.profiles)))):
+        if whole.credentials.source in WORKING_SOURCES and whole.instance.role is not None:
+            yield order_for(whole.credentials, derive(whole.instance, started), whole.instance.role)
 
 
 def _pool(is_configured: Callable[[Order], bool]) -> Pool:

@@ -1,7 +1,8 @@
 """One TCP connection of the data plane: reads requests, writes answers, keeps to the limits and the clock.
 
 The real service closes after each answer unless the request asks for `Connection: keep-alive`; then its answer has no
-`Connection` header (captured). Answers never wait for a body, so nothing here is asynchronous but the socket.
+`Connection` header (captured). Answers never wait for a body, so nothing here is asynchronous but the socket, and
+perhaps, once at its beginning, who is at its other end.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from imds_mock.wire.parsing import BAD_REQUEST, RequestParser
 
 if TYPE_CHECKING:
     from imds_mock.service.messages import Request, Response
-    from imds_mock.wire.terms import Terms
+    from imds_mock.wire.terms import Cancellable, Terms
 
 # Pipelined requests are answered in slices of this size, so that a client that does not read its answers is noticed.
 _SLICE: Final = 4096
@@ -53,7 +54,7 @@ class Connection(asyncio.Protocol):
         self._partial = False  # part of a request has arrived
         self._ended = False  # the last answer is given: what still arrives is dropped
         self._stalled = False  # the last answer never arrives
-        self._held: asyncio.TimerHandle | None = None  # an answer is being held back
+        self._held: Cancellable | None = None  # an answer is being held back, or it is not known yet whose it is
         self._later: tuple[Request, ...] = ()  # what is answered after it
         self._lowered = False  # the hop limit is not the system's
         self.last_request = terms.monotonic()
@@ -65,6 +66,7 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self._caller = peer[0] if peer else "-"
         self._terms.open.add(self)
+        self._held = self._terms.acquaint(self._caller, self._acquainted)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the event loop's signature
         """Called by the event loop."""
@@ -182,6 +184,13 @@ class Connection(asyncio.Protocol):
             self._hold(request, response, now, began)
         else:
             self._deliver(request, response, now, began)
+
+    def _acquainted(self) -> None:
+        self._held = None
+        if self._terms.stopping and not self._unread:
+            self._close()
+        else:
+            self._read_on()
 
     def _hold(self, request: Request, response: Response, now: float, began: float) -> None:
         # Reading goes on, so that a client that gives up is noticed.

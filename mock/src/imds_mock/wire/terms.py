@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,7 +11,6 @@ from imds_mock.wire.parsing import Limits, Memo
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
 
     from imds_mock.service.messages import Request, Response
     from imds_mock.wire.connection import Connection
@@ -31,6 +31,17 @@ class Observer(Protocol):
             response: What it was answered with.
             microseconds: From receiving the request to handing its answer to the socket.
         """
+
+
+class Cancellable(Protocol):
+    """Something that is going to happen."""
+
+    def cancel(self) -> None:
+        """Let it not happen."""
+
+
+Acquaint = Callable[[str, Callable[[], None]], Cancellable | None]
+"""Finds out who is behind an address. Calls back when he can be answered, or gives None because he can be at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +88,10 @@ class PassingLines:
         return self._staying if stays else self._closing
 
 
+def welcome(_address: str, _then: Callable[[], None]) -> None:
+    """Anybody can be answered at once."""
+
+
 def _raise(error: Exception) -> None:
     raise error
 
@@ -94,6 +109,7 @@ class Terms:
         timeouts: How long things may take.
         bad_request_type: `Content-Type` of the page for bytes that are no request.
         unreadable: The answer to such bytes in place of that page.
+        acquaint: Is called when a connection opens; its first request may have to wait until it is known whose it is.
         report: Is given what went wrong where an answer should have been; the client gets a 500.
         memo: Requests parsed before.
         passing_lines: Header lines of the moment.
@@ -110,6 +126,7 @@ class Terms:
     timeouts: Timeouts = field(default_factory=Timeouts)
     bad_request_type: str = "text/html"
     unreadable: Response | None = None
+    acquaint: Acquaint = welcome
     report: Callable[[Exception], None] = _raise
     memo: Memo = field(default_factory=Memo)
     passing_lines: PassingLines = field(default_factory=PassingLines)

@@ -122,11 +122,9 @@ class MetadataRoutes:
 
     async def _snapshot(self, call: Call) -> Snapshot:
         target = call.query.caller
-        await self._cockpit.meet(target)
         if target is None:
             return self._state.snapshot_for("")
-        addresses = self._cockpit.callers.addresses(target)
-        return self._state.snapshot_for(min(addresses) if addresses else target)
+        return self._state.snapshot_for(await self._cockpit.address_of(target) or target)
 
     def _override(self, path: str, value: Any) -> None:
         document = document_of(self._state.config)

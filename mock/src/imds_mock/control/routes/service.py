@@ -1,4 +1,4 @@
-"""The mock itself: its health, what it is, its metrics, who asks it, and this API's own document."""
+"""The mock itself: its health, what it is, its metrics, and this API's own document."""
 
 from __future__ import annotations
 
@@ -57,20 +57,6 @@ class Status(msgspec.Struct, frozen=True):
     reloads: dict[str, int]
 
 
-class Caller(msgspec.Struct, frozen=True):
-    """Somebody who has asked.
-
-    Attributes:
-        address: His address.
-        names: Container and service name, where they are known.
-        requests: How many requests of his are in the journal.
-    """
-
-    address: str
-    names: tuple[str, ...]
-    requests: int
-
-
 class ServiceRoutes:
     """The operations on the mock itself.
 
@@ -91,7 +77,6 @@ class ServiceRoutes:
             Operation("GET", "/metrics", "Figures for Prometheus", self.metrics, str, answer_media="text/plain"),
             Operation("GET", "/openapi.json", "This document", self.document, dict[str, Any]),
             Operation("GET", "/v1/status", "What is it?", self.status, Status),
-            Operation("GET", "/v1/callers", "Who has asked?", self.callers, tuple[Caller, ...]),
         ]
 
     def describe(self, operations: list[Operation]) -> None:
@@ -122,12 +107,6 @@ class ServiceRoutes:
             len(cockpit.journal.followers),
             dict(cockpit.reloads),
         )
-
-    async def callers(self, _call: Call) -> tuple[Caller, ...]:
-        """Everybody in the journal, the busiest first."""
-        counts = Counter(entry.caller for entry in self._cockpit.journal)
-        names = self._cockpit.callers.names
-        return tuple(Caller(address, names(address), n) for address, n in counts.most_common())
 
     async def metrics(self, _call: Call) -> Response:
         """Prometheus' text format."""

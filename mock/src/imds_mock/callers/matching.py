@@ -1,0 +1,56 @@
+"""Which profiles are for a caller: by service, name pattern, address or network, as far as it is known who he is."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imds_mock.callers.caller import Caller
+    from imds_mock.config.callers import Match
+    from imds_mock.config.settings import Config
+
+
+def matching(config: Config, caller: Caller) -> tuple[int, ...]:
+    """The places of the profiles that match, in the order in which they apply.
+
+    Args:
+        config: The configuration.
+        caller: Who asks.
+    """
+    return tuple(place for place, profile in enumerate(config.profiles) if _matches(profile.match, caller))
+
+
+def needs_names(config: Config) -> bool:
+    """Whether what a caller sees depends on his name."""
+    return config.identity == "per-container" or any(
+        each.match.service is not None or each.match.name is not None or _is_name(each.match.network)
+        for each in config.profiles
+    )
+
+
+def services(config: Config) -> frozenset[str]:
+    """The services that profiles are for."""
+    return frozenset(each.match.service for each in config.profiles if each.match.service is not None)
+
+
+def _matches(match: Match, caller: Caller) -> bool:
+    return (
+        (match.service is None or match.service in caller.names)
+        and (match.name is None or (caller.container is not None and fnmatchcase(caller.container, match.name)))
+        and (match.address is None or str(ip_address(match.address)) in caller.addresses)
+        and (match.network is None or _is_on(match.network, caller))
+    )
+
+
+def _is_on(network: str, caller: Caller) -> bool:
+    if _is_name(network):
+        # Compose puts the project in front of the name that its file says.
+        return any(each == network or each.endswith(f"_{network}") for each in caller.networks)
+    block = ip_network(network)
+    return any(ip_address(address) in block for address in caller.addresses)
+
+
+def _is_name(network: str | None) -> bool:
+    return network is not None and "/" not in network

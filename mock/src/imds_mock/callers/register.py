@@ -1,0 +1,204 @@
+"""Who is behind an address, without a container engine's socket: its name server tells.
+
+A name is believed for 5 s, that there is none for 30 s, whatever the answer's own times say: addresses are used again
+by other containers. One look-up at a time is under way for an address. Only the first one of an address is worth
+waiting for; a later one keeps nobody longer than Docker's name server ever needs, and then what was known holds.
+
+An instance does not change its id while it lives. So a container whose name comes only after it was answered under its
+address keeps the identity that it was given; one that comes where nobody had a name is another one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from imds_mock.callers.targets import Targets
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+
+    from imds_mock.callers.caller import Caller
+    from imds_mock.callers.identification import Identification
+    from imds_mock.driving.journal import Entry
+
+_BELIEVED_SECONDS: Final = 5.0
+_NOBODY_SECONDS: Final = 30.0
+_REFRESH_SECONDS: Final = 0.1
+_MAX_ADDRESSES: Final = 4096
+
+
+class _Known:
+    """What is known of one address."""
+
+    __slots__ = ("answered", "ask_again", "caller", "look_up", "thorough_again", "unanswered", "waiting")
+
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
+        self.answered = False  # by the name server, be it that there is no name
+        self.unanswered = False  # somebody had to go on without its answer
+        self.ask_again = self.thorough_again = 0.0
+        self.look_up: asyncio.Task[None] | None = None
+        self.waiting: asyncio.Future[None] | None = None
+
+
+class Callers:
+    """What is known about names and addresses.
+
+    Args:
+        forward: Gives the addresses of a target's name, none when it has none.
+        identification: Finds out who is behind an address.
+        monotonic: Clock in seconds.
+        patience_seconds: Gives how long the first look-up of an address may keep somebody waiting.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[[str], Awaitable[frozenset[str]]],
+        identification: Identification,
+        monotonic: Callable[[], float],
+        patience_seconds: Callable[[], float] = lambda: 1.0,
+    ) -> None:
+        self._targets = Targets(forward)
+        self._identification = identification
+        self._monotonic = monotonic
+        self._patience_seconds = patience_seconds
+        self.changed: Callable[[Collection[str] | None], None] = lambda _addresses: None
+        """Is called when other callers are behind addresses; with None, when targets lead to others than before."""
+        self._known: dict[str, _Known] = {}
+        self._keys: dict[str, str] = {}  # a container's name to what its identity follows from
+
+    def is_target(self, address: str, target: str) -> bool:
+        """Whether an address goes by a name, as far as is known.
+
+        Args:
+            address: Address of a peer.
+            target: Address, container or service name.
+        """
+        return address == target or address in self.addresses(target) or target in self.names(address)
+
+    def names(self, address: str) -> tuple[str, ...]:
+        """Container name and, where it has one, service name of an address; empty when it is not known."""
+        known = self._known.get(self._identification.home(address))
+        return () if known is None else known.caller.names
+
+    def called(self, name: str) -> frozenset[str]:
+        """The addresses that a name leads to, or whose callers are known to go by it."""
+        return self.addresses(name) | {address for address, known in self._known.items() if name in known.caller.names}
+
+    def caller(self, address: str) -> Caller:
+        """Who is behind an address, as far as is known."""
+        known = self._known.get(self._identification.home(address))
+        return self._identification.unnamed(address) if known is None else known.caller
+
+    def addresses(self, target: str) -> frozenset[str]:
+        """The addresses that a target was last found to have."""
+        return self._targets.addresses(target)
+
+    async def learn(self, targets: Iterable[str]) -> None:
+        """Look targets up, all at once; afterwards `is_target` knows them.
+
+        Args:
+            targets: Those in use; others are forgotten. Addresses need no look-up.
+        """
+        if await self._targets.learn(targets):
+            self.changed(None)
+
+    def notice(self, entries: Sequence[Entry]) -> None:
+        """Find out the names behind new entries of the journal, in the background."""
+        for address in {entry.caller for entry in entries}:
+            self.meet(address)
+
+    def meet(self, address: str) -> asyncio.Future[None] | None:
+        """Find out who is behind an address, unless that is known.
+
+        Args:
+            address: Where a connection comes from.
+
+        Returns:
+            What is done when it is known, or when waiting is over; None when there is nothing to wait for.
+        """
+        home = self._identification.home(address)
+        known, now = self._known.get(home), self._monotonic()
+        if known is not None and (known.look_up is not None or now < known.ask_again):
+            return known.waiting
+        if known is None:
+            self._make_room()
+            known = self._known[home] = _Known(self._identification.unnamed(home))
+        if not self._identification.may_have_name(home):
+            known.ask_again = now + _BELIEVED_SECONDS
+            self._put(home, known, None)
+            return None
+        loop = asyncio.get_running_loop()
+        patience = _REFRESH_SECONDS if known.answered or known.unanswered else self._patience_seconds()
+        known.waiting = loop.create_future()
+        known.look_up = loop.create_task(self._look_up(home, known))
+        loop.call_later(patience, _give_up, known, known.waiting)
+        return known.waiting
+
+    async def settled(self) -> None:
+        """Wait until the look-ups under way have ended."""
+        await asyncio.gather(*(known.look_up for known in self._known.values() if known.look_up))
+
+    def close(self) -> None:
+        """Give up the look-ups under way."""
+        for known in self._known.values():
+            if known.look_up is not None:
+                known.look_up.cancel()
+
+    async def _look_up(self, home: str, known: _Known) -> None:
+        now = self._monotonic()
+        try:
+            caller = await self._identification.identify(home, known.caller, thoroughly=now >= known.thorough_again)
+        except OSError:
+            # Rather what was true a moment ago than nobody.
+            known.unanswered = not known.answered
+            known.ask_again = self._monotonic() + (_BELIEVED_SECONDS if known.caller.container else _NOBODY_SECONDS)
+        else:
+            if now >= known.thorough_again:
+                known.thorough_again = now + _NOBODY_SECONDS
+            known.ask_again = self._monotonic() + (_NOBODY_SECONDS if caller is None else _BELIEVED_SECONDS)
+            self._put(home, known, None if caller is None else self._with_key(caller, known))
+            known.answered, known.unanswered = True, False
+        finally:
+            known.look_up = None
+            _release(known, known.waiting)
+
+    def _with_key(self, caller: Caller, known: _Known) -> Caller:
+        container = caller.container or ""
+        key = known.caller.key if known.unanswered and not known.answered else container
+        return caller._replace(key=self._keys.setdefault(container, key))
+
+    def _put(self, home: str, known: _Known, caller: Caller | None) -> None:
+        caller = caller or self._identification.unnamed(home)
+        before = known.caller
+        if caller == before:
+            return
+        known.caller = caller
+        concerned = {*caller.addresses, *before.addresses, home}
+        # The same container at another of its addresses.
+        for address in caller.addresses:
+            other = self._known.get(address)
+            if other is not None and other.caller.container == caller.container:
+                other.caller = caller
+        self.changed(concerned)
+
+    def _make_room(self) -> None:
+        if len(self._known) >= _MAX_ADDRESSES:
+            for address in [address for address, known in self._known.items() if known.look_up is None]:
+                del self._known[address]
+            self._keys.clear()
+
+
+def _give_up(known: _Known, waiting: asyncio.Future[None]) -> None:
+    if known.waiting is waiting:
+        known.unanswered = not known.answered
+        _release(known, waiting)
+
+
+def _release(known: _Known, waiting: asyncio.Future[None] | None) -> None:
+    """End the waiting for a look-up, which may still be under way."""
+    if waiting is not None and not waiting.done():
+        waiting.set_result(None)
+    if known.waiting is waiting:
+        known.waiting = None

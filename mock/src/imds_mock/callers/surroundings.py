@@ -1,0 +1,149 @@
+"""Addresses as they look from here: whose they can be, which can have a name, and on which network they are."""
+
+from __future__ import annotations
+
+import contextlib
+from ipaddress import ip_address
+from pathlib import Path
+from socket import if_indextoname
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from imds_mock.callers.caller import Interface
+from imds_mock.metadata.addresses import block_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from imds_mock.callers.kernel import Link
+
+_LOOPBACK: Final = ("127.0.0.1", "::1")
+_BELIEVED_SECONDS: Final = 1.0
+_NAMES_OF_INTERFACES: Final = Path("/sys/class/net")
+
+
+class Neighbourhood(Protocol):
+    """What tells addresses and hardware addresses: the kernel."""
+
+    def links(self) -> tuple[Link, ...]:
+        """The addresses of this network namespace."""
+
+    def mac_of(self, address: str, index: int) -> str | None:
+        """The hardware address of a neighbour behind an interface."""
+
+
+class _Own(NamedTuple):
+    """This network namespace at a moment."""
+
+    links: tuple[Link, ...]
+    addresses: tuple[str, ...]
+    gateways: frozenset[str]
+
+
+class Surroundings:
+    """What can be told about an address without asking anybody.
+
+    Args:
+        neighbourhood: Tells addresses and hardware addresses.
+        gateways: Gives the addresses of the default gateways.
+        monotonic: Clock in seconds.
+        names_itself: Whether the name server has a name for this network namespace's own addresses: an engine's has.
+    """
+
+    def __init__(
+        self,
+        neighbourhood: Neighbourhood,
+        gateways: Callable[[], frozenset[str]],
+        monotonic: Callable[[], float],
+        names_itself: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._names_itself = names_itself
+        self._neighbourhood = neighbourhood
+        self._gateways = gateways
+        self._monotonic = monotonic
+        self._own = _Own((), (), frozenset())
+        self._until = 0.0
+
+    def home(self, address: str) -> str:
+        """The address that stands for a caller: for one in this network namespace, always the same of its own.
+
+        Args:
+            address: Where a request came from.
+        """
+        own = self._look()
+        return own.addresses[0] if own.addresses and self.is_here(address) else address
+
+    def is_here(self, address: str) -> bool:
+        """Whether an address is this network namespace's own."""
+        return address in _LOOPBACK or address in self._look().addresses
+
+    def all_of(self, address: str) -> tuple[str, ...]:
+        """Every address that is known to be the same caller's: here, all of this network namespace."""
+        return (*self._look().addresses, *_LOOPBACK) if self.is_here(address) else (address,)
+
+    def may_have_name(self, address: str) -> bool:
+        """Whether the engine's name server can have a name for an address.
+
+        For loopback, link-local addresses, the gateway and foreign networks it has none, and asks the one behind it,
+        which may take many seconds to say so.
+        """
+        try:
+            read = ip_address(address)
+        except ValueError:
+            return False
+        own = self._look()
+        if read.is_loopback or read.is_link_local or (address in own.addresses and not self._names_itself()):
+            return False
+        return address not in own.gateways and (not own.links or self._link_of(address) is not None)
+
+    def interfaces(self, addresses: Iterable[str]) -> tuple[Interface, ...]:
+        """The interfaces of somebody with these addresses, in the order of the networks here.
+
+        Args:
+            addresses: IP addresses of one container.
+        """
+        links = self._look().links
+        order = [link.place for link in links]
+        by_network: dict[int | str, list[tuple[str, Link | None]]] = {}
+        for address in addresses:
+            if address in _LOOPBACK:
+                continue
+            link = self._link_of(address)
+            by_network.setdefault(link.place if link else address, []).append((address, link))
+        known = [index for index in dict.fromkeys(order) if index in by_network]
+        keys: list[int | str] = [*known, *sorted(key for key in by_network if isinstance(key, str))]
+        return tuple(self._interface(by_network[key]) for key in keys)
+
+    def _interface(self, held: list[tuple[str, Link | None]]) -> Interface:
+        ipv4 = next((each for each in held if ":" not in each[0]), None)
+        ipv6s = [each for each in held if ":" in each[0]]
+        return Interface(
+            ipv4=ipv4[0] if ipv4 else None,
+            ipv6s=tuple(address for address, _ in ipv6s),
+            ipv4_block=str(ipv4[1].interface.network) if ipv4 and ipv4[1] else None,
+            ipv6_blocks=tuple(dict.fromkeys(block_text(link.interface.network) for _, link in ipv6s if link)),
+            mac=next((mac for address, link in held if link and (mac := self._mac(address, link.place))), None),
+        )
+
+    def _mac(self, address: str, index: int) -> str | None:
+        if address not in self._look().addresses:
+            return self._neighbourhood.mac_of(address, index)
+        with contextlib.suppress(OSError):
+            mac = (_NAMES_OF_INTERFACES / if_indextoname(index) / "address").read_text(encoding="ascii").strip()
+            return mac if mac.strip("0:") else None
+        return None
+
+    def _link_of(self, address: str) -> Link | None:
+        read = ip_address(address)
+        return next((link for link in self._look().links if read in link.interface.network), None)
+
+    def _look(self) -> _Own:
+        now = self._monotonic()
+        if now >= self._until:
+            self._until = now + _BELIEVED_SECONDS
+            links, gateways = self._neighbourhood.links(), self._gateways()
+            reached = [link for link in links if not (link.interface.is_loopback or link.interface.is_link_local)]
+            # The interface with the default route is the main one, as Docker means it.
+            reached.sort(key=lambda link: not any(ip_address(each) in link.interface.network for each in gateways))
+            reached.sort(key=lambda link: link.interface.version)
+            self._own = _Own(links, tuple(link.address for link in reached), gateways)
+        return self._own

@@ -1,0 +1,161 @@
+"""Profiles laid over a configuration: what the callers that they match have of their own.
+
+A profile's sections have the form and the meaning that they have in a file, so null is a value like others
+(`role: null` is no role); only in a mapping whose values cannot be null (tags, block devices) it takes a key away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from imds_mock.config.errors import SettingError, find_fault
+from imds_mock.config.settings import Config
+from imds_mock.config.sources import merge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from imds_mock.config.callers import Match, Profile
+    from imds_mock.config.errors import KeyPath
+
+SECTIONS: Final = ("instance", "metadata_options", "credentials")
+"""What a profile can have parts of, besides `metadata`."""
+
+_OF_TEXT: Final = ("tags", "block_devices")
+
+
+def effective(config: Config, chosen: Sequence[int]) -> Config:
+    """The configuration of callers whom certain profiles match.
+
+    Args:
+        config: The configuration.
+        chosen: The places of these profiles, ascending; the later ones win.
+
+    Raises:
+        SettingError: A value is none; names its key in the last of these profiles that says something about it.
+    """
+    if not chosen:
+        return config
+    document = msgspec.to_builtins(config)
+    for place in chosen:
+        _lay(document, config.profiles[place])
+    try:
+        return msgspec.convert(document, Config, strict=False)
+    except (msgspec.ValidationError, RecursionError, ValueError) as error:
+        fault = find_fault(Config, document)
+        path, sentence = ((), str(error)) if fault is None else fault
+        raise named(SettingError(path, sentence), config, chosen) from error
+
+
+def named(error: SettingError, config: Config, chosen: Sequence[int]) -> SettingError:
+    """An error in an effective configuration as one in the profile that it comes from.
+
+    Args:
+        error: The error; its path is one of the effective configuration.
+        config: The configuration.
+        chosen: The places of the profiles that were laid over it.
+    """
+    last = chosen[-1]
+    for place in reversed(chosen):
+        key = _said(config.profiles[place], error.path)
+        if key is not None:
+            beside = f" (where profiles[{other}] matches, too)" if (other := _other(chosen, place)) is not None else ""
+            return SettingError(("profiles", place, *key), error.sentence + beside)
+    # Nobody said that key: what the profile says does not go with what is there.
+    return SettingError(("profiles", last), f"with it, {error}")
+
+
+def check(config: Config, check_one: Callable[[Config], None]) -> None:
+    """Check what callers can come to have: with each profile, and with any two that may match the same caller.
+
+    Args:
+        config: The configuration.
+        check_one: Checks an effective configuration; raises `SettingError`.
+
+    Raises:
+        SettingError: The first thing wrong; names the profile's key.
+    """
+    for place, profile in enumerate(config.profiles):
+        _check_match(profile.match, ("profiles", place, "match"))
+    for chosen in _to_check(config.profiles):
+        whole = effective(config, chosen)
+        try:
+            check_one(whole)
+        except SettingError as error:
+            raise named(error, config, chosen) from error
+
+
+def _check_match(match: Match, path: KeyPath) -> None:
+    if match == type(match)():
+        raise SettingError(path, "expected a service, name, address or network")
+    try:
+        if match.address is not None:
+            ip_address(match.address)
+    except ValueError as error:
+        raise SettingError((*path, "address"), f"expected an IP address such as 172.18.0.5: {error}") from error
+    try:
+        if match.network is not None and "/" in match.network:
+            ip_network(match.network)
+    except ValueError as error:
+        raise SettingError((*path, "network"), f"expected a name or a block such as 172.18.0.0/16: {error}") from error
+
+
+def _to_check(profiles: Sequence[Profile]) -> Iterator[tuple[int, ...]]:
+    yield from ((place,) for place in range(len(profiles)))
+    for pair in combinations(range(len(profiles)), 2):
+        one, other = (profiles[place] for place in pair)
+        if _may_meet(one.match, other.match) and any(getattr(one, part) and getattr(other, part) for part in SECTIONS):
+            yield pair
+
+
+def _may_meet(one: Match, other: Match) -> bool:
+    """Whether a caller may be found that both match; names are patterns, so in doubt there is one."""
+    return all(
+        None in {mine := getattr(one, condition), theirs := getattr(other, condition)} or mine == theirs
+        for condition in ("service", "address")
+    )
+
+
+def _lay(document: dict[str, Any], profile: Profile) -> None:
+    for section in SECTIONS:
+        document[section] = merge(document[section], getattr(profile, section))
+    for name in _OF_TEXT:
+        held = document["instance"].get(name)
+        if isinstance(held, dict):
+            document["instance"][name] = {key: value for key, value in held.items() if value is not None}
+    own = dict(_flat(profile.metadata, ""))
+    # Paths apply in their order, and the profile's come last.
+    document["metadata"] = {path: value for path, value in document["metadata"].items() if path not in own} | own
+
+
+def _flat(metadata: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:
+    for name, value in metadata.items():
+        path = f"{above}/{name.strip('/')}" if above else name
+        if isinstance(value, Mapping) and value and not any(str(key).startswith("$") for key in value):
+            yield from _flat(value, path)
+        else:
+            yield path, value
+
+
+def _said(profile: Profile, path: KeyPath) -> KeyPath | None:
+    """The path as the profile's key, if it says something about it."""
+    if not path or path[0] not in {*SECTIONS, "metadata"}:
+        return None
+    held: Any = getattr(profile, str(path[0]))
+    if path[0] == "metadata":
+        return path if held else None
+    for depth, part in enumerate(path[1:], 1):
+        if isinstance(held, Mapping) and part in held:
+            held = held[part]
+        else:
+            return path if depth > 1 else None
+    return path
+
+
+def _other(chosen: Sequence[int], place: int) -> int | None:
+    return next((each for each in chosen if each != place), None)

@@ -1,0 +1,175 @@
+"""Callers as the mock sees them: who has asked, and what one of them is to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from imds_mock.control import shown
+from imds_mock.control.operations import Operation
+from imds_mock.control.problems import ProblemError
+from imds_mock.metadata.tree import LATEST
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imds_mock.config.callers import Match
+    from imds_mock.control.cockpit import Cockpit
+    from imds_mock.control.operations import Call
+    from imds_mock.service.store import Snapshot
+
+_HERE: Final = "127.0.0.1"
+_ROLES: Final = "meta-data/iam/security-credentials"
+
+
+class WhoQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who is meant.
+
+    Attributes:
+        caller: Address, container or service name; none: whoever calls the control plane.
+    """
+
+    caller: str | None = None
+
+
+class Appearance(msgspec.Struct, frozen=True):
+    """What a caller is to the mock.
+
+    Attributes:
+        address: His address.
+        addresses: All that are known to be his.
+        container: Name of his container, where it is known.
+        service: Its compose service, where it is known.
+        networks: The networks on which it is known.
+        identity: `shared` or `per-container`.
+        profiles: The profiles that match him, in the order in which they apply.
+        instance_id: The instance that he is on.
+        availability_zone: Where it is.
+        role: Its role; null when it has none, or it shows none.
+        local_ipv4: Its address; null when it has none.
+        mac: Its hardware address.
+        http_tokens: Whether his requests need a session token.
+    """
+
+    address: str
+    addresses: tuple[str, ...]
+    container: str | None
+    service: str | None
+    networks: tuple[str, ...]
+    identity: str
+    profiles: tuple[str, ...]
+    instance_id: str
+    availability_zone: str | None
+    role: str | None
+    local_ipv4: str | None
+    mac: str | None
+    http_tokens: str
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Somebody who has asked.
+
+    Attributes:
+        address: His address.
+        names: Container and service name, where they are known.
+        instance_id: The instance that he is on.
+        profiles: The profiles that match him.
+        role: Its role.
+        first: Time of his first request in the journal.
+        last: Time of his last one.
+        requests: How many requests of his are in the journal.
+    """
+
+    address: str
+    names: tuple[str, ...]
+    instance_id: str
+    profiles: tuple[str, ...]
+    role: str | None
+    first: str
+    last: str
+    requests: int
+
+
+class CallerRoutes:
+    """The operations on callers.
+
+    Args:
+        cockpit: What they look at.
+    """
+
+    group: Final = "callers"
+
+    def __init__(self, cockpit: Cockpit) -> None:
+        self._cockpit = cockpit
+
+    def operations(self) -> list[Operation]:
+        """All of them."""
+        return [
+            Operation("GET", "/v1/callers", "Who has asked?", self.list, tuple[Caller, ...]),
+            Operation(
+                *("GET", "/v1/whoami", "How does the mock see a caller?", self.whoami, Appearance),
+                query=WhoQuery,
+                problems=(404,),
+            ),
+        ]
+
+    async def list(self, _call: Call) -> tuple[Caller, ...]:
+        """Everybody in the journal, the busiest first."""
+        seen: dict[str, list[float]] = {}
+        for entry in self._cockpit.journal:
+            seen.setdefault(entry.caller, []).append(entry.time)
+        busiest = sorted(seen.items(), key=lambda item: -len(item[1]))
+        return tuple(self._caller(address, times) for address, times in busiest)
+
+    async def whoami(self, call: Call) -> Appearance:
+        """One caller."""
+        peer = call.request.client
+        who = call.query.caller or (peer.host if peer else _HERE)
+        address = await self._cockpit.address_of(who)
+        if address is None:
+            raise ProblemError(404, f"Nobody goes by the name {who!r}; use an address, container or service name.")
+        state = self._cockpit.state
+        caller, snapshot = self._cockpit.callers.caller(address), state.snapshot_for(address)
+        return Appearance(
+            address,
+            caller.addresses,
+            caller.container,
+            caller.service,
+            caller.networks,
+            state.config.identity,
+            self._profiles(address),
+            snapshot.instance.decode(),
+            self._leaf(snapshot, "meta-data/placement/availability-zone"),
+            self._leaf(snapshot, _ROLES),
+            self._leaf(snapshot, "meta-data/local-ipv4"),
+            self._leaf(snapshot, "meta-data/mac"),
+            snapshot.options.http_tokens,
+        )
+
+    def _caller(self, address: str, times: Sequence[float]) -> Caller:
+        snapshot = self._cockpit.state.snapshot_for(address)
+        return Caller(
+            address,
+            self._cockpit.callers.names(address),
+            snapshot.instance.decode(),
+            self._profiles(address),
+            self._leaf(snapshot, _ROLES),
+            shown.moment(times[0]),
+            shown.moment(times[-1]),
+            len(times),
+        )
+
+    def _profiles(self, address: str) -> tuple[str, ...]:
+        state = self._cockpit.state
+        places = state.appearance_of(address).profiles
+        return tuple(f"{place}: {_conditions(state.config.profiles[place].match)}" for place in places)
+
+    def _leaf(self, snapshot: Snapshot, path: str) -> str | None:
+        found = snapshot.tree.lookup(LATEST, path, self._cockpit.state.clock())
+        return None if found is None else found.body.decode(errors="replace")
+
+
+def _conditions(match: Match) -> str:
+    given = {name: getattr(match, name) for name in match.__struct_fields__}
+    return " ".join(f"{name}={value}" for name, value in given.items() if value is not None)

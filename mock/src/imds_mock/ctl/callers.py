@@ -1,0 +1,48 @@
+"""`ctl` for callers: who has asked, and how the mock sees one of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from imds_mock.ctl.output import print_json, print_table
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from imds_mock.ctl.client import Client
+
+_COLUMNS: Final = ("address", "names", "instance_id", "profiles", "role", "first", "last", "requests")
+
+
+def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[argparse.ArgumentParser]) -> None:
+    """Declare the commands.
+
+    Args:
+        commands: What they are added to.
+        common: Options that every command has.
+    """
+    callers = commands.add_parser("callers", parents=list(common), help="who has asked")
+    callers.set_defaults(action_of=_callers)
+
+    whoami = commands.add_parser("whoami", parents=list(common), help="how the mock sees a caller")
+    whoami.add_argument("--caller", metavar="WHO", help="address, container or service name (default: this one here)")
+    whoami.set_defaults(action_of=_whoami)
+
+
+def _callers(client: Client, arguments: argparse.Namespace) -> int:
+    callers = client.call("GET", "/v1/callers")
+    if arguments.json:
+        print_json(callers)
+    else:
+        print_table(_COLUMNS, callers, "nobody has asked")
+    return 0
+
+
+def _whoami(client: Client, arguments: argparse.Namespace) -> int:
+    found = client.call("GET", "/v1/whoami", query={"caller": arguments.caller})
+    if arguments.json:
+        print_json(found)
+    else:
+        print_table(("name", "value"), [{"name": name, "value": held} for name, held in found.items()], "")
+    return 0

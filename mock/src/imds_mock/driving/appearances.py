@@ -1,0 +1,148 @@
+"""What each caller is under one configuration: with the profiles that match him, and as an instance of his own.
+
+Callers with the same profiles share what follows from them; where every container is an instance, all addresses of one
+share it. Each is made when its caller first asks, and kept.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
+
+from imds_mock.callers.matching import matching, needs_names, services
+from imds_mock.callers.own_facts import with_own_facts
+from imds_mock.config.errors import ConfigError, SettingError
+from imds_mock.config.profiles import effective
+from imds_mock.driving.views import Looks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from imds_mock.callers.caller import Caller
+    from imds_mock.config.settings import Config
+    from imds_mock.driving.described import Described
+    from imds_mock.events.armed import ArmedEvent
+
+_MAX_KNOWN: Final = 4096
+
+
+class Appearance:
+    """What one kind of callers is.
+
+    Attributes:
+        config: Their configuration.
+        profiles: The places of the profiles that match them.
+        looks: How they look under events.
+    """
+
+    __slots__ = ("config", "looks", "profiles")
+
+    def __init__(self, config: Config, profiles: tuple[int, ...], described: Described) -> None:
+        self.config = config
+        self.profiles = profiles
+        self.looks = Looks(described.leaves, described.build)
+
+
+class Appearances:
+    """What all callers are under one configuration.
+
+    Args:
+        config: The configuration.
+        describe: Turns a configuration into what it describes.
+        caller_of: Says who is behind an address.
+        report: Is given what had to be left out of somebody's configuration, and why.
+
+    Raises:
+        ConfigError: The configuration contradicts itself.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        describe: Callable[[Config], Described],
+        caller_of: Callable[[str], Caller],
+        report: Callable[[str], None],
+    ) -> None:
+        self._config = config
+        self._describe = describe
+        self._caller_of = caller_of
+        self._report = report
+        self._laid: dict[tuple[int, ...], Config] = {(): config}
+        self.common = Appearance(config, (), describe(config))
+        tells_apart = config.profile != "aemm"
+        # Made now: what their credentials need takes time to get.
+        self._alone = tuple(self._make((place,), None) for place in range(len(config.profiles)))
+        self._known: dict[tuple[tuple[int, ...], Caller | None], Appearance] = {
+            ((place,), None): alone for place, alone in enumerate(self._alone)
+        }
+        self.differ = tells_apart and (config.identity == "per-container" or bool(config.profiles))
+        """Whether callers differ at all."""
+        self.need_names = tells_apart and needs_names(config)
+        """Whether it matters by which name a caller goes."""
+        self.services = services(config)
+        """The services that it matters to know of."""
+
+    def of(self, address: str) -> Appearance:
+        """What the caller with an address is; for what is no address, what has no profile and is no container."""
+        if not self.differ:
+            return self.common
+        caller = self._caller_of(address)
+        if not caller.addresses:
+            return self.common
+        profiles = matching(self._config, caller)
+        key = (profiles, caller if self._config.identity == "per-container" else None)
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            known = self._known[key] = self._make(*key)
+        return known
+
+    def looks_of(self, address: str) -> Looks:
+        """How the caller with an address looks under events."""
+        return self.of(address).looks
+
+    def check(self, events: tuple[ArmedEvent, ...]) -> None:
+        """Check that events can be laid over what each profile sets by path.
+
+        Raises:
+            ConflictingPathsError: One cannot.
+        """
+        for alone, profile in zip(self._alone, self._config.profiles, strict=True):
+            if profile.metadata:
+                alone.looks.under(events)
+
+    def _make(self, profiles: tuple[int, ...], caller: Caller | None) -> Appearance:
+        for chosen, own in _ever_less(profiles, caller):
+            try:
+                config = self._with(chosen, own)
+                return Appearance(config, chosen, self._describe(config))
+            except (ConfigError, SettingError) as error:
+                self._report(f"a part of {_said(chosen, own)} does not go with the rest and is left out: {error}")
+        return self.common
+
+    def _with(self, profiles: tuple[int, ...], caller: Caller | None) -> Config:
+        if profiles not in self._laid:
+            self._laid[profiles] = effective(self._config, profiles)
+        config = self._laid[profiles]
+        if caller is None:
+            return config
+        by_profile = frozenset(fact for place in profiles for fact in self._config.profiles[place].instance)
+        return replace(config, instance=with_own_facts(config.instance, caller, by_profile))
+
+
+def _ever_less(profiles: tuple[int, ...], caller: Caller | None) -> Iterator[tuple[tuple[int, ...], Caller | None]]:
+    """The profiles and facts that are tried: all first, then without the last profile, and so on.
+
+    Any two profiles go together, which was checked when the configuration was taken over; more may not.
+    """
+    for length in range(len(profiles), -1, -1):
+        yield profiles[:length], caller
+
+
+def _said(profiles: tuple[int, ...], caller: Caller | None) -> str:
+    what = [f"profiles[{place}]" for place in profiles]
+    if caller is not None:
+        what.append(f"the own facts of {caller.container or caller.key}")
+    return ", ".join(what)

@@ -1,0 +1,259 @@
+"""Identity per caller over real sockets: callers from several loopback addresses, with names."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from callers import World
+from mockcontrol import DrivenMock, driven_mock
+from mockserver import Answer, head, read_all, read_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+APPS = {f"127.0.0.{place + 1}": f"proj-app-{place}.proj_default" for place in (1, 2, 3)}
+DATABASE, STRANGER = "127.0.0.9", "127.0.0.10"
+NAMES = {**APPS, DATABASE: "db.proj_default"}
+LEAVES = "/latest/meta-data"
+PROFILES = [
+    {"match": {"service": "app"}, "instance": {"role": "app-role", "tags": {"Name": "app"}}},
+    {"match": {"name": "*-app-3"}, "instance": {"instance_life_cycle": "spot"}, "metadata": {"meta-data/extra": "3"}},
+    {"match": {"address": STRANGER}, "instance": {"local_ipv4": "10.0.0.10", "user_data": "hello"}},
+    {"match": {"service": "db"}, "metadata_options": {"http_tokens": "required"}},
+]
+
+
+def world() -> World:
+    hosts = {name.partition(".")[0]: frozenset({address}) for address, name in NAMES.items()}
+    return World(dict(NAMES), hosts, links=(), asks_for_all=True)
+
+
+@pytest.fixture
+def mock(tmp_path: Path) -> Iterator[DrivenMock]:
+    with driven_mock(tmp_path, {"identity": "per-container", "profiles": PROFILES}, world()) as running:
+        yield running
+
+
+def read(mock: DrivenMock, path: str, source: str) -> str:
+    answer = mock.get(f"{LEAVES}/{path}", source)
+    assert answer.status == 200, (path, source, answer)
+    return answer.body.decode()
+
+
+def test_every_container_is_an_instance_of_its_own(mock: DrivenMock) -> None:
+    ids = {source: read(mock, "instance-id", source) for source in (*APPS, STRANGER)}
+    assert len(set(ids.values())) == 4
+    for source in APPS:
+        assert read(mock, "local-ipv4", source) == source
+        assert read(mock, "hostname", source) == f"ip-{source.replace('.', '-')}.ec2.internal"
+        document = json.loads(mock.get("/latest/dynamic/instance-identity/document", source).body)
+        assert (document["instanceId"], document["privateIp"]) == (ids[source], source)
+        mac = read(mock, "mac", source)
+        assert read(mock, f"network/interfaces/macs/{mac}/subnet-ipv4-cidr-block", source) == "127.0.0.0/8"
+        assert mock.get(f"{LEAVES}/public-ipv4", source).status == 404
+    assert {read(mock, "placement/availability-zone", source) for source in APPS} == {
+        "us-east-1a",
+        "us-east-1b",
+        "us-east-1c",
+    }
+
+
+def test_the_identity_document_of_each_is_signed(mock: DrivenMock) -> None:
+    signatures = {mock.get("/latest/dynamic/instance-identity/signature", source).body for source in APPS}
+    assert len(signatures) == 3
+    assert all(len(signature) > 100 for signature in signatures)
+
+
+def test_profiles_change_what_a_caller_sees(mock: DrivenMock) -> None:
+    assert {read(mock, "iam/security-credentials/", source) for source in APPS} == {"app-role"}
+    assert read(mock, "iam/security-credentials/", STRANGER) == "my-role"
+    assert [read(mock, "instance-life-cycle", source) for source in APPS] == ["on-demand", "on-demand", "spot"]
+    assert [mock.get(f"{LEAVES}/extra", source).status for source in APPS] == [404, 404, 200]
+    assert read(mock, "local-ipv4", STRANGER) == "10.0.0.10"
+    assert mock.get("/latest/user-data", STRANGER).body == b"hello"
+    assert mock.get("/latest/user-data", "127.0.0.2").status == 404
+
+
+def test_the_database_alone_needs_a_token(mock: DrivenMock) -> None:
+    assert mock.get(f"{LEAVES}/instance-id", DATABASE).status == 401
+    assert mock.get(f"{LEAVES}/instance-id", "127.0.0.2").status == 200
+
+
+def test_a_token_of_one_container_is_refused_for_another(mock: DrivenMock) -> None:
+    token = mock.token("127.0.0.2")
+    statuses = [
+        mock.get(f"{LEAVES}/instance-id", source, X_aws_ec2_metadata_token=token).status for source in (*APPS, DATABASE)
+    ]
+    assert statuses == [200, 401, 401, 401]
+
+
+def test_an_event_for_a_service_reaches_each_of_its_instances(mock: DrivenMock) -> None:
+    for source in NAMES:
+        mock.get("/", source)
+    mock.do("POST", "/v1/events", {"kind": "spot", "target": "app"})
+    assert [mock.get(f"{LEAVES}/spot/instance-action", source).status for source in APPS] == [200, 200, 200]
+    token = mock.token(DATABASE)
+    assert mock.get(f"{LEAVES}/spot/instance-action", DATABASE, X_aws_ec2_metadata_token=token).status == 404
+
+
+def test_identity_and_profiles_change_while_it_runs_and_reset_leads_back(mock: DrivenMock) -> None:
+    source = "127.0.0.2"
+    own = read(mock, "instance-id", source)
+    mock.do(
+        "PATCH",
+        "/v1/config",
+        {"identity": "shared", "profiles": [{"match": {"service": "app"}, "instance": {"role": "other"}}]},
+    )
+    assert read(mock, "instance-id", source) == "i-1234567890abcdef0"
+    assert read(mock, "iam/security-credentials/", source) == "other"
+    refused = mock.call(
+        "PATCH", "/v1/config", {"profiles": [{"match": {"service": "app"}, "instance": {"role": "no good"}}]}
+    )
+    assert refused.status == 422
+    assert refused.json["errors"][0]["field"] == "profiles[0].instance.role"
+    assert read(mock, "iam/security-credentials/", source) == "other"
+    mock.do("POST", "/v1/reset")
+    assert read(mock, "instance-id", source) == own
+    assert read(mock, "iam/security-credentials/", source) == "app-role"
+
+
+def test_an_event_that_a_profile_rules_out_is_refused(mock: DrivenMock) -> None:
+    mock.do(
+        "PATCH", "/v1/config", {"profiles": [{"match": {"service": "app"}, "metadata": {"meta-data/spot": "text"}}]}
+    )
+    assert mock.call("POST", "/v1/events", {"kind": "spot"}).status == 409
+
+
+def test_whoami_and_callers_say_how_the_mock_sees_somebody(mock: DrivenMock) -> None:
+    found = mock.do("GET", "/v1/whoami?caller=127.0.0.4")
+    assert (found["container"], found["service"], found["networks"]) == ("proj-app-3", "app", ["proj_default"])
+    assert found["profiles"] == ["0: service=app", "1: name=*-app-3"]
+    assert (found["instance_id"], found["local_ipv4"]) == (read(mock, "instance-id", "127.0.0.4"), "127.0.0.4")
+    assert (found["identity"], found["role"], found["http_tokens"]) == ("per-container", "app-role", "optional")
+    assert mock.do("GET", "/v1/whoami?caller=proj-app-3")["address"] == "127.0.0.4"
+    assert mock.do("GET", "/v1/whoami")["address"] == "127.0.0.1"
+    assert mock.call("GET", "/v1/whoami", tcp=True).json["address"] == "127.0.0.1"
+    assert mock.call("GET", "/v1/whoami?caller=nobody").status == 404
+    (caller,) = mock.do("GET", "/v1/callers")
+    assert caller["names"] == ["proj-app-3", "app"]
+    assert (caller["instance_id"], caller["role"], caller["requests"]) == (found["instance_id"], "app-role", 1)
+
+
+def test_the_tree_is_shown_as_a_caller_sees_it(mock: DrivenMock) -> None:
+    shown = mock.do("GET", "/v1/metadata/meta-data/local-ipv4?caller=proj-app-2")
+    assert shown["leaf"]["value"] == "127.0.0.3"
+    assert mock.do("GET", "/v1/metadata/meta-data/instance-id")["leaf"]["value"] == "i-1234567890abcdef0"
+
+
+class Slow:
+    """A mock whose name server takes its time."""
+
+    def __init__(self, mock: DrivenMock, world: World) -> None:
+        self.mock = mock
+        self._world = world
+
+    def answer(self) -> None:
+        """Let the name server answer."""
+        assert self._world.slow is not None
+        self.mock.run(self._world.slow.set)
+
+
+@pytest.fixture
+def slow(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Slow]:
+    patience = getattr(request, "param", 30.0)
+    around = world()
+    around.slow = asyncio.Event()
+    document: dict[str, Any] = {"identity": "per-container", "callers": {"look_up_seconds": patience}}
+    with driven_mock(tmp_path, document, around) as running:
+        try:
+            yield Slow(running, around)
+        finally:
+            running.run(around.slow.set)
+
+
+def test_the_first_request_waits_and_pipelined_ones_keep_their_order(slow: Slow) -> None:
+    with slow.mock.connect("127.0.0.2") as client:
+        client.sendall(
+            "".join(
+                head("GET", f"{LEAVES}/{path}", Connection="keep-alive")
+                for path in ("ami-id", "instance-id", "local-ipv4")
+            ).encode()
+        )
+        client.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+        client.settimeout(10)
+        slow.answer()
+        bodies = [read_answer(client).body.decode() for _ in range(3)]
+        assert (bodies[0], bodies[2]) == ("ami-0abcdef1234567890", "127.0.0.2")
+        client.sendall(head("GET", f"{LEAVES}/instance-id").encode())
+        assert Answer.parse(read_all(client)).body.decode() == bodies[1]
+
+
+def test_a_client_that_leaves_while_it_waits_harms_nobody(slow: Slow) -> None:
+    with slow.mock.connect("127.0.0.2") as client, slow.mock.connect("127.0.0.2") as other:
+        client.sendall(head("GET", f"{LEAVES}/instance-id").encode())
+        other.sendall(head("GET", f"{LEAVES}/local-ipv4").encode())
+        client.close()
+        slow.answer()
+        assert Answer.parse(read_all(other)).body == b"127.0.0.2"
+
+
+@pytest.mark.parametrize("slow", [0.2], indirect=True)
+def test_without_a_name_the_address_does_and_stays(slow: Slow) -> None:
+    began = time.monotonic()
+    fallback = read(slow.mock, "instance-id", "127.0.0.2")
+    assert 0.15 < time.monotonic() - began < 5
+    slow.answer()
+    assert slow.mock.do("GET", "/v1/whoami?caller=127.0.0.2")["container"] == "proj-app-1"
+    assert read(slow.mock, "instance-id", "127.0.0.2") == fallback
+    assert read(slow.mock, "local-ipv4", "127.0.0.2") == "127.0.0.2"
+
+
+def test_others_are_answered_while_one_waits(tmp_path: Path) -> None:
+    around = world()
+    with driven_mock(tmp_path, {"identity": "per-container", "callers": {"look_up_seconds": 30}}, around) as mock:
+        known = read(mock, "instance-id", "127.0.0.2")
+        around.slow = asyncio.Event()
+        with mock.connect("127.0.0.3") as waiting:
+            waiting.sendall(head("GET", f"{LEAVES}/instance-id").encode())
+            assert read(mock, "instance-id", "127.0.0.2") == known
+            mock.run(around.slow.set)
+            assert Answer.parse(read_all(waiting)).body.decode() not in {known, ""}
+
+
+def test_an_address_that_another_container_uses_is_right_after_five_seconds(tmp_path: Path) -> None:
+    around = world()
+    with driven_mock(tmp_path, {"identity": "per-container"}, around) as mock:
+        first = read(mock, "instance-id", "127.0.0.2")
+        around.names["127.0.0.2"] = "proj-app-9.proj_default"
+        assert read(mock, "instance-id", "127.0.0.2") == first
+        around.now = 5.1
+        second = read(mock, "instance-id", "127.0.0.2")
+        assert second != first
+        around.names["127.0.0.8"] = "proj-app-1.proj_default"
+        assert read(mock, "instance-id", "127.0.0.8") == first, "the first one, restarted at another address"
+
+
+def test_shared_identity_asks_nobody_and_waits_for_nobody(tmp_path: Path) -> None:
+    around = world()
+    around.slow = asyncio.Event()
+    with driven_mock(tmp_path, {"callers": {"look_up_seconds": 30}}, around) as mock:
+        assert {read(mock, "instance-id", source) for source in APPS} == {"i-1234567890abcdef0"}
+        assert {read(mock, "local-ipv4", source) for source in APPS} == {"10.0.1.23"}
+        assert around.asked == []
+        mock.run(around.slow.set)
+
+
+def test_profiles_hold_for_shared_identity_too(tmp_path: Path) -> None:
+    with driven_mock(tmp_path, {"profiles": PROFILES}, world()) as mock:
+        assert {read(mock, "instance-id", source) for source in APPS} == {"i-1234567890abcdef0"}
+        assert {read(mock, "iam/security-credentials/", source) for source in APPS} == {"app-role"}
+        token = mock.token("127.0.0.2")
+        assert mock.get(f"{LEAVES}/instance-id", "127.0.0.3", X_aws_ec2_metadata_token=token).status == 200

@@ -1,0 +1,99 @@
+"""From an address to the container behind it: one instance on all its networks, its service, its interfaces."""
+
+from __future__ import annotations
+
+import asyncio
+
+from callers import World
+from imds_mock.callers.caller import Caller, Interface
+
+FRONT, BACK = "172.18.0.3", "172.19.0.7"
+TWO_NETWORKS = ("172.18.0.2/16", "172.19.0.2/24")
+
+
+def meet(world: World, *addresses: str) -> list[Caller]:
+    async def scenario() -> list[Caller]:
+        callers = world.callers()
+        for address in addresses:
+            waiting = callers.meet(address)
+            if waiting is not None:
+                await waiting
+        return [callers.caller(address) for address in addresses]
+
+    return asyncio.run(scenario())
+
+
+def test_a_container_on_two_networks_is_one_caller_with_two_interfaces() -> None:
+    world = World(
+        {FRONT: "proj-app-1.proj_front", BACK: "proj-app-1.proj_back"},
+        {"proj-app-1": frozenset({FRONT, BACK})},
+        links=TWO_NETWORKS,
+        macs={FRONT: "02:42:ac:12:00:03"},
+    )
+    one, other = meet(world, BACK, FRONT)
+    assert one == other
+    assert one.networks == ("proj_back", "proj_front")
+    assert one.interfaces == (
+        Interface(FRONT, (), "172.18.0.0/16", (), "02:42:ac:12:00:03"),
+        Interface(BACK, (), "172.19.0.0/24", (), None),
+    )
+
+
+def test_an_address_that_leads_to_another_container_is_not_believed() -> None:
+    world = World(
+        {FRONT: "web.proj_front", "172.18.0.9": "proj-web-1.proj_front"}, {"web": frozenset({FRONT, "172.18.0.9"})}
+    )
+    (caller,) = meet(world, FRONT)
+    assert caller.addresses == (FRONT,)
+
+
+def test_both_families_on_one_network_are_one_interface() -> None:
+    world = World(
+        {FRONT: "a.net", "fd00::3": "a.net"},
+        {"a": frozenset({FRONT, "fd00::3"})},
+        links=("172.18.0.2/16", "fd00::2/64"),
+    )
+    (caller,) = meet(world, "fd00::3")
+    assert {each.ipv4 or each.ipv6s for each in caller.interfaces} == {FRONT, ("fd00::3",)}
+    assert caller.key == "a"
+
+
+def test_a_service_is_found_for_a_container_with_a_name_of_its_own() -> None:
+    world = World({FRONT: "custom.proj_default"}, {"web": frozenset({FRONT})}, services=frozenset({"web", "db"}))
+    (caller,) = meet(world, FRONT)
+    assert caller.names == ("custom", "web")
+
+
+def test_callers_from_this_network_namespace_are_one() -> None:
+    world = World({"172.18.0.2": "proj-app-1.proj_default"}, links=TWO_NETWORKS)
+    loopback, own, other = meet(world, "127.0.0.1", "172.18.0.2", "172.19.0.2")
+    assert loopback == own == other
+    assert (loopback.key, loopback.service) == ("proj-app-1", "app")
+    assert [each.ipv4 for each in loopback.interfaces] == ["172.18.0.2", "172.19.0.2"]
+
+
+def test_other_loopback_addresses_are_callers_of_their_own() -> None:
+    first, second = meet(World(), "127.0.0.2", "127.0.0.3")
+    assert first.key != second.key
+    assert first.interfaces == (Interface("127.0.0.2", (), "127.0.0.0/8", (), None),)
+
+
+def test_a_link_local_caller_is_known_by_its_address() -> None:
+    (caller,) = meet(World(), "169.254.7.7")
+    assert (caller.key, caller.addresses, caller.names) == ("169.254.7.7", ("169.254.7.7",), ())
+
+
+def test_a_restarted_container_has_its_new_hardware_address() -> None:
+    async def scenario() -> tuple[str | None, str | None]:
+        world = World({FRONT: "app.net"}, macs={FRONT: "02:00:00:00:00:01"})
+        callers = world.callers()
+        macs = []
+        for world.now in (0.0, 6.0):
+            waiting = callers.meet(FRONT)
+            assert waiting is not None
+            await waiting
+            macs.append(callers.caller(FRONT).interfaces[0].mac)
+            world.macs = {FRONT: "02:00:00:00:00:02"}
+        return macs[0], macs[1]
+
+    assert asyncio.run(scenario()) == ("02:00:00:00:00:01", "02:00:00:00:00:02")

@@ -1,0 +1,212 @@
+"""Who is behind an address: what a name server says, believed for a moment, waited for once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from callers import World
+from imds_mock.driving.journal import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from imds_mock.callers.register import Callers
+
+APP = "172.18.0.3"
+NAME = "proj-app-1.proj_default"
+
+
+def entry(caller: str) -> Entry:
+    return Entry(1, 0.0, caller, "GET", "/", "/", 1, "absent", 200, 1)
+
+
+def run(scenario: Callable[[], Coroutine[None, None, None]]) -> None:
+    asyncio.run(scenario())
+
+
+async def meet(callers: Callers, address: str) -> str:
+    """What somebody's identity follows from once he can be answered."""
+    waiting = callers.meet(address)
+    if waiting is not None:
+        await waiting
+    return callers.caller(address).key
+
+
+def test_a_target_is_known_before_it_has_asked_anything() -> None:
+    async def scenario() -> None:
+        world = World(hosts={"app": frozenset({APP, "172.18.0.4"})})
+        callers = world.callers()
+        assert not callers.is_target(APP, "app")
+        await callers.learn({"app", "nobody", "172.18.0.9", "fe80::1"})
+        assert callers.is_target(APP, "app")
+        assert callers.is_target("172.18.0.4", "app")
+        assert not callers.is_target("172.18.0.5", "app")
+        assert not callers.is_target(APP, "nobody")
+        assert callers.is_target("172.18.0.9", "172.18.0.9")
+        assert world.asked == ["app", "nobody"]
+        assert callers.addresses("app") == {APP, "172.18.0.4"}
+
+    run(scenario)
+
+
+def test_a_change_of_targets_is_told_and_a_dead_name_server_changes_nothing() -> None:
+    async def scenario() -> None:
+        world = World(hosts={"app": frozenset({APP})})
+        callers = world.callers()
+        await callers.learn({"app"})
+        await callers.learn({"app"})
+        assert world.changes == [None]
+        world.dead = True
+        await callers.learn({"app"})
+        assert callers.is_target(APP, "app")
+        world.dead, world.hosts["app"] = False, frozenset({"172.18.0.7"})
+        await callers.learn({"app"})
+        assert (world.changes, callers.is_target(APP, "app")) == ([None, None], False)
+
+    run(scenario)
+
+
+def test_names_for_the_journal_come_in_the_background() -> None:
+    async def scenario() -> None:
+        world = World({APP: NAME})
+        callers = world.callers()
+        callers.notice([entry(APP), entry(APP), entry("172.18.0.9")])
+        assert callers.names(APP) == ()
+        await callers.settled()
+        assert callers.names(APP) == ("proj-app-1", "app")
+        assert callers.is_target(APP, "app")
+        assert callers.names("172.18.0.9") == ()
+
+    run(scenario)
+
+
+def test_a_name_is_believed_for_five_seconds_and_its_absence_for_thirty() -> None:
+    async def scenario() -> None:
+        world = World({APP: NAME})
+        callers = world.callers()
+        for address in (APP, "172.18.0.9"):
+            await meet(callers, address)
+        asked = len(world.asked)
+        world.now, world.names = 4.9, {APP: "proj-db-1.proj_default", "172.18.0.9": "late.proj_default"}
+        assert [callers.meet(address) for address in (APP, "172.18.0.9")] == [None, None]
+        assert len(world.asked) == asked
+        world.now = 5.1
+        assert await meet(callers, APP) == "proj-db-1", "the next request after five seconds gets the one who is there"
+        assert callers.meet("172.18.0.9") is None
+        world.now = 30.1
+        assert await meet(callers, "172.18.0.9") == "late"
+        assert world.changes == [{APP}, {APP}, {"172.18.0.9"}]
+
+    run(scenario)
+
+
+def test_one_question_at_a_time_is_under_way_for_an_address() -> None:
+    async def scenario() -> None:
+        world = World({APP: NAME}, slow=asyncio.Event())
+        callers = world.callers()
+        waiting = [callers.meet(APP) for _ in range(50)]
+        assert all(each is waiting[0] and each is not None for each in waiting)
+        await asyncio.sleep(0)
+        assert world.asked == [APP]
+        assert world.slow is not None
+        world.slow.set()
+        assert await meet(callers, APP) == "proj-app-1"
+
+    run(scenario)
+
+
+def test_five_hundred_at_once_wait_only_for_the_name_server() -> None:
+    async def scenario() -> None:
+        addresses = [f"172.18.{high}.{low}" for high in (1, 2) for low in range(250)]
+        world = World({address: f"plain-{address.replace('.', '-')}.net" for address in addresses})
+        callers = world.callers()
+        keys = await asyncio.gather(*(meet(callers, address) for address in addresses))
+        assert len(set(keys)) == 500
+
+    run(scenario)
+
+
+def test_the_first_request_waits_no_longer_than_it_may_and_no_later_one_a_tenth_of_that() -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        world = World({APP: NAME})
+        callers = world.callers(patience_seconds=0.3)
+        await meet(callers, APP)
+        world.slow, world.now = asyncio.Event(), 6.0
+        began = loop.time()
+        assert await meet(callers, APP) == "proj-app-1", "what was known holds while nothing else is"
+        assert 0.05 <= loop.time() - began < 0.29
+        began = loop.time()
+        assert await meet(callers, "172.18.0.4") == "172.18.0.4"
+        assert 0.25 <= loop.time() - began < 2
+        callers.close()
+
+    run(scenario)
+
+
+def test_a_container_whose_name_comes_late_keeps_its_identity() -> None:
+    async def scenario() -> None:
+        world = World({APP: NAME}, slow=asyncio.Event())
+        callers = world.callers(patience_seconds=0.01)
+        assert await meet(callers, APP) == APP
+        assert world.slow is not None
+        world.slow.set()
+        await callers.settled()
+        assert callers.caller(APP).container == "proj-app-1", "profiles by name match from now on"
+        assert callers.caller(APP).key == APP
+        world.names = {"172.18.0.9": NAME}
+        assert await meet(callers, "172.18.0.9") == APP, "the same container, restarted at another address"
+
+    run(scenario)
+
+
+def test_a_container_that_comes_where_nobody_had_a_name_is_another_instance() -> None:
+    async def scenario() -> None:
+        world = World()
+        callers = world.callers()
+        assert await meet(callers, APP) == APP
+        world.now, world.names = 31.0, {APP: NAME}
+        assert await meet(callers, APP) == "proj-app-1"
+
+    run(scenario)
+
+
+def test_a_name_server_that_dies_changes_nobody() -> None:
+    async def scenario() -> None:
+        world = World({APP: NAME})
+        callers = world.callers()
+        await meet(callers, APP)
+        world.dead, world.now = True, 6.0
+        assert await meet(callers, APP) == "proj-app-1"
+        assert await meet(callers, "172.18.0.4") == "172.18.0.4"
+        world.dead, world.now, world.names = False, 60.0, {APP: NAME, "172.18.0.4": "proj-db-1.proj_default"}
+        assert await meet(callers, "172.18.0.4") == "172.18.0.4", "it was answered under its address before"
+        assert callers.names("172.18.0.4") == ("proj-db-1", "db")
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.9", "::1", "169.254.3.4", "-", "172.18.0.1", "10.9.9.9"])
+def test_addresses_that_docker_has_no_name_for_are_not_asked_about(address: str) -> None:
+    async def scenario() -> None:
+        world = World(is_engine=False)
+        callers = world.callers()
+        callers.notice([entry(address)])
+        await callers.settled()
+        assert callers.meet(address) is None
+        assert world.asked == []
+
+    run(scenario)
+
+
+def test_addresses_known_are_bounded() -> None:
+    async def scenario() -> None:
+        callers = World(links=()).callers()
+        for number in range(5000):
+            await meet(callers, f"10.0.{number >> 8}.{number & 255}")
+        assert len(callers._known) <= 4096
+
+    run(scenario)
