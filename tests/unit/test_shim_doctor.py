@@ -37,7 +37,7 @@ class Patient:
 
     def lack(self, *names: str) -> None:
         mask = EVERYTHING & ~sum(1 << NUMBERS[name] for name in names)
-        self.sets = self.sets._replace(permitted=mask, effective=mask, bounding=mask)
+        self.sets = CapabilitySets(0, mask, mask, mask, 0)
 
     def _try_backend(self, name: str) -> None:
         if name in self.backends:

@@ -7,9 +7,10 @@ has none. Source of the rules: `GetExecUser` in github.com/moby/sys/user.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .errors import ConfigError
+from .record import Record
 from .textfile import read_if_there
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ GROUP = "/etc/group"
 LARGEST_ID = 2**31 - 1
 
 
-class Account(NamedTuple):
+class Account(Record):
     """The user and groups that the application runs as."""
 
     uid: int

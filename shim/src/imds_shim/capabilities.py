@@ -6,8 +6,8 @@ Numbers from include/uapi/linux/capability.h; the sets as the kernel prints them
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
+from .record import Record
 from .textfile import read_if_there
 
 NAMES = (
@@ -23,7 +23,7 @@ NAMES = (
 NUMBERS = {name: number for number, name in enumerate(NAMES)}
 
 
-class CapabilitySets(NamedTuple):
+class CapabilitySets(Record):
     """The five sets of one thread, each a bit mask (bit n is capability number n)."""
 
     inheritable: int

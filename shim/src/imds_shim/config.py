@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from imds_shim import settings
 from imds_shim.errors import ConfigError, UsageError
+from imds_shim.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,7 +27,7 @@ _ACTIONS: dict[bytes, Action] = {
 }
 
 
-class Setting(NamedTuple):
+class Setting(Record):
     """One variable: where it goes in `ShimConfig`, the text it has when unset or empty, how its text is read.
 
     Where an empty `default` is no text that could be read, `unset` is the value itself.
@@ -87,7 +88,7 @@ SETTINGS = (
 )
 
 
-class ShimConfig(NamedTuple):
+class ShimConfig(Record):
     """What one run of the shim is asked to do; `hostname` is without brackets, names in `drop_caps` without `CAP_`."""
 
     action: Action

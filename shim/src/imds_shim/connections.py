@@ -12,9 +12,10 @@ import contextlib
 import socket
 import struct
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .netlink import NLM_F_DUMP, Netlink, attribute, attributes, nested
+from .record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +38,7 @@ _NFGENMSG = struct.Struct("=BBH")
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
-class OpenSocket(NamedTuple):
+class OpenSocket(Record):
     """One TCP socket of this network namespace, named so that only itself can be meant."""
 
     family: int

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from imds_shim import capabilities
 from imds_shim import config as configuration
@@ -18,6 +18,7 @@ from imds_shim.endpoints import IMDS_ADDRESSES, IMDS_PORT, IPV4, IPV6, shown
 from imds_shim.errors import ConfigError, PrivilegeError, ShimError
 from imds_shim.hiding import hidden_by
 from imds_shim.log import Log
+from imds_shim.record import Record
 from imds_shim.startup import Start
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _USES = {
 }
 
 
-class Body(NamedTuple):
+class Body(Record):
     """What is examined: parts of the world that tests replace."""
 
     network: Network

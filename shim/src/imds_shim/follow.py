@@ -7,7 +7,7 @@ were opened through the old one are ended. While nothing answers, everything sta
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from . import rule as nat
@@ -54,7 +54,7 @@ class Follower:
                 continue
             address = self._first_that_answers(rule, found)
             if address is not None:
-                self._move(position, replace(rule, to_address=address))
+                self._move(position, rule.leading_to(address))
 
     def _first_that_answers(self, rule: DnatRule, found: Sequence[IPAddress]) -> IPAddress | None:
         for address in found:

@@ -14,9 +14,10 @@ import fcntl
 import os
 import select
 import signal
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from .errors import KernelRefusedError
+from .record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,7 @@ STANDARD = (0, 1, 2)
 IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2)
 
 
-class HiddenProcess(NamedTuple):
+class HiddenProcess(Record):
     """The child, as its parent knows it."""
 
     pid: int

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from imds_shim.endpoints import IMDS_ADDRESSES, IPV4
+from imds_shim.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,7 +25,7 @@ _BEFORE_THE_IMDS = (
 _PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 
 
-class Hiding(NamedTuple):
+class Hiding(Record):
     """One thing that hides the mock, and the environment lines of a compose file that cure it."""
 
     what: str

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from imds_shim.record import Record
 
 if TYPE_CHECKING:
     from imds_shim.rule import IPAddress
@@ -12,7 +14,7 @@ _DEFAULT_NDOTS, _MOST_NDOTS = 1, 15
 _DEFAULT_TIMEOUT_SECONDS, _LONGEST_TIMEOUT_SECONDS = 5, 30
 
 
-class ResolverConfig(NamedTuple):
+class ResolverConfig(Record):
     """What resolv.conf says; `servers` holds IP addresses, an IPv6 one possibly with its zone."""
 
     servers: tuple[str, ...]

@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
+
+from .record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +30,7 @@ _HEADER = struct.Struct("=IHHII")  # length with this header, type, flags, seque
 _ATTRIBUTE = struct.Struct("=HH")  # length with this header, type
 
 
-class Message(NamedTuple):
+class Message(Record):
     """One message: its type and what follows the netlink header."""
 
     kind: int

@@ -11,10 +11,11 @@ import ctypes
 import errno
 import os
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from . import capabilities
 from .errors import PrivilegeError
+from .record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,7 +34,7 @@ NEEDED_BY_THE_SHIM = frozenset({"NET_ADMIN"})
 TO_TAKE_BACK = NEEDED_BY_THE_FOLLOWER = frozenset({"NET_ADMIN", "NET_RAW"})
 
 
-class Identity(NamedTuple):
+class Identity(Record):
     """What a process is, as far as the kernel's permission checks go."""
 
     uid: int
@@ -47,7 +48,7 @@ class Identity(NamedTuple):
         return cls(os.geteuid(), os.getegid(), frozenset(os.getgroups()), capabilities.read_sets())
 
 
-class Plan(NamedTuple):
+class Plan(Record):
     """What to give up before the application is executed; masks have bit n for capability number n."""
 
     account: Account | None  # None: the user stays

@@ -7,11 +7,12 @@ for every try, as container engines rewrite it when a network is attached.
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from imds_shim.errors import ResolveError
 from imds_shim.hosts import addresses_in_hosts, candidates, resolver_config
 from imds_shim.lean import load
+from imds_shim.record import Record
 from imds_shim.textfile import read_if_there
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _IPV4, _IPV6 = 4, 6
 _LONGEST_ALIAS_CHAIN = 8
 
 
-class Resolver(NamedTuple):
+class Resolver(Record):
     """Where names are looked up; the fields differ from their defaults in tests only."""
 
     hosts_file: str = "/etc/hosts"
@@ -62,7 +63,7 @@ class Resolver(NamedTuple):
         raise ResolveError(", ".join(dict.fromkeys(reasons)))
 
 
-class _Lookup(NamedTuple):
+class _Lookup(Record):
     """One pass over the name servers of a resolv.conf."""
 
     config: ResolverConfig

@@ -15,11 +15,12 @@ import errno
 import socket
 import struct
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from . import capabilities
 from .errors import KernelRefusedError, PrivilegeError, ShimError
 from .netlink import NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, Netlink, attribute, attributes
+from .record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +51,7 @@ class Way(enum.Enum):
     NONE = "no route"
 
 
-class Routed(NamedTuple):
+class Routed(Record):
     """The kernel's answer for one address: the interface's number (0 without a route), and the source it chooses."""
 
     way: Way
@@ -63,7 +64,7 @@ class Routed(NamedTuple):
         return _name(self.link)
 
 
-class Lead(NamedTuple):
+class Lead(Record):
     """A route of ours, from which packed source address it is used, and what of ours stood there when it was set."""
 
     destination: IPAddress

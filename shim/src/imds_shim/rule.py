@@ -7,11 +7,11 @@ another address, there in the other back end, there twice) is decided and tested
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Protocol
 
 from .errors import KernelRefusedError
+from .record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +21,7 @@ IPAddress = IPv4Address | IPv6Address
 LARGEST_PORT = 65535
 
 
-@dataclass(frozen=True, slots=True)
-class DnatRule:
+class DnatRule(Record):
     """TCP to exactly `destination:destination_port` goes to `to_address:to_port` instead.
 
     Raises:
@@ -35,6 +34,7 @@ class DnatRule:
     to_port: int
 
     def __post_init__(self) -> None:
+        """Refuse a rule that no kernel takes."""
         if self.destination.version != self.to_address.version:
             raise ValueError(f"{self.destination} cannot be redirected to {self.to_address}: NAT keeps the IP version")
         for port in (self.destination_port, self.to_port):
@@ -43,6 +43,10 @@ class DnatRule:
 
     def __str__(self) -> str:
         return f"{_shown(self.destination, self.destination_port)} -> {_shown(self.to_address, self.to_port)}"
+
+    def leading_to(self, address: IPAddress) -> DnatRule:
+        """Return the same with another address of the mock."""
+        return DnatRule(self.destination, self.destination_port, address, self.to_port)
 
     def same_endpoint(self, other: DnatRule) -> bool:
         """Whether both redirect the same address and port, wherever to."""
@@ -125,8 +129,7 @@ def remove(tables: Sequence[NatTable]) -> int:
     return count
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(Record):
     """The rules of ours that one back end held at a moment."""
 
     table: NatTable

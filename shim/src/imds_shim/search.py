@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from imds_shim.answer import NoAnswerError
 from imds_shim.endpoints import IMDS_ADDRESSES, IPV4, IPV6, shown
 from imds_shim.errors import ConfigError, MockUnreachableError, ResolveError
+from imds_shim.record import Record
 from imds_shim.wait import Target, until_found
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _FIRST_PATIENCE_SECONDS, _LONGEST_PATIENCE_SECONDS = 2.0, 10.0
 
 
-class Mock(NamedTuple):
+class Mock(Record):
     """Where the mock was found, and its id if it is an imds-mock."""
 
     address: IPAddress

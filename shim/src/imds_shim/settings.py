@@ -6,7 +6,6 @@ The readers raise ValueError; `config` gathers the sentences, so that all bad se
 from __future__ import annotations
 
 import ipaddress
-import string
 from typing import TYPE_CHECKING, TypeVar
 
 from imds_shim.capabilities import NUMBERS
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 LONGEST_TIMEOUT_SECONDS = 86_400
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
-_IN_A_LABEL = frozenset(string.ascii_letters + string.digits + "_-")
+_IN_A_LABEL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 _LONGEST_LABEL, _LONGEST_NAME = 63, 253
 _HIGHEST_PORT = 65_535
 _LONGEST_NUMBER = 20

@@ -6,12 +6,13 @@ First the mock is found, then each IMDS endpoint is made to lead to it, then pro
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from imds_shim import rule as nat
 from imds_shim.endpoints import IMDS_ADDRESSES, IMDS_PORT, IPV4, IPV6, shown
 from imds_shim.errors import ResolveError
 from imds_shim.proof import prove, reaches_already
+from imds_shim.record import Record
 from imds_shim.search import find
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Kernel(Protocol):
         """
 
 
-class Start(NamedTuple):
+class Start(Record):
     """One start: what is wanted, what it works on, and where it notes how to take things back."""
 
     config: ShimConfig

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from imds_shim.errors import MockUnreachableError, ResolveError
+from imds_shim.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,7 @@ SHORTEST_TRY_SECONDS = 0.25  # a try that is given less says nothing about the m
 SILENCE_SECONDS = 5.0
 
 
-class Target(NamedTuple):
+class Target(Record):
     """What is waited for, as the user named it."""
 
     host: str

@@ -14,8 +14,9 @@ from __future__ import annotations
 import socket
 import struct
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from .record import Record
 from .rule import DnatRule
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ DNAT_REVISIONS = (2, 1)
 """What `build` can write: 2 is what the iptables program writes today, 1 is for kernels before 4.18."""
 
 
-class EntryLayout(NamedTuple):
+class EntryLayout(Record):
     """Where the parts of an entry lie in one address family; offsets in bytes."""
 
     address_size: int
