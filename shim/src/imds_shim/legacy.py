@@ -21,10 +21,10 @@ from ipaddress import IPv4Address
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from . import capabilities, xtables_entry
+from . import capabilities, lean, xtables_entry
 from .errors import KernelRefusedError, PrivilegeError, ShimError
 from .rule import DnatRule
-from .textfile import read_if_there
+from .textfile import read, read_if_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,8 +88,7 @@ class _Family:
 
     def in_use(self) -> bool:
         try:
-            with open(TABLE_NAMES[self._version], encoding="ascii") as names:  # noqa: PTH123 - importing pathlib costs 2 ms
-                return "nat" in names.read().split()
+            return "nat" in read(TABLE_NAMES[self._version]).split()
         except FileNotFoundError:
             return False
         except OSError:
@@ -100,13 +99,20 @@ class _Family:
         iptc = _load()
         try:
             if self._table is None:
-                kind = iptc.Table if self._version == 4 else iptc.Table6  # noqa: PLR2004 - IP version
-                self._table = kind("nat", autocommit=False)
+                self._table = self._kind(iptc)("nat", autocommit=False)
             # A second handle of this process may hold the one cached by python-iptables: read again in any case.
             self._table.refresh()
         except iptc.IPTCError as error:
             self._table = None
             raise _explained(error, self._version) from error
+
+    def _kind(self, iptc: Any) -> Any:
+        if self._version == 4:  # noqa: PLR2004 - IP version
+            return iptc.Table
+        lean.load("iptc.ip6tc")
+        from iptc.ip6tc import Table6  # noqa: PLC0415 - most starts have no use for it
+
+        return Table6
 
     def ours(self) -> list[DnatRule]:
         self.open()
@@ -220,9 +226,7 @@ def _load() -> Any:
     loader.load_kernel = lambda *_: None  # type: ignore[attr-defined]
     sys.modules["iptc.util"] = loader
     try:
-        _, soversion = _find_library("xtables")
-        if soversion and "XTABLES_LIBDIR" not in os.environ:
-            os.environ["XTABLES_LIBDIR"] = _extension_directory()
+        lean.load("iptc")
         import iptc  # noqa: PLC0415 - slow, and raises where a library is missing
     except (OSError, ImportError, AttributeError) as error:
         sys.modules.pop("iptc.util", None)
@@ -237,7 +241,10 @@ def _find_library(*names: str) -> tuple[ctypes.CDLL, int]:
         spec = PathFinder.find_spec("libxtwrapper")
         return ctypes.CDLL(str(spec.origin) if spec else "libxtwrapper.so", mode=ctypes.RTLD_GLOBAL), 0
     soname = SONAMES[name]
-    return ctypes.CDLL(soname, mode=ctypes.RTLD_GLOBAL), int(soname.rpartition(".")[2])
+    library = ctypes.CDLL(soname, mode=ctypes.RTLD_GLOBAL)
+    if name == "xtables" and "XTABLES_LIBDIR" not in os.environ:
+        os.environ["XTABLES_LIBDIR"] = _extension_directory()
+    return library, int(soname.rpartition(".")[2])
 
 
 def _extension_directory() -> str:

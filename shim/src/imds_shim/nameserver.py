@@ -7,9 +7,10 @@ than a whole start may take. Reading resolv.conf and choosing what to ask whom i
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import dns.exception
 import dns.flags
@@ -17,19 +18,22 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 
+from imds_shim.record import Record
+
 if TYPE_CHECKING:
     from imds_shim.deadline import Deadline
     from imds_shim.rule import IPAddress
 
 _IPV4 = 4
 _LARGEST_MESSAGE = 65_535
+_ID_BYTES = 2
 
 
 class NoReplyError(Exception):
     """The server gave no answer that can be used; `str()` says in what way."""
 
 
-class Reply(NamedTuple):
+class Reply(Record):
     """What a server said: `rcode` as it is spelled, `alias` where a CNAME leads to a name it said nothing about."""
 
     rcode: str
@@ -37,7 +41,7 @@ class Reply(NamedTuple):
     alias: str | None = None
 
 
-class NameServer(NamedTuple):
+class NameServer(Record):
     """Where a name server listens."""
 
     address: str
@@ -53,9 +57,9 @@ class NameServer(NamedTuple):
             NoReplyError: nothing usable came until the deadline.
         """
         try:
-            query = dns.message.make_query(
-                name, dns.rdatatype.A if version == _IPV4 else dns.rdatatype.AAAA, use_edns=False
-            )
+            kind = dns.rdatatype.A if version == _IPV4 else dns.rdatatype.AAAA
+            number = int.from_bytes(os.urandom(_ID_BYTES), "big")
+            query = dns.message.make_query(name, kind, use_edns=False, id=number)
             response = None if use_tcp else self._over_udp(query, deadline)
             if response is None:
                 response = self._over_tcp(query, deadline)

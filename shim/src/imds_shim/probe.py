@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from imds_shim.deadline import Deadline
     from imds_shim.rule import IPAddress
 
+_OK, _NO_CONTENT, _UNAUTHORIZED = 200, 204, 401
 _PROBE_HEADER = "X-Imds-Mock-Probe"
 _ID_HEADER = "X-Imds-Mock-Id"
 _TOKEN_TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"  # noqa: S105 - the name of a header
@@ -36,14 +37,14 @@ def who_answers(address: IPAddress, port: int, deadline: Deadline) -> Answer:
     server = f"http://{host}:{port}"
     transport = HeadTransport(deadline)
     response = _send(transport, "GET", f"{server}/", {_PROBE_HEADER: os.urandom(8).hex()})
-    if response.status_code == httpx.codes.NO_CONTENT and response.headers.get(_ID_HEADER):
+    if response.status_code == _NO_CONTENT and response.headers.get(_ID_HEADER):
         mock_id = response.headers[_ID_HEADER]
         return Answer("mock", mock_id, f"imds-mock {mock_id}")
     token = _send(transport, "PUT", f"{server}/latest/api/token", {_TOKEN_TTL_HEADER: _SHORTEST_TOKEN_SECONDS})
-    if token.status_code == httpx.codes.OK and token.headers.get(_TOKEN_TTL_HEADER):
+    if token.status_code == _OK and token.headers.get(_TOKEN_TTL_HEADER):
         return Answer("imds", None, _described(token))
     root = _send(transport, "GET", f"{server}/latest/meta-data/", {})
-    known = root.status_code in (httpx.codes.OK, httpx.codes.UNAUTHORIZED)
+    known = root.status_code in (_OK, _UNAUTHORIZED)
     return Answer("imds" if known else "other", None, _described(root))
 
 
