@@ -101,7 +101,7 @@ def dissect(environment: Mapping[str, str], runs: int) -> dict[str, list[float]]
 # What a start does, in its order, and the system call by which it shows.
 MARKS = (
     ("interpreter begins", r"execve\(\".*/lib/loader"),
-    ("our code begins", r"openat\(.*lib/boot\.py"),
+    ("our code begins", r"openat\(.*lib/modules"),
     ("name asked", r"(connect|sendto)\(.*sin_port=htons\(53\)"),
     ("mock asked", r"connect\(.*sin_port=htons\(80\)"),
     ("nat table opened", r"socket\(AF_INET, SOCK_RAW|socket\(AF_NETLINK, SOCK_RAW.*NETLINK_NETFILTER"),

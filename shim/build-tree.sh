@@ -8,8 +8,11 @@
 #   TREE/lib/loader           dynamic loader that belongs to the libraries beside it
 #   TREE/lib/*.so*            C library, libxtables, libnftables, ...
 #   TREE/lib/xtables/         the matches and targets of our rule
-#   TREE/lib/python3.X/       the standard library, compiled, without what a start cannot reach
-#   TREE/lib/site-packages/   imds_shim and its dependencies, compiled
+#   TREE/lib/archive.pyc         our entry point, which finds the modules in the next one
+#   TREE/lib/modules          imds_shim, its dependencies and the standard library, compiled, without what a start
+#                             cannot reach
+#   TREE/lib/python3.X/       what the interpreter loads before that, and extension modules
+#   TREE/lib/site-packages/   what of the packages is no Python: an extension module, versions
 #   TREE/licenses/            what the parts that are not ours ask to be given along
 set -eu
 tree=$1
@@ -22,7 +25,6 @@ stdlib=$tree/lib/$version
 mkdir -p "$tree/bin" "$tree/lib/xtables" "$tree/licenses"
 cp "$python" "$tree/bin/python3"
 cp -r "/usr/lib/$version" "$stdlib"
-cp "$here/src/imds_shim/boot.py" "$tree/lib/boot.py"
 
 # What a start, a doctor and a follower cannot reach: tests, tools, GUIs, data bases, other languages' code pages.
 (
@@ -57,8 +59,11 @@ find "$tree/lib/site-packages" -type d -empty -delete
 # Compiled once here: the tree may be read-only where it runs. Sources would be read never, so they go; so do docstrings
 # and the columns of each instruction, which a start would only load.
 python3 -W ignore -X no_debug_ranges -m compileall -q -b -o 2 --invalidation-mode unchecked-hash "$stdlib" "$tree/lib/site-packages"
-find "$stdlib" "$tree/lib/site-packages" \( -name '*.py' -o -name '*.pyi' -o -name '*.h' -o -name '*.c' \) -delete
+find "$stdlib" "$tree/lib/site-packages" \( -name '*.py' -o -name '*.pyi' -o -name '*.h' -o -name '*.c' -o -name '*.rst' -o -name '*.ini' \) -delete
 find "$tree/lib" -name __pycache__ -prune -exec rm -rf {} +
+cp "$tree/lib/site-packages/imds_shim/archive.pyc" "$tree/lib/archive.pyc"
+python3 "$here/pack_modules.py" "$tree/lib/modules" "$stdlib" "$tree/lib/site-packages"
+find "$stdlib" "$tree/lib/site-packages" -type d -empty -delete
 
 for extension in DNAT tcp comment; do
   cp "/usr/lib/$triplet/xtables/libxt_$extension.so" "$tree/lib/xtables/"

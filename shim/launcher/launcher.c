@@ -92,7 +92,7 @@ int main(int argc, char **argv)
 		below(tree, "bin/python3"),
 		/* isolated, no site, no byte code written, text is UTF-8 whatever the locale */
 		"-I", "-S", "-B", "-X", "utf8",
-		below(tree, "lib/boot.py"),
+		below(tree, "lib/archive.pyc"),
 	};
 	const size_t fixed = sizeof interpreter / sizeof *interpreter;
 	/* argv[0] is ours; the rest, and the NULL behind it, is passed on. */

@@ -76,7 +76,7 @@ def told(done: subprocess.CompletedProcess[bytes]) -> tuple[list[bytes], list[by
 @settings(max_examples=40, deadline=None)
 def test_every_byte_of_arguments_and_environment_arrives(tree: Path, words: list[bytes], environ: list[bytes]) -> None:
     arguments, marked = told(execute(tree / "bin/imds-shim", [b"imds-shim", *words], environ))
-    boot = os.fsencode(tree / "lib/boot.py")
+    boot = os.fsencode(tree / "lib/archive.pyc")
     assert arguments[arguments.index(boot) + 1 :] == words
     # A mark in front, so that no loader, C library or interpreter takes LD_PRELOAD and the like for its own.
     assert marked == [b"=" + entry for entry in environ]
@@ -97,13 +97,13 @@ def test_the_interpreter_is_the_trees_own_and_isolated(tree: Path) -> None:
 def test_no_argument_at_all(tree: Path) -> None:
     arguments, _ = told(execute(tree / "bin/imds-shim", [], []))
     # The kernel makes an empty argument 0 of it.
-    assert arguments[-1] == os.fsencode(tree / "lib/boot.py")
+    assert arguments[-1] == os.fsencode(tree / "lib/archive.pyc")
 
 
 def test_the_tree_is_found_through_a_link(tree: Path, tmp_path: Path) -> None:
     (tmp_path / "entry").symlink_to(tree / "bin/imds-shim")
     arguments, _ = told(execute(tmp_path / "entry", [b"entry", b"x"], []))
-    assert os.fsencode(tree / "lib/boot.py") in arguments
+    assert os.fsencode(tree / "lib/archive.pyc") in arguments
 
 
 def test_the_environment_may_be_large(tree: Path) -> None:
@@ -156,4 +156,4 @@ def test_without_proc_the_path_that_was_executed_counts(tree: Path) -> None:
     finally:
         (tree / "kept").rename(loader)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-2:] == [str(tree / "lib/boot.py"), "true"]
+    assert done.stdout.splitlines()[-2:] == [str(tree / "lib/archive.pyc"), "true"]

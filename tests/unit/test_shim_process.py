@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import subprocess
@@ -78,26 +79,33 @@ def run(argv, environ, interrupts):
 """
 
 
+SHIM = Path(__file__).parents[2] / "shim"
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A tree with as much of the package as `boot` itself needs."""
+    """A tree with as much of the package as comes before `cli`, which a test writes."""
     package = tmp_path / "tree/lib/site-packages/imds_shim"
     package.mkdir(parents=True)
-    source = Path(boot.__file__).parent
-    shutil.copy(source / "boot.py", tmp_path / "tree/lib/boot.py")
-    for name in ("__init__.py", "errors.py", "interrupts.py", "lean.py", "process.py"):
-        shutil.copy(source / name, package / name)
+    for name in ("__init__", "archive", "boot", "errors", "interrupts", "lean", "process"):
+        shutil.copy(SHIM / f"src/imds_shim/{name}.py", package)
     return tmp_path / "tree"
 
 
-def start_of(tree: Path) -> list[bytes]:
-    return [b"-I", b"-S", b"-B", b"-X", b"utf8", os.fsencode(tree / "lib/boot.py")]
+def complete(tree: Path, cli: str) -> list[bytes]:
+    """Finish the tree as build-tree.sh does; returns how the launcher starts it."""
+    packages = tree / "lib/site-packages"
+    (packages / "imds_shim/cli.py").write_text(cli)
+    compileall.compile_dir(packages, quiet=1, legacy=True)
+    shutil.copy(packages / "imds_shim/archive.pyc", tree / "lib")
+    subprocess.run([sys.executable, SHIM / "pack_modules.py", tree / "lib/modules", packages], check=True)
+    shutil.rmtree(packages)
+    return [b"-I", b"-S", b"-B", b"-X", b"utf8", os.fsencode(tree / "lib/archive.pyc")]
 
 
 def test_the_tree_finds_its_modules_by_its_own_place(tree: Path) -> None:
     """As the launcher starts it: isolated, without site packages, each entry of the environment marked."""
-    (tree / "lib/site-packages/imds_shim/cli.py").write_text(TREE_CLI)
-    out = execve(sys.executable, [*start_of(tree), b"a b", b"\xff"], [b"=" + entry for entry in ODD])
+    out = execve(sys.executable, [*complete(tree, TREE_CLI), b"a b", b"\xff"], [b"=" + entry for entry in ODD])
     extensions, *rest = out.split(b"\0")
     assert extensions == os.fsencode(tree / "lib/xtables")
     assert rest == [b"a b", b"\xff", b"--", *ODD]
@@ -106,6 +114,5 @@ def test_the_tree_finds_its_modules_by_its_own_place(tree: Path) -> None:
 @pytest.mark.parametrize(("number", "code"), [(15, 143), (2, 130)])
 def test_a_signal_is_noticed_while_the_program_is_still_being_loaded(tree: Path, number: int, code: int) -> None:
     cli = f"import os, signal; os.kill(os.getpid(), {number}); signal.pause()"
-    (tree / "lib/site-packages/imds_shim/cli.py").write_text(cli)
-    done = subprocess.run([sys.executable, *start_of(tree)], capture_output=True, check=False, timeout=20)
+    done = subprocess.run([sys.executable, *complete(tree, cli)], capture_output=True, check=False, timeout=20)
     assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")

@@ -1,4 +1,4 @@
-"""Entry point inside the relocatable tree, where the launcher calls it as `TREE/lib/boot.py ARGS...`.
+"""What `archive` enters inside the relocatable tree, with the launcher's arguments and environment.
 
 The launcher puts one byte `=` in front of every environment entry, so that neither the tree's loader nor its C library
 or interpreter takes LD_PRELOAD, LOCPATH, PYTHONPATH and their like, which are meant for the application, for its own.
@@ -8,13 +8,11 @@ UTF-8 and entries without `=` included.
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from imds_shim.interrupts import Interrupts
+from imds_shim.errors import Interrupted
+from imds_shim.interrupts import Interrupts
 
 MARK = b"="
 
@@ -24,16 +22,11 @@ def unmarked(entries: list[bytes]) -> list[bytes]:
     return [entry[len(MARK) :] for entry in entries if entry.startswith(MARK)]
 
 
-def main() -> int:
-    """Find the tree by this file's own place, then be the ordinary program."""
-    gc.disable()  # nothing that is loaded here becomes garbage before exec
-    tree = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - pathlib costs 3 ms
+def main(tree: str) -> int:
+    """Be the ordinary program, with what is below the tree's own path."""
     sys.path.append(f"{tree}/lib/site-packages")
     # In this process only: libxtables finds its extensions by it, the application gets the environment as received.
     os.putenv("XTABLES_LIBDIR", f"{tree}/lib/xtables")
-
-    from imds_shim.errors import Interrupted  # noqa: PLC0415 - found only by the path set above
-    from imds_shim.interrupts import Interrupts  # noqa: PLC0415 - likewise
 
     interrupts = Interrupts()
     try:
@@ -45,14 +38,10 @@ def main() -> int:
 
 
 def _run(interrupts: Interrupts) -> int:
-    from imds_shim import lean  # noqa: PLC0415 - see main
+    from imds_shim import lean  # noqa: PLC0415 - only when signals are caught
 
-    lean.load("dataclasses")
+    lean.load("socket")
     from imds_shim.cli import run  # noqa: PLC0415 - after what it would load otherwise
     from imds_shim.process import raw_arguments, raw_environ  # noqa: PLC0415 - likewise
 
     return run(raw_arguments(), unmarked(raw_environ()), interrupts)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
