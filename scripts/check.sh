@@ -10,10 +10,12 @@ run() {
 }
 mapfile -t shell < <(git ls-files '*.sh' .ci/run)
 mapfile -t dockerfiles < <(git ls-files '*Dockerfile' '*Dockerfile.*')
+mapfile -t compose < <(git ls-files docker-compose.yml 'examples/*/compose*.yaml')
 run ruff format --check .
 run ruff check .
 run mypy
 run lint-imports
 run shellcheck "${shell[@]}"
 [ "${#dockerfiles[@]}" -eq 0 ] || run hadolint "${dockerfiles[@]}"
+run check-jsonschema --builtin-schema vendor.compose-spec "${compose[@]}"
 [ "${#failed[@]}" -eq 0 ] || { printf 'failed: %s\n' "${failed[*]}" >&2; exit 1; }

@@ -35,6 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "engine"
 BASE_IMAGE = "debian:trixie-slim"
 START_SECONDS = 60
+_OURS = "IMDS_ENGINE_NETWORK"
 
 
 class EngineError(Exception):
@@ -58,6 +59,11 @@ def engine() -> Iterator[Mapping[str, str]]:
     say(f"{why_not} Bringing up an engine of our own.")
     with own_engine() as environment:
         yield environment
+
+
+def has_own_network(environment: Mapping[str, str]) -> bool:
+    """Whether the engine of this environment is one of ours, whose routes and rules are not the machine's."""
+    return environment.get(_OURS) == "own"
 
 
 def obstacle() -> str | None:
@@ -116,6 +122,7 @@ def _client_environment(run: Path, plugins: Path) -> dict[str, str]:
         "DOCKER_HOST": f"unix://{run}/docker.sock",
         "DOCKER_CONFIG": str(config),
         "DOCKER_BUILDKIT": "1",
+        _OURS: "own",
     }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from containers import ROOT, Docker
-from engine import BASE_IMAGE, engine
+from engine import BASE_IMAGE, engine, has_own_network, own_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +23,18 @@ def docker() -> Iterator[Docker]:
 @pytest.fixture(scope="session")
 def mock_image(docker: Docker) -> str:
     return docker.build("imds-mock", ROOT)
+
+
+@pytest.fixture(scope="session")
+def own_docker(docker: Docker, mock_image: str) -> Iterator[Docker]:
+    """An engine with a network of its own, for what would change the routes of a user's machine."""
+    if has_own_network(docker.environment):
+        yield docker
+    else:
+        with own_engine() as environment:
+            own = Docker(environment)
+            own.build(mock_image, ROOT)
+            yield own
 
 
 @pytest.fixture(scope="session")
