@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from imds_mock.driving.journal import VERSION_NAMES
 from imds_mock.events.kinds import AnyEvent, kind_of
 from imds_mock.faults.kinds import AnyFault
 from imds_mock.faults.kinds import kind_of as fault_kind_of
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from imds_mock.driving.questions import Sightings
     from imds_mock.events.armed import ArmedEvent
     from imds_mock.faults.armed import ArmedFault
-
-_VERSIONS = {1: "v1", 2: "v2"}
 
 
 class ShownEvent(msgspec.Struct, frozen=True):
@@ -85,7 +84,7 @@ class ShownRequest(msgspec.Struct, frozen=True):
         method: Null for bytes that were no request.
         path: The path, decoded and with single slashes.
         written: The path as it was written, without a query.
-        version: `v1` or `v2`; null for bytes that were no request.
+        version: `v1` or `v2`, `ecs` or `eks` for an agent of containers; null for bytes that were no request.
         token: `absent`, `issued`, `valid`, `rejected` or `unchecked`.
         status: Null when there was no answer.
         microseconds: From receiving to writing.
@@ -168,7 +167,7 @@ def request(entry: Entry, callers: Callers) -> ShownRequest:
         entry.method or None,
         entry.path,
         entry.written,
-        _VERSIONS.get(entry.version),
+        VERSION_NAMES.get(entry.version),
         entry.token,
         entry.status or None,
         entry.microseconds,

@@ -59,7 +59,9 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--path", metavar="PATTERN", help="* spans slashes")
     parser.add_argument("--caller", metavar="WHO", help="address, container or service name")
     parser.add_argument("--method", metavar="NAME")
-    parser.add_argument("--version", choices=("v1", "v2"), help="of the protocol")
+    parser.add_argument(
+        "--version", choices=("v1", "v2", "ecs", "eks"), help="of the protocol, or the containers' agent"
+    )
     parser.add_argument("--status", type=int, metavar="CODE", help="0 is no answer")
     parser.add_argument("--since", metavar="WHEN", help="time, or duration before now")
     parser.add_argument("--until", metavar="WHEN", help="time, or duration before now")

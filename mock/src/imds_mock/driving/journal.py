@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from imds_mock.service.messages import TOKEN_HEADER, Delivery
+from imds_mock.service.messages import ECS, EKS, TOKEN_HEADER, Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 MAX_ENTRIES: Final = 10_000
 MAX_BYTES: Final = 16 * 1024 * 1024
+
+ECS_VERSION: Final = 3
+EKS_VERSION: Final = 4
+VERSION_NAMES: Final = {1: "v1", 2: "v2", ECS_VERSION: ECS, EKS_VERSION: EKS}
+"""What people call the versions of the protocol."""
+
+_AGENT_VERSIONS: Final = {ECS: ECS_VERSION, EKS: EKS_VERSION}
 
 _BATCH: Final = 256
 _MAX_PATH: Final = 1024
@@ -41,7 +48,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         method: Empty for bytes that were no request.
         path: The path asked for, decoded, slashes made single; cut after 1024 characters, like `written`.
         written: The path as it was written, without a query.
-        version: 1 or 2 for IMDSv1 or IMDSv2; 0 for bytes that were no request.
+        version: 1 or 2 for IMDSv1 or IMDSv2; 0 for bytes that were no request; `ECS_VERSION` or `EKS_VERSION` for what
+            was asked of an agent of containers.
         token: `absent`, `issued`, `valid`, `rejected`, or `unchecked` when the answer came before the check.
         status: HTTP status code; 0 when there was no answer.
         microseconds: From receiving to writing.
@@ -104,7 +112,9 @@ class Journal:
             entry = Entry(number, now, caller, "", "", "", 0, "absent", status, microseconds)
         else:
             method = request.method
-            if response.token_ttl_seconds is not None:
+            if request.agent:
+                version, token = _AGENT_VERSIONS[request.agent], "absent"
+            elif response.token_ttl_seconds is not None:
                 version, token = 2, "issued" if method == "PUT" else "valid"
             elif TOKEN_HEADER in request.headers and method != "PUT":
                 version, token = 2, "rejected" if status == _REFUSED else "unchecked"

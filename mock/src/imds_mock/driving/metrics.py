@@ -11,6 +11,8 @@ from collections import Counter
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
+from imds_mock.driving.journal import ECS_VERSION, EKS_VERSION, VERSION_NAMES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -36,6 +38,9 @@ _CLASSES: Final = (
     ("meta-data", "meta-data"),
 )
 
+_AGENTS: Final = (ECS_VERSION, EKS_VERSION)
+_TASK_METADATA: Final = ("/v3", "/v4")
+
 # Read in C: counting is done for every request.
 _KEY: Final = attrgetter("path", "status", "version", "caller")
 _TOKEN: Final = attrgetter("token")
@@ -59,7 +64,10 @@ class RequestFigures:
     def count(self, entries: Sequence[Entry]) -> None:
         """Take a batch of journal entries into account."""
         for (path, status, version, caller), n in Counter(map(_KEY, entries)).items():
-            path_class = self._classes.get(path) or self._class_of(path)
+            if version in _AGENTS:
+                path_class = "task-metadata" if path.startswith(_TASK_METADATA) else "container-credentials"
+            else:
+                path_class = self._classes.get(path) or self._class_of(path)
             label = caller if caller in self._callers else self._label_of(caller)
             key = (path_class, status, version, label)
             self._requests[key] = self._requests.get(key, 0) + n
@@ -89,7 +97,7 @@ class RequestFigures:
                     (
                         ("path_class", path_class),
                         ("status", str(status)),
-                        ("version", str(version)),
+                        ("version", VERSION_NAMES[version] if version in _AGENTS else str(version)),
                         ("caller", caller),
                     ),
                     n,

@@ -35,7 +35,8 @@ class StatusFault(Fault, frozen=True, kw_only=True, tag_field="kind", tag="statu
         leading = [("Content-Length", "0")]
         if self.retry_after is not None:
             leading.append(("Retry-After", str(self.retry_after)))
-        head = Head.build(self.status, tuple(leading), (("Content-Type", "text/plain"),))
+        names_server = response.head.names_server
+        head = Head.build(self.status, tuple(leading), (("Content-Type", "text/plain"),), names_server=names_server)
         return replace(response, head=head, body=b"", token_ttl_seconds=None)
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from imds_mock.agents.dispatch import ContainerAgents
+from imds_mock.agents.identity import Identity
 from imds_mock.config.errors import ConfigError, SettingError
 from imds_mock.credentials.kept import NotKept
 from imds_mock.driving.described import Described
 from imds_mock.metadata.instance import derive
+from imds_mock.run.eks_token import eks_token
 from imds_mock.run.leaves import derived_leaves, overridden
 from imds_mock.service.store import Snapshot
 
@@ -53,6 +56,9 @@ class Assembly:
         except SettingError as error:
             raise ConfigError(str(error), error.path) from error
 
+        identity = Identity(instance, config.credentials, self._keep)
+        agents = ContainerAgents(identity, config.ecs, eks_token(config.eks))
+
         def build(laid: Mapping[str, Leaf]) -> Snapshot:
             snapshot = Snapshot.build(
                 laid,
@@ -61,7 +67,7 @@ class Assembly:
                 instance_id=instance.instance_id,
                 started=instance.pending_time,
             )
-            return snapshot if config.versions is None else replace(snapshot, versions=config.versions)
+            return replace(snapshot, versions=config.versions or snapshot.versions, agents=agents)
 
         return Described(leaves, build)
 

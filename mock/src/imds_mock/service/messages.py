@@ -17,9 +17,13 @@ import msgspec
 TOKEN_HEADER: Final = "x-aws-ec2-metadata-token"  # noqa: S105 - the name of a header, not a secret
 TOKEN_TTL_HEADER: Final = "x-aws-ec2-metadata-token-ttl-seconds"  # noqa: S105 - the name of a header, not a secret
 PROBE_HEADER: Final = "x-imds-mock-probe"
+ECS: Final = "ecs"
+EKS: Final = "eks"
 
 HeaderLines = tuple[tuple[str, str], ...]
 
+# The agents of containers share the metadata service's listener; clients tell them apart by address, we by `Host`.
+_AGENTS: Final = {"169.254.170.2": ECS, "169.254.170.23": EKS, "fd00:ec2::23": EKS}
 # The service's own wording where it differs from the registered one (captured: `405 Not Allowed`).
 _REASONS: Final[dict[int, str]] = {405: "Not Allowed"}
 
@@ -33,7 +37,9 @@ class Request(msgspec.Struct, frozen=True):
         path: Decoded path with single slashes and none at the end; `/` for the root.
         trailing_slash: Whether the path was written with a slash at its end.
         headers: Lower-case names; repeated fields are joined with a comma.
-        keep_alive: The client asked for the connection to stay open (HTTP/1.1 with `Connection: keep-alive`).
+        keep_alive: The client asked for the connection to stay open (HTTP/1.1 with `Connection: keep-alive`; for an
+            agent of containers, without `Connection: close`).
+        agent: The agent of containers that it is for, `ecs` or `eks`; empty for the instance metadata service.
     """
 
     method: str
@@ -42,6 +48,7 @@ class Request(msgspec.Struct, frozen=True):
     trailing_slash: bool = False
     headers: Mapping[str, str] = {}
     keep_alive: bool = False
+    agent: str = ""
 
 
 class Delivery(enum.Enum):
@@ -62,6 +69,7 @@ class Head(msgspec.Struct, frozen=True):
         status_line: The rendered status line, with its line end.
         leading_bytes: The rendered leading lines, each with its line end.
         trailing_bytes: The rendered trailing lines and the empty line that ends the head.
+        names_server: Whether `Server: EC2ws` is among its lines.
     """
 
     status: int
@@ -70,15 +78,19 @@ class Head(msgspec.Struct, frozen=True):
     status_line: bytes
     leading_bytes: bytes
     trailing_bytes: bytes
+    names_server: bool = True
 
     @classmethod
-    def build(cls, status: int, leading: HeaderLines = (), trailing: HeaderLines = ()) -> Head:
+    def build(
+        cls, status: int, leading: HeaderLines = (), trailing: HeaderLines = (), *, names_server: bool = True
+    ) -> Head:
         """Render a head.
 
         Args:
             status: HTTP status code.
             leading: Header lines before `Date`.
             trailing: Header lines after `Connection`.
+            names_server: Whether `Server: EC2ws` is among its lines.
         """
         reason = _REASONS.get(status) or _phrase(status)
         return cls(
@@ -88,6 +100,7 @@ class Head(msgspec.Struct, frozen=True):
             f"HTTP/1.1 {status} {reason}\r\n".encode("ascii"),
             _render(leading),
             _render(trailing) + b"\r\n",
+            names_server,
         )
 
 
@@ -120,6 +133,19 @@ class Response(msgspec.Struct, frozen=True):
     def status(self) -> int:
         """The HTTP status code."""
         return self.head.status
+
+
+def agent_of(host: str) -> str:
+    """The agent of containers that a `Host` header names, with or without a port; empty for anything else.
+
+    Args:
+        host: The header's value.
+    """
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:
+        host = host.partition(":")[0]
+    return _AGENTS.get(host.lower(), "")
 
 
 def _phrase(status: int) -> str:

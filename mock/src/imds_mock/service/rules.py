@@ -61,6 +61,8 @@ class Service:
         if request.path == "/" and PROBE_HEADER in request.headers and request.method == "GET":
             return self._probe_answer
         snapshot = self._snapshot_for(caller)
+        if request.agent and snapshot.agents is not None:
+            return snapshot.agents.respond(request, snapshot.tree, now)
         refused = _refuse_at_once(request, caller, snapshot.options)
         if refused is not None:
             return refused

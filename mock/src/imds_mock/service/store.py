@@ -6,7 +6,7 @@ A request takes one snapshot at its beginning and never sees half of a change.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from imds_mock.metadata.tree import VERSIONS, Leaf, Tree
 from imds_mock.service.profiles import IMDS, Profile
@@ -15,9 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from imds_mock.config.settings import MetadataOptions
-    from imds_mock.service.messages import Response
+    from imds_mock.service.messages import Request, Response
 
 _TAGS: Final = "meta-data/tags/"
+
+
+class Agents(Protocol):
+    """What containers ask at addresses of their own."""
+
+    def respond(self, request: Request, tree: Tree, now: float) -> Response:
+        """Answer a request for one of them.
+
+        Args:
+            request: The request; its agent is one of containers.
+            tree: The metadata of the instance that the container has.
+            now: Wall-clock time in seconds since the epoch.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +44,7 @@ class Snapshot:
         started: Start of the instance in seconds since the epoch.
         versions: What `GET /` lists.
         profile: What differs from the real service.
+        agents: What containers ask at addresses of their own; None: there is nothing, `Host` is not looked at.
         rendered: Answers that hold as long as the snapshot does, by path; filled while serving.
     """
 
@@ -40,6 +54,7 @@ class Snapshot:
     started: float
     versions: tuple[str, ...] = VERSIONS
     profile: Profile = IMDS
+    agents: Agents | None = None
     rendered: dict[str, Response] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod

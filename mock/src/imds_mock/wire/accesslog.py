@@ -168,5 +168,5 @@ def _describe(request: Request | None) -> tuple[str, str, str]:
     path = request.target
     if len(path) > _MAX_PATH or _UNSAFE.search(path):
         path = _UNSAFE.sub(lambda found: f"\\x{ord(found[0]):02x}", path[:_MAX_PATH]) or "-"
-    version = "v2" if request.method == "PUT" or TOKEN_HEADER in request.headers else "v1"
+    version = request.agent or ("v2" if request.method == "PUT" or TOKEN_HEADER in request.headers else "v1")
     return request.method, path or "-", version

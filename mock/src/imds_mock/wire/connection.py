@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, cast
 from imds_mock.service.answers import page, refusal
 from imds_mock.service.messages import Delivery
 from imds_mock.wire.parsing import BAD_REQUEST, RequestParser
+from imds_mock.wire.terms import SERVER_LINE
 
 if TYPE_CHECKING:
     from imds_mock.service.messages import Request, Response
@@ -242,7 +243,10 @@ class Connection(asyncio.Protocol):
         self._out.append(head.status_line)
         if response.token_ttl_seconds is not None:
             self._out.append(b"X-Aws-Ec2-Metadata-Token-Ttl-Seconds: %d\r\n" % response.token_ttl_seconds)
-        self._out += (head.leading_bytes, self._terms.passing_lines.render(now, stays=stays), head.trailing_bytes)
+        passing = self._terms.passing_lines.render(now, stays=stays)
+        if not head.names_server:
+            passing = passing.replace(SERVER_LINE, b"")
+        self._out += (head.leading_bytes, passing, head.trailing_bytes)
         if with_body:
             self._out.append(response.body if response.cut_after is None else response.body[: response.cut_after])
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import httptools
 
-from imds_mock.service.messages import Request
+from imds_mock.service.messages import Request, agent_of
 
 # Parsing from a message boundary depends on the bytes alone, and clients repeat themselves byte for byte.
 _MEMO_ENTRIES: Final = 512
@@ -159,14 +159,15 @@ class RequestParser:
         target = self._target.decode("latin-1").partition("?")[0].partition("#")[0]
         path, trailing_slash = _normalise(target)
         wants = {token.strip() for token in fields.get("connection", "").lower().split(",")}
+        agent = agent_of(fields.get("host", ""))
         keep_alive = (
-            "keep-alive" in wants
+            ("keep-alive" in wants or agent != "")
             and "close" not in wants
             and parser.get_http_version() == "1.1"
             and not parser.should_upgrade()
         )
         method = parser.get_method().decode("ascii")
-        self._requests.append(Request(method, target, path, trailing_slash, fields, keep_alive))
+        self._requests.append(Request(method, target, path, trailing_slash, fields, keep_alive, agent))
         # Trailers are headers of nothing.
         self._fields = {}
         self.in_body = True

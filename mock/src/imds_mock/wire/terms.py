@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from imds_mock.service.answers import http_date
 from imds_mock.wire.parsing import Limits, Memo
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from imds_mock.service.messages import Request, Response
     from imds_mock.wire.connection import Connection
+
+
+SERVER_LINE: Final = b"Server: EC2ws\r\n"
 
 
 class Observer(Protocol):
@@ -83,7 +86,7 @@ class PassingLines:
         second = int(now)
         if second != self._second:
             self._second = second
-            self._staying = f"Date: {http_date(second)}\r\nServer: EC2ws\r\n".encode("ascii")
+            self._staying = f"Date: {http_date(second)}\r\n".encode("ascii") + SERVER_LINE
             self._closing = self._staying + b"Connection: close\r\n"
         return self._staying if stays else self._closing
 

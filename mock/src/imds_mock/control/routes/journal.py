@@ -11,6 +11,7 @@ from starlette.responses import StreamingResponse
 from imds_mock.control import shown
 from imds_mock.control.operations import Operation
 from imds_mock.control.problems import ProblemError
+from imds_mock.driving.journal import VERSION_NAMES
 from imds_mock.driving.questions import Filter
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 EVENT_STREAM: Final = "text/event-stream"
 
+_VERSIONS: Final = {name: version for version, name in VERSION_NAMES.items()}
 _KEEP_ALIVE_SECONDS: Final = 15.0
 _WAITING_ENTRIES: Final = 1000
 _MAX_FOLLOWERS: Final = 16
@@ -39,7 +41,7 @@ class FilterQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         path: Shell pattern, `*` spans slashes.
         caller: Address, container or service name.
         method: `GET`, ...
-        version: `v1` or `v2`.
+        version: `v1` or `v2`, `ecs` or `eks` for an agent of containers.
         status: HTTP status code; 0 for no answer.
         since: From then on.
         until: Before that.
@@ -50,7 +52,7 @@ class FilterQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     path: str | None = None
     caller: str | None = None
     method: str | None = None
-    version: Literal["v1", "v2"] | None = None
+    version: Literal["v1", "v2", "ecs", "eks"] | None = None
     status: int | None = None
     since: str | None = None
     until: str | None = None
@@ -63,7 +65,7 @@ class FilterQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             path=self.path,
             caller=self.caller,
             method=self.method,
-            version=None if self.version is None else int(self.version[1]),
+            version=None if self.version is None else _VERSIONS[self.version],
             status=self.status,
             since=shown.past("since", self.since, now),
             until=shown.past("until", self.until, now),

@@ -1,0 +1,40 @@
+"""The token that EKS's Pod Identity agent takes: the configured one, or what a file holds when somebody asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imds_mock.errors import MockError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imds_mock.config.containers import EksSettings
+
+
+class TokenFileError(MockError):
+    """The file with the token cannot be read; nobody gets credentials then."""
+
+
+def eks_token(settings: EksSettings) -> Callable[[], str | None]:
+    """Where the token comes from.
+
+    Args:
+        settings: The configuration's section.
+
+    Returns:
+        A function that gives the token, None where any is taken; it raises `TokenFileError`.
+    """
+    if settings.token_file is None:
+        return lambda: settings.token
+    path = Path(settings.token_file)
+
+    def read() -> str:
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no text"
+            raise TokenFileError(f"eks.token_file: {path} cannot be read: {reason}") from error
+
+    return read

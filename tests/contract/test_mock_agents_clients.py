@@ -1,0 +1,132 @@
+"""AWS SDKs as in ECS tasks and EKS pods: they find the agents at the true addresses, and what the metadata shows."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import client_install
+from imds import running_imds
+from mockserver import head, read_answer, running_mock
+from netlab import Lab
+from realclients import places
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from imds import Imds
+
+ECS, EKS, EKS6 = "169.254.170.2", "169.254.170.23", "fd00:ec2::23"
+BOTO3 = """
+import boto3, json
+found = boto3.Session().get_credentials()
+frozen = found.get_frozen_credentials()
+print(json.dumps([found.method, frozen.access_key, frozen.secret_key, frozen.token, frozen.account_id]))
+"""
+JAVASCRIPT = """
+const { fromNodeProviderChain } = require("@aws-sdk/credential-providers");
+fromNodeProviderChain()().then((found) => console.log(
+  JSON.stringify(["", found.accessKeyId, found.secretAccessKey, found.sessionToken, found.accountId ?? null])));
+"""
+TOKEN = "token-of-the-pod"  # noqa: S105 - planted
+RELATIVE = {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/5c2b4f3e-0000-4000-8000-000000000000"}
+FULL = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://{ECS}/v2/credentials/any"}
+POD = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://{EKS}/v1/credentials"}
+POD6 = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://[{EKS6}]/v1/credentials"}
+IN_VARIABLE = {"AWS_CONTAINER_AUTHORIZATION_TOKEN": TOKEN}
+
+
+@pytest.fixture(scope="module")
+def imds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Imds]:
+    folder = tmp_path_factory.mktemp("agents")
+    (folder / "token").write_text(TOKEN)
+    document = {"eks": {"token": TOKEN}, "server": {"access_log": "json"}}
+    with Lab() as lab:
+        namespace = lab.namespace("containers")
+        for address in (f"{ECS}/32", f"{EKS}/32", f"{EKS6}/128"):
+            namespace.ip("address", "add", address, "dev", "lo", *(("nodad",) if ":" in address else ()))
+        options = [word for address in (ECS, EKS, EKS6) for word in ("--host", address)]
+        with running_imds(document, folder, namespace=namespace, options=options) as running:
+            yield running
+
+
+def asking(language: str) -> tuple[list[str], dict[str, str]]:
+    if language == "boto3":
+        return [sys.executable, "-c", BOTO3], {}
+    named = places(client_install.install())
+    return [named["node"], "-e", JAVASCRIPT], {"NODE_PATH": named["modules"]}
+
+
+@pytest.mark.parametrize("language", ["boto3", "javascript"])
+@pytest.mark.parametrize(
+    ("variables", "version", "account"),
+    [
+        (RELATIVE, "ecs", None),
+        (FULL, "ecs", None),
+        (FULL | IN_VARIABLE, "ecs", None),
+        (POD | IN_VARIABLE, "eks", "123456789012"),
+        (POD | {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "token"}, "eks", "123456789012"),
+        (POD6 | {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "token"}, "eks", "123456789012"),
+    ],
+)
+def test_an_sdk_reads_them(
+    imds: Imds, language: str, variables: Mapping[str, str], version: str, account: str | None
+) -> None:
+    argv, environment = asking(language)
+    if "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE" in variables:
+        file = Path(imds.environment["HOME"]) / "token"
+        variables = dict(variables) | {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(file)}
+    imds.asked()
+    method, *keys, known_account = json.loads(imds.run(argv, variables=environment | dict(variables)).stdout)
+    asked = imds.asked()
+    shown = json.loads(imds.read("/latest/meta-data/iam/security-credentials/my-role"))
+    assert keys == [shown[key] for key in ("AccessKeyId", "SecretAccessKey", "Token")]
+    assert method in {"", "container-role"}
+    assert known_account in {account, None}
+    assert [(each.status, each.version) for each in asked] == [(200, version)]
+
+
+def test_without_its_token_a_pod_gets_nothing(imds: Imds) -> None:
+    argv, _ = asking("boto3")
+    imds.asked()
+    done = imds.run(argv, variables=POD | {"AWS_CONTAINER_AUTHORIZATION_TOKEN": "wrong"}, check=False)
+    assert done.returncode != 0
+    assert "InvalidTokenException" in done.stderr
+    assert {each.status for each in imds.asked()} == {400}
+
+
+def test_a_container_reads_about_its_task(imds: Imds) -> None:
+    base = f"http://{ECS}/v4/5c2b4f3e"
+
+    def read(path: str) -> Any:
+        return json.loads(imds.run(["curl", "--silent", "--fail", base + path]).stdout)
+
+    assert read("/task")["Containers"] == [read("")]
+    assert read("/stats")["id"] == read("")["DockerId"]
+    assert list(read("/task/stats")) == [read("")["DockerId"]]
+
+
+def test_on_the_wire_an_agent_is_no_metadata_service(imds: Imds) -> None:
+    shown = imds.run(["curl", "--silent", "--include", f"http://{ECS}/creds", f"http://{ECS}/creds"]).stdout
+    assert shown.count("HTTP/1.1 200 OK") == 2
+    assert "Server: EC2ws" not in shown
+    assert "Connection:" not in shown, "it stays open, as Go's server keeps it"
+    closed = imds.run(["curl", "--silent", "--include", "-H", "Connection: close", f"http://{ECS}/creds"]).stdout
+    assert "Connection: close" in closed
+    assert "Server: EC2ws" in imds.curl("/latest/meta-data/", "--include")
+
+
+def test_an_agents_connection_stays_open_unless_it_is_to_close() -> None:
+    # A snapshot without agents answers as the metadata service; only the connection is looked at here.
+    with running_mock() as mock, mock.connect() as client:
+        asked = head("GET", "/latest/meta-data/ami-id").replace("169.254.169.254", ECS).encode()
+        for _ in range(2):
+            client.sendall(asked)
+            assert read_answer(client).status == 200
+        client.sendall(asked.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        assert read_answer(client)["Connection"] == "close"
+        assert client.recv(1) == b""
