@@ -104,8 +104,8 @@ def test_rotation_brings_other_keys_that_work(tmp_path: Path, sts: str) -> None:
         before = served(program)
         assert program.ctl("credentials", "rotate").returncode == 0
         after = until_other(program, before)
-        assert after["LastUpdated"] > before["LastUpdated"]
-        assert aws_knows(after, sts)
+        assert after["LastUpdated"] >= before["LastUpdated"]
+        assert caller_of(after, sts) == "arn:aws:sts::123456789012:assumed-role/my-role/imds-mock"
         assert program.ctl("credentials", "expire", "--after", "5m").returncode == 0
         shortened = served(program)
         assert shortened["AccessKeyId"] == after["AccessKeyId"]
@@ -119,7 +119,7 @@ def until_other(program: RunningProgram, before: dict[str, str]) -> dict[str, st
     return after
 
 
-def aws_knows(credentials: dict[str, str], sts: str) -> bool:
+def caller_of(credentials: dict[str, str], sts: str) -> str:
     import boto3
 
     client = boto3.client(
@@ -130,7 +130,7 @@ def aws_knows(credentials: dict[str, str], sts: str) -> bool:
         aws_secret_access_key=credentials["SecretAccessKey"],
         aws_session_token=credentials["Token"],
     )
-    return str(client.get_caller_identity()["Arn"]).endswith("assumed-role/my-role/imds-mock")
+    return str(client.get_caller_identity()["Arn"])
 
 
 def test_whom_sts_refuses_is_told_as_ec2_does(tmp_path: Path) -> None:
@@ -220,3 +220,32 @@ def over_socket(path: Path, method: str, asked: str, body: object = None) -> str
         )
         answer = connection.getresponse()
         return f"{answer.status} {answer.headers} {answer.read().decode()}"
+
+
+def test_each_profile_has_its_role_and_all_are_there_at_the_first_request(tmp_path: Path, sts: str) -> None:
+    file = tmp_path / "mock.yaml"
+    file.write_text(f"""
+credentials: {{source: assume-role, endpoint_url: {sts}, access_key_id: test, secret_access_key: {SECRET}}}
+profiles:
+  - {{match: {{address: 127.0.0.2}}, instance: {{role: orders}}}}
+  - {{match: {{address: 127.0.0.3}}, instance: {{role: billing}}, ecs: {{family: billing}}}}
+  - {{match: {{address: 127.0.0.4}}, instance: {{role: made-up}}, credentials: {{source: generated}}}}
+""")
+    with running_program(tmp_path, ["--config", str(file)]) as program:
+        names = {"127.0.0.1": "my-role", "127.0.0.2": "orders", "127.0.0.3": "billing"}
+        for address, role in names.items():
+            document = json.loads(from_address(program, address, ROLES + role).body)
+            assert caller_of(document, sts) == f"arn:aws:sts::123456789012:assumed-role/{role}/imds-mock"
+        made_up = json.loads(from_address(program, "127.0.0.4", f"{ROLES}made-up").body)
+        assert made_up["Token"].startswith("IQoJ")
+        told = from_address(program, "127.0.0.3", "/v2/credentials/any", "169.254.170.2")
+        assert json.loads(told.body)["RoleArn"] == "arn:aws:iam::123456789012:role/billing"
+        task = from_address(program, "127.0.0.3", "/v4/any/task", "169.254.170.2")
+        assert json.loads(task.body)["Family"] == "billing"
+
+
+def from_address(program: RunningProgram, address: str, path: str, host: str = "169.254.169.254") -> Answer:
+    with socket.create_connection(("127.0.0.1", program.port), 10, (address, 0)) as client:
+        request = head("GET", path, Connection="close").replace("169.254.169.254", host)
+        client.sendall(request.encode())
+        return Answer.parse(read_all(client))

@@ -43,6 +43,10 @@ class Profile(Struct, frozen=True, forbid_unknown_fields=True):
         default_factory=dict
     )
     credentials: Annotated[dict[str, Any], Meta(description="The role's credentials.")] = field(default_factory=dict)
+    ecs: Annotated[dict[str, Any], Meta(description="What ECS's agent tells.")] = field(default_factory=dict)
+    eks: Annotated[dict[str, Any], Meta(description="Whom EKS's agent gives credentials.")] = field(
+        default_factory=dict
+    )
     metadata: Annotated[dict[str, Any], Meta(description="Leaves and subtrees by path.")] = field(default_factory=dict)
 
     def __repr__(self) -> str:

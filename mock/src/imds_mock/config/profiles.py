@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imds_mock.config.callers import Match, Profile
     from imds_mock.config.errors import KeyPath
 
-SECTIONS: Final = ("instance", "metadata_options", "credentials")
+SECTIONS: Final = ("instance", "metadata_options", "credentials", "ecs", "eks")
 """What a profile can have parts of, besides `metadata`."""
 
 _OF_TEXT: Final = ("tags", "block_devices")
