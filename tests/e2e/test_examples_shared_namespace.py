@@ -57,6 +57,20 @@ def test_a_restart_behind_compose_leaves_nothing_and_compose_repairs_it(shared_n
     assert example.ask().stdout == INSTANCE_ID
 
 
+def test_a_mock_with_another_address_needs_the_one_shot_again(shared_namespace: Example) -> None:
+    example = shared_namespace
+    example.up()
+    example.docker.await_log(example.container("app_metadata"), " -> ")
+    example.compose("rm", "--stop", "--force", "mock_metadata")
+    # Somebody takes its address.
+    network = ["--network", f"{example.project}_default", "--entrypoint", "env"]
+    with example.docker.container("imds-mock", ["sleep", "600"], network):
+        example.up("mock_metadata")
+        example.compose("restart", "app_metadata")
+        example.compose("wait", "app_metadata")
+    assert example.ask().stdout == INSTANCE_ID
+
+
 def test_a_sidecar_is_left_in_a_dead_namespace_and_leaves_port_80_alone(shared_namespace: Example) -> None:
     example = shared_namespace
     example.up(file=SIDECAR)

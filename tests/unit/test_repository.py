@@ -39,6 +39,22 @@ def test_make_help_lists_every_target() -> None:
     assert [line.split()[0] for line in printed.stdout.splitlines()] == phony[1].split()
 
 
+WAYS_IN = sorted(page.parent.name for page in (ROOT / "examples").glob("*/README.md"))
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/ways-in.md"])
+def test_every_example_is_told_of(page: str) -> None:
+    text = (ROOT / page).read_text()
+    assert sorted(set(re.findall(r"\]\((?:\.\./)?examples/([a-z-]+)\)", text))) == WAYS_IN
+
+
+@pytest.mark.parametrize("way", WAYS_IN)
+def test_an_example_says_when_it_fits_what_it_needs_and_what_breaks_it(way: str) -> None:
+    page = (ROOT / "examples" / way / "README.md").read_text()
+    assert page.startswith(f"# {way}: ")
+    assert re.findall(r"^\* \*\*(.*?):\*\*", page, re.MULTILINE)[:3] == ["When", "Needs", "Breaks it"]
+
+
 @pytest.mark.parametrize(
     "lock",
     [
