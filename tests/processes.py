@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import select
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import signal
 
 
 def commands() -> list[str]:
@@ -25,3 +32,17 @@ def in_session(session: int) -> list[str]:
             if int(fields[3]) == session:
                 found.append(file.with_name("cmdline").read_text(errors="replace"))
     return found
+
+
+def seconds_to_its_end(pid: int, number: signal.Signals) -> float:
+    """Send a signal to a process and say how long it lived on, as the kernel tells it (pidfd_open(2))."""
+    process = os.pidfd_open(pid)
+    try:
+        ended = select.poll()
+        ended.register(process, select.POLLIN)
+        sent = time.monotonic()
+        os.kill(pid, number)
+        assert ended.poll(10_000), f"process {pid} goes on after {number.name}"
+        return time.monotonic() - sent
+    finally:
+        os.close(process)

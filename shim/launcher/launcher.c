@@ -7,11 +7,16 @@
  * interpreter nor our C library (LC_ALL, MALLOC_*) may act on it, and it must come through byte for byte, whatever is in
  * it. So every entry gets one byte in front, '=', which makes it a variable without a name that nobody looks at;
  * imds_shim.boot takes that byte off again. Order, duplicates and entries without '=' survive.
+ *
+ * As PID 1 the shim would lose a SIGTERM or SIGINT that arrives before it can catch them, which takes the interpreter a
+ * hundredth of a second. So they are blocked here, and one more entry, without the byte, says which imds_shim.boot has to
+ * let through.
  */
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,12 +65,27 @@ static char *below(const char *tree, const char *name)
 	return path;
 }
 
+/* Says, as the last entry of the environment, which signals were not blocked before. */
+static char *blocked(void)
+{
+	sigset_t awaited, before;
+	sigemptyset(&awaited);
+	sigaddset(&awaited, SIGTERM);
+	sigaddset(&awaited, SIGINT);
+	sigprocmask(SIG_BLOCK, &awaited, &before);
+	char *entry;
+	if (asprintf(&entry, "IMDS_SHIM_BLOCKED=%s%s", sigismember(&before, SIGTERM) ? "" : " TERM",
+		     sigismember(&before, SIGINT) ? "" : " INT") < 0)
+		fail("memory", no_memory);
+	return entry;
+}
+
 static char **fenced_environment(void)
 {
 	size_t entries = 0, bytes = 0;
 	for (; environ[entries] != NULL; entries++)
 		bytes += strlen(environ[entries]) + sizeof "=";
-	char **fenced = malloc((entries + 1) * sizeof *fenced);
+	char **fenced = malloc((entries + 2) * sizeof *fenced);
 	char *text = malloc(bytes + 1);
 	if (fenced == NULL || text == NULL)
 		fail("memory", no_memory);
@@ -76,7 +96,8 @@ static char **fenced_environment(void)
 		memcpy(text, environ[entry], length);
 		text += length;
 	}
-	fenced[entries] = NULL;
+	fenced[entries] = blocked();
+	fenced[entries + 1] = NULL;
 	return fenced;
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import statistics
 import time
 from typing import TYPE_CHECKING
 
@@ -158,6 +159,31 @@ def test_a_signal_ends_the_shim_while_it_waits(runs: Runs, docker: Docker, numbe
         docker.await_log(container, "never.invalid")
         docker("kill", "--signal", number.name, container)
         assert docker("wait", container).stdout.strip() == str(code)
+
+
+# Timed by the shell of the same container. Job control, because without it a background job ignores SIGINT.
+SIGNAL_WHILE_IT_WAITS = """
+set -m
+for _ in 1 2 3 4 5; do
+  /opt/imds-shim/bin/imds-shim true 2>/tmp/said &
+  until grep -q waiting /tmp/said; do :; done
+  before=$EPOCHREALTIME
+  kill -s "$1" $!
+  wait $!
+  code=$? after=$EPOCHREALTIME
+  echo "$code $((${after/./} - ${before/./}))"
+done
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_shim_within_a_tenth_of_a_second(runs: Runs, number: signal.Signals, code: int) -> None:
+    options = ("--env", "MOCK_HOSTNAME=never.invalid")
+    command = ("-c", SIGNAL_WHILE_IT_WAITS, "bash", number.name.removeprefix("SIG"))
+    done = runs(["--entrypoint", "bash"], *command, options=options)
+    ends = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
+    assert [one for one, _ in ends] == [code] * 5
+    assert statistics.median(microseconds for _, microseconds in ends) < 100_000
 
 
 def test_the_application_loses_the_capability_that_the_shim_needed(runs: Runs) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from processes import seconds_to_its_end
 from shimlab import APP, IMDS, MOCK, SHIM, ShimLab, end, environment
 
 if TYPE_CHECKING:
@@ -167,17 +168,21 @@ def test_an_ipv6_only_mock_serves_the_ipv6_endpoint(lab: ShimLab) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_as_pid_1_it_ends_at_once_while_it_waits(lab: ShimLab, number: signal.Signals, code: int) -> None:
+def test_as_pid_1_it_ends_within_a_tenth_of_a_second_while_it_waits(
+    lab: ShimLab, number: signal.Signals, code: int
+) -> None:
     command: list[str | Path] = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", SHIM, "true"]
-    container = lab.start_in_app(command, env=environment())
-    assert container.stderr is not None
-    assert container.stderr.readline().startswith("imds-shim: waiting for ")
-    unshare = _program_below(container.pid)
-    (pid_1,) = _children(unshare)
-    began = time.monotonic()
-    os.kill(pid_1, number)
-    assert container.wait(10) == code
-    assert time.monotonic() - began < 0.3  # three times the limit, which holds on an idle machine
+    seconds = []
+    for _ in range(5):
+        container = lab.start_in_app(command, env=environment())
+        assert container.stderr is not None
+        assert container.stderr.readline().startswith("imds-shim: waiting for ")
+        unshare = _program_below(container.pid)
+        (pid_1,) = _children(unshare)
+        seconds.append(seconds_to_its_end(pid_1, number))
+        assert container.wait(10) == code
+        assert container.stderr.read().endswith(f"ended by signal {int(number)} before the command was started\n")
+    assert statistics.median(seconds) < 0.1
     assert untouched(lab)
 
 

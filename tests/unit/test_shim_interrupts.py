@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import signal
+import statistics
 import subprocess
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from httpservers import LittleHttpServer
 from nameservers import LittleNameServer
+from processes import seconds_to_its_end
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,15 +124,16 @@ def test_the_shim_ends_at_once_in_the_middle_of_a_wait(number: signal.Signals, w
         names.before_udp = hold_back
         (tmp_path / "hosts").write_text("127.0.0.1 mock\n" if where == "http" else "")
         (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.1\n")
-        with subprocess.Popen(
-            [sys.executable, "-c", WAITING, tmp_path, str(names.port), "MOCK_HOSTNAME=mock", f"MOCK_PORT={mock.port}"],
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            assert process.stderr is not None
-            assert asked.wait(20)
-            began = time.monotonic()
-            process.send_signal(number)
-            assert process.wait(10) == 128 + number
-            assert time.monotonic() - began < 0.3  # the limit is 0.1 s on an idle machine
-            assert process.stderr.read() == f"imds-shim: ended by signal {int(number)} before the command was started\n"
+        command = [sys.executable, "-c", WAITING, str(tmp_path), str(names.port)]
+        command += ["MOCK_HOSTNAME=mock", f"MOCK_PORT={mock.port}"]
+        seconds = []
+        for _ in range(3):
+            asked.clear()
+            with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+                assert process.stderr is not None
+                assert asked.wait(20)
+                seconds.append(seconds_to_its_end(process.pid, number))
+                assert process.wait(10) == 128 + number
+                said = process.stderr.read()
+            assert said == f"imds-shim: ended by signal {int(number)} before the command was started\n"
+    assert statistics.median(seconds) < 0.1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -79,12 +80,31 @@ def test_every_byte_of_arguments_and_environment_arrives(tree: Path, words: list
     boot = os.fsencode(tree / "lib/archive.pyc")
     assert arguments[arguments.index(boot) + 1 :] == words
     # A mark in front, so that no loader, C library or interpreter takes LD_PRELOAD and the like for its own.
-    assert marked == [b"=" + entry for entry in environ]
+    assert marked[:-1] == [b"=" + entry for entry in environ]
 
 
 def test_order_and_duplicates_and_entries_without_a_name_survive(tree: Path) -> None:
     environ = [b"B=1", b"A=2", b"B=3", b"", b"=", b"no sign", b"LD_PRELOAD=/nowhere.so", b"BYTES=\xff\xfe"]
-    assert told(execute(tree / "bin/imds-shim", [b"imds-shim"], environ))[1] == [b"=" + entry for entry in environ]
+    assert told(execute(tree / "bin/imds-shim", [b"imds-shim"], environ))[1][:-1] == [b"=" + entry for entry in environ]
+
+
+@pytest.mark.parametrize(
+    ("already", "entry"),
+    [
+        (set(), b"IMDS_SHIM_BLOCKED= TERM INT"),
+        ({signal.SIGTERM}, b"IMDS_SHIM_BLOCKED= INT"),
+        ({signal.SIGTERM, signal.SIGINT}, b"IMDS_SHIM_BLOCKED="),
+    ],
+)
+def test_signals_wait_until_they_can_be_caught(tree: Path, already: set[signal.Signals], entry: bytes) -> None:
+    """Blocked, which keeps them even for PID 1, and named, so that those which were blocked anyway stay so."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, already)
+    try:
+        arguments, environ = told(execute(tree / "bin/imds-shim", [b"imds-shim", b"true"], [b"A=1"]))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert environ == [b"=A=1", entry]
+    assert arguments[-1] == b"true"
 
 
 def test_the_interpreter_is_the_trees_own_and_isolated(tree: Path) -> None:
@@ -108,7 +128,7 @@ def test_the_tree_is_found_through_a_link(tree: Path, tmp_path: Path) -> None:
 
 def test_the_environment_may_be_large(tree: Path) -> None:
     environ = [b"%d=%s" % (number, b"x" * 100_000) for number in range(15)]
-    assert told(execute(tree / "bin/imds-shim", [b"imds-shim"], environ))[1] == [b"=" + entry for entry in environ]
+    assert told(execute(tree / "bin/imds-shim", [b"imds-shim"], environ))[1][:-1] == [b"=" + entry for entry in environ]
 
 
 @pytest.mark.parametrize(

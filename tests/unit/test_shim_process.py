@@ -5,6 +5,7 @@ from __future__ import annotations
 import compileall
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -116,3 +117,17 @@ def test_a_signal_is_noticed_while_the_program_is_still_being_loaded(tree: Path,
     cli = f"import os, signal; os.kill(os.getpid(), {number}); signal.pause()"
     done = subprocess.run([sys.executable, *complete(tree, cli)], capture_output=True, check=False, timeout=20)
     assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
+
+
+@pytest.mark.parametrize(("number", "code"), [(15, 143), (2, 130)])
+def test_a_signal_that_the_launcher_held_back_ends_it_before_anything_is_done(
+    tree: Path, number: int, code: int
+) -> None:
+    command = [os.fsencode(sys.executable), *complete(tree, "def run(*_): return 7")]
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+    try:
+        with subprocess.Popen(command, env={"IMDS_SHIM_BLOCKED": "TERM INT"}) as shim:
+            shim.send_signal(number)
+            assert shim.wait(20) == code
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -3,18 +3,21 @@
 The launcher puts one byte `=` in front of every environment entry, so that neither the tree's loader nor its C library
 or interpreter takes LD_PRELOAD, LOCPATH, PYTHONPATH and their like, which are meant for the application, for its own.
 It is taken off again here, and the application gets the entries as they were: order, duplicates, bytes that are no
-UTF-8 and entries without `=` included.
+UTF-8 and entries without `=` included. One more entry, without that byte, names the signals that the launcher has
+blocked, so that none is lost before it can be caught; they are let through here.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from imds_shim.errors import Interrupted
 from imds_shim.interrupts import Interrupts
 
 MARK = b"="
+BLOCKED = "IMDS_SHIM_BLOCKED"
 
 
 def unmarked(entries: list[bytes]) -> list[bytes]:
@@ -32,6 +35,8 @@ def main(tree: str) -> int:
     try:
         # Before all that takes time: as PID 1 this process would not even notice a signal that it does not catch.
         interrupts.install()
+        names = os.environ.get(BLOCKED, "").split()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.Signals[f"SIG{name}"] for name in names])
         return _run(interrupts)
     except Interrupted as interrupt:
         return interrupt.exit_code
