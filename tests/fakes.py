@@ -122,6 +122,7 @@ class FakeKernel:
         self.tables = [FakeNatTable("legacy"), FakeNatTable("nft")]
         self.refusal: Exception | None = None
         self.near = False
+        self.on_link = False
         self.leads: list[tuple[str, str, bool]] = []
         self._on_change = on_change
 
@@ -137,6 +138,14 @@ class FakeKernel:
     def stays_near(self, destination: IPv4Address | IPv6Address) -> bool:
         del destination
         return self.near
+
+    def leads_on_link(self, destination: IPv4Address | IPv6Address) -> bool:
+        del destination
+        return self.on_link
+
+    def check_may_lead(self) -> None:
+        if self.refusal:
+            raise self.refusal
 
     def lead(
         self,

@@ -40,6 +40,10 @@ LOOK = "nft --stateless list ruleset; iptables-legacy-save -t nat | grep -v '^[#
             id="a mock that never answers",
         ),
         pytest.param(FOUND, 77, ["cap_add: [NET_ADMIN]"], id="no capability"),
+        # Not after the 60 s for which a mock would be waited for: then it would be 68.
+        pytest.param(
+            ("--env", "MOCK_HOSTNAME=never.invalid"), 77, ["cap_add: [NET_ADMIN]"], id="no capability, no mock yet"
+        ),
         pytest.param((*FOUND, *NET_ADMIN, "--user", "1000"), 77, ["MOCK_USER"], id="capability but not root"),
     ],
 )

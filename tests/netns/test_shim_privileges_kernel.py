@@ -200,6 +200,20 @@ def test_a_container_without_net_admin_is_told_the_line_to_add(lab: ShimLab) -> 
     assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
+@pytest.mark.parametrize("settings", [{}, {"MOCK_ROUTE": "nat"}, {"MOCK_ROUTE": "route"}, {"MOCK_BACKEND": "nft"}])
+def test_it_is_told_so_before_a_mock_is_there(lab: ShimLab, settings: dict[str, str]) -> None:
+    """By its being the only line: a shim that waited would have said for what."""
+    done = start(lab, DEFAULT, user=0, inherited=False, MOCK_PORT="81", **settings)
+    assert done.returncode == 77
+    assert "add `cap_add: [NET_ADMIN]`" in done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_a_way_in_that_needs_nothing_is_waited_for(lab: ShimLab) -> None:
+    done = start(lab, DEFAULT, MOCK_PORT="81", MOCK_ROUTE="none", MOCK_TIMEOUT_SECONDS="1")
+    assert done.returncode == 69
+
+
 @pytest.mark.parametrize("settings", [{}, {"MOCK_USER": "1000:1000"}, {"MOCK_DROP_CAPS": "NET_RAW,DAC_OVERRIDE"}])
 def test_a_command_that_cannot_run_leaves_no_rule_although_privileges_were_given_up(
     lab: ShimLab, settings: dict[str, str]

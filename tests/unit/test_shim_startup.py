@@ -71,6 +71,36 @@ def test_nothing_is_asked_there_before_the_rule_stands(stage: Stage) -> None:
     assert V4 not in stage.network.asked
 
 
+@pytest.mark.parametrize("route", ["auto", "nat", "route"])
+@pytest.mark.parametrize("refusal", [PrivilegeError("add cap_add"), KernelRefusedError("no NAT table")])
+def test_what_no_mock_could_change_is_said_before_one_is_waited_for(
+    stage: Stage, route: str, refusal: ShimError
+) -> None:
+    stage.kernel.refusal = refusal
+    stage.network.servers.clear()
+    with pytest.raises(type(refusal), match=str(refusal)):
+        stage.start(MOCK_ROUTE=route)
+    assert stage.network.asked == []
+    assert stage.network.clock.now == 1000
+
+
+@pytest.mark.parametrize(
+    ("route", "near", "on_link"), [("auto", True, True), ("route", False, True), ("none", False, False)]
+)
+def test_where_perhaps_nothing_has_to_be_changed_the_mock_is_waited_for(
+    stage: Stage,
+    route: str,
+    near: bool,  # noqa: FBT001 - a table
+    on_link: bool,  # noqa: FBT001 - a table
+) -> None:
+    stage.kernel.refusal = PrivilegeError("add cap_add")
+    stage.kernel.near, stage.kernel.on_link = near, on_link
+    there = Answer("mock", "one", "imds-mock one")
+    stage.network.servers |= {V4: there, "10.0.0.4:8080": there}
+    stage.start(MOCK_ROUTE=route)
+    assert "10.0.0.4:8080" in stage.network.asked
+
+
 def test_run_twice_it_is_one_rule(stage: Stage) -> None:
     stage.start()
     stage.start()

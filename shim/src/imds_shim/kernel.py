@@ -67,6 +67,18 @@ class RealKernel:
         # A route that an earlier run has set for its rule says nothing about where the address really is.
         return way is route.Way.LOCAL or (way is route.Way.ON_LINK and not route.is_ours(destination))
 
+    def leads_on_link(self, destination: IPAddress) -> bool:
+        """Whether it is local or on-link already, by whosever route."""
+        from imds_shim import route  # noqa: PLC0415 - not every way in asks
+
+        return route.how_routed(destination).way in (route.Way.LOCAL, route.Way.ON_LINK)
+
+    def check_may_lead(self) -> None:
+        """Raises PrivilegeError where no route can be set."""
+        from imds_shim import route  # noqa: PLC0415 - not every way in needs one
+
+        route.check_may_set()
+
     def lead(self, destination: IPAddress, mock: IPAddress, undo: contextlib.ExitStack, *, on_link: bool) -> str | None:
         """Make packets to `destination` leave by the interface that leads to the mock; says what had to be changed."""
         from imds_shim import route  # noqa: PLC0415 - not every way in needs one

@@ -134,6 +134,14 @@ def lead(destination: IPAddress, mock: IPAddress, *, on_link: bool = False) -> L
     return made
 
 
+def check_may_set() -> None:
+    """Raises PrivilegeError where NET_ADMIN is missing."""
+    sets = capabilities.read_sets()
+    missing = sets.missing("NET_ADMIN")
+    if missing:
+        raise PrivilegeError(f"a route needs NET_ADMIN, missing here: {capabilities.how_to_get(missing, sets)}.")
+
+
 def is_ours(destination: IPAddress) -> bool:
     """Whether a route of ours leads to `destination`."""
     return any(route.destination == destination for route in _ours())

@@ -1,7 +1,8 @@
 """The order of the steps of a start, against Protocols; one log line a step.
 
-First the mock is found, then each IMDS endpoint is made to lead to it, then proven to. Whatever is set is noted in an
-`ExitStack` at once, so that a start which fails later takes it back.
+First it is seen whether this container may do what has to be done, then the mock is found, then each IMDS endpoint is
+made to lead to it, then proven to. Whatever is set is noted in an `ExitStack` at once, so that a failed start
+takes it back.
 """
 
 from __future__ import annotations
@@ -38,6 +39,12 @@ class Kernel(Protocol):
     def stays_near(self, destination: IPAddress) -> bool:
         """Whether the route to it is local or on-link, so that no packet passes a gateway."""
 
+    def leads_on_link(self, destination: IPAddress) -> bool:
+        """Whether it is local or on-link already, by whosever route."""
+
+    def check_may_lead(self) -> None:
+        """Raises PrivilegeError where no route can be set."""
+
     def lead(self, destination: IPAddress, mock: IPAddress, undo: contextlib.ExitStack, *, on_link: bool) -> str | None:
         """Make packets to `destination` leave by the interface that leads to the mock; says what had to be changed.
 
@@ -61,8 +68,9 @@ class Start(Record):
             ConfigError, ResolveError, MockUnreachableError, WrongMockError, KernelRefusedError, PrivilegeError: see
                 there; what was set so far is noted in `undo`.
         """
+        self._refuse_what_no_mock_could_change()
         mocks = find(self.config, self.network, deadline, self.say)
-        wanted = (IPV4, IPV6) if self.config.ipv6 else (IPV4,)
+        wanted = self._versions()
         unreachable = [version for version in wanted if not self._serve(version, mocks, deadline)]
         if len(unreachable) == len(wanted):
             raise ResolveError(
@@ -75,6 +83,23 @@ class Start(Record):
                 f"{IMDS_ADDRESSES[version]} is not redirected: {self.config.hostname} has no IPv{version} address"
             )
         return mocks
+
+    def _refuse_what_no_mock_could_change(self) -> None:
+        """Say at once, and not when the mock is there at last, that this container may not do what has to be done.
+
+        Only where it is certain: a way in that needs nothing must not be refused.
+        """
+        endpoints = [IMDS_ADDRESSES[version] for version in self._versions()]
+        if self.config.route == "route" and not any(map(self.kernel.leads_on_link, endpoints)):
+            self.kernel.check_may_lead()
+        elif self.config.route == "nat" or (
+            self.config.route == "auto" and not any(map(self.kernel.stays_near, endpoints))
+        ):
+            with self.kernel.alone():
+                self.kernel.open_tables(self.config.backend)
+
+    def _versions(self) -> tuple[int, ...]:
+        return (IPV4, IPV6) if self.config.ipv6 else (IPV4,)
 
     def _serve(self, version: int, mocks: Sequence[Mock], deadline: Deadline) -> bool:
         """Make one endpoint lead to the mock; False if no address of the mock is of a kind that it could lead to."""
