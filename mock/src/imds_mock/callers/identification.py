@@ -101,6 +101,8 @@ class Identification:
 
     async def _elsewhere(self, name: ContainerName, address: str) -> dict[str, ContainerName]:
         """The container's other addresses, each with the name that it has there."""
+        if self._surroundings.is_on_one_network():
+            return {}
         try:
             led_to = sorted(await self._directory.addresses_of(name.container) - {address})
         except OSError:

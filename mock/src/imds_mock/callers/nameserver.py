@@ -36,6 +36,7 @@ class NameServer:
         self._patience_seconds = patience_seconds
         self._line: _Line | None = None
         self._places = asyncio.Semaphore(_AT_ONCE)
+        self._connecting = asyncio.Lock()
 
     def is_engine(self) -> bool:
         """Whether it is the one that Docker puts into every container's network namespace."""
@@ -83,19 +84,15 @@ class NameServer:
 
     async def _connected(self) -> _Line | None:
         server = _parsed(self._configured())
-        line = self._line
-        if line is not None and line.server == server and not line.closed:
-            return line
-        if line is not None:
-            line.close()
-        self._line = None
-        if server is None:
-            return None
-        dns = await asyncio.to_thread(_load)
-        if self._line is None:
-            loop = asyncio.get_running_loop()
-            _, self._line = await loop.create_datagram_endpoint(lambda: _Line(server, dns), remote_addr=server)
-        return self._line
+        async with self._connecting:  # so that many at once do not open many sockets
+            if self._line is not None and (self._line.server != server or self._line.closed):
+                self._line.close()
+                self._line = None
+            if self._line is None and server is not None:
+                dns = await asyncio.to_thread(_load)
+                loop = asyncio.get_running_loop()
+                _, self._line = await loop.create_datagram_endpoint(lambda: _Line(server, dns), remote_addr=server)
+            return self._line
 
 
 class _Line(asyncio.DatagramProtocol):
@@ -105,7 +102,7 @@ class _Line(asyncio.DatagramProtocol):
         self.server = server
         self.dns = dns
         self.closed = False
-        self._awaited: dict[int, asyncio.Future[Any]] = {}
+        self._awaited: dict[int, tuple[Any, asyncio.Future[Any]]] = {}
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -114,12 +111,11 @@ class _Line(asyncio.DatagramProtocol):
         """The answer to a query."""
         while query.id in self._awaited:
             query.id = (query.id + 1) & 0xFFFF
-        answer = self._awaited[query.id] = asyncio.get_running_loop().create_future()
+        answer = asyncio.get_running_loop().create_future()
+        self._awaited[query.id] = query, answer
         try:
             self._transport.sendto(query.to_wire())
-            while not query.is_response(found := await answer):
-                answer = self._awaited[query.id] = asyncio.get_running_loop().create_future()
-            return found
+            return await answer
         finally:
             del self._awaited[query.id]
 
@@ -128,12 +124,12 @@ class _Line(asyncio.DatagramProtocol):
             message = self.dns.message.from_wire(data)
         except self.dns.exception.DNSException:
             return  # whatever it is, it is no answer
-        waiting = self._awaited.get(message.id)
-        if waiting is not None and not waiting.done():
+        query, waiting = self._awaited.get(message.id, (None, None))
+        if query is not None and waiting is not None and not waiting.done() and query.is_response(message):
             waiting.set_result(message)
 
     def error_received(self, exc: Exception) -> None:
-        for waiting in self._awaited.values():
+        for _, waiting in self._awaited.values():
             if not waiting.done():
                 waiting.set_exception(OSError(f"no name server answers there: {exc}"))
 

@@ -76,6 +76,10 @@ class Surroundings:
         """Whether an address is this network namespace's own."""
         return address in _LOOPBACK or address in self._look().addresses
 
+    def is_on_one_network(self) -> bool:
+        """Whether callers can have no more than one address each that the mock can know of."""
+        return len(self._look().addresses) == 1
+
     def all_of(self, address: str) -> tuple[str, ...]:
         """Every address that is known to be the same caller's: here, all of this network namespace."""
         return (*self._look().addresses, *_LOOPBACK) if self.is_here(address) else (address,)

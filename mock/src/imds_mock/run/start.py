@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from imds_mock.run.serving import Companion
 
 _KEYS_AFTER_SECONDS = 0.5
+_LOOK_AGAIN_SECONDS = 1.0
 
 
 def start(
@@ -69,7 +70,7 @@ def start(
         lambda _store: announce(config.server.hosts),
     ]
     if config.profile != "aemm":
-        companions.append(lambda _store: _prepare(signer))
+        companions.append(lambda _store: _prepare(signer, lambda: driven.state.config))
     listeners = open_listeners(config, os.environ) if config.control.enabled else None
     if listeners is not None:
         companions.append(lambda _store: run_control(driven, config, listeners))
@@ -111,7 +112,11 @@ class Description:
         return self._compatibility.describe(config)
 
 
-async def _prepare(signer: Signer) -> None:
+async def _prepare(signer: Signer, config: Callable[[], Config]) -> None:
     # Making keys takes the processor from whoever waits for the first answer.
     await asyncio.sleep(_KEYS_AFTER_SECONDS)
     await prepare_signatures(signer)
+    while config().identity == "shared":
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+    # Every container's document is signed here when it asks; the library for that takes a tenth of a second to load.
+    await asyncio.to_thread(signer.prepare)

@@ -1,0 +1,123 @@
+"""The name server's client against a real socket: names, absence, failures, many at once, and when it is not there."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+import uvloop
+
+from imds_mock.callers.nameserver import NameServer
+from nameservers import LittleNameServer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+RECORDS = {
+    "3.0.18.172.in-addr.arpa.": {"PTR": ["proj-app-1.proj_default."]},
+    "3.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa.": {"PTR": ["proj-app-1.proj_default."]},
+    "proj-app-1.": {"A": ["172.18.0.3"], "AAAA": ["fd00::3"]},
+}
+
+
+@pytest.fixture
+def server() -> Iterator[LittleNameServer]:
+    with LittleNameServer(RECORDS) as running:
+        yield running
+
+
+Answer = TypeVar("Answer")
+
+
+def ask(where: str | None, question: Callable[[NameServer], Awaitable[Answer]], patience_seconds: float = 5) -> Answer:
+    async def scenario() -> Answer:
+        names = NameServer(lambda: where, patience_seconds)
+        try:
+            return await question(names)
+        finally:
+            names.close()
+            await asyncio.sleep(0)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as the mock
+        return runner.run(scenario())
+
+
+@pytest.mark.parametrize("address", ["172.18.0.3", "fd00::3"])
+def test_an_address_has_the_name_that_the_server_says(server: LittleNameServer, address: str) -> None:
+    assert ask(f"127.0.0.1:{server.port}", lambda names: names.name_of(address)) == "proj-app-1.proj_default."
+
+
+def test_an_address_without_a_name_has_none(server: LittleNameServer) -> None:
+    assert ask(f"127.0.0.1:{server.port}", lambda names: names.name_of("172.18.0.9")) is None
+
+
+def test_a_name_leads_to_its_addresses_of_both_families(server: LittleNameServer) -> None:
+    found = ask(f"127.0.0.1:{server.port}", lambda names: names.addresses_of("proj-app-1"))
+    assert found == {"172.18.0.3", "fd00::3"}
+
+
+@pytest.mark.parametrize("name", ["a" * 64, "..", ""])
+def test_what_is_no_name_is_an_error_like_others(server: LittleNameServer, name: str) -> None:
+    assert ask(f"127.0.0.1:{server.port}", lambda names: addresses_or_none(names, name)) in {None, frozenset()}
+
+
+async def addresses_or_none(names: NameServer, name: str) -> frozenset[str] | None:
+    try:
+        return await names.addresses_of(name)
+    except OSError:
+        return None
+
+
+@pytest.mark.parametrize("rcode", ["SERVFAIL", "REFUSED"])
+def test_a_refusal_is_not_the_absence_of_a_name(server: LittleNameServer, rcode: str) -> None:
+    server.rcodes["*"] = rcode
+    with pytest.raises(OSError, match="refuses"):
+        ask(f"127.0.0.1:{server.port}", lambda names: names.name_of("172.18.0.3"))
+
+
+def test_a_silent_server_ends_the_patience(server: LittleNameServer) -> None:
+    server.silent = True
+    with pytest.raises(TimeoutError):
+        ask(f"127.0.0.1:{server.port}", lambda names: names.name_of("172.18.0.3"), patience_seconds=0.05)
+
+
+def test_nobody_there_is_said_at_once() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    with pytest.raises(OSError, match="no name server answers there"):
+        ask(f"127.0.0.1:{port}", lambda names: names.name_of("172.18.0.3"), patience_seconds=30)
+
+
+def test_answers_to_other_questions_and_rubbish_are_passed_over(server: LittleNameServer) -> None:
+    import dns.message
+
+    def before(query: dns.message.Message) -> list[bytes]:
+        other = dns.message.make_response(dns.message.make_query("other.", "PTR"))
+        other.id = query.id
+        return [b"rubbish", other.to_wire()]
+
+    server.before_udp = before
+    assert ask(f"127.0.0.1:{server.port}", lambda names: names.name_of("172.18.0.3")) == "proj-app-1.proj_default."
+
+
+def test_five_hundred_questions_at_once_are_all_answered() -> None:
+    addresses = [f"10.{high}.0.{low}" for high in (1, 2) for low in range(250)]
+    records = {
+        f"{'.'.join(reversed(address.split('.')))}.in-addr.arpa.": {"PTR": [f"c{place}.net."]}
+        for place, address in enumerate(addresses)
+    }
+    with LittleNameServer(records) as server:
+
+        async def all_names(names: NameServer) -> list[str | None]:
+            return await asyncio.gather(*map(names.name_of, addresses))
+
+        assert ask(f"127.0.0.1:{server.port}", all_names, patience_seconds=30) == [
+            f"c{place}.net." for place in range(500)
+        ]
+
+
+def test_without_a_name_server_nobody_has_a_name() -> None:
+    assert ask("", lambda names: names.name_of("172.18.0.3")) is None
