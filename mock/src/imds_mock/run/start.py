@@ -116,7 +116,9 @@ async def _prepare(signer: Signer, config: Callable[[], Config]) -> None:
     # Making keys takes the processor from whoever waits for the first answer.
     await asyncio.sleep(_KEYS_AFTER_SECONDS)
     await prepare_signatures(signer)
-    while config().identity == "shared":
+    while True:
+        if config().identity != "shared":
+            # Every container's document is signed here when it asks; loading what for takes a tenth of a second.
+            await asyncio.to_thread(signer.prepare)
+            return
         await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-    # Every container's document is signed here when it asks; the library for that takes a tenth of a second to load.
-    await asyncio.to_thread(signer.prepare)
