@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,12 @@ def test_the_pages_show_what_is_read() -> None:
     for name in with_compose_files():
         told = steps((FOLDER / name / "README.md").read_text())
         assert [step for step in told if "exec" in step.command and step.printed], name
+
+
+def test_no_two_pages_share_a_project() -> None:
+    pages = [(FOLDER / name / "README.md").read_text() for name in with_compose_files()]
+    named = [project for page in pages for project in set(re.findall(r" -p (\S+)", page))]
+    assert sorted(set(named)) == sorted(named)
 
 
 def test_the_compose_files_are_valid(docker: Docker) -> None:
