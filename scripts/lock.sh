@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Renews the hashed lock files of both programs, of the development tools and of the clients that the tests run. They name versions and hashes, never a registry.
+# Renews the hashed lock files of both programs, of the development tools and of the clients and servers that the tests run. They name versions and hashes, never a registry.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 uv=${UV:-.venv/bin/uv}
@@ -8,5 +8,6 @@ compile -o shim/requirements.lock shim/pyproject.toml
 compile -o mock/requirements.lock mock/pyproject.toml
 compile -o requirements-dev.lock --group dev shim/pyproject.toml mock/pyproject.toml
 compile -o tests/clients/requirements.lock tests/clients/requirements.in
+compile -o tests/e2e/images/aws/requirements.lock tests/e2e/images/aws/requirements.in
 compile --no-deps -o tests/clients/collections.lock tests/clients/collections.in
 .venv/bin/python scripts/client_install.py renew-node-lock

@@ -227,13 +227,14 @@ def test_a_profile_that_does_not_exist(home: Home) -> None:
     assert failure == "there is no profile prod; mount your ~/.aws into the mock's container, or correct the name"
 
 
-def test_a_file_that_the_mock_may_not_read(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("mode", "barrier"), [(os.R_OK, ".aws/credentials"), (os.X_OK, ".aws")])
+def test_files_that_the_mock_may_not_read(home: Home, monkeypatch: pytest.MonkeyPatch, mode: int, barrier: str) -> None:
     home.write("credentials", "[default]\n")
     # To root every file is readable.
-    monkeypatch.setattr("imds_mock.credentials.botocore_program.os.access", lambda _path, _mode: False)
+    monkeypatch.setattr("imds_mock.credentials.botocore_program.os.access", lambda _path, asked: asked != mode)
     failure = str(home.failure(order()))
-    assert failure.startswith(f"{home.folder}/.aws/credentials cannot be read by the user that the mock runs as (")
-    assert "run it as the file's owner (in compose: `user: '" in failure
+    assert failure.startswith(f"{home.folder}/{barrier} cannot be read by the user that the mock runs as (")
+    assert "run it as the files' owner (in compose: `user: '" in failure
 
 
 def test_a_profile_that_wants_an_mfa_code(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -414,6 +414,8 @@ def test_figures_grow_and_are_the_containers(signer: Signer) -> None:
         ("/v3/x/task", "/v4/x/task"),
         ("/v3/containers/app/task", "/v4/x/task"),
         ("/v4/x/", "/v4/x"),
+        ("/v4/task/task", "/v4/x/task"),
+        ("/v4/stats/task/stats", "/v4/x/task/stats"),
     ],
 )
 def test_other_ways_to_write_the_paths(signer: Signer, path: str, same: str) -> None:

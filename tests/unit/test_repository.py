@@ -63,6 +63,7 @@ def test_an_example_says_when_it_fits_what_it_needs_and_what_breaks_it(way: str)
         "mock/requirements.lock",
         "tests/clients/requirements.lock",
         "tests/clients/collections.lock",
+        "tests/e2e/images/aws/requirements.lock",
     ],
 )
 def test_locks_pin_versions_and_hashes_and_name_no_registry(lock: str) -> None:

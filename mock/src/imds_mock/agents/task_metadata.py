@@ -23,7 +23,7 @@ _RUNNING: Final = "RUNNING"
 _FARGATE: Final = "FARGATE"
 # Of one task, in seconds before the instance's launch time: everything has happened when somebody can ask.
 _PULL_STARTED, _PULL_STOPPED, _CREATED, _STARTED = 9, 4, 3, 2
-_OWN_PATHS: Final = frozenset({"task", "taskWithTags", "stats"})
+_OWN_PATHS: Final = (["task"], ["taskWithTags"], ["stats"], ["task", "stats"])
 _STORAGE_MIB: Final = {"Utilized": 261, "Reserved": 20496}
 
 
@@ -55,7 +55,7 @@ class Task:
         parts = path.split("/") if path else []
         if parts[:1] == ["containers"]:
             parts = parts[1:]
-        if parts and parts[0] not in _OWN_PATHS:
+        if parts not in _OWN_PATHS:
             parts = parts[1:]
         match parts:
             case []:

@@ -72,13 +72,15 @@ def fetch(order: Order, bases: Bases) -> Fetched:
     Raises:
         FetchError: They cannot be had.
     """
-    _require_readable_files()
     secrets = [order.secret_access_key, order.session_token, order.external_id]
     try:
+        _require_readable_files()
         base = bases.of(order)
         if base.frozen is not None:
             secrets += [base.frozen.secret_key, base.frozen.token]
             return _of_role(base, order) if order.role_arn else _of_profile(base, order)
+    except FetchError:
+        raise
     except Exception as error:
         problem, sentence = explained(error, order)
         raise FetchError(problem, _without(sentence, secrets)) from error
@@ -136,12 +138,13 @@ def _require_readable_files() -> None:
     """
     for variable, usual in _FILES:
         path = Path(os.environ.get(variable) or usual).expanduser()
-        if path.exists() and not os.access(path, os.R_OK):
-            raise FetchError(
-                "other",
-                f"{path} cannot be read by the user that the mock runs as ({os.geteuid()}); run it as the file's owner "
-                f"(in compose: `user: '{path.stat().st_uid}'`)",
-            )
+        for barrier, mode in ((path.parent, os.X_OK), (path, os.R_OK)):
+            if barrier.exists() and not os.access(barrier, mode):
+                raise FetchError(
+                    "other",
+                    f"{barrier} cannot be read by the user that the mock runs as ({os.geteuid()}); run it as the "
+                    f"files' owner (in compose: `user: '{barrier.stat().st_uid}'`)",
+                )
 
 
 def _without(sentence: str, secrets: list[str | None]) -> str:
