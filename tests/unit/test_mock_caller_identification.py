@@ -25,8 +25,13 @@ def meet(world: World, *addresses: str) -> list[Caller]:
 
 def test_a_container_on_two_networks_is_one_caller_with_two_interfaces() -> None:
     world = World(
-        {FRONT: "proj-app-1.proj_front", BACK: "proj-app-1.proj_back"},
-        {"proj-app-1": frozenset({FRONT, BACK})},
+        {
+            FRONT: "proj-app-1.proj_front",
+            BACK: "proj-app-1.proj_back",
+            "172.18.0.2": "proj-mock-1.proj_front",
+            "172.19.0.2": "proj-mock-1.proj_back",
+        },
+        {"proj-app-1.proj_front": frozenset({FRONT}), "proj-app-1.proj_back": frozenset({BACK})},
         links=TWO_NETWORKS,
         macs={FRONT: "02:42:ac:12:00:03"},
     )
@@ -41,7 +46,10 @@ def test_a_container_on_two_networks_is_one_caller_with_two_interfaces() -> None
 
 def test_an_address_that_leads_to_another_container_is_not_believed() -> None:
     world = World(
-        {FRONT: "web.proj_front", "172.18.0.9": "proj-web-1.proj_front"}, {"web": frozenset({FRONT, "172.18.0.9"})}
+        {FRONT: "web.proj_front", "172.18.0.9": "proj-web-1.proj_front"},
+        {"web": frozenset({FRONT, "172.18.0.9"})},
+        links=TWO_NETWORKS,
+        is_engine=False,
     )
     (caller,) = meet(world, FRONT)
     assert caller.addresses == (FRONT,)
@@ -81,6 +89,18 @@ def test_other_loopback_addresses_are_callers_of_their_own() -> None:
 def test_a_link_local_caller_is_known_by_its_address() -> None:
     (caller,) = meet(World(), "169.254.7.7")
     assert (caller.key, caller.addresses, caller.names) == ("169.254.7.7", ("169.254.7.7",), ())
+
+
+def test_a_network_of_link_local_addresses_has_names() -> None:
+    world = World({"169.254.169.3": "proj-app-1.proj_default"}, links=("169.254.169.254/24",), gateways=frozenset())
+    (caller,) = meet(world, "169.254.169.3")
+    assert (caller.service, caller.interfaces[0].ipv4_block) == ("app", "169.254.169.0/24")
+
+
+def test_link_local_ips_beside_an_ordinary_network_have_none() -> None:
+    world = World(links=("172.18.0.2/16", "169.254.169.254/16"))
+    (caller,) = meet(world, "169.254.7.7")
+    assert (world.asked, caller.key) == ([], "169.254.7.7")
 
 
 def test_a_restarted_container_has_its_new_hardware_address() -> None:

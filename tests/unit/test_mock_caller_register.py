@@ -90,15 +90,28 @@ def test_a_name_is_believed_for_five_seconds_and_its_absence_for_thirty() -> Non
         for address in (APP, "172.18.0.9"):
             await meet(callers, address)
         asked = len(world.asked)
-        world.now, world.names = 4.9, {APP: "proj-db-1.proj_default", "172.18.0.9": "late.proj_default"}
-        assert [callers.meet(address) for address in (APP, "172.18.0.9")] == [None, None]
+        for tenth in range(2, 50, 2):
+            world.now = tenth / 10
+            assert [callers.meet(address) for address in (APP, "172.18.0.9")] == [None, None]
         assert len(world.asked) == asked
+        world.names = {APP: "proj-db-1.proj_default", "172.18.0.9": "late.proj_default"}
         world.now = 5.1
         assert await meet(callers, APP) == "proj-db-1", "the next request after five seconds gets the one who is there"
         assert callers.meet("172.18.0.9") is None
         world.now = 30.1
         assert await meet(callers, "172.18.0.9") == "late"
         assert world.changes == [{APP}, {APP}, {"172.18.0.9"}]
+
+    run(scenario)
+
+
+def test_whoever_comes_after_a_silence_is_not_taken_for_the_one_before() -> None:
+    async def scenario() -> None:
+        world = World({APP: NAME})
+        callers = world.callers()
+        await meet(callers, APP)
+        world.now, world.names = 0.3, {APP: "proj-app-2.proj_default"}
+        assert await meet(callers, APP) == "proj-app-2"
 
     run(scenario)
 

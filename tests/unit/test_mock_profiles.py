@@ -161,6 +161,8 @@ def test_user_data_comes_from_a_file_beside_the_configuration(tmp_path: Path) ->
 def test_variables_say_it_too() -> None:
     config = load({}, {"IMDS_MOCK_IDENTITY": "per-container", "IMDS_MOCK_PROFILES": "[{match: {service: a}}]"}, None)
     assert (config.identity, config.profiles[0].match.service) == ("per-container", "a")
+    block = load({}, {"IMDS_MOCK_PROFILES": "- match: {service: a}\n  instance: {role: b}\n"}, None)
+    assert block.profiles[0].instance == {"role": "b"}
 
 
 def test_secrets_of_a_profile_are_never_shown() -> None:

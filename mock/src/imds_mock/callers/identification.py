@@ -14,7 +14,7 @@ from imds_mock.callers.names import parse_reverse_name
 from imds_mock.callers.targets import is_address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from imds_mock.callers.caller import Interface
     from imds_mock.callers.names import ContainerName
@@ -53,6 +53,7 @@ class Identification:
         self._directory = directory
         self._surroundings = surroundings
         self.services = services
+        self._networks: tuple[tuple[str, ...], tuple[str, ...]] = (), ()
 
     def home(self, address: str) -> str:
         """The address that stands for a caller: for one in this network namespace, always the same of its own."""
@@ -101,17 +102,31 @@ class Identification:
 
     async def _elsewhere(self, name: ContainerName, address: str) -> dict[str, ContainerName]:
         """The container's other addresses, each with the name that it has there."""
-        if self._surroundings.is_on_one_network():
-            return {}
-        try:
-            led_to = sorted(await self._directory.addresses_of(name.container) - {address})
-        except OSError:
-            return {}
-        back = await asyncio.gather(*map(self._directory.name_of, led_to), return_exceptions=True)
-        names = {
-            other: parse_reverse_name(text) for other, text in zip(led_to, back, strict=True) if isinstance(text, str)
-        }
-        return {other: each for other, each in names.items() if each.container == name.container}
+        own = self._surroundings.own_addresses()
+        if len(own) == 1:
+            return {}  # on one network it has one
+        networks = await self._networks_of(own)
+        # A name alone leads to addresses on the first network that has it.
+        asked = [f"{name.container}.{network}" for network in networks] or [name.container]
+        found = await asyncio.gather(*map(self._directory.addresses_of, asked), return_exceptions=True)
+        led_to = sorted({each for part in found if isinstance(part, frozenset) for each in part} - {address})
+        return {other: each for other, each in (await self._names_of(led_to)) if each.container == name.container}
+
+    async def _networks_of(self, own: tuple[str, ...]) -> tuple[str, ...]:
+        """The names of the networks that the mock is on, as far as the name server knows them."""
+        if self._networks[0] != own:
+            names = await self._names_of(each for each in own if self.may_have_name(each))
+            self._networks = own, tuple(sorted({name.network for _, name in names}))
+        return self._networks[1]
+
+    async def _names_of(self, addresses: Iterable[str]) -> list[tuple[str, ContainerName]]:
+        asked = tuple(addresses)
+        found = await asyncio.gather(*map(self._directory.name_of, asked), return_exceptions=True)
+        return [
+            (address, parse_reverse_name(text))
+            for address, text in zip(asked, found, strict=True)
+            if isinstance(text, str)
+        ]
 
     async def _service_of(self, name: ContainerName, addresses: dict[str, ContainerName]) -> str | None:
         wanted = sorted(self.services() - {name.container})

@@ -1,8 +1,10 @@
 """Who is behind an address, without a container engine's socket: its name server tells.
 
 A name is believed for 5 s, that there is none for 30 s, whatever the answer's own times say: addresses are used again
-by other containers. One look-up at a time is under way for an address. Only the first one of an address is worth
-waiting for; a later one keeps nobody longer than Docker's name server ever needs, and then what was known holds.
+by other containers. No container starts within a quarter of a second, so after a silence of that length the name is
+asked for anew: whoever asks for his instance id first thing is not to be taken for the one before him. One look-up at a
+time is under way for an address. Only the first one of an address is worth waiting for; a later one keeps nobody longer
+than Docker's name server ever needs, and then what was known holds.
 
 An instance does not change its id while it lives. So a container whose name comes only after it was answered under its
 address keeps the identity that it was given; one that comes where nobody had a name is another one.
@@ -25,19 +27,20 @@ if TYPE_CHECKING:
 _BELIEVED_SECONDS: Final = 5.0
 _NOBODY_SECONDS: Final = 30.0
 _REFRESH_SECONDS: Final = 0.1
+_SILENCE_SECONDS: Final = 0.25
 _MAX_ADDRESSES: Final = 4096
 
 
 class _Known:
     """What is known of one address."""
 
-    __slots__ = ("answered", "ask_again", "caller", "look_up", "thorough_again", "unanswered", "waiting")
+    __slots__ = ("answered", "ask_again", "caller", "look_up", "met", "thorough_again", "unanswered", "waiting")
 
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
         self.answered = False  # by the name server, be it that there is no name
         self.unanswered = False  # somebody had to go on without its answer
-        self.ask_again = self.thorough_again = 0.0
+        self.met = self.ask_again = self.thorough_again = 0.0
         self.look_up: asyncio.Task[None] | None = None
         self.waiting: asyncio.Future[None] | None = None
 
@@ -120,11 +123,13 @@ class Callers:
         """
         home = self._identification.home(address)
         known, now = self._known.get(home), self._monotonic()
-        if known is not None and (known.look_up is not None or now < known.ask_again):
-            return known.waiting
         if known is None:
             self._make_room()
             known = self._known[home] = _Known(self._identification.unnamed(home))
+        was_silent = known.caller.container is not None and now > known.met + _SILENCE_SECONDS
+        known.met = now
+        if known.look_up is not None or (now < known.ask_again and not was_silent):
+            return known.waiting
         if not self._identification.may_have_name(home):
             known.ask_again = now + _BELIEVED_SECONDS
             self._put(home, known, None)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _LOOPBACK: Final = ("127.0.0.1", "::1")
 _BELIEVED_SECONDS: Final = 1.0
+_IPV6: Final = 6
+_LINK_LOCAL_BITS: Final = 16
 _NAMES_OF_INTERFACES: Final = Path("/sys/class/net")
 
 
@@ -76,9 +78,9 @@ class Surroundings:
         """Whether an address is this network namespace's own."""
         return address in _LOOPBACK or address in self._look().addresses
 
-    def is_on_one_network(self) -> bool:
-        """Whether callers can have no more than one address each that the mock can know of."""
-        return len(self._look().addresses) == 1
+    def own_addresses(self) -> tuple[str, ...]:
+        """The addresses at which others reach this network namespace, the main one first."""
+        return self._look().addresses
 
     def all_of(self, address: str) -> tuple[str, ...]:
         """Every address that is known to be the same caller's: here, all of this network namespace."""
@@ -87,7 +89,7 @@ class Surroundings:
     def may_have_name(self, address: str) -> bool:
         """Whether the engine's name server can have a name for an address.
 
-        For loopback, link-local addresses, the gateway and foreign networks it has none, and asks the one behind it,
+        For loopback, `link_local_ips`, the gateway and foreign networks it has none, and asks the one behind it,
         which may take many seconds to say so.
         """
         try:
@@ -95,9 +97,12 @@ class Surroundings:
         except ValueError:
             return False
         own = self._look()
-        if read.is_loopback or read.is_link_local or (address in own.addresses and not self._names_itself()):
+        if read.is_loopback or (address in own.addresses and not self._names_itself()) or address in own.gateways:
             return False
-        return address not in own.gateways and (not own.links or self._link_of(address) is not None)
+        link = self._link_of(address)
+        if link is None:
+            return not own.links and not read.is_link_local
+        return not _is_added(link)
 
     def interfaces(self, addresses: Iterable[str]) -> tuple[Interface, ...]:
         """The interfaces of somebody with these addresses, in the order of the networks here.
@@ -145,9 +150,18 @@ class Surroundings:
         if now >= self._until:
             self._until = now + _BELIEVED_SECONDS
             links, gateways = self._neighbourhood.links(), self._gateways()
-            reached = [link for link in links if not (link.interface.is_loopback or link.interface.is_link_local)]
+            reached = [link for link in links if not (link.interface.is_loopback or _is_added(link))]
             # The interface with the default route is the main one, as Docker means it.
             reached.sort(key=lambda link: not any(ip_address(each) in link.interface.network for each in gateways))
             reached.sort(key=lambda link: link.interface.version)
             self._own = _Own(links, tuple(link.address for link in reached), gateways)
         return self._own
+
+
+def _is_added(link: Link) -> bool:
+    """Whether an address is beside those of the engine's networks: `link_local_ips` come with all of 169.254.0.0/16.
+
+    A network of the engine may lie in there, and is smaller.
+    """
+    network = link.interface.network
+    return network.is_link_local and (network.version == _IPV6 or network.prefixlen <= _LINK_LOCAL_BITS)

@@ -187,7 +187,7 @@ def _parsed(text: str, kind: Any, name: str) -> Any:
     if not origins & {dict, tuple}:
         is_mapping = isinstance(bare, type) and issubclass(bare, msgspec.Struct)
         return read_yaml(text, name) if is_mapping else text
-    if text.lstrip()[:1] in {"[", "{"}:
+    if text.lstrip().startswith(("[", "{", "- ")):
         return read_yaml(text, name)
     items = [item.strip() for item in text.split(",")]
     if tuple in origins:
