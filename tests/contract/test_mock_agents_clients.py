@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from imds import running_imds
 from mockserver import head, read_answer, running_mock
 from netlab import Lab
 from realclients import places
+from sdk_clients import SDK_CLIENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -130,3 +132,21 @@ def test_an_agents_connection_stays_open_unless_it_is_to_close() -> None:
         client.sendall(asked.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
         assert read_answer(client)["Connection"] == "close"
         assert client.recv(1) == b""
+
+
+# Those that look for credentials where their language's default chain does; each shows the key in a form of its own.
+OTHERS = {client.name: client for client in SDK_CLIENTS if not {"boto3", "node"} & {client.name, client.argv[0][1:-1]}}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("version", ["ecs", "eks"])
+def test_other_sdks(imds: Imds, name: str, version: str) -> None:
+    token_file = {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(Path(imds.environment["HOME"]) / "token")}
+    variables = RELATIVE if version == "ecs" else POD | token_file
+    client = replace(OTHERS[name], variables={**OTHERS[name].variables, **variables})
+    imds.asked()
+    seen = client.run(imds, client_install.install(), 4)
+    asked = imds.asked()
+    shown = json.loads(imds.read("/latest/meta-data/iam/security-credentials/my-role"))
+    assert shown["AccessKeyId"] in json.dumps(seen)
+    assert {(each.status, each.version) for each in asked if each.version in {"ecs", "eks"}} == {(200, version)}

@@ -53,7 +53,9 @@ class CredentialSettings(WithSecrets, frozen=True, forbid_unknown_fields=True):
     ] = None
     wait_seconds: Annotated[
         shapes.GraceSeconds,
-        Meta(description="How long the start waits for the first working ones before requests are answered."),
+        Meta(
+            description="How long the start waits for the first working ones; much longer, and a health check gives up."
+        ),
     ] = 10.0
     failure: Annotated[
         Literal["AssumeRoleUnauthorizedAccess", "InstanceProfileNotFound"] | None,

@@ -100,16 +100,19 @@ def environment(environ: Mapping[str, str], endpoint_url: str | None) -> dict[st
 
 
 async def _have_fetched(batch: Sequence[tuple[Order, asyncio.Future[Fetched]]], environ: Mapping[str, str]) -> None:
+    sentence = "the program that fetches credentials ended too early"
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             await _run(batch, environ)
-        _give_up(batch, "the program that fetches credentials ended too early")
     except TimeoutError:
-        _give_up(batch, f"no answer within {_PATIENCE_SECONDS:.0f} s")
+        sentence = f"no answer within {_PATIENCE_SECONDS:.0f} s"
     except msgspec.MsgspecError:
-        _give_up(batch, "the program that fetches credentials said something that cannot be read")
+        sentence = "the program that fetches credentials said something that cannot be read"
     except OSError as error:
-        _give_up(batch, f"the program that fetches credentials cannot be started: {error.strerror}")
+        sentence = f"the program that fetches credentials cannot be started: {error.strerror}"
+    finally:
+        # Whatever happened, nobody waits for ever.
+        _give_up(batch, sentence)
 
 
 async def _run(batch: Sequence[tuple[Order, asyncio.Future[Fetched]]], environ: Mapping[str, str]) -> None:
