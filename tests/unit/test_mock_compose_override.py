@@ -82,9 +82,10 @@ def test_shared_namespace(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_environment(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, "--services", "web", "--way", "environment") == {
-        "mock_metadata": {"image": "imds-mock"},
+        "mock_metadata": {"image": "imds-mock", "networks": {"default": {"aliases": ["mock-metadata"]}}},
         "web": {
-            "environment": {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://mock_metadata"},
+            # Not the service's own name: botocore takes no host name with an underscore.
+            "environment": {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://mock-metadata"},
             "depends_on": HEALTHY,
         },
     }
@@ -101,7 +102,7 @@ def test_services_without_a_common_network(capsys: pytest.CaptureFixture[str], c
         "these services share no network (web: front, back; plain: default): --way shared-namespace needs none\n"
     )
     mock = printed(capsys, *arguments, "--way", "environment")["mock_metadata"]
-    assert mock["networks"] == ["front", "default"]
+    assert list(mock["networks"]) == ["front", "default"]
 
 
 @pytest.mark.parametrize("service", ["copies", "scaled"])

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .project import Service
 
 MOCK: Final = "mock_metadata"
+# botocore refuses an endpoint whose host name has an underscore.
+_HOST_NAME: Final = "mock-metadata"
 _IMDS: Final = "169.254.169.254"
 # Clear of the ends of the range, which Podman and others give out, and of AWS's own addresses.
 _FIRST: Final = IPv4Address("169.254.100.1")
@@ -89,7 +91,10 @@ def _link_local_ip(services: Sequence[Service]) -> str:
 
 def _shared_namespace(services: Sequence[Service]) -> str:
     _refuse_replicas(services)
-    text = _mock_on(services)
+    text = f"  {MOCK}:\n    image: imds-mock\n"
+    networks = _networks_of(services)
+    if networks != [DEFAULT_NETWORK]:
+        text += f"    networks: [{', '.join(map(_shown, networks))}]\n"
     for each in services:
         text += f"""\
   {_shown(each.name)}:
@@ -109,12 +114,14 @@ def _shared_namespace(services: Sequence[Service]) -> str:
 
 
 def _environment(services: Sequence[Service]) -> str:
-    text = _mock_on(services)
+    text = f"  {MOCK}:\n    image: imds-mock\n    networks:\n"
+    for network in _networks_of(services):
+        text += f"      {_shown(network)}: {{aliases: [{_HOST_NAME}]}}\n"
     for each in services:
         text += f"""\
   {_shown(each.name)}:
     environment:
-      AWS_EC2_METADATA_SERVICE_ENDPOINT: http://{MOCK}
+      AWS_EC2_METADATA_SERVICE_ENDPOINT: http://{_HOST_NAME}
 {_WAIT}"""
     return text
 
@@ -128,16 +135,13 @@ def _refuse_replicas(services: Sequence[Service]) -> None:
             )
 
 
-def _mock_on(services: Sequence[Service]) -> str:
-    """The mock, on a network of each service."""
+def _networks_of(services: Sequence[Service]) -> list[str]:
+    """Networks of which every service is on one."""
     networks: list[str] = []
     for each in services:
         if not set(networks) & set(each.networks):
             networks.append(DEFAULT_NETWORK if DEFAULT_NETWORK in each.networks else each.networks[0])
-    text = f"  {MOCK}:\n    image: imds-mock\n"
-    if networks != [DEFAULT_NETWORK]:
-        text += f"    networks: [{', '.join(map(_shown, networks))}]\n"
-    return text
+    return networks
 
 
 def _shown(name: str) -> str:
