@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from containers import IMDS, Docker
+from containers import IMDS, ROOT, Docker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# What the README tells to write.
+(MOCK,) = re.findall(
+    r"^```yaml\n(services:\n[^`]*per-container[^`]*)^```$", (ROOT / "README.md").read_text(), re.MULTILINE
+)
 # Each replica answers on a port with its own host name, so that it can be told who is reached.
 STACK = """
 services:
   mock_metadata:
-    image: imds-mock
-    environment:
-      IMDS_MOCK_IDENTITY: per-container
-      IMDS_MOCK_PROFILES: |
-        - match: {service: worker}
-          instance: {role: worker-role, instance_life_cycle: spot}
-        - match: {name: "*-app-3"}
-          instance: {tags: {Name: third}}
-          metadata_options: {instance_metadata_tags: enabled}
     networks: [default, other]
   app:
     image: imds-shim-debug
@@ -54,10 +50,10 @@ networks:
 class Stack:
     """The containers."""
 
-    def __init__(self, docker: Docker, file: Path) -> None:
+    def __init__(self, docker: Docker, *files: Path) -> None:
         self.docker = docker
         self.project = docker.name()
-        self._words = ("compose", "--project-name", self.project, "--file", str(file))
+        self._words = ("compose", "--project-name", self.project, *(f"--file={file}" for file in files))
 
     def __call__(self, *words: str) -> str:
         return self.docker(*self._words, *words).stdout
@@ -90,9 +86,11 @@ def stack(
 ) -> Iterator[Stack]:
     assert mock_image
     assert debug_image
-    file = tmp_path_factory.mktemp("identity") / "compose.yaml"
-    file.write_text(STACK)
-    stack = Stack(docker, file)
+    folder = tmp_path_factory.mktemp("identity")
+    files = folder / "mock.yaml", folder / "applications.yaml"
+    for file, text in zip(files, (MOCK, STACK), strict=True):
+        file.write_text(text)
+    stack = Stack(docker, *files)
     try:
         stack("up", "--detach", "--wait")
         yield stack
@@ -116,12 +114,11 @@ def test_three_replicas_are_three_instances_whose_addresses_lead_to_them(stack: 
     assert zones == {"us-east-1a", "us-east-1b", "us-east-1c"}
 
 
-def test_profiles_are_for_services_and_names(stack: Stack) -> None:
-    worker, (first, _, third) = f"{stack.project}-worker-1", stack.apps()
+def test_a_profile_is_for_a_service(stack: Stack) -> None:
+    worker, (first, *_) = f"{stack.project}-worker-1", stack.apps()
     assert stack.read(worker, "meta-data/iam/security-credentials/") == "worker-role"
     assert stack.read(worker, "meta-data/instance-life-cycle") == "spot"
     assert stack.read(first, "meta-data/iam/security-credentials/") == "my-role"
-    assert stack.read(third, "meta-data/tags/instance/Name") == "third"
     seen = stack.ctl("whoami", "--caller", "worker")
     assert (seen["service"], seen["role"], seen["container"]) == ("worker", "worker-role", worker)
     assert seen["profiles"] == ["0: service=worker"]
