@@ -393,12 +393,20 @@ def test_the_json_schema_takes_what_we_take_and_refuses_what_we_refuse(tmp_path:
     validator = jsonschema_rs.validator_for(json_schema())
     assert validator.is_valid(document_of(Config()))
     assert validator.is_valid({"x-mine": 3, "instance": {"public_ipv4": None}, "metadata": {"meta-data": {"a": None}}})
+    profile = {"match": {"service": "a"}, "instance": {"role": None, "tags": {"Name": None}}}
+    assert validator.is_valid({"identity": "per-container", "profiles": [profile]})
+    from_document({"profiles": [profile]})
+    wrong: dict[str, Any]
     for wrong in (
         {"region": "us-east-1"},
         {"server": {"port": 65536}},
         {"instance": {"instance_id": "x"}},
         {"instance": {"interfaces": [{"macc": "x"}]}},
         {"metadata_options": {"http_tokens": "on"}},
+        {"profiles": [{"match": {"service": "a"}, "instance": {"role": "no good"}}]},
+        {"profiles": [{"match": {"service": "a"}, "instance": {"regoin": "us-east-1"}}]},
+        {"profiles": [{"match": {"service": "a"}, "metadata_options": {"http_tokens": "on"}}]},
+        {"profiles": [{"instance": {}}]},
     ):
         assert not validator.is_valid(wrong)
         assert message(written(tmp_path, json.dumps(wrong)))

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 SECTIONS: Final = ("instance", "metadata_options", "credentials", "ecs", "eks")
 """What a profile can have parts of, besides `metadata`."""
 
-_OF_TEXT: Final = ("tags", "block_devices")
+OF_TEXT: Final = ("tags", "block_devices")
+"""Facts that are mappings to text: null in one takes its key away."""
 
 
 def effective(config: Config, chosen: Sequence[int]) -> Config:
@@ -124,7 +125,7 @@ def _may_meet(one: Match, other: Match) -> bool:
 def _lay(document: dict[str, Any], profile: Profile) -> None:
     for section in SECTIONS:
         document[section] = merge(document[section], getattr(profile, section))
-    for name in _OF_TEXT:
+    for name in OF_TEXT:
         held = document["instance"].get(name)
         if isinstance(held, dict):
             document["instance"][name] = {key: value for key, value in held.items() if value is not None}

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from imds_mock.events.armed import ArmedEvent
 
 _MAX_KNOWN: Final = 4096
+_LOOKS_OF_ALL: Final = 64
+# Events come and go, and each look of each of many containers takes some 40 KiB.
+_LOOKS_OF_ONE: Final = 2
 
 
 class Appearance:
@@ -38,10 +41,10 @@ class Appearance:
 
     __slots__ = ("config", "looks", "profiles")
 
-    def __init__(self, config: Config, profiles: tuple[int, ...], described: Described) -> None:
+    def __init__(self, config: Config, profiles: tuple[int, ...], described: Described, looks: int) -> None:
         self.config = config
         self.profiles = profiles
-        self.looks = Looks(described.leaves, described.build)
+        self.looks = Looks(described.leaves, described.build, looks)
 
 
 class Appearances:
@@ -69,7 +72,7 @@ class Appearances:
         self._caller_of = caller_of
         self._report = report
         self._laid: dict[tuple[int, ...], Config] = {(): config}
-        self.common = Appearance(config, (), describe(config))
+        self.common = Appearance(config, (), describe(config), _LOOKS_OF_ALL)
         tells_apart = config.profile != "aemm"
         # Made now: what their credentials need takes time to get.
         self._alone = tuple(self._make((place,), None) for place in range(len(config.profiles)))
@@ -117,7 +120,9 @@ class Appearances:
         for chosen, own in _ever_less(profiles, caller):
             try:
                 config = self._with(chosen, own)
-                return Appearance(config, chosen, self._describe(config))
+                return Appearance(
+                    config, chosen, self._describe(config), _LOOKS_OF_ALL if own is None else _LOOKS_OF_ONE
+                )
             except (ConfigError, SettingError) as error:
                 self._report(f"a part of {_said(chosen, own)} does not go with the rest and is left out: {error}")
         return self.common

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from imds_mock.service.store import Snapshot
 
 _MAX_CALLERS: Final = 4096
-_MAX_LOOKS: Final = 64
 
 
 class ConflictingPathsError(ValueError):
@@ -52,11 +51,18 @@ class Looks:
     Args:
         leaves: The instance's leaves without events.
         build: Builds a snapshot from leaves.
+        most: How many looks are kept.
     """
 
-    __slots__ = ("_build", "_known", "_leaves")
+    __slots__ = ("_build", "_known", "_leaves", "_most")
 
-    def __init__(self, leaves: Mapping[str, Leaf], build: Callable[[Mapping[str, Leaf]], Snapshot]) -> None:
+    def __init__(
+        self,
+        leaves: Mapping[str, Leaf],
+        build: Callable[[Mapping[str, Leaf]], Snapshot],
+        most: int = 64,
+    ) -> None:
+        self._most = most
         self._leaves = leaves
         self._build = build
         self._known: dict[tuple[ArmedEvent, ...], _View] = {}
@@ -71,7 +77,7 @@ class Looks:
         if view is None:
             closings = (each.event.endpoint_disabled(each.course) for each in events)
             view = _View(self._snapshot(events), tuple(window for window in closings if window is not None))
-            if len(self._known) >= _MAX_LOOKS:
+            if len(self._known) >= self._most:
                 self._known.clear()
             self._known[events] = view
         return view

@@ -1,0 +1,85 @@
+"""What callers are under one configuration: shared where nothing differs, bounded, and never an error at a request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from imds_mock.callers.caller import Caller, Interface
+from imds_mock.config.settings import Config
+from imds_mock.driving.appearances import Appearances
+from imds_mock.events.armed import EventBook
+from imds_mock.events.rebalance import RebalanceRecommendation
+from imds_mock.run.assembly import Assembly
+from imds_mock.signing.signer import Signer
+from mockserver import STARTED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def caller_of(address: str) -> Caller:
+    """A container `app-N` for each address 172.18.0.N; nobody for anything else."""
+    if not address:
+        return Caller("", ())
+    name = f"app-{address.rpartition('.')[2]}"
+    return Caller(name, (address,), name, "app", None, ("net",), (Interface(address, (), "172.18.0.0/16"),))
+
+
+def appearances(folder: Path, document: dict[str, Any], said: list[str] | None = None) -> Appearances:
+    """Appearances of a configuration that nobody has checked."""
+    config = msgspec.convert(document, Config, strict=False)
+    describe = Assembly(STARTED, Signer(folder)).describe
+    return Appearances(config, describe, caller_of, ([] if said is None else said).append)
+
+
+def test_callers_with_the_same_profiles_share_what_they_are(tmp_path: Path) -> None:
+    profile = {"match": {"name": "app-1?"}, "instance": {"role": "other"}}
+    shared = appearances(tmp_path, {"profiles": [profile]})
+    assert shared.of("172.18.0.11") is shared.of("172.18.0.12")
+    assert shared.of("172.18.0.11") is not shared.of("172.18.0.3")
+    assert shared.of("172.18.0.3").config.instance.role == "my-role"
+
+
+def test_each_container_is_made_once_and_nobody_is_the_configured_instance(tmp_path: Path) -> None:
+    own = appearances(tmp_path, {"identity": "per-container"})
+    assert own.of("172.18.0.3") is own.of("172.18.0.3")
+    assert own.of("172.18.0.3").config.instance.instance_id != own.of("172.18.0.4").config.instance.instance_id
+    assert own.of("").config.instance.instance_id == "i-1234567890abcdef0"
+
+
+def test_three_profiles_that_do_not_go_together_are_said_and_the_request_is_answered(tmp_path: Path) -> None:
+    said: list[str] = []
+    own = appearances(
+        tmp_path,
+        {
+            "profiles": [
+                {"match": {"service": "app"}, "instance": {"role": "kept"}},
+                {"match": {"network": "net"}, "instance": {"region": "eu-west-1"}},
+                {"match": {"name": "app-*"}, "instance": {"availability_zone": "us-east-1a"}},
+            ]
+        },
+        said,
+    )
+    found = own.of("172.18.0.3")
+    assert (found.config.instance.role, found.config.instance.region, found.profiles) == ("kept", "eu-west-1", (0, 1))
+    assert own.of("172.18.0.3") is found
+    assert len(said) == 1
+    assert "profiles[0], profiles[1], profiles[2]" in said[0]
+    assert "us-east-1a is not in the region eu-west-1" in said[0]
+
+
+def test_what_is_kept_for_a_container_is_bounded(tmp_path: Path) -> None:
+    looks = appearances(tmp_path, {"identity": "per-container"}).looks_of("172.18.0.3")
+    book = EventBook()
+    for _ in range(20):
+        book = book.arm(RebalanceRecommendation(), STARTED)
+        looks.under(book.events[-1:])
+    assert len(looks._known) <= 2
+
+
+def test_the_other_profile_leaves_all_callers_alike(tmp_path: Path) -> None:
+    alike = appearances(tmp_path, {"profile": "aemm", "identity": "per-container"})
+    assert not alike.need_names
+    assert alike.of("172.18.0.3") is alike.of("172.18.0.4")
