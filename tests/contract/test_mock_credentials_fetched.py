@@ -301,3 +301,52 @@ def caller_of(fetched: Fetched, sts: str) -> str:
         aws_session_token=fetched.session_token,
     )
     return str(client.get_caller_identity()["Arn"])
+
+
+@pytest.mark.parametrize(
+    ("program", "sentence"),
+    [
+        ("raise SystemExit(1)", "the program that fetches credentials ended too early"),
+        ("print('no outcome')", "the program that fetches credentials said something that cannot be read"),
+        ("input(); import signal; signal.pause()", "no answer within 0 s"),
+    ],
+)
+def test_a_program_that_does_not_do_its_work(
+    home: Home, monkeypatch: pytest.MonkeyPatch, program: str, sentence: str
+) -> None:
+    (home.folder / "not_the_program.py").write_text(program)
+    home.environment["PYTHONPATH"] = str(home.folder)
+    monkeypatch.setattr(fetching, "PROGRAM", "not_the_program")
+    if "pause" in program:
+        monkeypatch.setattr(fetching, "_PATIENCE_SECONDS", 0.4)
+    failure = home.failure(order(), in_process=False)
+    assert (failure.problem, str(failure)) == ("unreachable", sentence)
+
+
+def test_a_program_that_cannot_be_started(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(home.folder / "nothing"))
+    failure = str(home.failure(order(), in_process=False))
+    assert failure == "the program that fetches credentials cannot be started: No such file or directory"
+
+
+def test_orders_that_come_together_share_a_process(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home.folder / "counting.py").write_text(
+        "import json, os, sys\n"
+        "for place, order in enumerate(json.load(sys.stdin)):\n"
+        "    keys = dict(access_key_id=str(os.getpid()), secret_access_key=order['role_arn'], session_token='')\n"
+        "    print(json.dumps(dict(place=place, fetched=keys | dict(expiration=None))))\n"
+    )
+    home.environment["PYTHONPATH"] = str(home.folder)
+    monkeypatch.setattr(fetching, "PROGRAM", "counting")
+
+    async def together() -> list[Fetched]:
+        fetcher = fetching.Fetcher()
+        wanted = [
+            order(role_arn=f"{ROLE}-{number}", endpoint_url=url) for number in (1, 2) for url in (None, "http://x")
+        ]
+        return await asyncio.gather(*map(fetcher.fetch, wanted))
+
+    with home._in_environment(home.environment):
+        fetched = asyncio.run(together())
+    assert [each.secret_access_key for each in fetched] == [f"{ROLE}-1", f"{ROLE}-1", f"{ROLE}-2", f"{ROLE}-2"]
+    assert fetched[0].access_key_id == fetched[2].access_key_id != fetched[1].access_key_id == fetched[3].access_key_id
