@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
+_PLAIN_BYTES = 512  # what everybody takes (RFC 1035)
+
 
 class LittleNameServer:
     """Answers from `records`, such as `{"mock_metadata.": {"A": ["10.0.0.2"]}}`; a name with no types has no data.
@@ -81,7 +83,7 @@ class LittleNameServer:
                 channel.sendto(extra, peer)
             response = self._respond(query, "udp")
             if response is not None:
-                channel.sendto(response.to_wire(), peer)
+                channel.sendto(_fitting(response, query.payload or _PLAIN_BYTES), peer)
 
     def _serve_tcp(self, channel: socket.socket) -> None:
         while True:
@@ -128,6 +130,17 @@ class LittleNameServer:
                     if self.follows_aliases and target.lower() in known:
                         self._fill(response, target, kind)
                 return
+
+
+def _fitting(response: dns.message.Message, most: int) -> bytes:
+    """An answer, cut off where the asker does not take as much, as Docker's name server does."""
+    wire = response.to_wire()
+    while len(wire) > most:
+        response.flags |= dns.flags.TC
+        found = response.answer[-1]
+        found.remove(found[-1])
+        wire = response.to_wire()
+    return wire
 
 
 def _wake(channel: socket.socket) -> None:

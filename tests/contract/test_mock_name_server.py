@@ -53,6 +53,17 @@ def test_an_address_without_a_name_has_none(server: LittleNameServer) -> None:
     assert ask(f"127.0.0.1:{server.port}", lambda names: names.name_of("172.18.0.9")) is None
 
 
+def test_the_root_is_no_name() -> None:
+    with LittleNameServer({"3.0.18.172.in-addr.arpa.": {"PTR": ["."]}}) as server:
+        assert ask(f"127.0.0.1:{server.port}", lambda names: names.name_of("172.18.0.3")) is None
+
+
+def test_a_service_of_a_hundred_replicas_is_known_whole() -> None:
+    replicas = [f"172.18.0.{place}" for place in range(3, 103)]
+    with LittleNameServer({"app.": {"A": replicas}}) as server:
+        assert ask(f"127.0.0.1:{server.port}", lambda names: names.addresses_of("app")) == frozenset(replicas)
+
+
 def test_a_name_leads_to_its_addresses_of_both_families(server: LittleNameServer) -> None:
     found = ask(f"127.0.0.1:{server.port}", lambda names: names.addresses_of("proj-app-1"))
     assert found == {"172.18.0.3", "fd00::3"}

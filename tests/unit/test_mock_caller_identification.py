@@ -117,3 +117,19 @@ def test_a_restarted_container_has_its_new_hardware_address() -> None:
         return macs[0], macs[1]
 
     assert asyncio.run(scenario()) == ("02:00:00:00:00:01", "02:00:00:00:00:02")
+
+
+def test_another_container_at_an_address_does_not_inherit_a_hardware_address() -> None:
+    async def scenario() -> list[str | None]:
+        world = World({FRONT: "app.net"}, macs={FRONT: "02:00:00:00:00:01"})
+        callers = world.callers()
+        macs = []
+        for world.now in (0.0, 6.0):
+            waiting = callers.meet(FRONT)
+            assert waiting is not None
+            await waiting
+            macs.append(callers.caller(FRONT).interfaces[0].mac)
+            world.names, world.macs = {FRONT: "other.net"}, {}
+        return macs
+
+    assert asyncio.run(scenario()) == ["02:00:00:00:00:01", None]

@@ -13,6 +13,8 @@ from imds_mock.callers.names import ContainerName, parse_reverse_name
         ("proj-app-2.proj_default", "proj-app-2", "proj_default", "app", 2),
         ("proj-app-run-d59c2409f8fa.proj_default", "proj-app-run-d59c2409f8fa", "proj_default", "app", None),
         ("proj-my-app-10.proj_default.", "proj-my-app-10", "proj_default", "my-app", 10),
+        ("proj-test-run-1.proj_default", "proj-test-run-1", "proj_default", "test-run", 1),
+        ("proj-run-run-d59c2409f8fa.proj_default", "proj-run-run-d59c2409f8fa", "proj_default", "run", None),
         ("proj-app-2-1.proj_default", "proj-app-2-1", "proj_default", "app-2", 1),
         ("my_proj-app-1.my_proj_default", "my_proj-app-1", "my_proj_default", "app", 1),
         ("custom.proj_default", "custom", "proj_default", None, None),

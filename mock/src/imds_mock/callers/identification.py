@@ -97,7 +97,9 @@ class Identification:
             service=service,
             number=found.number,
             networks=tuple(sorted({each.network for each in names.values()})),
-            interfaces=_with_macs(self._surroundings.interfaces(sorted(addresses)), before),
+            interfaces=_with_macs(
+                self._surroundings.interfaces(sorted(addresses)), before if before.container == found.container else None
+            ),
         )
 
     async def _elsewhere(self, name: ContainerName, address: str) -> dict[str, ContainerName]:
@@ -141,7 +143,7 @@ class Identification:
         return None
 
 
-def _with_macs(interfaces: tuple[Interface, ...], before: Caller) -> tuple[Interface, ...]:
-    """Interfaces with the hardware addresses that were seen before where none can be seen now."""
-    known = {each.ipv4: each.mac for each in before.interfaces}
+def _with_macs(interfaces: tuple[Interface, ...], before: Caller | None) -> tuple[Interface, ...]:
+    """Interfaces with the hardware addresses that the same container had before where none can be seen now."""
+    known = {each.ipv4: each.mac for each in before.interfaces} if before is not None else {}
     return tuple(each if each.mac else each._replace(mac=known.get(each.ipv4)) for each in interfaces)

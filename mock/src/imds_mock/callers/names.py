@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-_REPLICA: Final = re.compile(r"(?P<service>.+?)-(?:(?P<number>\d+)|run-[0-9a-f]+)")
+_REPLICA: Final = re.compile(r"(?P<service>.+?)-(?:(?P<number>[0-9]+)|run-[0-9a-f]{12})")
 
 
 class ContainerName(NamedTuple):

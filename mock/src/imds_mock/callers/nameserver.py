@@ -20,6 +20,8 @@ _FILE: Final = Path("/etc/resolv.conf")
 _LIBRARY: Final = ("dns.message", "dns.reversename", "dns.rdtypes.ANY.PTR", "dns.rdtypes.IN.A", "dns.rdtypes.IN.AAAA")
 # More answers at once than this might not fit into the socket's buffer.
 _AT_ONCE: Final = 128
+# A service of many replicas has more addresses than the 512 bytes hold that everybody takes.
+_ANSWER_BYTES: Final = 4096
 _NO_ERROR, _NO_SUCH_NAME = 0, 3
 
 
@@ -50,7 +52,7 @@ class NameServer:
             OSError: No answer, or one that says neither.
         """
         names = await self._ask(lambda dns: dns.reversename.from_address(address), "PTR")
-        return min(names, default=None)
+        return min(names - {"."}, default=None)  # the root is nobody's name
 
     async def addresses_of(self, name: str) -> frozenset[str]:
         """The addresses of a name, of both families.
@@ -72,7 +74,7 @@ class NameServer:
             if line is None:
                 return frozenset()
             try:
-                query = line.dns.message.make_query(subject(line.dns), kind)
+                query = line.dns.message.make_query(subject(line.dns), kind, use_edns=0, payload=_ANSWER_BYTES)
             except line.dns.exception.DNSException as error:
                 raise OSError(f"that is no name: {error}") from error
             async with asyncio.timeout(self._patience_seconds):
