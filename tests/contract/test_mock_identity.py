@@ -102,6 +102,33 @@ def test_an_event_for_a_service_reaches_each_of_its_instances(mock: DrivenMock) 
     assert mock.get(f"{LEAVES}/spot/instance-action", DATABASE, X_aws_ec2_metadata_token=token).status == 404
 
 
+def test_an_event_for_one_address_of_a_container_reaches_it_at_all_of_them(tmp_path: Path) -> None:
+    around = World(
+        {"127.0.0.2": "app.front", "127.1.0.2": "app.back"},
+        {"app": frozenset({"127.0.0.2", "127.1.0.2"})},
+        links=("127.0.0.99/16", "127.1.0.99/16"),
+        is_engine=False,
+        asks_for_all=True,
+    )
+    notice = f"{LEAVES}/spot/instance-action"
+    with driven_mock(tmp_path, {"identity": "per-container"}, around) as mock:
+        assert read(mock, "instance-id", "127.0.0.2") == read(mock, "instance-id", "127.1.0.2")
+        mock.do("POST", "/v1/events", {"kind": "spot", "target": "127.0.0.2"})
+        assert [mock.get(notice, source).status for source in ("127.0.0.2", "127.1.0.2", STRANGER)] == [200, 200, 404]
+        mock.do("POST", "/v1/reset")
+        assert mock.get(notice, "127.1.0.2").status == 404
+
+
+def test_a_profile_for_a_service_holds_at_once_for_containers_that_are_known(tmp_path: Path) -> None:
+    around = World({DATABASE: "custom.net"}, {"db": frozenset({DATABASE})}, links=(), asks_for_all=True)
+    with driven_mock(tmp_path, {"identity": "per-container"}, around) as mock:
+        before = read(mock, "instance-id", DATABASE)
+        mock.do("PATCH", "/v1/config", {"profiles": [{"match": {"service": "db"}, "instance": {"role": "db"}}]})
+        around.services = mock.driven.state.services
+        assert read(mock, "iam/security-credentials/", DATABASE) == "db"
+        assert read(mock, "instance-id", DATABASE) == before
+
+
 def test_identity_and_profiles_change_while_it_runs_and_reset_leads_back(mock: DrivenMock) -> None:
     source = "127.0.0.2"
     own = read(mock, "instance-id", source)

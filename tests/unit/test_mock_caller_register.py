@@ -69,6 +69,21 @@ def test_a_change_of_targets_is_told_and_a_dead_name_server_changes_nothing() ->
     run(scenario)
 
 
+def test_a_target_is_found_by_each_of_its_addresses_however_they_are_written() -> None:
+    async def scenario() -> None:
+        world = World({APP: "a.net", "fd00::3": "a.net"}, {"a.net": frozenset({APP, "fd00::3"})})
+        world.links, world.is_engine = ("172.18.0.2/16", "fd00::2/64"), False
+        world.hosts["a"] = world.hosts.pop("a.net")
+        callers = world.callers()
+        assert await meet(callers, APP) == "a"
+        assert callers.is_target(APP, "FD00:0::3")
+        assert callers.is_target("fd00::3", "FD00:0::3")
+        assert callers.is_target("fd00::9", "FD00:0::9")
+        assert not callers.is_target(APP, "fd00::9")
+
+    run(scenario)
+
+
 def test_names_for_the_journal_come_in_the_background() -> None:
     async def scenario() -> None:
         world = World({APP: NAME})
@@ -221,5 +236,50 @@ def test_addresses_known_are_bounded() -> None:
         for number in range(5000):
             await meet(callers, f"10.0.{number >> 8}.{number & 255}")
         assert len(callers._known) <= 4096
+
+    run(scenario)
+
+
+def test_addresses_known_are_bounded_while_a_name_server_hangs() -> None:
+    async def scenario() -> None:
+        world = World(links=("10.0.0.2/8",), slow=asyncio.Event())
+        callers = world.callers()
+        for number in range(256, 5256):
+            callers.meet(f"10.0.{number >> 8}.{number & 255}")
+            if number % 100 == 0:
+                await asyncio.sleep(0)
+        assert len(callers._known) <= 4096
+        callers.close()
+        await asyncio.sleep(0)
+        assert len(asyncio.all_tasks()) == 1, "nobody goes on looking for who is forgotten"
+
+    run(scenario)
+
+
+def test_whoever_has_not_come_for_long_is_forgotten_first() -> None:
+    async def scenario() -> None:
+        world = World({APP: NAME}, links=("172.18.0.2/16", "10.0.0.2/8"), slow=asyncio.Event())
+        callers = world.callers(patience_seconds=0.02)
+        assert await meet(callers, APP) == APP
+        world.slow.set()
+        await callers.settled()
+        for number in range(10000):
+            world.now += 0.01
+            if number % 1000 == 0:
+                assert await meet(callers, APP) == APP, "an instance keeps its id"
+            await meet(callers, f"10.1.{number >> 8}.{number & 255}")
+
+    run(scenario)
+
+
+def test_names_of_containers_that_are_gone_are_not_kept_for_ever() -> None:
+    async def scenario() -> None:
+        world = World()
+        callers = world.callers()
+        for number in range(9000):
+            world.now += 10
+            world.names = {APP: f"proj-app-run-{number:012x}.proj_default"}
+            assert await meet(callers, APP) == f"proj-app-run-{number:012x}"
+        assert len(callers._keys) <= 4096
 
     run(scenario)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from imds_mock.callers.targets import Targets
+from imds_mock.callers.targets import Targets, is_address, plain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
@@ -29,6 +29,7 @@ _NOBODY_SECONDS: Final = 30.0
 _REFRESH_SECONDS: Final = 0.1
 _SILENCE_SECONDS: Final = 0.25
 _MAX_ADDRESSES: Final = 4096
+_FORGOTTEN_SHARE: Final = 4
 
 
 class _Known:
@@ -78,7 +79,11 @@ class Callers:
             address: Address of a peer.
             target: Address, container or service name.
         """
-        return address == target or address in self.addresses(target) or target in self.names(address)
+        if is_address(target):
+            target = plain(target)
+            known = self._known.get(self._identification.home(address))
+            return address == target or (known is not None and target in known.caller.addresses)
+        return address in self.addresses(target) or target in self.names(address)
 
     def names(self, address: str) -> tuple[str, ...]:
         """Container name and, where it has one, service name of an address; empty when it is not known."""
@@ -106,6 +111,11 @@ class Callers:
         """
         if await self._targets.learn(targets):
             self.changed(None)
+
+    def look_again(self) -> None:
+        """Ask anew for everything that is known as soon as its owner comes: other questions matter now."""
+        for known in self._known.values():
+            known.ask_again = known.thorough_again = 0.0
 
     def notice(self, entries: Sequence[Entry]) -> None:
         """Find out the names behind new entries of the journal, in the background."""
@@ -171,6 +181,9 @@ class Callers:
 
     def _with_key(self, caller: Caller, known: _Known) -> Caller:
         container = caller.container or ""
+        if len(self._keys) >= _MAX_ADDRESSES:
+            here = {each.caller.container for each in self._known.values()}
+            self._keys = {name: key for name, key in self._keys.items() if name in here}
         key = known.caller.key if known.unanswered and not known.answered else container
         return caller._replace(key=self._keys.setdefault(container, key))
 
@@ -189,10 +202,16 @@ class Callers:
         self.changed(concerned)
 
     def _make_room(self) -> None:
-        if len(self._known) >= _MAX_ADDRESSES:
-            for address in [address for address, known in self._known.items() if known.look_up is None]:
-                del self._known[address]
-            self._keys.clear()
+        if len(self._known) < _MAX_ADDRESSES:
+            return
+        by_silence = sorted(self._known, key=lambda address: self._known[address].met)
+        forgotten = by_silence[: _MAX_ADDRESSES // _FORGOTTEN_SHARE]
+        for address in forgotten:
+            known = self._known.pop(address)
+            if known.look_up is not None:
+                known.look_up.cancel()
+            _release(known, known.waiting)
+        self.changed(forgotten)
 
 
 def _give_up(known: _Known, waiting: asyncio.Future[None]) -> None:

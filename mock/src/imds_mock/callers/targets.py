@@ -64,6 +64,15 @@ async def system_forward(name: str) -> frozenset[str]:
     return frozenset(str(each[4][0]) for each in found)
 
 
+def plain(address: str) -> str:
+    """An IP address as the peer of a connection is written.
+
+    Args:
+        address: Such as `FD00:0::3`.
+    """
+    return str(ipaddress.ip_address(address))
+
+
 def is_address(text: str) -> bool:
     """Whether a text is an IP address."""
     try:

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from imds_mock.callers.targets import is_address
+from imds_mock.callers.targets import is_address, plain
 
 if TYPE_CHECKING:
     from imds_mock.callers.register import Callers
@@ -56,7 +56,7 @@ class Cockpit:
             None when nobody goes by that name. Of several addresses the first one in order.
         """
         await self.meet(who)
-        address = who if is_address(who) else min(self.callers.called(who), default=None)
+        address = plain(who) if is_address(who) else min(self.callers.called(who), default=None)
         if address is not None and self.state.needs_names:
             waiting = self.callers.meet(address)
             if waiting is not None:

@@ -95,7 +95,7 @@ class State:
         """
         appearances = self._appearances_of(config)
         views = self._views_of(appearances, self._events)
-        self._config, self._appearances, self._views = config, appearances, views
+        self._swap(config, appearances, self._events, views)
 
     def restart_from(self, config: Config) -> None:
         """Put a configuration in force, and let `reset` lead back to it.
@@ -150,7 +150,7 @@ class State:
         events = self._events.clear()
         views = self._views_of(appearances, events)
         self.faults.clear()
-        self._config, self._appearances, self._events, self._views = self._start, appearances, events, views
+        self._swap(self._start, appearances, events, views)
 
     def refresh(self, addresses: Collection[str] | None = None) -> None:
         """Look again at who goes by which name.
@@ -169,6 +169,12 @@ class State:
             each.fault.target for each in self.faults.armed
         }
         return {target for target in targets if target is not None}
+
+    def _swap(self, config: Config, appearances: Appearances, events: EventBook, views: Views) -> None:
+        asks_otherwise = (appearances.services, config.callers) != (self.services, self._config.callers)
+        self._config, self._appearances, self._events, self._views = config, appearances, events, views
+        if asks_otherwise:
+            self._callers.look_again()
 
     def _appearances_of(self, config: Config) -> Appearances:
         return Appearances(config, self._describe, self._callers.caller, self._report)
