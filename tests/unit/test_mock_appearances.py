@@ -79,6 +79,19 @@ def test_what_is_kept_for_a_container_is_bounded(tmp_path: Path) -> None:
     assert len(looks._known) <= 2
 
 
+def test_nothing_is_kept_for_a_container_that_another_one_has_followed(tmp_path: Path) -> None:
+    describe = Assembly(STARTED, Signer(tmp_path)).describe
+    here = caller_of("172.18.0.3")
+    config = msgspec.convert({"identity": "per-container"}, Config)
+    own = Appearances(config, describe, lambda _address: here, [].append)
+    before = len(own._known)
+    for number in range(20):
+        here = here._replace(key=f"run-{number}")
+        own.forget({"172.18.0.3"})
+        own.of("172.18.0.3")
+    assert len(own._known) == before + 1
+
+
 def test_the_other_profile_leaves_all_callers_alike(tmp_path: Path) -> None:
     alike = appearances(tmp_path, {"profile": "aemm", "identity": "per-container"})
     assert not alike.need_names

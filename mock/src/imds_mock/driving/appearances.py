@@ -17,7 +17,7 @@ from imds_mock.config.profiles import effective
 from imds_mock.driving.views import Looks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from imds_mock.callers.caller import Caller
     from imds_mock.config.settings import Config
@@ -79,6 +79,8 @@ class Appearances:
         self._known: dict[tuple[tuple[int, ...], Caller | None], Appearance] = {
             ((place,), None): alone for place, alone in enumerate(self._alone)
         }
+        # Under which key a caller's is kept, by address.
+        self._keys: dict[str, tuple[tuple[int, ...], Caller | None]] = {}
         self.differ = tells_apart and (config.identity == "per-container" or bool(config.profiles))
         """Whether callers differ at all."""
         self.need_names = tells_apart and needs_names(config)
@@ -99,8 +101,22 @@ class Appearances:
         if known is None:
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
+                self._keys.clear()
             known = self._known[key] = self._make(*key)
+        if key[1] is not None:
+            self._keys[address] = key
         return known
+
+    def forget(self, addresses: Iterable[str]) -> None:
+        """Keep no longer what was at these addresses: others are behind them, or have another look.
+
+        Args:
+            addresses: All those of whoever was there.
+        """
+        for address in addresses:
+            key = self._keys.pop(address, None)
+            if key is not None:
+                self._known.pop(key, None)
 
     def looks_of(self, address: str) -> Looks:
         """How the caller with an address looks under events."""

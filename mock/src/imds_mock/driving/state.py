@@ -162,6 +162,7 @@ class State:
             self._views = self._views_of(self._appearances, self._events)
         else:
             self._views.forget(addresses)
+            self._appearances.forget(addresses)
 
     def targets(self) -> set[str]:
         """The names that events and faults have as targets."""
