@@ -29,6 +29,7 @@ from mockserver import STARTED, Answer, Clock, head, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from concurrent.futures import Future
     from pathlib import Path
 
 NAMES: Mapping[str, frozenset[str]] = {"local": frozenset({"127.0.0.1"}), "other": frozenset({"172.18.0.9"})}
@@ -69,6 +70,15 @@ class DrivenMock:
     clock: Clock
     driven: Driven
     loop: asyncio.AbstractEventLoop
+    plane: DataPlane
+
+    def stop_data_plane(self, grace_seconds: float) -> Future[None]:
+        """Begin to stop the data plane, as the program does when it is told to end."""
+        return asyncio.run_coroutine_threadsafe(self.plane.stop(grace_seconds), self.loop)
+
+    def connections(self) -> int:
+        """How many connections to the data plane are open."""
+        return int(self.run(lambda: len(self.plane._terms.open)))
 
     def connect(self, source: str = "127.0.0.1") -> socket.socket:
         """A connection to the data plane.
@@ -149,7 +159,7 @@ def driven_mock(
     plane = DataPlane(terms, 4096)
     cockpit = Cockpit(driven.state, callers, driven.journal, driven.questions, driven.figures, "0.0.0", driven.reloads)
     control = ControlPlane(cockpit, config.control)
-    mock = DrivenMock(sockets[0].getsockname()[1], network[0].getsockname()[1], path, clock, driven, loop)
+    mock = DrivenMock(sockets[0].getsockname()[1], network[0].getsockname()[1], path, clock, driven, loop, plane)
     loop.run_until_complete(plane.start(sockets))
     local = [open_at(path)]
     thread = threading.Thread(target=loop.run_forever)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -230,6 +231,46 @@ def test_a_client_that_leaves_while_it_waits_harms_nobody(slow: Slow) -> None:
         client.close()
         slow.answer()
         assert Answer.parse(read_all(other)).body == b"127.0.0.2"
+
+
+def test_a_client_that_has_said_all_it_wanted_is_answered_when_it_is_known(slow: Slow) -> None:
+    with slow.mock.connect("127.0.0.2") as client:
+        client.sendall(head("GET", f"{LEAVES}/local-ipv4").encode())
+        client.shutdown(socket.SHUT_WR)  # as `nc -N` does
+        client.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+        client.settimeout(10)
+        slow.answer()
+        assert Answer.parse(read_all(client)).body == b"127.0.0.2"
+
+
+def test_whoever_waits_for_a_name_when_the_mock_stops_is_answered_and_nobody_else_keeps_it(slow: Slow) -> None:
+    with slow.mock.connect("127.0.0.2") as asking, slow.mock.connect("127.0.0.3") as silent:
+        asking.sendall(head("GET", f"{LEAVES}/local-ipv4", Connection="keep-alive").encode())
+        while slow.mock.connections() < 2:
+            pass
+        stopping = slow.mock.stop_data_plane(grace_seconds=20)
+        asking.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            asking.recv(1)
+        asking.settimeout(10)
+        assert not stopping.done()
+        slow.answer()
+        answer = Answer.parse(read_all(asking))
+        assert (answer.body, answer["Connection"]) == (b"127.0.0.2", "close")
+        assert read_all(silent) == b""
+        stopping.result(10)
+
+
+def test_a_name_that_never_comes_does_not_keep_the_mock_from_stopping(slow: Slow) -> None:
+    with slow.mock.connect("127.0.0.2") as asking:
+        asking.sendall(head("GET", f"{LEAVES}/local-ipv4").encode())
+        while slow.mock.connections() < 1:
+            pass
+        slow.mock.stop_data_plane(grace_seconds=0.1).result(10)
+        with pytest.raises(ConnectionResetError):
+            asking.recv(1)
 
 
 @pytest.mark.parametrize("slow", [0.2], indirect=True)

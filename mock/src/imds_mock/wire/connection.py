@@ -43,8 +43,8 @@ class Connection(asyncio.Protocol):
         last_request: When the last request was answered, or the connection opened.
     """
 
-    __slots__ = ("_caller", "_ended", "_held", "_later", "_lowered", "_out", "_parser", "_partial", "_paused",
-                 "_stalled", "_terms", "_transport", "_unread", "deadline", "last_request")  # fmt: skip
+    __slots__ = ("_caller", "_ended", "_finished", "_held", "_later", "_lowered", "_out", "_parser", "_partial",
+                 "_paused", "_stalled", "_stranger", "_terms", "_transport", "_unread", "deadline", "last_request")  # fmt: skip
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
@@ -53,9 +53,11 @@ class Connection(asyncio.Protocol):
         self._unread = b""
         self._paused = False  # the client does not read: neither do we
         self._partial = False  # part of a request has arrived
+        self._stranger = False  # it is not known yet who the client is
+        self._finished = False  # the client has said all that it wanted, and may still read
         self._ended = False  # the last answer is given: what still arrives is dropped
         self._stalled = False  # the last answer never arrives
-        self._held: Cancellable | None = None  # an answer is being held back, or it is not known yet whose it is
+        self._held: Cancellable | None = None  # an answer is being held back, or who is to have it is being found out
         self._later: tuple[Request, ...] = ()  # what is answered after it
         self._lowered = False  # the hop limit is not the system's
         self.last_request = terms.monotonic()
@@ -68,6 +70,7 @@ class Connection(asyncio.Protocol):
         self._caller = peer[0] if peer else "-"
         self._terms.open.add(self)
         self._held = self._terms.acquaint(self._caller, self._acquainted)
+        self._stranger = self._held is not None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the event loop's signature
         """Called by the event loop."""
@@ -92,6 +95,15 @@ class Connection(asyncio.Protocol):
             self._take(data)
         else:
             self._take_in_slices(data)
+
+    def eof_received(self) -> bool:
+        """Called by the event loop when the client has said all that it wanted.
+
+        Returns:
+            Whether it is still going to be answered.
+        """
+        self._finished = self._stranger
+        return self._finished
 
     def pause_writing(self) -> None:
         """Called by the event loop when the client does not read."""
@@ -142,7 +154,10 @@ class Connection(asyncio.Protocol):
             data, self._unread = self._unread, b""
             self._take_in_slices(data)
         if self._may_read():
-            self._transport.resume_reading()
+            if self._finished:
+                self._close()
+            else:
+                self._transport.resume_reading()
 
     def _may_read(self) -> bool:
         return not (self._paused or self._held or self._ended)
@@ -187,7 +202,7 @@ class Connection(asyncio.Protocol):
             self._deliver(request, response, now, began)
 
     def _acquainted(self) -> None:
-        self._held = None
+        self._held, self._stranger = None, False
         if self._terms.stopping and not self._unread:
             self._close()
         else:
