@@ -138,7 +138,7 @@ def _fitting(response: dns.message.Message, most: int) -> bytes:
     while len(wire) > most:
         response.flags |= dns.flags.TC
         found = response.answer[-1]
-        found.remove(found[-1])
+        response.answer[-1] = dns.rrset.from_rdata_list(found.name, found.ttl, list(found)[:-1])
         wire = response.to_wire()
     return wire
 

@@ -83,7 +83,8 @@ def test_nothing_is_kept_for_a_container_that_another_one_has_followed(tmp_path:
     describe = Assembly(STARTED, Signer(tmp_path)).describe
     here = caller_of("172.18.0.3")
     config = msgspec.convert({"identity": "per-container"}, Config)
-    own = Appearances(config, describe, lambda _address: here, [].append)
+    said: list[str] = []
+    own = Appearances(config, describe, lambda _address: here, said.append)
     before = len(own._known)
     for number in range(20):
         here = here._replace(key=f"run-{number}")

@@ -258,10 +258,11 @@ def test_addresses_known_are_bounded_while_a_name_server_hangs() -> None:
 
 def test_whoever_has_not_come_for_long_is_forgotten_first() -> None:
     async def scenario() -> None:
-        world = World({APP: NAME}, links=("172.18.0.2/16", "10.0.0.2/8"), slow=asyncio.Event())
+        late = asyncio.Event()
+        world = World({APP: NAME}, links=("172.18.0.2/16", "10.0.0.2/8"), slow=late)
         callers = world.callers(patience_seconds=0.02)
         assert await meet(callers, APP) == APP
-        world.slow.set()
+        late.set()
         await callers.settled()
         for number in range(10000):
             world.now += 0.01

@@ -90,6 +90,7 @@ class Identification:
         names = {address: found, **await self._elsewhere(found, address)}
         service = found.service or await self._service_of(found, names)
         addresses = dict.fromkeys((*self._surroundings.all_of(address), *sorted(names)))
+        interfaces = self._surroundings.interfaces(sorted(addresses))
         return Caller(
             key=found.container,
             addresses=tuple(sorted(addresses)),
@@ -97,9 +98,7 @@ class Identification:
             service=service,
             number=found.number,
             networks=tuple(sorted({each.network for each in names.values()})),
-            interfaces=_with_macs(
-                self._surroundings.interfaces(sorted(addresses)), before if before.container == found.container else None
-            ),
+            interfaces=_with_macs(interfaces, before) if found.container == before.container else interfaces,
         )
 
     async def _elsewhere(self, name: ContainerName, address: str) -> dict[str, ContainerName]:
@@ -143,7 +142,7 @@ class Identification:
         return None
 
 
-def _with_macs(interfaces: tuple[Interface, ...], before: Caller | None) -> tuple[Interface, ...]:
+def _with_macs(interfaces: tuple[Interface, ...], before: Caller) -> tuple[Interface, ...]:
     """Interfaces with the hardware addresses that the same container had before where none can be seen now."""
-    known = {each.ipv4: each.mac for each in before.interfaces} if before is not None else {}
+    known = {each.ipv4: each.mac for each in before.interfaces}
     return tuple(each if each.mac else each._replace(mac=known.get(each.ipv4)) for each in interfaces)

@@ -44,7 +44,8 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = ("_caller", "_ended", "_finished", "_held", "_later", "_lowered", "_out", "_parser", "_partial",
-                 "_paused", "_stalled", "_stranger", "_terms", "_transport", "_unread", "deadline", "last_request")  # fmt: skip
+                 "_paused", "_stalled", "_stranger", "_terms", "_transport", "_unread", "deadline",
+                 "last_request")  # fmt: skip
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
@@ -57,7 +58,7 @@ class Connection(asyncio.Protocol):
         self._finished = False  # the client has said all that it wanted, and may still read
         self._ended = False  # the last answer is given: what still arrives is dropped
         self._stalled = False  # the last answer never arrives
-        self._held: Cancellable | None = None  # an answer is being held back, or who is to have it is being found out
+        self._held: Cancellable | None = None  # an answer is held back, or its client being found out
         self._later: tuple[Request, ...] = ()  # what is answered after it
         self._lowered = False  # the hop limit is not the system's
         self.last_request = terms.monotonic()
