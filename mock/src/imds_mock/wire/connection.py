@@ -8,16 +8,14 @@ perhaps, once at its beginning, who is at its other end.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
-import struct
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, cast
 
 from imds_mock.service.answers import page, refusal
 from imds_mock.service.messages import Delivery
+from imds_mock.wire.clientsocket import reset, set_hop_limit
 from imds_mock.wire.parsing import BAD_REQUEST, RequestParser
-from imds_mock.wire.terms import SERVER_LINE
+from imds_mock.wire.writing import write
 
 if TYPE_CHECKING:
     from imds_mock.service.messages import Request, Response
@@ -27,9 +25,6 @@ if TYPE_CHECKING:
 _SLICE: Final = 4096
 _SEND: Final = Delivery.SEND  # an attribute of an enumeration is slow to get before Python 3.12
 _LINGER_SECONDS: Final = 2.0
-_RESET_AT_CLOSE: Final = struct.pack("ii", 1, 0)
-# -1 gives a socket the system's own value back (ip(7), ipv6(7)).
-_SYSTEM_HOP_LIMIT: Final = -1
 
 
 class Connection(asyncio.Protocol):
@@ -136,10 +131,7 @@ class Connection(asyncio.Protocol):
         """End the connection with a reset, whatever was still to be sent."""
         self._ended = True
         self._out = []
-        with contextlib.suppress(OSError):  # the client may be gone already
-            linger = self._transport.get_extra_info("socket")
-            linger.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
-        self._transport.abort()
+        reset(self._transport)
 
     def _take_in_slices(self, data: bytes) -> None:
         for start in range(0, len(data), _SLICE):
@@ -230,7 +222,8 @@ class Connection(asyncio.Protocol):
             self._ended = not stays or response.cut_after is not None
             if response.hop_limit is not None:
                 self._set_hop_limit(response.hop_limit)
-            self._write(response, now, stays=stays, with_body=request.method != "HEAD")
+            passing = terms.passing_lines.render(now, stays=stays)
+            write(self._out, response, passing, with_body=request.method != "HEAD")
         elif response.delivery is Delivery.STALL:
             self._ended = self._stalled = True
             self.deadline = terms.monotonic() + terms.timeouts.idle
@@ -249,22 +242,10 @@ class Connection(asyncio.Protocol):
         response = refusal(status)
         if status == BAD_REQUEST:
             response = terms.unreadable or page(status, terms.bad_request_type)
-        self._write(response, now, stays=False, with_body=True)
+        write(self._out, response, terms.passing_lines.render(now, stays=False), with_body=True)
         microseconds = int((perf_counter() - began) * 1_000_000)
         for observe in terms.observers:
             observe(now, self._caller, None, response, microseconds)
-
-    def _write(self, response: Response, now: float, *, stays: bool, with_body: bool) -> None:
-        head = response.head
-        self._out.append(head.status_line)
-        if response.token_ttl_seconds is not None:
-            self._out.append(b"X-Aws-Ec2-Metadata-Token-Ttl-Seconds: %d\r\n" % response.token_ttl_seconds)
-        passing = self._terms.passing_lines.render(now, stays=stays)
-        if not head.names_server:
-            passing = passing.replace(SERVER_LINE, b"")
-        self._out += (head.leading_bytes, passing, head.trailing_bytes)
-        if with_body:
-            self._out.append(response.body if response.cut_after is None else response.body[: response.cut_after])
 
     def _flush(self) -> None:
         if self._out:
@@ -302,9 +283,4 @@ class Connection(asyncio.Protocol):
     def _set_hop_limit(self, hop_limit: int | None) -> None:
         self._flush()
         self._lowered = hop_limit is not None
-        value = _SYSTEM_HOP_LIMIT if hop_limit is None else hop_limit
-        connected = self._transport.get_extra_info("socket")
-        ipv6 = connected.family == socket.AF_INET6
-        option = (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS) if ipv6 else (socket.IPPROTO_IP, socket.IP_TTL)
-        with contextlib.suppress(OSError):  # the client may be gone already
-            connected.setsockopt(*option, value)
+        set_hop_limit(self._transport, hop_limit)
