@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from imds_mock.control import secrets
-from imds_mock.control.secrets import MASK, masked, unmasked
+from imds_mock.control.secrets import MASK, masked, masked_leaf, unmasked
 
 DOCUMENTS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"credentials": {"seed": "hush", "renew_seconds": 1}}, {"credentials": {"seed": MASK, "renew_seconds": 1}}),
@@ -36,3 +36,51 @@ def test_a_mask_that_hides_nothing_is_no_secret() -> None:
 def test_a_new_secret_is_taken() -> None:
     new = {"credentials": {"seed": "new"}}
     assert unmasked(new, {"credentials": {"seed": "old"}}) == new
+
+
+def profile(name: str, seed: str | None, **match: str | None) -> dict[str, Any]:
+    return {"match": {"name": name, **match}, "credentials": {"seed": seed}}
+
+
+def seeds(document: dict[str, Any]) -> list[str | None]:
+    return [each["credentials"]["seed"] for each in document["profiles"]]
+
+
+def test_a_secret_stays_with_its_profile_wherever_that_is_put() -> None:
+    current = {"profiles": [profile("a", "of a", service=None), profile("b", "of b"), profile("b", "of the second b")]}
+    a, b, second = masked(current)["profiles"]
+    assert seeds(unmasked({"profiles": [b, second]}, current)) == ["of b", "of the second b"]
+    assert seeds(unmasked({"profiles": [second, b, profile("a", MASK)]}, current)) == [
+        "of b",
+        "of the second b",
+        "of a",
+    ]
+    assert seeds(unmasked({"profiles": [profile("new", MASK), a, b]}, current)) == [None, "of a", "of b"]
+    assert seeds(unmasked({"profiles": [profile("renamed", MASK), b]}, current)) == ["of a", "of b"]
+
+
+ROLE = "meta-data/iam/security-credentials/my-role"
+SET: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({ROLE: {"AccessKeyId": "A", "Token": "hush"}}, {ROLE: {"AccessKeyId": "A", "Token": MASK}}),
+    ({"meta-data": {"iam": {"security-credentials": {"r": {"$json": {"SecretAccessKey": "hush", "n": 1}}}}}},
+     {"meta-data": {"iam": {"security-credentials": {"r": {"$json": {"SecretAccessKey": MASK, "n": 1}}}}}}),
+    ({ROLE: '{"Token": "hush", "Code": "Success"}'}, {ROLE: f'{{"Token": "{MASK}", "Code": "Success"}}'}),
+    ({f"{ROLE}/SecretAccessKey": {"$text": "hush"}}, {f"{ROLE}/SecretAccessKey": {"$text": MASK}}),
+    ({"meta-data/public-keys": {0: {"openssh-key": "k"}}}, {"meta-data/public-keys": {0: {"openssh-key": "k"}}}),
+    ({ROLE: None, "meta-data/Token": "no secret"}, {ROLE: None, "meta-data/Token": "no secret"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("leaves", "shown"), SET)
+def test_credentials_that_were_set_by_path_are_masked_and_come_back(
+    leaves: dict[str, Any], shown: dict[str, Any]
+) -> None:
+    current = {"metadata": leaves, "profiles": [{"match": {"name": "a"}, "metadata": leaves}]}
+    hidden = {"metadata": shown, "profiles": [{"match": {"name": "a"}, "metadata": shown}]}
+    assert masked(current) == hidden
+    assert unmasked(hidden, current) == current
+
+
+def test_a_secret_that_is_a_leaf_of_its_own_is_masked() -> None:
+    assert masked_leaf(f"{ROLE}/SecretAccessKey", b"hush") == MASK.encode()
+    assert masked_leaf(f"{ROLE}/AccessKeyId", b"AKIA") == b"AKIA"
