@@ -16,10 +16,24 @@ if TYPE_CHECKING:
 _LONGEST: Final = 400
 _SERVER_ERRORS: Final = 500
 _SILENT: Final = frozenset({"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"})
-_UNKNOWN_KEY: Final = frozenset(
-    {"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidAccessKeyId"}
-)
-_ENDED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+_UNKNOWN: Final = "the access key that it was called with is not known there"
+_WRONG: Final = "the secret access key is not that of the access key id"
+_ENDED: Final = "the credentials that it was called with have ended; renew them"
+_OTHER_TIME: Final = "the clock here differs too much from theirs; set it right"
+_REFUSALS: Final = {
+    "InvalidClientTokenId": _UNKNOWN,
+    "UnrecognizedClientException": _UNKNOWN,
+    "InvalidAccessKeyId": _UNKNOWN,
+    "SignatureDoesNotMatch": _WRONG,
+    "InvalidSignatureException": _WRONG,
+    "ExpiredToken": _ENDED,
+    "ExpiredTokenException": _ENDED,
+    "RequestExpired": _OTHER_TIME,
+    "RequestTimeTooSkewed": _OTHER_TIME,
+    "RequestInTheFuture": _OTHER_TIME,
+}
+# How AWS says with a wrong signature that it is the time in it that is wrong.
+_TIME_IN_SIGNATURE: Final = ("Signature expired", "Signature not yet current")
 _TOLD: Final = frozenset(
     {"ValidationError", "MalformedPolicyDocument", "PackedPolicyTooLarge", "RegionDisabledException"}
 )
@@ -86,13 +100,9 @@ def _explain_answer(error: exceptions.ClientError) -> tuple[Problem, str]:
         if operation in {"GetRoleCredentials", "CreateToken"}:
             return "other", f"the sign-in does not give these credentials: {message}"
         return "refused", f"{operation} is refused: {message}; check whom the role trusts and what the caller may do"
-    if code in _UNKNOWN_KEY:
-        return "other", f"{operation} is refused ({code}): the access key that it was called with is not known there"
-    if code in _ENDED:
-        return (
-            "other",
-            f"{operation} is refused ({code}): the credentials that it was called with have ended; renew them",
-        )
+    if code in _REFUSALS:
+        why = _OTHER_TIME if message.startswith(_TIME_IN_SIGNATURE) else _REFUSALS[code]
+        return "other", f"{operation} is refused ({code}): {why}"
     if code in _SILENT or status >= _SERVER_ERRORS:
         return "unreachable", f"{operation} failed ({code or status})"
     return "other", f"{operation} failed ({code or status})" + (f": {message}" if code in _TOLD else "")
