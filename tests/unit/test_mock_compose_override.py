@@ -155,6 +155,30 @@ def test_a_file_that_is_none(capsys: pytest.CaptureFixture[str], tmp_path: Path,
     assert said in refused(capsys, "--services", "web", "--file", str(tmp_path / "compose.yaml"), code=65)
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("scale: '${N:-2}'", "web.scale: expected a number, got '${N:-2}'"),
+        ("deploy: {replicas: many}", "web.deploy.replicas: expected a number, got 'many'"),
+        ("deploy: [a]", "web.deploy: expected keys and values"),
+        ("networks: front", "web.networks: expected names"),
+        ("networks: [{front: {}}]", "web.networks: expected names"),
+    ],
+)
+def test_a_service_that_cannot_be_read(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, body: str, said: str
+) -> None:
+    (tmp_path / "c.yaml").write_text(f"services: {{web: {{image: x, {body}}}}}")
+    sentence = refused(capsys, "--services", "web", "--file", str(tmp_path / "c.yaml"), code=65)
+    assert sentence.startswith(f"{said}; ")
+    assert "docker compose config | imds-mock compose-override --file -" in sentence
+
+
+def test_a_service_with_the_name_that_another_ones_helper_would_have(capsys: pytest.CaptureFixture[str]) -> None:
+    sentence = refused(capsys, "--services", "a,a_metadata", "--way", "shared-namespace")
+    assert "a service a_metadata already" in sentence
+
+
 def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     said = refused(capsys, "--services", "web", "--file", "/nowhere.yaml", code=65)
     assert said == "/nowhere.yaml cannot be read: No such file or directory\n"
@@ -175,10 +199,13 @@ def test_names_that_are_none(capsys: pytest.CaptureFixture[str], services: str, 
     assert said in refused(capsys, "--services", services)
 
 
-@pytest.mark.parametrize("name", ["1.0", "null", "yes", "---", "."])
+@pytest.mark.parametrize("name", ["1.0", "null", "yes", "---", ".", "1e3", "0o17"])
 @pytest.mark.parametrize("way", command.WAYS)
 def test_names_that_yaml_would_read_as_something_else(capsys: pytest.CaptureFixture[str], name: str, way: str) -> None:
-    assert name in printed(capsys, f"--services={name}", "--way", way)
+    assert main(["compose-override", f"--services={name}", "--way", way]) == 0
+    text = capsys.readouterr().out
+    assert f'  "{name}":\n' in text, "PyYAML takes some of them for text, where Compose sees a number"
+    assert name in yaml.safe_load(text)["services"]
 
 
 @pytest.mark.parametrize("way", command.REFUSED)

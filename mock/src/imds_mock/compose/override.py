@@ -24,6 +24,7 @@ _IMDS: Final = "169.254.169.254"
 # Clear of the ends of the range, which Podman and others give out, and of AWS's own addresses.
 _FIRST: Final = IPv4Address("169.254.100.1")
 
+_PLAIN: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]*")
 _NAME: Final = re.compile(r"[a-zA-Z0-9._-]+")
 
 
@@ -59,7 +60,7 @@ def made(way: str, services: Sequence[Service], taken: Sequence[str] = ()) -> st
         raise WiringError(f"--way {way} cannot come from an override: {NOT_FROM_AN_OVERRIDE[way]}")
     added = [MOCK, *(f"{each.name}_metadata" for each in services if way == "shared-namespace")]
     for name in added:
-        if name in taken:
+        if name in taken or name in {each.name for each in services}:
             raise WiringError(f"the compose file has a service {name} already, which the override would change")
     about, text = WAYS[way]
     return f"{about}services:\n{text(services)}"
@@ -146,7 +147,8 @@ def _networks_of(services: Sequence[Service]) -> list[str]:
 
 def _shown(name: str) -> str:
     """A name as YAML reads it as this text: `1.0` and `null` would be something else."""
-    return name if yaml.safe_load(name) == name else json.dumps(name)
+    # Compose's reader knows more numbers than this one: 1e3, 0o17.
+    return name if _PLAIN.fullmatch(name) and yaml.safe_load(name) == name else json.dumps(name)
 
 
 _WAIT: Final = f"""\

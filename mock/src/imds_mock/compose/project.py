@@ -64,10 +64,31 @@ def service(services: dict[str, Any], name: str) -> Service:
             f"{name} has network_mode: {mode}; "
             + (f"name {other} instead, whose network it shares" if kind == "service" else "it has no network to join")
         )
-    replicas = body.get("scale") or (body.get("deploy") or {}).get("replicas") or 1
-    return Service(name, tuple(map(str, body.get("networks") or ())) or (DEFAULT_NETWORK,), int(replicas))
+    return Service(name, _networks(body, name), _replicas(body, name))
+
+
+def _networks(body: dict[str, Any], name: str) -> tuple[str, ...]:
+    networks = body.get("networks") or ()
+    if not isinstance(networks, dict | list | tuple) or not all(isinstance(each, str | int) for each in networks):
+        raise ComposeFileError(f"{name}.networks: expected names; {_AS_ONE}")
+    return tuple(map(str, networks)) or (DEFAULT_NETWORK,)
+
+
+def _replicas(body: dict[str, Any], name: str) -> int:
+    deploy = body.get("deploy") or {}
+    if not isinstance(deploy, dict):
+        raise ComposeFileError(f"{name}.deploy: expected keys and values; {_AS_ONE}")
+    for key, said in (("scale", body.get("scale")), ("deploy.replicas", deploy.get("replicas"))):
+        try:
+            replicas = int(said or 0)
+        except (TypeError, ValueError):
+            raise ComposeFileError(f"{name}.{key}: expected a number, got {said!r}; {_AS_ONE}") from None
+        if replicas:
+            return replicas
+    return 1
 
 
 _AS_ONE: Final = (
-    "what is included or extended is seen with: docker compose config | imds-mock compose-override --file -"
+    "what is included or extended, and variables, are seen with: "
+    "docker compose config | imds-mock compose-override --file -"
 )
