@@ -389,6 +389,19 @@ def test_an_interface_of_ipv6_alone(signer: Signer) -> None:
     assert "SubnetGatewayIpv4Address" not in network
 
 
+@pytest.mark.parametrize(
+    ("subnet", "gateway"),
+    [("10.0.1.20/30", "10.0.1.21/30"), ("10.0.1.22/31", "10.0.1.23/31"), ("10.0.1.23/32", None)],
+)
+def test_a_block_with_hardly_another_address(signer: Signer, subnet: str, gateway: str | None) -> None:
+    blocks = {"subnet_ipv4_cidr_block": subnet, "vpc_ipv4_cidr_blocks": [subnet]}
+    facts = {"instance": {"interfaces": [{"local_ipv4s": ["10.0.1.23"], **blocks}]}}
+    (network,) = Container(signer, facts).ecs("/v4/x")["Networks"]
+    assert network["IPv4Addresses"] == ["10.0.1.23"]
+    assert network.get("SubnetGatewayIpv4Address") == gateway
+    assert network.get("DomainNameServers") == (["10.0.1.22"] if subnet.endswith("/30") else None)
+
+
 def test_figures_grow_and_are_the_containers(signer: Signer) -> None:
     container = Container(signer)
     earlier, later = (container.ecs("/v4/x/stats", STARTED + at) for at in (10, 70.5))

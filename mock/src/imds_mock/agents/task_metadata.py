@@ -182,20 +182,27 @@ class Task:
             document["IPv4SubnetCIDRBlock"] = subnet
         if interface.subnet_ipv6_cidr_blocks:
             document["IPv6SubnetCIDRBlock"] = interface.subnet_ipv6_cidr_blocks[0]
-        if interface.vpc_ipv4_cidr_blocks:
-            # The resolver is at the base of the VPC's block plus two (VPC User Guide).
-            document["DomainNameServers"] = [str(IPv4Network(interface.vpc_ipv4_cidr_blocks[0])[2])]
+        # The resolver is at the base of the VPC's block plus two (VPC User Guide).
+        resolver = _address(next(iter(interface.vpc_ipv4_cidr_blocks), None), 2)
+        if resolver is not None:
+            document["DomainNameServers"] = [resolver]
         document["DomainNameSearchList"] = [instance.private_domain]
         document["PrivateDNSName"] = instance.private_hostname(interface)
-        if subnet is not None:
-            network = IPv4Network(subnet)
-            document["SubnetGatewayIpv4Address"] = f"{network[1]}/{network.prefixlen}"
+        gateway = _address(subnet, 1)
+        if subnet is not None and gateway is not None:
+            document["SubnetGatewayIpv4Address"] = f"{gateway}/{IPv4Network(subnet).prefixlen}"
         return document
 
     def _stats(self, now: float) -> dict[str, Any]:
         began = self._instance.pending_time - _STARTED
         limit = self._settings.memory * 1024 * 1024
         return stats(self._docker_id, self._docker_name, began=began, now=now, memory_limit=limit)
+
+
+def _address(block: str | None, place: int) -> str | None:
+    """The address at a place of a block, if it has as many: that of a pod is often its address alone."""
+    network = None if block is None else IPv4Network(block)
+    return str(network[place]) if network is not None and network.num_addresses > place else None
 
 
 def _number(value: float) -> float | int:
