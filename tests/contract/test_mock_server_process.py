@@ -168,6 +168,8 @@ def test_a_port_in_use_is_one_line(program: Program) -> None:
         (("serve", "--set", "server.prot=1"), 78, "server.port"),
         (("serve", "--port", "0", "--set", "server.access_log_file=/nowhere/at/all"), 73, "/nowhere/at/all"),
         (("health", "--url", "ftp://x"), 1, "no URL"),
+        (("health", "--url", "http://127.0.0.1:65536"), 1, "no URL"),
+        (("health", "--url", "http://a..b"), 1, "'a..b' is no host name"),
         (("nonsense",), 64, "nonsense"),
     ],
 )

@@ -158,6 +158,16 @@ def test_a_real_service_is_not_hidden(firmware: str | None, answer: ProbeError, 
     assert len(questions) == asked
 
 
+def test_a_real_service_at_the_other_address_is_not_hidden_either() -> None:
+    def probe(url: str) -> str:
+        raise STRANGER if "fd00:ec2::254" in url else NOBODY
+
+    shell = FakeShell()
+    with pytest.raises(SomebodyAnswersError):
+        Host(Linux(), shell, probe, lambda: None).up(Request("dnat", 1338, ipv6=True), force=False)
+    assert shell.ran == []
+
+
 def test_unless_it_is_forced() -> None:
     shell = FakeShell()
     questions: list[str] = []

@@ -105,19 +105,23 @@ class Host:
 
     def _refuse_a_cloud(self, request: Request) -> None:
         reason = self.evidence()
-        try:
-            for version in request.versions:
-                if reason is None:
-                    self.probe(f"http://{_shown(ENDPOINTS[version], HTTP)}")
-        except StrangerError as error:
-            reason = str(error)
-        except ProbeError:
-            return
+        for version in request.versions:
+            if reason is None:
+                reason = self._stranger_at(version)
         if reason is not None:
             raise SomebodyAnswersError(
                 f"{reason}: the mock would hide the metadata service that there is from all of this machine; "
                 "--force if that is meant"
             )
+
+    def _stranger_at(self, version: int) -> str | None:
+        try:
+            self.probe(f"http://{_shown(ENDPOINTS[version], HTTP)}")
+        except StrangerError as error:
+            return str(error)
+        except ProbeError:
+            return None
+        return None
 
     def _carry_out(self, steps: Sequence[Step]) -> None:
         done: list[Step] = []

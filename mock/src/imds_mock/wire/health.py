@@ -5,6 +5,7 @@ The probe is answered whatever the metadata options, events and faults say, and 
 
 from __future__ import annotations
 
+import re
 import secrets
 import socket
 from typing import Final
@@ -12,6 +13,8 @@ from typing import Final
 from imds_mock.errors import ProbeError, StrangerError
 
 _MAX_ANSWER: Final = 4096
+_PORT: Final = re.compile(r"[0-9]{1,5}")
+_LARGEST_PORT: Final = 65535
 _END_OF_HEAD: Final = b"\r\n\r\n"
 
 
@@ -40,6 +43,8 @@ def probe(url: str, timeout_seconds: float) -> str:
             # The head is all; one who is no mock may keep the connection open behind it.
             while _END_OF_HEAD not in answer and len(answer) < _MAX_ANSWER and (part := connection.recv(_MAX_ANSWER)):
                 answer += part
+    except UnicodeError as error:
+        raise ProbeError(f"{host!r} is no host name: {error}") from error
     except OSError as error:
         raise failure(f"{url} does not answer: {error}") from error
     status_line, *lines = answer.decode("latin-1").split("\r\n")
@@ -56,6 +61,6 @@ def _address(url: str) -> tuple[str, int]:
     if not colon or port.endswith("]"):
         host, port = authority, "80"
     host = host.removeprefix("[").removesuffix("]")
-    if scheme != "http" or not separator or not host or not port.isascii() or not port.isdigit():
+    if scheme != "http" or not separator or not host or not _PORT.fullmatch(port) or int(port) > _LARGEST_PORT:
         raise ProbeError(f"{url!r} is no URL of the form http://HOST:PORT")
     return host, int(port)
