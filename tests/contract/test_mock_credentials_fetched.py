@@ -356,3 +356,31 @@ def test_orders_that_come_together_share_a_process(home: Home, monkeypatch: pyte
         fetched = asyncio.run(together())
     assert [each.secret_access_key for each in fetched] == [f"{ROLE}-1", f"{ROLE}-1", f"{ROLE}-2", f"{ROLE}-2"]
     assert fetched[0].access_key_id == fetched[2].access_key_id != fetched[1].access_key_id == fetched[3].access_key_id
+
+
+def test_only_so_many_processes_run_at_once_and_whoever_waits_shares_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    batches: list[int] = []
+
+    async def scenario() -> None:
+        answers = asyncio.Event()
+
+        async def run(batch: fetching.Batch, _environ: Mapping[str, str]) -> None:
+            batches.append(len(batch))
+            await answers.wait()
+            for _, future in batch:
+                future.set_result(Fetched("key", "secret", "token", None))
+
+        monkeypatch.setattr(fetching, "_run", run)
+        monkeypatch.setattr(fetching, "_GATHER_SECONDS", 0)
+        fetcher = fetching.Fetcher()
+        asking = []
+        for number in range(20):
+            asking.append(asyncio.ensure_future(fetcher.fetch(order(role_arn=f"{ROLE}-{number}"))))
+            for _ in range(5):
+                await asyncio.sleep(0)
+        assert batches == [1, 1, 1, 1]
+        answers.set()
+        await asyncio.gather(*asking)
+
+    asyncio.run(scenario())
+    assert batches == [1, 1, 1, 1, 16]

@@ -12,6 +12,7 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -19,11 +20,13 @@ import msgspec
 from imds_mock.credentials.orders import Fetched, FetchError, Order, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 PROGRAM: Final = "imds_mock.credentials.botocore_program"
 
 _GATHER_SECONDS: Final = 0.02
+# Each takes thirty megabytes, and the processor for half a second.
+_PROCESSES: Final = 4
 _PATIENCE_SECONDS: Final = 60.0
 _LINE_BYTES: Final = 1024 * 1024
 # The mock must never ask itself, or the host that it runs on, for credentials.
@@ -35,6 +38,10 @@ _LEFT_OUT: Final = (
     "AWS_EC2_METADATA_SERVICE_ENDPOINT",
     "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
 )
+
+
+Batch = Sequence[tuple[Order, asyncio.Future[Fetched]]]
+"""Orders, each with who waits for it."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -79,10 +86,19 @@ class Fetcher:
         return await future
 
     def _dispatch(self, endpoint_url: str | None) -> None:
-        batch = self._waiting.pop(endpoint_url)
+        if len(self._running) >= _PROCESSES:
+            return  # the next one that ends goes on with it
+        batch = self._waiting.pop(endpoint_url, None)
+        if batch is None:
+            return
         task = asyncio.get_running_loop().create_task(_have_fetched(batch, environment(os.environ, endpoint_url)))
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        for endpoint_url in tuple(self._waiting):
+            self._dispatch(endpoint_url)
 
 
 def environment(environ: Mapping[str, str], endpoint_url: str | None) -> dict[str, str]:
@@ -99,7 +115,7 @@ def environment(environ: Mapping[str, str], endpoint_url: str | None) -> dict[st
     return kept
 
 
-async def _have_fetched(batch: Sequence[tuple[Order, asyncio.Future[Fetched]]], environ: Mapping[str, str]) -> None:
+async def _have_fetched(batch: Batch, environ: Mapping[str, str]) -> None:
     sentence = "the program that fetches credentials ended too early"
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
@@ -115,7 +131,7 @@ async def _have_fetched(batch: Sequence[tuple[Order, asyncio.Future[Fetched]]], 
         _give_up(batch, sentence)
 
 
-async def _run(batch: Sequence[tuple[Order, asyncio.Future[Fetched]]], environ: Mapping[str, str]) -> None:
+async def _run(batch: Batch, environ: Mapping[str, str]) -> None:
     # -P: nothing that lies in the working directory is taken for a module. A session of its own has no terminal to ask.
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", PROGRAM),
@@ -141,7 +157,7 @@ async def _run(batch: Sequence[tuple[Order, asyncio.Future[Fetched]]], environ: 
             await process.wait()
 
 
-def _deliver(batch: Sequence[tuple[Order, asyncio.Future[Fetched]]], outcome: Outcome) -> None:
+def _deliver(batch: Batch, outcome: Outcome) -> None:
     future = batch[outcome.place][1]
     if future.done():
         return
@@ -151,7 +167,7 @@ def _deliver(batch: Sequence[tuple[Order, asyncio.Future[Fetched]]], outcome: Ou
         future.set_result(outcome.fetched)
 
 
-def _give_up(batch: Sequence[tuple[Order, asyncio.Future[Fetched]]], sentence: str) -> None:
+def _give_up(batch: Batch, sentence: str) -> None:
     for _, future in batch:
         if not future.done():
             future.set_exception(FetchError("unreachable", sentence))

@@ -92,7 +92,7 @@ class Client:
             connection.request(method, target, content, headers)
             answer = connection.getresponse()
             received = answer.read()
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, UnicodeError, http.client.HTTPException) as error:
             raise self._unreachable(error) from error
         finally:
             connection.close()
@@ -126,7 +126,7 @@ class Client:
             for line in answer:
                 if line.startswith(b"data: "):
                     yield json.loads(line[6:])
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, UnicodeError, http.client.HTTPException) as error:
             raise self._unreachable(error) from error
         finally:
             connection.close()
@@ -134,12 +134,12 @@ class Client:
     def _connect(self) -> http.client.HTTPConnection:
         if self.url.startswith("unix:"):
             return _UnixConnection(self.url.removeprefix("unix:"))
-        parts = urlsplit(self.url)
         try:
+            parts = urlsplit(self.url)
             host, port = parts.hostname, parts.port or DEFAULT_PORT
         except ValueError:
-            host, port = None, 0
-        if parts.scheme != "http" or not host:
+            host = None
+        if host is None or parts.scheme != "http":
             raise AddressError(f"{self.url!r} is no control plane; write unix:/path or http://HOST:PORT")
         return http.client.HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)
 
