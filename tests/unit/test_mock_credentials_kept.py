@@ -7,17 +7,19 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from imds_mock.credentials.keeper import LONGEST_PAUSE_SECONDS, MOST_AHEAD_SECONDS, Keeper, Means, due
-from imds_mock.credentials.kept import KeptCredentials
+from imds_mock.credentials.kept import KeptCredentials, NotKept
 from imds_mock.credentials.orders import Fetched, FetchError, Order, order_for
 from imds_mock.credentials.pool import Pool
 from imds_mock.credentials.values import CredentialFailure, RoleCredentials
 from imds_mock.metadata.instance import derive
 from imds_mock.run.loading import ConfigError, from_document
+from imds_mock.run.working_credentials import WorkingCredentials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -297,6 +299,21 @@ def test_the_start_waits_until_something_is_known(script: Sequence[Fetched | Fet
         return len(world.calls)
 
     assert asyncio.run(run()) == calls
+
+
+def test_roles_that_callers_make_up_are_bounded_and_those_of_the_configuration_are_not() -> None:
+    document = {"credentials": {"source": "assume-role"}, "instance": {"role": "web"}, "ecs": {"any_role": True}}
+    config = from_document(document)
+    own = order_for(config.credentials, derive(config.instance, NOW), "web")
+    working = WorkingCredentials(NOW)
+    working.config = lambda: config
+    made_up = [
+        msgspec.structs.replace(own, role_arn=f"arn:aws:iam::123456789012:role/r{number}") for number in range(1100)
+    ]
+    kept = [working.keep(each) for each in made_up]
+    assert [isinstance(each, NotKept) for each in kept] == [False] * 1024 + [True] * 76
+    assert not isinstance(working.keep(own), NotKept)
+    assert working.keep(made_up[0]) is kept[0]
 
 
 def test_the_start_does_not_wait_for_ever() -> None:

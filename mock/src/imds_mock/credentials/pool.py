@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from imds_mock.credentials.keeper import Keeper
 
 if TYPE_CHECKING:
     from imds_mock.credentials.keeper import Means
     from imds_mock.credentials.orders import Order
+
+# Callers may name roles (`ecs.any_role`), each of which is kept for an hour.
+_MANY: Final = 1024
 
 
 class Pool:
@@ -38,6 +41,14 @@ class Pool:
             if self._loop is not None:
                 self._start(order, keeper, self._loop)
         return keeper
+
+    def has_room_for(self, order: Order) -> bool:
+        """Whether an order is kept already, or there are not very many.
+
+        Args:
+            order: The order.
+        """
+        return order in self._keepers or len(self._keepers) < _MANY
 
     def start(self) -> None:
         """Begin to fetch, on the event loop that runs."""

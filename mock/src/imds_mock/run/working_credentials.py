@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from imds_mock.config.profiles import effective
+from imds_mock.credentials.kept import NotKept
 from imds_mock.credentials.orders import WORKING_SOURCES, order_for
 from imds_mock.metadata.instance import derive
 
@@ -38,7 +39,7 @@ class WorkingCredentials:
         self.config: Callable[[], Config] | None = None
 
     def keep(self, order: Order) -> Kept:
-        """What keeps the credentials of an order.
+        """What keeps the credentials of an order; nobody does when callers have made up very many roles.
 
         Args:
             order: The order.
@@ -47,6 +48,8 @@ class WorkingCredentials:
             self._pool = _pool(self._is_configured)
             if self._is_running:
                 self._pool.start()
+        if not (self._pool.has_room_for(order) or self._is_configured(order)):
+            return NotKept(order)
         return self._pool.keep(order)
 
     async def first(self) -> None:
