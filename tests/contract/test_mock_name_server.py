@@ -10,6 +10,7 @@ import pytest
 import uvloop
 
 from imds_mock.callers.nameserver import NameServer
+from imds_mock.config.nameservers import split_name_server
 from nameservers import LittleNameServer
 
 if TYPE_CHECKING:
@@ -128,6 +129,20 @@ def test_five_hundred_questions_at_once_are_all_answered() -> None:
         assert ask(f"127.0.0.1:{server.port}", all_names, patience_seconds=30) == [
             f"c{place}.net." for place in range(500)
         ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "address", "port"),
+    [
+        ("127.0.0.11", "127.0.0.11", 53),
+        ("127.0.0.11:5353", "127.0.0.11", 5353),
+        ("::1", "::1", 53),
+        ("[::1]", "::1", 53),
+        ("[::1]:5353", "::1", 5353),
+    ],
+)
+def test_a_name_server_is_written_as_addresses_are(setting: str, address: str, port: int) -> None:
+    assert split_name_server(setting) == (address, port)
 
 
 def test_without_a_name_server_nobody_has_a_name() -> None:

@@ -79,6 +79,7 @@ def test_a_target_is_found_by_each_of_its_addresses_however_they_are_written() -
         assert callers.is_target(APP, "FD00:0::3")
         assert callers.is_target("fd00::3", "FD00:0::3")
         assert callers.is_target("fd00::9", "FD00:0::9")
+        assert callers.is_target(APP, f"::ffff:{APP}")
         assert not callers.is_target(APP, "fd00::9")
 
     run(scenario)

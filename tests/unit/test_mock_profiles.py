@@ -130,6 +130,12 @@ def test_every_section_can_differ() -> None:
         ),
         (profiles(profile="aemm", identity="per-container"), "identity: the profile aemm has one instance"),
         (profiles({"match": {"service": "a"}}, profile="aemm"), "profiles: the profile aemm has one instance"),
+        (
+            {"callers": {"name_server": "127.0.0.300"}},
+            "callers.name_server: expected an address such as 127.0.0.11:53: ",
+        ),
+        ({"callers": {"name_server": "127.0.0.11:99999"}}, "callers.name_server: expected an address such as"),
+        ({"callers": {"name_server": "[::1]:0"}}, "callers.name_server: expected an address such as"),
         ({"callers": {"name_server": "engine"}}, "callers.name_server: expected an address such as 127.0.0.11:53"),
     ],
 )

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Protocol
 
+from imds_mock.callers.addresses import is_address
 from imds_mock.callers.caller import Caller
 from imds_mock.callers.names import parse_reverse_name
-from imds_mock.callers.targets import is_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

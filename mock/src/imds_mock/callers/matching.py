@@ -6,6 +6,8 @@ from fnmatch import fnmatchcase
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
+from imds_mock.callers.addresses import plain
+
 if TYPE_CHECKING:
     from imds_mock.callers.caller import Caller
     from imds_mock.config.callers import Match
@@ -39,7 +41,7 @@ def _matches(match: Match, caller: Caller) -> bool:
     return (
         (match.service is None or match.service in caller.names)
         and (match.name is None or (caller.container is not None and fnmatchcase(caller.container, match.name)))
-        and (match.address is None or str(ip_address(match.address)) in caller.addresses)
+        and (match.address is None or plain(match.address) in caller.addresses)
         and (match.network is None or _is_on(match.network, caller))
     )
 

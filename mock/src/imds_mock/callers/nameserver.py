@@ -11,10 +11,11 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from imds_mock.config.nameservers import split_name_server
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_PORT: Final = 53
 _DOCKER: Final = "127.0.0.11"
 _FILE: Final = Path("/etc/resolv.conf")
 _LIBRARY: Final = ("dns.message", "dns.reversename", "dns.rdtypes.ANY.PTR", "dns.rdtypes.IN.A", "dns.rdtypes.IN.AAAA")
@@ -156,10 +157,7 @@ def _parsed(configured: str | None) -> tuple[str, int] | None:
         configured = _first_of(_FILE)
     if not configured:
         return None
-    host, separator, port = configured.rpartition(":")
-    if separator and host and (":" not in host or host.startswith("[")):
-        return host.strip("[]"), int(port)
-    return configured.strip("[]"), _PORT
+    return split_name_server(configured)
 
 
 def _first_of(file: Path) -> str | None:

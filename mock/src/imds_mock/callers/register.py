@@ -15,7 +15,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from imds_mock.callers.targets import Targets, is_address, plain
+from imds_mock.callers.addresses import is_address, plain
+from imds_mock.callers.targets import Targets
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence

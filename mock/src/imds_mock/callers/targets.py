@@ -6,9 +6,10 @@ Addresses are used again by other containers, so whoever uses a name has it look
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from typing import TYPE_CHECKING, Final
+
+from imds_mock.callers.addresses import is_address
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -62,21 +63,3 @@ async def system_forward(name: str) -> frozenset[str]:
     except (OSError, UnicodeError):
         return frozenset()
     return frozenset(str(each[4][0]) for each in found)
-
-
-def plain(address: str) -> str:
-    """An IP address as the peer of a connection is written.
-
-    Args:
-        address: Such as `FD00:0::3`.
-    """
-    return str(ipaddress.ip_address(address))
-
-
-def is_address(text: str) -> bool:
-    """Whether a text is an IP address."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from imds_mock.callers.targets import is_address, plain
+from imds_mock.callers.addresses import is_address, plain
 
 if TYPE_CHECKING:
     from imds_mock.callers.register import Callers

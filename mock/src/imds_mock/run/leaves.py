@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imds_mock.config.errors import SettingError
+from imds_mock.config.nameservers import require_name_server
 from imds_mock.credentials.choice import check_credentials, source_for
 from imds_mock.credentials.iam import Roles
 from imds_mock.credentials.kept import NotKept
@@ -106,6 +107,7 @@ def check(config: Config) -> None:
     """
     if config.profile == "aemm":
         require_one_instance(config)
+    require_name_server(config.callers)
     derive(config.instance, 0.0)
     read_overrides(config.metadata)
     if config.metadata_options.instance_metadata_tags == "enabled":
