@@ -35,7 +35,7 @@ def test_the_number_of_connections_stays_below_that_of_open_files(monkeypatch: p
     limits = {"now": (256, 1024)}
     monkeypatch.setattr(resource, "getrlimit", lambda _which: limits["now"])
     monkeypatch.setattr(resource, "setrlimit", lambda _which, wanted: limits.update(now=wanted))
-    assert max_connections(4096) == 1024 - 64
+    assert max_connections(4096) == 1024 - 160
     assert limits["now"] == (1024, 1024)
     assert max_connections(100) == 100
     limits["now"] = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)

@@ -16,6 +16,7 @@ import uvicorn
 from imds_mock.callers.gateways import default_gateways
 from imds_mock.control.access import Access
 from imds_mock.control.app import build
+from imds_mock.control.bounded import BoundedProtocol
 
 if TYPE_CHECKING:
     import socket
@@ -88,7 +89,7 @@ class ControlPlane:
     def _config(self, app: ASGIApp) -> uvicorn.Config:
         return uvicorn.Config(
             app,
-            http="httptools",
+            http=BoundedProtocol,
             ws="none",
             lifespan="off",
             log_config=None,

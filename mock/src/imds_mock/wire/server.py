@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _BACKLOG: Final = 4096
 _WATCH_SECONDS: Final = 0.5
-_SPARE_DESCRIPTORS: Final = 64
+_SPARE_DESCRIPTORS: Final = 160  # listeners, logs, look-ups, and the control plane's two times 48 connections
 _EVICTED_SHARE: Final = 16
 
 

@@ -1,0 +1,72 @@
+"""What a connection to the control plane may cost: uvicorn sets no bound, and anybody in the network can connect.
+
+Who may use the control plane is decided when a request's head is complete. So the head is bounded in bytes and time,
+and connections in number: whatever neighbours do, the data plane keeps its descriptors and the mock its memory.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if TYPE_CHECKING:
+    import asyncio
+
+MAX_CONNECTIONS: Final = 48
+"""Open connections of a listener; with two listeners they fit into what the data plane spares of the descriptors."""
+
+MAX_HEAD_BYTES: Final = 32 * 1024
+"""Request line and headers together."""
+
+_HEAD_SECONDS: Final = 10.0
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Serves one client, within bounds."""
+
+    _head_bytes = 0
+    _in_head = True
+    _expiry: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
+        """Called by the event loop."""
+        super().connection_made(transport)
+        self._await_head()
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the event loop."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop."""
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
+            self.transport.abort()
+
+    def on_message_begin(self) -> None:
+        """Called by the parser."""
+        if not self._in_head:
+            self._await_head()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Called by the parser."""
+        self._in_head, self._head_bytes = False, 0
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def _await_head(self) -> None:
+        self._in_head = True
+        self._stop_waiting()
+        self._expiry = self.loop.call_later(_HEAD_SECONDS, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
