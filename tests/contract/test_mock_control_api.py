@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from imds_mock.control.bounded import MAX_CONNECTIONS
 from mockcontrol import DrivenMock, driven_mock
 
 if TYPE_CHECKING:
@@ -236,6 +238,18 @@ def test_a_rejected_change_changes_nothing_and_names_the_field(mock: DrivenMock)
         ("POST", "/v1/events", {"kind": "lifecycle"}, "state"),
         ("POST", "/v1/faults", {"kind": "status", "rate": 2}, "rate"),
         ("POST", "/v1/scenarios", {"steps": [{"event": {"kind": "spot", "x": 1}}]}, "steps/0/event/x"),
+        ("POST", "/v1/events", {"kind": "spot", "target": ""}, "target"),
+        ("POST", "/v1/faults", {"kind": "reset", "target": "x" * 254}, "target"),
+        ("POST", "/v1/faults", {"kind": "reset", "path": "*a" * 513}, "path"),
+        ("PUT", "/v1/metadata/meta-data/ami-id", {"value": None}, "value"),
+        ("PUT", "/v1/metadata/meta-data/../x", {"value": "1"}, "metadata.meta-data/../x"),
+        ("PUT", "/v1/config/instance/user_data", {"value": {"file": "/etc/passwd"}}, "instance.user_data.file"),
+        (
+            "PATCH",
+            "/v1/config",
+            {"profiles": [{"match": {"name": "x"}, "instance": {"user_data": {"file": "/etc/passwd"}}}]},
+            "profiles[0].instance.user_data.file",
+        ),
         ("GET", "/v1/requests?limit=0", None, "limit"),
         ("GET", "/v1/requests?since=soon", None, "since"),
         ("GET", "/v1/requests?sinc=1", None, "sinc"),
@@ -275,6 +289,76 @@ def test_bodies_are_json_and_not_endless(mock: DrivenMock) -> None:
     assert mock.call("POST", "/v1/events", b"\xff", Content_Type="application/json").status == 400
     assert mock.call("POST", "/v1/events", b"{}", Content_Type="text/plain").status == 415
     assert mock.call("POST", "/v1/events", b" " * (1024 * 1024 + 1), Content_Type="application/json").status == 413
+
+
+def nested(depth: int) -> bytes:
+    return b'{"value":' + b'{"a":' * depth + b"1" + b"}" * depth + b"}"
+
+
+@pytest.mark.parametrize("depth", [100, 400, 900, 20_000])
+def test_a_body_that_is_nested_too_deeply_is_refused(mock: DrivenMock, depth: int) -> None:
+    before = mock.do("GET", "/v1/config")
+    reply = mock.call("PUT", "/v1/metadata/meta-data/x", nested(depth), Content_Type="application/json")
+    assert (reply.status, reply.headers["content-type"]) == (422, "application/problem+json")
+    assert mock.do("GET", "/v1/config") == before
+
+
+def test_metadata_that_would_change_nothing_is_refused_and_not_kept(mock: DrivenMock) -> None:
+    assert problem(mock, "PUT", "/v1/metadata/meta-data/x", {"value": {"$content_type": "text/x"}})[0] == 404
+    assert mock.do("GET", "/v1/config/metadata") == {"value": {}}
+
+
+def test_an_empty_category_has_no_children(mock: DrivenMock) -> None:
+    assert mock.do("PUT", "/v1/metadata/meta-data/x", {"value": {}}) == {"path": "meta-data/x", "children": []}
+
+
+def connect(mock: DrivenMock) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", mock.control_port), 10)
+
+
+def test_a_head_without_end_is_cut_off(mock: DrivenMock) -> None:
+    with connect(mock) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
+        endless = b"".join(b"X-%d: %b\r\n" % (number, b"a" * 8192) for number in range(1000))
+        with pytest.raises(ConnectionError):
+            client.sendall(endless)
+    assert mock.call("GET", "/healthz", tcp=True).status == 200
+
+
+def test_those_who_only_connect_are_kept_to_a_number_and_ctl_is_not_concerned(mock: DrivenMock) -> None:
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(connect(mock)) for _ in range(MAX_CONNECTIONS + 1)]
+        assert silent[-1].recv(1) == b""
+        assert mock.call("GET", "/healthz").status == 200
+    assert mock.get(LEAF).status == 200
+
+
+def test_a_follower_that_knows_numbers_of_another_run_misses_nothing(mock: DrivenMock) -> None:
+    for last_seen in ("1000000", "9" * 5000):
+        with connect(mock) as client:
+            client.sendall(
+                b"GET /v1/requests/stream HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: %b\r\n\r\n" % last_seen.encode()
+            )
+            with client.makefile("rb") as lines:
+                while b"following" not in lines.readline():
+                    pass
+                mock.get(LEAF)
+                while not (line := lines.readline()).startswith(b"data:"):
+                    pass
+        assert json.loads(line[5:])["path"] == LEAF
+
+
+def test_a_name_that_is_followed_stays_known_when_others_are_looked_up(mock: DrivenMock) -> None:
+    with connect(mock) as client:
+        client.sendall(b"GET /v1/requests/stream?caller=local HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        with client.makefile("rb") as lines:
+            while b"following" not in lines.readline():
+                pass
+            mock.do("GET", "/v1/requests?caller=other")
+            mock.get(LEAF)
+            while not (line := lines.readline()).startswith(b"data:"):
+                pass
+    assert json.loads(line[5:])["path"] == LEAF
 
 
 def test_head_is_get_without_the_body(mock: DrivenMock) -> None:

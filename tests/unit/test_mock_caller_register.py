@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from callers import World
+from imds_mock.callers.targets import Targets
 from imds_mock.driving.journal import Entry
 
 if TYPE_CHECKING:
@@ -65,6 +66,28 @@ def test_a_change_of_targets_is_told_and_a_dead_name_server_changes_nothing() ->
         world.dead, world.hosts["app"] = False, frozenset({"172.18.0.7"})
         await callers.learn({"app"})
         assert (world.changes, callers.is_target(APP, "app")) == ([None, None], False)
+
+    run(scenario)
+
+
+def test_what_one_call_has_learnt_is_not_forgotten_by_a_slower_one() -> None:
+    async def scenario() -> None:
+        answered = asyncio.Event()
+
+        async def forward(name: str) -> frozenset[str]:
+            if name == "slow":
+                await answered.wait()
+            return frozenset({APP})
+
+        targets = Targets(forward)
+        slower = asyncio.ensure_future(targets.learn({"slow"}))
+        await asyncio.sleep(0)
+        await targets.learn({"app"})
+        answered.set()
+        await slower
+        assert targets.addresses("app") == targets.addresses("slow") == {APP}
+        await targets.learn({"slow"})
+        assert targets.addresses("app") == frozenset()
 
     run(scenario)
 

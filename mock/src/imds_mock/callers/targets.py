@@ -42,8 +42,11 @@ class Targets:
             Whether anything is other than before.
         """
         wanted = sorted({target for target in targets if not is_address(target)})
+        before = self._addresses
         found = await asyncio.gather(*map(self._look_up, wanted))
-        learnt = dict(zip(wanted, found, strict=True))
+        # What others have learnt meanwhile stays: an event may be armed for it already.
+        meanwhile = {name: held for name, held in self._addresses.items() if before.get(name) is not held}
+        learnt = meanwhile | dict(zip(wanted, found, strict=True))
         changed = learnt != self._addresses
         self._addresses = learnt
         return changed

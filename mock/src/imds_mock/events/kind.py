@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from imds_mock.scheduling.schedule import Scheduled, Window
+from imds_mock.scheduling.schedule import Scheduled, Target, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ class Event(Scheduled, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     leaves_traces: ClassVar[bool] = False
 
-    target: str | None = None
+    target: Target | None = None
 
     def layers(self, course: Course) -> Iterator[tuple[str, Layer]]:  # noqa: ARG002 - kinds override it
         """The paths that the event touches (a last part `*` stands for all leaves there), each with its layer.

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from imds_mock.events.kinds import AnyEvent
 from imds_mock.faults.kinds import AnyFault
 from imds_mock.scheduling.fields import FieldError
-from imds_mock.scheduling.schedule import Duration, read_duration
+from imds_mock.scheduling.schedule import Duration, Target, read_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +50,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     steps: tuple[Step, ...]
     name: str = ""
-    target: str | None = None
+    target: Target | None = None
 
     def timeline(self, start: float) -> tuple[list[AnyEvent], list[AnyFault]]:
         """The events and faults, each with its start as an instant.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from imds_mock.scheduling.schedule import Scheduled
+from imds_mock.scheduling.schedule import Scheduled, Target
 
 if TYPE_CHECKING:
     from imds_mock.service.messages import Response
@@ -40,7 +40,7 @@ class Fault(Scheduled, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     path: str = "*"
-    target: str | None = None
+    target: Target | None = None
     rate: Rate = 1.0
     count: Count | None = None
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _ROOTS: Final = ("meta-data", "dynamic", "user-data")
 _SECTION: Final = "metadata"
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]")
+# Clients take the last two away before they ask, so nobody would ever get there.
+_UNREACHABLE: Final = ("", ".", "..")
 _BODIES: Final = ("$text", "$json", "$base64")
 _KEYS: Final = (*_BODIES, "$since", "$content_type")
 
@@ -119,7 +121,7 @@ def _joined(path: str, name: str, key: KeyPath) -> str:
     own = name.strip("/")
     if not path:
         own = own.removeprefix("latest/")
-    if not own or "//" in own or _UNPRINTABLE.search(own):
+    if not own or any(part in _UNREACHABLE for part in own.split("/")) or _UNPRINTABLE.search(own):
         raise SettingError(key, "expected a path such as meta-data/placement/region")
     joined = f"{path}/{own}" if path else own
     if joined.partition("/")[0] not in _ROOTS:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -25,6 +25,9 @@ Duration = float | str
 
 Instant = float | str
 """Seconds since the epoch, or ISO 8601 text."""
+
+Target = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
+"""Address, container or service name, as long as DNS allows. None at all is everybody, an empty one would be nobody."""
 
 
 class Window(msgspec.Struct, frozen=True):

@@ -139,6 +139,7 @@ class ConfigurationRoutes:
 
     def _put(self, document: Document) -> Document:
         current = self._state.config
+        _require_no_files(document)
         config = from_document(unmasked(document, document_of(current)))
         for section in FIXED:
             if getattr(config, section) != getattr(current, section):
@@ -179,3 +180,16 @@ def _holder(document: Document, parts: list[str]) -> tuple[Document, str]:
     if not isinstance(held, dict):
         raise FieldError("path", f"there is no setting {'/'.join(parts)!r}")
     return held, parts[-1]
+
+
+def _require_no_files(document: Document) -> None:
+    """Who drives the mock is not to read the files of its machine; only the configuration file may name them."""
+    profiles = document.get("profiles")
+    places: list[tuple[str, Any]] = [("", document)]
+    if isinstance(profiles, list | tuple):
+        places += [(f"profiles[{place}].", profile) for place, profile in enumerate(profiles)]
+    for prefix, holder in places:
+        instance = holder.get("instance") if isinstance(holder, dict) else None
+        user_data = instance.get("user_data") if isinstance(instance, dict) else None
+        if isinstance(user_data, dict) and user_data.get("file") is not None:
+            raise FieldError(f"{prefix}instance.user_data.file", "is for the configuration file; send text or base64")

@@ -29,6 +29,7 @@ _VERSIONS: Final = {name: version for version, name in VERSION_NAMES.items()}
 _KEEP_ALIVE_SECONDS: Final = 15.0
 _WAITING_ENTRIES: Final = 1000
 _MAX_FOLLOWERS: Final = 16
+_NUMBER_DIGITS: Final = 20
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
 Number = Annotated[int, msgspec.Meta(ge=0)]
@@ -214,15 +215,21 @@ class JournalRoutes:
         """Matching requests as they come; `Last-Event-ID` or `after` begins with those missed."""
         wanted = call.query.filter(self._cockpit.state.clock())
         await self._cockpit.meet(call.query.caller)
+        known = self._cockpit.callers.addresses(call.query.caller or "")
         last_seen = call.request.headers.get("last-event-id", "")
-        if last_seen.isdecimal():
+        # After a restart the numbers begin anew, and nothing of what comes has been seen.
+        if last_seen.isdecimal() and len(last_seen) < _NUMBER_DIGITS and int(last_seen) <= self._journal.last_number:
             wanted = msgspec.structs.replace(wanted, after=int(last_seen))
         if len(self._journal.followers) >= _MAX_FOLLOWERS:
             raise ProblemError(503, f"{_MAX_FOLLOWERS} clients follow already; end one of them.")
-        return StreamingResponse(self._follow(wanted), media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"})
+        return StreamingResponse(
+            self._follow(wanted, known), media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"}
+        )
 
-    async def _follow(self, wanted: Filter) -> AsyncIterator[bytes]:
-        matches = wanted.matcher(self._cockpit.callers.is_target)
+    async def _follow(self, wanted: Filter, known: frozenset[str]) -> AsyncIterator[bytes]:
+        # Other calls have other names looked up; this one's stays known to whoever follows it.
+        is_target = self._cockpit.callers.is_target
+        matches = wanted.matcher(lambda address, target: address in known or is_target(address, target))
         waiting: asyncio.Queue[Entry | None] = asyncio.Queue(_WAITING_ENTRIES)
 
         def take(entry: Entry) -> None:

@@ -12,6 +12,7 @@ from imds_mock.control.problems import ProblemError
 from imds_mock.control.secrets import masked_leaf
 from imds_mock.metadata.tree import LATEST
 from imds_mock.run.loading import document_of, from_document
+from imds_mock.scheduling.fields import FieldError
 
 if TYPE_CHECKING:
     from imds_mock.control.cockpit import Cockpit
@@ -92,7 +93,7 @@ class MetadataRoutes:
                 *("GET", one, "Show a leaf or a category", self.show_one, ShownPath), query=CallerQuery, problems=(404,)
             ),
             Operation(
-                *("PUT", one, "Set a leaf for all callers", self.set_one, ShownPath), body=NewLeaf, problems=(409,)
+                *("PUT", one, "Set a leaf for all callers", self.set_one, ShownPath), body=NewLeaf, problems=(404, 409)
             ),
             Operation(*("DELETE", one, "Remove a leaf or a category", self.remove, None), problems=(404, 409, 422)),
         ]
@@ -111,8 +112,16 @@ class MetadataRoutes:
 
     async def set_one(self, call: Call) -> ShownPath:
         """The path has this value from the next request on."""
+        if call.body.value is None:
+            raise FieldError("value", "null is no value; DELETE removes a path")
+        before = self._state.config
         self._override(call.path["path"], call.body.value)
-        return self._at(call.path["path"], self._state.snapshot_for(""), LATEST)
+        try:
+            return self._at(call.path["path"], self._state.snapshot_for(""), LATEST)
+        except ProblemError:
+            # It changed a leaf that is not there.
+            self._state.configure(before)
+            raise
 
     async def remove(self, call: Call) -> None:
         """The path is absent from the next request on."""
@@ -145,7 +154,7 @@ class MetadataRoutes:
             raise ProblemError(404, f"There is nothing at {path!r} now.")
         if path in snapshot.tree.leaves:
             return ShownPath(path, leaf=_leaf(path, found))
-        return ShownPath(path, children=tuple(found.body.decode().split("\n")))
+        return ShownPath(path, children=tuple(found.body.decode().split("\n") if found.body else ()))
 
 
 def _leaf(path: str, found: Found) -> ShownLeaf:
