@@ -23,7 +23,7 @@ from imds_mock.faults.credentials import ClockSkewFault
 from imds_mock.faults.kind import Moment
 from imds_mock.metadata.instance import derive
 from imds_mock.metadata.layers import lay
-from imds_mock.run.eks_token import TokenFileError, eks_token
+from imds_mock.run.eks_token import eks_token
 from imds_mock.run.loading import from_document
 from imds_mock.service.messages import ECS, EKS, PROBE_HEADER, Request, Response, agent_of
 from imds_mock.service.rules import Service
@@ -191,7 +191,7 @@ def test_where_eks_has_nothing(signer: Signer, path: str, status: int, body: str
     assert (answer.status, answer.body.decode()) == (status, body)
 
 
-def test_a_pod_shows_a_token(signer: Signer, tmp_path: Path) -> None:
+def test_a_pod_shows_a_token(signer: Signer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     container = Container(signer)
     answer = container.eks("")
     assert (answer.status, answer.body) == (400, b"Service account token cannot be empty\n")
@@ -206,8 +206,11 @@ def test_a_pod_shows_a_token(signer: Signer, tmp_path: Path) -> None:
     )
     file = tmp_path / "token"
     with_file = Container(signer, {"eks": {"token_file": str(file)}})
-    with pytest.raises(TokenFileError, match=f"eks.token_file: {file} cannot be read: No such file"):
-        with_file.eks()
+    for _ in range(2):
+        answer = with_file.eks()
+        assert (answer.status, answer.head.names_server) == (503, False)
+        assert b"(ServiceUnavailableException)" in answer.body
+    assert capsys.readouterr().err == f"imds-mock: eks.token_file: {file} cannot be read: No such file or directory\n"
     for token in ("first", "renewed"):
         file.write_text(f"{token}\n")
         assert with_file.eks(token).status == 200

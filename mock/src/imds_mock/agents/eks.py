@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from imds_mock.agents import forms
 from imds_mock.agents.identity import NoCredentialsError
+from imds_mock.errors import MockError
 from imds_mock.metadata.unique_ids import random_bytes
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class EksAgent:
 
     Args:
         identity: Who it is.
-        token: Gives the only token that is taken; None takes any.
+        token: Gives the only token that is taken; None takes any. A MockError when it cannot be had.
     """
 
     def __init__(self, identity: Identity, token: Callable[[], str | None]) -> None:
@@ -51,7 +52,10 @@ class EksAgent:
         shown = request.headers.get("authorization", "")
         if not shown:
             return forms.as_text("Service account token cannot be empty", 400)
-        wanted = self._token()
+        try:
+            wanted = self._token()
+        except MockError:
+            return _failed(*_UNAVAILABLE, now)  # it may be there in a moment
         if wanted is not None and not hmac.compare_digest(shown.encode(), wanted.encode()):
             return _failed(400, "InvalidTokenException", "The token included in the request is invalid.", now)
         try:

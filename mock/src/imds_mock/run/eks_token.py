@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,24 +18,37 @@ class TokenFileError(MockError):
     """The file with the token cannot be read; nobody gets credentials then."""
 
 
-def eks_token(settings: EksSettings) -> Callable[[], str | None]:
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"imds-mock: {sentence}\n")
+
+
+def eks_token(settings: EksSettings, say: Callable[[str], None] = _say) -> Callable[[], str | None]:
     """Where the token comes from.
 
     Args:
         settings: The configuration's section.
+        say: Takes a sentence for the log.
 
     Returns:
-        A function that gives the token, None where any is taken; it raises `TokenFileError`.
+        A function that gives the token, None where any is taken; it raises `TokenFileError`, and says once why.
     """
     if settings.token_file is None:
         return lambda: settings.token
     path = Path(settings.token_file)
+    said = ""
 
     def read() -> str:
+        nonlocal said
         try:
-            return path.read_text(encoding="utf-8").strip()
+            token = path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is no text"
-            raise TokenFileError(f"eks.token_file: {path} cannot be read: {reason}") from error
+            failure = TokenFileError(f"eks.token_file: {path} cannot be read: {reason}")
+            if str(failure) != said:
+                said = str(failure)
+                say(said)
+            raise failure from error
+        said = ""
+        return token
 
     return read
