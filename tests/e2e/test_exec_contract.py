@@ -55,9 +55,27 @@ def runs(docker: Docker, debug_image: str, network: str, mock: str) -> Runs:
     return Runs(docker, debug_image, network)
 
 
-@pytest.mark.parametrize("code", [0, 1, 7, 126, 127, 128, 255])
-def test_exit_codes_come_through(runs: Runs, code: int) -> None:
-    assert runs(SHIM, "sh", "-c", f"exit {code}").returncode == code
+def test_exit_codes_come_through(runs: Runs) -> None:
+    """All of them: as the engine reads one from the container, and the others as a shell does in there."""
+    assert runs(SHIM, "sh", "-c", "exit 255").returncode == 255
+    every = 'for code in $(seq 0 255); do /opt/imds-shim/bin/imds-shim sh -c "exit $code" 2>/dev/null; echo $?; done'
+    done = runs(["--entrypoint", "sh"], "-c", every)
+    assert done.stdout.split() == [str(code) for code in range(256)]
+
+
+@pytest.mark.parametrize(
+    ("options", "host"),
+    [(("--add-host", "by_extra_hosts:{address}"), "by_extra_hosts"), ((), "{address}")],
+    ids=["extra_hosts", "literal address"],
+)
+def test_a_mock_that_no_name_server_knows(
+    runs: Runs, docker: Docker, mock: str, network: str, options: tuple[str, ...], host: str
+) -> None:
+    address = docker.inspect(mock, f'(index .NetworkSettings.Networks "{network}").IPAddress')
+    words = [
+        word.format(address=address) for word in (*options, "--dns", "192.0.2.1", "--env", f"MOCK_HOSTNAME={host}")
+    ]
+    assert runs(SHIM, "echo", "started", options=tuple(words)).stdout == "started\n"
 
 
 def test_death_by_signal_comes_through(runs: Runs) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from containers import INSTANCE_ID
+from containers import INSTANCE_ID, ROOT
 from shimcontainers import INSTANCE_ID_ASKED, Application, address, application
 
 if TYPE_CHECKING:
@@ -94,6 +94,12 @@ def test_the_follower_is_invisible_and_ends_what_was_open(
     ):
         assert "-1 no child\n" in docker.await_log(app.container, "opened")
         assert sorted(app.run("sh", "-c", "cat /proc/[0-9]*/comm").stdout.split()) == ["imds-shim", "perl", "sh"]
+        (pid,) = app.run("sh", "-c", "grep -l imds-shim /proc/[0-9]*/comm | cut -d/ -f3").stdout.split()
+        resident = re.search(r"VmRSS:\s+(\d+) kB", app.run("cat", f"/proc/{pid}/status").stdout)
+        stated = re.search(r"`MOCK_FOLLOW`.*?\((\d+) MB of memory\)", (ROOT / "README.md").read_text(), re.DOTALL)
+        assert resident is not None
+        assert stated is not None
+        assert 0.75 < int(resident[1]) / 1000 / int(stated[1]) < 1.25
         old = address(docker, mock, own_network)
         # The mock goes on without a word to those who are connected, and without the address.
         docker("network", "disconnect", own_network, mock)

@@ -26,6 +26,13 @@ def test_image_labels_carry_the_one_version(dockerfile: str) -> None:
     assert set(labels) == {VERSION}
 
 
+@pytest.mark.parametrize(
+    "file", ["Dockerfile", "Dockerfile.shim", "shim/build-tree.sh", "shim/pack_modules.py", "shim/launcher/launcher.c"]
+)
+def test_nothing_that_builds_an_image_is_tied_to_one_processor(file: str) -> None:
+    assert re.findall(r"amd64|arm64|x86|aarch64", (ROOT / file).read_text()) == []
+
+
 def test_the_changelog_has_an_entry_for_the_version() -> None:
     assert f"## [{VERSION}]" in (ROOT / "CHANGELOG.md").read_text()
 
