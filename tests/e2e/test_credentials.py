@@ -141,16 +141,36 @@ def test_the_image_knows_the_services_that_give_out_credentials(docker: Docker) 
     assert known.split() == ["['signin',", "'sso',", "'sso-oidc',", "'sts']"]
 
 
+def assert_a_task_and_a_pod(project: Project) -> None:
+    """Both get the credentials that the mock gives them, from their own agent, and the task knows what it is."""
+    task, pod = (project.python(service, FIND) for service in ("task", "pod"))
+    assert task[0] == pod[0] == "container-role"
+    assert task[1:4] == pod[1:4]
+    shown = json.loads(project("exec", "-T", "task", "sh", "-c", "curl -s $ECS_CONTAINER_METADATA_URI_V4/task"))
+    assert shown["Family"] == "shop"
+
+
+def journal(project: Project) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(
+        project("exec", "-T", "mock_metadata", "imds-mock", "ctl", "requests", "--json")
+    )
+    return found
+
+
 def test_a_task_and_a_pod(docker: Docker, tmp_path: Path) -> None:
     compose = re.sub(
-        r"(?m)^  (task|pod):\n", r"  \1:\n    entrypoint: [sleep, '3600']\n", block("IMDS_MOCK_ECS_FAMILY")
+        r"(?m)^  (task|pod):\n", r"  \1:\n    entrypoint: [sleep, '3600']\n", block("link_local_ips: [169.254.169.254,")
     )
     with up(docker, tmp_path, compose) as project:
-        task, pod = (project.python(service, FIND) for service in ("task", "pod"))
-        assert task[0] == pod[0] == "container-role"
-        assert task[1:4] == pod[1:4]
-        shown = json.loads(project("exec", "-T", "task", "sh", "-c", "curl -s $ECS_CONTAINER_METADATA_URI_V4/task"))
-        assert shown["Family"] == "shop"
-        journal = json.loads(project("exec", "-T", "mock_metadata", "imds-mock", "ctl", "requests", "--json"))
+        assert_a_task_and_a_pod(project)
+        asked = journal(project)
         project("exec", "-T", "mock_metadata", "imds-mock", "ctl", "assert", "--no-imdsv1")
-    assert {each["version"] for each in journal} == {"ecs", "eks"}
+    assert {each["version"] for each in asked} == {"ecs", "eks"}
+
+
+def test_the_shim_leads_a_task_and_a_pod_to_the_mock(docker: Docker, tmp_path: Path) -> None:
+    with up(docker, tmp_path, block("MOCK_ENDPOINTS: ecs")) as project:
+        project.await_hand_off(["task", "pod"])
+        assert_a_task_and_a_pod(project)
+        ask = "curl -s http://169.254.169.254/latest/meta-data/instance-id"
+        assert project("exec", "-T", "pod", "sh", "-c", ask).startswith("i-")

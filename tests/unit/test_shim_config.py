@@ -35,6 +35,7 @@ def test_defaults() -> None:
         log_level="info",
         backend="auto",
         route="auto",
+        endpoints=frozenset({"ec2"}),
         ipv6=False,
         follow=False,
         user=None,
@@ -161,6 +162,26 @@ def test_switches(variable: str) -> None:
     for text in ("0", "false", "No", "off", ""):
         assert getattr(config(f"{variable}={text}"), field) is False
     assert complaint(f"{variable}=2") == f"{variable} is '2'; it must be 1 or 0"
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("ecs", {"ecs"}), ("ec2,ecs,eks", {"ec2", "ecs", "eks"}), (" EC2, eks ", {"ec2", "eks"}), ("", {"ec2"})],
+)
+def test_services(text: str, names: set[str]) -> None:
+    assert config(f"MOCK_ENDPOINTS={text}").endpoints == names
+
+
+@pytest.mark.parametrize("text", ["ec3", "ec2,imds", "ec2:ecs", ","])
+def test_bad_services(text: str) -> None:
+    sentence = f"MOCK_ENDPOINTS is {text!r}; it must be one or more of ec2, ecs, eks, separated by commas"
+    assert complaint(f"MOCK_ENDPOINTS={text}") == sentence
+
+
+def test_ipv6_for_services_that_have_none() -> None:
+    sentence = "MOCK_IPV6 is on, and none of MOCK_ENDPOINTS (ecs) has an IPv6 address"
+    assert complaint("MOCK_ENDPOINTS=ecs", "MOCK_IPV6=1") == sentence
+    assert config("MOCK_ENDPOINTS=ecs,eks", "MOCK_IPV6=1").ipv6
 
 
 def test_capabilities_with_and_without_their_prefix() -> None:

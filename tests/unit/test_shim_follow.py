@@ -61,6 +61,16 @@ def test_the_rule_follows_in_one_step_and_then_the_old_connections_end() -> None
     assert world.table.history == [(MOVED,)]
 
 
+def test_one_answer_moves_the_rules_of_every_service() -> None:
+    """A mock that is silent costs the follower's patience once, not once for each of them."""
+    ecs = DnatRule(ip_address("169.254.170.2"), 80, OLD, 1338)
+    world = World(RULE, ecs)
+    world.network.names["mock"] = [NEW]
+    world.follower.look()
+    assert set(world.table.rules) == {MOVED, ecs.leading_to(NEW)}
+    assert world.network.asked == [f"{NEW}:1338"]
+
+
 @pytest.mark.parametrize("answer", ["refuses the connection", NGINX])
 def test_the_rule_stays_until_the_new_address_answers_as_an_imds(answer: object) -> None:
     world = World(RULE)

@@ -77,3 +77,40 @@ def test_a_proxy_with_another_one(tmp_path: Path, exception: str) -> None:
 def test_both_spellings_must_spare_it(tmp_path: Path) -> None:
     """Clients differ in which of the two they read."""
     assert len(found(tmp_path, http_proxy="http://p", no_proxy="169.254.169.254", NO_PROXY="localhost")) == 1
+
+
+RELATIVE, FULL = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+
+
+@pytest.mark.parametrize(
+    ("services", "name", "value", "hides"),
+    [
+        ({"ec2"}, RELATIVE, "/v2/credentials/x", True),
+        ({"ec2", "ecs"}, RELATIVE, "/v2/credentials/x", False),
+        ({"ec2", "eks"}, RELATIVE, "/v2/credentials/x", True),
+        ({"ecs"}, FULL, "http://169.254.170.2/v2/credentials/x", False),
+        ({"ecs"}, FULL, "http://169.254.170.23/v1/credentials", True),
+        ({"eks"}, FULL, "http://169.254.170.23/v1/credentials", False),
+        ({"eks"}, FULL, "http://169.254.170.23:80/v1/credentials", False),
+        ({"eks"}, FULL, "http://169.254.170.23:8080/v1/credentials", True),
+        ({"eks"}, FULL, "http://[fd00:ec2::23]/v1/credentials", False),
+        ({"ec2", "ecs", "eks"}, FULL, "http://localhost:51679/x", True),
+    ],
+)
+def test_credentials_of_containers_may_come_from_the_mock(
+    tmp_path: Path,
+    services: set[str],
+    name: str,
+    value: str,
+    hides: bool,  # noqa: FBT001 - a table
+) -> None:
+    found = [hiding.what for hiding in hidden_by({"HOME": str(tmp_path), name: value}, services)]
+    assert [what.startswith(f"{name} is set") for what in found] == [True] * hides
+
+
+def test_a_proxy_has_to_spare_every_address(tmp_path: Path) -> None:
+    variables = {"HOME": str(tmp_path), "http_proxy": "http://proxy:3128", "NO_PROXY": "169.254.169.254"}
+    (hiding,) = hidden_by(variables, {"ec2", "ecs", "eks"})
+    assert "does not name 169.254.170.2, 169.254.170.23, so" in hiding.what
+    assert hiding.environment["NO_PROXY"] == "169.254.169.254,169.254.170.2,169.254.170.23"
+    assert list(hidden_by(variables | {"NO_PROXY": "169.254.0.0/16"}, {"ec2", "ecs", "eks"})) == []

@@ -243,6 +243,56 @@ def test_ipv6_gets_its_rule_as_well(stage: Stage) -> None:
     assert stage.lines.lines[-1] == "[fd00:ec2::254]:80 -> [fd00::6]:8080 (mock)"
 
 
+ECS, EKS, EKS_V6 = map(ip_address, ("169.254.170.2", "169.254.170.23", "fd00:ec2::23"))
+
+
+def test_every_service_gets_its_rule_its_route_and_its_proof(stage: Stage) -> None:
+    stage.network.names["mock"] = [FOUR, SIX]
+    stage.start(MOCK_ENDPOINTS="ec2,ecs,eks", MOCK_IPV6="1")
+    wanted = [
+        (RULE.destination, FOUR),
+        (ECS, FOUR),
+        (EKS, FOUR),
+        (RULE_V6.destination, SIX),
+        (EKS_V6, SIX),
+    ]
+    assert stage.rules == [DnatRule(endpoint, 80, mock, 8080) for endpoint, mock in reversed(wanted)]
+    assert stage.kernel.leads == [(str(endpoint), str(mock), False) for endpoint, mock in wanted]
+    assert stage.network.asked[2:] == [f"{endpoint}:80" for endpoint, _ in wanted]
+    assert stage.lines.lines[-1] == "[fd00:ec2::23]:80 -> [fd00::6]:8080 (mock)"
+    assert [line for line in stage.lines.lines if line.startswith("169.254.170.2:80 -> ")] != []
+
+
+def test_only_what_is_named_is_redirected(stage: Stage) -> None:
+    stage.start(MOCK_ENDPOINTS="ecs")
+    assert stage.rules == [DnatRule(ECS, 80, FOUR, 8080)]
+    assert V4 not in stage.network.asked
+
+
+def test_another_imds_cannot_prove_the_other_services(stage: Stage) -> None:
+    stage.network.servers["10.0.0.4:8080"] = OTHER_IMDS
+    stage.start(MOCK_ENDPOINTS="ec2,eks")
+    assert stage.rules == [DnatRule(EKS, 80, FOUR, 8080), RULE]
+    assert f"{EKS}:80" not in stage.network.asked
+    (line,) = [line for line in stage.lines.lines if "not proven" in line]
+    assert line.startswith("warning: that 169.254.170.23:80 leads to 10.0.0.4:8080 is not proven: ")
+
+
+def test_a_service_that_leads_elsewhere_takes_all_back(stage: Stage) -> None:
+    stage.rules_work = False
+    stage.network.servers |= {V4: MOCK_ONE, "169.254.170.2:80": NGINX}
+    with pytest.raises(WrongMockError, match=r"169\.254\.170\.2:80 is answered by 404"):
+        stage.start(MOCK_ENDPOINTS="ec2,ecs")
+    assert stage.rules == []
+
+
+def test_route_leads_to_every_service_on_link(stage: Stage) -> None:
+    stage.network.servers |= {V4: MOCK_ONE, f"{ECS}:80": MOCK_ONE}
+    stage.start(MOCK_ROUTE="route", MOCK_ENDPOINTS="ec2,ecs")
+    assert stage.rules == []
+    assert stage.kernel.leads == [("169.254.169.254", "10.0.0.4", True), ("169.254.170.2", "10.0.0.4", True)]
+
+
 def test_a_failure_of_the_second_family_takes_back_the_first(stage: Stage) -> None:
     stage.network.names["mock"] = [FOUR, SIX]
     stage.rules_work = False

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from imds_shim import settings
+from imds_shim import endpoints, settings
+from imds_shim.endpoints import IPV6
 from imds_shim.errors import ConfigError, UsageError
 from imds_shim.record import Record
 
@@ -72,7 +73,14 @@ SETTINGS = (
         settings.one_of("auto", "nat", "route", "none"),
         "how the address comes to lead to the mock: auto, nat, route or none",
     ),
-    Setting("MOCK_IPV6", "ipv6", "0", settings.switch, "1: redirect [fd00:ec2::254]:80 as well"),
+    Setting(
+        "MOCK_ENDPOINTS",
+        "endpoints",
+        "ec2",
+        settings.services,
+        "what leads to the mock: ec2 (169.254.169.254), ecs (169.254.170.2), eks (169.254.170.23)",
+    ),
+    Setting("MOCK_IPV6", "ipv6", "0", settings.switch, "1: redirect their IPv6 addresses on port 80 as well"),
     Setting("MOCK_FOLLOW", "follow", "0", settings.switch, "1: keep the rule right when the mock's address changes"),
     Setting("MOCK_USER", "user", "", settings.user, "user[:group] that the command runs as"),
     Setting("MOCK_KEEP_CAPS", "keep_caps", "0", settings.switch, "1: leave NET_ADMIN to the command"),
@@ -99,6 +107,7 @@ class ShimConfig(Record):
     log_level: LogLevel
     backend: Backend
     route: RouteMode
+    endpoints: frozenset[str]
     ipv6: bool
     follow: bool
     user: str | None
@@ -164,6 +173,9 @@ def read(action: Action, command: tuple[bytes, ...], environ: Sequence[bytes]) -
                 setting.read(text)
         except ValueError as error:
             problems.append(f"{setting.variable} {error}")
+    if values["ipv6"] and not any(one.version == IPV6 for one in endpoints.of(values["endpoints"], ipv6=True)):
+        named = ", ".join(sorted(values["endpoints"]))
+        problems.append(f"MOCK_IPV6 is on, and none of MOCK_ENDPOINTS ({named}) has an IPv6 address")
     return ShimConfig(action=action, command=command, **values), problems
 
 

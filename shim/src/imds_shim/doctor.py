@@ -10,11 +10,11 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from imds_shim import capabilities
+from imds_shim import capabilities, endpoints
 from imds_shim import config as configuration
 from imds_shim.answer import NoAnswerError
 from imds_shim.deadline import Deadline
-from imds_shim.endpoints import IMDS_ADDRESSES, IMDS_PORT, IPV4, IPV6, shown
+from imds_shim.endpoints import PORT, shown
 from imds_shim.errors import ConfigError, PrivilegeError, ShimError
 from imds_shim.hiding import hidden_by
 from imds_shim.log import Log
@@ -68,14 +68,14 @@ class _Examination:
         self._settings(config, problems)
         self._capabilities()
         self._backends(config)
-        for version in (IPV4, IPV6) if config.ipv6 else (IPV4,):
-            self._endpoint(IMDS_ADDRESSES[version])
+        for endpoint in endpoints.of(config.endpoints, ipv6=config.ipv6):
+            self._endpoint(endpoint)
         code = ConfigError.exit_code if problems else 0
         if config.hostname:
             self._mock(config)
         for outcome in (self._command(config), self._rehearsal(config) if not problems else 0):
             code = code or outcome
-        for hiding in hidden_by(self._variables):
+        for hiding in hidden_by(self._variables, config.endpoints):
             self._say("warn", hiding.what)
             self._environment |= hiding.environment
         self._compose()
@@ -116,7 +116,7 @@ class _Examination:
         where = shown(endpoint)
         self._say("ok", f"packets to {endpoint}: {self._body.describe_route(endpoint)}")
         try:
-            answer = self._body.network.who_answers(endpoint, IMDS_PORT, Deadline(_PATIENCE_WITH_THE_ENDPOINT_SECONDS))
+            answer = self._body.network.who_answers(endpoint, PORT, Deadline(_PATIENCE_WITH_THE_ENDPOINT_SECONDS))
         except NoAnswerError as error:
             self._say("ok", f"at present {where} {error}")
         else:

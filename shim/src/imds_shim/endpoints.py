@@ -1,7 +1,8 @@
-"""The addresses at which a workload expects the instance metadata service.
+"""The addresses at which a workload expects the services that the mock stands for, all on TCP port 80.
 
-Source: EC2 User Guide, "Access instance metadata": 169.254.169.254 and, on IPv6 subnets of Nitro instances,
-[fd00:ec2::254], both on TCP port 80.
+Sources: EC2 User Guide, "Access instance metadata": 169.254.169.254 and, on IPv6 subnets of Nitro instances,
+[fd00:ec2::254]. AWS SDKs and Tools Reference Guide, "Container credential provider": 169.254.170.2 on Amazon ECS,
+169.254.170.23 and [fd00:ec2::23] with EKS Pod Identity.
 """
 
 from __future__ import annotations
@@ -10,13 +11,26 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from imds_shim.rule import IPAddress
 
-IMDS_PORT = 80
+PORT = 80
 IPV4, IPV6 = 4, 6
-IMDS_ADDRESSES: dict[int, IPAddress] = {IPV4: IPv4Address("169.254.169.254"), IPV6: IPv6Address("fd00:ec2::254")}
+SERVICES: dict[str, tuple[IPAddress, ...]] = {
+    "ec2": (IPv4Address("169.254.169.254"), IPv6Address("fd00:ec2::254")),
+    "ecs": (IPv4Address("169.254.170.2"),),
+    "eks": (IPv4Address("169.254.170.23"), IPv6Address("fd00:ec2::23")),
+}
+IMDS = SERVICES["ec2"]
 
 
-def shown(address: IPAddress, port: int = IMDS_PORT) -> str:
+def of(services: Collection[str], *, ipv6: bool) -> list[IPAddress]:
+    """Return where these services are expected; every IPv4 address comes before the IPv6 ones, if those are wanted."""
+    found = [address for name, addresses in SERVICES.items() if name in services for address in addresses]
+    return [one for one in found if one.version == IPV4] + [one for one in found if ipv6 and one.version == IPV6]
+
+
+def shown(address: IPAddress, port: int = PORT) -> str:
     """Return `address:port` as it is written in a URL."""
     return f"[{address}]:{port}" if address.version == IPV6 else f"{address}:{port}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from . import endpoints
 from . import rule as nat
 from .answer import NoAnswerError
 from .deadline import Deadline
@@ -49,18 +50,24 @@ class Follower:
             found = self.network.resolve(self.hostname, Deadline(PATIENCE_SECONDS), ipv6=ipv6)
         except ResolveError:
             return  # the mock is away; nothing better than the old address is known
+        # Asked once for all the rules of a family: one that is silent costs its patience, and there are several rules.
+        answering: dict[tuple[int, int], IPAddress | None] = {}
         for position, rule in enumerate(self.rules):
             if rule.to_address in found:
                 continue
-            address = self._first_that_answers(rule, found)
+            kind = rule.destination.version, rule.to_port
+            if kind not in answering:
+                answering[kind] = self._first_that_answers(*kind, found)
+            address = answering[kind]
             if address is not None:
                 self._move(position, rule.leading_to(address))
 
-    def _first_that_answers(self, rule: DnatRule, found: Sequence[IPAddress]) -> IPAddress | None:
+    def _first_that_answers(self, version: int, port: int, found: Sequence[IPAddress]) -> IPAddress | None:
+        redirected = {one.destination for one in self.rules}
         for address in found:
-            if address.version == rule.destination.version and address != rule.destination:
+            if address.version == version and address not in redirected:
                 try:
-                    answer = self.network.who_answers(address, rule.to_port, Deadline(PATIENCE_SECONDS))
+                    answer = self.network.who_answers(address, port, Deadline(PATIENCE_SECONDS))
                 except NoAnswerError:
                     continue
                 if answer.kind != "other":
@@ -95,7 +102,9 @@ def begin(config: ShimConfig, network: Network, tables: Sequence[NatTable], say:
     Raises:
         KernelRefusedError: no such process could be made.
     """
-    rules = list(tables[0].ours())
+    mine = endpoints.of(config.endpoints, ipv6=config.ipv6)
+    # Another start in this namespace may have other endpoints, which lead to a mock of its own.
+    rules = [rule for rule in tables[0].ours() if rule.destination in mine]
     if not rules:
         return None
     # Loaded before the process is made, so that a library that is missing is noticed here.

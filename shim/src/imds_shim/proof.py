@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imds_shim.answer import NoAnswerError
-from imds_shim.endpoints import IMDS_PORT, shown
+from imds_shim.endpoints import PORT, shown
 from imds_shim.errors import WrongMockError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def reaches_already(network: Network, endpoint: IPAddress, mock: Mock, deadline:
     if mock.mock_id is None:
         return False
     try:
-        answer = network.who_answers(endpoint, IMDS_PORT, deadline.within(_TRY_SECONDS))
+        answer = network.who_answers(endpoint, PORT, deadline.within(_TRY_SECONDS))
     except NoAnswerError:
         return False
     return answer.mock_id == mock.mock_id
@@ -49,7 +49,7 @@ def prove(network: Network, endpoint: IPAddress, mock: Mock, deadline: Deadline,
     limit = deadline.within(_PROOF_SECONDS, at_least=_SHORTEST_PROOF_SECONDS)
     while True:
         try:
-            answer = network.who_answers(endpoint, IMDS_PORT, limit.within(_TRY_SECONDS))
+            answer = network.who_answers(endpoint, PORT, limit.within(_TRY_SECONDS))
             break
         except NoAnswerError as error:
             if limit.remaining() <= _PAUSE_SECONDS:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from imds_shim import endpoints
 from imds_shim.answer import NoAnswerError
-from imds_shim.endpoints import IMDS_ADDRESSES, IPV4, IPV6, shown
+from imds_shim.endpoints import IPV4, IPV6, shown
 from imds_shim.errors import ConfigError, MockUnreachableError, ResolveError
 from imds_shim.record import Record
 from imds_shim.wait import Target, until_found
@@ -69,7 +70,7 @@ class _Search:
         config = self._config
         addresses = self._network.resolve(config.hostname, self._deadline, ipv6=config.ipv6)
         if config.route != "none":
-            _refuse_the_endpoint_itself(config.hostname, addresses)
+            _refuse_the_endpoint_itself(config, addresses)
         families = [[one for one in addresses if one.version == version] for version in (IPV4, IPV6)]
         if not config.ipv6:
             # IPv6 is of use to 169.254.169.254 only where nothing has to be translated.
@@ -97,10 +98,10 @@ class _Search:
         raise MockUnreachableError(", ".join(reasons))
 
 
-def _refuse_the_endpoint_itself(hostname: str, addresses: Iterable[IPAddress]) -> None:
+def _refuse_the_endpoint_itself(config: ShimConfig, addresses: Iterable[IPAddress]) -> None:
     for address in addresses:
-        if address in IMDS_ADDRESSES.values():
+        if address in endpoints.of(config.endpoints, ipv6=True):
             raise ConfigError(
-                f"MOCK_HOSTNAME is {hostname}, which is {address}, the very address that is to lead to the mock; name "
-                "another address of the mock, or set MOCK_ROUTE=none if nothing has to be redirected"
+                f"MOCK_HOSTNAME is {config.hostname}, which is {address}, the very address that is to lead to the "
+                "mock; name another address of the mock, or set MOCK_ROUTE=none if nothing has to be redirected"
             )

@@ -9,6 +9,7 @@ import ipaddress
 from typing import TYPE_CHECKING, TypeVar
 
 from imds_shim.capabilities import NUMBERS
+from imds_shim.endpoints import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,6 +114,16 @@ def user(text: str) -> str:
     if not name or (colon and not group) or ":" in group or len(text.split()) != 1:
         raise ValueError(f"is {text!r}; it must be a name or uid, with an optional group: app, 1000, 1000:1000")
     return text
+
+
+def services(text: str) -> frozenset[str]:
+    """Return names of services whose addresses lead to the mock, from a list separated by commas or blanks."""
+    names = frozenset(text.lower().replace(",", " ").split())
+    unknown = sorted(names - SERVICES.keys())
+    if unknown or not names:
+        listed = ", ".join(SERVICES)
+        raise ValueError(f"is {text!r}; it must be one or more of {listed}, separated by commas")
+    return names
 
 
 def capabilities(text: str) -> frozenset[str]:

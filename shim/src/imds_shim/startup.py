@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from imds_shim import endpoints
 from imds_shim import rule as nat
-from imds_shim.endpoints import IMDS_ADDRESSES, IMDS_PORT, IPV4, IPV6, shown
+from imds_shim.endpoints import shown
 from imds_shim.errors import ResolveError
 from imds_shim.proof import prove, reaches_already
 from imds_shim.record import Record
@@ -68,53 +69,61 @@ class Start(Record):
             ConfigError, ResolveError, MockUnreachableError, WrongMockError, KernelRefusedError, PrivilegeError: see
                 there; what was set so far is noted in `undo`.
         """
-        self._refuse_what_no_mock_could_change()
+        wanted = endpoints.of(self.config.endpoints, ipv6=self.config.ipv6)
+        self._refuse_what_no_mock_could_change(wanted)
         mocks = find(self.config, self.network, deadline, self.say)
-        wanted = self._versions()
-        unreachable = [version for version in wanted if not self._serve(version, mocks, deadline)]
+        unreachable = [endpoint for endpoint in wanted if not self._serve(endpoint, mocks, deadline)]
         if len(unreachable) == len(wanted):
-            raise ResolveError(
-                f"{self.config.hostname} has only IPv6 addresses ({mocks[0].address}) and a rule cannot lead "
-                f"{IMDS_ADDRESSES[IPV4]} to IPv6; give the mock's network IPv4, or set MOCK_IPV6=1 to serve "
-                f"{shown(IMDS_ADDRESSES[IPV6])} instead"
-            )
-        for version in unreachable:
+            raise self._only_ipv6(mocks[0])
+        for endpoint in unreachable:
             self.say.warning(
-                f"{IMDS_ADDRESSES[version]} is not redirected: {self.config.hostname} has no IPv{version} address"
+                f"{endpoint} is not redirected: {self.config.hostname} has no IPv{endpoint.version} address"
             )
         return mocks
 
-    def _refuse_what_no_mock_could_change(self) -> None:
+    def _only_ipv6(self, mock: Mock) -> ResolveError:
+        services = self.config.endpoints
+        cure = "give the mock's network IPv4"
+        other = endpoints.of(services, ipv6=True)[-1]
+        if other.version == endpoints.IPV6:
+            cure += f", or set MOCK_IPV6=1 to serve {shown(other)} instead"
+        listed = " and ".join(map(str, endpoints.of(services, ipv6=False)))
+        return ResolveError(
+            f"{self.config.hostname} has only IPv6 addresses ({mock.address}) and a rule cannot lead {listed} to IPv6; "
+            f"{cure}"
+        )
+
+    def _refuse_what_no_mock_could_change(self, wanted: Sequence[IPAddress]) -> None:
         """Say at once, and not when the mock is there at last, that this container may not do what has to be done.
 
         Only where it is certain: a way in that needs nothing must not be refused.
         """
-        endpoints = [IMDS_ADDRESSES[version] for version in self._versions()]
-        if self.config.route == "route" and not any(map(self.kernel.leads_on_link, endpoints)):
+        way = self.config.route
+        if way == "route" and not any(map(self.kernel.leads_on_link, wanted)):
             self.kernel.check_may_lead()
-        elif self.config.route == "nat" or (
-            self.config.route == "auto" and not any(map(self.kernel.stays_near, endpoints))
-        ):
+        elif way == "nat" or (way == "auto" and not any(map(self.kernel.stays_near, wanted))):
             with self.kernel.alone():
                 self.kernel.open_tables(self.config.backend)
 
-    def _versions(self) -> tuple[int, ...]:
-        return (IPV4, IPV6) if self.config.ipv6 else (IPV4,)
-
-    def _serve(self, version: int, mocks: Sequence[Mock], deadline: Deadline) -> bool:
+    def _serve(self, endpoint: IPAddress, mocks: Sequence[Mock], deadline: Deadline) -> bool:
         """Make one endpoint lead to the mock; False if no address of the mock is of a kind that it could lead to."""
-        endpoint = IMDS_ADDRESSES[version]
-        same_family = next((mock for mock in mocks if mock.address.version == version), None)
+        same_family = next((mock for mock in mocks if mock.address.version == endpoint.version), None)
         mock = same_family or mocks[0]
         if not self._leads_without_a_rule(endpoint, mock, deadline):
             if same_family is None:
                 return False
-            self._ensure_rule(nat.DnatRule(endpoint, IMDS_PORT, mock.address, mock.port))
-        answer = prove(self.network, endpoint, mock, deadline, self.config.route)
-        if answer.mock_id is None:
+            self._ensure_rule(nat.DnatRule(endpoint, endpoints.PORT, mock.address, mock.port))
+        if mock.mock_id is None and endpoint not in endpoints.IMDS:
             self.say.warning(
-                f"{shown(endpoint)} is answered by an IMDS ({answer.said}) that does not say which one it is"
+                f"that {shown(endpoint)} leads to {mock} is not proven: an IMDS that does not say which one it is has "
+                "no answer there that could show it"
             )
+        else:
+            answer = prove(self.network, endpoint, mock, deadline, self.config.route)
+            if answer.mock_id is None:
+                self.say.warning(
+                    f"{shown(endpoint)} is answered by an IMDS ({answer.said}) that does not say which one it is"
+                )
         self.say.info(f"{shown(endpoint)} -> {mock} ({self.config.hostname})")
         return True
 
