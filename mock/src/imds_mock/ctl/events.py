@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.ctl.client import segment
@@ -136,10 +137,26 @@ def _say(event: dict[str, Any], arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json(event)
         return
-    whom = event["target"] or "everybody"
-    known = f" ({', '.join(event['addresses'])})" if event["addresses"] else ""
     until = f" until {event['ends']}" if event["ends"] else ""
-    print_line(f"{event['id']} {event['state']}: from {event['starts']}{until} for {whom}{known}")
+    print_line(f"{event['id']} {event['state']}: from {event['starts']}{until} for {whom(event)}")
+
+
+def whom(armed: dict[str, Any]) -> str:
+    """For whom an event or a fault is, in words; a name that nobody has may be a slip of the pen."""
+    if not armed["target"]:
+        return "everybody"
+    if _is_address(armed["target"]):
+        return str(armed["target"])
+    known = ", ".join(armed["addresses"]) or "nobody has this name now; `imds-mock ctl callers` lists who has asked"
+    return f"{armed['target']} ({known})"
+
+
+def _is_address(target: str) -> bool:
+    try:
+        ipaddress.ip_address(target)
+    except ValueError:
+        return False
+    return True
 
 
 def _list(client: Client, arguments: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.ctl.client import segment
-from imds_mock.ctl.events import schedule_of
+from imds_mock.ctl.events import schedule_of, whom
 from imds_mock.ctl.output import print_json, print_line, print_table
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ def _armer(kind: str, *fields: str) -> Any:
         if arguments.json:
             print_json(fault)
         else:
-            whom = fault["target"] or "everybody"
-            print_line(f"{fault['id']} {fault['state']}: {fault['fault'].get('path', '*')} for {whom}")
+            print_line(f"{fault['id']} {fault['state']}: {fault['fault'].get('path', '*')} for {whom(fault)}")
         return 0
 
     return arm
