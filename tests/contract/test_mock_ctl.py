@@ -223,7 +223,7 @@ def test_assertions_have_exit_codes_and_name_the_caller(mock: RunningProgram) ->
         ("", 64, "required"),
         ("status --url http://[::1", 64, "'http://[::1' is no control plane; write unix:/path or http://HOST:PORT"),
         ("status --url http://a..b", 69, "no control plane answers at http://a..b"),
-        ("status --url http://127.0.0.1:9", 69, "no control plane answers at http://127.0.0.1:9"),
+        ("status --url http://127.0.0.1:9", 69, "no control plane answers at http://127.0.0.1:9 (Connection refused)"),
         ("status --url unix:/nowhere.sock", 69, "unix:/nowhere.sock"),
         ("status --url 127.0.0.1", 64, "write unix:/path or http://HOST:PORT"),
     ],

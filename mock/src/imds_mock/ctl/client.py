@@ -144,8 +144,9 @@ class Client:
         return http.client.HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)
 
     def _unreachable(self, error: Exception) -> UnreachableError:
+        reason = (isinstance(error, OSError) and error.strerror) or error
         return UnreachableError(
-            f"no control plane answers at {self.url} ({error}); is imds-mock running, with --control on? "
+            f"no control plane answers at {self.url} ({reason}); is imds-mock running, with --control on? "
             "--url says where"
         )
 
