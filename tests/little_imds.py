@@ -1,23 +1,31 @@
 """A program: the smallest server that the shim takes for a mock. Arguments: address, port, id. Says `ready` once it is.
 
 `GET /` with the probe header is answered as imds-mock does, `GET /silence` never, anything else with the id.
-With the id `real` it is no mock, and knows no probe.
+With the id `real` it is no mock, and knows no probe. The id `hanging` never answers, `busy` says 503 three times first.
 """
 
 from __future__ import annotations
 
 import http.server
+import itertools
 import socket
 import sys
 import threading
+
+BUSY_TURNS = 3
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    turns = itertools.count()
+
     def do_GET(self) -> None:
-        if self.path == "/silence":
+        if self.path == "/silence" or sys.argv[3] == "hanging":
             threading.Event().wait()
+        if sys.argv[3] == "busy" and next(self.turns) < BUSY_TURNS:
+            self.send_error(503)
+            return
         if self.headers.get("X-Imds-Mock-Probe") and sys.argv[3] != "real":
             self.send_response(204)
             self.send_header("X-Imds-Mock-Id", sys.argv[3])

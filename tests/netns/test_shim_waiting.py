@@ -26,7 +26,8 @@ import sys, threading
 sys.path.insert(0, sys.argv[1])
 from nameservers import LittleNameServer
 pairs = [pair.split("=") for pair in sys.argv[3:]]
-with LittleNameServer({name + ".": {"A": addresses.split(",")} for name, addresses in pairs}, sys.argv[2], 53):
+records = {name + ".": {"A": addresses.split(",")} for name, addresses in pairs} | {"alias.test.": {"CNAME": ["far."]}}
+with LittleNameServer(records, sys.argv[2], 53):
     print("ready", flush=True)
     threading.Event().wait()
 """
@@ -45,7 +46,7 @@ def dns(lab: ShimLab, tmp_path: Path) -> Iterator[None]:
     resolv_conf = tmp_path / "resolv.conf"
     resolv_conf.write_text(f"nameserver {NOBODY}\nnameserver {MOCK}\nsearch test\noptions timeout:1\n")
     lab.app.bind(resolv_conf, "/etc/resolv.conf")
-    records = (f"mock_metadata.test={MOCK}", f"several={NOBODY},{MOCK}")
+    records = (f"mock_metadata.test={MOCK}", f"several={NOBODY},{MOCK}", f"far={MOCK}")
     tests = str(Path(__file__).parents[1])
     server = lab.mock.popen([sys.executable, "-c", NAME_SERVER, tests, MOCK, *records], stdout=subprocess.PIPE)
     try:
@@ -90,11 +91,19 @@ def test_a_name_that_appears_later(lab: ShimLab, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("dns")
-def test_a_name_from_dns_behind_a_dead_name_server(lab: ShimLab) -> None:
+@pytest.mark.parametrize("name", ["mock_metadata", "alias"])
+def test_a_name_from_dns_behind_a_dead_name_server(lab: ShimLab, name: str) -> None:
     lab.serve()
-    done = lab.shim(*FETCH, MOCK_HOSTNAME="mock_metadata")
+    done = lab.shim(*FETCH, MOCK_HOSTNAME=name)
     assert (done.returncode, done.stdout) == (0, "first")
-    assert done.stderr.splitlines()[-1] == f"imds-shim: {IMDS}:80 -> {MOCK}:80 (mock_metadata)"
+    assert done.stderr.splitlines()[-1] == f"imds-shim: {IMDS}:80 -> {MOCK}:80 ({name})"
+
+
+def test_a_mock_that_is_busy_first(lab: ShimLab) -> None:
+    lab.serve(mock_id="busy")
+    done = lab.shim(*FETCH)
+    assert (done.returncode, done.stdout) == (0, "busy")
+    assert f"{MOCK}:80 is no IMDS: it answers 503 Service Unavailable" in done.stderr
 
 
 @pytest.mark.usefixtures("dns")
@@ -139,6 +148,15 @@ def test_the_deadline_is_kept(lab: ShimLab, tmp_path: Path, host: str, code: int
     seconds, done = elapsed(lab, "true", MOCK_HOSTNAME=host, MOCK_TIMEOUT_SECONDS="2")
     assert done.returncode == code
     assert words in done.stderr.splitlines()[-1]
+    assert 1.5 <= seconds <= 2.5
+    assert untouched(lab)
+
+
+def test_the_deadline_is_kept_with_a_mock_that_hangs_after_accept(lab: ShimLab) -> None:
+    lab.serve(mock_id="hanging")
+    seconds, done = elapsed(lab, "true", MOCK_TIMEOUT_SECONDS="2")
+    assert done.returncode == 69
+    assert f"{MOCK}:80 accepts the connection" in done.stderr.splitlines()[-1]
     assert 1.5 <= seconds <= 2.5
     assert untouched(lab)
 
