@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from imds_mock.service.answers import http_date
 from imds_mock.wire.parsing import Limits, Memo
+from imds_mock.wire.writing import PassingLines
 
 if TYPE_CHECKING:
     import asyncio
 
     from imds_mock.service.messages import Request, Response
-    from imds_mock.wire.connection import Connection
-
-
-SERVER_LINE: Final = b"Server: EC2ws\r\n"
 
 
 class Observer(Protocol):
@@ -34,6 +30,27 @@ class Observer(Protocol):
             response: What it was answered with.
             microseconds: From receiving the request to handing its answer to the socket.
         """
+
+
+class Opened(Protocol):
+    """A connection, as whoever watches over all of them sees it.
+
+    Attributes:
+        deadline: When it has taken too long, by the event loop's clock.
+        last_request: When its last request was answered, or it opened.
+    """
+
+    deadline: float
+    last_request: float
+
+    def stop(self) -> None:
+        """Close, unless a request or an answer is under way."""
+
+    def expire(self) -> None:
+        """Close, as it has taken too long or another one needs the place."""
+
+    def abort(self) -> None:
+        """Close at once, whatever is under way."""
 
 
 class Cancellable(Protocol):
@@ -65,30 +82,6 @@ class Timeouts:
     def shortest(self) -> float:
         """The shortest of them."""
         return min(self.head, self.idle, self.write)
-
-
-class PassingLines:
-    """The header lines that belong to the moment and the connection: `Date`, `Server`, `Connection`."""
-
-    __slots__ = ("_closing", "_second", "_staying")
-
-    def __init__(self) -> None:
-        self._second = -1
-        self._closing = self._staying = b""
-
-    def render(self, now: float, *, stays: bool) -> bytes:
-        """Render them.
-
-        Args:
-            now: Seconds since the epoch.
-            stays: The connection stays open; the real service says so by leaving `Connection` out.
-        """
-        second = int(now)
-        if second != self._second:
-            self._second = second
-            self._staying = f"Date: {http_date(second)}\r\n".encode("ascii") + SERVER_LINE
-            self._closing = self._staying + b"Connection: close\r\n"
-        return self._staying if stays else self._closing
 
 
 def welcome(_address: str, _then: Callable[[], None]) -> None:
@@ -133,6 +126,6 @@ class Terms:
     report: Callable[[Exception], None] = _raise
     memo: Memo = field(default_factory=Memo)
     passing_lines: PassingLines = field(default_factory=PassingLines)
-    open: set[Connection] = field(default_factory=set)
+    open: set[Opened] = field(default_factory=set)
     stopping: bool = False
     drained: asyncio.Event | None = None

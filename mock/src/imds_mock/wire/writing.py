@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from imds_mock.wire.terms import SERVER_LINE
+from imds_mock.service.answers import http_date
 
 if TYPE_CHECKING:
     from imds_mock.service.messages import Response
+
+_SERVER_LINE: Final = b"Server: EC2ws\r\n"
+
+
+class PassingLines:
+    """The header lines that belong to the moment and the connection: `Date`, `Server`, `Connection`."""
+
+    __slots__ = ("_closing", "_second", "_staying")
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._closing = self._staying = b""
+
+    def render(self, now: float, *, stays: bool) -> bytes:
+        """Render them.
+
+        Args:
+            now: Seconds since the epoch.
+            stays: The connection stays open; the real service says so by leaving `Connection` out.
+        """
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._staying = f"Date: {http_date(second)}\r\n".encode("ascii") + _SERVER_LINE
+            self._closing = self._staying + b"Connection: close\r\n"
+        return self._staying if stays else self._closing
 
 
 def write(out: list[bytes], response: Response, passing: bytes, *, with_body: bool) -> None:
@@ -24,7 +50,7 @@ def write(out: list[bytes], response: Response, passing: bytes, *, with_body: bo
     if response.token_ttl_seconds is not None:
         out.append(b"X-Aws-Ec2-Metadata-Token-Ttl-Seconds: %d\r\n" % response.token_ttl_seconds)
     if not head.names_server:
-        passing = passing.replace(SERVER_LINE, b"")
+        passing = passing.replace(_SERVER_LINE, b"")
     out += (head.leading_bytes, passing, head.trailing_bytes)
     if with_body:
         out.append(response.body if response.cut_after is None else response.body[: response.cut_after])
