@@ -145,6 +145,14 @@ def test_state_by_path(mock: RunningProgram) -> None:
     ctl(mock, "delete meta-data/list")
     assert get(mock, "/latest/meta-data/list")[0] == 404
     assert "meta-data/instance-id" in ctl(mock, "get")
+    misplaced = mock.ctl("get", "instance-id")
+    assert misplaced.returncode != 0
+    assert (
+        "There is nothing at 'instance-id' now; paths begin with meta-data or dynamic or user-data." in misplaced.stderr
+    )
+    assert mock.ctl("get", "meta-data/spot/termination-time").stderr.endswith(
+        "There is nothing at 'meta-data/spot/termination-time' now.\n"
+    )
     assert "http_tokens" in ctl(mock, "options http_tokens=required")
     assert get(mock, LEAF)[0] == 401
     ctl(mock, "options http_tokens=null")
@@ -193,7 +201,12 @@ def test_requests_are_followed(mock: RunningProgram) -> None:
 
 
 def test_assertions_have_exit_codes_and_name_the_caller(mock: RunningProgram) -> None:
-    assert mock.ctl("assert", "--no-imdsv1").returncode == 0
+    idle = mock.ctl("assert", "--no-imdsv1")
+    assert idle.returncode == 0
+    # A green answer about an application that never started must not look like one about a good application.
+    assert idle.stdout == (
+        "nobody has used IMDSv1, nor asked for anything at all; --asked PATH asserts that somebody has\n"
+    )
     assert mock.ctl("assert", "--asked", LEAF, "--at-most", "0").returncode == 0
     get(mock, LEAF)
     failed = mock.ctl("assert", "--no-imdsv1")

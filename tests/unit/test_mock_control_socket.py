@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imds_mock.config.settings import Config, ControlSettings, ServerSettings
 from imds_mock.run.control_socket import find, open_at, open_default
+from imds_mock.run.control_start import open_listeners
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,3 +61,24 @@ def test_a_file_of_somebody_elses_stays(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="in use"):
         open_at(path)
     assert path.read_text() == "not ours"
+
+
+@pytest.mark.parametrize(
+    ("served", "asked_for", "hosts"),
+    [
+        (("127.0.0.1",), (), {"127.0.0.1"}),
+        (("127.0.0.2", "::1"), (), {"127.0.0.2", "::1"}),
+        ((), (), {"0.0.0.0", "::"}),  # noqa: S104 - what is to be shown
+        (("127.0.0.1",), ("127.0.0.3",), {"127.0.0.3"}),
+        (("127.0.0.1", "169.254.169.254"), (), {"0.0.0.0", "::"}),  # noqa: S104 - likewise
+    ],
+)
+def test_a_mock_for_this_machine_is_driven_from_this_machine(
+    served: tuple[str, ...], asked_for: tuple[str, ...], hosts: set[str]
+) -> None:
+    config = Config(server=ServerSettings(hosts=served, port=0), control=ControlSettings(hosts=asked_for, socket=""))
+    listeners = open_listeners(config, {})
+    try:
+        assert {listening.getsockname()[0] for listening in listeners.network} == hosts
+    finally:
+        listeners.close()

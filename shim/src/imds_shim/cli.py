@@ -124,9 +124,10 @@ def _start(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts,
             Start(config, RealNetwork(), kernel, undo, say).run(Deadline(config.timeout_seconds))
             return 0
         planned = _planned(config)
+        Start(config, RealNetwork(), kernel, undo, say).run(Deadline(config.timeout_seconds))
+        # Only of use to somebody whose start works.
         for sentence in planned.warnings:
             say.warning(sentence)
-        Start(config, RealNetwork(), kernel, undo, say).run(Deadline(config.timeout_seconds))
         if config.follow:
             _follow(config, kernel, undo, say)
         hand_off(config.command, environ, planned)

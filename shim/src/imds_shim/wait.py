@@ -113,7 +113,7 @@ class _Progress:
         if isinstance(self.last, ResolveError):
             return ResolveError(
                 f"{self._target.host} has no usable address {after}; check the name in MOCK_HOSTNAME and "
-                "that both containers are on one network"
+                "that both containers are on one network (docker run: --network NAME)"
             )
         return MockUnreachableError(
             f"no IMDS answered at {self._target} {after}; check that the mock runs and that MOCK_PORT is its port"

@@ -85,7 +85,10 @@ class ControlSettings(WithSecrets, frozen=True, forbid_unknown_fields=True):
     """The control plane, which drives a running mock."""
 
     enabled: Annotated[bool, Meta(description="Whether there is one.")] = True
-    hosts: Annotated[tuple[str, ...], Meta(description="IP addresses to listen on; none: all, of both families.")] = ()
+    hosts: Annotated[
+        tuple[str, ...],
+        Meta(description="IP addresses to listen on; none: all, or loopback where `server.hosts` is loopback."),
+    ] = ()
     port: Annotated[
         shapes.Port | None, Meta(description="TCP port; null: 1339, or a free one where `server.port` is 0.")
     ] = None

@@ -133,6 +133,8 @@ def _assert(client: Client, arguments: argparse.Namespace) -> int:
         holds = not found
         callers = ", ".join(f"{_caller(each)} {_times(each['times'])}, last at {each['last']}" for each in found)
         sentence = f"IMDSv1 was used by {callers}" if found else "nobody has used IMDSv1"
+        if holds and not client.call("GET", "/v1/requests", query={**scope, "limit": 1}):
+            sentence += ", nor asked for anything at all; --asked PATH asserts that somebody has"
     else:
         told = client.call("GET", "/v1/requests/notices", query=scope)
         found = [each for each in told if each["subject"] == arguments.saw]

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from imds_mock.config.errors import KeyPath
 
-_ROOTS: Final = ("meta-data", "dynamic", "user-data")
+ROOTS: Final = ("meta-data", "dynamic", "user-data")
+"""What a path in the tree begins with."""
 _SECTION: Final = "metadata"
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]")
 # Clients take the last two away before they ask, so nobody would ever get there.
@@ -124,8 +125,8 @@ def _joined(path: str, name: str, key: KeyPath) -> str:
     if not own or any(part in _UNREACHABLE for part in own.split("/")) or _UNPRINTABLE.search(own):
         raise SettingError(key, "expected a path such as meta-data/placement/region")
     joined = f"{path}/{own}" if path else own
-    if joined.partition("/")[0] not in _ROOTS:
-        raise SettingError(key, f"expected a path that begins with {', '.join(_ROOTS)}")
+    if joined.partition("/")[0] not in ROOTS:
+        raise SettingError(key, f"expected a path that begins with {', '.join(ROOTS)}")
     return joined
 
 

@@ -8,6 +8,7 @@ import importlib
 import os
 import sys
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +99,7 @@ def _open_network(config: Config) -> list[socket.socket]:
         _say(f"control plane without TCP: {port} is the data plane's port (setting control.port)")
         return []
     try:
-        return open_sockets(settings.hosts, port)
+        return open_sockets(settings.hosts or _as_near_as(config.server.hosts), port)
     except ListenError as error:
         if is_optional:
             _say(f"control plane without TCP: {error} (setting control.port)")
@@ -106,6 +107,18 @@ def _open_network(config: Config) -> list[socket.socket]:
         raise ControlListenError(
             f"control plane: {error} (settings control.port and control.hosts; --control off does without)"
         ) from error
+
+
+def _as_near_as(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    # Who keeps the mock to this machine does not expect that others can reach what drives it.
+    return hosts if hosts and all(map(_is_loopback, hosts)) else ()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 async def run(driven: Driven, config: Config, listeners: Listeners) -> None:

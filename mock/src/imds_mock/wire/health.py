@@ -46,7 +46,7 @@ def probe(url: str, timeout_seconds: float) -> str:
     except UnicodeError as error:
         raise ProbeError(f"{host!r} is no host name: {error}") from error
     except OSError as error:
-        raise failure(f"{url} does not answer: {error}") from error
+        raise failure(f"{url} does not answer: {error.strerror or error}") from error
     status_line, *lines = answer.decode("latin-1").split("\r\n")
     fields = dict(line.lower().split(": ", 1) for line in lines if ": " in line)
     if " 204 " not in status_line or "x-imds-mock-id" not in fields:

@@ -10,6 +10,7 @@ import msgspec
 from imds_mock.control.operations import Operation
 from imds_mock.control.problems import ProblemError
 from imds_mock.control.secrets import masked_leaf
+from imds_mock.metadata.overrides import ROOTS
 from imds_mock.metadata.tree import LATEST
 from imds_mock.run.loading import document_of, from_document
 from imds_mock.scheduling.fields import FieldError
@@ -151,7 +152,8 @@ class MetadataRoutes:
         path = written.strip("/").removeprefix("latest/")
         found = snapshot.tree.lookup(version, path, self._state.clock())
         if found is None:
-            raise ProblemError(404, f"There is nothing at {path!r} now.")
+            hint = "" if path.split("/")[0] in ROOTS else "; paths begin with " + " or ".join(ROOTS)
+            raise ProblemError(404, f"There is nothing at {path!r} now{hint}.")
         if path in snapshot.tree.leaves:
             return ShownPath(path, leaf=_leaf(path, found))
         return ShownPath(path, children=tuple(found.body.decode().split("\n") if found.body else ()))
