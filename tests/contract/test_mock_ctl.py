@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -238,6 +239,8 @@ def test_assertions_have_exit_codes_and_name_the_caller(mock: RunningProgram) ->
         ("status --url http://a..b", 69, "no control plane answers at http://a..b"),
         ("status --url http://127.0.0.1:9", 69, "no control plane answers at http://127.0.0.1:9 (Connection refused)"),
         ("status --url unix:/nowhere.sock", 69, "unix:/nowhere.sock"),
+        ("status --url http://a\x01c:1", 64, "is no control plane"),
+        ("get meta-data/\udcff", 64, "the arguments are not UTF-8 text"),
         ("status --url 127.0.0.1", 64, "write unix:/path or http://HOST:PORT"),
     ],
 )
@@ -246,6 +249,24 @@ def test_mistakes_end_with_one_sentence_and_a_code(mock: RunningProgram, line: s
     assert (done.returncode, done.stdout) == (code, "")
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("token", ["a" * 16 + "\nb", "\u20ac" * 16])
+def test_a_token_that_cannot_be_sent_is_named_and_not_shown(mock: RunningProgram, token: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(mock.environment, "IMDS_MOCK_CONTROL_TOKEN", token)
+        done = mock.ctl("status")
+    assert (done.returncode, done.stdout) == (64, "")
+    assert done.stderr == "imds-mock: IMDS_MOCK_CONTROL_TOKEN: expected printable ASCII characters in one line\n"
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(mock: RunningProgram) -> None:
+    command: list[str | Path] = [IMDS_MOCK, "ctl", "config", "show"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as nobody:
+        done = subprocess.run(command, env=mock.environment, stdout=nobody, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_two_mocks_have_to_be_told_apart(tmp_path: Path) -> None:

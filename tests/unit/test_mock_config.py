@@ -196,6 +196,7 @@ def test_every_setting_has_a_variable_of_its_own() -> None:
         ("credentials: {secret_access_key: {}}", "credentials.secret_access_key: expected one line of text or null, g"),
         ("metadata: [x]", "metadata: expected a mapping, got a list"),
         ("metadata: {mata-data/x: y}", "metadata.mata-data/x: expected a path that begins with meta-data"),
+        (f"metadata: {{meta-data: {'{a: ' * 100}1{'}' * 100}}}", "metadata: is nested too deeply, or holds itself"),
         ("metadata: &a {meta-data: *a}", "metadata: is nested too deeply, or holds itself"),
         ("[a, b]", "expected a mapping with server, "),
         ("just text", "expected a mapping with server, "),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from typing import TYPE_CHECKING
 
 from imds_mock.ctl import callers, events, faults, journal, state
-from imds_mock.ctl.client import Client, default_url
+from imds_mock.ctl.client import ArgumentError, Client, default_url
 
 if TYPE_CHECKING:
     import argparse
@@ -34,6 +36,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Call the control plane and print what it says."""
+    try:
+        " ".join(map(str, vars(arguments).values())).encode()
+    except UnicodeEncodeError as error:
+        raise ArgumentError("the arguments are not UTF-8 text") from error
+    token = os.environ.get(_TOKEN_VARIABLE)
+    if token and not (token.isascii() and token.isprintable()):
+        raise ArgumentError(f"{_TOKEN_VARIABLE}: expected printable ASCII characters in one line")
     url = arguments.url or os.environ.get(_URL_VARIABLE) or default_url(os.environ)
-    client = Client(url, os.environ.get(_TOKEN_VARIABLE))
-    return int(arguments.action_of(client, arguments))
+    try:
+        code = int(arguments.action_of(Client(url, token), arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has seen enough; nobody is to be told about what is still in the buffer.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    return code

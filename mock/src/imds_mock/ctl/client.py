@@ -36,6 +36,12 @@ class AddressError(MockError):
     exit_code = EX_USAGE
 
 
+class ArgumentError(MockError):
+    """What was given cannot be sent."""
+
+    exit_code = EX_USAGE
+
+
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: str) -> None:
         super().__init__("localhost", timeout=_TIMEOUT_SECONDS)
@@ -141,7 +147,10 @@ class Client:
             host = None
         if host is None or parts.scheme != "http":
             raise AddressError(f"{self.url!r} is no control plane; write unix:/path or http://HOST:PORT")
-        return http.client.HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)
+        try:
+            return http.client.HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)
+        except http.client.InvalidURL as error:
+            raise AddressError(f"{self.url!r} is no control plane; write unix:/path or http://HOST:PORT") from error
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         reason = (isinstance(error, OSError) and error.strerror) or error

@@ -35,6 +35,7 @@ _SECTION: Final = "metadata"
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]")
 # Clients take the last two away before they ask, so nobody would ever get there.
 _UNREACHABLE: Final = ("", ".", "..")
+_MAX_DEPTH: Final = 64
 _BODIES: Final = ("$text", "$json", "$base64")
 _KEYS: Final = (*_BODIES, "$since", "$content_type")
 
@@ -122,6 +123,9 @@ def _joined(path: str, name: str, key: KeyPath) -> str:
     own = name.strip("/")
     if not path:
         own = own.removeprefix("latest/")
+    if len(key) > _MAX_DEPTH:
+        # Whoever shows the configuration or puts the tree together has a stack of its own below it.
+        raise SettingError((_SECTION,), "is nested too deeply, or holds itself")
     if not own or any(part in _UNREACHABLE for part in own.split("/")) or _UNPRINTABLE.search(own):
         raise SettingError(key, "expected a path such as meta-data/placement/region")
     joined = f"{path}/{own}" if path else own

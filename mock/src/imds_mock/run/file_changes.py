@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOOK_SECONDS: Final = 0.5
+_SETTLE_SECONDS: Final = 0.1
 
 Mark = tuple[int, int, int] | None
-"""What tells one state of a file from another: inode, size, time of change; None when it is not there."""
+"""What tells one state of a file from another: inode, size, time of change; None when it is not there or empty."""
 
 
 async def watch(
@@ -25,7 +26,9 @@ async def watch(
     seen: Mark,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Call `reload` after each change of a file.
+    """Call `reload` after each change of a file, once it holds still.
+
+    Many programs empty a file and then write it. What is there in between is no configuration that anybody wants.
 
     Args:
         path: The file.
@@ -36,9 +39,13 @@ async def watch(
     while True:
         await sleep(_LOOK_SECONDS)
         now = mark(path)
-        if now not in (seen, None):
-            reload()
-        seen = now or seen
+        while now not in (seen, None):
+            before = now
+            await sleep(_SETTLE_SECONDS)
+            now = mark(path)
+            if now == before:
+                reload()
+                seen = now
 
 
 def mark(path: Path) -> Mark:
@@ -47,4 +54,4 @@ def mark(path: Path) -> Mark:
         found = path.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return (found.st_ino, found.st_size, found.st_mtime_ns) if found.st_size else None
