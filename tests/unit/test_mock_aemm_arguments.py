@@ -119,6 +119,8 @@ def test_the_last_of_a_repeated_flag_counts_and_a_double_dash_ends_them() -> Non
         (["-t", "x"], "unknown flag -t; it belongs to events and spot (see --help)"),
         (["asg", "-o", "x"], "unknown flag -o; it belongs to events (see --help)"),
         (["-q"], "unknown flag -q (see --help)"),
+        (["--bogus", "-p", "80"], "unknown flag --bogus (see --help)"),
+        (["--bogus", "value", "spot"], "unknown flag --bogus (see --help)"),
         (["-p"], "flag -p: expected a value (PORT)"),
         (["--port="], "flag --port: expected a port between 0 and 65535, got ''"),
         (["-p", "http"], "flag -p: expected a port between 0 and 65535, got 'http'"),

@@ -62,6 +62,10 @@ def parse(argv: Sequence[str]) -> Arguments:
         UsageError: A flag or subcommand is unknown, lacks its value or has a wrong one.
     """
     words, flag_words = _split(argv)
+    for written, _value in flag_words:
+        # Said first: whether the word after it is its value or a subcommand, nobody can know.
+        if written not in _KNOWN:
+            _key(written, Command.ALL)
     asks = ""
     if words and words[0] in PROGRAM_WORDS:
         asks, *words = words
@@ -172,4 +176,5 @@ def _names(key: Key) -> tuple[str, ...]:
 
 
 _ALL: Final = (*FLAG_KEYS, HELP, VERSION)
+_KNOWN: Final = frozenset(name for key in _ALL for name in _names(key))
 _SWITCHES: Final = frozenset(name for key in _ALL if not key.value_name for name in _names(key))
