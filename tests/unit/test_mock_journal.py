@@ -117,6 +117,21 @@ def test_memory_is_bounded_whatever_the_paths(characters: list[str], length: int
     assert all(len(entry.path) <= 1024 for entry in journal)
 
 
+@pytest.mark.parametrize("each", [0, 1, 3, 1000])
+def test_memory_is_bounded_whatever_the_faults(each: int) -> None:
+    journal = Journal(max_bytes=100_000)
+    for number in range(300):
+        # Faults come and go: in the worst case no two answers have one in common.
+        faults = tuple(f"clock-skew-{number}-{place}" for place in range(each))
+        record(journal, response=Response(FOUND.head, FOUND.body, faults=faults))
+    kept = sum(sys.getsizeof(entry.faults) + sum(map(sys.getsizeof, entry.faults)) for entry in journal)
+    assert 0 < len(journal) <= 125
+    assert kept <= 100_000
+    journal.clear()
+    record(journal)
+    assert len(journal) == 1
+
+
 @given(st.lists(st.integers(1, 300), max_size=8))
 def test_batch_observers_are_told_of_every_entry_once_and_in_order(bursts: list[int]) -> None:
     journal = Journal(max_entries=50)

@@ -30,10 +30,13 @@ _AGENT_VERSIONS: Final = {ECS: ECS_VERSION, EKS: EKS_VERSION}
 
 _BATCH: Final = 256
 _MAX_PATH: Final = 1024
-# An entry with its numbers, its place in the ring and texts of usual length; longer ones count by their characters.
+# An entry with its numbers, its place in the ring, texts of usual length and the usual faults; longer texts count by
+# their characters, more faults each with the text of its id: one that was removed may live on in this entry alone.
 _ENTRY_BYTES: Final = 800
 _USUAL_PATH: Final = 80
 _CHARACTER_BYTES: Final = 8
+_USUAL_FAULTS: Final = 2
+_FAULT_BYTES: Final = 96
 _SEND: Final = Delivery.SEND
 _REFUSED: Final = 401
 
@@ -144,11 +147,11 @@ class Journal:
             observe(fresh)
         ring = self._ring
         ring.extend(fresh)
-        self._long_bytes += sum(map(_extra_bytes, (entry for entry in fresh if len(entry.written) > _USUAL_PATH)))
+        self._long_bytes += sum(map(_extra_bytes, filter(_is_long, fresh)))
         forgotten = []
         while len(ring) > self._max_entries or len(ring) * _ENTRY_BYTES + self._long_bytes > self._max_bytes:
             oldest = ring.popleft()
-            if len(oldest.written) > _USUAL_PATH:
+            if _is_long(oldest):
                 self._long_bytes -= _extra_bytes(oldest)
             forgotten.append(oldest)
         if forgotten and self.forgotten is not None:
@@ -186,5 +189,10 @@ class Journal:
         self._long_bytes = 0
 
 
+def _is_long(entry: Entry) -> bool:
+    return len(entry.written) > _USUAL_PATH or len(entry.faults) > _USUAL_FAULTS
+
+
 def _extra_bytes(entry: Entry) -> int:
-    return len(entry.written) * _CHARACTER_BYTES
+    text = len(entry.written) * _CHARACTER_BYTES if len(entry.written) > _USUAL_PATH else 0
+    return text + (len(entry.faults) * _FAULT_BYTES if len(entry.faults) > _USUAL_FAULTS else 0)
