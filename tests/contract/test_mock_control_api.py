@@ -6,12 +6,14 @@ import contextlib
 import http.client
 import json
 import socket
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from imds_mock.control.bounded import MAX_CONNECTIONS
+from imds_mock.control.following import MAX_FOLLOWERS
 from mockcontrol import DrivenMock, driven_mock
 
 if TYPE_CHECKING:
@@ -455,12 +457,35 @@ def next_data(answer: http.client.HTTPResponse) -> Any:
 
 def test_a_follower_that_goes_leaves_nothing_behind(mock: DrivenMock) -> None:
     test_the_stream_shows_requests_as_they_come(mock)
-    # The server notices when it next writes: by then the follower has to be gone.
+    wait_until_nobody_follows(mock)
+
+
+def wait_until_nobody_follows(mock: DrivenMock) -> None:
+    # The server notices when it next writes: by then a follower that went has to be gone.
     for _ in range(1000):
         mock.get(LEAF)
         if not mock.driven.journal.followers:
             return
     raise AssertionError(mock.driven.journal.followers)
+
+
+def test_a_burst_of_followers_is_kept_to_the_number_of_places(mock: DrivenMock) -> None:
+    wait_until_nobody_follows(mock)
+    first_lines = []
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connect(mock)) for _ in range(MAX_FOLLOWERS * 2)]
+        mock.do("GET", "/healthz")  # and all of them are accepted
+        sent = threading.Event()
+        mock.loop.call_soon_threadsafe(sent.wait, 10)
+        for client in clients:
+            client.sendall(b"GET /v1/requests/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        sent.set()
+        for client in clients:
+            with client.makefile("rb") as lines:
+                first_lines.append(lines.readline().split()[1])
+        assert len(mock.driven.journal.followers) == MAX_FOLLOWERS
+    assert sorted(first_lines) == [b"200"] * MAX_FOLLOWERS + [b"503"] * MAX_FOLLOWERS
+    wait_until_nobody_follows(mock)
 
 
 def test_prometheus_can_read_the_metrics(mock: DrivenMock) -> None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from imds_mock.control.following import EVENT_STREAM
 from imds_mock.control.problems import FORESEEN, Problem, ProblemError, problem_of, respond
 from imds_mock.control.routes.callers import CallerRoutes
 from imds_mock.control.routes.configuration import ConfigurationRoutes
 from imds_mock.control.routes.events import EventRoutes
 from imds_mock.control.routes.faults import FaultRoutes
-from imds_mock.control.routes.journal import EVENT_STREAM, JournalRoutes
+from imds_mock.control.routes.journal import JournalRoutes
 from imds_mock.control.routes.metadata import MetadataRoutes
 from imds_mock.control.routes.service import ServiceRoutes
 

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
-from starlette.responses import StreamingResponse
 
 from imds_mock.control import shown
+from imds_mock.control.following import EVENT_STREAM, Following
 from imds_mock.control.operations import Operation
-from imds_mock.control.problems import ProblemError
 from imds_mock.driving.journal import VERSION_NAMES
 from imds_mock.driving.questions import Filter
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from starlette.responses import Response
 
     from imds_mock.control.cockpit import Cockpit
     from imds_mock.control.operations import Call
-    from imds_mock.driving.journal import Entry
-
-EVENT_STREAM: Final = "text/event-stream"
 
 _VERSIONS: Final = {name: version for version, name in VERSION_NAMES.items()}
-_KEEP_ALIVE_SECONDS: Final = 15.0
-_WAITING_ENTRIES: Final = 1000
-_MAX_FOLLOWERS: Final = 16
 _NUMBER_DIGITS: Final = 20
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
@@ -220,48 +210,10 @@ class JournalRoutes:
         # After a restart the numbers begin anew, and nothing of what comes has been seen.
         if last_seen.isdecimal() and len(last_seen) < _NUMBER_DIGITS and int(last_seen) <= self._journal.last_number:
             wanted = msgspec.structs.replace(wanted, after=int(last_seen))
-        if len(self._journal.followers) >= _MAX_FOLLOWERS:
-            raise ProblemError(503, f"{_MAX_FOLLOWERS} clients follow already; end one of them.")
-        return StreamingResponse(
-            self._follow(wanted, known), media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"}
-        )
-
-    async def _follow(self, wanted: Filter, known: frozenset[str]) -> AsyncIterator[bytes]:
         # Other calls have other names looked up; this one's stays known to whoever follows it.
         is_target = self._cockpit.callers.is_target
         matches = wanted.matcher(lambda address, target: address in known or is_target(address, target))
-        waiting: asyncio.Queue[Entry | None] = asyncio.Queue(_WAITING_ENTRIES)
-
-        def take(entry: Entry) -> None:
-            # A client that does not keep up loses entries; the data plane never waits for one.
-            if matches(entry) and not waiting.full():
-                waiting.put_nowait(entry)
-
-        missed = [] if wanted.after is None else [entry for entry in self._journal if matches(entry)]
-        self._journal.followers = (*self._journal.followers, take)
-        try:
-            yield b": following\n\n"
-            for entry in missed:
-                yield self._written(entry)
-            while not self._cockpit.closing.is_set():
-                entry_or_none = await self._next(waiting)
-                yield b":\n\n" if entry_or_none is None else self._written(entry_or_none)
-        finally:
-            self._journal.followers = tuple(each for each in self._journal.followers if each is not take)
-
-    async def _next(self, waiting: asyncio.Queue[Any]) -> Entry | None:
-        getting = asyncio.ensure_future(waiting.get())
-        closing = asyncio.ensure_future(self._cockpit.closing.wait())
-        try:
-            await asyncio.wait((getting, closing), timeout=_KEEP_ALIVE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            return getting.result() if getting.done() else None
-        finally:
-            getting.cancel()
-            closing.cancel()
-
-    def _written(self, entry: Entry) -> bytes:
-        data = msgspec.json.encode(shown.request(entry, self._cockpit.callers))
-        return b"id: %d\nevent: request\ndata: %s\n\n" % (entry.number, data)
+        return Following(self._cockpit, matches, with_missed=wanted.after is not None)
 
     def _shown(self, told: Any) -> tuple[shown.ShownSightings, ...]:
         return tuple(shown.sightings(each, self._cockpit.callers) for each in told)

@@ -1,0 +1,92 @@
+"""One client's following of the journal as server-sent events, in one of a limited number of places."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from starlette.responses import StreamingResponse
+
+from imds_mock.control import shown
+from imds_mock.control.problems import ProblemError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from starlette.types import Receive, Scope, Send
+
+    from imds_mock.control.cockpit import Cockpit
+    from imds_mock.driving.journal import Entry
+
+EVENT_STREAM: Final = "text/event-stream"
+MAX_FOLLOWERS: Final = 16
+
+_KEEP_ALIVE_SECONDS: Final = 15.0
+_WAITING_ENTRIES: Final = 1000
+
+
+class Following(StreamingResponse):
+    """An answer that goes on until one side ends it.
+
+    Args:
+        cockpit: What is followed.
+        matches: Says which entries are meant.
+        with_missed: Begins with those that are in the journal already.
+    """
+
+    def __init__(self, cockpit: Cockpit, matches: Callable[[Entry], bool], *, with_missed: bool) -> None:
+        self._cockpit = cockpit
+        self._journal = cockpit.journal
+        self._matches = matches
+        self._with_missed = with_missed
+        self._missed: Sequence[Entry] = ()
+        self._waiting: asyncio.Queue[Entry | None] = asyncio.Queue(_WAITING_ENTRIES)
+        super().__init__(self._parts(), media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it.
+
+        Raises:
+            ProblemError: All places are taken.
+        """
+        # Nobody else gets a turn between the look and the taking, and whatever becomes of the answer, the place is free
+        # again: its parts may never be asked for.
+        if len(self._journal.followers) >= MAX_FOLLOWERS:
+            raise ProblemError(503, f"{MAX_FOLLOWERS} clients follow already; end one of them.")
+        if self._with_missed:
+            self._missed = [entry for entry in self._journal if self._matches(entry)]
+        take = self._take  # a bound method is another one each time
+        self._journal.followers = (*self._journal.followers, take)
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._journal.followers = tuple(each for each in self._journal.followers if each is not take)
+
+    def _take(self, entry: Entry) -> None:
+        # A client that does not keep up loses entries; the data plane never waits for one.
+        if self._matches(entry) and not self._waiting.full():
+            self._waiting.put_nowait(entry)
+
+    async def _parts(self) -> AsyncIterator[bytes]:
+        yield b": following\n\n"
+        for entry in self._missed:
+            yield self._written(entry)
+        self._missed = ()
+        while not self._cockpit.closing.is_set():
+            entry_or_none = await self._next(self._waiting)
+            yield b":\n\n" if entry_or_none is None else self._written(entry_or_none)
+
+    async def _next(self, waiting: asyncio.Queue[Any]) -> Entry | None:
+        getting = asyncio.ensure_future(waiting.get())
+        closing = asyncio.ensure_future(self._cockpit.closing.wait())
+        try:
+            await asyncio.wait((getting, closing), timeout=_KEEP_ALIVE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            return getting.result() if getting.done() else None
+        finally:
+            getting.cancel()
+            closing.cancel()
+
+    def _written(self, entry: Entry) -> bytes:
+        data = msgspec.json.encode(shown.request(entry, self._cockpit.callers))
+        return b"id: %d\nevent: request\ndata: %s\n\n" % (entry.number, data)
