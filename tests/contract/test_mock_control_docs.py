@@ -36,7 +36,7 @@ def mock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningProgram]:
 
 
 def control_port(mock: RunningProgram) -> str:
-    return next(found[1] for line in mock.lines if (found := re.search(r"control plane on .*0\.0\.0\.0:(\d+)", line)))
+    return next(found[1] for line in mock.lines if (found := re.search(r"control plane on .*127\.0\.0\.1:(\d+)", line)))
 
 
 def test_every_command_of_the_page_runs(mock: RunningProgram, tmp_path: Path) -> None:
