@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
 from callers import World
-from imds_mock.callers.targets import Targets
+from imds_mock.callers.targets import Targets, system_forward
 from imds_mock.driving.journal import Entry
 
 if TYPE_CHECKING:
@@ -70,6 +71,47 @@ def test_a_change_of_targets_is_told_and_a_dead_name_server_changes_nothing() ->
     run(scenario)
 
 
+def test_without_a_name_server_targets_stay_where_they_were_for_half_a_minute() -> None:
+    async def scenario() -> None:
+        world = World(hosts={"app": frozenset({APP})})
+        callers = world.callers()
+        await callers.learn({"app"})
+        world.now, world.dead = 100.0, False
+        await callers.learn({"app"})
+        world.now, world.dead = 129.0, True
+        await callers.learn({"app"})
+        assert callers.addresses("app") == {APP}
+        world.now = 131.0
+        await callers.learn({"app"})
+        assert callers.addresses("app") == frozenset()
+        world.dead = False
+        await callers.learn({"app"})
+        assert callers.addresses("app") == {APP}
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("number", [socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_SYSTEM])
+def test_a_resolver_that_cannot_tell_is_not_taken_for_one_that_says_no(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def fail(*_args: object, **_options: object) -> None:
+        raise socket.gaierror(number, "cannot tell")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with pytest.raises(socket.gaierror):
+        asyncio.run(system_forward("app"))
+
+
+@pytest.mark.parametrize("error", [socket.gaierror(socket.EAI_NONAME, "unknown"), UnicodeError("label too long")])
+def test_a_name_that_there_is_not_has_no_addresses(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(*_args: object, **_options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    assert asyncio.run(system_forward("app")) == frozenset()
+
+
 def test_what_one_call_has_learnt_is_not_forgotten_by_a_slower_one() -> None:
     async def scenario() -> None:
         answered = asyncio.Event()
@@ -79,7 +121,7 @@ def test_what_one_call_has_learnt_is_not_forgotten_by_a_slower_one() -> None:
                 await answered.wait()
             return frozenset({APP})
 
-        targets = Targets(forward)
+        targets = Targets(forward, lambda: 0.0)
         slower = asyncio.ensure_future(targets.learn({"slow"}))
         await asyncio.sleep(0)
         await targets.learn({"app"})

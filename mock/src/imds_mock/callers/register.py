@@ -51,7 +51,7 @@ class Callers:
     """What is known about names and addresses.
 
     Args:
-        forward: Gives the addresses of a target's name, none when it has none.
+        forward: Gives the addresses of a target's name, none when it has none; an OSError when that cannot be known.
         identification: Finds out who is behind an address.
         monotonic: Clock in seconds.
         patience_seconds: Gives how long the first look-up of an address may keep somebody waiting.
@@ -64,7 +64,7 @@ class Callers:
         monotonic: Callable[[], float],
         patience_seconds: Callable[[], float] = lambda: 1.0,
     ) -> None:
-        self._targets = Targets(forward)
+        self._targets = Targets(forward, monotonic)
         self._identification = identification
         self._monotonic = monotonic
         self._patience_seconds = patience_seconds
