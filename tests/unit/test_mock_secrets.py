@@ -67,6 +67,15 @@ SET: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({ROLE: '{"Token": "hush", "Code": "Success"}'}, {ROLE: f'{{"Token": "{MASK}", "Code": "Success"}}'}),
     ({f"{ROLE}/SecretAccessKey": {"$text": "hush"}}, {f"{ROLE}/SecretAccessKey": {"$text": MASK}}),
     ({"meta-data/public-keys": {0: {"openssh-key": "k"}}}, {"meta-data/public-keys": {0: {"openssh-key": "k"}}}),
+    ({ROLE: ['{"Token":', '"hush"}']}, {ROLE: MASK}),
+    ({ROLE: {"$base64": "eyJUb2tlbiI6ICJodXNoIn0="}}, {ROLE: {"$base64": MASK}}),
+    ({ROLE: {"$base64": "bm90aGluZw==", "$since": "latest"}}, {ROLE: {"$base64": "bm90aGluZw==", "$since": "latest"}}),
+    ({ROLE: {"$json": [{"Token": "hush"}, 1]}}, {ROLE: {"$json": [{"Token": MASK}, 1]}}),
+    ({ROLE: '{"of": [{"Token": "hush"}]}'}, {ROLE: f'{{"of": [{{"Token": "{MASK}"}}]}}'}),
+    ({ROLE: '{"\\u0054oken": "hush"}'}, {ROLE: f'{{"Token": "{MASK}"}}'}),
+    ({ROLE: "SecretAccessKey=hush"}, {ROLE: MASK}),
+    ({ROLE: {"Token": ["hush"]}}, {ROLE: {"Token": MASK}}),
+    ({"meta-data/iam/security-credentials": ["a", "b"]}, {"meta-data/iam/security-credentials": ["a", "b"]}),
     ({ROLE: None, "meta-data/Token": "no secret"}, {ROLE: None, "meta-data/Token": "no secret"}),
 ]  # fmt: skip
 
@@ -84,3 +93,6 @@ def test_credentials_that_were_set_by_path_are_masked_and_come_back(
 def test_a_secret_that_is_a_leaf_of_its_own_is_masked() -> None:
     assert masked_leaf(f"{ROLE}/SecretAccessKey", b"hush") == MASK.encode()
     assert masked_leaf(f"{ROLE}/AccessKeyId", b"AKIA") == b"AKIA"
+    assert masked_leaf(ROLE, b"SecretAccessKey=hush") == masked_leaf(ROLE, b"Token: \xff") == MASK.encode()
+    assert masked_leaf(ROLE, b'[{"Token": "hush"}]') == b'[\n  {\n    "Token" : "********"\n  }\n]'
+    assert masked_leaf("meta-data/mac", b"Token") == b"Token"

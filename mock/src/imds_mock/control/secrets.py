@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import copy
 import json
 from typing import TYPE_CHECKING, Any, Final
@@ -10,13 +11,14 @@ from imds_mock.config.secrets import SECRET_KEYS
 from imds_mock.metadata import documents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 MASK: Final = "********"
 
 _CREDENTIAL_CATEGORIES: Final = ("meta-data/iam/", "meta-data/identity-credentials/")
 _CREDENTIALS: Final = "security-credentials"
 _CREDENTIAL_FIELDS: Final = ("SecretAccessKey", "Token")
+_BASE64: Final = "$base64"
 
 
 def masked(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,33 +82,70 @@ def _profiles(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [profile if isinstance(profile, dict) else {} for profile in profiles]
 
 
-def _hidden(value: Any, path: str) -> Any:
+def _hidden(value: Any, path: str, *, encoded: bool = False) -> Any:
     """What was set by path, without the secrets of credentials."""
     if isinstance(value, dict):
-        return {
-            name: _hidden(held, path if str(name).startswith("$") else f"{path}/{name}") for name, held in value.items()
-        }
-    if not isinstance(value, str) or _CREDENTIALS not in path:
+        return {name: _hidden(held, _below(path, name), encoded=name == _BASE64) for name, held in value.items()}
+    if value is None or _CREDENTIALS not in path:
         return value
     if path.rpartition("/")[2] in _CREDENTIAL_FIELDS:
         return MASK
-    try:
-        document = json.loads(value)
-    except ValueError:
+    if isinstance(value, list | tuple):
+        return _hidden_list(value, path)
+    if not isinstance(value, str):
         return value
-    if not isinstance(document, dict) or document.keys().isdisjoint(_CREDENTIAL_FIELDS):
-        return value
-    return json.dumps(document | {name: MASK for name in _CREDENTIAL_FIELDS if name in document})
+    return _hidden_base64(value) if encoded else _hidden_text(value, json.dumps)
 
 
-def _shown_again(value: Any, before: Any, path: str) -> Any:
+def _shown_again(value: Any, before: Any, path: str, *, encoded: bool = False) -> Any:
     """The same with what was hidden."""
     if isinstance(value, dict) and isinstance(before, dict):
         return {
-            name: _shown_again(held, before.get(name), path if str(name).startswith("$") else f"{path}/{name}")
+            name: _shown_again(held, before.get(name), _below(path, name), encoded=name == _BASE64)
             for name, held in value.items()
         }
-    return before if value == _hidden(before, path) else value
+    return before if value == _hidden(before, path, encoded=encoded) else value
+
+
+def _below(path: str, name: object) -> str:
+    return path if str(name).startswith("$") else f"{path}/{name}"
+
+
+def _tells(text: str) -> bool:
+    return any(field in text for field in _CREDENTIAL_FIELDS)
+
+
+def _hidden_list(value: Sequence[Any], path: str) -> Any:
+    """Lines of one text, or items of a JSON list."""
+    if all(isinstance(line, str) for line in value):
+        return MASK if _tells("\n".join(value)) else value
+    return [_hidden(each, path) for each in value]
+
+
+def _hidden_base64(value: str) -> str:
+    try:
+        text = binascii.a2b_base64(value).decode(errors="replace")
+    except ValueError:
+        return value
+    return value if _hidden_text(text, json.dumps) == text else MASK
+
+
+def _hidden_text(text: str, write: Callable[[Any], str]) -> str:
+    """A text without the secrets in it; one of another form than JSON is hidden as a whole."""
+    try:
+        document = json.loads(text)
+        hidden = _hidden_json(document)
+    except (ValueError, RecursionError):
+        document = hidden = None
+    if hidden != document:
+        return write(hidden)
+    return MASK if not isinstance(document, dict | list) and _tells(text) else text
+
+
+def _hidden_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: MASK if name in _CREDENTIAL_FIELDS else _hidden_json(held) for name, held in value.items()}
+    return [_hidden_json(each) for each in value] if isinstance(value, list) else value
 
 
 def _place(held: Any, name: str) -> tuple[dict[str, Any], str] | None:
@@ -131,10 +170,7 @@ def masked_leaf(path: str, body: bytes) -> bytes:
     if path.rpartition("/")[2] in _CREDENTIAL_FIELDS:
         return MASK.encode()
     try:
-        document = json.loads(body)
-    except ValueError:
-        return body
-    if not isinstance(document, dict):
-        return body
-    hidden = {name: MASK for name in _CREDENTIAL_FIELDS if name in document}
-    return documents.write(document | hidden) if hidden else body
+        text = body.decode()
+    except UnicodeDecodeError:
+        return MASK.encode() if _tells(body.decode(errors="replace")) else body
+    return _hidden_text(text, lambda document: documents.write(document).decode()).encode()
