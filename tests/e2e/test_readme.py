@@ -78,6 +78,27 @@ def test_the_two_lines_and_the_compose_file_and_how_it_is_driven(
         assert re.search(r"spot.*pending.*app", armed), armed
 
 
+def test_the_doctor_is_asked_about_a_container_that_has_ended(
+    docker: Docker, mock_image: str, shim_image: str, tmp_path: Path
+) -> None:
+    assert (mock_image, shim_image) == ("imds-mock", "imds-shim")
+    (command,) = re.findall(r"^docker (compose run .* --doctor)$", README, re.MULTILINE)
+    compose, run, *words = shlex.split(command)
+    dockerfile, _entrypoint = blocks("dockerfile")
+    (tmp_path / "Dockerfile").write_text(dockerfile)
+    (tmp_path / "docker-compose.yml").write_text(blocks("yaml")[0].replace("    cap_add: [NET_ADMIN]\n", ""))
+    project = ("compose", "--project-name", docker.name(), "--file", str(tmp_path / "docker-compose.yml"))
+    try:
+        docker(*project, "up", "--build", "--detach")
+        assert docker("wait", docker(*project, "ps", "--all", "--quiet", "app").stdout.strip()).stdout == "77\n"
+        assert compose == project[0]
+        done = docker(*project, run, "-T", *words, check=False)
+        assert done.returncode == 77
+        assert "    cap_add: [NET_ADMIN]\n" in done.stdout
+    finally:
+        docker(*project, "down", "--volumes", "--timeout", "2", "--rmi", "local")
+
+
 def test_an_image_that_already_has_an_entrypoint(
     docker: Docker, mock_image: str, shim_image: str, tmp_path: Path
 ) -> None:
