@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fakes import MOCK_ONE, MOCK_TWO, NGINX, FakeKernel, FakeNetwork
-from imds_shim.capabilities import NUMBERS, CapabilitySets
+from fakes import MOCK_ONE, MOCK_TWO, NGINX, OTHER_IMDS, FakeKernel, FakeNetwork
+from imds_shim.capabilities import NUMBERS, CapabilitySets, how_to_get
 from imds_shim.doctor import Body, examine
 from imds_shim.errors import KernelRefusedError, PrivilegeError, ShimError
 
@@ -38,6 +38,10 @@ class Patient:
     def lack(self, *names: str) -> None:
         mask = EVERYTHING & ~sum(1 << NUMBERS[name] for name in names)
         self.sets = CapabilitySets(0, mask, mask, mask, 0)
+
+    def become_user(self) -> None:
+        """Another user than root has no capability, although the bounding set allows them."""
+        self.sets = CapabilitySets(0, 0, 0, self.sets.bounding, 0)
 
     def _try_backend(self, name: str) -> None:
         if name in self.backends:
@@ -102,36 +106,88 @@ def test_no_host_name_still_examines_the_rest(patient: Patient) -> None:
     assert '      MOCK_HOSTNAME: "mock_metadata"' in patient.lines
 
 
-def test_a_missing_capability_and_the_line_to_add(patient: Patient) -> None:
+def refusal(patient: Patient) -> PrivilegeError:
+    missing = patient.sets.missing("NET_ADMIN")
+    return PrivilegeError("redirecting needs NET_ADMIN, missing here", how_to_get(missing, patient.sets))
+
+
+def test_a_missing_capability_and_the_line_to_add_which_is_said_once(patient: Patient) -> None:
     patient.lack("NET_ADMIN")
-    refusal = PrivilegeError("redirecting needs NET_ADMIN, missing here: add `cap_add: [NET_ADMIN]`")
-    patient.kernel.refusal = refusal
-    patient.backends = {"legacy": refusal, "nft": refusal}
+    patient.kernel.refusal = refusal(patient)
+    patient.backends = {"legacy": refusal(patient), "nft": refusal(patient)}
     assert patient.examined() == 77
     assert "NET_ADMIN is missing (to set the rule or the route)" in patient.said("warn")
-    assert (
-        "rehearsal of a start: redirecting needs NET_ADMIN, missing here: add `cap_add: [NET_ADMIN]`"
-        in patient.said("fail")
-    )
-    assert "    cap_add: [NET_ADMIN]" in patient.lines
+    assert "NAT back end nft: redirecting needs NET_ADMIN, missing here" in patient.said("warn")
+    assert patient.said("fail") == ["rehearsal of a start: redirecting needs NET_ADMIN, missing here"]
+    assert [line for line in patient.lines if "cap_add" in line] == ["    cap_add: [NET_ADMIN]"]
 
 
-def test_a_user_without_capabilities(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("settings", "added"),
+    [
+        ((), "NET_ADMIN, SETPCAP"),
+        (("MOCK_KEEP_CAPS=1",), "NET_ADMIN"),
+        (("MOCK_NO_NEW_PRIVS=1",), "NET_ADMIN"),
+    ],
+)
+def test_where_everything_was_dropped_the_line_names_what_the_hand_off_will_need(
+    patient: Patient, settings: tuple[str, ...], added: str
+) -> None:
+    patient.lack("NET_ADMIN", "NET_RAW", "SETPCAP", "SETUID", "SETGID")
+    patient.kernel.refusal = refusal(patient)
+    assert patient.examined(*settings) == 77
+    assert f"    cap_add: [{added}]" in patient.lines
+
+
+@pytest.mark.parametrize(
+    ("dropped", "added"),
+    [
+        ((), []),
+        (("NET_ADMIN",), ["    cap_add: [NET_ADMIN]"]),
+        (("NET_ADMIN", "SETUID", "SETGID"), ["    cap_add: [NET_ADMIN, SETUID, SETGID]"]),
+    ],
+)
+def test_a_user_without_capabilities(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch, dropped: tuple[str, ...], added: list[str]
+) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    patient.lack("NET_ADMIN", "NET_RAW")
-    patient.kernel.refusal = PrivilegeError("redirecting needs NET_ADMIN")
+    patient.lack(*dropped)
+    patient.become_user()
+    patient.kernel.refusal = refusal(patient)
     assert patient.examined() == 77
     assert "the container starts as user 1000, who has no capabilities" in patient.said("warn")
     out = "\n".join(patient.lines)
     assert "take this out of the service in the compose file:\n    user: 1000" in out
     assert '      MOCK_USER: "1000"' in patient.lines
+    assert [line for line in patient.lines if "cap_add" in line] == added, "what the service has is not to be added"
+
+
+def test_a_capability_that_no_line_of_the_compose_file_brings_back(patient: Patient) -> None:
+    patient.sets = CapabilitySets(0, 0, 0, EVERYTHING, 0)
+    patient.kernel.refusal = refusal(patient)
+    assert patient.examined() == 77
+    (failed,) = patient.said("fail")
+    assert failed.endswith("make the shim the first program of the container.")
+    assert [line for line in patient.lines if "cap_add" in line] == []
 
 
 def test_what_the_command_could_not_be_given(patient: Patient) -> None:
     patient.lack("SETPCAP")
-    patient.plan_failure = PrivilegeError("NET_ADMIN cannot be taken from root without SETPCAP")
+    patient.plan_failure = PrivilegeError("NET_ADMIN cannot be taken from root without SETPCAP", "add it")
     assert patient.examined() == 77
+    assert patient.said("fail") == ["the command: NET_ADMIN cannot be taken from root without SETPCAP"]
     assert "    cap_add: [SETPCAP]" in patient.lines
+
+
+def test_waiting_is_no_finding_and_a_warning_of_the_start_is_one(patient: Patient) -> None:
+    patient.network.servers |= {"10.0.0.4:80": OTHER_IMDS, V4: OTHER_IMDS}
+    assert patient.examined() == 0
+    cannot_tell = f"{V4} is answered by an IMDS (200 OK (Server: EC2ws)) that does not say which one it is"
+    assert cannot_tell in patient.said("warn")
+    patient.network.servers["10.0.0.4:80"] = "refuses the connection"
+    patient.lines.clear()
+    assert patient.examined("MOCK_TIMEOUT_SECONDS=0.1") == 69
+    assert [line for line in patient.lines if "waiting for" in line or "warning:" in line] == []
 
 
 def test_a_back_end_that_does_not_work_is_no_failure_while_another_does(patient: Patient) -> None:

@@ -61,6 +61,7 @@ class _Examination:
         self._variables = configuration.variables(environ)
         self._environ, self._body, self._tell = environ, body, tell
         self._cap_add: list[str] = []
+        self._take_user_out = False
         self._environment: dict[str, str] = {}
 
     def run(self) -> int:
@@ -108,7 +109,9 @@ class _Examination:
             try:
                 self._body.try_backend(name)
             except ShimError as error:
-                self._say("warn", f"NAT back end {name}: {error}")
+                # What to do about a capability is said once, at the end.
+                what = error.what if isinstance(error, PrivilegeError) else error
+                self._say("warn", f"NAT back end {name}: {what}")
             else:
                 self._say("ok", f"NAT back end {name} works")
 
@@ -143,7 +146,7 @@ class _Examination:
         try:
             warnings = self._body.plan(config)
         except ShimError as error:
-            return self._failed("the command", error)
+            return self._failed("the command", error, config)
         for sentence in warnings:
             self._say("warn", sentence)
         self._say("ok", f"the command would run as {config.user or f'user {os.geteuid()}'}")
@@ -151,26 +154,39 @@ class _Examination:
 
     def _rehearsal(self, config: ShimConfig) -> int:
         """Go through a whole start, and take it back."""
-        lines = Log("info", lambda line: self._say("ok", line.decode().removeprefix("imds-shim: ").rstrip("\n")))
         try:
             with contextlib.ExitStack() as undo:
                 deadline = Deadline(min(_PATIENCE_SECONDS, config.timeout_seconds))
-                Start(config, self._body.network, self._body.kernel, undo, lines).run(deadline)
+                Start(config, self._body.network, self._body.kernel, undo, Log("info", self._log)).run(deadline)
         except ShimError as error:
-            return self._failed("rehearsal of a start", error)
+            return self._failed("rehearsal of a start", error, config)
         self._say("ok", "rehearsal of a start succeeded, and was taken back")
         return 0
 
-    def _failed(self, what: str, error: ShimError) -> int:
-        self._say("fail", f"{what}: {error}")
+    def _log(self, line: bytes) -> None:
+        sentence = line.decode().removeprefix("imds-shim: ").rstrip("\n")
+        warning = sentence.removeprefix("warning: ")
+        if not sentence.startswith("waiting for "):  # how it ended is in the error
+            self._say("ok" if warning == sentence else "warn", warning)
+
+    def _failed(self, what: str, error: ShimError, config: ShimConfig) -> int:
         if isinstance(error, PrivilegeError):
-            lacking = [name for name in self._body.sets.missing(*_USES) if name in str(error)]
-            self._cap_add += [name for name in lacking if name not in self._cap_add]
+            lacking = [name for name in self._body.sets.missing(*_USES) if name in error.what]
+            if "NET_ADMIN" in lacking:
+                lacking += self._body.sets.missing(*_needed_to_give_up(config))
+            # What the bounding set has, the compose file has given already.
+            new = [name for name in lacking if not self._body.sets.bounding >> capabilities.NUMBERS[name] & 1]
+            self._cap_add += [name for name in new if name not in self._cap_add]
+            if new or (lacking and os.geteuid() != 0):
+                self._take_user_out = os.geteuid() != 0
+                self._say("fail", f"{what}: {error.what}")
+                return error.exit_code
+        self._say("fail", f"{what}: {error}")
         return error.exit_code
 
     def _compose(self) -> None:
-        user = os.geteuid()
-        if self._cap_add and user != 0:
+        if self._take_user_out:
+            user = os.geteuid()
             self._environment["MOCK_USER"] = str(user)
             self._tell(f"take this out of the service in the compose file:\n    user: {user}")
         if not (self._cap_add or self._environment):
@@ -182,3 +198,11 @@ class _Examination:
             self._tell("    environment:")
             for name, value in self._environment.items():
                 self._tell(f'      {name}: "{value}"')
+
+
+def _needed_to_give_up(config: ShimConfig) -> tuple[str, ...]:
+    """The capabilities with which the shim, started as root, gives up NET_ADMIN as it is told to."""
+    if os.geteuid() != 0:
+        return ("SETUID", "SETGID")  # MOCK_USER takes the place of `user:`
+    # With MOCK_USER, the plan for the command names those itself.
+    return () if config.user or config.keep_caps or config.no_new_privs else ("SETPCAP",)

@@ -58,9 +58,13 @@ class KernelRefusedError(ShimError):
 
 
 class PrivilegeError(ShimError):
-    """A capability is missing."""
+    """A capability is missing: `what` says which, and for what; `how` to get it, where something can be done."""
 
     exit_code = 77
+
+    def __init__(self, what: str, how: str = "") -> None:
+        super().__init__(f"{what}: {how}." if how else f"{what}.")
+        self.what = what
 
 
 class ConfigError(ShimError):

@@ -197,12 +197,12 @@ def _explained(error: Exception, version: int) -> ShimError:
     if missing:
         listed = " and ".join(missing)
         return PrivilegeError(
-            f"the legacy nat table needs {listed}, missing here: {capabilities.how_to_get(missing, sets)}."
+            f"the legacy nat table needs {listed}, missing here", capabilities.how_to_get(missing, sets)
         )
     if "must be root" in said:
         return PrivilegeError(
             "the legacy nat table is refused although NET_ADMIN and NET_RAW are there: this network namespace belongs "
-            "to another user namespace (network_mode: host in a rootless engine, say)."
+            "to another user namespace (network_mode: host in a rootless engine, say)"
         )
     if "who?" in said or "does not exist" in said:
         return KernelRefusedError(f"this kernel has no legacy nat table for IPv{version} ({said}).")

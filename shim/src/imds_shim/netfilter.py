@@ -88,7 +88,7 @@ def _none_works(refusals: dict[str, ShimError]) -> ShimError:
     sets = capabilities.read_sets()
     missing = sets.missing("NET_ADMIN")
     if missing:
-        return PrivilegeError(f"redirecting needs NET_ADMIN, missing here: {capabilities.how_to_get(missing, sets)}.")
+        return PrivilegeError("redirecting needs NET_ADMIN, missing here", capabilities.how_to_get(missing, sets))
     tried = " ".join(f"{name}: {error}" for name, error in refusals.items())
     kind = (
         PrivilegeError if any(isinstance(error, PrivilegeError) for error in refusals.values()) else KernelRefusedError

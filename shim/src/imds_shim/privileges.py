@@ -92,16 +92,18 @@ def plan(
     limited = bool(in_bounding) and not may_drop
     warnings: tuple[str, ...] = ()
     if limited and (becomes_other or now.uid != 0):
+        # Whoever is not root has no SETPCAP either, whatever the compose file adds.
+        hint = " (`cap_add: [SETPCAP]` clears this one, too)" if now.uid == 0 else ""
         sentence = (
             f"{_names(in_bounding)} stays in the bounding set of the application, because dropping it needs SETPCAP; "
-            "all its other sets are without it (`cap_add: [SETPCAP]` clears this one, too)"
+            f"all its other sets are without it{hint}"
         )
         warnings = (sentence,)
     elif limited and not no_new_privs:
         raise PrivilegeError(
-            f"{_names(in_bounding)} cannot be taken from an application that runs as root without SETPCAP: add "
-            "`cap_add: [SETPCAP]` in the compose file, or set MOCK_NO_NEW_PRIVS=1 or MOCK_USER, or leave it to the "
-            "application with MOCK_KEEP_CAPS=1."
+            f"{_names(in_bounding)} cannot be taken from an application that runs as root without SETPCAP",
+            "add `cap_add: [SETPCAP]` in the compose file, or set MOCK_NO_NEW_PRIVS=1 or MOCK_USER, or leave it to the "
+            "application with MOCK_KEEP_CAPS=1",
         )
     if becomes_other:
         inheritable, permitted, effective = 0, sets.permitted & _mask(TO_TAKE_BACK), 0
@@ -172,8 +174,8 @@ def _check_switch(now: Identity, account: Account) -> None:
     if missing:
         what = " and ".join(missing)
         raise PrivilegeError(
-            f"MOCK_USER={account.uid}:{account.gid} needs {what}, missing here: "
-            f"{capabilities.how_to_get(missing, now.sets)}."
+            f"MOCK_USER={account.uid}:{account.gid} needs {what}, missing here",
+            capabilities.how_to_get(missing, now.sets),
         )
 
 
@@ -195,7 +197,7 @@ def _call(what: str, function: Callable[..., object], *arguments: object) -> Non
     except OSError as error:
         # setuid and its kin say so of a number that the container's user namespace does not map.
         hint = " (an id that this container does not have)" if error.errno == errno.EINVAL else ""
-        raise PrivilegeError(f"{what} for the application failed: {error.strerror}{hint}.") from error
+        raise PrivilegeError(f"{what} for the application failed: {error.strerror}{hint}") from error
 
 
 def _prctl(option: int, argument: int) -> None:

@@ -139,7 +139,7 @@ def check_may_set() -> None:
     sets = capabilities.read_sets()
     missing = sets.missing("NET_ADMIN")
     if missing:
-        raise PrivilegeError(f"a route needs NET_ADMIN, missing here: {capabilities.how_to_get(missing, sets)}.")
+        raise PrivilegeError("a route needs NET_ADMIN, missing here", capabilities.how_to_get(missing, sets))
 
 
 def is_ours(destination: IPAddress) -> bool:
@@ -198,7 +198,7 @@ def _explained(error: OSError, route: Lead) -> ShimError:
     if error.errno == errno.EPERM:
         sets = capabilities.read_sets()
         missing = sets.missing("NET_ADMIN") or ("NET_ADMIN",)
-        return PrivilegeError(f"the {route} needs NET_ADMIN: {capabilities.how_to_get(missing, sets)}.")
+        return PrivilegeError(f"the {route} needs NET_ADMIN", capabilities.how_to_get(missing, sets))
     if error.errno == errno.EEXIST:
         return KernelRefusedError(
             f"the {route} cannot be set, because somebody else's route to {route.destination} is in its place: take "

@@ -112,9 +112,10 @@ class _Progress:
         after = f"within {self._deadline.seconds:g} s, {self._tries} tries; last reason: {self.last}"
         if isinstance(self.last, ResolveError):
             return ResolveError(
-                f"{self._target.host} has no usable address {after}; check the name in MOCK_HOSTNAME and "
-                "that both containers are on one network (docker run: --network NAME)"
+                f"{self._target.host} has no usable address {after}; check the name in MOCK_HOSTNAME, that the mock "
+                "runs, and that both containers are on one network (docker run: --network NAME)"
             )
         return MockUnreachableError(
-            f"no IMDS answered at {self._target} {after}; check that the mock runs and that MOCK_PORT is its port"
+            f"no IMDS answered at {self._target} {after}; check that the mock runs, and that MOCK_HOSTNAME and "
+            "MOCK_PORT lead to it"
         )
