@@ -125,7 +125,7 @@ def test_a_scenario_with_one_bad_step_changes_nothing(mock: DrivenMock) -> None:
         {"fault": {"kind": "delay", "delay": "soon"}},
     ]
     status, detail, fields = problem(mock, "POST", "/v1/scenarios", {"steps": steps})
-    assert (status, fields) == (422, ["delay"])
+    assert (status, fields) == (422, ["steps/2/fault/delay"])
     assert "soon" in detail
     assert mock.do("GET", "/v1/events") == mock.do("GET", "/v1/faults") == []
 

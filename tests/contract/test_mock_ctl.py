@@ -112,9 +112,10 @@ def test_a_scenario_is_played(mock: RunningProgram, tmp_path: Path) -> None:
     assert "status-" in table
     played = json.loads(mock.ctl("play", "-", "--json", stdin=text).stdout)
     assert [len(played["events"]), len(played["faults"])] == [1, 1]
-    file.write_text("steps:\n- {event: {kind: rebalance}, at: soon}\n")
-    refused = mock.ctl("play", str(file))
-    assert (refused.returncode, "steps/0/at" in refused.stderr) == (78, True)
+    for step, place in (("{event: {kind: rebalance}, at: soon}", "at"), ("{event: {kind: spot, for: x}}", "event/for")):
+        file.write_text(f"steps:\n- {step}\n")
+        refused = mock.ctl("play", str(file))
+        assert (refused.returncode, f"steps/0/{place}: " in refused.stderr) == (78, True)
 
 
 def test_faults(mock: RunningProgram) -> None:

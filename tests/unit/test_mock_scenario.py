@@ -38,6 +38,11 @@ def test_steps_are_put_on_the_clock_from_the_moment_of_playing() -> None:
         ({"at": "x", "event": {"kind": "spot"}}, "steps/0/at"),
         ({"event": {"kind": "spot", "in": 1}}, "steps/0/event"),
         ({"fault": {"kind": "reset", "at": 1}}, "steps/0/fault"),
+        ({"event": {"kind": "spot", "for": "soon"}}, "steps/0/event/for"),
+        ({"event": {"kind": "maintenance", "not_before": "x"}}, "steps/0/event/not_before"),
+        ({"fault": {"kind": "reset", "for": "soon"}}, "steps/0/fault/for"),
+        ({"fault": {"kind": "delay", "delay": "soon"}}, "steps/0/fault/delay"),
+        ({"fault": {"kind": "reset", "path": ""}}, "steps/0/fault/path"),
     ],
 )
 def test_a_step_that_makes_no_sense_is_named(step: dict[str, object], field: str) -> None:

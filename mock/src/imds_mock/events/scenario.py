@@ -11,18 +11,21 @@ All steps are put on the clock at once, so playing needs no timer and hits its t
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
 
+from imds_mock.events.armed import EventBook
 from imds_mock.events.kinds import AnyEvent
+from imds_mock.faults.armed import arm
 from imds_mock.faults.kinds import AnyFault
 from imds_mock.scheduling.fields import FieldError
 from imds_mock.scheduling.schedule import Duration, Target, read_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -59,7 +62,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             start: When the scenario begins, in seconds since the epoch.
 
         Raises:
-            FieldError: A step says nothing, too much, or a time that cannot be read.
+            FieldError: A step says nothing, too much, or something that cannot be read; names the step.
         """
         events: list[AnyEvent] = []
         faults: list[AnyFault] = []
@@ -68,15 +71,30 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             if (step.event is None) == (step.fault is None):
                 raise FieldError(f"steps/{number}", "a step has either an `event` or a `fault`")
             if step.event is not None:
-                events.append(self._placed(step.event, at, f"steps/{number}/event"))
+                event = self._placed(step.event, at, f"steps/{number}/event")
+                with _named(f"steps/{number}/event"):
+                    EventBook().arm(event, start)
+                events.append(event)
             if step.fault is not None:
-                faults.append(self._placed(step.fault, at, f"steps/{number}/fault"))
+                fault = self._placed(step.fault, at, f"steps/{number}/fault")
+                with _named(f"steps/{number}/fault"):
+                    arm(fault, "", start)
+                faults.append(fault)
         return events, faults
 
     def _placed(self, happening: Any, at: float, field: str) -> Any:
         if happening.in_ is not None or happening.at is not None:
             raise FieldError(field, "the step's own `at` says when; leave `in` and `at` out here")
         return replace(happening, at=at, target=happening.target or self.target)
+
+
+@contextlib.contextmanager
+def _named(place: str) -> Iterator[None]:
+    """Name the place of a field that cannot be read."""
+    try:
+        yield
+    except FieldError as error:
+        raise FieldError(f"{place}/{error.field}", error.sentence) from error
 
 
 def read_scenario(document: Mapping[str, Any]) -> Scenario:

@@ -65,6 +65,21 @@ class TooManyFaultsError(RuntimeError):
     """The list is full."""
 
 
+def arm(fault: AnyFault, fault_id: str, now: float) -> ArmedFault:
+    """Read everything about a fault.
+
+    Args:
+        fault: What goes wrong, when, and for which requests.
+        fault_id: Its name in the control plane.
+        now: Seconds since the epoch.
+
+    Raises:
+        FieldError: One of its fields cannot be read.
+    """
+    fault.check()
+    return ArmedFault(fault_id, fault, fault.window(now), path_pattern(fault.path))
+
+
 class Faults:
     """The armed faults, in the order in which they are applied.
 
@@ -95,8 +110,7 @@ class Faults:
         """
         if len(self.armed) >= MAX_FAULTS:
             raise TooManyFaultsError(f"{MAX_FAULTS} faults are armed; remove some first")
-        fault.check()
-        armed = ArmedFault(f"{kind_of(fault)}-{self._number + 1}", fault, fault.window(now), path_pattern(fault.path))
+        armed = arm(fault, f"{kind_of(fault)}-{self._number + 1}", now)
         self._number += 1
         self.armed = (*self.armed, armed)
         return armed
