@@ -80,6 +80,29 @@ def test_an_event_is_one_command(mock: RunningProgram, line: str, path: str) -> 
     assert ctl(mock, "events list") == "no events\n"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("events clear", "fault clear", "reset", "delete meta-data/public-keys"),
+        *("events remove {event}", "fault remove {fault}"),
+    ],
+)
+def test_a_call_that_answers_nothing_is_json_all_the_same(mock: RunningProgram, line: str) -> None:
+    event, fault = ctl_json(mock, "rebalance")["id"], ctl_json(mock, "fault add reset --path /none")["id"]
+    line = line.format(event=event, fault=fault)
+    assert ctl_json(mock, line) is None
+
+
+def test_a_fault_says_from_when_until_when_for_whom(mock: RunningProgram) -> None:
+    said = ctl(mock, "fault add status 503 --path */iam/* --for 20s")
+    assert re.fullmatch(r"status-\d+ active: \*/iam/\* from \S+Z until \S+Z for everybody\n", said)
+
+
+def test_the_service_that_nothing_keeps_off(mock: RunningProgram) -> None:
+    assert ctl(mock, "endpoint on") == "no event had it off, or was to\n"
+    assert ctl_json(mock, "endpoint on") == []
+
+
 def test_maintenance_moves_to_history(mock: RunningProgram) -> None:
     event = ctl_json(
         mock, "maintenance instance-retirement --not-before 1d --event-id instance-event-0123456789abcdef0"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
 import sys
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from imds_mock.errors import EX_USAGE, MockError
 
@@ -31,8 +32,38 @@ def module(name: str) -> str:
     return f"imds_mock.commands.{name.replace('-', '_')}"
 
 
+FORMATS: Final = {
+    "DURATION": "250ms, 30s, 5m or 1h30m",
+    "TIME": "2026-01-31T12:00:00Z",
+    "WHEN": "5m or 2026-01-31T12:00:00Z",
+    "PATTERN": "'*/iam/*'",
+    "WHO": "app, shop-app-1 or 172.18.0.3",
+}
+"""How values are written that commands take in more than one place, by what usage calls them."""
+
+
+# Neither has argparse a public name for it, nor does it take a parameter at run time.
+class _Commands(argparse._SubParsersAction):  # type: ignore[type-arg]  # noqa: SLF001
+    """Subcommands whose own help begins with what the list says of them."""
+
+    def add_parser(self, name: str, **settings: Any) -> Any:
+        """Add a subcommand."""
+        text = settings.get("help", "")
+        return super().add_parser(name, **{"description": f"{text[:1].upper()}{text[1:]}.", **settings})
+
+
 class Parser(argparse.ArgumentParser):
-    """A parser that ends with sysexits' code for wrong usage."""
+    """A parser that ends with sysexits' code for wrong usage, and whose help shows how values are written."""
+
+    def add_subparsers(self, **settings: Any) -> Any:
+        """Make room for subcommands."""
+        return super().add_subparsers(**{"action": _Commands, **settings})
+
+    def format_help(self) -> str:
+        """The help, and an example for each form that its usage asks for."""
+        asked = set(re.findall(r"\b[A-Z]+\b", self.format_usage()))
+        examples = [f"  {word} is written like {text}\n" for word, text in FORMATS.items() if word in asked]
+        return super().format_help() + "".join(["\n", *examples] if examples else [])
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where to read on."""

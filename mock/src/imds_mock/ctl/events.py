@@ -6,7 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.ctl.client import segment
-from imds_mock.ctl.output import print_json, print_line, print_table
+from imds_mock.ctl.output import print_done, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     import argparse
@@ -60,7 +60,7 @@ def add_commands(
     )
 
     lifecycle = commands.add_parser("lifecycle", parents=with_schedule, help="Auto Scaling target lifecycle state")
-    lifecycle.add_argument("state", choices=_LIFECYCLE_STATES)
+    lifecycle.add_argument("state", choices=_LIFECYCLE_STATES, help="where Auto Scaling moves the instance")
     lifecycle.set_defaults(action_of=_armer("lifecycle", "state"))
 
     credentials = commands.add_parser("credentials", help="role credentials change early").add_subparsers(
@@ -110,8 +110,8 @@ def _add_list_commands(commands: argparse._SubParsersAction[Any], common: Sequen
 def schedule_options(parser: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """Options for when something happens and for whom."""
     options = parser(add_help=False)
-    options.add_argument("--in", dest="in_", metavar="DURATION", help="start after this, such as 30s (default: now)")
-    options.add_argument("--at", metavar="TIME", help="start at this time, such as 2026-01-31T12:00:00Z")
+    options.add_argument("--in", dest="in_", metavar="DURATION", help="start after this (default: now)")
+    options.add_argument("--at", metavar="TIME", help="start at this time")
     options.add_argument("--for", dest="for_", metavar="DURATION", help="how long it lasts (default: until taken back)")
     options.add_argument("--target", metavar="WHO", help="address, container or service name (default: everybody)")
     return options
@@ -176,8 +176,9 @@ def _show(events: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
     print_table(_COLUMNS, rows, "no events")
 
 
-def _clear(client: Client, _arguments: argparse.Namespace) -> int:
+def _clear(client: Client, arguments: argparse.Namespace) -> int:
     client.call("DELETE", "/v1/events")
+    print_done(arguments)
     return 0
 
 
@@ -194,6 +195,8 @@ def _each(verb: str) -> Any:
                 shown.append(client.call("POST", f"{path}/{verb}"))
         if shown:
             _show(shown, arguments)
+        else:
+            print_done(arguments)
         return 0
 
     return run
@@ -211,7 +214,11 @@ def _endpoint_on(client: Client, arguments: argparse.Namespace) -> int:
         for event in client.call("GET", "/v1/events")
         if event["kind"] == "endpoint-disabled" and event["state"] in {"pending", "active"}
     ]
-    _show([client.call("POST", f"/v1/events/{segment(event_id)}/cancel") for event_id in waiting], arguments)
+    canceled = [client.call("POST", f"/v1/events/{segment(event_id)}/cancel") for event_id in waiting]
+    if canceled or arguments.json:
+        _show(canceled, arguments)
+    else:
+        print_line("no event had it off, or was to")
     return 0
 
 

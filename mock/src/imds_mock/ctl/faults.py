@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.ctl.client import segment
 from imds_mock.ctl.events import schedule_of, whom
-from imds_mock.ctl.output import print_json, print_line, print_table
+from imds_mock.ctl.output import print_done, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     import argparse
@@ -41,7 +41,7 @@ def add_commands(
     parents = [*common, schedule, which]
 
     delay = kinds.add_parser("delay", parents=parents, help="answer late")
-    delay.add_argument("delay", metavar="DURATION")
+    delay.add_argument("delay", metavar="DURATION", help="how late")
     delay.set_defaults(action_of=_armer("delay", "delay"))
     status = kinds.add_parser("status", parents=parents, help="answer with an error")
     status.add_argument("status", type=int, nargs="?", help="400 to 599 (default: 503)")
@@ -75,7 +75,9 @@ def _armer(kind: str, *fields: str) -> Any:
         if arguments.json:
             print_json(fault)
         else:
-            print_line(f"{fault['id']} {fault['state']}: {fault['fault'].get('path', '*')} for {whom(fault)}")
+            until = f" until {fault['ends']}" if fault["ends"] else ""
+            path = fault["fault"].get("path", "*")
+            print_line(f"{fault['id']} {fault['state']}: {path} from {fault['starts']}{until} for {whom(fault)}")
         return 0
 
     return arm
@@ -98,12 +100,14 @@ def _list(client: Client, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _clear(client: Client, _arguments: argparse.Namespace) -> int:
+def _clear(client: Client, arguments: argparse.Namespace) -> int:
     client.call("DELETE", "/v1/faults")
+    print_done(arguments)
     return 0
 
 
 def _remove(client: Client, arguments: argparse.Namespace) -> int:
     for fault_id in arguments.id:
         client.call("DELETE", f"/v1/faults/{segment(fault_id)}")
+    print_done(arguments)
     return 0

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping, Sequence
 
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -17,6 +18,12 @@ _GAP: Final = "  "
 def print_json(value: Any) -> None:
     """Print a value as JSON, one line for what comes as a stream of lines, indented otherwise."""
     sys.stdout.write(f"{json.dumps(value, indent=2, ensure_ascii=False)}\n")
+
+
+def print_done(arguments: argparse.Namespace) -> None:
+    """What is printed of a call that answers nothing: JSON for who asked for it, as a script reads what it gets."""
+    if arguments.json:
+        print_json(None)
 
 
 def print_line(text: str) -> None:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.ctl.client import RefusedError
-from imds_mock.ctl.output import print_json, print_line, print_table
+from imds_mock.ctl.output import print_done, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     import argparse
@@ -41,7 +41,7 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     setting.set_defaults(action_of=_set)
 
     delete = commands.add_parser("delete", parents=shared, help="remove a leaf or category of the metadata")
-    delete.add_argument("path")
+    delete.add_argument("path", help="such as meta-data/public-keys")
     delete.set_defaults(action_of=_delete)
 
     options = commands.add_parser("options", parents=shared, help="show or change the metadata options")
@@ -103,6 +103,7 @@ def _set(client: Client, arguments: argparse.Namespace) -> int:
 
 def _delete(client: Client, arguments: argparse.Namespace) -> int:
     client.call("DELETE", _metadata(arguments.path))
+    print_done(arguments)
     return 0
 
 
@@ -142,8 +143,9 @@ def _config_patch(client: Client, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _reset(client: Client, _arguments: argparse.Namespace) -> int:
+def _reset(client: Client, arguments: argparse.Namespace) -> int:
     client.call("POST", "/v1/reset")
+    print_done(arguments)
     return 0
 
 

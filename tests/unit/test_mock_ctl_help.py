@@ -1,0 +1,66 @@
+"""`imds-mock ctl ... --help`: every command says what it does, and how what it takes is written."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from imds_mock.cli import FORMATS, Parser
+from imds_mock.commands import ctl
+from imds_mock.scheduling.schedule import read_duration, read_instant
+
+
+def parsers(parser: argparse.ArgumentParser) -> dict[str, tuple[str, argparse.ArgumentParser]]:
+    """Each command below this one: what the list says of it, and its own parser."""
+    found = {}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for listed in action._choices_actions:
+                own = action.choices[listed.dest]
+                found[own.prog] = (listed.help or "", own)
+                found |= parsers(own)
+    return found
+
+
+def all_parsers() -> dict[str, tuple[str, argparse.ArgumentParser]]:
+    root = Parser(prog="imds-mock ctl")
+    ctl.add_arguments(root)
+    return parsers(root)
+
+
+COMMANDS = all_parsers()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_says_what_it_does_as_the_list_does(name: str) -> None:
+    listed, parser = COMMANDS[name]
+    assert listed
+    assert "\n" not in listed
+    said = " ".join(parser.format_help().split())
+    assert f" {listed[0].upper()}{listed[1:]}. " in said
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_has_to_be_given_is_explained(name: str) -> None:
+    _listed, parser = COMMANDS[name]
+    for action in parser._actions:
+        if not action.option_strings and not isinstance(action, argparse._SubParsersAction):
+            assert action.help or action.metavar in FORMATS or action.choices, action.dest
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_form_has_an_example_wherever_it_is_asked_for(name: str) -> None:
+    _listed, parser = COMMANDS[name]
+    said = " ".join(parser.format_help().split())
+    for word, examples in FORMATS.items():
+        asked = re.search(rf"\b{word}\b", parser.format_usage())
+        assert (f"{word} is written like {examples}" in said) == bool(asked), word
+
+
+def test_the_examples_are_right() -> None:
+    for text in re.split(", | or ", FORMATS["DURATION"]):
+        assert read_duration("for", text) > 0
+    assert read_instant("at", FORMATS["TIME"]) == datetime(2026, 1, 31, 12, tzinfo=UTC).timestamp()
