@@ -130,6 +130,34 @@ def test_the_token_lets_a_caller_in_from_elsewhere_and_is_not_shown(tmp_path: Pa
     assert token not in "".join(program.lines)
 
 
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        ("[{event: {kind: spot}}]", "the metadata path 'meta-data/spot' cannot hold a value and"),
+        ("[" + "{event: {kind: rebalance}}, " * 1001 + "]", "1000 events are armed"),
+        ("[{event: {kind: spot, notice: soon}}]", "steps/0/event/notice: 'soon' is not a duration"),
+    ],
+)
+def test_a_scenario_that_cannot_be_played_ends_the_start_with_one_sentence(
+    tmp_path: Path, steps: str, words: str
+) -> None:
+    scenario, config = tmp_path / "scenario.yaml", tmp_path / "config.yaml"
+    scenario.write_text(f"steps: {steps}\n")
+    config.write_text("metadata: {meta-data/spot: a leaf}\n")
+    refused = subprocess.run(
+        [
+            *(IMDS_MOCK, "serve", "--host", "127.0.0.1", "--port", "0", "--control", "off"),
+            *("--scenario", str(scenario), "--config", str(config)),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert (refused.returncode, refused.stderr.count("\n")) == (78, 1)
+    assert words in refused.stderr
+
+
 def test_a_scenario_is_played_from_the_start(tmp_path: Path) -> None:
     scenario = tmp_path / "scenario.yaml"
     scenario.write_text("steps: [{event: {kind: spot}}, {fault: {kind: status, status: 500, path: '*/iam/*'}}]\n")

@@ -8,8 +8,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imds_mock.config.errors import ConfigError
 from imds_mock.credentials.kept import NotKept
 from imds_mock.driving.driven import Driven
+from imds_mock.driving.views import ConflictingPathsError
+from imds_mock.events.armed import TooManyEventsError
+from imds_mock.faults.armed import TooManyFaultsError
 from imds_mock.run.assembly import Assembly
 from imds_mock.run.control_start import open_listeners
 from imds_mock.run.control_start import run as run_control
@@ -62,7 +66,7 @@ def start(
     driven = Driven(config, Description(started, signer, reason or "the setting profile", working.keep))
     working.config = lambda: driven.state.config
     if scenario is not None:
-        driven.state.play(scenario)
+        _play(driven, scenario)
     file, seen = watched or (None, None)
     companions: list[Companion] = [
         lambda _store: follow(driven, read, file, seen),
@@ -79,6 +83,13 @@ def start(
     finally:
         if listeners is not None:
             listeners.close()
+
+
+def _play(driven: Driven, scenario: Scenario) -> None:
+    try:
+        driven.state.play(scenario)
+    except (ConflictingPathsError, TooManyEventsError, TooManyFaultsError) as error:
+        raise ConfigError(f"the scenario cannot be played: {error}") from error
 
 
 class Description:
