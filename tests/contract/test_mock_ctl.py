@@ -114,6 +114,13 @@ def test_maintenance_moves_to_history(mock: RunningProgram) -> None:
     assert (entry["EventId"], entry["State"]) == ("instance-event-0123456789abcdef0", "completed")
 
 
+def test_what_was_done_is_shown_before_what_is_refused(mock: RunningProgram) -> None:
+    active, pending = ctl_json(mock, "rebalance")["id"], ctl_json(mock, "rebalance --in 1h")["id"]
+    done = mock.ctl("events", "end", active, pending)
+    assert (done.returncode, f"{active}  ended" in done.stdout) == (65, True)
+    assert f"{pending} has not begun, so it cannot end; cancel it" in done.stderr
+
+
 def test_credentials_and_the_endpoint(mock: RunningProgram) -> None:
     role = "/latest/meta-data/iam/security-credentials/my-role"
     before = json.loads(get(mock, role)[1])

@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imds_mock.credentials.documents import WorkingDocument
-from imds_mock.events.armed import MAX_EVENTS, EventBook, EventState, TooManyEventsError, UnknownEventError
+from imds_mock.events.armed import (
+    MAX_EVENTS,
+    EventBook,
+    EventState,
+    NotBegunError,
+    TooManyEventsError,
+    UnknownEventError,
+)
 from imds_mock.events.kinds import KINDS, AnyEvent
 from imds_mock.metadata import documents
 from imds_mock.metadata.layers import lay
@@ -144,6 +151,15 @@ def test_maintenance_that_ends_is_completed_and_moves_to_history() -> None:
     assert [(entry["State"], entry["Description"]) for entry in past] == [("completed", "[Completed] scheduled reboot")]
     ended = armed(event("maintenance")).end("maintenance-1", T0 + 7)
     assert entries(ended, HISTORY, T0 + 8)[0]["State"] == "completed"
+
+
+def test_what_has_not_begun_cannot_end() -> None:
+    book = armed(event("maintenance", **{"in": "10s"}))
+    with pytest.raises(NotBegunError, match="maintenance-1 has not begun, so it cannot end; cancel it, or rearm it"):
+        book.end("maintenance-1", T0 + 9.999)
+    assert book.end("maintenance-1", T0 + 10).events[0].state(T0 + 10) is EventState.ENDED
+    canceled = book.cancel("maintenance-1", T0 + 1)
+    assert canceled.end("maintenance-1", T0 + 11) == canceled
 
 
 def test_maintenance_that_is_canceled_moves_to_history_and_keeps_its_id() -> None:

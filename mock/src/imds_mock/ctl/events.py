@@ -185,17 +185,20 @@ def _clear(client: Client, arguments: argparse.Namespace) -> int:
 def _each(verb: str) -> Any:
     def run(client: Client, arguments: argparse.Namespace) -> int:
         shown = []
-        for event_id in arguments.id:
-            path = f"/v1/events/{segment(event_id)}"
-            if verb == "remove":
-                client.call("DELETE", path)
-            elif verb == "show":
-                shown.append(client.call("GET", path))
-            else:
-                shown.append(client.call("POST", f"{path}/{verb}"))
-        if shown:
-            _show(shown, arguments)
-        else:
+        try:
+            for event_id in arguments.id:
+                path = f"/v1/events/{segment(event_id)}"
+                if verb == "remove":
+                    client.call("DELETE", path)
+                elif verb == "show":
+                    shown.append(client.call("GET", path))
+                else:
+                    shown.append(client.call("POST", f"{path}/{verb}"))
+        finally:
+            # What was done before one was refused stays done.
+            if shown:
+                _show(shown, arguments)
+        if not shown:
             print_done(arguments)
         return 0
 

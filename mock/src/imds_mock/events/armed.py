@@ -57,6 +57,10 @@ class UnknownEventError(LookupError):
     """No armed event has that id."""
 
 
+class NotBegunError(RuntimeError):
+    """What has not begun cannot end."""
+
+
 class TooManyEventsError(RuntimeError):
     """The book is full."""
 
@@ -115,11 +119,17 @@ class EventBook(msgspec.Struct, frozen=True):
     def end(self, event_id: str, now: float) -> EventBook:
         """Let an active event end now, as planned events do: maintenance is completed, not canceled.
 
+        One that is over or canceled stays as it is.
+
         Raises:
+            NotBegunError: It has not begun.
             UnknownEventError: There is none.
         """
         armed = self.get(event_id)
-        if armed.state(now) is not EventState.ACTIVE:
+        state = armed.state(now)
+        if state is EventState.PENDING:
+            raise NotBegunError(f"{event_id} has not begun, so it cannot end; cancel it, or rearm it to begin now")
+        if state is not EventState.ACTIVE:
             return self
         planned = Window(armed.course.planned.start, now)
         return self._put(replace(armed, course=replace(armed.course, planned=planned)))

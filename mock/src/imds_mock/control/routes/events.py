@@ -71,7 +71,7 @@ class EventRoutes:
                 "Let an active event end now, as if it were over",
                 self.end,
                 ShownEvent,
-                problems=(404,),
+                problems=(404, 409),
             ),
             Operation(
                 "POST",
