@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +16,6 @@ from mockcontrol import DrivenMock, driven_mock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -64,6 +65,20 @@ def test_credentials_that_end_are_fetched_anew(mock: DrivenMock) -> None:
     second = key(loaded)
     assert second != first
     assert mock.do("GET", "/v1/requests/count?path=*/iam/security-credentials/*")["count"] == 2
+
+
+def test_keys_of_the_short_life_that_the_page_gives_are_renewed_within_five_minutes(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "control.md").read_text()
+    written = re.findall(r"^      IMDS_MOCK_CREDENTIALS_(\w+): (\d+)$", page, re.MULTILINE)
+    document = {"credentials": {name.lower(): int(value) for name, value in written}}
+    with driven_mock(tmp_path, document) as mock:
+        mock.clock.now = time.time()
+        loaded = credentials(mock)
+        first = key(loaded)
+        mock.do("POST", "/v1/events", {"kind": "credentials-rotation"})
+        mock.clock.now += 301
+        assert key(loaded) != first
+        assert loaded.get_frozen_credentials().access_key.startswith("ASIA")
 
 
 def test_tokens_that_were_revoked_are_replaced(mock: DrivenMock) -> None:
