@@ -60,6 +60,8 @@ def test_an_example_says_when_it_fits_what_it_needs_and_what_breaks_it(way: str)
     page = (ROOT / "examples" / way / "README.md").read_text()
     assert page.startswith(f"# {way}: ")
     assert re.findall(r"^\* \*\*(.*?):\*\*", page, re.MULTILINE)[:3] == ["When", "Needs", "Breaks it"]
+    before_the_first_command = re.split(r"^```(?:console|sh)$", page, maxsplit=1, flags=re.MULTILINE)[0]
+    assert re.search("make (images|setup)|Build the images", before_the_first_command), "what has to be there is said"
 
 
 @pytest.mark.parametrize(
