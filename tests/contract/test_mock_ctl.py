@@ -166,6 +166,14 @@ def test_faults(mock: RunningProgram) -> None:
     assert ctl(mock, "fault list") == "no faults\n"
 
 
+@pytest.mark.parametrize(("what", "armed"), [("events", "rebalance"), ("fault", "fault add status --for 20s")])
+def test_without_an_action_they_are_listed(mock: RunningProgram, what: str, armed: str) -> None:
+    shown = ctl_json(mock, armed)
+    assert ctl(mock, what) == ctl(mock, f"{what} list")
+    for line in (f"{what} --json", f"{what} --json list", f"{what} list --json"):
+        assert json.loads(ctl(mock, line)) == [shown]
+
+
 def test_state_by_path(mock: RunningProgram) -> None:
     at_the_start = get(mock, "/latest/meta-data/instance-type")
     ctl(mock, "set meta-data/placement/region eu-west-1")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
 
 from imds_mock.ctl import callers, events, faults, journal, state
 from imds_mock.ctl.client import ArgumentError, Client, default_url
-
-if TYPE_CHECKING:
-    import argparse
 
 _URL_VARIABLE = "IMDS_MOCK_CONTROL_URL"
 _TOKEN_VARIABLE = "IMDS_MOCK_CONTROL_TOKEN"  # noqa: S105 - the name of a variable, not a secret
@@ -19,12 +16,14 @@ _TOKEN_VARIABLE = "IMDS_MOCK_CONTROL_TOKEN"  # noqa: S105 - the name of a variab
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    common = type(parser)(add_help=False)
+    # Without defaults of its own, so that what stands before an action holds behind it, too.
+    parser.set_defaults(url=None, json=False)
+    common = type(parser)(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument(
         "--url",
         help=f"unix:/path or http://HOST:PORT of the control plane (default: {_URL_VARIABLE}, else the one found here)",
     )
-    common.add_argument("--json", action="store_true", help="print JSON")
+    common.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=type(parser))
     schedule = events.schedule_options(type(parser))
     state.add_commands(commands, [common])

@@ -85,7 +85,9 @@ def add_commands(
 
 
 def _add_list_commands(commands: argparse._SubParsersAction[Any], common: Sequence[argparse.ArgumentParser]) -> None:
-    events = commands.add_parser("events", help="what is armed").add_subparsers(metavar="ACTION", required=True)
+    listing = commands.add_parser("events", parents=list(common), help="what is armed")
+    listing.set_defaults(action_of=_list)
+    events = listing.add_subparsers(metavar="ACTION", help="(default: list)")
     events.add_parser("list", parents=list(common), help="list the events").set_defaults(action_of=_list)
     events.add_parser("clear", parents=list(common), help="forget all events").set_defaults(action_of=_clear)
     for verb, text in (

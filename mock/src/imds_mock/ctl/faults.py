@@ -30,9 +30,9 @@ def add_commands(
         common: Options that every command has.
         schedule: Options for when and for whom.
     """
-    fault = commands.add_parser("fault", help="answers that go wrong on purpose").add_subparsers(
-        metavar="ACTION", required=True
-    )
+    listing = commands.add_parser("fault", parents=list(common), help="answers that go wrong on purpose")
+    listing.set_defaults(action_of=_list)
+    fault = listing.add_subparsers(metavar="ACTION", help="(default: list)")
     kinds = fault.add_parser("add", help="arm a fault").add_subparsers(metavar="KIND", required=True)
     which = type(common[0])(add_help=False)
     which.add_argument("--path", metavar="PATTERN", help="paths, * spans slashes (default: every path)")
