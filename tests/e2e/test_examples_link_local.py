@@ -21,6 +21,7 @@ TWO_SECONDS_THREE_TIMES = 6
 """Two seconds are promised; without an announcement it is half a minute. This machine builds images beside."""
 UNTIL_READ = f"until {' '.join(ASK)}; do :; done >/dev/null; date --utc +%Y-%m-%dT%H:%M:%S.%N"
 REPLICAS = (1, 2, 3)
+ROUNDS = 25
 IMDS_IN_HEXADECIMAL = "FEA9FEA9"
 
 
@@ -92,7 +93,8 @@ def test_a_mock_recreated_under_another_hardware_address(link_local_ip: Example,
 
 def test_replicas_with_one_link_local_address_lose_answers(link_local_ip: Example) -> None:
     link_local_ip.up("--scale", "app=3")
-    assert failures(link_local_ip, 4) > 0
+    # Whose answers are lost is a matter of whom the mock heard last, so that now and then a few reads go well.
+    assert any(failures(link_local_ip, 4) for _ in range(ROUNDS))
 
 
 def test_replicas_with_a_route_read_all_at_once(link_local_route: Example, docker: Docker) -> None:
