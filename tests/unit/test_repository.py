@@ -55,6 +55,29 @@ def test_every_example_is_told_of(page: str) -> None:
     assert sorted(set(re.findall(r"\]\((?:\.\./)?examples/([a-z-]+)\)", text))) == WAYS_IN
 
 
+def table(page: str, first: str) -> list[list[str]]:
+    """The rows of the table whose heading begins with `first`."""
+    text = (ROOT / page).read_text()
+    found = re.search(rf"^\| {re.escape(first)} \|.*\n(?:\|.*\n)+", text, re.MULTILINE)
+    assert found is not None
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in found[0].splitlines()]
+
+
+def test_the_readme_compares_the_ways_by_what_decides() -> None:
+    heading, _line, *rows = table("README.md", "way")
+    assert heading == [
+        *("way", "capability", "image", "replicas", "several projects", "mock recreated", "IPv6", "engines")
+    ]
+    assert sorted(re.findall(r"\[([a-z-]+)\]", " ".join(row[0] for row in rows))) == WAYS_IN
+    assert {len(row) for row in rows} == {len(heading)}
+
+
+def test_the_page_of_the_ways_says_of_each_how_callers_are_told_apart() -> None:
+    heading, _line, *rows = table("docs/ways-in.md", "way | callers are told apart")
+    assert heading[2:] == ["by name", "`local-ipv4` is"]
+    assert sorted(way for row in rows for way in row[0].split(", ")) == WAYS_IN
+
+
 @pytest.mark.parametrize("way", WAYS_IN)
 def test_an_example_says_when_it_fits_what_it_needs_and_what_breaks_it(way: str) -> None:
     page = (ROOT / "examples" / way / "README.md").read_text()
