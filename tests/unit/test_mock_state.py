@@ -219,6 +219,18 @@ def test_events_that_are_over_cost_nothing_but_maintenance_stays_in_history() ->
     assert "meta-data/events/maintenance/history" in leaves
 
 
+def test_a_configuration_over_an_event_that_is_over_stays_when_the_clock_is_set_back() -> None:
+    clock = Clock()
+    mock = state(clock)
+    arm(mock, event("spot", **{"for": 10}))
+    clock.now += 20
+    mock.configure(Config(metadata={"meta-data/spot": "a leaf"}))
+    clock.now -= 15
+    mock.look_at_the_clock()
+    assert sees(mock, APP, "meta-data/spot")
+    assert not sees(mock, APP)
+
+
 def test_targets_are_those_of_events_and_faults() -> None:
     mock = state()
     arm(mock, event("spot", target="app"), event("rebalance"))

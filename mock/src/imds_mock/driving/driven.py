@@ -117,8 +117,9 @@ class Driven:
         )
 
     async def keep_targets_known(self) -> None:
-        """Look the targets in use up again and again, because containers come and go."""
+        """Look the targets in use up again and again, because containers come and go, and clocks are set."""
         while True:
+            self.state.look_at_the_clock()
             targets = self.state.targets()
             if targets:
                 await self.callers.learn(targets)

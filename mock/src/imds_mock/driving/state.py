@@ -5,10 +5,11 @@ A change is prepared whole before it takes effect. If anything about it cannot b
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from imds_mock.driving.appearances import Appearance, Appearances
-from imds_mock.driving.views import Views
+from imds_mock.driving.views import ConflictingPathsError, Views
 from imds_mock.events.armed import EventBook
 
 if TYPE_CHECKING:
@@ -159,10 +160,17 @@ class State:
             addresses: Where somebody else is now; None means anywhere.
         """
         if addresses is None:
-            self._views = self._views_of(self._appearances, self._events)
+            # An event that was over when the configuration came may be ruled out by it, and the clock be set back then.
+            with contextlib.suppress(ConflictingPathsError):
+                self._views = self._views_of(self._appearances, self._events)
         else:
             self._views.forget(addresses)
             self._appearances.forget(addresses)
+
+    def look_at_the_clock(self) -> None:
+        """If it was set back, let those see events who would see them at that time: some were taken for over."""
+        if self.clock() < self._views.built:
+            self.refresh()
 
     def targets(self) -> set[str]:
         """The names that events and faults have as targets."""

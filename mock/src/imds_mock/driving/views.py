@@ -104,7 +104,7 @@ class Views:
         ConflictingPathsError: An event needs a path that the leaves rule out.
     """
 
-    __slots__ = ("_by_caller", "_clock", "_common", "_is_target", "_looks_of", "events", "of")
+    __slots__ = ("_by_caller", "_clock", "_common", "_is_target", "_looks_of", "built", "events", "of")
 
     def __init__(
         self,
@@ -115,7 +115,14 @@ class Views:
         looks_of: Callable[[str], Looks] | None = None,
     ) -> None:
         self._looks_of = looks_of or (lambda _caller: looks)
-        self.events = tuple(each for each in events if each.event.leaves_traces or each.course.window.end > clock())
+        self.built = clock()
+        """When: what was over then is left out."""
+        # What was canceled stays so, even if the clock is set back to before that.
+        self.events = tuple(
+            each
+            for each in events
+            if each.event.leaves_traces or (each.course.canceled_at is None and each.course.planned.end > self.built)
+        )
         """The events of which anything can be seen."""
         self._is_target = is_target
         self._clock = clock

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from imds_mock.events.kind import Course, Event
 from imds_mock.metadata import documents
 from imds_mock.scheduling.fields import FieldError
-from imds_mock.scheduling.schedule import read_duration, read_instant
+from imds_mock.scheduling.schedule import Window, read_duration, read_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,11 +63,14 @@ class ScheduledMaintenance(Event, frozen=True, kw_only=True, tag_field="kind", t
     def layers(self, course: Course) -> Iterator[tuple[str, Layer]]:
         """`events/maintenance/scheduled` and `events/maintenance/history`."""
         window = course.window
-        yield SCHEDULED, _Entry(window.start, window.end, self._entry(course, "active"))
+        canceled = course.canceled_at is not None and course.canceled_at < course.planned.end
+        # What was canceled stays so, even if the clock is set back to before that.
+        shown = Window(window.end, window.end) if canceled else window
+        yield SCHEDULED, _Entry(shown, (window.start, window.end), self._entry(course, "active"))
         if window.start < window.end:
-            canceled = course.canceled_at is not None and course.canceled_at < course.planned.end
             over = self._entry(course, "canceled" if canceled else "completed")
-            yield HISTORY, _Entry(window.end, float("inf"), over)
+            past = Window(window.start if canceled else window.end)
+            yield HISTORY, _Entry(past, (window.end,), over)
 
     def _entry(self, course: Course, state: str) -> dict[str, str]:
         not_before = _moment("not_before", self.not_before, course.planned.start)
@@ -88,22 +91,22 @@ class ScheduledMaintenance(Event, frozen=True, kw_only=True, tag_field="kind", t
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A layer that adds one entry to a JSON array from `start` to `end`."""
+    """A layer that adds one entry to a JSON array while a window is open; `changes` are told as times of changes."""
 
-    start: float
-    end: float
+    window: Window
+    changes: tuple[float, ...]
     entry: dict[str, str]
     since: str = _SINCE
 
     def body(self, now: float, below: bytes | None) -> bytes | None:
-        if not self.start <= now < self.end:
+        if now not in self.window:
             # The lists are never absent: clients take a 404 for an error.
             return b"[]" if below is None else below
         entries: list[Any] = json.loads(below) if below else []
         return documents.write([*entries, self.entry])
 
     def modified(self, now: float, below: float | None) -> float | None:
-        changes = [moment for moment in (self.start, self.end) if moment <= now]
+        changes = [moment for moment in self.changes if moment <= now]
         return max([*changes, below or 0.0]) if changes else below
 
 
