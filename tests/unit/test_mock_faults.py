@@ -127,11 +127,29 @@ def test_a_skew_leaves_what_are_no_credentials_alone(body: bytes) -> None:
         ("/latest/meta-data/IAM/*", False),
         ("/latest/meta-data/spot/*", False),
         ("/", False),
+        ("meta-data/iam/*", True),
+        ("meta-data/iam/security-credentials/", True),
+        ("meta-data/iam", False),
+        ("/meta-data/iam/*", False),
+        ("l*/iam/*", True),
+        ("2021-03-23/meta-data/iam/*", False),
     ],
 )
 def test_the_path_is_a_shell_pattern_for_the_whole_path(pattern: str, hit: bool) -> None:  # noqa: FBT001 - a table
     response = ask(faults(fault("status", path=pattern)), "/latest/meta-data/iam/security-credentials")
     assert (response.status == 503) == hit
+
+
+def test_a_category_is_meant_under_any_version() -> None:
+    armed = faults(fault("status", path="meta-data/mac"))
+    assert ask(armed, "/2021-03-23/meta-data/mac").status == 503
+    assert ask(armed, "/2021-03-23/dynamic/meta-data/mac").status == 200
+
+
+@pytest.mark.parametrize("pattern", ["iam/*", "spot/instance-action", "instance-id"])
+def test_a_pattern_that_begins_as_no_path_does_is_refused(pattern: str) -> None:
+    with pytest.raises(FieldError, match=r"no path begins with .*; write it like '\*/iam/\*' or 'meta-data/iam/\*'"):
+        faults(fault("status", path=pattern))
 
 
 @pytest.mark.parametrize("target", ["172.18.0.3", "debug", "proj-debug-1"])

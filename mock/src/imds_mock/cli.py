@@ -36,7 +36,7 @@ FORMATS: Final = {
     "DURATION": "250ms, 30s, 5m or 1h30m",
     "TIME": "2026-01-31T12:00:00Z",
     "WHEN": "5m or 2026-01-31T12:00:00Z",
-    "PATTERN": "'*/iam/*'",
+    "PATTERN": "'*/iam/*' or 'meta-data/iam/*'",
     "WHO": "app, shop-app-1 or 172.18.0.3",
 }
 """How values are written that commands take in more than one place, by what usage calls them."""
