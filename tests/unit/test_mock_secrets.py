@@ -14,13 +14,17 @@ DOCUMENTS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"credentials": {"seed": None}}, {"credentials": {"seed": None}}),
     ({"other": {"a.b": "hush"}}, {"other": {"a.b": MASK}}),
     ({"other": {"a": {"b": "hush", "c": 1}}}, {"other": {"a": {"b": MASK, "c": 1}}}),
+    ({"other": {"x": {"y-z.K": "hush"}}}, {"other": {"x": {"y-z.K": MASK}}}),
+    ({"other": {"x.y-z": {"k": "hush"}}}, {"other": {"x.y-z": {"k": MASK}}}),
+    ({"other": {"A": {"B": "hush"}}}, {"other": {"A": {"B": MASK}}}),
+    ({"other": {"a.B": "one", "a": {"b": "two"}}}, {"other": {"a.B": MASK, "a": {"b": MASK}}}),
     ({"other": {"a": "text"}, "server": {"port": 1}}, {"other": {"a": "text"}, "server": {"port": 1}}),
 ]
 
 
 @pytest.fixture(autouse=True)
 def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(secrets, "SECRET_KEYS", (("credentials", "seed"), ("other", "a.b")))
+    monkeypatch.setattr(secrets, "SECRET_KEYS", (("credentials", "seed"), ("other", "a.b"), ("other", "x.y-z.k")))
 
 
 @pytest.mark.parametrize(("document", "shown"), DOCUMENTS)

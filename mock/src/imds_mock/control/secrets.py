@@ -26,9 +26,9 @@ def masked(document: Mapping[str, Any]) -> dict[str, Any]:
     shown = copy.deepcopy(dict(document))
     for holder in (shown, *_profiles(shown)):
         for section, name in SECRET_KEYS:
-            place = _place(holder.get(section), name)
-            if place is not None and place[0][place[1]] is not None:
-                place[0][place[1]] = MASK
+            for held, key in _places(holder.get(section), name):
+                if held[key] is not None:
+                    held[key] = MASK
         if "metadata" in holder:
             holder["metadata"] = _hidden(holder["metadata"], "")
     return shown
@@ -44,10 +44,11 @@ def unmasked(document: Mapping[str, Any], current: Mapping[str, Any]) -> dict[st
     meant = copy.deepcopy(dict(document))
     for holder, before in _pairs(meant, current):
         for section, name in SECRET_KEYS:
-            place = _place(holder.get(section), name)
-            if place is not None and place[0][place[1]] == MASK:
-                held = _place(before.get(section), name)
-                place[0][place[1]] = None if held is None else held[0][held[1]]
+            was = list(_places(before.get(section), name))
+            for place, (held, key) in enumerate(_places(holder.get(section), name)):
+                if held[key] == MASK:
+                    known, known_key = was[min(place, len(was) - 1)] if was else ({}, key)
+                    held[key] = known.get(known_key)
         if "metadata" in holder:
             holder["metadata"] = _shown_again(holder["metadata"], before.get("metadata"), "")
     return meant
@@ -148,14 +149,16 @@ def _hidden_json(value: Any) -> Any:
     return [_hidden_json(each) for each in value] if isinstance(value, list) else value
 
 
-def _place(held: Any, name: str) -> tuple[dict[str, Any], str] | None:
-    """The mapping that holds a key, whether it is written with dots or as nested mappings, and the key in it."""
+def _places(held: Any, name: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """The mappings that hold a key, and the key in each, in whatever case and however dots and mappings divide it."""
     if not isinstance(held, dict):
-        return None
-    if name in held:
-        return held, name
-    first, _, rest = name.partition(".")
-    return _place(held.get(first), rest) if rest else None
+        return
+    for key in held:
+        written = str(key).lower()
+        if written == name:
+            yield held, key
+        elif name.startswith(f"{written}."):
+            yield from _places(held[key], name[len(written) + 1 :])
 
 
 def masked_leaf(path: str, body: bytes) -> bytes:
