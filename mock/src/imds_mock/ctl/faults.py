@@ -57,7 +57,7 @@ def add_commands(
     revoke = kinds.add_parser("revoke-tokens", parents=parents, help="refuse the tokens issued before")
     revoke.set_defaults(action_of=_armer("revoke-tokens"))
     skew = kinds.add_parser("clock-skew", parents=parents, help="shift the times of credentials")
-    skew.add_argument("seconds", type=float, help="negative makes them look older (write -- before it)")
+    skew.add_argument("seconds", type=float, help="such as 600; -600 makes them look older")
     skew.set_defaults(action_of=_armer("clock-skew", "seconds"))
 
     fault.add_parser("list", parents=list(common), help="list the faults").set_defaults(action_of=_list)
