@@ -238,6 +238,8 @@ def test_what_hides_the_mock_is_a_warning(patient: Patient) -> None:
     assert patient.examined("AWS_ACCESS_KEY_ID=x", "HTTP_PROXY=http://p") == 0
     assert len(patient.said("warn")) == 2
     assert '      NO_PROXY: "169.254.169.254"' in patient.lines
+    assert any("take it out of the service's environment" in line for line in patient.said("warn"))
+    assert patient.lines[-1] == "a start would work here, but SDKs may pass the mock by: see the last warnings"
 
 
 def test_ipv6_is_examined_when_it_is_wanted(patient: Patient) -> None:

@@ -25,6 +25,7 @@ _BEFORE_THE_IMDS = (
 )
 _CONTAINER_CREDENTIALS = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
 _ECS = f"http://{endpoints.SERVICES['ecs'][0]}"
+_TAKE_OUT = "take it out of the service's environment"
 _PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 
 
@@ -45,7 +46,7 @@ def hidden_by(variables: Mapping[str, str], services: Collection[str] = ("ec2",)
     mocked = endpoints.of(services, ipv6=True)
     for name, what in _BEFORE_THE_IMDS:
         if variables.get(name):
-            yield Hiding(f"{name} is set, so {what} and SDKs do not ask for them at 169.254.169.254")
+            yield Hiding(f"{name} is set, so {what} and SDKs do not ask for them at 169.254.169.254; {_TAKE_OUT}")
     yield from _container_credentials(variables, mocked)
     if variables.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
         yield Hiding(
@@ -53,7 +54,7 @@ def hidden_by(variables: Mapping[str, str], services: Collection[str] = ("ec2",)
         )
     endpoint = variables.get("AWS_EC2_METADATA_SERVICE_ENDPOINT")
     if endpoint:
-        yield Hiding(f"AWS_EC2_METADATA_SERVICE_ENDPOINT is {endpoint}, so newer SDKs ask there instead")
+        yield Hiding(f"AWS_EC2_METADATA_SERVICE_ENDPOINT is {endpoint}, so newer SDKs ask there instead; {_TAKE_OUT}")
     yield from _shared_files(variables)
     yield from _proxy(variables, endpoints.of(services, ipv6=False))
 
@@ -65,7 +66,7 @@ def _container_credentials(variables: Mapping[str, str], mocked: Sequence[IPAddr
         if value and _host(value if name.endswith("FULL_URI") else _ECS) not in map(shown, mocked):
             yield Hiding(
                 f"{name} is set, so credentials come from a container endpoint and SDKs do not ask for them at "
-                "169.254.169.254"
+                f"169.254.169.254; {_TAKE_OUT}, or let MOCK_ENDPOINTS name that endpoint"
             )
 
 
@@ -80,7 +81,7 @@ def _shared_files(variables: Mapping[str, str]) -> Iterator[Hiding]:
     for name, default in (("AWS_SHARED_CREDENTIALS_FILE", "credentials"), ("AWS_CONFIG_FILE", "config")):
         path = variables.get(name) or f"{home}/.aws/{default}"
         if os.path.isfile(path):  # noqa: PTH113 - as above
-            yield Hiding(f"{path} exists, and what it holds goes before 169.254.169.254")
+            yield Hiding(f"{path} exists, and credentials and region in it go before those of 169.254.169.254")
 
 
 def _proxy(variables: Mapping[str, str], mocked: Sequence[IPAddress]) -> Iterator[Hiding]:
