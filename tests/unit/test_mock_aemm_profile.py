@@ -70,6 +70,20 @@ def test_a_section_of_a_configuration_gives_back_the_settings_that_made_it() -> 
 
 
 @pytest.mark.parametrize(
+    ("key", "value", "advice"),
+    [("imdsv2", True, "; set metadata_options.http_tokens"), ("server.port", 80, ""), ("watch-config-file", True, "")],
+)
+def test_what_would_change_nothing_while_the_mock_runs_is_refused(key: str, value: object, advice: str) -> None:
+    config = adopt(of_section({key: value, "mock-delay-sec": 3}), Config(), owns_listener=True)
+    assert config.aemm == {"mock-delay-sec": 3}
+    compatibility = Compatibility(0.0, "a test says so")
+    compatibility.describe(config)
+    with pytest.raises(ConfigError) as refused:
+        compatibility.describe(replace(config, aemm={key: value}))
+    assert str(refused.value) == f"key {key} in section aemm: has no effect while the mock runs{advice}"
+
+
+@pytest.mark.parametrize(
     ("section", "sentence"),
     [
         ({"spto": {"action": "stop"}}, "key spto.action in section aemm: did you mean spot.action?"),

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from imds_mock.aemm.compatibility import NAME
 from imds_mock.aemm.errors import UsageError
+from imds_mock.aemm.keys import AT_START
 from imds_mock.aemm.leaves import leaves
 from imds_mock.config.errors import SettingError
 from imds_mock.run.leaves import require_one_instance
@@ -45,7 +46,8 @@ def adopt(settings: Settings, base: Config, *, owns_listener: bool) -> Config:
         options = structs.replace(options, http_tokens="required")
     # Made now, although not served: here a message can still say where a wrong path is from.
     leaves(settings, 0.0)
-    return structs.replace(base, profile=NAME, server=server, metadata_options=options, aemm=settings.section())
+    section = {name: value for name, value in settings.section().items() if name not in AT_START}
+    return structs.replace(base, profile=NAME, server=server, metadata_options=options, aemm=section)
 
 
 def _hosts(settings: Settings) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from imds_mock.aemm import events, pages
 from imds_mock.aemm.admission import Places
 from imds_mock.aemm.errors import UsageError
+from imds_mock.aemm.keys import AT_START
 from imds_mock.aemm.leaves import ROOT, event_paths, leaves
 from imds_mock.aemm.settings import of_section
 from imds_mock.config.errors import ConfigError, SettingError
@@ -20,6 +21,7 @@ from imds_mock.service.store import Snapshot
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from imds_mock.aemm.settings import Settings
     from imds_mock.config.settings import Config
     from imds_mock.metadata.tree import Leaf
 
@@ -55,6 +57,7 @@ class Compatibility:
         """
         try:
             settings = of_section(config.aemm)
+            _require_effect(settings)
             described = leaves(settings, self.started)
             paths = event_paths(settings)
             labels: dict[str, str] = {}
@@ -85,3 +88,11 @@ class Compatibility:
             return replace(snapshot, versions=VERSIONS, profile=profile)
 
         return Described(described, build)
+
+
+def _require_effect(settings: Settings) -> None:
+    """Refuse what only counts when settings are taken over: said while the mock runs it would change nothing."""
+    for name in settings.given:
+        if name in AT_START:
+            advice = f"; set {AT_START[name]}" if AT_START[name] else ""
+            raise UsageError(f"key {name} in section aemm: has no effect while the mock runs{advice}")

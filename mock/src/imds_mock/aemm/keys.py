@@ -119,6 +119,17 @@ FLAG_KEYS: Final = (
 """The settings that have flags, in the order of the help text."""
 
 
+AT_START: Final = {
+    "imdsv2": "metadata_options.http_tokens",
+    "server.hostname": "",
+    "server.port": "",
+    "config-file": "",
+    "save-config-to-file": "",
+    "watch-config-file": "",
+}
+"""What becomes another setting when settings are taken over, or is done then, and says nothing after that."""
+
+
 def default_path(row: data.Row, substitutes: Mapping[str, str]) -> str:
     """The path of a leaf whose path nobody set.
 
