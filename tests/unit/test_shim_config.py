@@ -248,6 +248,7 @@ def test_command_lines(argv: list[bytes], action: str, command: tuple[bytes, ...
     ("argv", "words"),
     [
         ([], "no command given"),
+        ([], "repeat the image's CMD (`command:` in the compose file)"),
         ([b"--"], "no command given"),
         ([b"--wait", b"true"], "unknown option --wait"),
         ([b"-x"], "unknown option -x"),

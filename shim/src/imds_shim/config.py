@@ -135,7 +135,10 @@ def command_line(argv: Sequence[bytes]) -> tuple[Action, tuple[bytes, ...]]:
     else:
         command = ()
     if action == "start" and not command:
-        raise UsageError(f"no command given: the shim prepares the network and then becomes the command; {USAGE}")
+        raise UsageError(
+            "no command given that the shim could become: repeat the image's CMD (`command:` in the compose file), as "
+            f"a new ENTRYPOINT makes the engine forget it; {USAGE}"
+        )
     if action != "start" and command:
         raise UsageError(f"--{action} takes no command; {USAGE}")
     return action, command
