@@ -60,6 +60,10 @@ class Namespace:
         """Run `ip WORDS...` inside and return its output."""
         return self.run(["ip", *words]).stdout
 
+    def set_kernel(self, name: str, value: int) -> None:
+        """Set one of the kernel's `net` parameters here, such as `ipv4/ip_forward`; sysctl(8) may be missing."""
+        self.run(["sh", "-c", f"echo {value} >/proc/sys/net/{name}"])
+
     def bind(self, source: Path, target: str) -> None:
         """Show the file `source` as `target` to programs started inside (a hosts file, a resolv.conf)."""
         self.run(["mount", "--bind", source, target])

@@ -34,7 +34,7 @@ class Site:
         self._routes("default", self.router, "10.2.0.2", "fd02::2")
         self._routes("default", self.host, "10.2.0.1", "fd02::1")
         for switch in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
-            self.router.run(["sh", "-c", f"echo 1 >/proc/sys/net/{switch}"])
+            self.router.set_kernel(switch, 1)
         for address in (*FENCED, *OPEN):
             hold(self.host, address)
 

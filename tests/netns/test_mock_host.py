@@ -103,7 +103,7 @@ def real(lab: Lab, request: pytest.FixtureRequest) -> Callable[[Namespace], None
     def connect(machine: Namespace) -> None:
         cloud = lab.namespace("cloud")
         # Addresses that appear by themselves, a while later, would look like something that was left behind.
-        machine.run(["sysctl", "-qw", "net.ipv6.conf.default.addr_gen_mode=1"])
+        machine.set_kernel("ipv6/conf/default/addr_gen_mode", 1)
         lab.link(machine, cloud, ["10.77.0.2/24", "fd77::2/64"], ["10.77.0.1/24", "fd77::1/64"])
         machine.ip("route", "add", "default", "via", "10.77.0.1")
         machine.ip("-6", "route", "add", "default", "via", "fd77::1")
@@ -242,7 +242,8 @@ def test_a_real_service_is_hidden_only_by_force(offline: Machine, real: Callable
 def test_reverse_path_filters_do_not_matter(
     offline: Machine, real: Callable[[Namespace], None], strictness: int
 ) -> None:
-    offline.run("sysctl", "-qw", *(f"net.ipv4.conf.{each}.rp_filter={strictness}" for each in ("all", "default", "lo")))
+    for interface in ("all", "default", "lo"):
+        offline.space.set_kernel(f"ipv4/conf/{interface}/rp_filter", strictness)
     real(offline.space)
     offline.host("up", "--force")
     with offline.serving():
@@ -258,7 +259,7 @@ def test_containers_and_neighbours_are_not_redirected(
     _, cable = lab.link(offline.space, neighbour, ["10.78.0.1/24"], ["10.78.0.2/24"])
     container.ip("route", "add", "default", "via", "172.20.0.1")
     neighbour.ip("route", "add", "169.254.0.0/16", "dev", cable)
-    offline.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    offline.space.set_kernel("ipv4/ip_forward", 1)
     others = [Machine(space, Path(offline.environment["XDG_RUNTIME_DIR"])) for space in (container, neighbour)]
     assert [other.ask() for other in others] == ["real", ""]
     offline.host("up", "--force")

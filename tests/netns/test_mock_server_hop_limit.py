@@ -76,8 +76,8 @@ class Route:
         self.client = lab.namespace("client")
         if routed:
             router = lab.namespace("router")
-            router.run(["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"])
-            router.run(["sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding"])
+            for switch in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+                router.set_kernel(switch, 1)
             lab.link(self.client, router, ["10.99.1.2/24", "fd99:1::2/64"], ["10.99.1.1/24", "fd99:1::1/64"])
             lab.link(self.mock, router, ["10.99.2.2/24", "fd99:2::2/64"], ["10.99.2.1/24", "fd99:2::1/64"])
             for space, number in ((self.client, 1), (self.mock, 2)):
