@@ -192,6 +192,12 @@ def test_several_events_lie_side_by_side() -> None:
     assert seen(book, "meta-data/spot/instance-action", T0) is not None
 
 
+def test_what_is_no_moment_is_told_both_ways_to_write_one() -> None:
+    reason = r"^not_before: '3x' is neither a duration nor a time; write it like 3d or 2026-01-31T12:00:00Z$"
+    with pytest.raises(FieldError, match=reason):
+        armed(event("maintenance", not_before="3x"))
+
+
 def test_not_after_may_be_missing_but_not_before_not_before() -> None:
     assert "NotAfter" not in entries(armed(event("maintenance", not_after=None)), SCHEDULED, T0)[0]
     with pytest.raises(FieldError, match=r"not_after: .* is before not_before"):

@@ -6,6 +6,7 @@ canceled is found in `history`, its description marked. Dates are written like `
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from dataclasses import dataclass
@@ -111,10 +112,13 @@ class _Entry:
 
 
 def _moment(field: str, value: str, base: float) -> float:
-    try:
+    with contextlib.suppress(FieldError):
         return base + read_duration(field, value)
-    except FieldError:
+    try:
         return read_instant(field, value)
+    except FieldError as error:
+        reason = f"{value!r} is neither a duration nor a time; write it like 3d or 2026-01-31T12:00:00Z"
+        raise FieldError(field, reason) from error
 
 
 def _event_id(course: Course) -> str:
