@@ -89,6 +89,25 @@ def test_a_client_that_goes_while_it_waits_does_no_harm(mock: DrivenMock) -> Non
     assert mock.get(LEAF).body == BODY
 
 
+def test_a_client_that_gives_up_is_in_the_journal(mock: DrivenMock) -> None:
+    """With how long it waited, no status, and the fault: whoever tests a time-out asks for just that."""
+    arm(mock, "delay", delay="10m", path=SLOW)
+    mock.do("DELETE", "/v1/requests")
+    with connect(mock) as client:
+        client.sendall(head("GET", SLOW).encode())
+        assert mock.get(LEAF).body == BODY
+        assert [each["path"] for each in mock.do("GET", "/v1/requests")] == [LEAF]
+    limit = time.monotonic() + 10
+    while time.monotonic() < limit:
+        found = mock.do("GET", f"/v1/requests?path={SLOW}")
+        if found:
+            break
+    (given_up,) = found
+    assert given_up["status"] is None
+    assert given_up["faults"] == [mock.do("GET", "/v1/faults")[0]["id"]]
+    assert mock.do("GET", f"/v1/requests/count?path={SLOW}&at_least=1")["holds"]
+
+
 def test_a_reset_comes_instead_of_an_answer(mock: DrivenMock) -> None:
     arm(mock, "reset", count=1)
     with connect(mock) as client:

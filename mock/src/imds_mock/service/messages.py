@@ -57,6 +57,7 @@ class Delivery(enum.Enum):
     SEND = "send"
     STALL = "stall"  # nothing is sent, the connection stays open
     RESET = "reset"  # the connection is reset instead
+    ABANDONED = "abandoned"  # the client has gone while its answer was held back
 
 
 class Head(msgspec.Struct, frozen=True):

@@ -11,6 +11,8 @@ import asyncio
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, cast
 
+import msgspec
+
 from imds_mock.service.answers import page, refusal
 from imds_mock.service.messages import Delivery
 from imds_mock.wire.clientsocket import reset, set_hop_limit
@@ -38,7 +40,7 @@ class Connection(asyncio.Protocol):
         last_request: When the last request was answered, or the connection opened.
     """
 
-    __slots__ = ("_caller", "_ended", "_finished", "_held", "_later", "_lowered", "_out", "_parser", "_partial",
+    __slots__ = ("_caller", "_ended", "_finished", "_held", "_kept", "_later", "_lowered", "_out", "_parser", "_partial",
                  "_paused", "_stalled", "_stranger", "_terms", "_transport", "_unread", "deadline",
                  "last_request")  # fmt: skip
 
@@ -54,6 +56,7 @@ class Connection(asyncio.Protocol):
         self._ended = False  # the last answer is given: what still arrives is dropped
         self._stalled = False  # the last answer never arrives
         self._held: Cancellable | None = None  # an answer is held back, or its client being found out
+        self._kept: tuple[Request, Response, float, float] | None = None  # the answer held back, as `_deliver` takes it
         self._later: tuple[Request, ...] = ()  # what is answered after it
         self._lowered = False  # the hop limit is not the system's
         self.last_request = terms.monotonic()
@@ -74,6 +77,10 @@ class Connection(asyncio.Protocol):
         self._parser.close()
         if self._held is not None:
             self._held.cancel()
+            if self._kept is not None:
+                # Whether an application gives up, and after how long, is what a delay is armed for.
+                request, response, now, began = self._kept
+                self._note(request, msgspec.structs.replace(response, delivery=Delivery.ABANDONED), now, began)
         terms = self._terms
         terms.open.discard(self)
         if terms.drained is not None and not terms.open:
@@ -205,14 +212,14 @@ class Connection(asyncio.Protocol):
         # Reading goes on, so that a client that gives up is noticed.
         delay = response.delay_seconds
         self.deadline = self._terms.monotonic() + delay + self._terms.timeouts.write
-        loop = asyncio.get_running_loop()
-        self._held = loop.call_later(delay, self._release, request, response, now, began)
+        self._kept = request, response, now, began
+        self._held = asyncio.get_running_loop().call_later(delay, self._release, self._kept)
 
-    def _release(self, request: Request, response: Response, now: float, began: float) -> None:
-        self._held = None
+    def _release(self, kept: tuple[Request, Response, float, float]) -> None:
+        self._held = self._kept = None
         later, self._later = self._later, ()
-        self._deliver(request, response, now, began)
-        self._answer_all(() if self._ended else later, began)
+        self._deliver(*kept)
+        self._answer_all(() if self._ended else later, kept[-1])
         self._read_on()
 
     def _deliver(self, request: Request, response: Response, now: float, began: float) -> None:
@@ -229,9 +236,7 @@ class Connection(asyncio.Protocol):
             self.deadline = terms.monotonic() + terms.timeouts.idle
         else:
             self.abort()
-        microseconds = int((perf_counter() - began) * 1_000_000)
-        for observe in terms.observers:
-            observe(now, self._caller, request, response, microseconds)
+        self._note(request, response, now, began)
 
     def _refuse(self, status: int, began: float) -> None:
         self._ended = True
@@ -243,9 +248,12 @@ class Connection(asyncio.Protocol):
         if status == BAD_REQUEST:
             response = terms.unreadable or page(status, terms.bad_request_type)
         write(self._out, response, terms.passing_lines.render(now, stays=False), with_body=True)
+        self._note(None, response, now, began)
+
+    def _note(self, request: Request | None, response: Response, now: float, began: float) -> None:
         microseconds = int((perf_counter() - began) * 1_000_000)
-        for observe in terms.observers:
-            observe(now, self._caller, None, response, microseconds)
+        for observe in self._terms.observers:
+            observe(now, self._caller, request, response, microseconds)
 
     def _flush(self) -> None:
         if self._out:
