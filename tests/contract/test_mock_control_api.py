@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from callers import World
 from imds_mock.control.bounded import MAX_CONNECTIONS
 from imds_mock.control.following import MAX_FOLLOWERS
 from mockcontrol import DrivenMock, driven_mock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from mockserver import Answer
 
@@ -383,6 +386,25 @@ def test_the_journal_says_who_asked_what(mock: DrivenMock) -> None:
     (caller,) = mock.do("GET", "/v1/callers")
     assert (caller["address"], caller["names"], caller["requests"]) == ("127.0.0.1", [], 3)
     assert (caller["instance_id"], caller["role"]) == ("i-1234567890abcdef0", "my-role")
+
+
+class BusyNameServer(World):
+    """Its answers take as long as those of a real one do now and then."""
+
+    async def name_of(self, address: str) -> str | None:
+        await asyncio.sleep(0.05)
+        return await super().name_of(address)
+
+
+@pytest.mark.parametrize("question", ["", "/imdsv1", "/notices"])
+def test_who_is_shown_is_shown_with_a_name_the_first_time(tmp_path: Path, question: str) -> None:
+    """In CI there is no second time."""
+    world = BusyNameServer({"127.0.0.5": "proj-worker-1.proj_default"}, links=(), asks_for_all=True)
+    with driven_mock(tmp_path, world=world) as mock:
+        mock.do("POST", "/v1/events", {"kind": "spot"})
+        assert mock.get("/latest/meta-data/spot/instance-action", source="127.0.0.5").status == 200
+        (found,) = mock.do("GET", f"/v1/requests{question}")
+    assert (found["caller"], found["names"]) == ("127.0.0.5", ["proj-worker-1", "worker"])
 
 
 def test_no_secret_leaves_through_the_control_plane(mock: DrivenMock) -> None:

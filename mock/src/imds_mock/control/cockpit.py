@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from imds_mock.callers.addresses import is_address, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from imds_mock.callers.register import Callers
     from imds_mock.driving.journal import Journal
     from imds_mock.driving.metrics import RequestFigures
@@ -45,6 +47,12 @@ class Cockpit:
         named = {target for target in targets if target is not None}
         if named:
             await self.callers.learn(self.state.targets() | named)
+
+    async def introduce(self, addresses: Iterable[str]) -> None:
+        """Find out who is behind addresses that are going to be shown, as far as that is to be had in good time."""
+        waiting = [met for address in addresses if (met := self.callers.meet(address)) is not None]
+        if waiting:
+            await asyncio.gather(*waiting)
 
     async def address_of(self, who: str) -> str | None:
         """The address of a caller, whom the mock knows afterwards as well as it would if he asked.

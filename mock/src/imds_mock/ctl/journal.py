@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from imds_mock.ctl.output import cell, print_json, print_line, print_table
+from imds_mock.ctl.output import cell, print_done, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     import argparse
@@ -71,6 +71,7 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
 def _requests(client: Client, arguments: argparse.Namespace) -> int:
     if arguments.clear:
         client.call("DELETE", "/v1/requests")
+        print_done(arguments)
         return 0
     query = {name: getattr(arguments, name) for name in _FILTERS}
     if arguments.follow:

@@ -2,7 +2,8 @@
 
 Text: `2026-01-02T03:04:05.678Z 172.18.0.3 GET /latest/meta-data/instance-id 200 v2 85`, the last figure in
 microseconds; a word follows when the answer was kept back (`stall`), the connection reset (`reset`) or the client gone
-before its answer (`abandoned`). What did not parse as a request has `-` in the place of method, path and version. JSON has the same under names.
+before its answer (`abandoned`). What did not parse as a request has `-` in the place of
+method, path and version. JSON has the same under names.
 
 Lines are gathered for a few milliseconds and written together: one system call a request would cost more than the
 answer. Nobody waits for the log: what its reader does not take is kept up to a bound and then counted as lost, and what

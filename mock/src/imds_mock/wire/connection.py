@@ -40,8 +40,8 @@ class Connection(asyncio.Protocol):
         last_request: When the last request was answered, or the connection opened.
     """
 
-    __slots__ = ("_caller", "_ended", "_finished", "_held", "_kept", "_later", "_lowered", "_out", "_parser", "_partial",
-                 "_paused", "_stalled", "_stranger", "_terms", "_transport", "_unread", "deadline",
+    __slots__ = ("_caller", "_ended", "_finished", "_held", "_kept", "_later", "_lowered", "_out", "_parser",
+                 "_partial", "_paused", "_stalled", "_stranger", "_terms", "_transport", "_unread", "deadline",
                  "last_request")  # fmt: skip
 
     def __init__(self, terms: Terms) -> None:

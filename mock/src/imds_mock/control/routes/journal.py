@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
 
@@ -13,10 +13,13 @@ from imds_mock.driving.journal import VERSION_NAMES
 from imds_mock.driving.questions import Filter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.responses import Response
 
     from imds_mock.control.cockpit import Cockpit
     from imds_mock.control.operations import Call
+    from imds_mock.driving.questions import Sightings
 
 _VERSIONS: Final = {name: version for version, name in VERSION_NAMES.items()}
 _NUMBER_DIGITS: Final = 20
@@ -170,6 +173,7 @@ class JournalRoutes:
         wanted = call.query.filter(self._cockpit.state.clock())
         await self._cockpit.meet(call.query.caller)
         found = list(self._questions.select(wanted, call.query.limit))
+        await self._cockpit.introduce({entry.caller for entry in found})
         return tuple(shown.request(entry, self._cockpit.callers) for entry in reversed(found))
 
     async def clear(self, _call: Call) -> None:
@@ -193,13 +197,13 @@ class JournalRoutes:
         """Callers of IMDSv1, the first one first."""
         since = shown.past("since", call.query.since, self._cockpit.state.clock())
         await self._cockpit.meet(call.query.caller)
-        return self._shown(self._questions.imdsv1_calls(since, call.query.caller))
+        return await self._shown(self._questions.imdsv1_calls(since, call.query.caller))
 
     async def notices(self, call: Call) -> tuple[shown.ShownSightings, ...]:
         """Callers who have seen a notice, the first one first."""
         since = shown.past("since", call.query.since, self._cockpit.state.clock())
         await self._cockpit.meet(call.query.caller)
-        return self._shown(self._questions.notices(since, call.query.caller))
+        return await self._shown(self._questions.notices(since, call.query.caller))
 
     async def stream(self, call: Call) -> Response:
         """Matching requests as they come; `Last-Event-ID` or `after` begins with those missed."""
@@ -215,5 +219,6 @@ class JournalRoutes:
         matches = wanted.matcher(lambda address, target: address in known or is_target(address, target))
         return Following(self._cockpit, matches, with_missed=wanted.after is not None)
 
-    def _shown(self, told: Any) -> tuple[shown.ShownSightings, ...]:
+    async def _shown(self, told: Sequence[Sightings]) -> tuple[shown.ShownSightings, ...]:
+        await self._cockpit.introduce({each.caller for each in told})
         return tuple(shown.sightings(each, self._cockpit.callers) for each in told)
