@@ -389,10 +389,11 @@ def test_the_journal_says_who_asked_what(mock: DrivenMock) -> None:
 
 
 class BusyNameServer(World):
-    """Its answers take as long as those of a real one do now and then."""
+    """Its answers take some turns of the event loop, as those of a real one do."""
 
     async def name_of(self, address: str) -> str | None:
-        await asyncio.sleep(0.05)
+        for _ in range(5):
+            await asyncio.sleep(0)
         return await super().name_of(address)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING, Any, Final
 
+from imds_mock.callers.addresses import is_address
 from imds_mock.ctl.client import segment
 from imds_mock.ctl.output import print_done, print_json, print_line, print_table
 
@@ -147,18 +147,10 @@ def whom(armed: dict[str, Any]) -> str:
     """For whom an event or a fault is, in words; a name that nobody has may be a slip of the pen."""
     if not armed["target"]:
         return "everybody"
-    if _is_address(armed["target"]):
+    if is_address(armed["target"]):
         return str(armed["target"])
     known = ", ".join(armed["addresses"]) or "nobody has this name now; `imds-mock ctl callers` lists who has asked"
     return f"{armed['target']} ({known})"
-
-
-def _is_address(target: str) -> bool:
-    try:
-        ipaddress.ip_address(target)
-    except ValueError:
-        return False
-    return True
 
 
 def _list(client: Client, arguments: argparse.Namespace) -> int:
