@@ -139,8 +139,9 @@ def test_without_an_announcement_they_go_on_asking_the_old_one(app: Namespace, l
 
 
 def seen(machine: Namespace, *hosts: str) -> tuple[list[str], str]:
+    """What was sent, and what was said; a question that the kernel repeats after a second, as nobody answers, once."""
     done = machine.run([sys.executable, "-c", SEEN_WHILE_ANNOUNCING, *hosts])
-    return done.stdout.splitlines(), done.stderr
+    return list(dict.fromkeys(done.stdout.splitlines())), done.stderr
 
 
 @pytest.mark.parametrize("address", [IMDS, "169.254.170.2", "169.254.170.23"])
