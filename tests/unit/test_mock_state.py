@@ -187,6 +187,47 @@ def test_an_event_that_cannot_be_changes_nothing(target: str | None) -> None:
     assert mock.snapshot_for(APP) is before
 
 
+def setting(path: str) -> Callable[[Config], Config]:
+    """A change of one path that keeps what was said about others."""
+    return lambda config: msgspec.structs.replace(config, metadata={**config.metadata, path: path})
+
+
+def test_a_change_in_steps_shows_nothing_before_the_last_one() -> None:
+    mock = state()
+    arm(mock, event("spot", target=APP))
+    before, config = mock.snapshot_for(APP), mock.config
+    steps = 0
+    for _ in mock.configuring(setting("added")):
+        steps += 1
+        assert mock.snapshot_for(APP) is before
+        assert mock.config is config
+    assert steps > 1
+    assert {"added", NOTICE} <= set(mock.snapshot_for(APP).tree.leaves)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_nobodys_change_is_lost_to_one_that_is_made_in_steps(steps: int) -> None:
+    mock = state()
+    change = mock.configuring(setting("slow"))
+    for _ in range(steps):
+        next(change)
+    mock.configure(setting("quick")(mock.config))
+    arm(mock, event("spot"))
+    for _ in change:
+        pass
+    assert set(mock.config.metadata) == {"slow", "quick"}
+    assert {"slow", "quick", NOTICE} <= set(mock.snapshot_for(APP).tree.leaves)
+
+
+def test_a_change_in_steps_comes_to_an_end_among_changes_without_end() -> None:
+    mock = state()
+    for step, _ in enumerate(mock.configuring(setting("slow"))):
+        assert step < 10
+        mock.configure(setting(f"quick{step}")(mock.config))
+    assert "slow" in mock.config.metadata
+    assert "quick0" in mock.config.metadata
+
+
 def test_reset_leads_back_to_the_start() -> None:
     mock = state()
     mock.configure(Config(metadata={"meta-data/x": 1}))

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from imds_mock.callers.addresses import is_address, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from imds_mock.callers.register import Callers
+    from imds_mock.config.settings import Config
     from imds_mock.driving.journal import Journal
     from imds_mock.driving.metrics import RequestFigures
     from imds_mock.driving.questions import Questions
@@ -41,6 +42,15 @@ class Cockpit:
     version: str
     reloads: dict[str, int]
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def configure(self, change: Callable[[Config], Config]) -> None:
+        """Put a changed configuration in force; those who ask for metadata get their turn between the steps.
+
+        Args:
+            change: Gives the new configuration for the one in force; may be called more than once.
+        """
+        for _ in self.state.configuring(change):
+            await asyncio.sleep(0)
 
     async def meet(self, *targets: str | None) -> None:
         """Find out who goes by these names before they are used as targets."""

@@ -6,14 +6,14 @@ A change is prepared whole before it takes effect. If anything about it cannot b
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from imds_mock.driving.appearances import Appearance, Appearances
-from imds_mock.driving.views import ConflictingPathsError, Views
+from imds_mock.driving.views import ConflictingPathsError, Views, for_everybody, visible
 from imds_mock.events.armed import EventBook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
 
     from imds_mock.callers.register import Callers
     from imds_mock.config.settings import Config
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from imds_mock.events.scenario import Scenario
     from imds_mock.faults.armed import ArmedFault, Faults
     from imds_mock.service.store import Snapshot
+
+
+_TRIES: Final = (True, True, False)
+"""Whether a change is made in steps; the last time it is not, as then nobody can come between."""
 
 
 class State:
@@ -94,9 +98,37 @@ class State:
             ConfigError: The configuration contradicts itself.
             ConflictingPathsError: An armed event needs a path that the configuration rules out.
         """
-        appearances = self._appearances_of(config)
-        views = self._views_of(appearances, self._events)
-        self._swap(config, appearances, self._events, views)
+        for _ in self.configuring(lambda _current: config):
+            pass
+
+    def configuring(self, change: Callable[[Config], Config]) -> Iterator[None]:
+        """Put a changed configuration in force step by step, so that others can be served between two steps.
+
+        Nothing has changed before the last step. If somebody else changes something meanwhile, it begins anew with
+        that.
+
+        Args:
+            change: Gives the new configuration for the one in force; may be called more than once.
+
+        Raises:
+            ConfigError: As for `configure`.
+            ConflictingPathsError: As for `configure`.
+        """
+        for in_steps in _TRIES:
+            before, events = self._config, self._events
+            config = change(before)
+            if in_steps:
+                yield
+            appearances = self._appearances_of(config)
+            if in_steps:
+                yield
+                # The looks keep it, so that it is there when the views need it.
+                appearances.common.looks.under(for_everybody(visible(events.events, self.clock())))
+                yield
+            views = self._views_of(appearances, events)
+            if self._config is before and self._events is events:
+                self._swap(config, appearances, events, views)
+                return
 
     def restart_from(self, config: Config) -> None:
         """Put a configuration in force, and let `reset` lead back to it.

@@ -90,6 +90,21 @@ class Looks:
             raise ConflictingPathsError(str(error)) from error
 
 
+def visible(events: Sequence[ArmedEvent], now: float) -> tuple[ArmedEvent, ...]:
+    """The events of which anything can be seen from now on."""
+    # What was canceled stays so, even if the clock is set back to before that.
+    return tuple(
+        each
+        for each in events
+        if each.event.leaves_traces or (each.course.canceled_at is None and each.course.planned.end > now)
+    )
+
+
+def for_everybody(events: Sequence[ArmedEvent]) -> tuple[ArmedEvent, ...]:
+    """Those without a target."""
+    return tuple(each for each in events if each.event.target is None)
+
+
 class Views:
     """All callers' views under one state.
 
@@ -117,17 +132,12 @@ class Views:
         self._looks_of = looks_of or (lambda _caller: looks)
         self.built = clock()
         """When: what was over then is left out."""
-        # What was canceled stays so, even if the clock is set back to before that.
-        self.events = tuple(
-            each
-            for each in events
-            if each.event.leaves_traces or (each.course.canceled_at is None and each.course.planned.end > self.built)
-        )
+        self.events = visible(events, self.built)
         """The events of which anything can be seen."""
         self._is_target = is_target
         self._clock = clock
         self._by_caller: dict[str, _View] = {}
-        self._common = looks.under(tuple(each for each in self.events if each.event.target is None))
+        self._common = looks.under(for_everybody(self.events))
         self.of: Callable[[str], Snapshot] = self._shared
         """Gives the snapshot that the caller with this address sees now."""
         if any(each.event.target is not None for each in self.events):

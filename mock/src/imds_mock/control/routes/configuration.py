@@ -15,6 +15,8 @@ from imds_mock.run.reloading import FIXED
 from imds_mock.scheduling.fields import FieldError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imds_mock.control.cockpit import Cockpit
     from imds_mock.control.operations import Call
 
@@ -41,6 +43,7 @@ class ConfigurationRoutes:
     group: Final = "configuration"
 
     def __init__(self, cockpit: Cockpit) -> None:
+        self._cockpit = cockpit
         self._state = cockpit.state
 
     def operations(self) -> list[Operation]:
@@ -91,12 +94,13 @@ class ConfigurationRoutes:
 
     async def replace(self, call: Call) -> Document:
         """Another configuration; what is left out has its default."""
-        document = {section: document_of(self._state.config)[section] for section in FIXED} | call.body
-        return self._put(document)
+        await self._put(lambda document: {section: document[section] for section in FIXED} | call.body)
+        return await self.show(call)
 
     async def patch(self, call: Call) -> Document:
         """A changed configuration; null gives a setting its default again."""
-        return self._put(merge_patch(document_of(self._state.config), call.body))
+        await self._put(lambda document: merge_patch(document, call.body))
+        return await self.show(call)
 
     async def show_one(self, call: Call) -> Value:
         """One value or section."""
@@ -109,20 +113,26 @@ class ConfigurationRoutes:
 
     async def set_one(self, call: Call) -> Value:
         """One value set; null is a value here."""
-        document = document_of(self._state.config)
-        held, name = _holder(document, _parts(call))
-        held[name] = call.body.value
-        self._put(document)
+
+        def change(document: Document) -> Document:
+            held, name = _holder(document, _parts(call))
+            held[name] = call.body.value
+            return document
+
+        await self._put(change)
         return await self.show_one(call)
 
     async def unset_one(self, call: Call) -> None:
         """One value taken out."""
-        document = document_of(self._state.config)
-        held, name = _holder(document, _parts(call))
-        if name not in held:
-            raise FieldError("path", f"there is no setting {call.path['path']!r}")
-        del held[name]
-        self._put(document)
+
+        def change(document: Document) -> Document:
+            held, name = _holder(document, _parts(call))
+            if name not in held:
+                raise FieldError("path", f"there is no setting {call.path['path']!r}")
+            del held[name]
+            return document
+
+        await self._put(change)
 
     async def options(self, _call: Call) -> MetadataOptions:
         """The metadata options in force."""
@@ -130,22 +140,25 @@ class ConfigurationRoutes:
 
     async def modify_options(self, call: Call) -> MetadataOptions:
         """The metadata options changed, as ModifyInstanceMetadataOptions does."""
-        self._put(merge_patch(document_of(self._state.config), {"metadata_options": call.body}))
+        patch = {"metadata_options": call.body}
+        await self._cockpit.configure(lambda current: from_document(merge_patch(document_of(current), patch)))
         return self._state.config.metadata_options
 
     async def reset(self, _call: Call) -> None:
         """The configuration of the start, no events, no faults."""
         self._state.reset()
 
-    def _put(self, document: Document) -> Document:
-        current = self._state.config
-        _require_no_files(document)
-        config = from_document(unmasked(document, document_of(current)))
-        for section in FIXED:
-            if getattr(config, section) != getattr(current, section):
-                raise FieldError(section, "takes effect at the start only; change the file and start again")
-        self._state.configure(config)
-        return masked(document_of(config))
+    async def _put(self, change: Callable[[Document], Document]) -> None:
+        def changed(current: Config) -> Config:
+            document = change(document_of(current))
+            _require_no_files(document)
+            config = from_document(unmasked(document, document_of(current)))
+            for section in FIXED:
+                if getattr(config, section) != getattr(current, section):
+                    raise FieldError(section, "takes effect at the start only; change the file and start again")
+            return config
+
+        await self._cockpit.configure(changed)
 
 
 def merge_patch(document: Document, patch: Document) -> Document:

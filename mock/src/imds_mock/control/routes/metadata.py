@@ -16,6 +16,7 @@ from imds_mock.run.loading import document_of, from_document
 from imds_mock.scheduling.fields import FieldError
 
 if TYPE_CHECKING:
+    from imds_mock.config.settings import Config
     from imds_mock.control.cockpit import Cockpit
     from imds_mock.control.operations import Call
     from imds_mock.metadata.tree import Found
@@ -116,7 +117,7 @@ class MetadataRoutes:
         if call.body.value is None:
             raise FieldError("value", "null is no value; DELETE removes a path")
         before = self._state.config
-        self._override(call.path["path"], call.body.value)
+        await self._override(call.path["path"], call.body.value)
         try:
             return self._at(call.path["path"], self._state.snapshot_for(""), LATEST)
         except ProblemError:
@@ -128,7 +129,7 @@ class MetadataRoutes:
         """The path is absent from the next request on."""
         path = call.path["path"].strip("/")
         self._at(path, self._state.snapshot_for(""), LATEST)
-        self._override(path, None)
+        await self._override(path, None)
 
     async def _snapshot(self, call: Call) -> Snapshot:
         target = call.query.caller
@@ -136,17 +137,21 @@ class MetadataRoutes:
             return self._state.snapshot_for("")
         return self._state.snapshot_for(await self._cockpit.address_of(target) or target)
 
-    def _override(self, path: str, value: Any) -> None:
-        document = document_of(self._state.config)
+    async def _override(self, path: str, value: Any) -> None:
         path = path.strip("/").removeprefix("latest/")
-        # Later ones win, so what was said about this path or below it before counts no more.
-        overrides = {
-            name: held
-            for name, held in document["metadata"].items()
-            if not f"{name.strip('/').removeprefix('latest/')}/".startswith(f"{path}/")
-        }
-        document["metadata"] = overrides | {path: value}
-        self._state.configure(from_document(document))
+
+        def overridden(current: Config) -> Config:
+            document = document_of(current)
+            # Later ones win, so what was said about this path or below it before counts no more.
+            overrides = {
+                name: held
+                for name, held in document["metadata"].items()
+                if not f"{name.strip('/').removeprefix('latest/')}/".startswith(f"{path}/")
+            }
+            document["metadata"] = overrides | {path: value}
+            return from_document(document)
+
+        await self._cockpit.configure(overridden)
 
     def _at(self, written: str, snapshot: Snapshot, version: str) -> ShownPath:
         path = written.strip("/").removeprefix("latest/")
