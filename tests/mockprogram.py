@@ -32,15 +32,17 @@ class RunningProgram:
     lines: list[str]
     port: int
     unread: str = ""
+    seen: int = 0
 
     def await_line(self, pattern: str) -> re.Match[str]:
-        """Read its log until a line matches; fails after 20 seconds without any."""
+        """Read its log until a line matches that comes after the last one found; fails after 20 seconds without any."""
         log = self.process.stderr
         assert log is not None
         while True:
-            while "\n" in self.unread:
-                line, _, self.unread = self.unread.partition("\n")
-                self.lines.append(line)
+            *lines, self.unread = self.unread.split("\n")
+            self.lines += lines
+            for line in self.lines[self.seen :]:
+                self.seen += 1
                 if found := re.search(pattern, line):
                     return found
             ready, _, _ = select.select([log], [], [], 20)
@@ -97,6 +99,7 @@ def running_program(folder: Path, options: Sequence[str] = (), **environment: st
     program = RunningProgram(process, environment, [], 0)
     try:
         program.port = int(program.await_line(r"answers on 127\.0\.0\.1:(\d+)")[1])
+        program.seen = 0  # what was said before is a line to wait for as well
         yield program
     finally:
         process.kill()
