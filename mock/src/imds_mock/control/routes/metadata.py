@@ -116,8 +116,7 @@ class MetadataRoutes:
         """The path has this value from the next request on."""
         if call.body.value is None:
             raise FieldError("value", "null is no value; DELETE removes a path")
-        before = self._state.config
-        await self._override(call.path["path"], call.body.value)
+        before = await self._override(call.path["path"], call.body.value)
         try:
             return self._at(call.path["path"], self._state.snapshot_for(""), LATEST)
         except ProblemError:
@@ -137,10 +136,14 @@ class MetadataRoutes:
             return self._state.snapshot_for("")
         return self._state.snapshot_for(await self._cockpit.address_of(target) or target)
 
-    async def _override(self, path: str, value: Any) -> None:
+    async def _override(self, path: str, value: Any) -> Config:
+        """Override a path; returns the configuration that this one followed, what others changed meanwhile included."""
         path = path.strip("/").removeprefix("latest/")
+        before = self._state.config
 
         def overridden(current: Config) -> Config:
+            nonlocal before
+            before = current
             document = document_of(current)
             # Later ones win, so what was said about this path or below it before counts no more.
             overrides = {
@@ -152,6 +155,7 @@ class MetadataRoutes:
             return from_document(document)
 
         await self._cockpit.configure(overridden)
+        return before
 
     def _at(self, written: str, snapshot: Snapshot, version: str) -> ShownPath:
         path = written.strip("/").removeprefix("latest/")
