@@ -76,6 +76,7 @@ class Lines:
 MOCK_ONE = Answer("mock", "one", "imds-mock one")
 MOCK_TWO = Answer("mock", "two", "imds-mock two")
 OTHER_IMDS = Answer("imds", None, "200 OK (Server: EC2ws)")
+CONTROL = Answer("control", None, "403 Forbidden")
 NGINX = Answer("other", None, "404 Not Found (Server: nginx)")
 
 

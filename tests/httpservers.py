@@ -63,7 +63,8 @@ class LittleHttpServer:
                 if answer is None:
                     waiting.enter_context(connection)
                     continue
-                with connection:
+                # A client that has seen enough closes the connection early.
+                with connection, contextlib.suppress(ConnectionError):
                     connection.sendall(answer)
 
 

@@ -103,7 +103,7 @@ def test_a_mock_that_is_busy_first(lab: ShimLab) -> None:
     lab.serve(mock_id="busy")
     done = lab.shim(*FETCH)
     assert (done.returncode, done.stdout) == (0, "busy")
-    assert f"{MOCK}:80 is no IMDS: it answers 503 Service Unavailable" in done.stderr
+    assert f"{MOCK}:80 is not an IMDS: it answers 503 Service Unavailable" in done.stderr
 
 
 @pytest.mark.usefixtures("dns")
@@ -169,7 +169,54 @@ def test_something_else_altogether_is_named(lab: ShimLab) -> None:
     finally:
         end(other)
     assert done.returncode == 69
-    assert f"{MOCK}:80 is no IMDS: it answers 404 File not found (Server: SimpleHTTP/" in done.stderr
+    assert f"{MOCK}:80 is not an IMDS: it answers 404 File not found (Server: SimpleHTTP/" in done.stderr
+
+
+SINGLE_PAGE_APPLICATION = """
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def answer(self):
+        body = b"<!doctype html><div id=root></div>"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    do_GET = do_PUT = answer
+    def log_message(self, *arguments): pass
+server = http.server.ThreadingHTTPServer((sys.argv[1], 80), Handler)
+print("ready", flush=True)
+server.serve_forever()
+"""
+
+
+def test_a_web_server_that_answers_every_path_is_not_an_imds(lab: ShimLab) -> None:
+    other = lab.mock.popen([sys.executable, "-c", SINGLE_PAGE_APPLICATION, MOCK], stdout=subprocess.PIPE)
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "ready\n"
+        done = lab.shim("true", MOCK_TIMEOUT_SECONDS="1")
+    finally:
+        end(other)
+    assert done.returncode == 69
+    assert f"{MOCK}:80 is not an IMDS: it answers 200 OK (Server: BaseHTTP/" in done.stderr
+    assert "to GET /latest/meta-data/ (text/html), which lists neither instance-id nor ami-id" in done.stderr
+    assert untouched(lab)
+
+
+def test_the_control_port_of_a_mock_is_named_at_once(lab: ShimLab, tmp_path: Path) -> None:
+    program = ["env", f"XDG_RUNTIME_DIR={tmp_path}", str(Path(sys.executable).with_name("imds-mock")), "serve"]
+    mock = lab.mock.popen([*program, "--port", "80", "--access-log", "off"], stderr=subprocess.PIPE)
+    try:
+        assert mock.stderr is not None
+        assert any("control plane on" in line for line in mock.stderr)
+        done = lab.shim("true", MOCK_PORT="1339")
+    finally:
+        end(mock)
+    assert done.returncode == 78, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "MOCK_PORT is 1339: that is the mock's control port" in line
+    assert untouched(lab)
 
 
 def test_an_ipv6_only_mock_serves_the_ipv6_endpoint(lab: ShimLab) -> None:

@@ -85,6 +85,7 @@ NEVER = {
     "http",
     "httpx._client",
     "importlib.metadata",
+    "imds_shim.body",
     "inspect",
     "iptc",
     "logging",

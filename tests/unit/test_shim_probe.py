@@ -51,11 +51,70 @@ def test_a_token_with_its_lifetime_makes_an_imds() -> None:
     assert b"x-aws-ec2-metadata-token-ttl-seconds: 1" in server.requests[1].lower()
 
 
-@pytest.mark.parametrize("status", ["200 OK", "401 Unauthorized"])
-def test_the_metadata_root_makes_an_imds(status: str) -> None:
-    answer = f"HTTP/1.1 {status}\r\nServer: EC2ws\r\nContent-Length: 0\r\n\r\n".encode()
-    with only(b"GET /latest/meta-data/ ", answer) as server:
-        assert ask(server) == Answer("imds", None, f"{status} (Server: EC2ws)")
+ROOT = b"GET /latest/meta-data/ "
+LISTING = b"ami-id\nhostname\ninstance-id\nplacement/"
+PAGE = b"<!doctype html><title>Shop</title><script src=/instance-id></script>"
+
+
+def with_body(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
+    lines = [f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body)}", "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def chunked(*chunks: bytes) -> bytes:
+    coded = b"".join(b"%x;x=y\r\n%s\r\n" % (len(chunk), chunk) for chunk in (*chunks, b""))
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n" + coded
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        with_body(LISTING),
+        with_body(b"instance-id"),
+        with_body(b"ami-id\r\nhostname\r\n"),
+        b"HTTP/1.0 200 OK\r\n\r\n" + LISTING,
+        chunked(LISTING),
+        chunked(b"hostname\ninst", b"ance-id\n"),
+        with_body(b"hostname\n" * 5000 + b"instance-id"),
+        with_body(b"", status="401 Unauthorized"),
+        b"HTTP/1.1 401 Unauthorized\r\n\r\n",
+        b"HTTP/1.1 401 Unauthorized\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
+)
+def test_the_listing_or_a_bare_401_makes_an_imds(answer: bytes) -> None:
+    with only(ROOT, answer) as server:
+        found = ask(server)
+    assert (found.kind, found.is_imds) == ("imds", True)
+
+
+EVERYWHERE = [
+    (with_body(PAGE, "Server: nginx/1.25", "Content-Type: text/html"), "200 OK (Server: nginx/1.25)", "text/html"),
+    (with_body(b'{"instance-id": 1}', "Content-Type: application/json"), "200 OK", "application/json"),
+    (with_body(b""), "200 OK", "no content type"),
+    (with_body(b"the instance-id of this page"), "200 OK", "neither instance-id nor ami-id"),
+    (with_body(b"hostname\n" * 8000 + b"instance-id"), "200 OK", "neither"),
+    (chunked(PAGE), "200 OK", "neither"),
+    (chunked(b"x" * 100_000), "200 OK", "neither"),
+    (b"HTTP/1.1 200 OK\r\n\r\n" + PAGE, "200 OK", "neither"),
+    (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1_000_000, "200 OK", "neither"),
+    (with_body(b"no", "X-aws-ec2-metadata-token-ttl-seconds: later"), "200 OK", "neither"),
+    (with_body(b"log in", status="401 Unauthorized"), "401 Unauthorized", "with a body"),
+    (with_body(b"", "WWW-Authenticate: Bearer", status="401 Unauthorized"), "401", "with WWW-Authenticate"),
+    (NOT_FOUND, "404 Not Found (Server: nginx/1.25)", ""),
+    (b"HTTP/1.1 403 connecting to 169.254.169.254:80\r\nContent-Length: 0\r\n\r\n", "403 connecting to 169.254", ""),
+    (with_body(b"", "Location: /login", status="302 Found"), "302 Found", ""),
+    (b"HTTP/1.0 503 Service Unavailable\r\n\r\n", "503 Service Unavailable", ""),
+    (b"HTTP/1.1 204 No Content\r\n\r\n", "204 No Content", ""),
+]
+
+
+@pytest.mark.parametrize(("answer", "said", "why"), EVERYWHERE)
+def test_a_server_that_answers_every_path_alike_is_named(answer: bytes, said: str, why: str) -> None:
+    with LittleHttpServer(lambda _: answer) as server:
+        found = ask(server)
+    assert (found.kind, found.is_imds) == ("other", False)
+    assert found.said.startswith(said)
+    assert why in found.said
 
 
 def test_a_token_without_its_lifetime_is_not_enough() -> None:
@@ -63,20 +122,37 @@ def test_a_token_without_its_lifetime_is_not_enough() -> None:
         assert ask(server).kind == "other"
 
 
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        (NOT_FOUND, "404 Not Found (Server: nginx/1.25)"),
-        (b"HTTP/1.1 403 connecting to 169.254.169.254:80\r\nContent-Length: 0\r\n\r\n", "403 connecting to 169.254"),
-        (b"HTTP/1.0 503 Service Unavailable\r\n\r\n", "503 Service Unavailable"),
-        (b"HTTP/1.1 204 No Content\r\n\r\n", "204 No Content"),
-    ],
-)
-def test_something_else_is_named(answer: bytes, said: str) -> None:
+REFUSAL = b'{"title":"Forbidden","status":403,"detail":"10.0.0.9 may not use the control plane: use it from inside"}'
+
+
+def test_the_control_plane_is_recognized_at_whatever_port() -> None:
+    answer = with_body(REFUSAL, "Content-Type: application/problem+json", status="403 Forbidden")
     with LittleHttpServer(lambda _: answer) as server:
-        found = ask(server)
-    assert found.kind == "other"
-    assert found.said.startswith(said)
+        assert ask(server) == Answer("control", None, "403 Forbidden")
+
+
+def test_another_api_is_not_the_control_plane() -> None:
+    answer = with_body(b'{"status":404}', "Content-Type: application/problem+json", status="404 Not Found")
+    with LittleHttpServer(lambda _: answer) as server:
+        assert ask(server).kind == "other"
+
+
+def test_a_body_without_an_end_is_given_up_in_time() -> None:
+    deadline = Deadline(0.2)
+    unfinished = b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\ninstance"
+    with LittleHttpServer(lambda head: unfinished if head.startswith(ROOT) else NOT_FOUND) as server:
+        # The server closes the connection, so that what has come is the body.
+        assert who_answers(ip_address("127.0.0.1"), server.port, deadline).kind == "other"
+
+
+def test_a_length_that_is_no_number_is_not_http() -> None:
+    answers = [
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ]
+    for answer in answers:
+        with only(ROOT, answer) as server, pytest.raises(NoAnswerError, match="answers, but not in HTTP"):
+            ask(server)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from fakes import MOCK_ONE, NGINX, OTHER_IMDS, FakeNetwork, Lines
+from fakes import CONTROL, MOCK_ONE, NGINX, OTHER_IMDS, FakeNetwork, Lines
 from imds_shim.answer import Answer
 from imds_shim.config import load
 from imds_shim.errors import ConfigError, MockUnreachableError, ResolveError
@@ -71,7 +71,7 @@ def test_another_imds_will_do(network: FakeNetwork) -> None:
 def test_something_else_altogether_is_named(network: FakeNetwork) -> None:
     network.servers["10.0.0.4:80"] = NGINX
     with pytest.raises(
-        MockUnreachableError, match=r"10\.0\.0\.4:80 is no IMDS: it answers 404 Not Found \(Server: ngi"
+        MockUnreachableError, match=r"10\.0\.0\.4:80 is not an IMDS: it answers 404 Not Found \(Server: ngi"
     ):
         search(network)
 
@@ -81,8 +81,27 @@ def test_every_address_and_its_reason_is_named(network: FakeNetwork) -> None:
     network.servers |= {"10.0.0.5:80": "cannot be reached (No route to host)", "10.0.0.4:80": NGINX}
     with pytest.raises(MockUnreachableError) as caught:
         search(network)
-    assert "10.0.0.5:80 cannot be reached (No route to host), 10.0.0.4:80 is no IMDS" in str(caught.value)
+    assert "10.0.0.5:80 cannot be reached (No route to host), 10.0.0.4:80 is not an IMDS" in str(caught.value)
     assert "MOCK_PORT" in str(caught.value)
+
+
+def test_the_control_port_ends_the_start_at_once(network: FakeNetwork) -> None:
+    network.servers["10.0.0.4:1339"] = CONTROL
+    with pytest.raises(ConfigError, match="MOCK_PORT is 1339: that is the mock's control port") as caught:
+        search(network, MOCK_PORT="1339")
+    assert "set MOCK_PORT to the port of its metadata service, 80" in str(caught.value)
+    assert network.clock.now == 1000
+
+
+def test_of_two_addresses_one_may_be_a_control_port(network: FakeNetwork) -> None:
+    network.names["mock"] = [FIVE, FOUR]
+    network.servers |= {"10.0.0.5:1339": CONTROL, "10.0.0.4:1339": MOCK_ONE}
+    assert search(network, MOCK_PORT="1339") == [Mock(FOUR, 1339, "one")]
+
+
+def test_a_silent_control_port_is_guessed(network: FakeNetwork) -> None:
+    with pytest.raises(MockUnreachableError, match="MOCK_PORT=1339 is the mock's control port by default"):
+        search(network, MOCK_PORT="1339")
 
 
 def test_a_name_that_never_resolves(network: FakeNetwork) -> None:

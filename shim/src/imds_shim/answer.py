@@ -12,8 +12,16 @@ class NoAnswerError(Exception):
 
 
 class Answer(Record):
-    """What answered: `mock_id` only of an imds-mock, `said` in words for the user."""
+    """What answered: `mock_id` only of an imds-mock, `said` in words for the user.
 
-    kind: Literal["mock", "imds", "other"]
+    `control` is the control port of an imds-mock, `other` any server that does not answer as an IMDS.
+    """
+
+    kind: Literal["mock", "imds", "control", "other"]
     mock_id: str | None
     said: str
+
+    @property
+    def is_imds(self) -> bool:
+        """Whether the metadata service of an instance answered, this mock or another."""
+        return self.kind in ("mock", "imds")

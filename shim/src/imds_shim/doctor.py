@@ -142,7 +142,7 @@ class _Examination:
             except NoAnswerError as error:
                 self._say("fail", f"{where} {error}")
             else:
-                self._say("fail" if answer.kind == "other" else "ok", f"{where} is answered by {answer.said}")
+                self._say("ok" if answer.is_imds else "fail", f"{where} is answered by {answer.said}")
 
     def _command(self, config: ShimConfig) -> int:
         try:

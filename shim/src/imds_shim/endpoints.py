@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from imds_shim.rule import IPAddress
 
 PORT = 80
+CONTROL_PORT = 1339
+"""Where imds-mock has its control plane unless it is told otherwise."""
 IPV4, IPV6 = 4, 6
 SERVICES: dict[str, tuple[IPAddress, ...]] = {
     "ec2": (IPv4Address("169.254.169.254"), IPv6Address("fd00:ec2::254")),

@@ -70,7 +70,7 @@ class Follower:
                     answer = self.network.who_answers(address, port, Deadline(PATIENCE_SECONDS))
                 except NoAnswerError:
                     continue
-                if answer.kind != "other":
+                if answer.is_imds:
                     return address
         return None
 

@@ -58,7 +58,7 @@ def prove(network: Network, endpoint: IPAddress, mock: Mock, deadline: Deadline,
     # A mock that was restarted in between has a new id; then the direct way shows the same one.
     if answer.mock_id != mock.mock_id and answer.mock_id != _id_now(network, mock, limit):
         raise WrongMockError(f"{where} is answered by {answer.said} and not by the mock at {mock}; {cure}")
-    if answer.kind == "other":
+    if not answer.is_imds:
         raise WrongMockError(f"{where} is not the mock at {mock}: it answers {answer.said}; {cure}")
     return answer
 

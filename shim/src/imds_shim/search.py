@@ -53,7 +53,7 @@ def find(config: ShimConfig, network: Network, deadline: Deadline, say: Log) -> 
     Raises:
         ResolveError: no usable address until the deadline.
         MockUnreachableError: no IMDS there until the deadline.
-        ConfigError: the name leads to the address that is to be redirected.
+        ConfigError: the name leads to the address that is to be redirected, or the port is the mock's control port.
     """
     search = _Search(config, network, deadline)
     return until_found(search.attempt, Target(config.hostname, config.port), deadline, say, network.sleep)
@@ -81,7 +81,8 @@ class _Search:
         return [self._first_that_answers(family) for family in families if family]
 
     def _first_that_answers(self, addresses: Sequence[IPAddress]) -> Mock:
-        reasons = []
+        reasons: list[str] = []
+        controls: list[str] = []
         for position, address in enumerate(addresses):
             fair_share = self._deadline.remaining() / (len(addresses) - position)
             limit = self._deadline.within(min(self._patience, fair_share))
@@ -91,9 +92,16 @@ class _Search:
             except NoAnswerError as error:
                 reasons.append(f"{where} {error}")
                 continue
-            if answer.kind != "other":
+            if answer.is_imds:
                 return Mock(address, self._config.port, answer.mock_id)
-            reasons.append(f"{where} is no IMDS: it answers {answer.said}")
+            if answer.kind == "control":
+                controls.append(where)
+            reasons.append(f"{where} is not an IMDS: it answers {answer.said}")
+        if controls and len(controls) == len(addresses):
+            raise ConfigError(
+                f"MOCK_PORT is {self._config.port}: that is the mock's control port ({controls[0]} answers "
+                f"{answer.said}); set MOCK_PORT to the port of its metadata service, 80 unless the mock uses another"
+            )
         self._patience = min(self._patience + 1, _LONGEST_PATIENCE_SECONDS)
         raise MockUnreachableError(", ".join(reasons))
 

@@ -1,8 +1,8 @@
 """httpx over one plain TCP connection, with one deadline for the whole exchange.
 
 httpx's own transport limits each read by itself, so that a server which sends a byte now and then is never given up;
-it also brings a TLS context, which plain HTTP to the mock has no use for. Only the head of an answer is ever looked at,
-so that is all of the protocol (RFC 9112, sections 3 to 5) that has to be read here.
+it also brings a TLS context, which plain HTTP to the mock has no use for. The usual start reads only the head of an
+answer (RFC 9112, sections 3 to 5); `body` reads the rest, where the caller asks for it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ _STATUS_DIGITS = 3
 
 
 class HeadTransport(httpx.BaseTransport):
-    """Sends a request without a body and reads the head of its answer; the connection ends with that."""
+    """Sends a request without a body and reads the head of its answer; the connection ends with that.
+
+    Where the request's extension `body_bytes` is not 0, the answer's extension `body` holds the body, cut off after so
+    many bytes.
+    """
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
@@ -60,19 +64,31 @@ class HeadTransport(httpx.BaseTransport):
         try:
             channel.sendall(_written(request))
             received = bytearray()
-            while True:
-                response = read_head(received)
-                if response is not None:
-                    return response
-                channel.settimeout(self._left(httpx.ReadTimeout))
-                piece = channel.recv(_PIECE_BYTES)
+            while (response := read_head(received)) is None:
+                piece = self._piece(channel)
                 if not piece:
                     raise httpx.ReadError("the server closed the connection")
                 received += piece
+            limit = request.extensions.get("body_bytes")
+            if limit:
+                response.extensions["body"] = self._body(response, received, channel, limit)
         except TimeoutError as error:
             raise httpx.ReadTimeout(str(error)) from error
         except OSError as error:
             raise httpx.ReadError(str(error)) from error
+        return response
+
+    def _body(self, response: httpx.Response, received: bytearray, channel: socket.socket, limit: int) -> bytes:
+        from imds_shim.body import read_body  # noqa: PLC0415 - imds-mock is known by the head of its answer
+
+        try:
+            return read_body(response.status_code, response.headers, received, lambda: self._piece(channel), limit)
+        except ValueError as error:
+            raise httpx.RemoteProtocolError(str(error)) from error
+
+    def _piece(self, channel: socket.socket) -> bytes:
+        channel.settimeout(self._left(httpx.ReadTimeout))
+        return channel.recv(_PIECE_BYTES)
 
     def _left(self, timeout: type[httpx.TimeoutException]) -> float:
         remaining = self._deadline.remaining()
@@ -88,7 +104,9 @@ def _written(request: httpx.Request) -> bytes:
 
 
 def read_head(received: bytearray) -> httpx.Response | None:
-    """Return the final answer's status and headers, or None while they are not complete; takes interim answers off.
+    """Return the final answer's status and headers, or None while they are not complete.
+
+    Takes interim answers and the head off `received`, which then holds what has arrived of the body.
 
     Raises:
         httpx.RemoteProtocolError: this is not how an HTTP/1 answer begins, or its head has no end.
@@ -101,6 +119,7 @@ def read_head(received: bytearray) -> httpx.Response | None:
             if len(head) > _LONGEST_HEAD_BYTES:
                 raise httpx.RemoteProtocolError("its head has no end")
             return None
+        received[:] = rest
         status_line, *lines = head.split(b"\r\n")
         status, _, reason = status_line[len(b"HTTP/1.1 ") :].partition(b" ")
         if not (len(status) == _STATUS_DIGITS and status.isdigit()):
@@ -108,7 +127,6 @@ def read_head(received: bytearray) -> httpx.Response | None:
         if not status.startswith(b"1"):
             headers = [_header(line) for line in lines]
             return httpx.Response(int(status), headers=headers, extensions={"reason_phrase": reason.strip()})
-        received[:] = rest
 
 
 def _header(line: bytes) -> tuple[bytes, bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, TypeVar
 
+from imds_shim.endpoints import CONTROL_PORT
 from imds_shim.errors import MockUnreachableError, ResolveError
 from imds_shim.record import Record
 
@@ -115,7 +116,7 @@ class _Progress:
                 f"{self._target.host} has no usable address {after}; check the name in MOCK_HOSTNAME, that the mock "
                 "runs, and that both containers are on one network (docker run: --network NAME)"
             )
-        return MockUnreachableError(
-            f"no IMDS answered at {self._target} {after}; check that the mock runs, and that MOCK_HOSTNAME and "
-            "MOCK_PORT lead to it"
-        )
+        check = "check that the mock runs, and that MOCK_HOSTNAME and MOCK_PORT lead to it"
+        if self._target.port == CONTROL_PORT:
+            check = f"MOCK_PORT={CONTROL_PORT} is the mock's control port by default; its metadata port is 80"
+        return MockUnreachableError(f"no IMDS answered at {self._target} {after}; {check}")
