@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,88 @@ def test_a_client_that_gives_up_is_in_the_journal(mock: DrivenMock) -> None:
     assert given_up["status"] is None
     assert given_up["faults"] == [mock.do("GET", "/v1/faults")[0]["id"]]
     assert mock.do("GET", f"/v1/requests/count?path={SLOW}&at_least=1")["holds"]
+
+
+def recorded(mock: DrivenMock, path: str, count: int = 1) -> list[dict[str, Any]]:
+    """The journal's entries for a path, as soon as it has so many of them."""
+    limit = time.monotonic() + 10
+    while time.monotonic() < limit:
+        found: list[dict[str, Any]] = mock.do("GET", f"/v1/requests?path={path}")
+        if len(found) >= count:
+            return found
+    raise AssertionError(mock.do("GET", "/v1/requests"))
+
+
+@pytest.mark.parametrize(
+    ("requests", "answers"),
+    [
+        ([("GET", SLOW, {})], 1),
+        ([("GET", SLOW, KEEP)], 1),
+        ([("HEAD", SLOW, {})], 1),
+        ([("GET", LEAF, KEEP), ("GET", SLOW, KEEP), ("GET", LEAF, KEEP), ("GET", SLOW, {})], 4),
+        ([("GET", SLOW, KEEP)] * 300, 300),
+    ],
+)
+def test_a_client_that_half_closes_gets_its_delayed_answers(
+    mock: DrivenMock, requests: list[tuple[str, str, dict[str, str]]], answers: int
+) -> None:
+    arm(mock, "delay", delay="80ms", path=SLOW, count=4)
+    mock.do("DELETE", "/v1/requests")
+    with connect(mock) as client:
+        client.sendall("".join(head(method, path, **fields) for method, path, fields in requests).encode())
+        client.shutdown(socket.SHUT_WR)
+        received = read_all(client)
+    assert received.count(b"HTTP/1.1 200 OK") == answers
+    slow = sum(path == SLOW for _, path, _ in requests)
+    entries = recorded(mock, SLOW, slow)
+    assert [each["status"] for each in entries[:slow]] == [200] * min(slow, len(entries))
+    assert max(each["microseconds"] for each in entries) > (0.08 - TICK) * 1_000_000
+
+
+def test_a_half_closed_client_whose_answer_is_far_away_gets_its_first_byte_before(mock: DrivenMock) -> None:
+    """That is how the mock tells it from a client that has given up; together the bytes are the answer."""
+    body = mock.get(SLOW).body
+    arm(mock, "delay", delay="1200ms", path=SLOW)
+    mock.do("DELETE", "/v1/requests")
+    with connect(mock) as client:
+        client.sendall(head("GET", SLOW).encode())
+        client.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+        client.settimeout(10)
+        client.shutdown(socket.SHUT_WR)
+        first = client.recv(100)
+        rest = read_all(client)
+    assert first == b"H"
+    assert rest.startswith(b"TTP/1.1 200 OK\r\n")
+    assert rest.endswith(body)
+    (entry, *_) = recorded(mock, SLOW)
+    assert entry["microseconds"] > (1.2 - TICK) * 1_000_000
+
+
+@pytest.mark.parametrize("how", ["closes", "resets", "half-closes and resets"])
+def test_a_client_that_goes_shortly_before_its_answer_is_in_the_journal(mock: DrivenMock, how: str) -> None:
+    arm(mock, "delay", delay="200ms", path=SLOW)
+    mock.do("DELETE", "/v1/requests")
+    with connect(mock) as client:
+        client.sendall(head("GET", SLOW).encode())
+        if how.startswith("half"):
+            client.shutdown(socket.SHUT_WR)
+        if how.endswith("resets"):
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    (entry,) = recorded(mock, SLOW)
+    assert entry["status"] is None
+    assert entry["microseconds"] < 200_000, "how long the client waited"
+
+
+def test_a_half_closed_client_stalls_like_others(mock: DrivenMock) -> None:
+    arm(mock, "stall", count=1)
+    with connect(mock) as client:
+        client.sendall(head("GET", LEAF).encode())
+        client.shutdown(socket.SHUT_WR)
+        client.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
 
 
 def test_a_reset_comes_instead_of_an_answer(mock: DrivenMock) -> None:

@@ -16,6 +16,7 @@ import msgspec
 from imds_mock.service.answers import page, refusal
 from imds_mock.service.messages import Delivery
 from imds_mock.wire.clientsocket import reset, set_hop_limit
+from imds_mock.wire.halfclosed import HalfClosed
 from imds_mock.wire.parsing import BAD_REQUEST, RequestParser
 from imds_mock.wire.writing import write
 
@@ -40,8 +41,8 @@ class Connection(asyncio.Protocol):
         last_request: When the last request was answered, or the connection opened.
     """
 
-    __slots__ = ("_caller", "_ended", "_finished", "_held", "_kept", "_later", "_lowered", "_out", "_parser",
-                 "_partial", "_paused", "_stalled", "_stranger", "_terms", "_transport", "_unread", "deadline",
+    __slots__ = ("_caller", "_ended", "_half_closed", "_held", "_kept", "_later", "_lowered", "_out", "_parser",
+                 "_partial", "_paused", "_stalled", "_terms", "_transport", "_unread", "deadline",
                  "last_request")  # fmt: skip
 
     def __init__(self, terms: Terms) -> None:
@@ -51,8 +52,7 @@ class Connection(asyncio.Protocol):
         self._unread = b""
         self._paused = False  # the client does not read: neither do we
         self._partial = False  # part of a request has arrived
-        self._stranger = False  # it is not known yet who the client is
-        self._finished = False  # the client has said all that it wanted, and may still read
+        self._half_closed: HalfClosed | None = None  # the client sends nothing more, and may still read
         self._ended = False  # the last answer is given: what still arrives is dropped
         self._stalled = False  # the last answer never arrives
         self._held: Cancellable | None = None  # an answer is held back, or its client being found out
@@ -69,7 +69,6 @@ class Connection(asyncio.Protocol):
         self._caller = peer[0] if peer else "-"
         self._terms.open.add(self)
         self._held = self._terms.acquaint(self._caller, self._acquainted)
-        self._stranger = self._held is not None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the event loop's signature
         """Called by the event loop."""
@@ -80,7 +79,10 @@ class Connection(asyncio.Protocol):
             if self._kept is not None:
                 # Whether an application gives up, and after how long, is what a delay is armed for.
                 request, response, now, began = self._kept
-                self._note(request, msgspec.structs.replace(response, delivery=Delivery.ABANDONED), now, began)
+                abandoned = msgspec.structs.replace(response, delivery=Delivery.ABANDONED)
+                self._note(request, abandoned, now, began, self._half_closed.since if self._half_closed else None)
+        if self._half_closed is not None:
+            self._half_closed.cancel()
         terms = self._terms
         terms.open.discard(self)
         if terms.drained is not None and not terms.open:
@@ -105,8 +107,11 @@ class Connection(asyncio.Protocol):
         Returns:
             Whether it is still going to be answered.
         """
-        self._finished = self._stranger
-        return self._finished
+        if self._held is None and (not self._stalled or self._terms.stopping):
+            return False  # everything is answered, and gets sent before the connection closes
+        self._half_closed = HalfClosed(self._transport, self.abort)
+        self._ask_whether_it_reads()
+        return True
 
     def pause_writing(self) -> None:
         """Called by the event loop when the client does not read."""
@@ -154,7 +159,7 @@ class Connection(asyncio.Protocol):
             data, self._unread = self._unread, b""
             self._take_in_slices(data)
         if self._may_read():
-            if self._finished:
+            if self._half_closed is not None:
                 self._close()
             else:
                 self._transport.resume_reading()
@@ -199,10 +204,11 @@ class Connection(asyncio.Protocol):
         if response.delay_seconds:
             self._hold(request, response, now, began)
         else:
-            self._deliver(request, response, now, began)
+            self._deliver(request, response, now)
+            self._note(request, response, now, began)
 
     def _acquainted(self) -> None:
-        self._held, self._stranger = None, False
+        self._held = None
         if self._terms.stopping and not self._unread:
             self._close()
         else:
@@ -214,15 +220,33 @@ class Connection(asyncio.Protocol):
         self.deadline = self._terms.monotonic() + delay + self._terms.timeouts.write
         self._kept = request, response, now, began
         self._held = asyncio.get_running_loop().call_later(delay, self._release, self._kept)
+        self._ask_whether_it_reads()
+
+    def _ask_whether_it_reads(self) -> None:
+        if self._half_closed is not None and self._kept is not None and self._kept[1].delivery is _SEND:
+            due = self.deadline - self._terms.timeouts.write - self._terms.monotonic()
+            self._half_closed.ask_before(due, self._kept[-1])
 
     def _release(self, kept: tuple[Request, Response, float, float]) -> None:
+        self._deliver(*kept[:3])
+        if self._half_closed is None or kept[1].delivery is not _SEND:
+            self._delivered(kept)
+        else:
+            # It counts as held back until the client has it: a connection lost before then means it was abandoned.
+            self._out[0] = self._out[0].removeprefix(self._half_closed.written_ahead)
+            self._half_closed.written_ahead = b""
+            self._flush()
+            self._held = self._half_closed
+            self._half_closed.settle(lambda: self._delivered(kept))
+
+    def _delivered(self, kept: tuple[Request, Response, float, float]) -> None:
         self._held = self._kept = None
+        self._note(*kept)
         later, self._later = self._later, ()
-        self._deliver(*kept)
         self._answer_all(() if self._ended else later, kept[-1])
         self._read_on()
 
-    def _deliver(self, request: Request, response: Response, now: float, began: float) -> None:
+    def _deliver(self, request: Request, response: Response, now: float) -> None:
         terms = self._terms
         if response.delivery is _SEND:
             stays = request.keep_alive and not terms.stopping
@@ -236,7 +260,6 @@ class Connection(asyncio.Protocol):
             self.deadline = terms.monotonic() + terms.timeouts.idle
         else:
             self.abort()
-        self._note(request, response, now, began)
 
     def _refuse(self, status: int, began: float) -> None:
         self._ended = True
@@ -250,8 +273,10 @@ class Connection(asyncio.Protocol):
         write(self._out, response, terms.passing_lines.render(now, stays=False), with_body=True)
         self._note(None, response, now, began)
 
-    def _note(self, request: Request | None, response: Response, now: float, began: float) -> None:
-        microseconds = int((perf_counter() - began) * 1_000_000)
+    def _note(
+        self, request: Request | None, response: Response, now: float, began: float, ended: float | None = None
+    ) -> None:
+        microseconds = int(((ended or perf_counter()) - began) * 1_000_000)
         for observe in self._terms.observers:
             observe(now, self._caller, request, response, microseconds)
 
