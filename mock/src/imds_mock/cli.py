@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from imds_mock.errors import EX_USAGE, MockError
+from imds_mock.log import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(command.run(parser.parse_args(arguments[1:])))
     except MockError as error:
-        print(f"imds-mock: {error}", file=sys.stderr)
+        say(str(error))
         return error.exit_code
 
 

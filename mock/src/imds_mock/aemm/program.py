@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from imds_mock.errors import MockError
+from imds_mock.log import install, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,12 +60,13 @@ def run(argv: Sequence[str], environ: Mapping[str, str], reason: str) -> int:
         if arguments.asks:
             sys.stdout.write(_asked(arguments))
             return 0
+        install()
         from imds_mock.aemm.running import Run, serve  # noqa: PLC0415 - help and version do without
         from imds_mock.run.loading import load  # noqa: PLC0415
 
         serve(Run(environ, lambda: load({}, environ, None), reason, arguments))
     except MockError as error:
-        sys.stderr.write(f"imds-mock: {error}\n")
+        say(str(error))
         return error.exit_code
     return 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from imds_mock.aemm.adoption import adopt
 from imds_mock.aemm.arguments import Arguments
 from imds_mock.aemm.keys import Command
 from imds_mock.aemm.settings import Settings, load, save
+from imds_mock.log import say
 from imds_mock.run.file_changes import mark
 from imds_mock.run.start import start
 
@@ -106,11 +106,6 @@ class Reading:
             say("watch-config-file has no effect: there is no config file")
         if settings.is_on("save-config-to-file"):
             _save(settings, self._environ.get("HOME"))
-
-
-def say(sentence: str) -> None:
-    """Write a line to standard error."""
-    sys.stderr.write(f"imds-mock: {sentence}\n")
 
 
 def _save(settings: Settings, home: str | None) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -93,6 +94,8 @@ class ControlPlane:
             ws="none",
             lifespan="off",
             log_config=None,
+            # uvicorn warns of malformed requests before it is known whether the client has access.
+            log_level=logging.ERROR,
             access_log=False,
             server_header=False,
             proxy_headers=False,

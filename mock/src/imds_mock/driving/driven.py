@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,6 +20,7 @@ from imds_mock.driving.metrics import RequestFigures
 from imds_mock.driving.questions import Questions
 from imds_mock.driving.state import State
 from imds_mock.faults.armed import Faults
+from imds_mock.log import say_limited
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ class Driven:
         self.callers = callers or self._real_callers()
         self.faults = Faults(self.callers.is_target, random.random)
         self.state = State(config, describe, self.faults, self.callers, clock)
-        self.state.report = _say
+        self.state.report = say_limited
         self.journal = Journal(config.control.journal_entries)
         self.questions = Questions(self.journal, self.callers.is_target)
         self.figures = RequestFigures()
@@ -139,7 +139,3 @@ class Waiting:
     def cancel(self) -> None:
         """Wait no more."""
         self._known.remove_done_callback(self._then)
-
-
-def _say(sentence: str) -> None:
-    sys.stderr.write(f"imds-mock: {sentence}\n")

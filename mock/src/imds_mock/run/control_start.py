@@ -6,13 +6,13 @@ import asyncio
 import gc
 import importlib
 import os
-import sys
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imds_mock.errors import EX_OSERR, ListenError, MockError
+from imds_mock.log import say
 from imds_mock.run.control_socket import DEFAULT_PORT, NoSocketError, open_at, open_default
 from imds_mock.wire.server import open_sockets
 
@@ -82,7 +82,7 @@ def open_listeners(config: Config, environ: Mapping[str, str]) -> Listeners:
             path = Path(settings.socket)
             local.append(open_at(path))
     except NoSocketError as error:
-        _say(f"control plane without a Unix socket: {error}")
+        say(f"control plane without a Unix socket: {error}")
     except OSError as error:
         for listening in network:
             listening.close()
@@ -96,13 +96,13 @@ def _open_network(config: Config) -> list[socket.socket]:
     # Users of amazon-ec2-metadata-mock never asked for this port: some have several side by side, or their mock on it.
     is_optional = config.profile == "aemm" and settings.port is None
     if is_optional and port == config.server.port:
-        _say(f"control plane without TCP: {port} is the data plane's port (setting control.port)")
+        say(f"control plane without TCP: {port} is the data plane's port (setting control.port)")
         return []
     try:
         return open_sockets(settings.hosts or _as_near_as(config.server.hosts), port)
     except ListenError as error:
         if is_optional:
-            _say(f"control plane without TCP: {error} (setting control.port)")
+            say(f"control plane without TCP: {error} (setting control.port)")
             return []
         raise ControlListenError(
             f"control plane: {error} (settings control.port and control.hosts; --control off does without)"
@@ -132,7 +132,7 @@ async def run(driven: Driven, config: Config, listeners: Listeners) -> None:
     plane = await asyncio.to_thread(_load, driven, config)
     # The framework's code and types stay for ever: the collector need not look at them again.
     gc.freeze()
-    _say(f"control plane on {listeners.describe()}")
+    say(f"control plane on {listeners.describe()}")
     try:
         await plane.serve(listeners.local, listeners.network)
     finally:
@@ -149,7 +149,3 @@ def _load(driven: Driven, config: Config) -> Any:
         driven.state, driven.callers, driven.journal, driven.questions, driven.figures, version, driven.reloads
     )
     return listener.ControlPlane(made, config.control)
-
-
-def _say(sentence: str) -> None:
-    sys.stderr.write(f"imds-mock: {sentence}\n")

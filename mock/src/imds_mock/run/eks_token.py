@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imds_mock.errors import MockError
+from imds_mock.log import say as say_to_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,11 +18,7 @@ class TokenFileError(MockError):
     """The file with the token cannot be read; nobody gets credentials then."""
 
 
-def _say(sentence: str) -> None:
-    sys.stderr.write(f"imds-mock: {sentence}\n")
-
-
-def eks_token(settings: EksSettings, say: Callable[[str], None] = _say) -> Callable[[], str | None]:
+def eks_token(settings: EksSettings, say: Callable[[str], None] = say_to_log) -> Callable[[], str | None]:
     """Where the token comes from.
 
     Args:

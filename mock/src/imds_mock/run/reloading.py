@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -12,6 +11,7 @@ from msgspec.structs import replace
 from imds_mock.config.errors import SettingError
 from imds_mock.driving.views import ConflictingPathsError
 from imds_mock.errors import MockError
+from imds_mock.log import say
 from imds_mock.run.file_changes import watch
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ async def follow(driven: Driven, read: Callable[[], Config], file: Path | None, 
         file: The configuration file, if there is one.
         seen: The state of that file that is in force.
     """
-    reloader = Reloader(driven.state, read, _say, driven.reloads)
+    reloader = Reloader(driven.state, read, say, driven.reloads)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask)
     watching = [watch(file, reloader.ask, seen)] if file and driven.state.config.server.watch_config else []
     await asyncio.gather(reloader.run(), *watching)
@@ -88,7 +88,3 @@ class Reloader:
         self._log("configuration taken over")
         for section in waiting:
             self._log(f"the section {section} takes effect at the next start")
-
-
-def _say(sentence: str) -> None:
-    sys.stderr.write(f"imds-mock: {sentence}\n")

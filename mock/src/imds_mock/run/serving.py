@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gc
 import os
 import secrets
@@ -15,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 import uvloop
 
 from imds_mock.errors import LogFileError, MockError
+from imds_mock.log import Outlet, say, say_limited, standard_error
 from imds_mock.service.rules import Service
 from imds_mock.service.store import Store
 from imds_mock.service.tokens import Tokens
-from imds_mock.wire.accesslog import AccessLog, Outlet
+from imds_mock.wire.accesslog import AccessLog
 from imds_mock.wire.parsing import Limits
 from imds_mock.wire.server import DataPlane, max_connections, open_sockets
 from imds_mock.wire.terms import Terms, Timeouts, welcome
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 
 _LOG_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _LOG_MODE: Final = 0o640
-_LOG_PATIENCE_SECONDS: Final = 0.5
 
 
 Companion = Callable[[Store], Coroutine[Any, Any, None]]
@@ -105,7 +106,7 @@ async def _serve(
     await plane.start(sockets)
     profile = store.current.profile
     why = f" (profile {profile.name}: {profile.reason})" if profile.reason else ""
-    print(f"imds-mock: {store.current.instance.decode()} answers on {_addresses(sockets)}{why}", file=sys.stderr)  # noqa: T201 - the line that a user waits for
+    say(f"{store.current.instance.decode()} answers on {_addresses(sockets)}{why}")
     running = [loop.create_task(companion(store)) for companion in companions]
     for task in running:
         task.add_done_callback(stop_if_failed)
@@ -118,7 +119,7 @@ async def _serve(
         signal.signal(number, signal.SIG_DFL)
     await plane.stop(settings.stop_grace_seconds)
     if log:
-        log.close(_LOG_PATIENCE_SECONDS)
+        log.flush()
     for task in running:
         if task.done():
             task.result()
@@ -127,7 +128,7 @@ async def _serve(
 
 def _report(error: Exception) -> None:
     if isinstance(error, MockError):
-        print(f"imds-mock: {error}", file=sys.stderr)  # noqa: T201 - what a user has to know
+        say_limited(str(error))
     else:
         sys.excepthook(type(error), error, error.__traceback__)
 
@@ -135,15 +136,15 @@ def _report(error: Exception) -> None:
 def _access_log(settings: ServerSettings, loop: asyncio.AbstractEventLoop) -> AccessLog | None:
     if settings.access_log == "off":
         return None
-    descriptor = sys.stderr.fileno()
-    if settings.access_log_file is not None:
+    if settings.access_log_file is None:
+        outlet = standard_error()
+    else:
         try:
-            descriptor = os.open(
-                settings.access_log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, _LOG_MODE
-            )
+            outlet = Outlet(os.open(settings.access_log_file, _LOG_FLAGS, _LOG_MODE))
         except OSError as error:
             raise LogFileError(settings.access_log_file, error) from error
-    return AccessLog(Outlet(descriptor), settings.access_log, loop)
+        atexit.register(outlet.close)
+    return AccessLog(outlet, settings.access_log, loop)
 
 
 def _addresses(sockets: Sequence[socket.socket]) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 import time
 from typing import TYPE_CHECKING
 
 from imds_mock.config.profiles import effective
 from imds_mock.credentials.kept import NotKept
 from imds_mock.credentials.orders import WORKING_SOURCES, order_for
+from imds_mock.log import say_limited
 from imds_mock.metadata.instance import derive
 
 if TYPE_CHECKING:
@@ -74,8 +74,4 @@ def _pool(is_configured: Callable[[Order], bool]) -> Pool:
     from imds_mock.credentials.keeper import Means  # noqa: PLC0415
     from imds_mock.credentials.pool import Pool  # noqa: PLC0415
 
-    return Pool(Means(Fetcher().fetch, time.time, asyncio.sleep, random.random, _say, is_configured))
-
-
-def _say(sentence: str) -> None:
-    sys.stderr.write(f"imds-mock: {sentence}\n")
+    return Pool(Means(Fetcher().fetch, time.time, asyncio.sleep, random.random, say_limited, is_configured))

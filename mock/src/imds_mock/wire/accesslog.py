@@ -5,74 +5,34 @@ microseconds; a word follows when the answer was kept back (`stall`), the connec
 before its answer (`abandoned`). What did not parse as a request has `-` in the place of
 method, path and version. JSON has the same under names.
 
-Lines are gathered for a few milliseconds and written together: one system call a request would cost more than the
-answer. Nobody waits for the log: what its reader does not take is kept up to a bound and then counted as lost, and what
-cannot be written at all (a closed pipe, a full disk) is lost.
+Lines are gathered for 20 ms and handed to the outlet together: one system call a request would cost more than the
+answer. The outlet never waits for a reader or a disk (see `imds_mock.log`).
 """
 
 from __future__ import annotations
 
-import os
 import re
-import select
-import stat
 import time
+from math import floor
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from imds_mock.log import LOST_JSON
 from imds_mock.service.messages import TOKEN_HEADER, Delivery
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable
 
+    from imds_mock.log import Outlet
     from imds_mock.service.messages import Request, Response
 
 GATHER_SECONDS: Final = 0.02
-MAX_WAITING_BYTES: Final = 1024 * 1024
 
 _SEND: Final = Delivery.SEND  # an attribute of an enumeration is slow to get before Python 3.12
-_LOST: Final = {"text": "- %d lines of the access log are lost, nobody read them\n", "json": '{"lost":%d}\n'}
 _MAX_PATH: Final = 1024
 _UNSAFE: Final = re.compile(r"[^!-\[\]-~]")  # anything but printable ASCII without space and backslash
-
-
-class Outlet:
-    """A file descriptor that is written to without waiting for whoever reads it.
-
-    A pipe that `poll` calls writable takes this much at once (pipe(7), PIPE_BUF), and a file takes everything. Making
-    the descriptor non-blocking instead would do so for every program that shares it.
-
-    Args:
-        descriptor: Open file descriptor; stays open.
-    """
-
-    __slots__ = ("_descriptor", "_piece", "_poll")
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._piece = MAX_WAITING_BYTES if stat.S_ISREG(os.fstat(descriptor).st_mode) else select.PIPE_BUF
-        self._poll = select.poll()
-        self._poll.register(descriptor, select.POLLOUT)
-
-    def write(self, data: bytes, patience_seconds: float = 0) -> bytes:
-        """Write what is taken.
-
-        Args:
-            data: What to write.
-            patience_seconds: How long to wait for the reader, each time that he does not take more.
-
-        Returns:
-            What is left; nothing if the descriptor cannot be written to any more.
-        """
-        left = memoryview(data)
-        try:
-            while left and self._poll.poll(patience_seconds * 1000):
-                left = left[os.write(self._descriptor, left[: self._piece]) :]
-        except OSError:
-            return b""
-        return bytes(left)
 
 
 class AccessLog:
@@ -86,12 +46,11 @@ class AccessLog:
 
     def __init__(self, outlet: Outlet, form: str, loop: AbstractEventLoop) -> None:
         self._outlet = outlet
+        if form == "json":
+            outlet.lost_notice = LOST_JSON
         self._write: Callable[[str, str, Response, int], str] = self._json if form == "json" else self._text
         self._loop = loop
         self._lines: list[str] = []
-        self._waiting = b""
-        self._lost = 0
-        self._lost_notice = _LOST[form]
         self._second = -1
         self._second_text = ""
         # Requests that are alike byte for byte are one object here, and clients that poll send nothing else.
@@ -112,7 +71,7 @@ class AccessLog:
             return
         if not self._lines:
             self._loop.call_later(GATHER_SECONDS, self.flush)
-        second = int(now)
+        second = floor(now)
         if second != self._second:
             self._second = second
             self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
@@ -123,24 +82,10 @@ class AccessLog:
         self._lines.append(self._write(moment, caller, response, microseconds))
 
     def flush(self) -> None:
-        """Write what was gathered, as far as it is taken."""
-        self._write_out(0)
-        if self._waiting:
-            self._loop.call_later(GATHER_SECONDS, self.flush)
-
-    def close(self, patience_seconds: float) -> None:
-        """Write what was gathered and, within some patience, what is still waiting."""
-        self._write_out(patience_seconds)
-
-    def _write_out(self, patience_seconds: float) -> None:
-        if len(self._waiting) < MAX_WAITING_BYTES:
-            notice = self._lost_notice % self._lost if self._lost else ""
-            self._waiting += (notice + "".join(self._lines)).encode("ascii")
-            self._lost = 0
-        else:
-            self._lost += len(self._lines)
-        self._lines = []
-        self._waiting = self._outlet.write(self._waiting, patience_seconds)
+        """Hand what was gathered to the outlet."""
+        if self._lines:
+            self._outlet.write("".join(self._lines))
+            self._lines = []
 
     def _text(self, moment: str, caller: str, response: Response, microseconds: int) -> str:
         method, path, version = self._described

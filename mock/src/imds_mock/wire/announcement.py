@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import sys
 from typing import TYPE_CHECKING, Final
+
+from imds_mock.log import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,7 @@ async def announce(hosts: Sequence[str]) -> None:
         await asyncio.sleep(pause)
         served = [address for address in served if announce_once(address, number)]
         if served and number == 0:
-            sys.stderr.write(f"imds-mock: announced to the neighbours: {', '.join(served)}\n")
+            say(f"announced to the neighbours: {', '.join(served)}")
 
 
 def announce_once(address: str, number: int) -> bool:

@@ -1,0 +1,244 @@
+"""Standard error and log files, written by a thread of their own, so that no reader and no disk can delay the mock.
+
+A write to a pipe, a terminal or a disk takes as long as its reader or device pleases. `O_NONBLOCK` is no way out: it
+belongs to the open file description, which the mock shares with the shell, the container engine or other processes, and
+their writes would begin to fail. Nor is `poll`: another writer can fill the pipe between `poll` and `write`. So the
+descriptor stays as it is, blocking or not, and only the thread waits for it. It is a daemon: a write that never returns
+does not keep the process from ending.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import io
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_WAITING_BYTES: Final = 1024 * 1024
+"""What waits for a reader at most; later lines are dropped and counted."""
+
+MAX_LINES: Final = 200
+WINDOW_SECONDS: Final = 10.0
+"""Lines that callers can cause: at most `MAX_LINES` in `WINDOW_SECONDS`; further ones are dropped and counted."""
+
+PATIENCE_SECONDS: Final = 0.5
+"""How long the end of the program waits for a reader of what is still to be written."""
+
+LOST: Final = "imds-mock: %d log lines were lost, because the log was not read or could not be written\n"
+LOST_JSON: Final = '{"lost":%d}\n'
+_PIECE_BYTES: Final = 65536
+_STANDARD_ERROR: Final = 2
+
+
+class Outlet:
+    """Writes lines to a file descriptor without ever delaying the caller.
+
+    Lines that cannot be written (closed pipe, full disk) or do not fit into `MAX_WAITING_BYTES` are dropped. Their
+    number is written as soon as the descriptor accepts lines again.
+
+    Args:
+        descriptor: Open file descriptor; stays open and unchanged.
+
+    Attributes:
+        lost_notice: The line that tells how many lines were lost.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.lost_notice = LOST
+        self._descriptor = descriptor
+        self._changed = threading.Condition()
+        self._waiting: list[tuple[bytes, int]] = []  # text, and how many lost lines it reports
+        self._waiting_bytes = 0
+        self._lost = 0
+        self._is_torn = False  # the last line was written in part
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    def write(self, text: str) -> None:
+        """Have whole lines written soon.
+
+        Args:
+            text: One or more lines, each with its line feed.
+        """
+        data = text.encode("utf-8", "backslashreplace")
+        with self._changed:
+            if self._waiting_bytes >= MAX_WAITING_BYTES:
+                self._lost += data.count(b"\n")
+                return
+            self._report_lost()
+            self._add(data, 0)
+
+    def close(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        """Wait for what is still to be written, but not longer than the given time.
+
+        Args:
+            patience_seconds: How long to wait.
+        """
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+        self._thread.join(patience_seconds)
+
+    def _report_lost(self) -> None:
+        if self._lost:
+            lost, self._lost = self._lost, 0
+            self._add((self.lost_notice % lost).encode(), lost)
+
+    def _add(self, data: bytes, lost: int) -> None:
+        self._waiting.append((data, lost))
+        self._waiting_bytes += len(data)
+        self._changed.notify()
+
+    def _run(self) -> None:
+        # Signals are the main thread's business: this one may be in a write that does not return.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        while True:
+            with self._changed:
+                while not self._waiting:
+                    if self._is_closing:
+                        return
+                    self._changed.wait()
+                texts, self._waiting = self._waiting, []
+                self._waiting_bytes = 0
+            lost, is_accepting = 0, True
+            for data, reported in texts:
+                left = self._write(data)
+                is_accepting = not left
+                if left:
+                    lost += reported or left.count(b"\n")
+            with self._changed:
+                self._lost += lost
+                if is_accepting and not self._waiting:
+                    self._report_lost()
+
+    def _write(self, data: bytes) -> bytes:
+        """Write lines, and return what could not be written."""
+        if self._is_torn and self._write_bytes(b"\n"):
+            return data
+        left = self._write_bytes(data)
+        self._is_torn = 0 < len(left) < len(data)
+        return left
+
+    def _write_bytes(self, data: bytes) -> bytes:
+        left = memoryview(data)
+        while left:
+            try:
+                left = left[os.write(self._descriptor, left[:_PIECE_BYTES]) :]
+            except BlockingIOError:
+                # Another process that shares the descriptor made it non-blocking.
+                ready = select.poll()
+                ready.register(self._descriptor, select.POLLOUT)
+                ready.poll()
+            except OSError:
+                break
+        return bytes(left)
+
+
+class StandardError(io.TextIOBase):
+    """Takes the place of `sys.stderr`, so that notes, warnings, loggers and tracebacks all go through one outlet.
+
+    What libraries and the interpreter write counts towards `MAX_LINES`, because callers can cause it.
+
+    Args:
+        outlet: Where lines are written to.
+        clock: Seconds on a clock that only goes forward.
+
+    Attributes:
+        outlet: Where lines are written to.
+    """
+
+    encoding = "utf-8"
+    errors = "backslashreplace"
+
+    def __init__(self, outlet: Outlet, clock: Callable[[], float] = time.monotonic) -> None:
+        self.outlet = outlet
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._partial = ""
+        self._window_ends = 0.0
+        self._lines = 0
+        self._left_out = 0
+
+    def writable(self) -> bool:
+        """Whether it can be written to."""
+        return True
+
+    def fileno(self) -> int:
+        """The descriptor that child processes inherit."""
+        return _STANDARD_ERROR
+
+    def write(self, text: str) -> int:
+        """Write text; whole lines are handed on, within the limit of lines."""
+        with self._lock:
+            *lines, self._partial = (self._partial + text).split("\n")
+            allowed = "".join(f"{line}\n" for line in lines if self._is_allowed())
+        if allowed:
+            self.outlet.write(allowed)
+        return len(text)
+
+    def note(self, line: str) -> None:
+        """Write a line that no caller can cause."""
+        self.outlet.write(f"{line}\n")
+
+    def _is_allowed(self) -> bool:
+        now = self._clock()
+        if now >= self._window_ends:
+            self._window_ends, self._lines = now + WINDOW_SECONDS, 0
+            if self._left_out:
+                self.note(f"imds-mock: left out {self._left_out} log lines")
+                self._left_out = 0
+        self._lines += 1
+        if self._lines > MAX_LINES:
+            if not self._left_out:
+                self.note(f"imds-mock: more than {MAX_LINES} log lines in {WINDOW_SECONDS:.0f} s, leaving out the rest")
+            self._left_out += 1
+            return False
+        return True
+
+
+def install() -> None:
+    """Let nothing that this process writes to standard error delay or end it, from now on.
+
+    Does nothing where `sys.stderr` has been replaced already, as tests do.
+    """
+    if sys.stderr is not sys.__stderr__:
+        return
+    # A closed standard descriptor's number would go to the next file or socket that is opened.
+    for descriptor in range(_STANDARD_ERROR + 1):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    outlet = Outlet(_STANDARD_ERROR)
+    sys.stderr = StandardError(outlet)
+    atexit.register(outlet.close)
+
+
+def standard_error() -> Outlet:
+    """The outlet of standard error."""
+    return sys.stderr.outlet if isinstance(sys.stderr, StandardError) else Outlet(_STANDARD_ERROR)
+
+
+def say(sentence: str) -> None:
+    """Write a note to standard error; one that callers can cause goes through `say_limited`."""
+    if isinstance(sys.stderr, StandardError):
+        sys.stderr.note(f"imds-mock: {sentence}")
+    else:
+        say_limited(sentence)
+
+
+def say_limited(sentence: str) -> None:
+    """Write a note to standard error that counts towards the limit of lines, because callers can cause it."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"imds-mock: {sentence}\n")
