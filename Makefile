@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help setup lock images demo test unit contract netns e2e check format bench soak clean
+.PHONY: help setup lock images demo test unit contract netns closed e2e check format bench soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ contract: setup ## Real clients against the mock only
 
 netns: setup ## Real kernel, in network namespaces only
 	@scripts/tiers.sh netns
+
+closed: ## The network namespace tests, in a clone of HEAD below a folder of mode 700
+	@scripts/closed_clone.sh netns
 
 e2e: setup ## Real Docker: brings up an engine of its own where none runs
 	@scripts/tiers.sh e2e

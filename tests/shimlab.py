@@ -120,14 +120,35 @@ def open_to_all(space: Namespace, *places: Path) -> None:
     space.run(["sh", "-ec", _OPEN, "sh", " ".join(sorted(str(above) for above in hidden if above)), *places])
 
 
+def close_to_others(space: Namespace, place: Path) -> None:
+    """Let only root enter this folder inside, as if it lay below a home folder of mode 700."""
+    space.run(["sh", "-ec", _CLOSE, "sh", place])
+
+
+# The folder's content is held aside while an empty folder with that mode takes its place, then put into that.
+_CLOSE = """
+aside=$(mktemp -d)
+mount --rbind "$1" "$aside"
+mount -t tmpfs -o mode=700 none "$1"
+find "$aside" -mindepth 1 -maxdepth 1 -printf '%P\\n' | while read -r name; do
+  if [ -d "$aside/$name" ]; then mkdir "$1/$name"; else touch "$1/$name"; fi
+  mount --rbind "$aside/$name" "$1/$name"
+done
+umount --lazy "$aside"
+rmdir "$aside"
+"""
+
 # The folders are held aside while those above that are closed get an open stand-in, all in this namespace's own mounts.
 _OPEN = """
 hidden=$1; shift
 [ -n "$hidden" ] || exit 0
-mount -t tmpfs -o mode=755 none /srv
+aside=$(mktemp -d)
+mount -t tmpfs none "$aside"
 number=0
-for place; do number=$((number + 1)); mkdir /srv/$number; mount --rbind "$place" /srv/$number; done
+for place; do number=$((number + 1)); mkdir "$aside/$number"; mount --rbind "$place" "$aside/$number"; done
 for above in $hidden; do mount -t tmpfs -o mode=755 none "$above"; done
 number=0
-for place; do number=$((number + 1)); mkdir -p "$place"; mount --rbind /srv/$number "$place"; done
+for place; do number=$((number + 1)); mkdir -p "$place"; mount --rbind "$aside/$number" "$place"; done
+umount --lazy "$aside"
+rmdir "$aside"
 """

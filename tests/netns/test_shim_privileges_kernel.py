@@ -164,6 +164,17 @@ def test_root_without_setpcap_under_no_new_privs(lab: ShimLab) -> None:
     assert app.no_new_privs
 
 
+def test_another_user_under_no_new_privs_becomes_nobody_else_by_the_commands_file(lab: ShimLab) -> None:
+    """What the shim keeps until exec must not reach a program file that carries the same capabilities."""
+    make = "mount -t tmpfs none /media; cp /bin/cat /media/; setcap cap_setuid,cap_setgid,cap_dac_override+p /media/cat"
+    lab.app.run(["sh", "-ec", make])
+    held, words = (*DEFAULT, "NET_ADMIN"), ("/media/cat", "/proc/self/status")
+    gained = status(start(lab, held, *words, MOCK_USER="1000:1000"))
+    assert gained.permitted == {"SETUID", "SETGID", "DAC_OVERRIDE"}, "the file does carry them"
+    app = status(start(lab, held, *words, MOCK_USER="1000:1000", MOCK_NO_NEW_PRIVS="1"))
+    assert app.permitted == app.effective == app.inheritable == app.ambient == set()
+
+
 def test_a_user_switch_without_its_capabilities_is_refused(lab: ShimLab) -> None:
     done = start(lab, ("NET_ADMIN", "NET_RAW"), MOCK_USER="1000:1000")
     assert done.returncode == 77

@@ -37,8 +37,14 @@ def test_default_set_and_net_admin_becoming_another_user() -> None:
     planned = plan(root(*DEFAULT, "NET_ADMIN"), APP)
     assert (planned.account, planned.bounding) == (APP, mask("NET_ADMIN"))
     assert (planned.inheritable, planned.effective) == (0, 0)
-    # Exec empties it; until then a rule could be taken away again.
-    assert planned.permitted == mask("NET_ADMIN", "NET_RAW")
+    # Exec empties it; until then the shim can become root again and remove the rule.
+    assert planned.permitted == mask("NET_ADMIN", "NET_RAW", "SETUID", "SETGID", "DAC_OVERRIDE")
+    assert planned.before == root(*DEFAULT, "NET_ADMIN")
+
+
+def test_under_no_new_privs_no_program_file_can_use_what_stays_permitted_to_become_root() -> None:
+    planned = plan(root(*DEFAULT, "NET_ADMIN"), APP, no_new_privs=True)
+    assert planned.bounding == mask("NET_ADMIN", "SETUID", "SETGID", "DAC_OVERRIDE")
 
 
 def test_more_can_be_named() -> None:

@@ -62,16 +62,17 @@ def hand_off(command: Sequence[bytes], environ: Sequence[bytes], planned: Plan) 
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     handlers = _handlers()
     try:
-        privileges.apply(planned)
-        if not signal.sigpending() & handlers.keys():
-            # From here on a signal does what it does to the application before that has set itself up.
-            for number in handlers:
-                signal.signal(number, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            failure = _execute(command, environ)
-            privileges.regain()
-            raise failure
-        privileges.regain()
+        try:
+            privileges.apply(planned)
+            if not signal.sigpending() & handlers.keys():
+                # From here on a signal does what it does to the application before that has set itself up.
+                for number in handlers:
+                    signal.signal(number, signal.SIG_DFL)
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+                raise _execute(command, environ)
+        finally:
+            # Before anything is imported: the application's user may be unable to read the shim's modules.
+            privileges.regain(planned)
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)

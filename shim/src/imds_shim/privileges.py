@@ -31,7 +31,9 @@ PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 CAPABILITY_VERSION_3 = 0x20080522
 NEEDED_BY_THE_SHIM = frozenset({"NET_ADMIN"})
-TO_TAKE_BACK = NEEDED_BY_THE_FOLLOWER = frozenset({"NET_ADMIN", "NET_RAW"})
+TO_REMOVE_THE_RULE = NEEDED_BY_THE_FOLLOWER = frozenset({"NET_ADMIN", "NET_RAW"})
+# The application's user may be unable to read the modules and files that this takes.
+TO_BECOME_THE_OLD_USER = frozenset({"SETUID", "SETGID", "DAC_OVERRIDE", "DAC_READ_SEARCH"})
 
 
 class Identity(Record):
@@ -58,6 +60,7 @@ class Plan(Record):
     effective: int  # what stays in the effective set, with whose rights the program's file is looked up
     no_new_privs: bool
     warnings: tuple[str, ...]
+    before: Identity | None = None  # what `regain` returns to; None: the user stays
 
 
 def plan(
@@ -106,7 +109,11 @@ def plan(
             "application with MOCK_KEEP_CAPS=1",
         )
     if becomes_other:
-        inheritable, permitted, effective = 0, sets.permitted & _mask(TO_TAKE_BACK), 0
+        permitted = sets.permitted & _mask(TO_REMOVE_THE_RULE | TO_BECOME_THE_OLD_USER)
+        inheritable, effective = 0, 0
+        if no_new_privs:
+            # A program file that carries one of these would get it: exec limits such a file to the permitted set.
+            in_bounding |= sets.bounding & _mask(TO_BECOME_THE_OLD_USER)
     else:
         inheritable, permitted, effective = sets.inheritable & ~drop, sets.permitted, sets.effective & ~drop
         if limited:
@@ -120,15 +127,16 @@ def plan(
         effective=effective,
         no_new_privs=no_new_privs,
         warnings=warnings,
+        before=None if account is None else now,
     )
 
 
 def apply(planned: Plan) -> None:
     """Give up what was planned: bounding, ambient, groups, gid, uid, the other sets.
 
-    Exec itself empties the permitted set of another user, and computes root's from the bounding set. So what is needed
-    to take the rule away again stays permitted until then, for `regain` after an exec that failed; it is not effective,
-    and the program's file is looked up with the application's rights.
+    Exec itself empties the permitted set of another user, and computes root's from the bounding set. So what `regain`
+    needs after an exec that failed stays permitted until then. It is not effective: exec looks the program's file up
+    with the application's rights.
 
     Raises:
         PrivilegeError: the kernel refused a step.
@@ -156,10 +164,20 @@ def limit_to(names: Iterable[str]) -> None:
     _call("setting the capabilities", _capset, kept, kept, 0)
 
 
-def regain() -> None:
-    """Make effective again what is still permitted: exec has failed, and the rule is to be taken away."""
+def regain(planned: Plan) -> None:
+    """Return to the user and the rights from before `apply`, as far as they are still permitted: exec has failed.
+
+    Raises:
+        PrivilegeError: the kernel refused a step.
+    """
     sets = capabilities.read_sets()
     _call("setting the capabilities", _capset, sets.permitted, sets.permitted, sets.inheritable)
+    before = planned.before
+    if before is not None:
+        if frozenset(os.getgroups()) != before.groups:
+            _call("restoring the groups", os.setgroups, sorted(before.groups))
+        _call(f"restoring group {before.gid}", os.setresgid, before.gid, before.gid, before.gid)
+        _call(f"restoring user {before.uid}", os.setresuid, before.uid, before.uid, before.uid)
 
 
 def _is(now: Identity, account: Account) -> bool:
