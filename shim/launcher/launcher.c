@@ -11,6 +11,9 @@
  * As PID 1 the shim would lose a SIGTERM or SIGINT that arrives before it can catch them, which takes the interpreter a
  * hundredth of a second. So they are blocked here, and one more entry, without the byte, says which imds_shim.boot has to
  * let through.
+ *
+ * The interpreter ignores SIGPIPE and SIGXFSZ before any code of ours runs. The application must get them as we did, so
+ * a last entry names those of the two that were ignored already.
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -80,12 +83,29 @@ static char *blocked(void)
 	return entry;
 }
 
+static int is_ignored(int number)
+{
+	struct sigaction now;
+	return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
+/* Says which of the signals that the interpreter ignores were ignored before; NULL if none was. */
+static char *ignored(void)
+{
+	const int pipe = is_ignored(SIGPIPE), file_size = is_ignored(SIGXFSZ);
+	char *entry = NULL;
+	if ((pipe || file_size) &&
+	    asprintf(&entry, "IMDS_SHIM_IGNORED=%s%s", pipe ? " PIPE" : "", file_size ? " XFSZ" : "") < 0)
+		fail("memory", no_memory);
+	return entry;
+}
+
 static char **fenced_environment(void)
 {
 	size_t entries = 0, bytes = 0;
 	for (; environ[entries] != NULL; entries++)
 		bytes += strlen(environ[entries]) + sizeof "=";
-	char **fenced = malloc((entries + 2) * sizeof *fenced);
+	char **fenced = malloc((entries + 3) * sizeof *fenced);
 	char *text = malloc(bytes + 1);
 	if (fenced == NULL || text == NULL)
 		fail("memory", no_memory);
@@ -97,7 +117,8 @@ static char **fenced_environment(void)
 		text += length;
 	}
 	fenced[entries] = blocked();
-	fenced[entries + 1] = NULL;
+	fenced[entries + 1] = ignored();
+	fenced[entries + 2] = NULL;
 	return fenced;
 }
 

@@ -148,6 +148,22 @@ def test_what_the_command_finds_is_what_it_would_have_found(runs: Runs, command:
     assert with_shim.stdout == direct.stdout
 
 
+@pytest.mark.parametrize("names", ["PIPE", "XFSZ", "PIPE XFSZ HUP CHLD TERM INT", "USR1 RTMIN"])
+def test_signals_that_a_wrapper_ignores_or_blocks_come_through(runs: Runs, names: str) -> None:
+    ignore = "$SIG{$_} = 'IGNORE' for split ' ', shift; exec @ARGV"
+    block = (
+        "use POSIX; @numbers = map { eval qq(POSIX::SIG$_()) } split ' ', shift;"
+        "POSIX::sigprocmask(SIG_BLOCK, POSIX::SigSet->new(@numbers)); exec @ARGV"
+    )
+    tell = ["grep", "^Sig[BIC]", "/proc/self/status"]
+    for wrapper in (ignore, block):
+        perl = ["--entrypoint", "perl"]
+        direct = runs(perl, "-e", wrapper, names, *tell)
+        assert direct.stdout.count("Sig") == 3, direct.stderr
+        assert "0000000000000000" not in direct.stdout.splitlines()[wrapper is ignore], "the wrapper does it"
+        assert runs(perl, "-e", wrapper, names, *SHIM[1:], *tell).stdout == direct.stdout
+
+
 def test_standard_input_comes_through(runs: Runs) -> None:
     with_shim, direct = runs.both("cat", options=("--interactive",), input_text="line one\nline two")
     assert with_shim.stdout == direct.stdout == "line one\nline two"

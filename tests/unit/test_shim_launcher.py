@@ -26,7 +26,9 @@ for name in ("cmdline", "environ"):
 """
 # On standard input, since arguments may have 131072 bytes at most.
 STARTER = """
-import ctypes, sys
+import ctypes, signal, sys
+for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which this interpreter itself ignores
+    signal.signal(number, signal.SIG_DFL)
 program, count, *words = sys.stdin.read().split("\\n")
 words = [bytes.fromhex(word) for word in words]
 def array(words):
@@ -105,6 +107,19 @@ def test_signals_wait_until_they_can_be_caught(tree: Path, already: set[signal.S
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     assert environ == [b"=A=1", entry]
     assert arguments[-1] == b"true"
+
+
+@pytest.mark.parametrize(
+    ("names", "entry"), [("PIPE", b" PIPE"), ("XFSZ", b" XFSZ"), ("PIPE XFSZ HUP", b" PIPE XFSZ"), ("HUP CHLD", None)]
+)
+def test_signals_that_the_interpreter_will_ignore_are_named_if_they_were_ignored_before(
+    tree: Path, names: str, entry: bytes | None
+) -> None:
+    ignore = ["sh", "-c", f'trap "" {names}; exec "$0"', str(tree / "bin/imds-shim")]
+    done = subprocess.run(ignore, capture_output=True, check=False, env={"A": "1"})
+    own = [variable for variable in told(done)[1] if not variable.startswith(b"=")]
+    assert own[0] == b"IMDS_SHIM_BLOCKED= TERM INT"
+    assert own[1:] == ([b"IMDS_SHIM_IGNORED=" + entry] if entry else [])
 
 
 def test_the_interpreter_is_the_trees_own_and_isolated(tree: Path) -> None:

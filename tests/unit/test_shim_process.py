@@ -131,3 +131,28 @@ def test_a_signal_that_the_launcher_held_back_ends_it_before_anything_is_done(
             assert shim.wait(20) == code
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+TELL_SIGNALS = """
+import signal
+def run(*_):
+    told = (signal.getsignal(number) is signal.SIG_IGN for number in (signal.SIGPIPE, signal.SIGXFSZ))
+    print(*told)
+    return 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("environ", "ignored"),
+    [
+        ({}, "False False"),
+        ({"IMDS_SHIM_IGNORED": " XFSZ"}, "False True"),
+        ({"IMDS_SHIM_IGNORED": " PIPE"}, "True False"),
+    ],
+)
+def test_signals_stay_ignored_only_if_the_launcher_says_that_they_were(
+    tree: Path, environ: dict[str, str], ignored: str
+) -> None:
+    command = [os.fsencode(sys.executable), *complete(tree, TELL_SIGNALS)]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{ignored}\n"

@@ -3,8 +3,9 @@
 The launcher puts one byte `=` in front of every environment entry, so that neither the tree's loader nor its C library
 or interpreter takes LD_PRELOAD, LOCPATH, PYTHONPATH and their like, which are meant for the application, for its own.
 It is taken off again here, and the application gets the entries as they were: order, duplicates, bytes that are no
-UTF-8 and entries without `=` included. One more entry, without that byte, names the signals that the launcher has
-blocked, so that none is lost before it can be caught; they are let through here.
+UTF-8 and entries without `=` included. Entries without that byte are the launcher's own: the signals that it has
+blocked, so that none is lost before it can be caught, and those of `interrupts.IGNORED_BY_CPYTHON` that were ignored
+when it started.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from imds_shim.errors import Interrupted
 from imds_shim.interrupts import Interrupts
 
 MARK = b"="
-BLOCKED = "IMDS_SHIM_BLOCKED"
+BLOCKED, IGNORED = "IMDS_SHIM_BLOCKED", "IMDS_SHIM_IGNORED"
 
 
 def unmarked(entries: list[bytes]) -> list[bytes]:
@@ -34,12 +35,15 @@ def main(tree: str) -> int:
     interrupts = Interrupts()
     try:
         # Before all that takes time: as PID 1 this process would not even notice a signal that it does not catch.
-        interrupts.install()
-        names = os.environ.get(BLOCKED, "").split()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.Signals[f"SIG{name}"] for name in names])
+        interrupts.install(_signals_named_in(IGNORED))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _signals_named_in(BLOCKED))
         return _run(interrupts)
     except Interrupted as interrupt:
         return interrupt.exit_code
+
+
+def _signals_named_in(variable: str) -> list[signal.Signals]:
+    return [signal.Signals[f"SIG{name}"] for name in os.environ.get(variable, "").split()]
 
 
 def _run(interrupts: Interrupts) -> int:

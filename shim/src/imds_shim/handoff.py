@@ -1,10 +1,8 @@
 """The end of the shim: the process becomes the application, as if the container had started that directly.
 
-What exec keeps is put back as it was received: CPython ignores SIGPIPE and SIGXFSZ, and ignored signals survive exec,
-so both get their default action again (what they were before CPython started cannot be known; container runtimes start
-programs with the default). Everything else is untouched: the mask, other ignored signals, the working directory, umask,
-limits, descriptors (every one that CPython opens is closed by exec) and the environment, which is handed on as the raw
-entries that were received.
+Signals that the shim catches get their default action again; ignored ones stay ignored. Everything else that exec keeps
+is untouched: the signal mask, the working directory, umask, limits, descriptors (every one that CPython opens is closed
+by exec) and the environment, which is handed on as the raw entries that were received.
 """
 
 from __future__ import annotations
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from . import accounts, privileges
 from .errors import CommandNotExecutableError, CommandNotFoundError
+from .interrupts import IGNORED_BY_CPYTHON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from .errors import CommandError
     from .privileges import Plan
 
-IGNORED_BY_CPYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 DEFAULT_PATH = b"/bin:/usr/bin"  # execvp(3), when the environment has no PATH
 GO_ON_SEARCHING = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT, errno.EACCES}
 
@@ -61,10 +59,11 @@ def hand_off(command: Sequence[bytes], environ: Sequence[bytes], planned: Plan) 
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     handlers = _handlers()
+    ending_the_shim = handlers.keys() - {*IGNORED_BY_CPYTHON} - mask
     try:
         try:
             privileges.apply(planned)
-            if not signal.sigpending() & handlers.keys():
+            if not signal.sigpending() & ending_the_shim:
                 # From here on a signal does what it does to the application before that has set itself up.
                 for number in handlers:
                     signal.signal(number, signal.SIG_DFL)
@@ -81,14 +80,9 @@ def hand_off(command: Sequence[bytes], environ: Sequence[bytes], planned: Plan) 
     raise AssertionError("a pending signal whose handler does not raise")  # pragma: no cover
 
 
-def _handlers() -> dict[signal.Signals, Callable[..., object] | int]:
-    """What must not reach the application: Python's own handlers, and what CPython ignores."""
-    found: dict[signal.Signals, Callable[..., object] | int] = {}
-    for number in signal.Signals:
-        handler = signal.getsignal(number)
-        if callable(handler) or (number in IGNORED_BY_CPYTHON and handler is signal.SIG_IGN):
-            found[number] = handler
-    return found
+def _handlers() -> dict[signal.Signals, Callable[..., object]]:
+    """Python's own handlers, which must not reach the application."""
+    return {number: handler for number in signal.Signals if callable(handler := signal.getsignal(number))}
 
 
 def _execute(command: Sequence[bytes], environ: Sequence[bytes]) -> CommandError:

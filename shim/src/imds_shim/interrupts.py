@@ -1,8 +1,11 @@
-"""SIGTERM and SIGINT while the shim is at work: as PID 1 it would ignore them unless it catches them.
+"""Signals while the shim is at work: SIGTERM and SIGINT end it, even as PID 1, which ignores what it does not catch.
 
 A handler that raises also ends a socket call or sleep that is under way (PEP 475). The kernel sets caught signals back
 to their default at exec, so nothing of this reaches the command; a signal that was ignored from the start (nohup)
 stays ignored.
+
+CPython ignores SIGPIPE and SIGXFSZ before any code of ours runs, and ignored signals survive exec. So a handler that
+does nothing catches them instead, unless they were ignored from the start, which only the tree's launcher can see.
 """
 
 from __future__ import annotations
@@ -14,8 +17,10 @@ from typing import TYPE_CHECKING
 from imds_shim.errors import Interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from types import FrameType
+
+IGNORED_BY_CPYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 class Interrupts:
@@ -25,8 +30,15 @@ class Interrupts:
         self._deferring = False
         self._arrived: int | None = None
 
-    def install(self) -> None:
-        """Catch both signals from now on."""
+    def install(self, ignored: Collection[int] = ()) -> None:
+        """Catch both signals from now on.
+
+        Args:
+            ignored: those of IGNORED_BY_CPYTHON that were ignored from the start, and stay so.
+        """
+        for number in IGNORED_BY_CPYTHON:
+            if number not in ignored:
+                signal.signal(number, _do_nothing)
         for number in (signal.SIGTERM, signal.SIGINT):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._arrive)
@@ -49,3 +61,7 @@ class Interrupts:
             self._deferring = False
         if self._arrived is not None:
             raise Interrupted(self._arrived)
+
+
+def _do_nothing(_number: int, _frame: FrameType | None) -> None:
+    """Let the system call fail with its own error, as an ignored signal does."""

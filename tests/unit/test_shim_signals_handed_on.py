@@ -1,0 +1,62 @@
+"""Which signals the command finds ignored, blocked and pending: as at the start of the shim, whatever CPython does."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+BECOME_CAT = """
+import signal, sys
+ignored, blocked, pending = [[signal.Signals[name] for name in word.split()] for word in sys.argv[1:]]
+from imds_shim import handoff, privileges
+from imds_shim.interrupts import Interrupts
+signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+for number in pending:
+    signal.raise_signal(number)
+Interrupts().install(ignored)
+planned = privileges.plan(privileges.Identity.current(), None, keep_caps=True)
+handoff.hand_off([b"/bin/cat", b"/proc/self/status"], [], planned)
+"""
+
+
+def masks(*, ignored: str = "", blocked: str = "", pending: str = "") -> dict[str, set[signal.Signals]]:
+    words = [sys.executable, "-c", BECOME_CAT, ignored, blocked, pending]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    fields = dict(line.split(":", 1) for line in done.stdout.splitlines())
+    listed = [number for number in signal.Signals if number < signal.SIGRTMIN]
+    return {
+        name: {number for number in listed if int(fields[name], 16) >> (number - 1) & 1}
+        for name in ("SigIgn", "SigBlk", "SigCgt", "ShdPnd", "SigPnd")
+    }
+
+
+@pytest.mark.parametrize("ignored", ["", "SIGPIPE", "SIGXFSZ", "SIGPIPE SIGXFSZ"])
+def test_what_was_ignored_is_ignored_and_nothing_else(ignored: str) -> None:
+    found = masks(ignored=ignored)
+    assert found["SigIgn"] == {signal.Signals[name] for name in ignored.split()}
+    assert found["SigCgt"] == found["SigBlk"] == set()
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGPIPE", "SIGUSR1"])
+def test_a_signal_that_was_blocked_and_pending_waits_for_the_command(name: str) -> None:
+    found = masks(blocked=name, pending=name)
+    assert found["SigBlk"] == found["ShdPnd"] | found["SigPnd"] == {signal.Signals[name]}
+
+
+def test_a_closed_pipe_does_not_end_the_shim() -> None:
+    """What CPython ignores the signal for still holds: writing fails with an error."""
+    program = """
+import os
+from imds_shim.interrupts import Interrupts
+Interrupts().install()
+reader, writer = os.pipe()
+os.close(reader)
+try:
+    os.write(writer, b"x")
+except BrokenPipeError:
+    print("went on")
+"""
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"went on\n"
