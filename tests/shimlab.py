@@ -99,7 +99,9 @@ class ShimLab:
 
 def environment(**settings: str) -> dict[str, str]:
     """A small environment in which the mock is called `mock`; a setting of '' takes one away."""
-    given = {"PATH": os.environ["PATH"], "MOCK_HOSTNAME": "mock", "MOCK_TIMEOUT_SECONDS": "10"} | settings
+    # A home folder without the developer's own ~/.aws, of which the shim would warn.
+    given = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "MOCK_HOSTNAME": "mock", "MOCK_TIMEOUT_SECONDS": "10"}
+    given |= settings
     return {name: value for name, value in given.items() if value}
 
 

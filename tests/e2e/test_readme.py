@@ -118,10 +118,12 @@ def test_the_hardened_lines(docker: Docker, mock_image: str, shim_image: str, tm
     dockerfile, _entrypoint = blocks("dockerfile")
     first, hardened = blocks("yaml")[:2]
     compose = first.partition("    environment:\n")[0] + hardened
-    made = dockerfile.replace("COPY", "RUN useradd --uid 1234 app\nCOPY", 1)
+    made = dockerfile.replace("COPY", "RUN useradd --uid 1234 --home-dir /srv/app app\nCOPY", 1)
     status = ("grep", "-E", "^(Uid|CapPrm|CapEff|CapBnd|CapInh|CapAmb):", "/proc/1/status")
-    instance_id, application = in_project(tmp_path, docker, compose, made, INSTANCE_ID_ASKED, status)
+    home = ("grep", "-az", "^HOME=", "/proc/1/environ")
+    instance_id, application, told = in_project(tmp_path, docker, compose, made, INSTANCE_ID_ASKED, status, home)
     assert instance_id == INSTANCE_ID
+    assert told.strip("\0") == "HOME=/srv/app"
     (_, *users), *sets = map(str.split, application.splitlines())
     assert users == ["1234"] * 4
     left = {name.rstrip(":"): int(value, 16) for name, value in sets}

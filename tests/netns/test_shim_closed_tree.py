@@ -50,7 +50,7 @@ def test_a_command_that_cannot_run_leaves_nothing(
     lab: ShimLab, held: str, settings: dict[str, str], command: str, code: int, says: str
 ) -> None:
     listed = ",".join(f"+{name}" for name in HELD[held])
-    words = ["setpriv", "--bounding-set", f"-all,{listed}", "--inh-caps", "-all", "--clear-groups", SHIM, command]
+    words = ["setpriv", "--bounding-set", f"-all,{listed}", "--inh-caps", "-all", "--clear-groups", str(SHIM), command]
     done = lab.app.run(words, env=environment(MOCK_USER=APP, **settings), check=False)
     assert (done.returncode, done.stdout) == (code, ""), done.stderr
     assert says in done.stderr.splitlines()[-1]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imds_shim.accounts import Account, look_up
+from imds_shim.accounts import Account, environment_of, look_up
 from imds_shim.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ USERS = """root:x:0:0:root:/root:/bin/sh
 # a comment
 app:x:1000:1001:An App:/home/app:/bin/sh
 twin:x:1000:1002::/:
+homeless:x:1007:1007:::
 2000:x:3000:3001::/:
 broken:x:notanumber:1::/:
 short:x
@@ -89,3 +90,40 @@ def test_names_that_are_no_utf8_do_no_harm(tmp_path: Path) -> None:
     passwd = tmp_path / "passwd"
     passwd.write_bytes(b"m\xfcller:x:5:5::/:\napp:x:6:6::/:\n")
     assert look_up("app", passwd, tmp_path / "group") == Account(6, 6, ())
+
+
+@pytest.mark.parametrize(
+    ("specification", "home"),
+    [
+        ("app", b"/home/app"),
+        ("app:audio", b"/home/app"),
+        ("1000:5", b"/home/app"),
+        ("root", b"/root"),
+        ("0", b"/root"),
+        ("homeless", b"/"),
+        ("4000:4000", b"/"),
+    ],
+)
+def test_home_is_the_users_and_nothing_else_changes(files: tuple[Path, Path], specification: str, home: bytes) -> None:
+    others = [b"A=1", b"A=2", b"no sign", b"=", b"HOMES=x", b"HOME", b"\xff=\xfe"]
+    passwd = files[0]
+    assert environment_of(specification, [b"HOME=/root", *others], passwd) == [b"HOME=" + home, *others]
+    assert environment_of(specification, [*others, b"HOME="], passwd) == [*others, b"HOME=" + home]
+    assert environment_of(specification, others, passwd) == [*others, b"HOME=" + home]
+    # Programs differ in which of two they read.
+    assert environment_of(specification, [b"HOME=/a", b"HOME=/b"], passwd) == [b"HOME=" + home] * 2
+
+
+def test_without_another_user_home_stays_what_it_was(files: tuple[Path, Path]) -> None:
+    assert environment_of(None, [b"HOME=/data", b"HOME=/b"], files[0]) == [b"HOME=/data", b"HOME=/b"]
+
+
+def test_the_home_of_an_unknown_user_is_refused(files: tuple[Path, Path]) -> None:
+    with pytest.raises(ConfigError, match="the user 'nobody', who is not in"):
+        environment_of("nobody", [], files[0])
+
+
+def test_a_home_that_is_no_utf8_arrives_as_it_is(tmp_path: Path) -> None:
+    passwd = tmp_path / "passwd"
+    passwd.write_bytes(b"app:x:6:6::/home/m\xfcller:\n")
+    assert environment_of("app", [], passwd) == [b"HOME=/home/m\xfcller"]

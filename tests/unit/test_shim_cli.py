@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from fakes import MOCK_ONE, NGINX, FakeClock, FakeKernel, FakeNetwork
-from imds_shim import cli, deadline, errors, handoff
+from imds_shim import accounts, cli, deadline, errors, handoff
 from imds_shim.errors import CommandNotFoundError, Interrupted, KernelRefusedError, PrivilegeError
 from imds_shim.interrupts import Interrupts
 from imds_shim.privileges import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-ENVIRON = [b"MOCK_HOSTNAME=mock", b"PATH=/bin", b"PATH=/other", b"no equals sign", b"\xff=\xfe"]
+ENVIRON = [b"MOCK_HOSTNAME=mock", b"HOME=/nonexistent", b"PATH=/bin", b"PATH=/other", b"no equals sign", b"\xff=\xfe"]
 V4 = "169.254.169.254:80"
 
 
@@ -73,6 +74,40 @@ def test_the_command_and_the_environment_are_handed_on_as_received(stage: Stage)
         stage.run(b"--", b"sh", b"-c", b"\xff *", b"")
     assert stage.executed == ((b"sh", b"-c", b"\xff *", b""), ENVIRON)
     assert stage.rules_when_executed == 1
+
+
+def test_the_command_of_another_user_gets_that_users_home(stage: Stage) -> None:
+    with pytest.raises(Executed):
+        stage.run(b"true", environ=[b"MOCK_HOSTNAME=mock", b"HOME=/elsewhere", b"MOCK_USER=0", b"A=1"])
+    assert stage.executed
+    assert stage.executed[1] == [b"MOCK_HOSTNAME=mock", b"HOME=/root", b"MOCK_USER=0", b"A=1"]
+
+
+def test_what_hides_the_mock_is_said_once_each_and_stops_nothing(
+    stage: Stage, capfd: pytest.CaptureFixture[str]
+) -> None:
+    secret = b"AKIAIOSFODNN7EXAMPLE"
+    hiding = [b"AWS_ACCESS_KEY_ID=" + secret, b"AWS_EC2_METADATA_DISABLED=true", b"http_proxy=http://u:pw@proxy"]
+    with pytest.raises(Executed):
+        stage.run(b"true", environ=[b"MOCK_HOSTNAME=mock", b"HOME=/nowhere", *hiding])
+    said = capfd.readouterr().err.splitlines()
+    warned = [line.split()[2] for line in said if line.startswith("imds-shim: warning: ")]
+    assert warned == ["AWS_ACCESS_KEY_ID", "AWS_EC2_METADATA_DISABLED", "http_proxy"]
+    assert secret.decode() not in "".join(said)
+    assert "pw@" not in "".join(said)
+
+
+def test_files_in_the_home_of_the_commands_user_hide_the_mock(
+    stage: Stage, capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passwd = tmp_path / "passwd"
+    passwd.write_text(f"app:x:1234:1234::{tmp_path}:\n")
+    monkeypatch.setattr(accounts.environment_of, "__defaults__", (str(passwd),))
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws/credentials").touch()
+    with pytest.raises(Executed):
+        stage.run(b"true", environ=[b"MOCK_HOSTNAME=mock", b"HOME=/nowhere", b"MOCK_USER=app"])
+    assert f"imds-shim: warning: {tmp_path}/.aws/credentials exists" in capfd.readouterr().err
 
 
 def test_nothing_is_ever_printed_on_standard_output(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,9 @@ def test_nothing_hides_it_in_a_bare_container(tmp_path: Path) -> None:
     "name",
     [
         "AWS_ACCESS_KEY_ID",
+        "AWS_ACCESS_KEY",
+        "AWS_PROFILE",
+        "AWS_DEFAULT_PROFILE",
         "AWS_WEB_IDENTITY_TOKEN_FILE",
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
         "AWS_CONTAINER_CREDENTIALS_FULL_URI",
@@ -34,6 +37,53 @@ def test_variables_that_go_before_it(tmp_path: Path, name: str) -> None:
     (what,) = found(tmp_path, **{name: "something"})
     assert what.startswith(f"{name} is ")
     assert found(tmp_path, **{name: ""}) == []
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "hides"),
+    [
+        ("http://169.254.169.254", False),
+        ("http://169.254.169.254/", False),
+        ("HTTP://169.254.169.254:80/latest", False),
+        ("http://[fd00:ec2::254]", True),
+        ("https://169.254.169.254", True),
+        ("http://169.254.169.254:8080", True),
+        ("http://169.254.170.2", True),
+        ("http://mock:8111/", False),
+        ("http://user:secret@Mock:8111/", False),
+        ("http://mock/", True),
+        ("http://elsewhere:1338", True),
+    ],
+)
+def test_the_address_of_the_imds_set_elsewhere(tmp_path: Path, endpoint: str, hides: bool) -> None:  # noqa: FBT001 - a table
+    mock = {"MOCK_HOSTNAME": "mock", "MOCK_PORT": "8111"}
+    assert len(found(tmp_path, AWS_EC2_METADATA_SERVICE_ENDPOINT=endpoint, **mock)) == hides
+
+
+@pytest.mark.parametrize(
+    ("mode", "ipv6", "hides"), [("IPv6", False, True), ("ipv6", True, False), ("IPv4", False, False)]
+)
+def test_the_ipv6_address_of_the_imds(
+    tmp_path: Path,
+    mode: str,
+    ipv6: bool,  # noqa: FBT001 - a table
+    hides: bool,  # noqa: FBT001 - a table
+) -> None:
+    variables = {"HOME": str(tmp_path), "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": mode}
+    whats = [hiding.what for hiding in hidden_by(variables, ipv6=ipv6)]
+    assert ["set MOCK_IPV6=1" in what for what in whats] == [True] * hides
+
+
+def test_no_value_is_quoted(tmp_path: Path) -> None:
+    """A warning goes to logs that are kept and shared."""
+    names = (
+        *("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "http_proxy"),
+        *("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"),
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    )
+    said = found(tmp_path, **dict.fromkeys(names, "http://user:SECRET@host/SECRET?SECRET"))
+    assert len(said) == len(names)
+    assert "SECRET" not in " ".join(said)
 
 
 def test_the_imds_switched_off(tmp_path: Path) -> None:

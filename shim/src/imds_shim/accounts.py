@@ -14,12 +14,13 @@ from .record import Record
 from .textfile import read_if_there
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     StrPath = str | os.PathLike[str]
 
 PASSWD = "/etc/passwd"  # noqa: S105 - the name of a file
 GROUP = "/etc/group"
+HOME = b"HOME="
 LARGEST_ID = 2**31 - 1
 
 
@@ -41,7 +42,7 @@ def look_up(specification: str, passwd: StrPath = PASSWD, group: StrPath = GROUP
         ConfigError: a name that has no entry, or a number that is no id.
     """
     user, colon, wanted_group = specification.partition(":")
-    uid, name, gid = _user(user, passwd)
+    uid, name, gid, _ = _user(user, passwd)
     groups = list(_entries(group, fields=4))
     if not colon:
         named = [int(fields[2]) for fields in groups if name is not None and name in fields[3].split(",")]
@@ -55,14 +56,34 @@ def look_up(specification: str, passwd: StrPath = PASSWD, group: StrPath = GROUP
     return Account(uid, number, ())
 
 
-def _user(user: str, passwd: StrPath) -> tuple[int, str | None, int]:
+def environment_of(specification: str | None, environ: Sequence[bytes], passwd: StrPath = PASSWD) -> Sequence[bytes]:
+    """Return the entries that the command gets: HOME is the user's home folder, as gosu sets it; the rest is as given.
+
+    Args:
+        specification: as for `look_up`; None changes nothing. A user without an entry has the home folder `/`.
+        environ: raw entries, usually `NAME=value`.
+        passwd: the file that names the home folder.
+
+    Raises:
+        ConfigError: a name that has no entry, or a number that is no id.
+    """
+    if specification is None:
+        return environ
+    home = _user(specification.partition(":")[0], passwd)[3] or "/"
+    entry = HOME + home.encode("utf-8", "surrogateescape")
+    changed = [entry if given.startswith(HOME) else given for given in environ]
+    return changed if entry in changed else [*changed, entry]
+
+
+def _user(user: str, passwd: StrPath) -> tuple[int, str | None, int, str]:
+    """Who that is: uid, name, gid, home folder."""
     number = _id(user, "user")
     for fields in _entries(passwd, fields=7):
         if (fields[0] == user) if number is None else (int(fields[2]) == number):
-            return int(fields[2]), fields[0], int(fields[3])
+            return int(fields[2]), fields[0], int(fields[3]), fields[5]
     if number is None:
         raise ConfigError(f"MOCK_USER names the user {user!r}, who is not in {passwd}; use the number of the user")
-    return number, None, os.getgid()
+    return number, None, os.getgid(), ""
 
 
 def _id(text: str, kind: str) -> int | None:

@@ -112,6 +112,7 @@ def _planned(config: ShimConfig) -> Plan:
 
 
 def _start(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts, say: Log) -> int:
+    from imds_shim.accounts import environment_of  # noqa: PLC0415 - not for the other actions
     from imds_shim.handoff import hand_off  # noqa: PLC0415 - not for the other actions
 
     _warn_of_unknown_settings(environ, say)
@@ -124,17 +125,25 @@ def _start(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts,
             Start(config, RealNetwork(), kernel, undo, say).run(Deadline(config.timeout_seconds))
             return 0
         planned = _planned(config)
+        handed_on = environment_of(config.user, environ)
         Start(config, RealNetwork(), kernel, undo, say).run(Deadline(config.timeout_seconds))
-        # Only of use to somebody whose start works.
-        for sentence in planned.warnings:
+        # Of use only if the start works.
+        for sentence in (*planned.warnings, *_what_hides_the_mock(config, handed_on)):
             say.warning(sentence)
         if config.follow:
             _follow(config, kernel, undo, say)
-        hand_off(config.command, environ, planned)
+        hand_off(config.command, handed_on, planned)
     except BaseException:
         with interrupts.deferred():
             _take_back(undo, say)
         raise
+
+
+def _what_hides_the_mock(config: ShimConfig, environ: Sequence[bytes]) -> list[str]:
+    from imds_shim.hiding import hidden_by  # noqa: PLC0415 - not for the other actions
+
+    variables = configuration.variables(environ)
+    return [hiding.what for hiding in hidden_by(variables, config.endpoints, ipv6=config.ipv6)]
 
 
 def _follow(config: ShimConfig, kernel: RealKernel, undo: contextlib.ExitStack, say: Log) -> None:

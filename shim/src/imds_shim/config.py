@@ -82,7 +82,7 @@ SETTINGS = (
     ),
     Setting("MOCK_IPV6", "ipv6", "0", settings.switch, "1: redirect their IPv6 addresses on port 80 as well"),
     Setting("MOCK_FOLLOW", "follow", "0", settings.switch, "1: keep the rule right when the mock's address changes"),
-    Setting("MOCK_USER", "user", "", settings.user, "user[:group] that the command runs as"),
+    Setting("MOCK_USER", "user", "", settings.user, "user[:group] that the command runs as; sets HOME"),
     Setting("MOCK_KEEP_CAPS", "keep_caps", "0", settings.switch, "1: leave NET_ADMIN to the command"),
     Setting(
         "MOCK_DROP_CAPS",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from imds_shim import capabilities, endpoints
 from imds_shim import config as configuration
+from imds_shim.accounts import environment_of
 from imds_shim.answer import NoAnswerError
 from imds_shim.deadline import Deadline
 from imds_shim.endpoints import PORT, shown
@@ -58,7 +59,6 @@ def examine(environ: Sequence[bytes], body: Body, tell: Callable[[str], None]) -
 
 class _Examination:
     def __init__(self, environ: Sequence[bytes], body: Body, tell: Callable[[str], None]) -> None:
-        self._variables = configuration.variables(environ)
         self._environ, self._body, self._tell = environ, body, tell
         self._cap_add: list[str] = []
         self._take_user_out = False
@@ -76,7 +76,7 @@ class _Examination:
             self._mock(config)
         for outcome in (self._command(config), self._rehearsal(config) if not problems else 0):
             code = code or outcome
-        hidden = list(hidden_by(self._variables, config.endpoints))
+        hidden = list(hidden_by(self._handed_on(config), config.endpoints, ipv6=config.ipv6))
         for hiding in hidden:
             self._say("warn", hiding.what)
             self._environment |= hiding.environment
@@ -153,6 +153,13 @@ class _Examination:
             self._say("warn", sentence)
         self._say("ok", f"the command would run as {config.user or f'user {os.geteuid()}'}")
         return 0
+
+    def _handed_on(self, config: ShimConfig) -> dict[str, str]:
+        """Return the variables that the command would get."""
+        try:
+            return configuration.variables(environment_of(config.user, self._environ))
+        except ConfigError:  # said of the command already
+            return configuration.variables(self._environ)
 
     def _rehearsal(self, config: ShimConfig) -> int:
         """Go through a whole start, and take it back."""

@@ -1,4 +1,4 @@
-"""What makes an SDK pass the mock by although 169.254.169.254 leads to it.
+"""What keeps an SDK from asking the mock although 169.254.169.254 leads to it; values of variables are never quoted.
 
 Sources: the credential provider chains of the AWS SDKs and the AWS CLI (environment, shared files, container endpoint,
 and the IMDS last), and their settings for the IMDS itself, in the "AWS SDKs and Tools Reference Guide".
@@ -20,12 +20,17 @@ if TYPE_CHECKING:
     from imds_shim.rule import IPAddress
 
 _BEFORE_THE_IMDS = (
-    ("AWS_ACCESS_KEY_ID", "credentials come from the environment"),
-    ("AWS_WEB_IDENTITY_TOKEN_FILE", "credentials come from a web identity"),
+    ("AWS_ACCESS_KEY_ID", "SDKs use the credentials in the environment"),
+    ("AWS_ACCESS_KEY", "older SDKs use the credentials in the environment"),
+    ("AWS_PROFILE", "SDKs use the credentials of that profile or fail"),
+    ("AWS_DEFAULT_PROFILE", "the AWS CLI and boto3 use the credentials of that profile or fail"),
+    ("AWS_WEB_IDENTITY_TOKEN_FILE", "SDKs use the credentials of that web identity"),
 )
 _CONTAINER_CREDENTIALS = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
 _ECS = f"http://{endpoints.SERVICES['ecs'][0]}"
-_TAKE_OUT = "take it out of the service's environment"
+_ENDPOINT_AND_MODE = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE")
+_REMOVE = "take it out of the service's environment"
+_HTTPS_PORT = 443
 _PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 
 
@@ -36,25 +41,21 @@ class Hiding(Record):
     environment: Mapping[str, str] = {}
 
 
-def hidden_by(variables: Mapping[str, str], services: Collection[str] = ("ec2",)) -> Iterator[Hiding]:
+def hidden_by(
+    variables: Mapping[str, str], services: Collection[str] = ("ec2",), *, ipv6: bool = False
+) -> Iterator[Hiding]:
     """Say what in this environment, and in the home folder that it names, hides the mock from an SDK.
 
     Args:
-        variables: the environment.
+        variables: the environment that the command gets.
         services: those of `endpoints.SERVICES` that lead to the mock.
+        ipv6: whether their IPv6 addresses do so, too.
     """
-    mocked = endpoints.of(services, ipv6=True)
     for name, what in _BEFORE_THE_IMDS:
         if variables.get(name):
-            yield Hiding(f"{name} is set, so {what} and SDKs do not ask for them at 169.254.169.254; {_TAKE_OUT}")
-    yield from _container_credentials(variables, mocked)
-    if variables.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
-        yield Hiding(
-            "AWS_EC2_METADATA_DISABLED is true, so SDKs do not ask at all", {"AWS_EC2_METADATA_DISABLED": "false"}
-        )
-    endpoint = variables.get("AWS_EC2_METADATA_SERVICE_ENDPOINT")
-    if endpoint:
-        yield Hiding(f"AWS_EC2_METADATA_SERVICE_ENDPOINT is {endpoint}, so newer SDKs ask there instead; {_TAKE_OUT}")
+            yield Hiding(f"{name} is set, so {what} and do not ask 169.254.169.254 for any; {_REMOVE}")
+    yield from _container_credentials(variables, endpoints.of(services, ipv6=True))
+    yield from _imds_settings(variables, services, ipv6=ipv6)
     yield from _shared_files(variables)
     yield from _proxy(variables, endpoints.of(services, ipv6=False))
 
@@ -65,15 +66,36 @@ def _container_credentials(variables: Mapping[str, str], mocked: Sequence[IPAddr
         # The relative one is a path at the address of ECS.
         if value and _host(value if name.endswith("FULL_URI") else _ECS) not in map(shown, mocked):
             yield Hiding(
-                f"{name} is set, so credentials come from a container endpoint and SDKs do not ask for them at "
-                f"169.254.169.254; {_TAKE_OUT}, or let MOCK_ENDPOINTS name that endpoint"
+                f"{name} is set, so SDKs ask that container endpoint for credentials and not 169.254.169.254; "
+                f"{_REMOVE}, or add the endpoint's service to MOCK_ENDPOINTS"
             )
 
 
+def _imds_settings(variables: Mapping[str, str], services: Collection[str], *, ipv6: bool) -> Iterator[Hiding]:
+    disabled, endpoint, mode = "AWS_EC2_METADATA_DISABLED", *_ENDPOINT_AND_MODE
+    if variables.get(disabled, "").lower() == "true":
+        yield Hiding(f"{disabled} is true, so SDKs never ask 169.254.169.254; set it to false", {disabled: "false"})
+    directly = f"{variables.get('MOCK_HOSTNAME', '').lower()}:{variables.get('MOCK_PORT') or endpoints.PORT}"
+    mocked = [*map(shown, endpoints.of(services, ipv6=ipv6)), directly]
+    if variables.get(endpoint):
+        if _host(variables[endpoint]) not in mocked:
+            yield Hiding(
+                f"{endpoint} is set to another address, so newer SDKs ask there and not 169.254.169.254; {_REMOVE}"
+            )
+    elif variables.get(mode, "").lower() == "ipv6" and shown(endpoints.IMDS[1]) not in mocked:
+        yield Hiding(
+            f"{mode} is IPv6, so newer SDKs ask [{endpoints.IMDS[1]}], which does not lead to the mock; "
+            f"{_REMOVE}, or set MOCK_IPV6=1"
+        )
+
+
 def _host(url: str) -> str:
-    """`host:port` of an http URL, whose port is 80 unless it says another."""
-    host = url.partition("://")[2].partition("/")[0]
-    return host if host.rpartition(":")[2].isdecimal() and not host.endswith("]") else f"{host}:{endpoints.PORT}"
+    """`host:port` of a URL; port 80 unless it or its scheme says another."""
+    scheme, separator, rest = url.partition("://")
+    host = (rest if separator else url).partition("/")[0].rpartition("@")[2].lower()
+    if host.rpartition(":")[2].isdecimal() and not host.endswith("]"):
+        return host
+    return f"{host}:{_HTTPS_PORT if scheme.lower() == 'https' else endpoints.PORT}"
 
 
 def _shared_files(variables: Mapping[str, str]) -> Iterator[Hiding]:
@@ -81,7 +103,10 @@ def _shared_files(variables: Mapping[str, str]) -> Iterator[Hiding]:
     for name, default in (("AWS_SHARED_CREDENTIALS_FILE", "credentials"), ("AWS_CONFIG_FILE", "config")):
         path = variables.get(name) or f"{home}/.aws/{default}"
         if os.path.isfile(path):  # noqa: PTH113 - as above
-            yield Hiding(f"{path} exists, and credentials and region in it go before those of 169.254.169.254")
+            yield Hiding(
+                f"{path} exists, so SDKs prefer credentials and a region from it to those of 169.254.169.254; "
+                "do not mount or copy it into the container"
+            )
 
 
 def _proxy(variables: Mapping[str, str], mocked: Sequence[IPAddress]) -> Iterator[Hiding]:
@@ -93,7 +118,11 @@ def _proxy(variables: Mapping[str, str], mocked: Sequence[IPAddress]) -> Iterato
     if asked:
         lists = {name: ",".join(filter(None, [variables.get(name), *asked])) for name in ("no_proxy", "NO_PROXY")}
         listed = ", ".join(asked)
-        yield Hiding(f"{proxy} is set and NO_PROXY does not name {listed}, so the proxy is asked instead", lists)
+        yield Hiding(
+            f"{proxy} is set and NO_PROXY does not name {listed}, so clients ask the proxy instead; "
+            f"add {listed} to NO_PROXY and no_proxy",
+            lists,
+        )
 
 
 def _spares(no_proxy: str, address: IPAddress) -> bool:
