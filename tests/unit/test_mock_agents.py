@@ -390,6 +390,7 @@ def test_an_interface_of_ipv6_alone(signer: Signer) -> None:
     assert network["IPv6Addresses"] == ["2600:1f18::17"]
     assert "IPv4Addresses" not in network
     assert "SubnetGatewayIpv4Address" not in network
+    assert network["DomainNameServers"] == ["fd00:ec2::253"]
 
 
 @pytest.mark.parametrize(

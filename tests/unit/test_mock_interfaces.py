@@ -122,8 +122,57 @@ def test_ipv6_only(signer: Signer) -> None:
     assert metadata.text("ipv6") == "2600:1f18::17"
     assert metadata.text("hostname") == "i-1234567890abcdef0.ec2.internal"
     assert tree["subnet-ipv6-cidr-blocks"] == "2600:1f18:0:0:0:0:0:0/64"
-    assert not [leaf for leaf in tree if "ipv4" in leaf or leaf.startswith("public")]
+    assert not [leaf for leaf in tree if ("ipv4" in leaf and "vpc" not in leaf) or leaf.startswith("public")]
     assert b'"privateIp" : null' in (metadata.read("dynamic/instance-identity/document") or b"")
+
+
+# What captures of instances list: cloud-init's public test data, metadata versions 2018-09-24 and later.
+EVERY = {
+    "device-number", "interface-id", "local-hostname", "mac", "owner-id", "security-group-ids", "security-groups",
+    "subnet-id", "vpc-id", "vpc-ipv4-cidr-block", "vpc-ipv4-cidr-blocks",
+}  # fmt: skip
+OVER_IPV4 = {"local-ipv4s", "subnet-ipv4-cidr-block"}
+OVER_IPV6 = {"ipv6s", "subnet-ipv6-cidr-blocks", "vpc-ipv6-cidr-blocks"}
+PUBLIC = {"ipv4-associations", "public-hostname", "public-ipv4s"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "listed"),
+    [
+        ({}, EVERY | OVER_IPV4),
+        ({"ipv6s": ["2600:1f18::17"]}, EVERY | OVER_IPV4 | OVER_IPV6),
+        ({"local_ipv4s": [], "ipv6s": ["2600:1f18::17"]}, EVERY | OVER_IPV6),
+    ],
+)
+@pytest.mark.parametrize("is_public", [True, False])
+def test_each_kind_of_interface_lists_what_instances_list(
+    signer: Signer, facts: dict[str, Any], listed: set[str], *, is_public: bool
+) -> None:
+    """Of a first interface and of a second one."""
+    has_ipv4 = "local_ipv4s" not in facts
+    public = {"public_ipv4s": {"198.51.100.7": ""} if is_public and has_ipv4 else {}}
+    for interfaces in ([{**facts, **public, "mac": MAC}], [{"mac": SECOND}, {**facts, **public, "mac": MAC}]):
+        metadata = Metadata(signer, interfaces=interfaces)
+        found = {name.rstrip("/") for name in (metadata.text(f"network/interfaces/macs/{MAC}") or "").split("\n")}
+        assert found == listed | (PUBLIC if is_public and has_ipv4 else set())
+
+
+def test_interfaces_with_ipv6_only_are_in_a_vpc_with_an_ipv4_block(signer: Signer) -> None:
+    captured = {"vpc_ipv4_cidr_blocks": ["192.168.0.0/20"], "local_ipv4s": [], "ipv6s": ["2600:1f16:67f:f201::1"]}
+    also = {"mac": SECOND, "local_ipv4s": [], "ipv6s": ["2600:1f16:67f:f201::2"]}
+    for first, block in (
+        ({"mac": MAC, **captured}, "192.168.0.0/20"),
+        ({"mac": MAC, **captured, "vpc_ipv4_cidr_blocks": None}, "10.0.0.0/16"),
+        ({"mac": MAC, "local_ipv4s": ["172.31.5.6"]}, "172.31.0.0/16"),
+    ):
+        metadata = Metadata(signer, interfaces=[first, also])
+        one, two = subtree(metadata, MAC), subtree(metadata, SECOND)
+        for leaf in ("vpc-ipv4-cidr-block", "vpc-ipv4-cidr-blocks"):
+            assert one[leaf] == two[leaf] == block
+        assert one["vpc-id"] == two["vpc-id"]
+        assert two["local-hostname"] == "i-1234567890abcdef0.ec2.internal"
+    none = Metadata(signer, interfaces=[{"mac": MAC, **captured, "vpc_ipv4_cidr_blocks": []}])
+    assert "vpc-ipv4-cidr-block" not in subtree(none, MAC)
 
 
 @pytest.mark.parametrize(

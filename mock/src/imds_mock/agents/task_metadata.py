@@ -23,6 +23,7 @@ _RUNNING: Final = "RUNNING"
 _FARGATE: Final = "FARGATE"
 # Of one task, in seconds before the instance's launch time: everything has happened when somebody can ask.
 _PULL_STARTED, _PULL_STOPPED, _CREATED, _STARTED = 9, 4, 3, 2
+_RESOLVER_IPV6: Final = "fd00:ec2::253"
 _OWN_PATHS: Final = (["task"], ["taskWithTags"], ["stats"], ["task", "stats"])
 _STORAGE_MIB: Final = {"Utilized": 261, "Reserved": 20496}
 
@@ -182,8 +183,10 @@ class Task:
             document["IPv4SubnetCIDRBlock"] = subnet
         if interface.subnet_ipv6_cidr_blocks:
             document["IPv6SubnetCIDRBlock"] = interface.subnet_ipv6_cidr_blocks[0]
-        # The resolver is at the base of the VPC's block plus two (VPC User Guide).
-        resolver = _address(next(iter(interface.vpc_ipv4_cidr_blocks), None), 2)
+        # The resolver is at the base of the VPC's block plus two; over IPv6 it has a fixed address (VPC User Guide).
+        resolver: str | None = _RESOLVER_IPV6
+        if interface.local_ipv4s:
+            resolver = _address(next(iter(interface.vpc_ipv4_cidr_blocks), None), 2)
         if resolver is not None:
             document["DomainNameServers"] = [resolver]
         document["DomainNameSearchList"] = [instance.private_domain]

@@ -78,7 +78,8 @@ class Interface(Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     vpc_id: Annotated[shapes.VpcId | None, Meta(description="Id of the VPC; null: the same for all interfaces.")] = None
     vpc_ipv4_cidr_blocks: Annotated[
-        tuple[str, ...] | None, Meta(description="Null: the /16 around the main address.")
+        tuple[str, ...] | None,
+        Meta(description="Null: the /16 around the main address; IPv6 only: those of interface 0, or 10.0.0.0/16."),
     ] = None
     vpc_ipv6_cidr_blocks: Annotated[
         tuple[str, ...] | None, Meta(description="Null: the /56 around the first IPv6 address.")

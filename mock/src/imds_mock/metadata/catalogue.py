@@ -185,13 +185,8 @@ INTERFACE_ROWS: Final[tuple[Row[InterfaceFacts], ...]] = (
     Row("subnet-ipv4-cidr-block", "2011-01-01", lambda f: f.interface.subnet_ipv4_cidr_block, "a private IPv4 address"),
     Row("subnet-ipv6-cidr-blocks", "2016-06-30", lambda f: f.interface.subnet_ipv6_cidr_blocks, "`ipv6s`"),
     Row("vpc-id", "2011-01-01", lambda f: f.interface.vpc_id),
-    Row(
-        "vpc-ipv4-cidr-block",
-        "2011-01-01",
-        lambda f: next(iter(f.interface.vpc_ipv4_cidr_blocks), None),
-        "a private IPv4 address",
-    ),
-    Row("vpc-ipv4-cidr-blocks", "2016-06-30", lambda f: f.interface.vpc_ipv4_cidr_blocks, "a private IPv4 address"),
+    Row("vpc-ipv4-cidr-block", "2011-01-01", lambda f: next(iter(f.interface.vpc_ipv4_cidr_blocks), None)),
+    Row("vpc-ipv4-cidr-blocks", "2016-06-30", lambda f: f.interface.vpc_ipv4_cidr_blocks),
     Row("vpc-ipv6-cidr-blocks", "2016-06-30", lambda f: f.interface.vpc_ipv6_cidr_blocks, "`ipv6s`"),
 )
 """Each interface's rows, below `INTERFACE_PATH`."""

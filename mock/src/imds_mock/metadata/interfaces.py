@@ -93,7 +93,7 @@ class _Completion:
         settings, facts, account = self._settings, self._facts, self._settings.account_id
         local = self._local_ipv4s(main, others)
         ipv6s = [self._read(IPv6Address, text, "ipv6s", place) for place, text in enumerate(facts.ipv6s)]
-        subnet, vpcs = self._ipv4_blocks(local)
+        subnet, vpcs = self._ipv4_blocks(local, others)
         subnets6, vpcs6 = self._ipv6_blocks(ipv6s)
         vpc_id = facts.vpc_id or ec2_id("vpc", account, self._region, str(next(iter([*vpcs, *vpcs6]), "")))
         subnet_id = facts.subnet_id or ec2_id("subnet", vpc_id, self._zone, str(subnet or next(iter(subnets6), "")))
@@ -183,7 +183,9 @@ class _Completion:
             )
         return str(address)
 
-    def _ipv4_blocks(self, local: list[IPv4Address]) -> tuple[IPv4Network | None, list[IPv4Network]]:
+    def _ipv4_blocks(
+        self, local: list[IPv4Address], others: Sequence[NetworkInterface]
+    ) -> tuple[IPv4Network | None, list[IPv4Network]]:
         facts = self._facts
         subnet = None
         if facts.subnet_ipv4_cidr_block is not None:
@@ -192,8 +194,11 @@ class _Completion:
             subnet = IPv4Network((local[0], 24), strict=False)
         if facts.vpc_ipv4_cidr_blocks is not None:
             vpcs = self._networks(IPv4Network, facts.vpc_ipv4_cidr_blocks, "vpc_ipv4_cidr_blocks")
+        elif subnet is None and others:
+            vpcs = [IPv4Network(block) for block in others[0].vpc_ipv4_cidr_blocks]
         else:
-            vpcs = [around(subnet, 16)] if subnet else []
+            # A VPC has an IPv4 block even where the interface has no IPv4 address (VPC User Guide; captured).
+            vpcs = [around(subnet or IPv4Network(_FIRST_ADDRESS), 16)]
         for address in local:
             if subnet is None or address not in subnet:
                 raise self._error(f"{subnet} does not contain the address {address}", "subnet_ipv4_cidr_block")
