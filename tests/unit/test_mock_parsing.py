@@ -83,10 +83,14 @@ def test_a_request_is_remembered_only_when_it_is_whole_and_short() -> None:
 
 
 def test_the_memory_of_the_memo_is_bounded() -> None:
-    memo = Memo()
-    for number in range(5000):
-        parse([b"GET /%d HTTP/1.1\r\n\r\n" % number], memo)
-    assert len(memo._known) <= 512
+    for padding, most in ((0, 512), (900, 120)):
+        memo = Memo()
+        requests = [b"GET /%d%s HTTP/1.1\r\n\r\n" % (number, b"x" * padding) for number in range(2000)]
+        for each in requests:
+            parse([each], memo)
+        kept = [each for each in requests if memo.get(each) is not None]
+        assert kept[-1] == requests[-1]
+        assert len(kept) <= most
 
 
 def test_repeated_fields_are_one_list_and_trailers_are_dropped() -> None:
@@ -101,3 +105,8 @@ def test_a_request_is_given_before_its_body() -> None:
     assert parser.in_body
     assert parser.feed(b"c") == ()
     assert parser.at_boundary
+
+
+def test_a_plain_path_is_one_text_with_its_target() -> None:
+    (request,), _ = parse([b"GET /latest/meta-data/ami-id HTTP/1.1\r\n\r\n"])
+    assert request.path is request.target

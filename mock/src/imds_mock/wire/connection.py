@@ -8,6 +8,7 @@ perhaps, once at its beginning, who is at its other end.
 from __future__ import annotations
 
 import asyncio
+from sys import intern
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, cast
 
@@ -66,7 +67,7 @@ class Connection(asyncio.Protocol):
         """Called by the event loop."""
         self._transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
-        self._caller = peer[0] if peer else "-"
+        self._caller = intern(peer[0]) if peer else "-"  # one text for all entries of the journal about this caller
         self._terms.open.add(self)
         self._held = self._terms.acquaint(self._caller, self._acquainted)
 

@@ -7,6 +7,7 @@ never comes (s3fs sends `Expect`, others a chunked PUT). What follows of a body 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from sys import intern
 from typing import Final, NoReturn, cast
 from urllib.parse import unquote
 
@@ -15,8 +16,10 @@ import httptools
 from imds_mock.service.messages import Request, agent_of
 
 # Parsing from a message boundary depends on the bytes alone, and clients repeat themselves byte for byte.
-_MEMO_ENTRIES: Final = 512
-_MEMO_BYTES: Final = 1024
+# A parsed request takes up to ten times its bytes, and a short one at least a few hundred.
+_MEMO_BYTES: Final = 128 * 1024
+_MEMO_REQUEST_BYTES: Final = 1024
+_MEMO_ENTRY_BYTES: Final = 256
 
 BAD_REQUEST: Final = 400
 CONTENT_TOO_LARGE: Final = 413
@@ -44,18 +47,22 @@ class Limits:
 class Memo:
     """Remembers how byte strings parsed; bounded, and shared by the connections of one listener."""
 
-    __slots__ = ("_known", "get")
+    __slots__ = ("_bytes", "_known", "get")
 
     def __init__(self) -> None:
+        self._bytes = 0
         self._known: dict[bytes, tuple[Request, ...]] = {}
         self.get = self._known.get
 
     def keep(self, data: bytes, requests: tuple[Request, ...]) -> None:
         """Remember the requests that a byte string holds, if it is short."""
-        if len(data) > _MEMO_BYTES:
+        if len(data) > _MEMO_REQUEST_BYTES:
             return
-        if len(self._known) >= _MEMO_ENTRIES:
+        size = len(data) + _MEMO_ENTRY_BYTES
+        self._bytes += size
+        if self._bytes > _MEMO_BYTES:
             self._known.clear()
+            self._bytes = size
         self._known[data] = requests
 
 
@@ -158,6 +165,8 @@ class RequestParser:
             self._refuse(CONTENT_TOO_LARGE)
         target = self._target.decode("latin-1").partition("?")[0].partition("#")[0]
         path, trailing_slash = _normalise(target)
+        if path == target:
+            path = target  # one text in memory, for as long as the journal keeps both
         wants = {token.strip() for token in fields.get("connection", "").lower().split(",")}
         agent = agent_of(fields.get("host", ""))
         keep_alive = (
@@ -166,7 +175,7 @@ class RequestParser:
             and parser.get_http_version() == "1.1"
             and not parser.should_upgrade()
         )
-        method = parser.get_method().decode("ascii")
+        method = intern(parser.get_method().decode("ascii"))
         self._requests.append(Request(method, target, path, trailing_slash, fields, keep_alive, agent))
         # Trailers are headers of nothing.
         self._fields = {}
