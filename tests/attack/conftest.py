@@ -1,0 +1,50 @@
+"""How long the attacks last, and the table at their end.
+
+`IMDS_ATTACK=full` sends the numbers that docs/security.md states; without it a shorter part of each attack runs.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from attack_table import Row, rendered
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+_ROWS = pytest.StashKey[list[Row]]()
+_PASSED = pytest.StashKey[bool]()
+
+
+@pytest.fixture(scope="session")
+def full() -> bool:
+    """Whether the full numbers are sent."""
+    return os.environ.get("IMDS_ATTACK") == "full"
+
+
+@pytest.fixture
+def row(request: pytest.FixtureRequest) -> Iterator[Row]:
+    """The line of this test in the table; a test fills in its figures as it learns them."""
+    node: pytest.Item = request.node
+    own = Row(attack=node.name.removeprefix("test_").replace("_", " "))
+    node.config.stash.setdefault(_ROWS, []).append(own)
+    yield own
+    own.held = node.stash.get(_PASSED, False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call":
+        item.stash[_PASSED] = report.passed
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if rows := config.stash.get(_ROWS, []):
+        terminalreporter.section("attack")
+        for line in rendered(rows):
+            terminalreporter.line(line)

@@ -1,0 +1,63 @@
+"""Damaged, foreign and hostile bytes at both ports: no 5xx, no hang, no secret, no growth, no delay for others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from attack_victim import Victim, assert_log_is_clean, victim
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from attack_table import Row
+
+SEED = 20_261_126
+DATA_STATUSES = {"200", "400", "401", "403", "404", "405", "413", "414", "417", "431"}
+CONTROL_STATUSES = {"100", "200", "201", "204", "400", "403", "404", "405", "409", "413", "415", "422", "431"}
+GROWTH_MIB = 3
+SLOWEST_MILLISECONDS = 250
+
+
+@pytest.fixture
+def mock(tmp_path: Path) -> Iterator[Victim]:
+    with victim(tmp_path) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("plane", "short", "long", "allowed"),
+    [("data", 40_000, 1_000_000, DATA_STATUSES), ("control", 6_000, 60_000, CONTROL_STATUSES)],
+)
+def test_bytes(
+    mock: Victim, row: Row, tmp_path: Path, *, full: bool, plane: str, short: int, long: int, allowed: set[str]
+) -> None:
+    row.inputs = long if full else short
+    mock.attack_bytes(plane, row.inputs // 10, SEED)  # what is kept up to a bound has been filled after this
+    before = mock.resident_mib()
+    with mock.healthy() as client:
+        client.report()
+        found = mock.attack_bytes(plane, row.inputs, SEED + 1)
+        met = client.report()
+    growth = mock.resident_mib() - before
+    row.figures |= {
+        "slowest healthy request": f"{met.slowest:.0f} ms",
+        "memory": f"{before:.1f} {growth:+.1f} MiB",
+        "statuses": " ".join(f"{status}:{count}" for status, count in found["statuses"].items()),
+    }
+    assert found["inputs"] == row.inputs
+    assert found["five_hundreds"] == []
+    assert set(found["statuses"]) <= allowed
+    assert {"200", "400"} <= set(found["statuses"])
+    assert found["hung"] == 0
+    assert found["refused"] == 0
+    assert found["leaks"] == {}
+    assert met.requests > 100
+    assert met.failures == 0, met.example
+    assert met.slowest < SLOWEST_MILLISECONDS
+    assert growth < GROWTH_MIB
+    assert mock.stop() == 0
+    assert_log_is_clean(mock.log())
+    assert_log_is_clean((tmp_path / "access.log").read_text())

@@ -1,0 +1,103 @@
+"""What a container on the mock's network can do to the control plane, which it may not use: nothing that others notice.
+
+The mock stands between its default gateway (the host, to which a published port leads) and a neighbour, each in a
+network namespace of its own.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from attack_victim import CONTROL_TOKEN, Victim, assert_log_is_clean, attack_bytes, program, victim
+from netlab import Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from attack_table import Row
+    from netlab import Namespace
+
+SEED = 20_261_127
+MOCK, GATEWAY, MOCK_TO_NEIGHBOUR, NEIGHBOUR = "10.77.0.2", "10.77.0.1", "10.78.0.2", "10.78.0.3"
+CONTROL = 1339
+HELD = 200
+WINDOW_SECONDS = 4
+MAX_P99_RATIO = 2.0
+LOG_BYTES = 20_000
+
+
+@pytest.fixture
+def spaces() -> Iterator[dict[str, Namespace]]:
+    with Lab() as lab:
+        mock, gateway, neighbour = (lab.namespace(name) for name in ("mock", "gateway", "neighbour"))
+        lab.link(mock, gateway, [f"{MOCK}/24"], [f"{GATEWAY}/24"])
+        lab.link(mock, neighbour, [f"{MOCK_TO_NEIGHBOUR}/24"], [f"{NEIGHBOUR}/24"])
+        mock.ip("route", "add", "default", "via", GATEWAY)
+        yield {"mock": mock, "gateway": gateway, "neighbour": neighbour}
+
+
+@pytest.fixture
+def mock(spaces: dict[str, Namespace], tmp_path: Path) -> Iterator[Victim]:
+    options = ("--set", f"control.port={CONTROL}", "--set", "callers.name_server=")
+    with victim(tmp_path, options, host="0.0.0.0", space=spaces["mock"]) as running:  # noqa: S104 - of a namespace
+        running.host = "127.0.0.1"
+        yield running
+
+
+def control_status(space: Namespace, address: str) -> str:
+    """The HTTP status that curl gets from the control plane within two seconds; 000 for none."""
+    argv = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "2"]
+    bearer = f"Authorization: Bearer {CONTROL_TOKEN}"
+    return space.run([*argv, "--header", bearer, f"http://{address}:{CONTROL}/v1/status"], check=False).stdout
+
+
+@pytest.mark.parametrize("kind", ["silent", "half a head", "slow head", "unfinished body"])
+def test_held_connections(mock: Victim, spaces: dict[str, Namespace], row: Row, kind: str) -> None:
+    row.inputs = HELD
+    with mock.healthy() as client:
+        calm = client.over(WINDOW_SECONDS)
+        attacker = subprocess.Popen(
+            program(
+                *("attack_connections.py", MOCK_TO_NEIGHBOUR, CONTROL, "--kind", kind, "--connections", HELD),
+                space=spaces["neighbour"],
+            ),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        with attacker:
+            assert attacker.stdout is not None
+            assert attacker.stdout.readline() == "open\n"
+            attacked = client.over(WINDOW_SECONDS)
+            statuses = {
+                "gateway": control_status(spaces["gateway"], MOCK),
+                "loopback": control_status(spaces["mock"], "127.0.0.1"),
+            }
+            attacker.communicate("")
+    row.figures |= {"p99": f"{calm.p99:.2f} -> {attacked.p99:.2f} ms", "slowest": f"{attacked.slowest:.0f} ms"}
+    assert statuses == {"gateway": "200", "loopback": "200"}
+    assert attacked.failures == 0, attacked.example
+    assert attacked.p99 < calm.p99 * MAX_P99_RATIO
+    assert mock.stop() == 0
+    assert_log_is_clean(mock.log())
+
+
+def test_hostile_bytes_of_a_neighbour(mock: Victim, spaces: dict[str, Namespace], row: Row, *, full: bool) -> None:
+    row.inputs = 20_000 if full else 3_000
+    with mock.healthy() as client:
+        calm = client.over(WINDOW_SECONDS)
+        found = attack_bytes(MOCK_TO_NEIGHBOUR, CONTROL, "control", row.inputs, SEED, space=spaces["neighbour"])
+        attacked = client.report()
+    row.figures |= {"p99": f"{calm.p99:.2f} -> {attacked.p99:.2f} ms", "statuses": " ".join(found["statuses"])}
+    assert set(found["statuses"]) <= {"400", "403", "429"}
+    assert found["hung"] == 0
+    assert attacked.failures == 0, attacked.example
+    assert attacked.p99 < calm.p99 * MAX_P99_RATIO
+    assert control_status(spaces["gateway"], MOCK) == "200"
+    assert mock.stop() == 0
+    assert_log_is_clean(mock.log())
+    assert len(mock.log()) < LOG_BYTES

@@ -1,0 +1,32 @@
+"""The lines of the table at the end of an attack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Row:
+    """One line of the table.
+
+    Attributes:
+        attack: What was done.
+        inputs: How often.
+        figures: What was measured, with units.
+        held: Whether every claim of its test held.
+    """
+
+    attack: str
+    inputs: int = 0
+    figures: dict[str, str] = field(default_factory=dict)
+    held: bool = False
+
+
+def rendered(rows: list[Row]) -> list[str]:
+    """The table, a line each."""
+    width = max((len(row.attack) for row in rows), default=0)
+    return [
+        f"{'held' if row.held else 'FAILED':<6} {row.attack:<{width}} {row.inputs:>9,}  "
+        + ", ".join(f"{name} {value}" for name, value in row.figures.items())
+        for row in rows
+    ]
