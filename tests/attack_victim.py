@@ -90,10 +90,15 @@ class Health(NamedTuple):
 
 
 class HealthyClient:
-    """Asks the data plane steadily, from a process of its own."""
+    """Asks a mock's data plane steadily, from a process of its own."""
 
-    def __init__(self, command: Sequence[str]) -> None:
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, host: str, port: int, space: Namespace | None) -> None:
+        self._process = subprocess.Popen(
+            program("healthy_client.py", host, port, space=space),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
     def report(self) -> Health:
         """What it met since the last report."""
@@ -106,16 +111,50 @@ class HealthyClient:
         assert line, "the healthy client has ended"
         return Health(**json.loads(line))
 
-    def over(self, seconds: float) -> Health:
-        """What it meets during the next seconds."""
-        self.report()
-        time.sleep(seconds)
-        return self.report()
-
     def close(self) -> None:
         """End it."""
         self._process.kill()
         self._process.communicate()
+
+
+class Comparison(NamedTuple):
+    """What two well-behaved clients met at the same time: one at the mock under attack, one at a mock left alone.
+
+    They share the machine with the attack and with whatever else runs, so that their difference is the mock's.
+    """
+
+    attacked: Health
+    spared: Health
+
+    @property
+    def p99_ratio(self) -> float:
+        """Of the attacked mock's 99th percentile to the other one's."""
+        return self.attacked.p99 / self.spared.p99
+
+    def figures(self) -> dict[str, str]:
+        """For the table."""
+        attacked, spared = self.attacked, self.spared
+        return {
+            "p99": f"{attacked.p99:.1f} ms, {self.p99_ratio:.1f} x spared",
+            "slowest": f"{attacked.slowest:.0f} ms (spared {spared.slowest:.0f})",
+        }
+
+
+class Observed:
+    """The two clients; make it with `observed`."""
+
+    def __init__(self, attacked: HealthyClient, spared: HealthyClient) -> None:
+        self._clients = (attacked, spared)
+
+    def report(self) -> Comparison:
+        """What they met since the last report."""
+        return Comparison(*(client.report() for client in self._clients))
+
+    def over(self, seconds: float) -> Comparison:
+        """What they meet during the next seconds."""
+        self.report()
+        time.sleep(seconds)
+        return self.report()
 
 
 class Victim:
@@ -160,13 +199,18 @@ class Victim:
         return int(data[1]), int(control[1])
 
     @contextlib.contextmanager
-    def healthy(self) -> Iterator[HealthyClient]:
-        """A well-behaved client, until the block ends."""
-        client = HealthyClient(program("healthy_client.py", self.host, self.port, space=self._space))
-        try:
-            yield client
-        finally:
-            client.close()
+    def observed(self, folder: Path) -> Iterator[Observed]:
+        """Well-behaved clients of this mock and of one that is left alone, until the block ends.
+
+        Args:
+            folder: For what the other mock needs.
+        """
+        with contextlib.ExitStack() as stack:
+            other = stack.enter_context(victim(folder, space=self._space))
+            clients = [HealthyClient(each.host, each.port, self._space) for each in (self, other)]
+            for client in clients:
+                stack.callback(client.close)
+            yield Observed(*clients)
 
     def attack_bytes(self, plane: str, inputs: int, seed: int) -> dict[str, Any]:
         """Run the byte-level attack on one plane to its end; what it found."""

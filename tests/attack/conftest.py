@@ -14,6 +14,7 @@ from attack_table import Row, rendered
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+    from pathlib import Path
 
 _ROWS = pytest.StashKey[list[Row]]()
 _PASSED = pytest.StashKey[bool]()
@@ -23,6 +24,14 @@ _PASSED = pytest.StashKey[bool]()
 def full() -> bool:
     """Whether the full numbers are sent."""
     return os.environ.get("IMDS_ATTACK") == "full"
+
+
+@pytest.fixture
+def decoy_folder(tmp_path: Path) -> Path:
+    """A folder for the mock that is left alone."""
+    folder = tmp_path / "decoy"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture

@@ -56,10 +56,9 @@ def control_status(space: Namespace, address: str) -> str:
 
 
 @pytest.mark.parametrize("kind", ["silent", "half a head", "slow head", "unfinished body"])
-def test_held_connections(mock: Victim, spaces: dict[str, Namespace], row: Row, kind: str) -> None:
+def test_held_connections(mock: Victim, spaces: dict[str, Namespace], row: Row, decoy_folder: Path, kind: str) -> None:
     row.inputs = HELD
-    with mock.healthy() as client:
-        calm = client.over(WINDOW_SECONDS)
+    with mock.observed(decoy_folder) as clients:
         attacker = subprocess.Popen(
             program(
                 *("attack_connections.py", MOCK_TO_NEIGHBOUR, CONTROL, "--kind", kind, "--connections", HELD),
@@ -72,31 +71,33 @@ def test_held_connections(mock: Victim, spaces: dict[str, Namespace], row: Row, 
         with attacker:
             assert attacker.stdout is not None
             assert attacker.stdout.readline() == "open\n"
-            attacked = client.over(WINDOW_SECONDS)
+            met = clients.over(WINDOW_SECONDS)
             statuses = {
                 "gateway": control_status(spaces["gateway"], MOCK),
                 "loopback": control_status(spaces["mock"], "127.0.0.1"),
             }
             attacker.communicate("")
-    row.figures |= {"p99": f"{calm.p99:.2f} -> {attacked.p99:.2f} ms", "slowest": f"{attacked.slowest:.0f} ms"}
+    row.figures |= met.figures()
     assert statuses == {"gateway": "200", "loopback": "200"}
-    assert attacked.failures == 0, attacked.example
-    assert attacked.p99 < calm.p99 * MAX_P99_RATIO
+    assert met.attacked.failures == 0, met.attacked.example
+    assert met.p99_ratio < MAX_P99_RATIO
     assert mock.stop() == 0
     assert_log_is_clean(mock.log())
 
 
-def test_hostile_bytes_of_a_neighbour(mock: Victim, spaces: dict[str, Namespace], row: Row, *, full: bool) -> None:
+def test_hostile_bytes_of_a_neighbour(
+    mock: Victim, spaces: dict[str, Namespace], row: Row, decoy_folder: Path, *, full: bool
+) -> None:
     row.inputs = 20_000 if full else 3_000
-    with mock.healthy() as client:
-        calm = client.over(WINDOW_SECONDS)
+    with mock.observed(decoy_folder) as clients:
+        clients.report()
         found = attack_bytes(MOCK_TO_NEIGHBOUR, CONTROL, "control", row.inputs, SEED, space=spaces["neighbour"])
-        attacked = client.report()
-    row.figures |= {"p99": f"{calm.p99:.2f} -> {attacked.p99:.2f} ms", "statuses": " ".join(found["statuses"])}
+        met = clients.report()
+    row.figures |= {**met.figures(), "statuses": " ".join(found["statuses"])}
     assert set(found["statuses"]) <= {"400", "403", "429"}
     assert found["hung"] == 0
-    assert attacked.failures == 0, attacked.example
-    assert attacked.p99 < calm.p99 * MAX_P99_RATIO
+    assert met.attacked.failures == 0, met.attacked.example
+    assert met.p99_ratio < MAX_P99_RATIO
     assert control_status(spaces["gateway"], MOCK) == "200"
     assert mock.stop() == 0
     assert_log_is_clean(mock.log())

@@ -17,6 +17,7 @@ from callers import World
 from imds_mock.control.bounded import MAX_CONNECTIONS
 from imds_mock.control.following import MAX_FOLLOWERS
 from mockcontrol import DrivenMock, driven_mock
+from mockserver import read_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -328,6 +329,24 @@ def test_a_head_without_end_is_cut_off(mock: DrivenMock) -> None:
         with pytest.raises(ConnectionError):
             client.sendall(endless)
     assert mock.call("GET", "/healthz", tcp=True).status == 200
+
+
+def test_a_client_that_half_closes_is_answered(mock: DrivenMock) -> None:
+    with connect(mock) as client:
+        client.sendall(b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        client.shutdown(socket.SHUT_WR)
+        assert read_all(client).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_client_that_goes_away_while_it_sends_a_body_is_no_error(
+    mock: DrivenMock, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connect(mock) as client:
+        client.sendall(b"POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{")
+        client.shutdown(socket.SHUT_WR)
+        read_all(client)
+    assert mock.do("GET", "/healthz") is not None
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_those_who_only_connect_are_kept_to_a_number_and_ctl_is_not_concerned(mock: DrivenMock) -> None:

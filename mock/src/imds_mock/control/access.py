@@ -7,9 +7,12 @@ names the page's own host when a name was rebound to a local address.
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import ipaddress
 from typing import TYPE_CHECKING, Final
+
+from starlette.requests import ClientDisconnect
 
 from imds_mock.control.problems import ProblemError, problem_of, respond
 
@@ -56,7 +59,9 @@ class Access:
                 assert problem is not None  # noqa: S101 - a ProblemError is always one
                 await respond(problem)(scope, receive, send)
                 return
-        await self._app(scope, receive, send)
+        # A client that goes away while it sends its body gets no answer.
+        with contextlib.suppress(ClientDisconnect):
+            await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> str | None:
         headers = {name: value for name, value in scope["headers"] if name in {b"authorization", b"host", b"origin"}}

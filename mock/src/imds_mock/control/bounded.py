@@ -6,9 +6,9 @@ and connections in number: whatever neighbours do, the data plane keeps its desc
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 if TYPE_CHECKING:
     import asyncio
@@ -22,6 +22,24 @@ MAX_HEAD_BYTES: Final = 32 * 1024
 _HEAD_SECONDS: Final = 10.0
 
 
+class _UntilClosed:
+    """A transport that takes no more data once it closes, where the event loop's own raises an exception.
+
+    A request can be answered after its connection was closed: by the client, or because what came after it was bad.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def write(self, data: bytes) -> None:
+        """Send data, or drop it."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """Serves one client, within bounds."""
 
@@ -31,7 +49,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         """Called by the event loop."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", _UntilClosed(transport)))
         self._await_head()
         if len(self.connections) > MAX_CONNECTIONS:
             transport.abort()
@@ -40,6 +58,18 @@ class BoundedProtocol(HttpToolsProtocol):
         """Called by the event loop."""
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn never answers a client that has half-closed
+        """Called by the event loop when the client has sent all that it will send.
+
+        Returns:
+            Whether its last request is complete and is still to be answered.
+        """
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.more_body or cycle.response_started:
+            return False
+        cycle.keep_alive = False
+        return True
 
     def data_received(self, data: bytes) -> None:
         """Called by the event loop."""
