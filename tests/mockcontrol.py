@@ -126,6 +126,10 @@ class DrivenMock:
         assert reply.status < 300, reply
         return reply.json if reply.body else None
 
+    def settle_callers(self) -> None:
+        """Wait until the look-ups of callers that are under way have ended."""
+        asyncio.run_coroutine_threadsafe(self.driven.callers.settled(), self.loop).result(10)
+
     def run(self, function: Callable[[], Any]) -> Any:
         """Run a function on the mock's own thread."""
 

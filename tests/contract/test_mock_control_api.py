@@ -465,6 +465,10 @@ def test_questions_have_answers(mock: DrivenMock) -> None:
         "complete": True,
         "first": notice["first"],
         "last": notice["last"],
+        "recorded": 3,
+        "recorded_from_caller": 3,
+        "callers": 1,
+        "warning": None,
     }
     assert not mock.do("GET", f"{count}&at_least=2")["holds"]
     assert mock.do("GET", f"{count}&at_most=1")["holds"]

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -95,7 +96,7 @@ def test_a_call_that_answers_nothing_is_json_all_the_same(mock: RunningProgram, 
 
 def test_a_fault_says_from_when_until_when_for_whom(mock: RunningProgram) -> None:
     said = ctl(mock, "fault add status 503 --path */iam/* --for 20s")
-    assert re.fullmatch(r"status-\d+ active: \*/iam/\* from \S+Z until \S+Z for everybody\n", said)
+    assert re.fullmatch(r"status-\d+ active: \*/iam/\* from \S+Z until \S+Z for every caller\n", said)
 
 
 def test_the_service_that_nothing_keeps_off(mock: RunningProgram) -> None:
@@ -241,18 +242,10 @@ def test_requests_are_followed(mock: RunningProgram) -> None:
 
 
 def test_assertions_have_exit_codes_and_name_the_caller(mock: RunningProgram) -> None:
-    idle = mock.ctl("assert", "--no-imdsv1")
-    assert idle.returncode == 0
-    # A green answer about an application that never started must not look like one about a good application.
-    assert idle.stdout == (
-        "nobody has used IMDSv1, nor asked for anything at all; --asked PATH asserts that somebody has\n"
-    )
-    assert mock.ctl("assert", "--asked", LEAF, "--at-most", "0").returncode == 0
     get(mock, LEAF)
     failed = mock.ctl("assert", "--no-imdsv1")
     assert failed.returncode == 1
     assert re.fullmatch(r"imds-mock ctl assert: IMDSv1 was used by 127\.0\.0\.1 once, last at .*Z\n", failed.stderr)
-    assert mock.ctl("assert", "--no-imdsv1", "--caller", "10.1.2.3").returncode == 0
     assert mock.ctl("assert", "--asked", "*/instance-id", "--by", "127.0.0.1", "--at-most", "1").returncode == 0
     assert mock.ctl("assert", "--asked", "*/instance-id", "--at-least", "2").returncode == 1
     assert mock.ctl("assert", "--saw", "spot-interruption").returncode == 1
@@ -261,6 +254,73 @@ def test_assertions_have_exit_codes_and_name_the_caller(mock: RunningProgram) ->
     seen = mock.ctl("assert", "--saw", "spot-interruption", "--caller", "127.0.0.1")
     assert (seen.returncode, "first seen by 127.0.0.1 at" in seen.stdout) == (0, True)
     assert "spot-interruption" in ctl(mock, "notices")
+
+
+@pytest.mark.parametrize("claim", ["--no-imdsv1", "--asked * --at-most 0", "--saw spot-interruption"])
+def test_an_assertion_without_a_request_to_check_fails(mock: RunningProgram, claim: str) -> None:
+    def check(*words: str) -> tuple[int, str]:
+        done = mock.ctl("assert", *claim.split(), *words)
+        return done.returncode, done.stderr
+
+    code, said = check()
+    assert (code, said.count("\n")) == (1, 1)
+    assert "nothing was recorded" in said
+    assert "--allow-empty" in said
+    # What must have happened has not, whatever is allowed.
+    assert check("--allow-empty")[0] == (1 if "--saw" in claim else 0)
+    get(mock, LEAF)
+    get(mock, LEAF)
+    code, said = check("--by", "10.1.2.3", "--allow-empty")
+    assert (code, "'10.1.2.3' matches no caller" in said) == (1, True)
+    code, said = check("--caller", "wbe", "--allow-empty")
+    assert (code, "'wbe' matches no caller" in said) == (1, True)
+    assert "nothing was recorded" not in check()[1]
+    ctl(mock, "requests --clear")
+    code, said = check("--by", "127.0.0.1")
+    assert (code, "nothing was recorded, so" in said) == (1, True)
+
+
+def test_a_silent_caller_is_said(mock: RunningProgram) -> None:
+    get(mock, LEAF)
+    ctl(mock, "requests --clear")
+    with socket.create_connection(("127.0.0.1", mock.port), 10, ("127.0.0.2", 0)) as other:
+        other.sendall(b"PUT /latest/api/token HTTP/1.1\r\nHost: 169.254.169.254\r\n\r\n")
+        assert other.recv(1024)
+    done = mock.ctl("assert", "--no-imdsv1", "--by", "127.0.0.1")
+    assert (done.returncode, done.stdout) == (0, "no caller has used IMDSv1; nothing was recorded from 127.0.0.1\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "spot interrupt --target wbe",
+        "rebalance --target wbe",
+        "fault add reset --target wbe",
+        "requests --caller wbe",
+        "notices --caller wbe",
+        "get meta-data/instance-id --caller wbe",
+        "whoami --caller wbe",
+    ],
+)
+def test_a_name_that_matches_no_caller_is_said_on_standard_error(mock: RunningProgram, line: str) -> None:
+    done = mock.ctl(*line.split())
+    assert "'wbe' matches no caller: no container and no service has this name now" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert mock.ctl(*line.split(), "--json").stderr == done.stderr
+
+
+def test_the_lists_show_how_many_callers_each_entry_matches(mock: RunningProgram) -> None:
+    get(mock, LEAF)
+    for line in ("rebalance", "rebalance --target 127.0.0.1", "rebalance --target wbe"):
+        mock.ctl(*line.split())
+    for line in ("fault add revoke-tokens", "fault add reset --target wbe"):
+        mock.ctl(*line.split())
+    assert [each["callers"] for each in ctl_json(mock, "events list")] == [None, 1, 0]
+    assert [each["callers"] for each in ctl_json(mock, "fault list")] == [None, 0]
+    heading, *rows = ctl(mock, "events list").splitlines()
+    at = heading.index("CALLERS")
+    assert [row[at:].split()[0] for row in rows] == ["all", "1", "0"]
+    assert "CALLERS" in ctl(mock, "fault list")
 
 
 @pytest.mark.parametrize(

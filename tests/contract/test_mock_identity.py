@@ -309,14 +309,20 @@ def test_an_address_that_another_container_uses_is_right_after_five_seconds(tmp_
         assert read(mock, "instance-id", "127.0.0.8") == first, "the first one, restarted at another address"
 
 
-def test_shared_identity_asks_nobody_and_waits_for_nobody(tmp_path: Path) -> None:
+def test_shared_identity_waits_for_no_name_and_learns_it_in_the_background(tmp_path: Path) -> None:
     around = world()
     around.slow = asyncio.Event()
     with driven_mock(tmp_path, {"callers": {"look_up_seconds": 30}}, around) as mock:
         assert {read(mock, "instance-id", source) for source in APPS} == {"i-1234567890abcdef0"}
         assert {read(mock, "local-ipv4", source) for source in APPS} == {"10.0.1.23"}
-        assert around.asked == []
         mock.run(around.slow.set)
+        # The container is gone before the journal is read; the journal shows who asked nevertheless.
+        mock.settle_callers()
+        around.names.clear()
+        around.now = 60.0
+        asked = {each["caller"]: each["names"] for each in mock.do("GET", "/v1/requests")}
+        assert asked["127.0.0.2"] == ["proj-app-1", "app"]
+        assert mock.do("GET", "/v1/requests/count?caller=proj-app-1")["count"] == 2
 
 
 def test_profiles_hold_for_shared_identity_too(tmp_path: Path) -> None:

@@ -82,13 +82,15 @@ def test_only_the_target_sees_the_interruption_and_its_clock_runs(stack: Stack) 
 
 
 def test_whoever_speaks_version_one_is_named(stack: Stack) -> None:
-    assert stack.ctl("assert", "--no-imdsv1").returncode == 0
+    assert stack.ctl("assert", "--no-imdsv1", check=False).returncode == 1
+    assert stack.ctl("assert", "--no-imdsv1", "--allow-empty").returncode == 0
     assert stack.status("debug", f"{IMDS}/latest/meta-data/instance-id") == "200"
     failed = stack.ctl("assert", "--no-imdsv1", check=False)
     assert failed.returncode == 1
     named = json.loads(stack.ctl("requests", "--caller", "debug", "--json").stdout)
     assert named[-1]["caller"] in failed.stderr
     assert stack.ctl("assert", "--no-imdsv1", "--caller", "other").returncode == 0
+    assert stack.ctl("assert", "--no-imdsv1", "--caller", "othre", check=False).returncode == 1
 
 
 def test_a_fault_hits_one_application(stack: Stack) -> None:

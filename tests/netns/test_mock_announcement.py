@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bridged import Link
 from netlab import Lab
 from shimlab import end
 
@@ -47,23 +48,6 @@ while True:
     elif protocol == 0x0800 and not ipaddress.ip_address(at(16)).is_multicast:
         print("packet to", at(16))
 """
-
-
-class Link:
-    """A bridge in a namespace of its own, as an engine makes one, and what is plugged into it."""
-
-    def __init__(self, lab: Lab) -> None:
-        self._lab = lab
-        self._bridge = lab.namespace("bridge")
-        self._bridge.ip("link", "add", "bridge0", "type", "bridge")
-        self._bridge.ip("link", "set", "bridge0", "up")
-
-    def plug(self, name: str, *addresses: str) -> Namespace:
-        """A new machine on the link, with a hardware address that no other one had."""
-        machine = self._lab.namespace(name)
-        cable, _ = self._lab.link(self._bridge, machine, [], addresses)
-        self._bridge.ip("link", "set", cable, "master", "bridge0")
-        return machine
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What `imds-mock ctl` says about whom an event or a fault is for."""
+"""What `imds-mock ctl` says about the target of an event or a fault."""
 
 import pytest
 
@@ -6,13 +6,15 @@ from imds_mock.ctl.events import whom
 
 
 @pytest.mark.parametrize(
-    ("target", "addresses", "said"),
+    ("target", "addresses", "callers", "said"),
     [
-        (None, [], "everybody"),
-        ("10.0.0.2", [], "10.0.0.2"),
-        ("app", ["10.0.0.2", "10.0.0.3"], "app (10.0.0.2, 10.0.0.3)"),
-        ("ap", [], "ap (nobody has this name now; `imds-mock ctl callers` lists who has asked)"),
+        (None, [], None, "every caller"),
+        ("10.0.0.2", [], 1, "10.0.0.2 (1 caller now)"),
+        ("app", ["10.0.0.2", "10.0.0.3"], 2, "app (10.0.0.2, 10.0.0.3; 2 callers now)"),
+        ("ap", [], 0, "ap (0 callers now)"),
     ],
 )
-def test_a_name_that_nobody_has_is_said(target: str | None, addresses: list[str], said: str) -> None:
-    assert whom({"target": target, "addresses": addresses}) == said
+def test_a_target_is_shown_with_the_callers_that_it_matches(
+    target: str | None, addresses: list[str], callers: int | None, said: str
+) -> None:
+    assert whom({"target": target, "addresses": addresses, "callers": callers}) == said

@@ -25,6 +25,9 @@ _GET_ADDRESS, _GET_NEIGHBOUR = 22, 30
 _REQUEST, _DUMP = 0x1, 0x300
 _IFA_ADDRESS, _IFA_LOCAL, _NDA_DST, _NDA_LLADDR = 1, 2, 1, 2
 _MAC_BYTES: Final = 6
+# nud_state of neighbour.h: what the kernel has heard lately, or was told; and what is no neighbour.
+_CONFIRMED_STATES: Final = 0x02 | 0x80  # NUD_REACHABLE, NUD_PERMANENT
+_NO_NEIGHBOUR: Final = 0x40  # NUD_NOARP: multicast, loopback
 _RECEIVED: Final = 65536
 _PATIENCE_SECONDS: Final = 0.1
 
@@ -44,6 +47,23 @@ class Link(NamedTuple):
     def address(self) -> str:
         """The address."""
         return str(self.interface.ip)
+
+
+class Neighbour(NamedTuple):
+    """One neighbour in the kernel's table (ip-neighbour(8)).
+
+    Attributes:
+        place: Index of the network interface that it is behind.
+        address: Its IP address.
+        mac: Its hardware address.
+        is_confirmed: The kernel has heard from this address in about the last half minute. Without that the entry may
+            be out of date: another container may have the address.
+    """
+
+    place: int
+    address: str
+    mac: str
+    is_confirmed: bool
 
 
 class Kernel:
@@ -79,6 +99,18 @@ class Kernel:
             if len(mac) == _MAC_BYTES and any(mac):
                 return mac.hex(":")
         return None
+
+    def neighbours(self) -> tuple[Neighbour, ...]:
+        """The neighbours of both families whose hardware address the kernel has; empty when they cannot be known."""
+        found = []
+        for body in self._ask(_GET_NEIGHBOUR, _DUMP, _NEIGHBOUR.pack(socket.AF_UNSPEC, 0, 0, 0, 0)):
+            _, place, state, _, _ = _NEIGHBOUR.unpack_from(body)
+            attributes = dict(_attributes(body[_NEIGHBOUR.size :]))
+            address, mac = attributes.get(_NDA_DST, b""), attributes.get(_NDA_LLADDR, b"")
+            if address and len(mac) == _MAC_BYTES and any(mac) and not state & _NO_NEIGHBOUR:
+                confirmed = bool(state & _CONFIRMED_STATES)
+                found.append(Neighbour(place, str(ip_address(address)), mac.hex(":"), confirmed))
+        return tuple(found)
 
     def close(self) -> None:
         """Close the socket."""

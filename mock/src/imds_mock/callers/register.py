@@ -16,6 +16,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from imds_mock.callers.addresses import is_address, plain
+from imds_mock.callers.known import Known, Seen
 from imds_mock.callers.targets import Targets
 
 if TYPE_CHECKING:
@@ -31,20 +32,6 @@ _REFRESH_SECONDS: Final = 0.1
 _SILENCE_SECONDS: Final = 0.25
 _MAX_ADDRESSES: Final = 4096
 _FORGOTTEN_SHARE: Final = 4
-
-
-class _Known:
-    """What is known of one address."""
-
-    __slots__ = ("answered", "ask_again", "caller", "look_up", "met", "thorough_again", "unanswered", "waiting")
-
-    def __init__(self, caller: Caller) -> None:
-        self.caller = caller
-        self.answered = False  # by the name server, be it that there is no name
-        self.unanswered = False  # somebody had to go on without its answer
-        self.met = self.ask_again = self.thorough_again = 0.0
-        self.look_up: asyncio.Task[None] | None = None
-        self.waiting: asyncio.Future[None] | None = None
 
 
 class Callers:
@@ -70,7 +57,9 @@ class Callers:
         self._patience_seconds = patience_seconds
         self.changed: Callable[[Collection[str] | None], None] = lambda _addresses: None
         """Is called when other callers are behind addresses; with None, when targets lead to others than before."""
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, Known] = {}
+        self._has_targets = False
+        self._without_owner: frozenset[str] = frozenset()
         self._keys: dict[str, str] = {}  # a container's name to what its identity follows from
 
     def is_target(self, address: str, target: str) -> bool:
@@ -80,20 +69,56 @@ class Callers:
             address: Address of a peer.
             target: Address, container or service name.
         """
+        known = self._known.get(self._identification.home(address))
+        own = (address,) if known is None else (address, *known.caller.addresses)
         if is_address(target):
-            target = plain(target)
-            known = self._known.get(self._identification.home(address))
-            return address == target or (known is not None and target in known.caller.addresses)
-        return address in self.addresses(target) or target in self.names(address)
+            return plain(target) in own
+        return not self.addresses(target).isdisjoint(own) or target in self.names(address)
+
+    def was_target(self, address: str, target: str) -> bool:
+        """Whether an address goes by a name, or its last container did: what a journal's entry is asked.
+
+        Args:
+            address: Address of a peer.
+            target: Address, container or service name.
+        """
+        return self.is_target(address, target) or target in self.last_names(address)
+
+    def last_names(self, address: str) -> tuple[str, ...]:
+        """The names of an address, or those of the last container that had it; empty when there was none."""
+        known = self._known.get(self._identification.home(address))
+        return () if known is None else known.caller.names or known.last_names
 
     def names(self, address: str) -> tuple[str, ...]:
         """Container name and, where it has one, service name of an address; empty when it is not known."""
         known = self._known.get(self._identification.home(address))
         return () if known is None else known.caller.names
 
-    def called(self, name: str) -> frozenset[str]:
-        """The addresses that a name leads to, or whose callers are known to go by it."""
-        return self.addresses(name) | {address for address, known in self._known.items() if name in known.caller.names}
+    def seen(self) -> tuple[Seen, ...]:
+        """The callers that have asked, and the containers that are known without that."""
+        return tuple(
+            Seen(address, known.caller, known.has_asked)
+            for address, known in self._known.items()
+            if known.has_asked or known.caller.container is not None
+        )
+
+    def is_beside(self, address: str) -> bool:
+        """Whether an address is a neighbour's link-local one, beside those of the engine's networks."""
+        return self._identification.is_beside(address)
+
+    def unjoined(self) -> tuple[str, ...]:
+        """The link-local addresses of callers that could not be joined with the ones that names lead to, sorted."""
+        return tuple(
+            sorted(
+                address
+                for address, known in self._known.items()
+                if known.has_asked and known.caller.container is None and self.is_beside(address)
+            )
+        )
+
+    def without_owner(self, target: str) -> frozenset[str]:
+        """The addresses of a target that no neighbour has; a link-local address cannot be joined with them."""
+        return self._without_owner & self.addresses(target)
 
     def caller(self, address: str) -> Caller:
         """Who is behind an address, as far as is known."""
@@ -110,8 +135,34 @@ class Callers:
         Args:
             targets: Those in use; others are forgotten. Addresses need no look-up.
         """
-        if await self._targets.learn(targets):
+        wanted = frozenset(targets)
+        if await self._targets.learn(wanted):
             self.changed(None)
+        self._has_targets = bool(wanted)
+        await self._join({plain(each) for each in wanted if is_address(each)}.union(*map(self.addresses, wanted)))
+
+    def matters(self, address: str) -> bool:
+        """Whether it matters for targets who is behind an address: no name leads to a link-local one."""
+        return self._has_targets and self.is_beside(address)
+
+    async def find_out(self, addresses: Iterable[str]) -> None:
+        """Find out who is behind addresses, as far as that is to be had in good time."""
+        waiting = [found for address in addresses if (found := self._find_out(address)) is not None]
+        if waiting:
+            await asyncio.gather(*waiting)
+
+    async def _join(self, addresses: Iterable[str]) -> None:
+        """Join the link-local addresses of containers with their ordinary ones."""
+        ordinary = {each for each in addresses if self._identification.has_beside(each)}
+        if not ordinary:
+            return
+        await self.find_out(ordinary)
+        found = ordinary.union(*(self.caller(each).addresses for each in ordinary))
+        self._without_owner = await self._identification.make_joinable(found)
+        unjoined = self.unjoined()
+        for address in unjoined:
+            self._known[address].ask_again = 0.0
+        await self.find_out(unjoined)
 
     def look_again(self) -> None:
         """Ask anew for everything that is known as soon as its owner comes: other questions matter now."""
@@ -124,7 +175,7 @@ class Callers:
             self.meet(address)
 
     def meet(self, address: str) -> asyncio.Future[None] | None:
-        """Find out who is behind an address, unless that is known.
+        """Find out who has sent a request, unless that is known.
 
         Args:
             address: Where a connection comes from.
@@ -132,16 +183,21 @@ class Callers:
         Returns:
             What is done when it is known, or when waiting is over; None when there is nothing to wait for.
         """
+        waiting = self._find_out(address)
+        self._known[self._identification.home(address)].has_asked = True
+        return waiting
+
+    def _find_out(self, address: str) -> asyncio.Future[None] | None:
         home = self._identification.home(address)
         known, now = self._known.get(home), self._monotonic()
         if known is None:
             self._make_room()
-            known = self._known[home] = _Known(self._identification.unnamed(home))
+            known = self._known[home] = Known(self._identification.unnamed(home))
         was_silent = known.caller.container is not None and now > known.met + _SILENCE_SECONDS
         known.met = now
         if known.look_up is not None or (now < known.ask_again and not was_silent):
             return known.waiting
-        if not self._identification.may_have_name(home):
+        if not self._identification.is_worth_asking(home):
             known.ask_again = now + _BELIEVED_SECONDS
             self._put(home, known, None)
             return None
@@ -149,7 +205,7 @@ class Callers:
         patience = _REFRESH_SECONDS if known.answered or known.unanswered else self._patience_seconds()
         known.waiting = loop.create_future()
         known.look_up = loop.create_task(self._look_up(home, known))
-        loop.call_later(patience, _give_up, known, known.waiting)
+        loop.call_later(patience, known.give_up, known.waiting)
         return known.waiting
 
     async def settled(self) -> None:
@@ -162,7 +218,7 @@ class Callers:
             if known.look_up is not None:
                 known.look_up.cancel()
 
-    async def _look_up(self, home: str, known: _Known) -> None:
+    async def _look_up(self, home: str, known: Known) -> None:
         now = self._monotonic()
         try:
             caller = await self._identification.identify(home, known.caller, thoroughly=now >= known.thorough_again)
@@ -173,27 +229,32 @@ class Callers:
         else:
             if now >= known.thorough_again:
                 known.thorough_again = now + _NOBODY_SECONDS
-            known.ask_again = self._monotonic() + (_NOBODY_SECONDS if caller is None else _BELIEVED_SECONDS)
+            # A link-local address may be joined soon: when the kernel has heard from its owner's ordinary one.
+            is_nobody = caller is None and not self.is_beside(home)
+            known.ask_again = self._monotonic() + (_NOBODY_SECONDS if is_nobody else _BELIEVED_SECONDS)
             self._put(home, known, None if caller is None else self._with_key(caller, known))
             known.answered, known.unanswered = True, False
         finally:
             known.look_up = None
-            _release(known, known.waiting)
+            known.release()
 
-    def _with_key(self, caller: Caller, known: _Known) -> Caller:
-        container = caller.container or ""
+    def _with_key(self, caller: Caller, known: Known) -> Caller:
+        container = caller.container
+        if container is None:
+            return caller
         if len(self._keys) >= _MAX_ADDRESSES:
             here = {each.caller.container for each in self._known.values()}
             self._keys = {name: key for name, key in self._keys.items() if name in here}
         key = known.caller.key if known.unanswered and not known.answered else container
         return caller._replace(key=self._keys.setdefault(container, key))
 
-    def _put(self, home: str, known: _Known, caller: Caller | None) -> None:
+    def _put(self, home: str, known: Known, caller: Caller | None) -> None:
         caller = caller or self._identification.unnamed(home)
         before = known.caller
         if caller == before:
             return
         known.caller = caller
+        known.last_names = before.names or known.last_names
         concerned = {*caller.addresses, *before.addresses, home}
         # The same container at another of its addresses.
         for address in caller.addresses:
@@ -211,19 +272,5 @@ class Callers:
             known = self._known.pop(address)
             if known.look_up is not None:
                 known.look_up.cancel()
-            _release(known, known.waiting)
+            known.release()
         self.changed(forgotten)
-
-
-def _give_up(known: _Known, waiting: asyncio.Future[None]) -> None:
-    if known.waiting is waiting:
-        known.unanswered = not known.answered
-        _release(known, waiting)
-
-
-def _release(known: _Known, waiting: asyncio.Future[None] | None) -> None:
-    """End the waiting for a look-up, which may still be under way."""
-    if waiting is not None and not waiting.done():
-        waiting.set_result(None)
-    if known.waiting is waiting:
-        known.waiting = None

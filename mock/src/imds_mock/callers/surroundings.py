@@ -8,13 +8,14 @@ from pathlib import Path
 from socket import if_indextoname
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from imds_mock.callers.addresses import is_address
 from imds_mock.callers.caller import Interface
 from imds_mock.metadata.addresses import block_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
 
-    from imds_mock.callers.kernel import Link
+    from imds_mock.callers.kernel import Link, Neighbour
 
 _LOOPBACK: Final = ("127.0.0.1", "::1")
 _BELIEVED_SECONDS: Final = 1.0
@@ -32,11 +33,15 @@ class Neighbourhood(Protocol):
     def mac_of(self, address: str, index: int) -> str | None:
         """The hardware address of a neighbour behind an interface."""
 
+    def neighbours(self) -> tuple[Neighbour, ...]:
+        """The neighbours whose hardware address is known."""
+
 
 class _Own(NamedTuple):
     """This network namespace at a moment."""
 
     links: tuple[Link, ...]
+    reached: tuple[Link, ...]
     addresses: tuple[str, ...]
     gateways: frozenset[str]
 
@@ -62,7 +67,7 @@ class Surroundings:
         self._neighbourhood = neighbourhood
         self._gateways = gateways
         self._monotonic = monotonic
-        self._own = _Own((), (), frozenset())
+        self._own = _Own((), (), (), frozenset())
         self._until = 0.0
 
     def home(self, address: str) -> str:
@@ -104,6 +109,48 @@ class Surroundings:
             return not own.links and not read.is_link_local
         return not _is_added(link)
 
+    def is_beside(self, address: str) -> bool:
+        """Whether an address is a neighbour's link-local one, beside those of the engine's networks.
+
+        Args:
+            address: An IP address; `link_local_ips` and IPv6's `fe80::` addresses are such.
+        """
+        link = self._link_of(address) if is_address(address) else None
+        return link is not None and _is_added(link) and all(address != each.address for each in self._look().links)
+
+    def is_ordinary(self, address: str) -> bool:
+        """Whether an address is a neighbour's on one of the networks here; the gateways' are not."""
+        own, link = self._look(), self._link_of(address)
+        return link in own.reached and address not in own.addresses and address not in own.gateways
+
+    def is_gateway(self, address: str) -> bool:
+        """Whether an address is a default gateway's."""
+        return address in self._look().gateways
+
+    def ordinary_links(self, places: Container[int]) -> tuple[Link, ...]:
+        """The networks at some interfaces, without link-local ones.
+
+        Args:
+            places: Indexes of the interfaces.
+        """
+        return tuple(link for link in self._look().reached if link.place in places)
+
+    def has_beside(self, address: str) -> bool:
+        """Whether the owner of an ordinary address may call from a `link_local_ips` address as well.
+
+        Args:
+            address: An IP address.
+        """
+        link = self._link_of(address) if is_address(address) else None
+        return (
+            link is not None
+            and self.is_ordinary(address)
+            and any(
+                each.place == link.place and each.interface.version != _IPV6 and _is_added(each)
+                for each in self._look().links
+            )
+        )
+
     def interfaces(self, addresses: Iterable[str]) -> tuple[Interface, ...]:
         """The interfaces of somebody with these addresses, in the order of the networks here.
 
@@ -122,7 +169,9 @@ class Surroundings:
         keys: list[int | str] = [*known, *sorted(key for key in by_network if isinstance(key, str))]
         return tuple(self._interface(by_network[key]) for key in keys)
 
-    def _interface(self, held: list[tuple[str, Link | None]]) -> Interface:
+    def _interface(self, seen: list[tuple[str, Link | None]]) -> Interface:
+        # The instance's address is the one that others reach it at; a link-local one only where there is no other.
+        held = [each for each in seen if each[1] is None or not _is_added(each[1])] or seen
         ipv4 = next((each for each in held if ":" not in each[0]), None)
         ipv6s = [each for each in held if ":" in each[0]]
         return Interface(
@@ -130,7 +179,7 @@ class Surroundings:
             ipv6s=tuple(address for address, _ in ipv6s),
             ipv4_block=str(ipv4[1].interface.network) if ipv4 and ipv4[1] else None,
             ipv6_blocks=tuple(dict.fromkeys(block_text(link.interface.network) for _, link in ipv6s if link)),
-            mac=next((mac for address, link in held if link and (mac := self._mac(address, link.place))), None),
+            mac=next((mac for address, link in seen if link and (mac := self._mac(address, link.place))), None),
         )
 
     def _mac(self, address: str, index: int) -> str | None:
@@ -154,7 +203,7 @@ class Surroundings:
             # The interface with the default route is the main one, as Docker means it.
             reached.sort(key=lambda link: not any(ip_address(each) in link.interface.network for each in gateways))
             reached.sort(key=lambda link: link.interface.version)
-            self._own = _Own(links, tuple(link.address for link in reached), gateways)
+            self._own = _Own(links, tuple(reached), tuple(link.address for link in reached), gateways)
         return self._own
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from imds_mock.callers.addresses import is_address, plain
+from imds_mock.callers.matches import Match, match
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from imds_mock.callers.register import Callers
     from imds_mock.config.settings import Config
@@ -53,30 +54,36 @@ class Cockpit:
             await asyncio.sleep(0)
 
     async def meet(self, *targets: str | None) -> None:
-        """Find out who goes by these names before they are used as targets."""
-        named = {target for target in targets if target is not None}
-        if named:
-            await self.callers.learn(self.state.targets() | named)
+        """Find out who goes by these names before they are used as targets.
 
-    async def introduce(self, addresses: Iterable[str]) -> None:
-        """Find out who is behind addresses that are going to be shown, as far as that is to be had in good time."""
-        waiting = [met for address in addresses if (met := self.callers.meet(address)) is not None]
-        if waiting:
-            await asyncio.gather(*waiting)
+        Args:
+            targets: Those to look up besides the ones in use; None stands for every caller.
+        """
+        in_use = self.state.targets() | {target for target in targets if target is not None}
+        self.journal.settle()  # so that those who have asked are known to have
+        await self.callers.learn(in_use)
+        # Two addresses of one container count once.
+        await self.callers.find_out(set().union(*map(self.callers.addresses, in_use)))
 
-    async def address_of(self, who: str) -> str | None:
-        """The address of a caller, whom the mock knows afterwards as well as it would if he asked.
+    def match(self, who: str) -> Match:
+        """The callers that a name or an address stands for now.
+
+        Args:
+            who: Address, container or service name; `meet` has looked it up.
+        """
+        return match(self.callers, who)
+
+    async def addresses_of(self, who: str) -> tuple[str, ...]:
+        """An address of each caller with a name, whom the mock knows afterwards as well as it would if they asked.
 
         Args:
             who: Address, container or service name.
 
         Returns:
-            None when nobody goes by that name. Of several addresses the first one in order.
+            Empty when no caller goes by the name. One for an address, whoever has it.
         """
         await self.meet(who)
-        address = plain(who) if is_address(who) else min(self.callers.called(who), default=None)
-        if address is not None and self.state.needs_names:
-            waiting = self.callers.meet(address)
-            if waiting is not None:
-                await waiting
-        return address
+        addresses = (plain(who),) if is_address(who) else tuple(self.match(who).callers)
+        if self.state.needs_names or any(map(self.callers.is_beside, addresses)):
+            await self.callers.find_out(addresses)
+        return addresses

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from imds_mock.callers.addresses import is_address
+from imds_mock.callers.matches import match
 from imds_mock.driving.journal import VERSION_NAMES
 from imds_mock.events.kinds import AnyEvent, kind_of
 from imds_mock.faults.kinds import AnyFault
@@ -33,7 +35,9 @@ class ShownEvent(msgspec.Struct, frozen=True):
         starts: When it starts or started.
         ends: When it ends or ended; null if it stays.
         target: Who sees it; null for every caller.
-        addresses: The addresses that the target has now; empty for every caller, and for a name nobody has.
+        addresses: The addresses that the target has now; empty for every caller, and for a name that matches none.
+        callers: How many callers the target matches now; null for every caller.
+        warning: Why the target matches none or may miss some, and what to write instead; null where it does neither.
         event: The event as it was given.
     """
 
@@ -44,6 +48,8 @@ class ShownEvent(msgspec.Struct, frozen=True):
     ends: str | None
     target: str | None
     addresses: tuple[str, ...]
+    callers: int | None
+    warning: str | None
     event: AnyEvent
 
 
@@ -59,6 +65,8 @@ class ShownFault(msgspec.Struct, frozen=True):
         hits: How many answers it has changed.
         target: Whom it hits; null for every caller.
         addresses: The addresses that the target has now.
+        callers: How many callers the target matches now; null for every caller.
+        warning: Why the target matches none or may miss some, and what to write instead; null where it does neither.
         fault: The fault as it was given.
     """
 
@@ -70,6 +78,8 @@ class ShownFault(msgspec.Struct, frozen=True):
     hits: int
     target: str | None
     addresses: tuple[str, ...]
+    callers: int | None
+    warning: str | None
     fault: AnyFault
 
 
@@ -136,7 +146,7 @@ def event(armed: ArmedEvent, now: float, callers: Callers) -> ShownEvent:
         moment(window.start),
         None if math.isinf(window.end) else moment(window.end),
         target,
-        addresses(target, callers),
+        *_matched(target, callers),
         armed.event,
     )
 
@@ -152,7 +162,7 @@ def fault(armed: ArmedFault, now: float, callers: Callers) -> ShownFault:
         None if math.isinf(armed.window.end) else moment(armed.window.end),
         armed.hits,
         target,
-        addresses(target, callers),
+        *_matched(target, callers),
         armed.fault,
     )
 
@@ -163,7 +173,7 @@ def request(entry: Entry, callers: Callers) -> ShownRequest:
         entry.number,
         moment(entry.time),
         entry.caller,
-        callers.names(entry.caller),
+        callers.last_names(entry.caller),
         entry.method or None,
         entry.path,
         entry.written,
@@ -177,13 +187,20 @@ def request(entry: Entry, callers: Callers) -> ShownRequest:
 
 def sightings(seen: Sightings, callers: Callers) -> ShownSightings:
     """Show who did something how often."""
-    names = callers.names(seen.caller)
+    names = callers.last_names(seen.caller)
     return ShownSightings(seen.caller, names, seen.subject, moment(seen.first), moment(seen.last), seen.times)
 
 
-def addresses(target: str | None, callers: Callers) -> tuple[str, ...]:
-    """The addresses of a target, sorted."""
-    return () if target is None else tuple(sorted(callers.addresses(target)))
+def _matched(target: str | None, callers: Callers) -> tuple[tuple[str, ...], int | None, str | None]:
+    """The addresses of a name, sorted, link-local ones included; how many callers match; what to say about that."""
+    if target is None:
+        return (), None, None
+    found = match(callers, target)
+    if is_address(target):
+        return (), len(found.callers), found.warning
+    known = (address for caller in found.callers.values() for address in caller.addresses)
+    addresses = (callers.addresses(target) or found.callers.keys()) | set(filter(callers.is_beside, known))
+    return tuple(sorted(addresses)), len(found.callers), found.warning
 
 
 def moment(seconds: float) -> str:

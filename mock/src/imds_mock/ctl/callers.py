@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = ("address", "names", "instance_id", "profiles", "role", "first", "last", "requests")
 
+_REPLICAS: Final = (
+    *("container", "service", "addresses", "instance_id", "availability_zone", "role", "local_ipv4", "profiles"),
+)
+
 
 def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[argparse.ArgumentParser]) -> None:
     """Declare the commands.
@@ -25,7 +29,9 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     callers = commands.add_parser("callers", parents=list(common), help="who has asked")
     callers.set_defaults(action_of=_callers)
 
-    whoami = commands.add_parser("whoami", parents=list(common), help="how the mock sees a caller")
+    whoami = commands.add_parser(
+        "whoami", parents=list(common), help="how the mock sees a caller, or each replica of a service"
+    )
     whoami.add_argument("--caller", metavar="WHO", help="address, container or service name (default: this one here)")
     whoami.set_defaults(action_of=_whoami)
 
@@ -35,7 +41,7 @@ def _callers(client: Client, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(callers)
     else:
-        print_table(_COLUMNS, callers, "nobody has asked")
+        print_table(_COLUMNS, callers, "no caller has asked")
     return 0
 
 
@@ -43,6 +49,8 @@ def _whoami(client: Client, arguments: argparse.Namespace) -> int:
     found = client.call("GET", "/v1/whoami", query={"caller": arguments.caller})
     if arguments.json:
         print_json(found)
+    elif isinstance(found, list):
+        print_table(_REPLICAS, found, "")
     else:
         print_table(("name", "value"), [{"name": name, "value": held} for name, held in found.items()], "")
     return 0

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from imds_mock.callers.addresses import is_address
 from imds_mock.ctl.client import segment
-from imds_mock.ctl.output import print_done, print_json, print_line, print_table
+from imds_mock.ctl.output import print_done, print_json, print_line, print_table, print_warning
 
 if TYPE_CHECKING:
     import argparse
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
     from imds_mock.ctl.client import Client
 
-_COLUMNS: Final = ("id", "state", "starts", "ends", "target", "details")
+_COLUMNS: Final = ("id", "state", "starts", "ends", "target", "callers", "details")
 _LIFECYCLE_STATES: Final = (
     *("Detached", "InService", "Standby", "Terminated"),
     *("Warmed:Hibernated", "Warmed:Running", "Warmed:Stopped", "Warmed:Terminated"),
@@ -136,6 +135,7 @@ def _armer(kind: str, *fields: str) -> Any:
 
 
 def _say(event: dict[str, Any], arguments: argparse.Namespace) -> None:
+    print_warning(event["warning"])
     if arguments.json:
         print_json(event)
         return
@@ -144,13 +144,23 @@ def _say(event: dict[str, Any], arguments: argparse.Namespace) -> None:
 
 
 def whom(armed: dict[str, Any]) -> str:
-    """For whom an event or a fault is, in words; a name that nobody has may be a slip of the pen."""
+    """The target of an event or a fault in words, and how many callers it matches now."""
     if not armed["target"]:
-        return "everybody"
-    if is_address(armed["target"]):
-        return str(armed["target"])
-    known = ", ".join(armed["addresses"]) or "nobody has this name now; `imds-mock ctl callers` lists who has asked"
-    return f"{armed['target']} ({known})"
+        return "every caller"
+    addresses = ", ".join(armed["addresses"])
+    matches = "1 caller now" if armed["callers"] == 1 else f"{armed['callers']} callers now"
+    return f"{armed['target']} ({f'{addresses}; ' if addresses else ''}{matches})"
+
+
+def row(armed: dict[str, Any]) -> dict[str, Any]:
+    """An event or a fault as a row of a table."""
+    return {**armed, "callers": "all" if armed["target"] is None else armed["callers"]}
+
+
+def print_warnings(armed: list[dict[str, Any]]) -> None:
+    """Say which targets of events or faults match no caller, or may miss some, each sentence once."""
+    for sentence in dict.fromkeys(each["warning"] for each in armed):
+        print_warning(sentence)
 
 
 def _list(client: Client, arguments: argparse.Namespace) -> int:
@@ -164,7 +174,7 @@ def _show(events: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
         return
     hidden = {"kind", *_SCHEDULE}
     rows = [
-        {**event, "details": {name: held for name, held in event["event"].items() if name not in hidden} or None}
+        {**row(event), "details": {name: held for name, held in event["event"].items() if name not in hidden} or None}
         for event in events
     ]
     print_table(_COLUMNS, rows, "no events")
@@ -228,10 +238,11 @@ def _play(client: Client, arguments: argparse.Namespace) -> int:
 
     file = "/dev/stdin" if arguments.file == "-" else arguments.file
     played = client.call("POST", "/v1/scenarios", msgspec.to_builtins(read_scenario_file(Path(file))))
+    print_warnings([*played["events"], *played["faults"]])
     if arguments.json:
         print_json(played)
         return 0
     _show(played["events"], arguments)
     if played["faults"]:
-        print_table(("id", "state", "starts", "ends", "target"), played["faults"], "")
+        print_table(("id", "state", "starts", "ends", "target", "callers"), list(map(row, played["faults"])), "")
     return 0

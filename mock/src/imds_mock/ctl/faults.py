@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.ctl.client import segment
-from imds_mock.ctl.events import schedule_of, whom
+from imds_mock.ctl.events import print_warnings, row, schedule_of, whom
 from imds_mock.ctl.output import print_done, print_json, print_line, print_table
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from imds_mock.ctl.client import Client
 
-_COLUMNS: Final = ("id", "state", "hits", "path", "rate", "count", "target", "ends", "details")
+_COLUMNS: Final = ("id", "state", "hits", "path", "rate", "count", "target", "callers", "ends", "details")
 _GENERAL: Final = {"kind", "path", "rate", "count", "target", "in", "at", "for"}
 
 
@@ -72,6 +72,7 @@ def _armer(kind: str, *fields: str) -> Any:
         given = {name: getattr(arguments, name) for name in (*fields, "path", "rate", "count")}
         own = {name: value for name, value in given.items() if value is not None}
         fault = client.call("POST", "/v1/faults", {"kind": kind, **own, **schedule_of(arguments)})
+        print_warnings([fault])
         if arguments.json:
             print_json(fault)
         else:
@@ -91,7 +92,7 @@ def _list(client: Client, arguments: argparse.Namespace) -> int:
     rows = [
         {
             **{name: fault["fault"].get(name) for name in ("path", "rate", "count")},
-            **fault,
+            **row(fault),
             "details": {name: held for name, held in fault["fault"].items() if name not in _GENERAL} or None,
         }
         for fault in faults

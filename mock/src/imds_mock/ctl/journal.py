@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from imds_mock.ctl.output import cell, print_done, print_json, print_line, print_table
+from imds_mock.ctl.output import cell, print_done, print_json, print_line, print_table, print_warning, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -40,7 +40,7 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     notices.set_defaults(action_of=_notices)
 
     claim = commands.add_parser(
-        "assert", parents=list(common), help="exit code 0 if it is so, 1 if not: what was asked, and how"
+        "assert", parents=list(common), help="check the journal: exit code 0 if the condition holds, 1 if not"
     )
     what = claim.add_mutually_exclusive_group(required=True)
     what.add_argument("--no-imdsv1", action="store_true", help="nobody has called without a session token")
@@ -52,6 +52,7 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     claim.add_argument("--since", metavar="WHEN", help="time, or duration before now")
     claim.add_argument("--at-least", type=int, metavar="N", help="with --asked (default: 1)")
     claim.add_argument("--at-most", type=int, metavar="N", help="with --asked")
+    claim.add_argument("--allow-empty", action="store_true", help="succeed although no request was recorded")
     claim.set_defaults(action_of=_assert)
 
 
@@ -74,6 +75,7 @@ def _requests(client: Client, arguments: argparse.Namespace) -> int:
         print_done(arguments)
         return 0
     query = {name: getattr(arguments, name) for name in _FILTERS}
+    _warn(client, arguments.caller)
     if arguments.follow:
         return _follow(client, arguments, query)
     found = client.call("GET", "/v1/requests", query={**query, "limit": arguments.limit})
@@ -105,50 +107,72 @@ def _named(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _caller(entry: dict[str, Any]) -> str:
-    """An address, and the shortest name known for it."""
+    """An address, and the name of the container that has it, which tells replicas of a service apart."""
     address = str(entry.get("caller") or entry.get("address"))
-    return f"{address} ({entry['names'][-1]})" if entry["names"] else address
+    return f"{address} ({entry['names'][0]})" if entry["names"] else address
+
+
+def _warn(client: Client, caller: str | None) -> None:
+    """Say so if a caller that was given matches none, or may miss some."""
+    if caller is not None:
+        print_warning(client.call("GET", "/v1/callers/match", query={"caller": caller})["warning"])
 
 
 def _notices(client: Client, arguments: argparse.Namespace) -> int:
+    _warn(client, arguments.caller)
     seen = client.call("GET", "/v1/requests/notices", query={"since": arguments.since, "caller": arguments.caller})
     if arguments.json:
         print_json(seen)
     else:
         rows = [{**_named(each), "notice": each["subject"]} for each in seen]
-        print_table(("notice", "caller", "first", "last", "times"), rows, "nobody has seen a notice")
+        print_table(("notice", "caller", "first", "last", "times"), rows, "no caller has seen a notice")
     return 0
 
 
 def _assert(client: Client, arguments: argparse.Namespace) -> int:
     scope = {"since": arguments.since, "caller": arguments.caller}
+    bounds = {"at_least": arguments.at_least, "at_most": arguments.at_most}
+    allowed = {"allow_empty": "true"} if arguments.allow_empty else {}
+    count = client.call("GET", "/v1/requests/count", query={"path": arguments.asked, **scope, **bounds, **allowed})
+    says_nothing = _says_nothing(count, arguments)
     if arguments.asked is not None:
-        bounds = {"at_least": arguments.at_least, "at_most": arguments.at_most}
-        answer = client.call("GET", "/v1/requests/count", query={"path": arguments.asked, **scope, **bounds})
-        holds, found = answer["holds"], answer
-        sentence = f"{arguments.asked} was asked for {_times(answer['count'])}"
-        if not answer["complete"]:
+        holds, found = count["holds"], count
+        sentence = f"{arguments.asked} was asked for {_times(count['count'])}"
+        if not count["complete"]:
             sentence += ", as far as the journal reaches back"
     elif arguments.no_imdsv1:
         found = client.call("GET", "/v1/requests/imdsv1", query=scope)
         holds = not found
         callers = ", ".join(f"{_caller(each)} {_times(each['times'])}, last at {each['last']}" for each in found)
-        sentence = f"IMDSv1 was used by {callers}" if found else "nobody has used IMDSv1"
-        if holds and not client.call("GET", "/v1/requests", query={**scope, "limit": 1}):
-            sentence += ", nor asked for anything at all; --asked PATH asserts that somebody has"
+        sentence = f"IMDSv1 was used by {callers}" if found else "no caller has used IMDSv1"
     else:
         told = client.call("GET", "/v1/requests/notices", query=scope)
         found = [each for each in told if each["subject"] == arguments.saw]
         holds = bool(found)
         callers = ", ".join(f"{_caller(each)} at {each['first']}" for each in found)
-        sentence = f"{arguments.saw} was first seen by {callers}" if found else f"nobody has seen {arguments.saw}"
+        sentence = f"{arguments.saw} was first seen by {callers}" if found else f"no caller has seen {arguments.saw}"
+    if says_nothing is not None:
+        holds, sentence = False, says_nothing
+    else:
+        print_warning(count["warning"])
+        if count["recorded_from_caller"] == 0:
+            sentence += f"; nothing was recorded from {arguments.caller}"
     if arguments.json:
         print_json({"holds": holds, "found": found})
-    elif holds:
+    if not holds:
+        sys.stderr.write(f"imds-mock ctl assert: {printable(sentence)}\n")
+    elif not arguments.json:
         print_line(sentence)
-    else:
-        sys.stderr.write(f"imds-mock ctl assert: {sentence}\n")
     return 0 if holds else EX_ASSERTION
+
+
+def _says_nothing(count: dict[str, Any], arguments: argparse.Namespace) -> str | None:
+    """Why an assertion fails whatever it asserts: its caller does not exist, or there is no request to look at."""
+    if count["callers"] == 0:
+        return str(count["warning"])
+    if count["recorded"] or arguments.allow_empty:
+        return None
+    return "nothing was recorded, so there is no request to check. Write --allow-empty if that is a success as well"
 
 
 def _times(count: int) -> str:

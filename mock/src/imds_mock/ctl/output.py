@@ -32,6 +32,12 @@ def print_line(text: str) -> None:
     sys.stdout.flush()
 
 
+def print_warning(sentence: str | None) -> None:
+    """Print a sentence on standard error, whatever it holds; None prints nothing."""
+    if sentence is not None:
+        sys.stderr.write(f"imds-mock ctl: {printable(sentence)}\n")
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], empty: str) -> None:
     """Print a table.
 

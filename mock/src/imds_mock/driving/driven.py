@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from imds_mock.callers.gateways import default_gateways
 from imds_mock.callers.identification import Identification
+from imds_mock.callers.joining import Joining
 from imds_mock.callers.kernel import Kernel
 from imds_mock.callers.nameserver import NameServer
+from imds_mock.callers.reaching import Reaching
 from imds_mock.callers.register import Callers
 from imds_mock.callers.surroundings import Surroundings
 from imds_mock.callers.targets import system_forward
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 _LOOK_AGAIN_SECONDS: Final = 5.0
 # A name that comes late is still good to have, but no request waits that long.
 _NAME_SECONDS: Final = 5.0
+_MAX_GREETED: Final = 4096
 _PROC_NET: Final = Path("/proc/net")
 
 
@@ -62,12 +65,13 @@ class Driven:
         self.state = State(config, describe, self.faults, self.callers, clock)
         self.state.report = say_limited
         self.journal = Journal(config.control.journal_entries)
-        self.questions = Questions(self.journal, self.callers.is_target)
+        self.questions = Questions(self.journal, self.callers.was_target)
         self.figures = RequestFigures()
         self.journal.batch_observers = (self.figures.count, self.callers.notice)
         self.reloads = {"applied": 0, "refused": 0}
         """How often the configuration was read anew, by what became of it."""
         self._is_driven = config.control.enabled
+        self._greeted: set[str] = set()
         self.observers: tuple[Observer, ...] = (self.journal.record,) if self._is_driven else ()
         """What has to be told of each answer."""
 
@@ -101,17 +105,25 @@ class Driven:
         Returns:
             What can be cancelled; None when he can be answered now, and `then` is not called.
         """
-        if not self.state.needs_names:
-            return None
-        known = self.callers.meet(address)
-        return None if known is None else Waiting(known, then)
+        if self.state.needs_names or self.callers.matters(address):
+            known = self.callers.meet(address)
+            return None if known is None else Waiting(known, then)
+        if address not in self._greeted and self._is_driven:
+            # In the background: the journal shows names, and a container may be gone before it is read.
+            if len(self._greeted) >= _MAX_GREETED:
+                self._greeted.clear()
+            self._greeted.add(address)
+            self.callers.meet(address)
+        return None
 
     def _real_callers(self) -> Callers:
         names = NameServer(lambda: self.state.config.callers.name_server, _NAME_SECONDS)
+        kernel = Kernel()
         surroundings = Surroundings(
-            Kernel(), lambda: default_gateways(_PROC_NET), time.monotonic, names_itself=names.is_engine
+            kernel, lambda: default_gateways(_PROC_NET), time.monotonic, names_itself=names.is_engine
         )
-        identification = Identification(names, surroundings, lambda: self.state.services)
+        joining = Joining(kernel, surroundings, Reaching())
+        identification = Identification(names, surroundings, joining, lambda: self.state.services)
         return Callers(
             system_forward, identification, time.monotonic, lambda: self.state.config.callers.look_up_seconds
         )
@@ -120,9 +132,7 @@ class Driven:
         """Look the targets in use up again and again, because containers come and go, and clocks are set."""
         while True:
             self.state.look_at_the_clock()
-            targets = self.state.targets()
-            if targets:
-                await self.callers.learn(targets)
+            await self.callers.learn(self.state.targets())
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from imds_mock.callers.matches import match
 from imds_mock.control import shown
 from imds_mock.control.operations import Operation
 from imds_mock.control.problems import ProblemError
@@ -67,8 +68,23 @@ class Appearance(msgspec.Struct, frozen=True):
     http_tokens: str
 
 
+class Matched(msgspec.Struct, frozen=True):
+    """How many callers a name or an address matches.
+
+    Attributes:
+        caller: The name or address; null: all callers.
+        callers: How many callers it matches: containers that run, addresses that have asked, and containers that are
+            gone as long as no other has their address.
+        warning: Why it matches none, or may miss some, and what to write instead.
+    """
+
+    caller: str | None
+    callers: int
+    warning: str | None
+
+
 class Caller(msgspec.Struct, frozen=True):
-    """Somebody who has asked.
+    """A caller that has asked.
 
     Attributes:
         address: His address.
@@ -108,27 +124,50 @@ class CallerRoutes:
         return [
             Operation("GET", "/v1/callers", "Who has asked?", self.list, tuple[Caller, ...]),
             Operation(
-                *("GET", "/v1/whoami", "How does the mock see a caller?", self.whoami, Appearance),
+                "GET",
+                "/v1/whoami",
+                "How does the mock see a caller?",
+                self.whoami,
+                Appearance | tuple[Appearance, ...],
                 query=WhoQuery,
                 problems=(404,),
+            ),
+            Operation(
+                *("GET", "/v1/callers/match", "How many callers does a name match?", self.match, Matched),
+                query=WhoQuery,
             ),
         ]
 
     async def list(self, _call: Call) -> tuple[Caller, ...]:
         """Everybody in the journal, the busiest first."""
         seen: dict[str, list[float]] = {}
+        await self._cockpit.meet()
         for entry in self._cockpit.journal:
             seen.setdefault(entry.caller, []).append(entry.time)
+        await self._cockpit.callers.find_out(seen)
         busiest = sorted(seen.items(), key=lambda item: -len(item[1]))
         return tuple(self._caller(address, times) for address, times in busiest)
 
-    async def whoami(self, call: Call) -> Appearance:
-        """One caller."""
+    async def whoami(self, call: Call) -> Appearance | tuple[Appearance, ...]:
+        """One caller; of a name that several have, all of them."""
         peer = call.request.client
         who = call.query.caller or (peer.host if peer else _HERE)
-        address = await self._cockpit.address_of(who)
-        if address is None:
-            raise ProblemError(404, f"Nobody goes by the name {who!r}; use an address, container or service name.")
+        addresses = await self._cockpit.addresses_of(who)
+        if not addresses:
+            raise ProblemError(404, str(self._cockpit.match(who).warning))
+        found = tuple(map(self._appearance, addresses))
+        return found if len(found) > 1 else found[0]
+
+    async def match(self, call: Call) -> Matched:
+        """How many callers a name matches."""
+        who = call.query.caller
+        await self._cockpit.meet(who)
+        if who is None:
+            return Matched(None, len(self._cockpit.callers.seen()), None)
+        found = match(self._cockpit.callers, who, in_journal=True)
+        return Matched(who, len(found.callers), found.warning)
+
+    def _appearance(self, address: str) -> Appearance:
         state = self._cockpit.state
         caller, snapshot = self._cockpit.callers.caller(address), state.snapshot_for(address)
         return Appearance(
@@ -151,7 +190,7 @@ class CallerRoutes:
         snapshot = self._cockpit.state.snapshot_for(address)
         return Caller(
             address,
-            self._cockpit.callers.names(address),
+            self._cockpit.callers.last_names(address),
             snapshot.instance.decode(),
             self._profiles(address),
             self._leaf(snapshot, _ROLES),

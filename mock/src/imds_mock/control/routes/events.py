@@ -97,6 +97,7 @@ class EventRoutes:
 
     async def list(self, _call: Call) -> tuple[ShownEvent, ...]:
         """All events, the earliest armed first."""
+        await self._cockpit.meet()
         now = self._state.clock()
         return tuple(shown.event(each, now, self._cockpit.callers) for each in self._state.events.events)
 
@@ -111,6 +112,7 @@ class EventRoutes:
 
     async def show(self, call: Call) -> ShownEvent:
         """One event."""
+        await self._cockpit.meet()
         return self._shown(call)
 
     async def remove(self, call: Call) -> None:
@@ -129,6 +131,7 @@ class EventRoutes:
 
     async def rearm(self, call: Call) -> ShownEvent:
         """The event begins again."""
+        await self._cockpit.meet()
         events = self._state.events
         return self._take(events.rearm(call.path["id"], self._state.clock(), in_=call.body.in_, at=call.body.at))
 

@@ -41,6 +41,7 @@ class FaultRoutes:
 
     async def list(self, _call: Call) -> tuple[ShownFault, ...]:
         """All faults, in the order in which they are applied."""
+        await self._cockpit.meet()
         now = self._state.clock()
         return tuple(shown.fault(each, now, self._cockpit.callers) for each in self._state.faults.armed)
 
@@ -56,6 +57,7 @@ class FaultRoutes:
 
     async def show(self, call: Call) -> ShownFault:
         """One fault."""
+        await self._cockpit.meet()
         return shown.fault(self._state.faults.get(call.path["id"]), self._state.clock(), self._cockpit.callers)
 
     async def remove(self, call: Call) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
 
+from imds_mock.callers.matches import match
 from imds_mock.control import shown
 from imds_mock.control.following import EVENT_STREAM, Following
 from imds_mock.control.operations import Operation
@@ -84,10 +85,12 @@ class CountQuery(FilterQuery, frozen=True, kw_only=True, forbid_unknown_fields=T
     Attributes:
         at_least: As many or more.
         at_most: As many or fewer.
+        allow_empty: It may be as expected although the journal is empty.
     """
 
     at_least: Number | None = None
     at_most: Number | None = None
+    allow_empty: bool = False
 
 
 class SinceQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -111,6 +114,10 @@ class Answer(msgspec.Struct, frozen=True):
         first: Time of the first one.
         last: Time of the last one.
         complete: The journal reaches back far enough to know them all.
+        recorded: How many requests are in the journal, whatever they asked for.
+        recorded_from_caller: How many of them are from the given caller; null where none was given.
+        callers: How many callers the name or address matches; null where none was given.
+        warning: Why it matches none, or may miss some, and what to write instead.
     """
 
     holds: bool
@@ -118,6 +125,10 @@ class Answer(msgspec.Struct, frozen=True):
     first: str | None
     last: str | None
     complete: bool
+    recorded: int
+    recorded_from_caller: int | None
+    callers: int | None
+    warning: str | None
 
 
 class JournalRoutes:
@@ -173,7 +184,7 @@ class JournalRoutes:
         wanted = call.query.filter(self._cockpit.state.clock())
         await self._cockpit.meet(call.query.caller)
         found = list(self._questions.select(wanted, call.query.limit))
-        await self._cockpit.introduce({entry.caller for entry in found})
+        await self._cockpit.callers.find_out({entry.caller for entry in found})
         return tuple(shown.request(entry, self._cockpit.callers) for entry in reversed(found))
 
     async def clear(self, _call: Call) -> None:
@@ -182,15 +193,25 @@ class JournalRoutes:
 
     async def count(self, call: Call) -> Answer:
         """How many requests match."""
-        wanted = call.query.filter(self._cockpit.state.clock())
-        await self._cockpit.meet(call.query.caller)
+        query: CountQuery = call.query
+        wanted = query.filter(self._cockpit.state.clock())
+        await self._cockpit.meet(query.caller)
         count = self._questions.count(wanted)
+        own = None if query.caller is None else self._questions.count(Filter(caller=query.caller)).count
+        matched = None if query.caller is None else match(self._cockpit.callers, query.caller, in_journal=True)
+        # An answer about no request at all, or about no caller, comes from a mistake: it must not look like success.
+        recorded = len(self._journal)
+        says_something = bool(recorded or query.allow_empty) and (matched is None or bool(matched.callers))
         return Answer(
-            count.holds(call.query.at_least, call.query.at_most),
+            says_something and count.holds(query.at_least, query.at_most),
             count.count,
             None if count.first is None else shown.moment(count.first),
             None if count.last is None else shown.moment(count.last),
             count.complete,
+            recorded,
+            own,
+            None if matched is None else len(matched.callers),
+            None if matched is None else matched.warning,
         )
 
     async def imdsv1(self, call: Call) -> tuple[shown.ShownSightings, ...]:
@@ -215,10 +236,10 @@ class JournalRoutes:
         if last_seen.isdecimal() and len(last_seen) < _NUMBER_DIGITS and int(last_seen) <= self._journal.last_number:
             wanted = msgspec.structs.replace(wanted, after=int(last_seen))
         # Other calls have other names looked up; this one's stays known to whoever follows it.
-        is_target = self._cockpit.callers.is_target
+        is_target = self._cockpit.callers.was_target
         matches = wanted.matcher(lambda address, target: address in known or is_target(address, target))
         return Following(self._cockpit, matches, with_missed=wanted.after is not None)
 
     async def _shown(self, told: Sequence[Sightings]) -> tuple[shown.ShownSightings, ...]:
-        await self._cockpit.introduce({each.caller for each in told})
+        await self._cockpit.callers.find_out({each.caller for each in told})
         return tuple(shown.sightings(each, self._cockpit.callers) for each in told)

@@ -90,7 +90,15 @@ class MetadataRoutes:
         """All of them."""
         one = "/v1/metadata/{path:path}"
         return [
-            Operation("GET", "/v1/metadata", "Show the whole tree", self.show, dict[str, ShownLeaf], query=CallerQuery),
+            Operation(
+                "GET",
+                "/v1/metadata",
+                "Show the whole tree",
+                self.show,
+                dict[str, ShownLeaf],
+                query=CallerQuery,
+                problems=(404,),
+            ),
             Operation(
                 *("GET", one, "Show a leaf or a category", self.show_one, ShownPath), query=CallerQuery, problems=(404,)
             ),
@@ -134,7 +142,10 @@ class MetadataRoutes:
         target = call.query.caller
         if target is None:
             return self._state.snapshot_for("")
-        return self._state.snapshot_for(await self._cockpit.address_of(target) or target)
+        addresses = await self._cockpit.addresses_of(target)
+        if not addresses:
+            raise ProblemError(404, str(self._cockpit.match(target).warning))
+        return self._state.snapshot_for(addresses[0])
 
     async def _override(self, path: str, value: Any) -> Config:
         """Override a path; returns the configuration that this one followed, what others changed meanwhile included."""

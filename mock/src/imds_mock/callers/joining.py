@@ -1,0 +1,157 @@
+"""Joins the addresses of one container by its hardware address.
+
+With `link_local_ips` a container calls from its link-local address, which has no name. Its ordinary address on the same
+link has one, and the kernel's table of neighbours shows both under one hardware address. Where the ordinary address is
+missing there, or the kernel has not heard from it lately, the mock asks for it.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, ip_address
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from imds_mock.callers.kernel import Link, Neighbour
+    from imds_mock.callers.surroundings import Neighbourhood, Surroundings
+
+# Engines give out the lowest free addresses of a network, or of the range that the mock has its own address from.
+_FIRST_HOSTS: Final = 64
+_AROUND_OWN: Final = 16
+# Before Docker 28 a container's hardware address is this and its IPv4 address.
+_DERIVED_MAC: Final = "02:42:"
+
+
+class Reach(Protocol):
+    """What has the kernel find out about neighbours."""
+
+    async def answering(self, addresses: Iterable[str]) -> frozenset[str]:
+        """Ask addresses to answer; gives those that did."""
+
+    async def call(self, addresses: Iterable[str], found: Callable[[], bool]) -> None:
+        """Have the kernel ask for the owners of addresses, until something is found or time is up."""
+
+
+class Joining:
+    """Joins link-local and ordinary addresses.
+
+    Args:
+        neighbourhood: Tells neighbours and their hardware addresses.
+        surroundings: Tells the networks here.
+        reach: Has the kernel find out about neighbours.
+    """
+
+    def __init__(self, neighbourhood: Neighbourhood, surroundings: Surroundings, reach: Reach) -> None:
+        self._neighbourhood = neighbourhood
+        self._surroundings = surroundings
+        self._reach = reach
+
+    def may_join(self, address: str) -> bool:
+        """Whether an address is link-local, of a neighbour on a link that has an ordinary network as well."""
+        return self._surroundings.is_beside(address) and bool(self._links_beside(address))
+
+    def beside(self, addresses: Iterable[str]) -> frozenset[str]:
+        """The link-local addresses that the kernel knows for the owners of ordinary addresses.
+
+        Args:
+            addresses: Ordinary addresses.
+        """
+        wanted = {each for each in addresses if self._surroundings.has_beside(each)}
+        if not wanted:
+            return frozenset()
+        neighbours = self._neighbours()
+        owners = {(each.place, each.mac) for each in neighbours if each.address in wanted}
+        return frozenset(
+            each.address
+            for each in neighbours
+            if (each.place, each.mac) in owners and self._surroundings.is_beside(each.address)
+        )
+
+    async def make_known(self, addresses: Iterable[str]) -> frozenset[str]:
+        """Have the kernel know the owners of ordinary addresses, so that their link-local ones are joined from then on.
+
+        Args:
+            addresses: IP addresses. Those on links without link-local addresses need no joining.
+
+        Returns:
+            The addresses that cannot be joined, as no neighbour has them.
+        """
+        wanted = {each for each in addresses if self._surroundings.has_beside(each)}
+        if not wanted:
+            return frozenset()
+        unknown = wanted - {each.address for each in self._neighbours() if each.is_confirmed}
+        if unknown:
+            unknown -= await self._reach.answering(sorted(unknown))
+        return frozenset(unknown - {each.address for each in self._neighbours()})
+
+    async def ordinary(self, address: str, named: Callable[[], Awaitable[Iterable[str]]]) -> tuple[str, ...]:
+        """The ordinary addresses of the container that has a link-local one; empty where they cannot be found.
+
+        Args:
+            address: A link-local address that `may_join`.
+            named: Gives addresses that are worth asking for, as names lead to them; called only when it is needed.
+        """
+        found = self._siblings(address)
+        if any(each.is_confirmed for each in found):
+            return _texts(each for each in found if each.is_confirmed)
+        # An entry that the kernel has not confirmed is believed only if its address answers.
+        asked = {each.address for each in found} | self._guesses(address) | self._on_links_of(address, await named())
+        answered = await self._reach.answering(sorted(asked))
+        again = self._siblings(address)
+        confirmed = [each for each in again if each.is_confirmed or each.address in answered]
+        if not confirmed:
+            await self._reach.call(self._likely(address), lambda: any(map(_confirmed, self._siblings(address))))
+            confirmed = [each for each in self._siblings(address) if each.is_confirmed]
+        return _texts(confirmed)
+
+    def _siblings(self, address: str) -> list[Neighbour]:
+        """The neighbours with ordinary addresses that share the hardware address of a link-local one."""
+        neighbours = self._neighbours()
+        owners = {(each.place, each.mac) for each in neighbours if each.address == address}
+        return [
+            each
+            for each in neighbours
+            if (each.place, each.mac) in owners and self._surroundings.is_ordinary(each.address)
+        ]
+
+    def _neighbours(self) -> tuple[Neighbour, ...]:
+        """All but those behind a gateway's hardware address: a router may answer for many containers."""
+        neighbours = self._neighbourhood.neighbours()
+        routers = {(each.place, each.mac) for each in neighbours if self._surroundings.is_gateway(each.address)}
+        return tuple(each for each in neighbours if (each.place, each.mac) not in routers)
+
+    def _links_beside(self, address: str) -> tuple[Link, ...]:
+        places = {each.place for each in self._neighbours() if each.address == address}
+        return self._surroundings.ordinary_links(places)
+
+    def _on_links_of(self, address: str, addresses: Iterable[str]) -> set[str]:
+        blocks = [link.interface.network for link in self._links_beside(address)]
+        return {each for each in addresses if any(ip_address(each) in block for block in blocks)}
+
+    def _guesses(self, address: str) -> set[str]:
+        macs = {each.mac for each in self._neighbours() if each.address == address}
+        derived = (each.removeprefix(_DERIVED_MAC) for each in macs if each.startswith(_DERIVED_MAC))
+        return self._on_links_of(
+            address, (".".join(str(int(byte, 16)) for byte in each.split(":")) for each in derived)
+        )
+
+    def _likely(self, address: str) -> list[str]:
+        """The addresses that an engine gives its first containers, and those around the mock's own."""
+        likely: dict[str, None] = {}
+        for link in self._links_beside(address):
+            block = link.interface.network
+            if isinstance(block, IPv4Network):
+                first, own, last = int(block[0]), int(link.interface.ip), int(block[-1])
+                numbers = (*range(first + 1, first + _FIRST_HOSTS), *range(own - _AROUND_OWN, own + _AROUND_OWN + 1))
+                hosts = (number for number in numbers if first < number < last and number != own)
+                likely |= dict.fromkeys(str(ip_address(number)) for number in hosts)
+        return list(likely)
+
+
+def _confirmed(neighbour: Neighbour) -> bool:
+    return neighbour.is_confirmed
+
+
+def _texts(neighbours: Iterable[Neighbour]) -> tuple[str, ...]:
+    return tuple(sorted({each.address for each in neighbours}))

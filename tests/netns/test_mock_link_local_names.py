@@ -1,0 +1,192 @@
+"""Names of containers that call from `link_local_ips` addresses, on real links: the kernel's neighbours join both."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bridged import Link
+from netlab import Lab
+from shimlab import end
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from netlab import Namespace
+
+ROOT = Path(__file__).parents[2]
+IMDS_MOCK = Path(sys.executable).with_name("imds-mock")
+IMDS = "169.254.169.254"
+NOTICE = "spot/instance-action"
+# Answers as Docker's name server does, at its address.
+NAME_SERVER = """
+import json, sys, threading
+from nameservers import LittleNameServer
+with LittleNameServer(json.loads(sys.argv[1]), "127.0.0.11", 53):
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+@dataclass
+class Machine:
+    """A container: its namespace, its name, its link-local address."""
+
+    space: Namespace
+    name: str
+    link_local: str
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body of a path below meta-data."""
+        url = f"http://{IMDS}/latest/meta-data/{path}"
+        printed = self.space.run(["curl", "-sS", "--max-time", "10", "-w", "\n%{http_code}", url]).stdout
+        body, _, status = printed.rpartition("\n")
+        return int(status), body
+
+
+class Project:
+    """A compose project: a mock, and containers with ordinary and link-local addresses on its link."""
+
+    def __init__(self, lab: Lab, folder: Path) -> None:
+        self._link = Link(lab)
+        self._folder = folder
+        self._running: list[subprocess.Popen[str]] = []
+        self.mock = self._link.plug("mock", "10.77.0.2/16", f"{IMDS}/16")
+        self.records: dict[str, dict[str, list[str]]] = {}
+        self._name("proj-mock-1", "mock", "10.77.0.2")
+
+    def container(self, service: str, ordinary: str, link_local: str) -> Machine:
+        """One more container."""
+        name = f"proj-{service}-1"
+        self._name(name, service, ordinary)
+        return Machine(self._link.plug(service, f"{ordinary}/16", f"{link_local}/16"), name, link_local)
+
+    def up(self, *options: str) -> None:
+        """Start the name server and the mock."""
+        resolver = self._folder / "resolv.conf"
+        resolver.write_text("nameserver 127.0.0.11\noptions timeout:1 attempts:1\n")
+        self.mock.bind(resolver, "/etc/resolv.conf")
+        words = [sys.executable, "-c", NAME_SERVER, json.dumps(self.records)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
+        server = self.mock.popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+        self._running.append(server)
+        assert server.stdout is not None
+        assert server.stdout.readline() == "ready\n"
+        serving = self.mock.popen(
+            [IMDS_MOCK, "serve", "--host", "0.0.0.0", "--port", "80", *options],  # noqa: S104 - in its own namespace
+            stderr=subprocess.PIPE,
+            env=self._environment,
+        )
+        self._running.append(serving)
+        assert serving.stderr is not None
+        while "control plane" not in (line := serving.stderr.readline()):
+            assert line, "the mock has ended"
+
+    def ctl(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `imds-mock ctl` in the mock's container."""
+        return self.mock.run([IMDS_MOCK, "ctl", *words], check=check, env=self._environment)
+
+    def json(self, *words: str) -> Any:
+        """What `imds-mock ctl --json` prints."""
+        return json.loads(self.ctl(*words, "--json").stdout)
+
+    def down(self) -> None:
+        """End what was started."""
+        for process in reversed(self._running):
+            end(process)
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "XDG_RUNTIME_DIR": str(self._folder)}
+
+    def _name(self, container: str, service: str, address: str) -> None:
+        self.records[f"{ip_address(address).reverse_pointer}."] = {"PTR": [f"{container}.proj_default."]}
+        self.records[f"{service}."] = {"A": [address]}
+        self.records[f"{container}.proj_default."] = {"A": [address]}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    with Lab() as lab:
+        made = Project(lab, tmp_path)
+        try:
+            yield made
+        finally:
+            made.down()
+
+
+def test_an_event_for_a_service_reaches_it_at_its_link_local_address(project: Project) -> None:
+    web = project.container("web", "10.77.0.3", "169.254.100.1")
+    worker = project.container("worker", "10.77.0.4", "169.254.100.2")
+    project.up()
+    armed = project.ctl("spot", "interrupt", "--target", "web")
+    assert (armed.stderr, "1 caller now" in armed.stdout) == ("", True)
+    assert (web.get(NOTICE)[0], worker.get(NOTICE)[0]) == (200, 404)
+    project.ctl("fault", "add", "status", "503", "--target", "worker")
+    assert (web.get("ami-id")[0], worker.get("ami-id")[0]) == (200, 503)
+    assert project.ctl("assert", "--asked", "*/spot/*", "--by", "web", "--at-least", "1", "--at-most", "1").stdout
+    assert {each["caller"] for each in project.json("requests", "--caller", "worker")} == {"169.254.100.2"}
+    assert [each["names"] for each in project.json("notices")] == [["proj-web-1", "web"]]
+    seen = project.json("whoami", "--caller", "web")
+    assert (seen["container"], seen["addresses"]) == ("proj-web-1", ["10.77.0.3", "169.254.100.1"])
+    (event,) = project.json("events", "list")
+    assert (event["callers"], event["addresses"]) == (1, ["10.77.0.3", "169.254.100.1"])
+
+
+def test_each_container_is_its_own_instance_at_its_link_local_address(project: Project) -> None:
+    web = project.container("web", "10.77.0.3", "169.254.100.1")
+    # Far from the addresses that an engine gives out first: it is found by the name that a profile says.
+    worker = project.container("worker", "10.77.200.4", "169.254.100.2")
+    profiles = '[{"match": {"service": "worker"}, "instance": {"role": "worker-role"}}]'
+    project.up("--set", "identity=per-container", "--set", f"profiles={profiles}")
+    mac = json.loads(web.space.ip("-json", "link", "show", "type", "veth"))[0]["address"]
+    assert web.get("local-ipv4") == (200, "10.77.0.3")
+    assert web.get("mac") == (200, mac)
+    assert worker.get("iam/security-credentials/") == (200, "worker-role")
+    seen = {name: project.json("whoami", "--caller", name) for name in ("web", "worker", "169.254.100.1", "10.77.0.3")}
+    ids = {name: each["instance_id"] for name, each in seen.items()}
+    assert ids["web"] == ids["169.254.100.1"] == ids["10.77.0.3"] == web.get("instance-id")[1]
+    assert ids["worker"] == worker.get("instance-id")[1] != ids["web"]
+
+
+def test_a_container_whose_neighbour_entry_is_out_of_date_is_not_taken_for_the_one_before(project: Project) -> None:
+    web = project.container("web", "10.77.0.3", "169.254.100.1")
+    mac = json.loads(web.space.ip("-json", "link", "show", "type", "veth"))[0]["address"]
+    project.records[f"{ip_address('10.77.0.9').reverse_pointer}."] = {"PTR": ["proj-other-1.proj_default."]}
+    project.mock.ip("neighbour", "replace", "10.77.0.9", "lladdr", mac, "dev", "eth0b", "nud", "stale")
+    project.up("--set", "identity=per-container")
+    assert web.get("local-ipv4") == (200, "10.77.0.3")
+    assert project.json("whoami", "--caller", "169.254.100.1")["container"] == "proj-web-1"
+
+
+def test_what_cannot_be_joined_is_said_with_the_address_to_write(project: Project) -> None:
+    web = project.container("web", "10.77.200.3", "169.254.100.1")
+    # The name leads to an address that no neighbour has, as that of a container behind a router would.
+    project.records["web."] = {"A": ["10.77.200.30"]}
+    del project.records["3.200.77.10.in-addr.arpa."]
+    project.up()
+    assert web.get("instance-id")[0] == 200
+    armed = project.ctl("spot", "interrupt", "--target", "web")
+    assert "169.254.100.1" in armed.stderr
+    assert "link_local_ips" in armed.stderr
+    assert web.get(NOTICE)[0] == 404
+    assert project.ctl("spot", "interrupt", "--target", "169.254.100.1").stderr == ""
+    assert web.get(NOTICE)[0] == 200
+
+
+def test_a_name_that_matches_no_caller_is_said(project: Project) -> None:
+    web = project.container("web", "10.77.0.3", "169.254.100.1")
+    project.up()
+    assert web.get("instance-id")[0] == 200
+    armed = project.ctl("spot", "interrupt", "--target", "wbe")
+    assert "'wbe' matches no caller" in armed.stderr
+    failed = project.ctl("assert", "--no-imdsv1", "--by", "wbe", check=False)
+    assert (failed.returncode, "'wbe' matches no caller" in failed.stderr) == (1, True)
