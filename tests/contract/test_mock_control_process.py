@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -92,6 +93,29 @@ def test_a_socket_that_a_crash_left_behind_is_replaced(tmp_path: Path) -> None:
     with running_program(tmp_path, ["--set", f"control.socket={path}"]) as program:
         program.await_line("control plane on unix:")
         assert program.ctl("status", "--url", f"unix:{path}").returncode == 0
+
+
+def test_ctl_gives_up_on_a_mock_that_hangs_and_says_so(tmp_path: Path) -> None:
+    with running_program(tmp_path) as program:
+        path = program.await_line(r"control plane on unix:(\S+),")[1]
+        program.process.send_signal(signal.SIGSTOP)
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
+                    waiting.setblocking(False)
+                    waiting.connect(path)
+            asked = subprocess.run(
+                [IMDS_MOCK, "ctl", "status"],
+                env=program.environment,
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
+            )
+        program.process.send_signal(signal.SIGCONT)
+        assert (asked.returncode, asked.stderr.count("\n")) == (69, 1)
+        assert "it accepts no connections for 10 s" in asked.stderr
 
 
 def test_a_place_that_cannot_be_listened_on_is_named(tmp_path: Path) -> None:

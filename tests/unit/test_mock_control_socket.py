@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 import socket
 import stat
-from typing import TYPE_CHECKING
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from imds_mock.config.settings import Config, ControlSettings, ServerSettings
-from imds_mock.run.control_socket import find, open_at, open_default
-from imds_mock.run.control_start import open_listeners
+from imds_mock.run.control_socket import connect, find, open_at, open_default
+from imds_mock.run.control_start import ControlListenError, open_listeners
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -53,6 +58,87 @@ def test_a_dead_mocks_place_is_taken_and_a_living_ones_is_not(tmp_path: Path) ->
             open_at(path)
         assert refused.value.errno == errno.EADDRINUSE
         assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_start_of_the_same_process_id_left_behind_does_not_matter(tmp_path: Path) -> None:
+    left_behind(tmp_path / f".{os.getpid()}")
+    path = tmp_path / "80.sock"
+    with open_at(path):
+        assert path.is_socket()
+
+
+def test_the_longest_path_of_a_socket_is_the_kernels(tmp_path: Path) -> None:
+    longest = tmp_path / ("x" * (107 - len(str(tmp_path)) - 1))
+    with open_at(longest), connect(longest, 1):
+        pass
+    too_long = longest.with_name(f"{longest.name}x")
+    with pytest.raises(OSError, match="108 bytes") as refused:
+        open_at(too_long)
+    assert refused.value.errno == errno.ENAMETOOLONG
+    assert not too_long.exists()
+    config = Config(server=ServerSettings(("127.0.0.1",), 0), control=ControlSettings(socket=str(too_long)))
+    with pytest.raises(ControlListenError, match=r"control\.socket: .* at most 107; choose a shorter path"):
+        open_listeners(config, {})
+
+
+def test_a_folder_whose_path_is_too_long_is_passed_over(tmp_path: Path) -> None:
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path / ("x" * 100))}
+    (tmp_path / ("x" * 100)).mkdir()
+    listening, path = open_default(environ, "1338-passed-over")
+    with listening:
+        assert not path.is_relative_to(tmp_path)
+    path.unlink()
+
+
+class Hung:
+    """A mock that accepts no connections: its queue is full."""
+
+    def __init__(self, path: Path) -> None:
+        self.stack = contextlib.ExitStack()
+        listening = self.stack.enter_context(socket.socket(socket.AF_UNIX))
+        listening.bind(str(path))
+        listening.listen(0)
+        waiting = self.stack.enter_context(socket.socket(socket.AF_UNIX))
+        waiting.connect(str(path))
+
+
+@pytest.fixture
+def hung(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "imds-mock"
+    folder.mkdir(mode=0o700)
+    path = folder / "80.sock"
+    mock = Hung(path)
+    with mock.stack:
+        yield path
+
+
+def test_a_mock_that_hangs_keeps_its_socket_and_delays_no_other(hung: Path) -> None:
+    environ = {"XDG_RUNTIME_DIR": str(hung.parent.parent)}
+    with pytest.raises(OSError, match="in use"):
+        soon(lambda: open_at(hung))
+    listening, path = soon(lambda: open_default(environ, "81"))
+    with listening:
+        assert hung.exists()
+        assert soon(lambda: find(environ)) == [hung, path]
+
+
+def test_connecting_to_a_mock_that_hangs_has_a_limit_of_time(hung: Path) -> None:
+    with pytest.raises(TimeoutError, match="accepts no connections"):
+        soon(lambda: connect(hung, 0.1))
+
+
+def soon(call: Callable[[], Any]) -> Any:
+    """What a call returns or raises, which must not take long."""
+    done: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(call())
+        except OSError as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return done.result(10)
 
 
 def test_a_file_of_somebody_elses_stays(tmp_path: Path) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from imds_mock.errors import EX_DATAERR, EX_UNAVAILABLE, EX_USAGE, MockError
-from imds_mock.run.control_socket import DEFAULT_PORT, find
+from imds_mock.run.control_socket import DEFAULT_PORT, connect, find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _TIMEOUT_SECONDS: Final = 10.0
+_SILENCE_SECONDS: Final = 60.0  # a stream has a line every 15 s, even if there is nothing new
 _JSON: Final = "application/json"
 
 
@@ -48,9 +48,7 @@ class _UnixConnection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+        self.sock = connect(self._path, _TIMEOUT_SECONDS)
 
 
 class Client:
@@ -128,7 +126,7 @@ class Client:
             if answer.status >= 400:  # noqa: PLR2004 - an error by definition
                 raise _refused(answer.status, answer.read())
             if connection.sock is not None:
-                connection.sock.settimeout(None)
+                connection.sock.settimeout(_SILENCE_SECONDS)
             for line in answer:
                 if line.startswith(b"data: "):
                     yield json.loads(line[6:])

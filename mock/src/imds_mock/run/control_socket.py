@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import socket
 import stat
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +24,10 @@ DEFAULT_PORT: Final = 1339
 _FOLDER_MODE: Final = 0o700
 _SUFFIX: Final = ".sock"
 _BACKLOG: Final = 64
+_SHORTEST_NAME: Final = 5
+
+MAX_PATH_BYTES: Final = 107
+"""The longest path of a Unix socket (unix(7): 108 bytes with the final zero)."""
 
 
 class NoSocketError(OSError):
@@ -62,15 +68,20 @@ def open_default(environ: Mapping[str, str], name: str) -> tuple[socket.socket, 
 
 
 def open_at(path: Path) -> socket.socket:
-    """Open a listening socket at a path, in place of one that nobody listens on any more.
+    """Open a listening socket at a path, in place of one that nothing listens on any more.
 
     Raises:
-        OSError: Somebody listens on it, or it cannot be made.
+        OSError: The path is in use or too long, or its folder cannot be written.
     """
-    if path.exists() and (not path.is_socket() or _answers(path)):
+    size = len(os.fsencode(path))
+    if size > MAX_PATH_BYTES:
+        reason = f"the path has {size} bytes, a Unix socket's has at most {MAX_PATH_BYTES}; choose a shorter path"
+        raise OSError(errno.ENAMETOOLONG, reason)
+    if path.exists() and (not path.is_socket() or _is_listened_on(path)):
         raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-    # It gets its name when it answers, so that one that does not answer is a dead mock's, whoever looks.
-    unnamed = path.with_name(f".{os.getpid()}")
+    # It gets its name when it answers, so that one that does not answer is a dead mock's, whoever looks. Until then its
+    # name is random, because process ids repeat from container to container, and as long, to fit where its name does.
+    unnamed = path.with_name(f".{secrets.token_hex(8)}"[: max(len(os.fsencode(path.name)), _SHORTEST_NAME)])
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listening.bind(str(unnamed))
@@ -85,10 +96,38 @@ def open_at(path: Path) -> socket.socket:
     return listening
 
 
+def connect(path: str | Path, timeout_seconds: float) -> socket.socket:
+    """Connect to a mock's socket.
+
+    Args:
+        path: The socket.
+        timeout_seconds: How long to wait for a place in its queue, and later for each part of a response.
+
+    Raises:
+        TimeoutError: Its queue stays full.
+        OSError: It cannot be connected to.
+    """
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # A socket with Python's own timeout does not wait for a place at all (unix(7), EAGAIN).
+        seconds = int(timeout_seconds)
+        microseconds = int((timeout_seconds - seconds) * 1_000_000)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", seconds, microseconds))
+        client.connect(str(path))
+        client.settimeout(timeout_seconds)
+    except BlockingIOError as error:
+        client.close()
+        raise TimeoutError(errno.ETIMEDOUT, f"it accepts no connections for {timeout_seconds:g} s") from error
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
 def _sweep(folder: Path) -> None:
     """Remove what mocks left that were killed."""
     for path in folder.glob(f"*{_SUFFIX}"):
-        if path.is_socket() and not _answers(path):
+        if path.is_socket() and not _is_listened_on(path):
             path.unlink(missing_ok=True)
 
 
@@ -100,16 +139,19 @@ def find(environ: Mapping[str, str]) -> list[Path]:
     """
     for folder in folders(environ, os.geteuid()):
         with contextlib.suppress(OSError):
-            found = sorted(path for path in folder.glob(f"*{_SUFFIX}") if _answers(path))
+            found = sorted(path for path in folder.glob(f"*{_SUFFIX}") if _is_listened_on(path))
             if found:
                 return found
     return []
 
 
-def _answers(path: Path) -> bool:
+def _is_listened_on(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.setblocking(False)
         try:
             client.connect(str(path))
+        except BlockingIOError:
+            return True  # its queue is full: the mock is busy, or it hangs
         except OSError:
             return False
     return True

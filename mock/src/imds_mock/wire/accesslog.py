@@ -5,7 +5,7 @@ microseconds; a word follows when the answer was kept back (`stall`), the connec
 before its answer (`abandoned`). What did not parse as a request has `-` in the place of
 method, path and version. JSON has the same under names.
 
-Lines are gathered for 20 ms and handed to the outlet together: one system call a request would cost more than the
+Lines are gathered for 50 ms and handed to the outlet together: one system call a request would cost more than the
 answer. The outlet never waits for a reader or a disk (see `imds_mock.log`).
 """
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from imds_mock.log import Outlet
     from imds_mock.service.messages import Request, Response
 
-GATHER_SECONDS: Final = 0.02
+GATHER_SECONDS: Final = 0.05
 
 _SEND: Final = Delivery.SEND  # an attribute of an enumeration is slow to get before Python 3.12
 _MAX_PATH: Final = 1024
