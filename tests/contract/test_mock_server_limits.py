@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -185,3 +186,31 @@ def test_an_overflowing_backlog_of_connections_is_served() -> None:
         for client in clients:
             client.sendall(head("GET", LEAF).encode())
         assert all(Answer.parse(read_all(client)).status == 200 for client in clients)
+
+
+def test_connections_that_wait_to_be_accepted_when_it_stops_are_answered() -> None:
+    with running_mock() as mock, contextlib.ExitStack() as stack:
+        may_go_on = threading.Event()
+        mock.loop.call_soon_threadsafe(may_go_on.wait, 10)
+        stopping = asyncio.run_coroutine_threadsafe(mock.plane.stop(5), mock.loop)
+        clients = [stack.enter_context(mock.connect()) for _ in range(50)]
+        for client in clients[::2]:
+            client.sendall(head("GET", LEAF).encode())
+        may_go_on.set()
+        for client in clients[1::2]:
+            client.sendall(head("GET", LEAF).encode())
+        assert {Answer.parse(read_all(client)).status for client in clients} == {200}
+        stopping.result(10)
+
+
+def test_a_connection_that_was_just_opened_when_it_stops_may_still_ask() -> None:
+    with running_mock() as mock, mock.connect() as opened, mock.connect() as silent:
+        assert mock.get(LEAF).status == 200  # so the others are accepted
+        stopping = asyncio.run_coroutine_threadsafe(mock.plane.stop(60), mock.loop)
+        with contextlib.suppress(ConnectionRefusedError):
+            while True:
+                mock.connect().close()
+        opened.sendall(head("GET", LEAF).encode())
+        assert Answer.parse(read_all(opened)).status == 200
+        assert read_all(silent) == b""
+        stopping.result(10)

@@ -42,8 +42,8 @@ class Connection(asyncio.Protocol):
         last_request: When the last request was answered, or the connection opened.
     """
 
-    __slots__ = ("_caller", "_ended", "_half_closed", "_held", "_kept", "_later", "_lowered", "_out", "_parser",
-                 "_partial", "_paused", "_stalled", "_terms", "_transport", "_unread", "deadline",
+    __slots__ = ("_caller", "_ended", "_half_closed", "_held", "_kept", "_later", "_lowered", "_opened", "_out",
+                 "_parser", "_partial", "_paused", "_stalled", "_terms", "_transport", "_unread", "deadline",
                  "last_request")  # fmt: skip
 
     def __init__(self, terms: Terms) -> None:
@@ -60,7 +60,7 @@ class Connection(asyncio.Protocol):
         self._kept: tuple[Request, Response, float, float] | None = None  # the answer held back, as `_deliver` takes it
         self._later: tuple[Request, ...] = ()  # what is answered after it
         self._lowered = False  # the hop limit is not the system's
-        self.last_request = terms.monotonic()
+        self.last_request = self._opened = terms.monotonic()
         self.deadline = self.last_request + terms.timeouts.head
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -128,9 +128,15 @@ class Connection(asyncio.Protocol):
             self.deadline = self._terms.monotonic() + self._terms.timeouts.idle
         self._read_on()
 
-    def stop(self) -> None:
-        """Close unless a request or an answer is under way."""
-        if self._stalled or not (self._ended or self._partial or self._unread or self._held or self._unsent()):
+    def stop(self, new_since: float) -> None:
+        """Close unless a request or a response is under way, or the first request may be.
+
+        Args:
+            new_since: A connection that opened later and has sent nothing yet stays open, on the event loop's clock.
+        """
+        is_new = self.last_request == self._opened >= new_since
+        is_busy = self._ended or self._partial or self._unread or self._held or self._unsent()
+        if self._stalled or not (is_busy or is_new):
             self._close()
 
     def expire(self) -> None:

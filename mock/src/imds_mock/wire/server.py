@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import math
 import resource
 import socket
 from typing import TYPE_CHECKING, Final
@@ -13,7 +14,7 @@ from imds_mock.errors import ListenError
 from imds_mock.wire.connection import Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from imds_mock.wire.terms import Terms
 
@@ -21,6 +22,7 @@ _BACKLOG: Final = 4096
 _WATCH_SECONDS: Final = 0.5
 _SPARE_DESCRIPTORS: Final = 160  # listeners, logs, look-ups, and the control plane's two times 48 connections
 _EVICTED_SHARE: Final = 16
+_NEW_SECONDS: Final = 0.25  # from connecting to the first request, of a client that connects while the mock ends
 
 
 def open_sockets(hosts: Sequence[str], port: int) -> list[socket.socket]:
@@ -66,6 +68,19 @@ def _open(host: str, port: int) -> socket.socket:
     return listening
 
 
+def _accept_all(listening: socket.socket) -> Iterator[socket.socket]:
+    """Accept the connections that are waiting, and listen no more."""
+    with contextlib.suppress(OSError):
+        try:
+            while True:
+                client, _ = listening.accept()
+                client.setblocking(False)
+                yield client
+        finally:
+            # At once, as what arrives between the last accept and the end of listening is reset.
+            listening.shutdown(socket.SHUT_RD)
+
+
 def max_connections(wanted: int) -> int:
     """Raise the limit of open files as far as allowed and say how many connections fit below it.
 
@@ -95,6 +110,7 @@ class DataPlane:
         self._terms = terms
         self._connections = connections
         self._servers: list[asyncio.Server] = []
+        self._sockets: tuple[socket.socket, ...] = ()
         self._watch: asyncio.TimerHandle | None = None
 
     async def start(self, sockets: Iterable[socket.socket]) -> None:
@@ -104,7 +120,8 @@ class DataPlane:
             sockets: Listening sockets; they are closed by `stop`.
         """
         loop = asyncio.get_running_loop()
-        for listening in sockets:
+        self._sockets = tuple(sockets)
+        for listening in self._sockets:
             self._servers.append(await loop.create_server(self._connect, sock=listening, backlog=_BACKLOG))
         self._watch_connections()
 
@@ -114,18 +131,24 @@ class DataPlane:
         Args:
             grace_seconds: How long requests and answers under way may take.
         """
-        terms = self._terms
+        terms, loop = self._terms, asyncio.get_running_loop()
         terms.stopping = True
         terms.drained = asyncio.Event()
+        # Closing a listening socket resets the connections that wait to be accepted.
+        waiting = [client for listening in self._sockets for client in _accept_all(listening)]
         for server in self._servers:
             server.close()
+        for client in waiting:
+            await loop.connect_accepted_socket(self._connect, client)
         # What has arrived already is read and answered before its connection counts as idle.
         await asyncio.sleep(0)
-        for connection in tuple(terms.open):
-            connection.stop()
-        if terms.open:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(terms.drained.wait(), grace_seconds)
+        ends = loop.time() + grace_seconds
+        for patience, new_since in ((_NEW_SECONDS, loop.time() - _NEW_SECONDS), (grace_seconds, math.inf)):
+            for connection in tuple(terms.open):
+                connection.stop(new_since)
+            if terms.open:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(terms.drained.wait(), min(patience, ends - loop.time()))
         for connection in tuple(terms.open):
             connection.abort()
         if terms.open:

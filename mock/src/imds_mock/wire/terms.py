@@ -43,8 +43,8 @@ class Opened(Protocol):
     deadline: float
     last_request: float
 
-    def stop(self) -> None:
-        """Close, unless a request or an answer is under way."""
+    def stop(self, new_since: float) -> None:
+        """Close, unless a request or a response is under way, or it opened later than `new_since` and was not used."""
 
     def expire(self) -> None:
         """Close, as it has taken too long or another one needs the place."""
