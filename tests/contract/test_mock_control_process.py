@@ -159,7 +159,10 @@ def test_the_token_lets_a_caller_in_from_elsewhere_and_is_not_shown(tmp_path: Pa
     [
         ("[{event: {kind: spot}}]", "the metadata path 'meta-data/spot' cannot hold a value and"),
         ("[" + "{event: {kind: rebalance}}, " * 1001 + "]", "1000 events are armed"),
-        ("[{event: {kind: spot, notice: soon}}]", "steps/0/event/notice: 'soon' is not a duration"),
+        (
+            "[{event: {kind: spot, notice: soon}}]",
+            "steps/0/event/notice: expected a duration such as 30s, 2m, 1h30m or 250ms",
+        ),
     ],
 )
 def test_a_scenario_that_cannot_be_played_ends_the_start_with_one_sentence(

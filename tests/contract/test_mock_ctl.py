@@ -326,7 +326,7 @@ def test_the_lists_show_how_many_callers_each_entry_matches(mock: RunningProgram
 @pytest.mark.parametrize(
     ("line", "code", "words"),
     [
-        ("spot interrupt --in soon", 65, "write it like 30s"),
+        ("spot interrupt --in soon", 65, "a duration such as 30s"),
         ("events cancel spot-99", 65, "there is no event 'spot-99'"),
         ("get meta-data/nothing", 65, "There is nothing"),
         ("options http_tokens", 65, "write it like http_tokens=required"),

@@ -278,11 +278,17 @@ def test_user_data(signer: Signer, tmp_path: Any) -> None:
         ),
         ({"partition_number": 1}, "instance.partition_number: a partition needs a placement_group"),
         ({"user_data": "x" * 16385}, "instance.user_data: has 16385 bytes; EC2 allows 16384"),
-        ({"user_data": {"base64": "?"}}, "instance.user_data.base64: is no base64"),
+        ({"user_data": {"base64": "?"}}, "instance.user_data.base64: expected base64 or null, got '?'"),
         ({"user_data": {}}, "instance.user_data: expected either text, `base64` or the `file` of the bytes"),
         ({"user_data": {"base64": "", "file": "x"}}, "instance.user_data: expected either text"),
-        ({"user_data": {"file": "/no/such/file"}}, "instance.user_data.file: '/no/such/file': No such file"),
-        ({"launch_time": "2024-02-30T00:00:00Z"}, "instance.launch_time: 2024-02-30T00:00:00Z is no date"),
+        (
+            {"user_data": {"file": "/no/such/file"}},
+            "instance.user_data.file: cannot read '/no/such/file': No such file",
+        ),
+        (
+            {"launch_time": "2024-02-30T00:00:00Z"},
+            "instance.launch_time: expected a time such as 2026-01-31T12:00:00Z or null, got '2024-02-30T",
+        ),
         (
             {"public_keys": [{"name": "k", "openssh_key": "nonsense"}]},
             "instance.public_keys[0].openssh_key: expected a public key such as",

@@ -186,7 +186,7 @@ def test_interfaces_with_ipv6_only_are_in_a_vpc_with_an_ipv4_block(signer: Signe
         ([{"ipv6s": ["2600::1"], "subnet_ipv6_cidr_blocks": ["2601::/64"]}], "[0].subnet_ipv6_cidr_blocks: no block"),
         ([{"ipv6s": ["2600::1"], "vpc_ipv6_cidr_blocks": ["2601::/56"]}], "[0].vpc_ipv6_cidr_blocks: no block"),
         ([{"public_ipv4s": {"198.51.100.7": "10.0.9.9"}}], "is none of the interface's private addresses (10.0.1.23)"),
-        ([{"public_ipv4s": {"y": "10.0.1.23"}}], "[0].public_ipv4s: expected an IPv4 address"),
+        ([{"public_ipv4s": {"y": "10.0.1.23"}}], "[0].public_ipv4s.y: expected an IPv4 address"),
         ([{"local_ipv4s": [], "public_ipv4s": {"198.51.100.7": ""}}], "needs a private IPv4 address"),
         ([{"security_groups": ["a"], "security_group_ids": []}], "[0].security_group_ids: expected 1 ids"),
         ([{"mac": MAC}, {"mac": MAC}], f"[1].mac: interface 0 has {MAC} already"),

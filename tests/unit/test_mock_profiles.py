@@ -108,7 +108,10 @@ def test_every_section_can_differ() -> None:
         (profiles({"match": {"servce": "a"}}), "profiles[0].match.servce: unknown key; did you mean"),
         (profiles({"match": {}}), "profiles[0].match: expected a service, name, address or network"),
         (profiles({"match": {"address": "app"}}), "profiles[0].match.address: expected an IP address such as"),
-        (profiles({"match": {"network": "10.0.0.1/8"}}), "profiles[0].match.network: expected a name or a block"),
+        (
+            profiles({"match": {"network": "10.0.0.1/8"}}),
+            "profiles[0].match.network: expected a network's name or a block",
+        ),
         (profiles({"match": {"service": "a"}, "metadata": {"foo": 1}}), "profiles[0].metadata.foo: expected a path"),
         (
             profiles(
@@ -132,7 +135,7 @@ def test_every_section_can_differ() -> None:
         (profiles({"match": {"service": "a"}}, profile="aemm"), "profiles: the profile aemm has one instance"),
         (
             {"callers": {"name_server": "127.0.0.300"}},
-            "callers.name_server: expected an address such as 127.0.0.11:53: ",
+            "callers.name_server: expected an address such as 127.0.0.11:53 or null, got '",
         ),
         ({"callers": {"name_server": "127.0.0.11:99999"}}, "callers.name_server: expected an address such as"),
         ({"callers": {"name_server": "[::1]:0"}}, "callers.name_server: expected an address such as"),

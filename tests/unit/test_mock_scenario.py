@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 import yaml
 
@@ -51,6 +50,17 @@ def test_a_step_that_makes_no_sense_is_named(step: dict[str, object], field: str
     assert raised.value.field == field
 
 
-def test_what_is_no_scenario_is_refused_with_the_place() -> None:
-    with pytest.raises(msgspec.ValidationError, match=r"steps\[0\]"):
-        read_scenario({"steps": [{"event": {"kind": "gremlin"}}]})
+def test_every_step_that_cannot_be_read_is_named() -> None:
+    fault: dict[str, object] = {"kind": "delay", "delay": "soon", "rate": 2}
+    steps: list[dict[str, object]] = [{"event": {"kind": "gremlin"}}, {"at": 1}, {"fault": fault}]
+    with pytest.raises(FieldError) as raised:
+        read_scenario({"steps": steps})
+    assert [each.field for each in raised.value.problems] == [
+        "steps/0/event/kind",
+        "steps/2/fault/delay",
+        "steps/2/fault/rate",
+    ]
+    del steps[0], fault["rate"]
+    with pytest.raises(FieldError) as raised:
+        read_scenario({"steps": steps})
+    assert {each.field for each in raised.value.problems} == {"steps/0", "steps/1/fault/delay"}

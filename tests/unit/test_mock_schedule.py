@@ -35,7 +35,7 @@ def test_a_duration_is_a_number_with_units_or_seconds(text: str | float, seconds
 
 @pytest.mark.parametrize("value", ["", "-3s", "soon", "3 s", "s", "1h-2m", -1, math.nan, math.inf, "inf", "4000d"])
 def test_what_is_no_duration_is_refused_by_the_name_of_its_field(value: str | float) -> None:
-    with pytest.raises(FieldError, match=r"^for: .* is not a duration; write it like 30s") as raised:
+    with pytest.raises(FieldError, match=r"^for: expected a duration such as 30s, 2m, 1h30m or 250ms, got ") as raised:
         read_duration("for", value)
     assert raised.value.field == "for"
 
@@ -54,7 +54,7 @@ def test_an_instant_counts_in_utc(text: str) -> None:
 
 @pytest.mark.parametrize("value", ["", "tomorrow", "2026-13-01T00:00:00Z", -1, math.inf, "0001-01-01T00:00:00+14:00"])
 def test_what_is_no_instant_is_refused_by_the_name_of_its_field(value: str | float) -> None:
-    with pytest.raises(FieldError, match=r"^at: .* is not a time; write it like 2026-01-31T12:00:00Z"):
+    with pytest.raises(FieldError, match=r"^at: expected a time such as 2026-01-31T12:00:00Z, got "):
         read_instant("at", value)
 
 

@@ -27,9 +27,9 @@ class Match(Struct, frozen=True, forbid_unknown_fields=True):
 
     service: Annotated[shapes.Line | None, Meta(description="Compose service, or the container's whole name.")] = None
     name: Annotated[shapes.Line | None, Meta(description="Pattern for the container's name, such as `web-*`.")] = None
-    address: Annotated[shapes.Line | None, Meta(description="IP address that it calls from, or has.")] = None
+    address: Annotated[shapes.Address | None, Meta(description="IP address that it calls from, or has.")] = None
     network: Annotated[
-        shapes.Line | None,
+        shapes.NetworkName | None,
         Meta(description="Docker network, with or without the project in front; or a block such as 172.18.0.0/16."),
     ] = None
 

@@ -20,14 +20,14 @@ class PublicKey(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Annotated[shapes.PathPart, Meta(description="Name of the key pair.")]
     openssh_key: Annotated[
-        shapes.Line, Meta(description="One line in OpenSSH's format; the name is added where it has no comment.")
+        shapes.OpensshKey, Meta(description="One line in OpenSSH's format; the name is added where it has no comment.")
     ]
 
 
 class UserData(Struct, frozen=True, forbid_unknown_fields=True):
     """User data that is not text, or not in the configuration itself; exactly one of the two."""
 
-    base64: Annotated[str | None, Meta(description="The bytes in base64.")] = None
+    base64: Annotated[shapes.Base64 | None, Meta(description="The bytes in base64.")] = None
     file: Annotated[
         str | None, Meta(description="File with the bytes; a relative path starts at the configuration file's folder.")
     ] = None
@@ -55,15 +55,16 @@ class Interface(Struct, frozen=True, forbid_unknown_fields=True):
     device_number: Annotated[shapes.Index | None, Meta(description="Device number; null: place in the list.")] = None
     network_card: Annotated[shapes.Index, Meta(description="Index of the network card; shown when it is not 0.")] = 0
     local_ipv4s: Annotated[
-        tuple[str, ...] | None, Meta(description="Private addresses, the first is the main one; empty: IPv6 only.")
+        tuple[shapes.Ipv4, ...] | None,
+        Meta(description="Private addresses, the first is the main one; empty: IPv6 only."),
     ] = None
     public_ipv4s: Annotated[
-        dict[str, str] | None,
+        dict[shapes.Ipv4, shapes.Ipv4OrNothing] | None,
         Meta(description="Public address to the private one that it belongs to; null: one on the first interface."),
     ] = None
-    ipv6s: Annotated[tuple[str, ...], Meta(description="IPv6 addresses.")] = ()
-    ipv4_prefixes: Annotated[tuple[str, ...], Meta(description="Delegated IPv4 prefixes (/28).")] = ()
-    ipv6_prefixes: Annotated[tuple[str, ...], Meta(description="Delegated IPv6 prefixes (/80).")] = ()
+    ipv6s: Annotated[tuple[shapes.Ipv6, ...], Meta(description="IPv6 addresses.")] = ()
+    ipv4_prefixes: Annotated[tuple[shapes.Ipv4Block, ...], Meta(description="Delegated IPv4 prefixes (/28).")] = ()
+    ipv6_prefixes: Annotated[tuple[shapes.Ipv6Block, ...], Meta(description="Delegated IPv6 prefixes (/80).")] = ()
     owner_id: Annotated[shapes.AccountId | None, Meta(description="Account of its owner; null: the instance's.")] = None
     security_groups: Annotated[
         tuple[shapes.Line, ...] | None, Meta(description="Names of security groups; null: the instance's.")
@@ -72,17 +73,19 @@ class Interface(Struct, frozen=True, forbid_unknown_fields=True):
         tuple[shapes.SecurityGroupId, ...] | None, Meta(description="Ids of the security groups, in the same order.")
     ] = None
     subnet_id: Annotated[shapes.SubnetId | None, Meta(description="Id of the subnet.")] = None
-    subnet_ipv4_cidr_block: Annotated[str | None, Meta(description="Null: the /24 around the main address.")] = None
+    subnet_ipv4_cidr_block: Annotated[
+        shapes.Ipv4Block | None, Meta(description="Null: the /24 around the main address.")
+    ] = None
     subnet_ipv6_cidr_blocks: Annotated[
-        tuple[str, ...] | None, Meta(description="Null: the /64 around the first IPv6 address.")
+        tuple[shapes.Ipv6Block, ...] | None, Meta(description="Null: the /64 around the first IPv6 address.")
     ] = None
     vpc_id: Annotated[shapes.VpcId | None, Meta(description="Id of the VPC; null: the same for all interfaces.")] = None
     vpc_ipv4_cidr_blocks: Annotated[
-        tuple[str, ...] | None,
+        tuple[shapes.Ipv4Block, ...] | None,
         Meta(description="Null: the /16 around the main address; IPv6 only: those of interface 0, or 10.0.0.0/16."),
     ] = None
     vpc_ipv6_cidr_blocks: Annotated[
-        tuple[str, ...] | None, Meta(description="Null: the /56 around the first IPv6 address.")
+        tuple[shapes.Ipv6Block, ...] | None, Meta(description="Null: the /56 around the first IPv6 address.")
     ] = None
 
 
@@ -164,10 +167,11 @@ class InstanceSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         shapes.DomainName | None, Meta(description="Domain of private host names (DHCP options); null: EC2's own.")
     ] = None
     local_ipv4: Annotated[
-        str | None, Meta(description="Main private address; takes the place of the first interface's first one.")
+        shapes.Ipv4 | None,
+        Meta(description="Main private address; takes the place of the first interface's first one."),
     ] = None
     public_ipv4: Annotated[
-        str | UnsetType | None,
+        shapes.Ipv4 | UnsetType | None,
         Meta(description="The only public address, of the main private one; null: no public address at all."),
     ] = UNSET
     mac: Annotated[shapes.Mac | None, Meta(description="MAC address of the first interface; null: its own.")] = None

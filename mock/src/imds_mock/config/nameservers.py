@@ -1,14 +1,9 @@
-"""The setting `callers.name_server` taken apart, and checked: with one that cannot be nobody would have a name."""
+"""The setting `callers.name_server` taken apart."""
 
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final
-
-from imds_mock.config.errors import SettingError
-
-if TYPE_CHECKING:
-    from imds_mock.config.callers import CallerSettings
+from typing import Final
 
 _DNS_PORT: Final = 53
 _LARGEST_PORT: Final = 65535
@@ -19,26 +14,14 @@ def split_name_server(text: str) -> tuple[str, int]:
 
     Args:
         text: `ADDRESS` or `ADDRESS:PORT`, with an IPv6 address in brackets where a port follows.
-    """
-    host, separator, port = text.rpartition(":")
-    if separator and host and (":" not in host or host.endswith("]")):
-        return host.strip("[]"), int(port)
-    return text.strip("[]"), _DNS_PORT
-
-
-def require_name_server(settings: CallerSettings) -> None:
-    """Check that there can be such a name server.
 
     Raises:
-        SettingError: There cannot.
+        ValueError: The address is not an IP address, or the port is not from 1 to 65535.
     """
-    if not settings.name_server:
-        return
-    host, port = split_name_server(settings.name_server)
-    try:
-        ip_address(host)
-        wrong = "" if 1 <= port <= _LARGEST_PORT else f"{port} is no port"
-    except ValueError as error:
-        wrong = str(error)
-    if wrong:
-        raise SettingError(("callers", "name_server"), f"expected an address such as 127.0.0.11:53: {wrong}")
+    host, separator, port = text.rpartition(":")
+    has_port = separator and host and (":" not in host or host.endswith("]"))
+    address, number = (host.strip("[]"), int(port)) if has_port else (text.strip("[]"), _DNS_PORT)
+    ip_address(address)
+    if not 1 <= number <= _LARGEST_PORT:
+        raise ValueError(text)
+    return address, number

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, Final
 
 from imds_mock.config.errors import ConfigError
+from imds_mock.violations.syntax import json_problem, yaml_problem
 
 _TEXT: Final = "tag:yaml.org,2002:str"
 _NOTHING: Final = "tag:yaml.org,2002:null"
@@ -25,7 +26,7 @@ def read_yaml(text: str, name: str) -> Any:
         name: Where it is from, for the error.
 
     Raises:
-        ConfigError: It is no YAML, or not safe to take.
+        ConfigError: It is not valid YAML, or not safe to read.
     """
     import yaml  # noqa: PLC0415 - a start without a file does not pay for it
 
@@ -34,10 +35,11 @@ def read_yaml(text: str, name: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise ConfigError(f"{place}: is not valid YAML: {error.problem or error.context}") from error
+        raise ConfigError(
+            f"{place}: is not valid YAML: {yaml_problem(error.problem or error.context or '')}"
+        ) from error
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        sentence = " ".join(str(error).split())
-        raise ConfigError(f"{name}: is not valid YAML: {sentence}") from error
+        raise ConfigError(f"{name}: is not valid YAML: {yaml_problem(str(error))}") from error
 
 
 def read_json(text: str, name: str) -> Any:
@@ -48,7 +50,7 @@ def read_json(text: str, name: str) -> Any:
         name: Where it is from, for the error.
 
     Raises:
-        ConfigError: It is no JSON, or a key stands twice in one mapping.
+        ConfigError: It is not valid JSON, or a key stands twice in one mapping.
     """
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -56,15 +58,13 @@ def read_json(text: str, name: str) -> Any:
         if len(document) < len(pairs):
             keys = [key for key, _ in pairs]
             twice = next(key for key in keys if keys.count(key) > 1)
-            raise ConfigError(f"{name}: {twice}: stands twice in one mapping")
+            raise ConfigError(f"{name}: the key {twice!r} stands twice in one mapping; write it once")
         return document
 
     try:
         return json.loads(text, object_pairs_hook=unique)
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"{name}:{error.lineno}:{error.colno}: is not valid JSON: {error.msg}") from error
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{name}: is not valid JSON: {error}") from error
+        raise ConfigError(f"{name}: is not valid JSON: {json_problem(text)}") from error
 
 
 @cache
@@ -82,7 +82,7 @@ def _text_loader() -> Any:
                 if isinstance(key, yaml.ScalarNode) and key.tag in {_TEXT, _NOTHING}:
                     key.tag = _TEXT  # a key that reads `null` is a name like others
                     if key.value in seen:
-                        problem = f"the key {key.value!r} stands twice in one mapping"
+                        problem = f"the key {key.value!r} stands twice in one mapping; write it once"
                         raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
                     seen.add(key.value)
             return super().construct_mapping(node, deep)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from imds_mock.config.errors import SettingError, find_fault
+from imds_mock.config.errors import SettingError, find_violations
 from imds_mock.config.settings import Config
 from imds_mock.config.sources import merge
 
@@ -48,8 +48,8 @@ def effective(config: Config, chosen: Sequence[int]) -> Config:
     try:
         return msgspec.convert(document, Config, strict=False)
     except (msgspec.ValidationError, RecursionError, ValueError) as error:
-        fault = find_fault(Config, document)
-        path, sentence = ((), str(error)) if fault is None else fault
+        found = find_violations(Config, document)
+        path, sentence = found[0] if found else ((), "these values cannot be read")
         raise named(SettingError(path, sentence), config, chosen) from error
 
 
@@ -98,12 +98,14 @@ def _check_match(match: Match, path: KeyPath) -> None:
         if match.address is not None:
             ip_address(match.address)
     except ValueError as error:
-        raise SettingError((*path, "address"), f"expected an IP address such as 172.18.0.5: {error}") from error
+        sentence = f"expected an IP address such as 172.18.0.5, got {match.address!r}"
+        raise SettingError((*path, "address"), sentence) from error
     try:
         if match.network is not None and "/" in match.network:
             ip_network(match.network)
     except ValueError as error:
-        raise SettingError((*path, "network"), f"expected a name or a block such as 172.18.0.0/16: {error}") from error
+        sentence = f"expected a network's name or a block such as 172.18.0.0/16, got {match.network!r}"
+        raise SettingError((*path, "network"), sentence) from error
 
 
 def _to_check(profiles: Sequence[Profile]) -> Iterator[tuple[int, ...]]:

@@ -59,7 +59,9 @@ class MetadataOptions(Struct, frozen=True, forbid_unknown_fields=True):
 class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """The listener of the data plane."""
 
-    hosts: Annotated[tuple[str, ...], Meta(description="IP addresses to listen on; none: all, of both families.")] = ()
+    hosts: Annotated[
+        tuple[shapes.Address, ...], Meta(description="IP addresses to listen on; none: all, of both families.")
+    ] = ()
     port: Annotated[shapes.Port, Meta(description="TCP port; 0 takes a free one.")] = 1338
     access_log: Annotated[Literal["text", "json", "off"], Meta(description="Access log, one line a request.")] = "text"
     access_log_file: Annotated[
@@ -86,7 +88,7 @@ class ControlSettings(WithSecrets, frozen=True, forbid_unknown_fields=True):
 
     enabled: Annotated[bool, Meta(description="Whether there is one.")] = True
     hosts: Annotated[
-        tuple[str, ...],
+        tuple[shapes.Address, ...],
         Meta(description="IP addresses to listen on; none: all, or loopback where `server.hosts` is loopback."),
     ] = ()
     port: Annotated[

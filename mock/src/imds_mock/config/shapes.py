@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+import binascii
+from datetime import datetime
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from msgspec import Meta
 
-EXPECTED: Final = "expected"
-"""Key in `Meta.extra` for the words that an error message uses."""
+from imds_mock.config.nameservers import split_name_server
+from imds_mock.violations.marks import CHECK, EXPECTED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["CHECK", "EXPECTED"]
 
 
 NUMBER: Final = {EXPECTED: "a number above 0"}
@@ -15,6 +23,53 @@ NUMBER: Final = {EXPECTED: "a number above 0"}
 
 def _like(pattern: str, expected: str) -> Meta:
     return Meta(pattern=pattern, extra={EXPECTED: expected})
+
+
+def _read_by(read: Callable[[Any], object], expected: str) -> Meta:
+    """Whatever a function can read; its own words for what it cannot are not repeated."""
+
+    def check(value: str) -> None:
+        try:
+            read(value)
+        except ValueError:
+            raise ValueError from None
+
+    return Meta(extra={EXPECTED: expected, CHECK: check})
+
+
+def _block(read: Callable[..., Any], expected: str) -> Meta:
+    def check(value: str) -> None:
+        try:
+            whole = read(value, strict=False)
+        except ValueError:
+            raise ValueError from None
+        if "/" in value and str(whole.network_address) != str(ip_address(value.partition("/")[0])):
+            raise ValueError(f"expected {expected}, got {value!r}, which is an address in {whole}")
+
+    return Meta(extra={EXPECTED: expected, CHECK: check})
+
+
+def read_base64(text: str) -> bytes:
+    """Decode base64, in one line or several.
+
+    Raises:
+        ValueError: It is not base64.
+    """
+    return binascii.a2b_base64("".join(text.split()), strict_mode=True)
+
+
+def read_openssh_key(text: str) -> tuple[str, str, str]:
+    """Take a public key in OpenSSH's format apart: its type, its base64 and its comment.
+
+    Raises:
+        ValueError: It is not one.
+    """
+    kind, _, rest = text.strip().partition(" ")
+    blob, _, comment = rest.strip().partition(" ")
+    if not blob:
+        raise ValueError(text)
+    binascii.a2b_base64(blob, strict_mode=True)
+    return kind, blob, comment.strip()
 
 
 def _id(prefix: str, what: str) -> Meta:
@@ -55,8 +110,11 @@ DomainName = Annotated[str, _like(r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", 
 Line = Annotated[str, _like(r"^[^\x00-\x1f\x7f]+$", "one line of text")]
 PathPart = Annotated[str, _like(r"^[^\x00-\x20\x7f/]+$", "one word without spaces and slashes")]
 Date = Annotated[str, _like(r"^(1\.0|[0-9]{4}-[0-9]{2}-[0-9]{2}|latest)$", "a metadata version such as 2021-03-23")]
+_TIME: Final = "a time such as 2026-01-31T12:00:00Z"
 Moment = Annotated[
-    str, _like(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$", "a time such as 2026-01-31T12:00:00Z")
+    str,
+    _like(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$", _TIME),
+    _read_by(lambda text: datetime.fromisoformat(text).timestamp(), _TIME),
 ]
 ContentType = Annotated[str, _like(r"^[!-~]+/[!-~]+( *;[ -~]*)?$", "a content type such as text/plain")]
 Methods = Annotated[str, _like(r"^[A-Z]+(, ?[A-Z]+)*$", "method names such as GET, HEAD")]
@@ -75,10 +133,22 @@ SessionDuration = Annotated[int, Meta(ge=900, le=43_200, extra={EXPECTED: "a num
 HopLimit = Annotated[int, Meta(ge=1, le=64, extra={EXPECTED: "a hop limit from 1 to 64"})]
 Hops = Annotated[int, Meta(ge=0, le=64, extra={EXPECTED: "a number of hops from 0 to 64"})]
 Status = Annotated[int, Meta(ge=400, le=599, extra={EXPECTED: "an HTTP error status from 400 to 599"})]
+_NAME_SERVER: Final = "an address such as 127.0.0.11:53"
 NameServer = Annotated[
     str,
-    _like(
-        r"^([0-9.]+(:[0-9]{1,5})?|[0-9A-Fa-f:]+|\[[0-9A-Fa-f:]+\](:[0-9]{1,5})?)?$", "an address such as 127.0.0.11:53"
-    ),
+    _like(r"^([0-9.]+(:[0-9]{1,5})?|[0-9A-Fa-f:]+|\[[0-9A-Fa-f:]+\](:[0-9]{1,5})?)?$", _NAME_SERVER),
+    _read_by(lambda text: text and split_name_server(text), _NAME_SERVER),
 ]
 Token = Annotated[str, _like(r"^[!-~]{16,}$", "16 or more printable characters without spaces")]
+Address = Annotated[str, _read_by(ip_address, "an IP address such as 127.0.0.1")]
+Ipv4 = Annotated[str, _read_by(IPv4Address, "an IPv4 address such as 10.0.1.23")]
+Ipv4OrNothing = Annotated[str, _read_by(lambda text: text and IPv4Address(text), "an IPv4 address such as 10.0.1.23")]
+Ipv6 = Annotated[str, _read_by(IPv6Address, "an IPv6 address such as 2600:1f18::17")]
+Ipv4Block = Annotated[str, _block(IPv4Network, "an IPv4 block such as 10.0.1.0/24")]
+Ipv6Block = Annotated[str, _block(IPv6Network, "an IPv6 block such as 2600:1f18::/64")]
+NetworkName = Annotated[
+    Line,
+    _read_by(lambda text: "/" in text and ip_network(text), "a network's name or a block such as 172.18.0.0/16"),
+]
+Base64 = Annotated[str, _read_by(read_base64, "base64")]
+OpensshKey = Annotated[Line, _read_by(read_openssh_key, "a public key such as `ssh-ed25519 AAAA... name`")]

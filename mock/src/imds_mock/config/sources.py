@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args, get_origin
 
 import msgspec
 
-from imds_mock.config.errors import ConfigError, KeyPath, nearest
+from imds_mock.config.errors import ConfigError, KeyPath, Problem, dotted, nearest
 from imds_mock.config.plain_documents import read_json, read_yaml
 from imds_mock.config.settings import Config
+from imds_mock.violations.words import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 PREFIX: Final = "IMDS_MOCK_"
 FILE_VARIABLE: Final = "IMDS_MOCK_CONFIG"
@@ -26,7 +27,7 @@ SHORT_SECTIONS: Final = frozenset({"server", "metadata_options", "instance"})
 CONTROL_URL_VARIABLE: Final = "IMDS_MOCK_CONTROL_URL"
 
 RESERVED: Final = {FILE_VARIABLE, CONTROL_URL_VARIABLE}
-"""Variables with the prefix that are no settings."""
+"""Variables with the prefix that other parts read."""
 
 # Kubernetes and Docker links put these into the environment when a service or a container is called imds-mock.
 _OF_SERVICES: Final = re.compile(r"IMDS_MOCK_(SERVICE_(HOST|PORT\w*)|PORT_\d+_\w+|NAME|ENV_\w+)")
@@ -41,11 +42,13 @@ class Source(NamedTuple):
         document: Nested mappings and lists of plain values.
         name: The file, if it is one.
         names: Key path to the variable or flag that set it.
+        problems: What could not be read, and is not in the document.
     """
 
     document: dict[str, Any]
     name: str = ""
     names: Mapping[KeyPath, str] = {}
+    problems: tuple[Problem, ...] = ()
 
     def place_of(self, path: KeyPath) -> str | None:
         """What to call the key in a message, None if it is not from here."""
@@ -94,7 +97,7 @@ def read_file(path: Path) -> Source:
     if document is None:
         document = {}
     if not isinstance(document, dict):
-        raise ConfigError(f"{path}: expected a mapping with {', '.join(_sections())}, got something else")
+        raise ConfigError(f"{path}: expected a mapping with {', '.join(_sections())}, got {shown(document)}")
     return Source({key: value for key, value in document.items() if not str(key).startswith("x-")}, str(path))
 
 
@@ -104,11 +107,10 @@ def read_environment(environ: Mapping[str, str]) -> Source:
     `IMDS_MOCK_` and the key in capitals; the sections `server`, `metadata_options` and `instance` are left out,
     others are not (`IMDS_MOCK_PORT`, `IMDS_MOCK_REGION`, `IMDS_MOCK_CREDENTIALS_SEED`). An empty value is no value,
     `null` is null. Lists are separated by commas, mappings are written `key=value,key=value`; both may be YAML too.
-
-    Raises:
-        ConfigError: A variable with the prefix is no setting.
+    Unknown variables with the prefix are among the source's problems.
     """
     found: dict[KeyPath, tuple[str, str]] = {}
+    unknown = []
     for name, text in environ.items():
         if not name.startswith(PREFIX) or name in RESERVED or not text:
             continue
@@ -116,10 +118,11 @@ def read_environment(environ: Mapping[str, str]) -> Source:
             continue
         known = variables()
         if name not in known:
-            like = nearest(name, known)
-            raise ConfigError(f"{name}: is no setting" + (f"; did you mean {like}?" if like else ""))
-        found[known[name]] = (name, text)
-    return read_named(found)
+            unknown.append(Problem(f"unknown setting {name}{_did_you_mean(name, known)}"))
+        else:
+            found[known[name]] = (name, text)
+    source = read_named(found)
+    return source._replace(problems=(*unknown, *source.problems))
 
 
 def read_named(values: Mapping[KeyPath, tuple[str, object]]) -> Source:
@@ -129,12 +132,33 @@ def read_named(values: Mapping[KeyPath, tuple[str, object]]) -> Source:
         values: Key path to the name and the value; text is read as the key's type wants it.
     """
     document: dict[str, Any] = {}
+    problems: list[Problem] = []
     for path, (name, value) in values.items():
+        try:
+            read = read_text(value, key_types()[path], name) if isinstance(value, str) else value
+        except ConfigError as error:
+            problems += error.problems
+            continue
         held = document
         for part in path[:-1]:
             held = held.setdefault(str(part), {})
-        held[str(path[-1])] = _parsed(value, key_types()[path], name) if isinstance(value, str) else value
-    return Source(document, names={path: name for path, (name, _) in values.items()})
+        held[str(path[-1])] = read
+    return Source(document, names={path: name for path, (name, _) in values.items()}, problems=tuple(problems))
+
+
+def require_known(key: str) -> KeyPath:
+    """The path of a dotted key such as `server.port`.
+
+    Raises:
+        ConfigError: The schema does not have it on its first two levels.
+    """
+    path = tuple(key.split("."))
+    if path in key_types():
+        return path
+    known = {dotted(known): dotted(known) for known in key_types()}
+    known |= {str(path[-1]): dotted(path) for path in key_types()}
+    like = nearest(key, known)
+    raise ConfigError(f"unknown setting {key}" + (f"; did you mean {known[like]}?" if like else ""))
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -178,7 +202,17 @@ def _bare(kind: Any) -> Any:
     return kind
 
 
-def _parsed(text: str, kind: Any, name: str) -> Any:
+def read_text(text: str, kind: Any, name: str) -> Any:
+    """Read the text of a variable or a flag as the type of its key wants it; `null` is null.
+
+    Args:
+        text: The text.
+        kind: The type of the key.
+        name: What an error calls it.
+
+    Raises:
+        ConfigError: It is not valid YAML, or a mapping with an entry that has no `=`.
+    """
     if text == _NULL:
         return None
     bare = _bare(kind)
@@ -190,6 +224,24 @@ def _parsed(text: str, kind: Any, name: str) -> Any:
     if text.lstrip().startswith(("[", "{", "- ")):
         return read_yaml(text, name)
     items = [item.strip() for item in text.split(",")]
-    if tuple in origins:
-        return items
-    return dict(item.partition("=")[::2] for item in items)
+    return items if tuple in origins else _mapping(items, name)
+
+
+def _mapping(items: Sequence[str], name: str) -> dict[str, str]:
+    entries: dict[str, str] = {}
+    problems = []
+    for item in items:
+        key, separator, value = item.partition("=")
+        if not separator or not key:
+            problems.append(Problem(f"{name}: expected key=value,key=value or a YAML mapping, got {item!r}"))
+        elif key in entries:
+            problems.append(Problem(f"{name}: the key {key!r} is given twice; give it once"))
+        entries[key] = value
+    if problems:
+        raise ConfigError(problems)
+    return entries
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    like = nearest(name, known)
+    return f"; did you mean {like}?" if like else ""

@@ -11,6 +11,9 @@ import msgspec
 from starlette.responses import Response
 
 from imds_mock.control.problems import ProblemError
+from imds_mock.scheduling.checking import completed, read
+from imds_mock.scheduling.fields import FieldError
+from imds_mock.violations.syntax import json_problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -90,15 +93,21 @@ class Operation:
         query: dict[str, str] = dict(request.query_params)
         if len(query) < len(request.query_params.multi_items()):
             raise ProblemError(422, "A query parameter is given twice; give each once.")
+        sent = await self._read_body(request)
         call = Call(
             request.path_params,
-            msgspec.convert(query, self.query, strict=False),
-            None if self.body is None else await self._read_body(request),
+            read(self.query, query, is_strict=False),
+            None if self.body is None else read(self.body, sent),
             request,
         )
         # Those who ask for metadata get their turn between the steps, so that none of them waits for a whole call.
         await asyncio.sleep(0)
-        answer = await self.handle(call)
+        try:
+            answer = await self.handle(call)
+        except FieldError as error:
+            if self.body is not None:
+                raise completed(error, self.body, sent) from error
+            raise completed(error, self.query, query, is_strict=False) from error
         await asyncio.sleep(0)
         if isinstance(answer, Response):
             return answer
@@ -107,6 +116,9 @@ class Operation:
         return Response(msgspec.json.encode(answer), self.status, media_type=JSON)
 
     async def _read_body(self, request: Request) -> Any:
+        """The body as plain values; None without one."""
+        if self.body is None:
+            return None
         received = bytearray()
         async for part in request.stream():
             received += part
@@ -120,7 +132,10 @@ class Operation:
                 raise ProblemError(415, f"Send the body with the header `Content-Type: {self.body_media}`.")
         if is_deep(bytes(received)):
             raise ProblemError(422, f"The body is nested too deeply, in more than {MAX_DEPTH} levels.")
-        return msgspec.json.decode(bytes(received), type=self.body)
+        try:
+            return msgspec.json.decode(bytes(received))
+        except msgspec.DecodeError as error:
+            raise ProblemError(400, f"The body is not JSON: {json_problem(received.decode())}.") from error
 
 
 def is_deep(text: bytes) -> bool:

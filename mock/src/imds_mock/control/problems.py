@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +14,7 @@ from imds_mock.driving.views import ConflictingPathsError
 from imds_mock.events.armed import NotBegunError, TooManyEventsError, UnknownEventError
 from imds_mock.faults.armed import TooManyFaultsError, UnknownFaultError
 from imds_mock.scheduling.fields import FieldError
+from imds_mock.violations.words import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,9 +29,6 @@ _STATUSES: Final[Mapping[type[Exception], int]] = {
     TooManyFaultsError: 409,
     ConflictingPathsError: 409,
 }
-_PLACE: Final = re.compile(r"(?P<sentence>.*) - at `(?:key in )?\$?(?P<place>[^`]*)`", re.DOTALL)
-_STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
-_NAMED: Final = re.compile(r"Object (?:contains unknown|missing required) field `(?P<name>[^`]*)`")
 
 
 class FieldProblem(msgspec.Struct, frozen=True):
@@ -52,7 +49,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         title: What kind of problem it is, the same for all of its kind.
         status: HTTP status code.
-        detail: One sentence about this one.
+        detail: A sentence about this one, or a line for each of several fields.
         errors: The fields concerned.
     """
 
@@ -79,7 +76,7 @@ class ProblemError(Exception):
 
 
 FORESEEN: Final = (
-    *(ProblemError, HTTPException, FieldError, ConfigError, SettingError, msgspec.DecodeError, UnicodeDecodeError),
+    *(ProblemError, HTTPException, FieldError, ConfigError, SettingError, UnicodeDecodeError),
     *_STATUSES,
 )
 """The exceptions that have a problem of their own."""
@@ -88,15 +85,19 @@ FORESEEN: Final = (
 def problem_of(error: Exception) -> Problem | None:
     """Turn an exception into what is said about it; None for one that nobody foresaw."""
     if isinstance(error, FieldError):
-        return _problem(422, str(error), FieldProblem(error.field, error.sentence))
-    if isinstance(error, ConfigError | SettingError):
-        sentence = str(error).removeprefix("configuration: ")
-        fields = () if error.path is None else (FieldProblem(dotted(error.path), sentence),)
-        return _problem(422, sentence, *fields)
-    if isinstance(error, msgspec.ValidationError):
-        return _invalid(str(error))
-    if isinstance(error, msgspec.DecodeError | UnicodeDecodeError):
-        return _problem(400, f"The body is not JSON: {error}")
+        return _problem(422, str(error), *(FieldProblem(each.field, each.sentence) for each in error.problems))
+    if isinstance(error, SettingError):
+        return _problem(422, str(error), FieldProblem(dotted(error.path), str(error)))
+    if isinstance(error, ConfigError):
+        sentences = [each.sentence.removeprefix("configuration: ") for each in error.problems]
+        fields = [
+            FieldProblem(dotted(each.path), sentence)
+            for each, sentence in zip(error.problems, sentences, strict=True)
+            if each.path is not None
+        ]
+        return _problem(422, listed(sentences), *fields)
+    if isinstance(error, UnicodeDecodeError):
+        return _problem(400, "The body is not JSON: it is not UTF-8 text.")
     if isinstance(error, ProblemError | HTTPException):
         return _problem(error.status_code, error.detail)
     status = _STATUSES.get(type(error))
@@ -110,14 +111,3 @@ def respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Respo
 
 def _problem(status: int, detail: str, *errors: FieldProblem) -> Problem:
     return Problem(HTTPStatus(status).phrase, status, detail, errors)
-
-
-def _invalid(message: str) -> Problem:
-    found = _PLACE.fullmatch(message)
-    sentence, place = (found["sentence"], found["place"]) if found else (message, "")
-    steps = [name or index for name, index in _STEP.findall(place)]
-    named = _NAMED.match(sentence)
-    if named:
-        steps.append(named["name"])
-    field = "/".join(steps)
-    return _problem(422, f"{field}: {sentence}" if field else sentence, FieldProblem(field, sentence))

@@ -12,7 +12,7 @@ import msgspec
 
 from imds_mock.events.rebalance import REBALANCE
 from imds_mock.events.spot import INSTANCE_ACTION, TERMINATION_TIME
-from imds_mock.scheduling.patterns import path_pattern
+from imds_mock.scheduling.patterns import PathPattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -51,7 +51,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """Which entries are meant; what is None does not matter.
 
     Attributes:
-        path: Shell pattern for the path, `*` spans slashes.
+        path: Pattern for the path, see `scheduling.patterns`.
         caller: Address, container or service name.
         method: `GET`, ...
         version: 1 or 2 for IMDSv1 or IMDSv2.
@@ -78,11 +78,11 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
         Args:
             is_target: Says whether an address goes by a name.
         """
-        matches_path = None if self.path is None else path_pattern(self.path).match
+        matches_path = None if self.path is None else PathPattern(self.path).matches
 
         def matches(entry: Entry) -> bool:
             return (
-                (matches_path is None or matches_path(entry.path) is not None)
+                (matches_path is None or matches_path(entry.path))
                 and (self.caller is None or is_target(entry.caller, self.caller))
                 and (self.method is None or entry.method == self.method.upper())
                 and (self.version is None or entry.version == self.version)

@@ -11,9 +11,11 @@ from msgspec.structs import replace
 
 from imds_mock.events.kind import Course
 from imds_mock.events.kinds import AnyEvent, kind_of
+from imds_mock.scheduling.fields import FieldError, raise_if_any
 from imds_mock.scheduling.schedule import Window
 
 if TYPE_CHECKING:
+    from imds_mock.scheduling.fields import WrongField
     from imds_mock.scheduling.schedule import Duration, Instant
 
 MAX_EVENTS: Final = 1000
@@ -90,8 +92,7 @@ class EventBook(msgspec.Struct, frozen=True):
         if len(self.events) >= MAX_EVENTS:
             raise TooManyEventsError(f"{MAX_EVENTS} events are armed; remove some first")
         number = self.last_number + 1
-        armed = ArmedEvent(event, Course(f"{kind_of(event)}-{number}", event.window(now)))
-        _check(armed)
+        armed = _armed(event, f"{kind_of(event)}-{number}", now)
         return EventBook((*self.events, armed), number)
 
     def get(self, event_id: str) -> ArmedEvent:
@@ -149,8 +150,7 @@ class EventBook(msgspec.Struct, frozen=True):
         """
         armed = self.get(event_id)
         event = replace(armed.event, in_=in_, at=at)
-        again = ArmedEvent(event, Course(event_id, event.window(now)))
-        _check(again)
+        again = _armed(event, event_id, now)
         return EventBook((*(other for other in self.events if other.id != event_id), again), self.last_number)
 
     def remove(self, event_id: str) -> EventBook:
@@ -171,10 +171,26 @@ class EventBook(msgspec.Struct, frozen=True):
         return EventBook(events, self.last_number)
 
 
-def _check(armed: ArmedEvent) -> None:
-    # Reading all times now keeps a bad one from surfacing in somebody's metadata request.
-    for _path, layer in armed.event.layers(armed.course):
-        layer.body(armed.course.planned.start, None)
+def _armed(event: AnyEvent, event_id: str, now: float) -> ArmedEvent:
+    """Read all times of an event, so that a bad one is named here and not in a metadata request.
+
+    Raises:
+        FieldError: A field cannot be read; names all that cannot.
+    """
+    problems: list[WrongField] = []
+    window = Window(now)
+    try:
+        window = event.window(now)
+    except FieldError as error:
+        problems += error.problems
+    armed = ArmedEvent(event, Course(event_id, window))
+    try:
+        for _path, layer in event.layers(armed.course):
+            layer.body(window.start, None)
+    except FieldError as error:
+        problems += error.problems
+    raise_if_any(problems)
+    return armed
 
 
 def remaining_seconds(armed: ArmedEvent, now: float) -> float | None:

@@ -6,7 +6,6 @@ canceled is found in `history`, its description marked. Dates are written like `
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from imds_mock.events.kind import Course, Event
 from imds_mock.metadata import documents
 from imds_mock.scheduling.fields import FieldError
-from imds_mock.scheduling.schedule import Window, read_duration, read_instant
+from imds_mock.scheduling.schedule import Moment, Window, read_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,8 +55,8 @@ class ScheduledMaintenance(Event, frozen=True, kw_only=True, tag_field="kind", t
     leaves_traces: ClassVar[bool] = True
 
     code: Code = "system-reboot"
-    not_before: str = "7d"
-    not_after: str | None = "2h"
+    not_before: Moment = "7d"
+    not_after: Moment | None = "2h"
     description: str | None = None
     event_id: str | None = None
 
@@ -74,7 +73,7 @@ class ScheduledMaintenance(Event, frozen=True, kw_only=True, tag_field="kind", t
             yield HISTORY, _Entry(past, (window.end,), over)
 
     def _entry(self, course: Course, state: str) -> dict[str, str]:
-        not_before = _moment("not_before", self.not_before, course.planned.start)
+        not_before = read_moment("not_before", self.not_before, course.planned.start)
         description = self.description or _DESCRIPTIONS[self.code]
         entry = {
             "NotBefore": _date(not_before),
@@ -83,7 +82,7 @@ class ScheduledMaintenance(Event, frozen=True, kw_only=True, tag_field="kind", t
             "EventId": self.event_id or _event_id(course),
         }
         if self.not_after is not None:
-            not_after = _moment("not_after", self.not_after, not_before)
+            not_after = read_moment("not_after", self.not_after, not_before)
             if not_after < not_before:
                 raise FieldError("not_after", f"{self.not_after!r} is before not_before ({self.not_before!r})")
             entry["NotAfter"] = _date(not_after)
@@ -109,16 +108,6 @@ class _Entry:
     def modified(self, now: float, below: float | None) -> float | None:
         changes = [moment for moment in self.changes if moment <= now]
         return max([*changes, below or 0.0]) if changes else below
-
-
-def _moment(field: str, value: str, base: float) -> float:
-    with contextlib.suppress(FieldError):
-        return base + read_duration(field, value)
-    try:
-        return read_instant(field, value)
-    except FieldError as error:
-        reason = f"{value!r} is neither a duration nor a time; write it like 3d or 2026-01-31T12:00:00Z"
-        raise FieldError(field, reason) from error
 
 
 def _event_id(course: Course) -> str:

@@ -11,8 +11,7 @@ All steps are put on the clock at once, so playing needs no timer and hits its t
 
 from __future__ import annotations
 
-import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -21,11 +20,9 @@ from imds_mock.events.armed import EventBook
 from imds_mock.events.kinds import AnyEvent
 from imds_mock.faults.armed import arm
 from imds_mock.faults.kinds import AnyFault
-from imds_mock.scheduling.fields import FieldError
+from imds_mock.scheduling.checking import completed, read
+from imds_mock.scheduling.fields import FieldError, WrongField, raise_if_any
 from imds_mock.scheduling.schedule import Duration, Target, read_duration
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -62,46 +59,65 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             start: When the scenario begins, in seconds since the epoch.
 
         Raises:
-            FieldError: A step says nothing, too much, or something that cannot be read; names the step.
+            FieldError: Steps cannot be read; names all of them.
         """
         events: list[AnyEvent] = []
         faults: list[AnyFault] = []
+        problems: list[WrongField] = []
         for number, step in enumerate(self.steps):
-            at = start + read_duration(f"steps/{number}/at", step.at)
-            if (step.event is None) == (step.fault is None):
-                raise FieldError(f"steps/{number}", "a step has either an `event` or a `fault`")
-            if step.event is not None:
-                event = self._placed(step.event, at, f"steps/{number}/event")
-                with _named(f"steps/{number}/event"):
-                    EventBook().arm(event, start)
-                events.append(event)
-            if step.fault is not None:
-                fault = self._placed(step.fault, at, f"steps/{number}/fault")
-                with _named(f"steps/{number}/fault"):
-                    arm(fault, "", start)
-                faults.append(fault)
+            try:
+                self._place(step, start, events, faults)
+            except FieldError as error:
+                problems += [
+                    WrongField("/".join(filter(None, ("steps", str(number), each.field))), each.sentence)
+                    for each in error.problems
+                ]
+        raise_if_any(problems)
         return events, faults
 
-    def _placed(self, happening: Any, at: float, field: str) -> Any:
+    def _place(self, step: Step, start: float, events: list[AnyEvent], faults: list[AnyFault]) -> None:
+        """Put one step on the clock.
+
+        Raises:
+            FieldError: It cannot be read; fields are named from the step on.
+        """
+        if (step.event is None) == (step.fault is None):
+            raise FieldError("", "expected either an `event` or a `fault`")
+        problems: list[WrongField] = []
+        at = start
+        try:
+            at = start + read_duration("at", step.at)
+        except FieldError as error:
+            problems += error.problems
+        name, happening = ("event", step.event) if step.event is not None else ("fault", step.fault)
+        assert happening is not None  # noqa: S101 - one of them is there
         if happening.in_ is not None or happening.at is not None:
-            raise FieldError(field, "the step's own `at` says when; leave `in` and `at` out here")
-        return replace(happening, at=at, target=happening.target or self.target)
+            problems.append(WrongField(name, "the step's own `at` says when; leave `in` and `at` out here"))
+        placed: Any = replace(happening, in_=None, at=at, target=happening.target or self.target)
+        try:
+            if step.event is not None:
+                EventBook().arm(placed, start)
+            else:
+                arm(placed, "", start)
+        except FieldError as error:
+            problems += [WrongField(f"{name}/{each.field}", each.sentence) for each in error.problems]
+        raise_if_any(problems)
+        (events if step.event is not None else faults).append(placed)
 
 
-@contextlib.contextmanager
-def _named(place: str) -> Iterator[None]:
-    """Name the place of a field that cannot be read."""
-    try:
-        yield
-    except FieldError as error:
-        raise FieldError(f"{place}/{error.field}", error.sentence) from error
-
-
-def read_scenario(document: Mapping[str, Any]) -> Scenario:
+def read_scenario(document: Any, *, is_strict: bool = True) -> Scenario:
     """Read a scenario from plain values, as a YAML or JSON file has them.
 
+    Args:
+        document: The values.
+        is_strict: Text is not taken for a number.
+
     Raises:
-        msgspec.ValidationError: It does not fit; the message names the place.
+        FieldError: It does not fit; names every field that does not.
     """
-    scenario: Scenario = msgspec.convert(document, Scenario)
+    scenario: Scenario = read(Scenario, document, is_strict=is_strict)
+    try:
+        scenario.timeline(0.0)
+    except FieldError as error:
+        raise completed(error, Scenario, document, is_strict=is_strict) from error
     return scenario

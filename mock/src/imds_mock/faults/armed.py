@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import re
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -11,12 +10,14 @@ from msgspec.structs import replace
 
 from imds_mock.faults.kind import Moment
 from imds_mock.faults.kinds import AnyFault, kind_of
-from imds_mock.scheduling.patterns import path_pattern
+from imds_mock.scheduling.fields import FieldError, raise_if_any
+from imds_mock.scheduling.patterns import PathPattern
 from imds_mock.scheduling.schedule import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imds_mock.scheduling.fields import WrongField
     from imds_mock.service.messages import Request, Response
 
 MAX_FAULTS: Final = 1000
@@ -45,7 +46,7 @@ class ArmedFault(msgspec.Struct):
     id: str
     fault: AnyFault
     window: Window
-    pattern: re.Pattern[str]
+    pattern: PathPattern
     hits: int = 0
 
     def state(self, now: float) -> FaultState:
@@ -74,10 +75,24 @@ def arm(fault: AnyFault, fault_id: str, now: float) -> ArmedFault:
         now: Seconds since the epoch.
 
     Raises:
-        FieldError: One of its fields cannot be read.
+        FieldError: A field cannot be read; names all that cannot.
     """
-    fault.check()
-    return ArmedFault(fault_id, fault, fault.window(now), path_pattern(fault.path))
+    problems: list[WrongField] = []
+    window, pattern = Window(now), PathPattern("*")
+    try:
+        fault.check()
+    except FieldError as error:
+        problems += error.problems
+    try:
+        window = fault.window(now)
+    except FieldError as error:
+        problems += error.problems
+    try:
+        pattern = PathPattern(fault.path)
+    except FieldError as error:
+        problems += error.problems
+    raise_if_any(problems)
+    return ArmedFault(fault_id, fault, window, pattern)
 
 
 class Faults:
@@ -170,7 +185,7 @@ class Faults:
         fault = armed.fault
         return (
             armed.state(now) is FaultState.ACTIVE
-            and armed.pattern.match(request.path) is not None
+            and armed.pattern.matches(request.path)
             and (fault.target is None or self._is_target(caller, fault.target))
             and (fault.rate >= 1.0 or self._random() < fault.rate)
         )

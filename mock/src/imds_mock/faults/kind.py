@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from imds_mock.scheduling.patterns import Pattern  # noqa: TC001 - msgspec evaluates it
 from imds_mock.scheduling.schedule import Scheduled, Target
 
 if TYPE_CHECKING:
@@ -33,13 +34,13 @@ class Fault(Scheduled, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all kinds; a kind adds its fields and says what it makes of an answer.
 
     Attributes:
-        path: Shell pattern for the whole path, `*` spans slashes: `/latest/meta-data/iam/*`.
+        path: Pattern for the whole path, see `scheduling.patterns`: `*/iam/*`.
         target: Whom it hits: an address, container or service name; None means every caller.
         rate: Share of the matching requests that are hit.
         count: How many requests it hits before it is spent; None means no limit.
     """
 
-    path: str = "*"
+    path: Pattern = "*"
     target: Target | None = None
     rate: Rate = 1.0
     count: Count | None = None

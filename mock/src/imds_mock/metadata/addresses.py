@@ -26,12 +26,12 @@ def read(kind: type[Value], text: str) -> Value:
     """Read an address or a block.
 
     Raises:
-        ValueError: It is none; says what was expected.
+        ValueError: It cannot be read; the text says what was expected.
     """
     try:
         return kind(text)
     except ValueError as error:
-        raise ValueError(f"expected {_EXPECTED[kind]}: {error}") from error
+        raise ValueError(f"expected {_EXPECTED[kind]}, got {text!r}") from error
 
 
 def block_text(network: IPv4Network | IPv6Network) -> str:

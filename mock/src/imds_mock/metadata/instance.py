@@ -5,19 +5,19 @@ Derivation is validation too: facts that contradict each other are an error that
 
 from __future__ import annotations
 
-import binascii
 import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from imds_mock.config import shapes
 from imds_mock.config.errors import SettingError
 from imds_mock.metadata import regions
 from imds_mock.metadata.interfaces import NetworkInterface, derive_interfaces
 from imds_mock.metadata.unique_ids import ec2_id, iam_id, random_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from imds_mock.config.facts import InstanceSettings, UserData
 
@@ -119,8 +119,7 @@ def derive(settings: InstanceSettings, started: float) -> Instance:
     """
     region, zone = _place(settings)
     family = settings.instance_type.partition(".")[0]
-    if settings.partition_number is not None and settings.placement_group is None:
-        raise SettingError(("instance", "partition_number"), "a partition needs a placement_group")
+    _require_placement_group(settings)
     launched = settings.launch_time
     return Instance(
         settings=settings,
@@ -142,6 +141,24 @@ def derive(settings: InstanceSettings, started: float) -> Instance:
         ),
         user_data=_user_data(settings.user_data),
     )
+
+
+def contradictions(settings: InstanceSettings) -> Iterator[SettingError]:
+    """Find facts that contradict each other, one error for each independent group of facts."""
+    region, zone = DEFAULT_REGION, f"{DEFAULT_REGION}a"
+
+    def interfaces() -> None:
+        derive_interfaces(settings, region, zone)
+
+    groups: tuple[Callable[[], object], ...] = (
+        *(lambda: _place(settings), lambda: _require_placement_group(settings), interfaces),
+        lambda: _user_data(settings.user_data),
+    )
+    for read in groups:
+        try:
+            read()
+        except SettingError as error:
+            yield error
 
 
 def require_tag_keys(settings: InstanceSettings) -> None:
@@ -170,6 +187,11 @@ def _place(settings: InstanceSettings) -> tuple[str, str]:
     return region, zone
 
 
+def _require_placement_group(settings: InstanceSettings) -> None:
+    if settings.partition_number is not None and settings.placement_group is None:
+        raise SettingError(("instance", "partition_number"), "a partition needs a placement_group")
+
+
 def _zone_id(settings: InstanceSettings, zone: str) -> str:
     return settings.availability_zone_id or regions.zone_id_of(zone) or ""
 
@@ -189,7 +211,7 @@ def _moment(text: str) -> float:
     try:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError) as error:
-        raise SettingError(("instance", "launch_time"), f"{text} is no date: {error}") from error
+        raise SettingError(("instance", "launch_time"), f"expected a time that exists, got {text!r}") from error
 
 
 def _instance_profile(settings: InstanceSettings, partition: regions.Partition) -> InstanceProfile | None:
@@ -201,16 +223,12 @@ def _instance_profile(settings: InstanceSettings, partition: regions.Partition) 
 
 
 def _openssh_line(key: str, name: str, index: int) -> bytes:
-    kind, _, rest = key.strip().partition(" ")
-    blob, _, comment = rest.strip().partition(" ")
     try:
-        binascii.a2b_base64(blob, strict_mode=True)
-    except ValueError:
-        blob = ""
-    if not blob:
+        kind, blob, comment = shapes.read_openssh_key(key)
+    except ValueError as error:
         expected = "expected a public key such as `ssh-ed25519 AAAA... name`"
-        raise SettingError(("instance", "public_keys", index, "openssh_key"), expected)
-    return f"{kind} {blob} {comment.strip() or name}\n".encode()
+        raise SettingError(("instance", "public_keys", index, "openssh_key"), expected) from error
+    return f"{kind} {blob} {comment or name}\n".encode()
 
 
 def _user_data(said: str | UserData | None) -> bytes | None:
@@ -223,9 +241,9 @@ def _user_data(said: str | UserData | None) -> bytes | None:
         raise SettingError(path, "expected either text, `base64` or the `file` of the bytes")
     else:
         try:
-            content = binascii.a2b_base64("".join(said.base64.split()), strict_mode=True)
+            content = shapes.read_base64(said.base64)
         except ValueError as error:
-            raise SettingError((*path, "base64"), f"is no base64: {error}") from error
+            raise SettingError((*path, "base64"), "expected base64") from error
     if len(content) > MAX_USER_DATA_BYTES:
         raise SettingError(path, f"has {len(content)} bytes; EC2 allows {MAX_USER_DATA_BYTES}")
     return content or None

@@ -23,6 +23,7 @@ from imds_mock.config.errors import SettingError, nearest
 from imds_mock.metadata import documents
 from imds_mock.metadata.catalogue import since_of
 from imds_mock.metadata.tree import Leaf
+from imds_mock.violations.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,7 @@ _UNREACHABLE: Final = ("", ".", "..")
 _MAX_DEPTH: Final = 64
 _BODIES: Final = ("$text", "$json", "$base64")
 _KEYS: Final = (*_BODIES, "$since", "$content_type")
+_FORMS: Final = {"$json": "JSON", "$base64": "base64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,18 @@ def read_overrides(metadata: Mapping[str, Any]) -> tuple[Override, ...]:
         return tuple(_read(metadata, "", (_SECTION,)))
     except RecursionError as error:
         raise SettingError((_SECTION,), "is nested too deeply, or holds itself") from error
+
+
+def wrong_overrides(metadata: Mapping[str, Any]) -> Iterator[SettingError]:
+    """Find every path and value of the `metadata` section that cannot be read.
+
+    Args:
+        metadata: Path to value.
+    """
+    try:
+        yield from _wrong(metadata, "", (_SECTION,))
+    except SettingError as error:
+        yield error
 
 
 def apply_overrides(leaves: dict[str, Leaf], labels: dict[str, str], overrides: tuple[Override, ...]) -> None:
@@ -119,6 +133,25 @@ def _read(value: Any, path: str, key: KeyPath) -> Iterator[Override]:
         yield Override(path, body=_text(value, key))
 
 
+def _wrong(value: Any, path: str, key: KeyPath) -> Iterator[SettingError]:
+    try:
+        if not isinstance(value, Mapping) or (path and any(str(name).startswith("$") for name in value)):
+            list(_read(value, path, key))
+            return
+    except SettingError as error:
+        yield error
+        return
+    for name, below in value.items():
+        try:
+            joined = _joined(path, str(name), (*key, str(name)))
+        except SettingError as error:
+            if error.path == (_SECTION,):
+                raise  # it has no bottom
+            yield error
+        else:
+            yield from _wrong(below, joined, (*key, str(name)))
+
+
 def _joined(path: str, name: str, key: KeyPath) -> str:
     own = name.strip("/")
     if not path:
@@ -140,7 +173,7 @@ def _described(value: Mapping[str, Any], path: str, key: KeyPath) -> Override:
             like = nearest(str(name), _KEYS)
             raise SettingError(
                 (*key, str(name)),
-                f"unknown key; did you mean {like}?" if like else f"the keys here are {', '.join(_KEYS)}",
+                f"unknown key; did you mean {like}?" if like else f"unknown key; the keys here are {', '.join(_KEYS)}",
             )
     given = [name for name in _BODIES if name in value]
     if len(given) > 1:
@@ -161,7 +194,7 @@ def _body(kind: str, value: Any, key: KeyPath) -> bytes:
             return documents.write(json.loads(value) if isinstance(value, str) else value)
         return binascii.a2b_base64("".join(str(value).split()), strict_mode=True)
     except (ValueError, TypeError, RecursionError) as error:
-        raise SettingError(key, f"is no {kind[1:]}: {error}") from error
+        raise SettingError(key, f"expected {_FORMS[kind]}, got {shown(value)}") from error
 
 
 def _text(value: Any, key: KeyPath) -> bytes:
@@ -181,7 +214,7 @@ def _checked(value: Mapping[str, Any], name: str, kind: Any, key: KeyPath) -> st
         checked: str = msgspec.convert(value[name], kind)
     except msgspec.ValidationError as error:
         expected = kind.__metadata__[0].extra[shapes.EXPECTED]
-        raise SettingError((*key, name), f"expected {expected}") from error
+        raise SettingError((*key, name), f"expected {expected}, got {shown(value[name])}") from error
     return checked
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from imds_mock.config.errors import SettingError
-from imds_mock.config.nameservers import require_name_server
+from imds_mock.config.nameservers import split_name_server
 from imds_mock.credentials.choice import check_credentials, source_for
 from imds_mock.credentials.iam import Roles
 from imds_mock.credentials.kept import NotKept
@@ -105,14 +106,8 @@ def check(config: Config) -> None:
     Raises:
         SettingError: The first contradiction; names the key.
     """
-    if config.profile == "aemm":
-        require_one_instance(config)
-    require_name_server(config.callers)
-    derive(config.instance, 0.0)
-    read_overrides(config.metadata)
-    if config.metadata_options.instance_metadata_tags == "enabled":
-        require_tag_keys(config.instance)
-    check_credentials(config.credentials)
+    for require in CHECKS:
+        require(config)
 
 
 def require_one_instance(config: Config) -> None:
@@ -121,9 +116,47 @@ def require_one_instance(config: Config) -> None:
     Raises:
         SettingError: It does; names the key.
     """
+    if config.profile != "aemm":
+        return
     for key, default in (("identity", "shared"), ("profiles", ())):
         if getattr(config, key) != default:
-            raise SettingError((key,), "the profile aemm has one instance for all callers; take this or that away")
+            raise SettingError((key,), "the profile aemm has one instance for all callers; remove this setting")
+
+
+def _require_name_server(config: Config) -> None:
+    try:
+        if config.callers.name_server:
+            split_name_server(config.callers.name_server)
+    except ValueError as error:
+        sentence = f"expected an address such as 127.0.0.11:53, got {config.callers.name_server!r}"
+        raise SettingError(("callers", "name_server"), sentence) from error
+
+
+def _require_addresses(config: Config) -> None:
+    for section, hosts in (("server", config.server.hosts), ("control", config.control.hosts)):
+        for place, host in enumerate(hosts):
+            try:
+                ip_address(host)
+            except ValueError as error:
+                sentence = f"expected an IP address such as 127.0.0.1, got {host!r}"
+                raise SettingError((section, "hosts", place), sentence) from error
+
+
+def _require_tag_keys(config: Config) -> None:
+    if config.metadata_options.instance_metadata_tags == "enabled":
+        require_tag_keys(config.instance)
+
+
+CHECKS: Final[tuple[Callable[[Config], object], ...]] = (
+    require_one_instance,
+    _require_addresses,
+    _require_name_server,
+    lambda config: derive(config.instance, 0.0),
+    lambda config: read_overrides(config.metadata),
+    _require_tag_keys,
+    lambda config: check_credentials(config.credentials),
+)
+"""What the schema cannot check; each raises `SettingError` with the first contradiction that it finds."""
 
 
 def _labels(leaves: dict[str, Leaf], instance: Instance) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""From defaults, file, variables and flags to one frozen, checked configuration; or one sentence about what is wrong.
+"""From defaults, file, variables and flags to one frozen, checked configuration; or every problem that it has.
 
 Later sources win: defaults, then the file, then `IMDS_MOCK_*` variables, then flags.
 """
@@ -11,12 +11,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from imds_mock.config.errors import ConfigError, KeyPath, SettingError, dotted, find_fault, nearest, unknown_key
+from imds_mock.config.errors import ConfigError, KeyPath, Problem, SettingError, Violation, dotted
 from imds_mock.config.facts import InstanceSettings, Interface, PublicKey
 from imds_mock.config.profiles import check as check_profiles
 from imds_mock.config.roles import CredentialSettings
 from imds_mock.config.settings import Config, MetadataOptions, ServerSettings, SigningSettings
-from imds_mock.config.sources import Source, file_of, key_types, merge, read_environment, read_file, read_named
+from imds_mock.config.sources import (
+    Source,
+    file_of,
+    merge,
+    read_environment,
+    read_file,
+    read_named,
+    require_known,
+)
 from imds_mock.run.leaves import check
 
 if TYPE_CHECKING:
@@ -39,6 +47,7 @@ __all__ = [
 
 
 _COMMAND_LINE: Final = "command line"
+_UNREADABLE: Final = "{}: this configuration cannot be read; `imds-mock config schema` prints what is expected"
 
 
 def load(argv_overrides: Mapping[str, object], environ: Mapping[str, str], file: Path | None) -> Config:
@@ -50,18 +59,25 @@ def load(argv_overrides: Mapping[str, object], environ: Mapping[str, str], file:
         file: Configuration file; None takes the one that `IMDS_MOCK_CONFIG` names, if any.
 
     Raises:
-        ConfigError: One line with the place, the key and what was expected.
+        ConfigError: Every problem, each with the place, the key and what was expected.
     """
     file = file_of(environ, file)
-    sources = [read_file(file)] if file is not None else []
+    sources = []
+    if file is not None:
+        try:
+            sources.append(read_file(file))
+        except ConfigError as error:
+            sources.append(Source({}, problems=error.problems))
     sources.append(read_environment(environ))
     named: dict[KeyPath, tuple[str, object]] = {}
+    unknown: list[Problem] = []
     for key, value in argv_overrides.items():
-        path = tuple(key.split("."))
-        if path not in key_types():
-            raise ConfigError(_unknown(key))
-        named[path] = (_COMMAND_LINE, value)
-    sources.append(read_named(named))
+        try:
+            named[require_known(key)] = (_COMMAND_LINE, value)
+        except ConfigError as error:
+            unknown.append(Problem(f"{_COMMAND_LINE}: {error}"))
+    source = read_named(named)
+    sources.append(source._replace(problems=(*unknown, *source.problems)))
     return _build(sources, Path() if file is None else file.parent)
 
 
@@ -89,50 +105,60 @@ def _build(sources: Sequence[Source], folder: Path) -> Config:
     merged: dict[str, Any] = {}
     for source in sources:
         merged = merge(merged, source.document)
-    try:
-        _embed_user_data(merged, folder)
-        config = msgspec.convert(merged, Config, strict=False)
-        check(config)
-        check_profiles(config, check)
-    except SettingError as error:
-        raise _error(sources, error.path, error.sentence) from error
-    except (msgspec.ValidationError, RecursionError, ValueError) as error:
-        fault = find_fault(Config, merged)
-        if fault is None:
-            raise ConfigError(f"{sources[0].name or 'configuration'}: {error}") from error
-        sentence = fault.sentence
-        if sentence.startswith("unknown key"):
-            sentence = unknown_key(Config, fault.path, Config) if len(fault.path) == 1 else sentence
-        raise _error(sources, fault.path, sentence) from error
-    return config
+    problems = [problem for source in sources for problem in source.problems]
+    unread = _embed_user_data(merged, folder)
+    if not (problems or unread):
+        try:
+            config = msgspec.convert(merged, Config, strict=False)
+            check(config)
+            check_profiles(config, check)
+        except (SettingError, msgspec.ValidationError, RecursionError, ValueError) as error:
+            found = _found(merged)
+            if not found and isinstance(error, SettingError):
+                found = [Violation(error.path, error.sentence)]
+            problems = [_problem(sources, each) for each in found]
+            raise ConfigError(problems or _UNREADABLE.format(sources[0].name or "configuration")) from error
+        return config
+    raise ConfigError([*problems, *(_problem(sources, each) for each in (*unread, *_found(merged)))])
 
 
-def _error(sources: Sequence[Source], path: KeyPath, sentence: str) -> ConfigError:
+def _found(document: Mapping[str, Any]) -> list[Violation]:
+    from imds_mock.run import diagnosis  # noqa: PLC0415 - a configuration that is right does without
+
+    wrong = diagnosis.violations(document)
+    return [*wrong, *diagnosis.disagreements(document, wrong)]
+
+
+def _problem(sources: Sequence[Source], violation: Violation) -> Problem:
+    path, sentence = violation
+    said = f"{dotted(path)}: {sentence}" if path else sentence
     for source in reversed(sources):
         place = source.place_of(path)
         if place is not None:
-            return ConfigError(f"{place}: {dotted(path)}: {sentence}", path)
-    return ConfigError(f"{dotted(path)}: {sentence}", path)
+            return Problem(f"{place}: {said}", path)
+    return Problem(said, path)
 
 
-def _unknown(key: str) -> str:
-    known = {dotted(path): dotted(path) for path in key_types()} | {str(path[-1]): dotted(path) for path in key_types()}
-    like = nearest(key, known)
-    return f"{_COMMAND_LINE}: {key}: is no setting" + (f"; did you mean {known[like]}?" if like else "")
+def _embed_user_data(document: dict[str, Any], folder: Path) -> list[Violation]:
+    """Put the bytes of user-data files into the document, so that a configuration needs no files.
 
-
-def _embed_user_data(document: dict[str, Any], folder: Path) -> None:
-    """Put the bytes of user-data files into the document, so that a configuration needs no files."""
-    document |= _embedded(document, folder, ())
+    Returns:
+        The files that cannot be read; the document names them no more.
+    """
+    unread: list[Violation] = []
+    document |= _embedded(document, folder, (), unread)
     profiles = document.get("profiles")
     if isinstance(profiles, list):
         document["profiles"] = [
-            {**profile, **_embedded(profile, folder, ("profiles", place))} if isinstance(profile, dict) else profile
+            {**profile, **_embedded(profile, folder, ("profiles", place), unread)}
+            if isinstance(profile, dict)
+            else profile
             for place, profile in enumerate(profiles)
         ]
+    return unread
 
 
-def _embedded(holder: Mapping[str, Any], folder: Path, path: KeyPath) -> dict[str, Any]:
+def _embedded(holder: Mapping[str, Any], folder: Path, path: KeyPath, unread: list[Violation]) -> dict[str, Any]:
     """The section `instance` with the bytes in it; nothing where it names no file."""
     instance = holder.get("instance")
     user_data = instance.get("user_data") if isinstance(instance, dict) else None
@@ -141,6 +167,9 @@ def _embedded(holder: Mapping[str, Any], folder: Path, path: KeyPath) -> dict[st
     try:
         content = (folder / user_data["file"]).read_bytes()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise SettingError((*path, "instance", "user_data", "file"), f"{user_data['file']!r}: {reason}") from error
+        reason = getattr(error, "strerror", None) or "the path cannot be used"
+        unread.append(
+            Violation((*path, "instance", "user_data", "file"), f"cannot read {user_data['file']!r}: {reason}")
+        )
+        return {"instance": {**holder["instance"], "user_data": None}}
     return {"instance": {**holder["instance"], "user_data": {"base64": base64.b64encode(content).decode()}}}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from imds_mock.config.errors import ConfigError
+from imds_mock.config.errors import ConfigError, Problem
 from imds_mock.config.plain_documents import read_yaml
-from imds_mock.events.scenario import Scenario
+from imds_mock.events.scenario import read_scenario
 from imds_mock.scheduling.fields import FieldError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from imds_mock.events.scenario import Scenario
 
 
 def read_scenario_file(path: Path) -> Scenario:
@@ -22,7 +22,7 @@ def read_scenario_file(path: Path) -> Scenario:
         path: The file.
 
     Raises:
-        ConfigError: It cannot be read, or is no scenario; the message names the place.
+        ConfigError: It cannot be read, or does not fit; names every field that does not.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -30,9 +30,9 @@ def read_scenario_file(path: Path) -> Scenario:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text: {error.reason} at byte {error.start}") from error
+    if not text.strip():
+        raise ConfigError(f"{path}: expected a scenario with steps, got nothing")
     try:
-        scenario = msgspec.convert(read_yaml(text, str(path)), Scenario, strict=False)
-        scenario.timeline(0.0)
-    except (msgspec.ValidationError, FieldError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    return scenario
+        return read_scenario(read_yaml(text, str(path)), is_strict=False)
+    except FieldError as error:
+        raise ConfigError([Problem(f"{path}: {problem}") for problem in error.problems]) from error

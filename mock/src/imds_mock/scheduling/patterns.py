@@ -1,38 +1,96 @@
-"""Shell patterns for metadata paths, as faults and questions name them."""
+"""Patterns for metadata paths; faults, filters and assertions share this rule.
+
+| in a pattern | matches |
+|---|---|
+| `*` | any characters, slashes included, or none |
+| `...` | the same; after a slash (`meta-data/iam/...`) also the path before the slash |
+| `?` | one character, but not a slash |
+| `[abc]`, `[a-z]`, `[!abc]` | one character of a set, or one outside it, but not a slash |
+| `/` at the end | does not matter, neither in the pattern nor in the path |
+| `meta-data/`, `dynamic/`, `user-data`, `api/` at the beginning | that path under any version |
+
+So `*/iam/*` matches everything below `iam/` and `/latest/meta-data/iam/` itself.
+"""
 
 from __future__ import annotations
 
-import fnmatch
 import re
-from typing import Final
+from typing import Annotated, Final
+
+import msgspec
 
 from imds_mock.scheduling.fields import FieldError
+from imds_mock.violations.marks import CHECK, EXPECTED
 
 _LONGEST: Final = 1024  # as much of a path as the journal keeps; compiling a longer one keeps everybody waiting
 
 _CATEGORIES: Final = ("meta-data", "dynamic", "user-data", "api")  # what is below each version
 _VERSION: Final = re.compile(r"latest$|v?\d|.*[*?\[]")  # the metadata service's, the agents' of containers, a pattern
+_TOKEN: Final = re.compile(r"\.\.\.|\*+|\?|\[(!?)(\]?[^\]]*)\]|.", re.DOTALL)
+_OPEN: Final = ("/", "*", "?", "[", "...")
+
+Pattern = Annotated[
+    str,
+    msgspec.Meta(
+        extra={
+            EXPECTED: "a pattern such as '*/iam/*' or 'meta-data/iam/*'",
+            CHECK: lambda text: PathPattern(text),  # noqa: PLW0108 - the class is defined below
+        }
+    ),
+]
+"""A pattern as text."""
 
 
-def path_pattern(path: str) -> re.Pattern[str]:
-    """Compile a pattern for whole paths.
+class PathPattern:
+    """A pattern for whole paths.
 
     Args:
-        path: Such as `/latest/meta-data/iam/*`; `*` spans slashes, a slash at the end does not matter, and the one at
-            the beginning may be left out. `meta-data/iam/*` is that path under any version.
+        text: The pattern, such as `/latest/meta-data/iam/*`; the slash at the beginning may be left out.
 
     Raises:
         FieldError: The pattern is empty, or longer than any path that the journal keeps, or begins as no path does.
     """
-    if not path:
-        raise FieldError("path", "an empty pattern matches nothing; write `*` for every path")
-    if len(path) > _LONGEST:
-        raise FieldError("path", f"a pattern has no more than {_LONGEST} characters")
-    first = path.partition("/")[0]
-    if first in _CATEGORIES:
-        return re.compile(f"/[^/]+{fnmatch.translate(f'/{path}'.rstrip('/'))}")
-    if path[0] not in "/*?[" and not _VERSION.match(first):
-        # It would match nothing, and a question that counts what must not be asked would be answered with "never".
-        raise FieldError("path", f"no path begins with {first!r}; write it like '*/iam/*' or 'meta-data/iam/*'")
-    rooted = path if path[0] in "/*?[" else f"/{path}"
-    return re.compile(fnmatch.translate(rooted.rstrip("/") or "/"))
+
+    __slots__ = ("_matches", "text")
+
+    def __init__(self, text: str) -> None:
+        if not text:
+            raise FieldError("path", "expected a pattern, got nothing; write * for every path")
+        if len(text) > _LONGEST:
+            raise FieldError("path", f"expected a pattern of at most {_LONGEST} characters, got {len(text)}")
+        first = text.partition("/")[0]
+        any_version = ""
+        if first in _CATEGORIES:
+            any_version, text = "/[^/]+", f"/{text}"
+        elif not text.startswith(_OPEN):
+            if not _VERSION.match(first):
+                # It would match nothing, and a count of what must not be asked would always be right.
+                sentence = f"no path begins with {first!r}; write it like '*/iam/*' or 'meta-data/iam/*'"
+                raise FieldError("path", sentence)
+            text = f"/{text}"
+        self.text = text
+        self._matches = re.compile(f"(?s:{any_version}{_translated(text.rstrip('/'))}/?)").fullmatch
+
+    def matches(self, path: str) -> bool:
+        """Whether the pattern matches a path.
+
+        Args:
+            path: The path of a request, with or without a slash at its end.
+        """
+        return self._matches(f"{path.rstrip('/')}/") is not None
+
+
+def _translated(text: str) -> str:
+    parts = []
+    for token in _TOKEN.finditer(text):
+        written = token[0]
+        if written == "..." or written.startswith("*"):
+            parts.append(".*")
+        elif written == "?":
+            parts.append("[^/]")
+        elif token[2]:
+            members = re.sub(r"([\\\[\]^&~|])", r"\\\1", token[2])
+            parts.append(f"(?!/)[{'^' if token[1] else ''}{members}]")
+        else:
+            parts.append(re.escape(written))
+    return "".join(parts)

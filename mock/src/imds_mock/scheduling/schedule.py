@@ -6,6 +6,7 @@ Instants are ISO 8601 in UTC, as everywhere in the metadata (`2017-09-18T08:22:0
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from datetime import UTC, datetime
@@ -14,17 +15,35 @@ from typing import Annotated, Final
 import msgspec
 
 from imds_mock.scheduling.fields import FieldError
+from imds_mock.violations.marks import CHECK, EXPECTED
+from imds_mock.violations.words import shown
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 _LONGEST_SECONDS: Final = 10 * 365 * 86400.0
 
-Duration = float | str
+_A_DURATION: Final = "a duration such as 30s, 2m, 1h30m or 250ms"
+_A_TIME: Final = "a time such as 2026-01-31T12:00:00Z"
+
+Duration = Annotated[
+    float | str, msgspec.Meta(extra={EXPECTED: _A_DURATION, CHECK: lambda value: read_duration("", value)})
+]
 """Seconds, or text such as `90s` or `1h30m`."""
 
-Instant = float | str
+Instant = Annotated[float | str, msgspec.Meta(extra={EXPECTED: _A_TIME, CHECK: lambda value: read_instant("", value)})]
 """Seconds since the epoch, or ISO 8601 text."""
+
+Moment = Annotated[
+    str,
+    msgspec.Meta(
+        extra={
+            EXPECTED: f"{_A_DURATION}, or {_A_TIME}",
+            CHECK: lambda value: read_moment("", value, 0.0),
+        }
+    ),
+]
+"""Text that is a duration from another moment, or an instant."""
 
 Target = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
 """Address, container or service name, as long as DNS allows. None at all is everybody, an empty one would be nobody."""
@@ -99,7 +118,7 @@ def read_duration(field: str, value: Duration) -> float:
     else:
         seconds = float(value)
     if not 0 <= seconds <= _LONGEST_SECONDS:
-        raise FieldError(field, f"{value!r} is not a duration; write it like 30s, 2m, 1h30m or 250ms")
+        raise FieldError(field, f"expected {_A_DURATION}, got {shown(value)}")
     return seconds
 
 
@@ -125,5 +144,27 @@ def read_instant(field: str, value: Instant) -> float:
     else:
         seconds = float(value)
     if not 0 <= seconds < 253402300800:  # noqa: PLR2004 - the end of the year 9999, past which no date can be written
-        raise FieldError(field, f"{value!r} is not a time; write it like 2026-01-31T12:00:00Z")
+        raise FieldError(field, f"expected {_A_TIME}, got {shown(value)}")
     return seconds
+
+
+def read_moment(field: str, value: str, base: float) -> float:
+    """Read a duration from another moment, or an instant.
+
+    Args:
+        field: Name of the field, for the error.
+        value: The text.
+        base: The other moment in seconds since the epoch.
+
+    Returns:
+        Seconds since the epoch.
+
+    Raises:
+        FieldError: It is neither.
+    """
+    with contextlib.suppress(FieldError):
+        return base + read_duration(field, value)
+    try:
+        return read_instant(field, value)
+    except FieldError as error:
+        raise FieldError(field, f"expected {_A_DURATION}, or {_A_TIME}, got {shown(value)}") from error

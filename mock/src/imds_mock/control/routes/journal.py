@@ -12,6 +12,8 @@ from imds_mock.control.following import EVENT_STREAM, Following
 from imds_mock.control.operations import Operation
 from imds_mock.driving.journal import VERSION_NAMES
 from imds_mock.driving.questions import Filter
+from imds_mock.scheduling.patterns import Pattern
+from imds_mock.scheduling.schedule import Moment as Past
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +35,7 @@ class FilterQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Which requests are meant; times are instants, or durations before now.
 
     Attributes:
-        path: Shell pattern, `*` spans slashes.
+        path: Pattern; `*` matches any characters, slashes included.
         caller: Address, container or service name.
         method: `GET`, ...
         version: `v1` or `v2`, `ecs` or `eks` for an agent of containers.
@@ -44,13 +46,13 @@ class FilterQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         after: Number of an entry; later ones.
     """
 
-    path: str | None = None
+    path: Pattern | None = None
     caller: str | None = None
     method: str | None = None
     version: Literal["v1", "v2", "ecs", "eks"] | None = None
     status: int | None = None
-    since: str | None = None
-    until: str | None = None
+    since: Past | None = None
+    until: Past | None = None
     fault: str | None = None
     after: Number | None = None
 
@@ -101,7 +103,7 @@ class SinceQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         caller: Address, container or service name.
     """
 
-    since: str | None = None
+    since: Past | None = None
     caller: str | None = None
 
 

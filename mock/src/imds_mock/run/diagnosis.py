@@ -1,0 +1,88 @@
+"""Every problem of a configuration that was refused: what does not fit the schema, and what contradicts itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from imds_mock.config.errors import SettingError, Violation, find_violations, unknown_section
+from imds_mock.config.profiles import OF_TEXT, SECTIONS
+from imds_mock.config.profiles import check as check_profiles
+from imds_mock.config.settings import Config
+from imds_mock.metadata.instance import contradictions
+from imds_mock.metadata.overrides import wrong_overrides
+from imds_mock.run.leaves import CHECKS, check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from imds_mock.config.errors import KeyPath
+
+_PROFILES: Final = "profiles"
+
+
+def violations(document: Mapping[str, Any]) -> list[Violation]:
+    """Find what does not fit the schema, in the parts of sections that profiles have as well.
+
+    Args:
+        document: Nested mappings and lists of plain values.
+    """
+    found = []
+    for each in find_violations(Config, document):
+        name = str(each.path[0]) if len(each.path) == 1 else ""
+        elsewhere = unknown_section(Config, name) if name and name not in Config.__struct_fields__ else None
+        found.append(Violation(each.path, elsewhere or each.sentence))
+    profiles = document.get(_PROFILES)
+    for place, profile in enumerate(profiles if isinstance(profiles, list | tuple) else ()):
+        if isinstance(profile, dict):
+            found += _in_profile(profile, (_PROFILES, place))
+    return found
+
+
+def disagreements(document: Mapping[str, Any], wrong: list[Violation]) -> list[Violation]:
+    """Find what contradicts itself in those sections of a document that fit the schema.
+
+    Args:
+        document: Nested mappings and lists of plain values.
+        wrong: What does not fit the schema.
+    """
+    sections = {each.path[0] for each in wrong if each.path}
+    fitting = {name: held for name, held in document.items() if name not in sections}
+    if sections & {*SECTIONS, "metadata"}:
+        fitting.pop(_PROFILES, None)
+    try:
+        config = msgspec.convert(fitting, Config, strict=False)
+    except (msgspec.ValidationError, RecursionError, ValueError):
+        return []
+    found = {error.path: error for error in _contradictions(config)}
+    return [Violation(path, error.sentence) for path, error in found.items() if path and path[0] not in sections]
+
+
+def _contradictions(config: Config) -> Iterator[SettingError]:
+    for require in CHECKS:
+        try:
+            require(config)
+        except SettingError as error:
+            yield error
+    yield from contradictions(config.instance)
+    yield from wrong_overrides(config.metadata)
+    try:
+        check_profiles(config, check)
+    except SettingError as error:
+        yield error
+
+
+def _in_profile(profile: Mapping[str, Any], path: KeyPath) -> Iterator[Violation]:
+    for section in msgspec.structs.fields(Config):
+        held = profile.get(section.name)
+        if section.name not in SECTIONS or not isinstance(held, dict):
+            continue
+        # Null takes a key away in a mapping to text.
+        plain = {
+            name: {key: below for key, below in value.items() if below is not None}
+            if name in OF_TEXT and isinstance(value, dict)
+            else value
+            for name, value in held.items()
+        }
+        yield from find_violations(section.type, plain, (*path, section.name))

@@ -1,0 +1,14 @@
+"""Marks on types: what an error message and a check of a single value need to know besides the type itself."""
+
+from __future__ import annotations
+
+from typing import Final
+
+EXPECTED: Final = "expected"
+"""Key in `Meta.extra`: the words for what was expected, such as "a region such as us-east-1"."""
+
+CHECK: Final = "check"
+"""Key in `Meta.extra`: a callable that takes a value of the right type and raises `ValueError` if it does not fit.
+
+The error's text is the sentence about it. Without a text, the sentence is made from `EXPECTED`.
+"""

@@ -1,0 +1,76 @@
+"""What is wrong with text that should be JSON or YAML, in our own words, without repeating what it holds."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+_EMPTY: Final = "it is empty"
+_YAML_PROBLEMS: Final = (
+    ("mapping values are not allowed", "unexpected `:`; put text that holds `: ` in quotes, and check the indentation"),
+    (
+        "cannot start any token",
+        "unexpected character; indent with spaces, and put text with special characters in quotes",
+    ),
+    ("undefined alias", "this alias has no anchor; define it with & before"),
+    ("duplicate anchor", "this anchor is defined twice; define it once"),
+    ("could not determine a constructor", "this tag is not supported; write plain text, lists and mappings"),
+    ("another document", "a second document begins here; write one document"),
+    ("stands twice", ""),
+    ("unhashable key", "a key is text; write a name before the `:`"),
+    ("end of file", "the text ends too early; check brackets and quotes"),
+    ("end of stream", "the text ends too early; check brackets and quotes"),
+    ("control characters", "a control character is not allowed here; remove it"),
+    ("special characters", "a control character is not allowed here; remove it"),
+    ("did not find expected", "unexpected text; check indentation, brackets and commas"),
+    ("expected", "unexpected text; check indentation, brackets and commas"),
+)
+_MANY: Final = "it cannot be read; check quotes, brackets and nesting"
+
+
+def json_problem(text: str) -> str:
+    """Say where and why JSON cannot be read.
+
+    Args:
+        text: The text.
+
+    Returns:
+        Such as "unexpected 'e' at line 1, column 5; put text in double quotes".
+    """
+    if not text.strip():
+        return _EMPTY
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        rest = text[error.pos :].lstrip()
+        if not rest:
+            return f"it ends too early, at {place}; check brackets and quotes"
+        return f"unexpected {rest[0]!a} at {place}{_json_advice(rest[0], text[: error.pos].rstrip())}"
+    except (ValueError, RecursionError):
+        return _MANY
+    return "it has a number or a character that JSON does not allow"
+
+
+def yaml_problem(words: str) -> str:
+    """Say why YAML cannot be read.
+
+    Args:
+        words: What PyYAML says about it.
+    """
+    for found, sentence in _YAML_PROBLEMS:
+        if found in words:
+            return sentence or words
+    return _MANY
+
+
+def _json_advice(character: str, before: str) -> str:
+    if character in "}]" and before.endswith(","):
+        return "; remove the comma before it"
+    if character == "," and before.endswith((",", "{", "[")):
+        return "; remove this comma"
+    if character == "'" or character.isalpha() or character in "_/$":
+        return "; put text in double quotes"
+    if before.endswith(('"', "}", "]")) and character in '"{[':
+        return "; a comma is missing before it"
+    return ""
