@@ -3,7 +3,7 @@
 | in a pattern | matches |
 |---|---|
 | `*` | any characters, slashes included, or none |
-| `...` | the same; after a slash (`meta-data/iam/...`) also the path before the slash |
+| `...` | the same as `*`: `meta-data/iam/...` is `iam` and everything below |
 | `?` | one character, but not a slash |
 | `[abc]`, `[a-z]`, `[!abc]` | one character of a set, or one outside it, but not a slash |
 | `/` at the end | does not matter, neither in the pattern nor in the path |

@@ -1,0 +1,80 @@
+"""Patterns for paths: one rule for faults, filters and assertions, the one that docs/control.md states."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imds_mock.scheduling.fields import FieldError
+from imds_mock.scheduling.patterns import PathPattern
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matching", "others"),
+    [
+        ("*", ["/", "/latest", "/latest/meta-data/iam/"], []),
+        (
+            "*/iam/*",
+            [
+                "/latest/meta-data/iam/",
+                "/latest/meta-data/iam",
+                "/latest/meta-data/iam/info",
+                "/2021-03-23/meta-data/iam/a/b",
+            ],
+            ["/latest/meta-data/", "/latest/meta-data/iamb/", "/latest/meta-data/xiam/info"],
+        ),
+        (
+            "meta-data/iam/...",
+            ["/latest/meta-data/iam", "/latest/meta-data/iam/", "/1.0/meta-data/iam/security-credentials/r"],
+            ["/latest/meta-data/iamb", "/latest/meta-data/"],
+        ),
+        (".../iam/...", ["/latest/meta-data/iam/", "/latest/meta-data/iam/info"], ["/latest/meta-data/mac"]),
+        ("/latest/meta-data/mac", ["/latest/meta-data/mac", "/latest/meta-data/mac/"], ["/latest/meta-data/macs/"]),
+        ("/latest/meta-data/mac/", ["/latest/meta-data/mac", "/latest/meta-data/mac/"], ["/latest/meta-data/mac/x"]),
+        ("latest/meta-data/ma?", ["/latest/meta-data/mac"], ["/latest/meta-data/ma/", "/latest/meta-data/macs"]),
+        ("*/ma[bc]", ["/latest/meta-data/mac"], ["/latest/meta-data/mad", "/latest/meta-data/ma"]),
+        ("*/ma[!bc]", ["/latest/meta-data/mad"], ["/latest/meta-data/mac", "/latest/meta-data/ma/"]),
+        ("*/a[0-9]", ["/x/a7"], ["/x/ab", "/x/a-"]),
+        ("/", ["/"], ["/latest"]),
+        ("user-data", ["/latest/user-data", "/2009-04-04/user-data/"], ["/user-data", "/a/b/user-data"]),
+        ("*/a.c", ["/x/a.c"], ["/x/abc"]),
+        ("*/[", ["/x/["], ["/x/a"]),
+        ("*/a+(b)", ["/x/a+(b)"], ["/x/aab"]),
+        ("*spot*", ["/latest/meta-data/spot/instance-action", "/latest/meta-data/spot/"], ["/latest/meta-data/"]),
+    ],
+)
+def test_the_rule(pattern: str, matching: list[str], others: list[str]) -> None:
+    rule = PathPattern(pattern)
+    assert [path for path in matching if not rule.matches(path)] == []
+    assert [path for path in others if rule.matches(path)] == []
+
+
+paths = st.lists(st.text("ab.-+[]!^\\(){}|$", min_size=1, max_size=4), min_size=1, max_size=4).map(
+    lambda parts: "/" + "/".join(parts)
+)
+
+
+@given(paths, st.booleans(), st.booleans())
+def test_a_slash_at_the_end_does_not_matter(path: str, of_pattern: bool, of_path: bool) -> None:  # noqa: FBT001 - drawn
+    pattern = path.replace("[", "?")
+    assert PathPattern(pattern + "/" * of_pattern).matches(path + "/" * of_path) or "..." in pattern
+    assert PathPattern(f"{pattern}/*").matches(path + "/" * of_path)
+    assert PathPattern(f"{pattern}/...").matches(f"{path}/x")
+
+
+@given(st.text(min_size=1), paths)
+def test_any_pattern_is_taken_or_refused_with_the_field(pattern: str, path: str) -> None:
+    try:
+        PathPattern(pattern).matches(path)
+    except FieldError as error:
+        field = error.field
+    else:
+        field = "path"
+    assert field == "path"
+
+
+@pytest.mark.parametrize("pattern", ["", "x" * 1025, "iam/*", "mata-data/iam"])
+def test_what_can_match_nothing_is_refused(pattern: str) -> None:
+    with pytest.raises(FieldError):
+        PathPattern(pattern)
