@@ -12,7 +12,7 @@ from imds_shim.errors import KernelRefusedError, ResolveError
 from imds_shim.log import Log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from ipaddress import IPv4Address, IPv6Address
 
     from imds_shim.log import Level
@@ -130,11 +130,13 @@ class FakeKernel:
     def alone(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
-    def open_tables(self, backend: str) -> Sequence[NatTable]:
-        del backend
+    def open_tables(self, backend: str, without: Collection[str] = ()) -> Sequence[NatTable]:
+        usable = [table for table in self.tables if table.name not in without and backend in ("auto", table.name)]
         if self.refusal:
             raise self.refusal
-        return self.tables
+        if not usable:
+            raise KernelRefusedError("this kernel has no nf_tables.")
+        return [usable[0], *(table for table in self.tables if table is not usable[0])]
 
     def stays_near(self, destination: IPv4Address | IPv6Address) -> bool:
         del destination

@@ -6,12 +6,13 @@ What a kernel lacks is taken away by a seccomp filter (see tests/kernel_without.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from shimlab import MOCK, ROOT, SHIM, ShimLab, environment
+from shimlab import MOCK, MOVED, ROOT, SHIM, ShimLab, environment
 
 if TYPE_CHECKING:
     import subprocess
@@ -117,3 +118,83 @@ def test_a_trial_of_a_shim_that_was_killed_is_cleared_away(lab: ShimLab) -> None
     lab.tool("iptables-legacy", "-t", "nat", "-A", "imds-shim-trial", "-j", "RETURN")
     assert start(lab, ()).returncode == 0
     assert "imds-shim-trial" not in lab.tool("iptables-legacy-save")
+
+
+def hide_from_legacy(lab: ShimLab) -> None:
+    """Let an nf_tables chain decide before the legacy table, which was in use before that chain was added."""
+    lab.tool("iptables-legacy", "-t", "nat", "-A", "OUTPUT", "-d", "127.0.0.11/32", "-j", "ACCEPT")
+    redirect = ("-p", "tcp", "!", "-d", "10.77.0.0/24", "-j", "REDIRECT", "--to-ports", "15001")
+    lab.tool("iptables-nft", "-t", "nat", "-A", "OUTPUT", *redirect)
+
+
+def others(lab: ShimLab) -> str:
+    """The rules of others in both back ends, without what the policies have counted."""
+    return re.sub(r" \[\d+:\d+\]", "", lab.foreign(("iptables-legacy-save",), ("iptables-nft-save",)))
+
+
+def test_where_the_proof_fails_the_other_back_end_is_used(lab: ShimLab) -> None:
+    hide_from_legacy(lab)
+    before = others(lab)
+    done = start(lab, ())
+    assert (done.returncode, done.stdout) == (0, "first"), done.stderr
+    assert where(lab) == ["nft"]
+    warning, said = done.stderr.splitlines()
+    assert warning.startswith("imds-shim: warning: 169.254.169.254:80 refuses the connection, so it does not lead to ")
+    assert warning.endswith("with a rule in the legacy nat table; trying nft")
+    assert said == f"imds-shim: 169.254.169.254:80 -> {MOCK}:80 (mock)"
+    assert others(lab) == before
+    # The next start does not try in vain again: the rule is where it works.
+    assert start(lab, ()).stderr.splitlines() == [said]
+    assert where(lab) == ["nft"]
+
+
+def test_a_follower_keeps_the_rule_in_the_back_end_that_works(lab: ShimLab) -> None:
+    hide_from_legacy(lab)
+    lab.mock.ip("address", "add", f"{MOVED}/24", "dev", lab.links[1])
+    lab.serve(MOVED, "second")
+    wrapper = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    app = lab.start_in_app([*wrapper, str(SHIM), "cat"], env=environment(MOCK_FOLLOW="1"))
+    assert app.stderr is not None
+    assert [app.stderr.readline() for _ in range(2)][1] == f"imds-shim: 169.254.169.254:80 -> {MOCK}:80 (mock)\n"
+    lab.name("mock", MOVED)
+    assert app.stderr.readline() == f"imds-shim: the mock has moved: 169.254.169.254:80 -> {MOVED}:80\n"
+    assert lab.ask() == "second"
+    assert "imds-shim" not in lab.tool("iptables-legacy-save")
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "backend", "says"),
+    [
+        ((), "auto", ["with neither back end", "legacy: ", "nft: 169.254.169.254:80 refuses the connection"]),
+        (kernel_without("nft"), "auto", ["legacy: ", "nft: this kernel has no nf_tables"]),
+        ((), "legacy", ["refuses the connection", "MOCK_BACKEND=auto also tries nft"]),
+        ((), "nft", ["refuses the connection", "MOCK_BACKEND=auto also tries legacy"]),
+    ],
+)
+def test_where_both_back_ends_fail_both_are_named_and_nothing_stays(
+    lab: ShimLab, wrapper: tuple[str, ...], backend: str, says: list[str]
+) -> None:
+    lab.tool("nft", "add table ip theirs; add chain ip theirs out { type nat hook output priority -150; }")
+    lab.tool("nft", "add rule ip theirs out ip daddr 169.254.169.254 tcp dport 80 redirect to :15001")
+    lab.app.ip("route", "del", "default")
+    before = lab.tool("nft", "list", "ruleset")
+    done = start(lab, wrapper, MOCK_BACKEND=backend)
+    assert (done.returncode, done.stdout) == (70, ""), done.stderr
+    for words in says:
+        assert words in done.stderr.splitlines()[-1]
+    assert where(lab) == []
+    assert lab.tool("nft", "list", "ruleset") == before
+    assert "169.254" not in lab.app.ip("route")
+
+
+def test_a_failed_start_in_both_back_ends_leaves_an_earlier_rule(lab: ShimLab) -> None:
+    assert start(lab, ()).returncode == 0
+    before = lab.tool("iptables-legacy-save", "-t", "nat")
+    lab.tool("nft", "add table ip theirs; add chain ip theirs out { type nat hook output priority -150; }")
+    lab.tool("nft", "add rule ip theirs out ip daddr 169.254.169.254 tcp dport 80 redirect to :15001")
+    assert start(lab, ()).returncode == 70
+    after = lab.tool("iptables-legacy-save", "-t", "nat")
+    assert [line for line in after.splitlines() if "DNAT" in line] == [
+        line for line in before.splitlines() if "DNAT" in line
+    ]
+    assert "imds_shim" not in lab.tool("nft", "list", "ruleset")

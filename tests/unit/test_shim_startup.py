@@ -30,9 +30,12 @@ class Stage:
         self.kernel = FakeKernel(self._take_effect)
         self.lines = Lines()
         self.rules_work = True
+        self.works_in = "legacy, nft"
 
     def _take_effect(self, kernel: FakeKernel) -> None:
-        for rule in (*kernel.tables[0].rules, *kernel.tables[1].rules):
+        for rule in (
+            rule for table in kernel.tables if table.name in self.works_in.split(", ") for rule in table.rules
+        ):
             if self.rules_work:
                 there = self.network.servers[f"{rule.to_address}:{rule.to_port}"]
                 self.network.servers[f"{rule.destination}:{rule.destination_port}"] = there
@@ -315,8 +318,70 @@ def test_an_ipv6_only_mock_without_the_setting_says_what_to_set(stage: Stage) ->
         stage.start()
 
 
+def test_rules_that_have_no_effect_in_one_back_end_go_to_the_other(stage: Stage) -> None:
+    """All of them, so that one back end has the rules of one start; the route stays for the second try."""
+    stage.network.names["mock"] = [FOUR, SIX]
+    stage.works_in = "nft"
+    stage.start(MOCK_IPV6="1")
+    assert stage.kernel.tables[0].rules == []
+    assert stage.kernel.tables[1].rules == [RULE_V6, RULE]
+    (warning,) = [line for line in stage.lines.lines if line.startswith("warning: ")]
+    assert "refuses the connection, so it does not lead to 10.0.0.4:8080" in warning
+    assert warning.endswith("with a rule in the legacy nat table; trying nft")
+
+
+def test_the_new_rule_stands_before_the_one_without_effect_goes(stage: Stage) -> None:
+    stage.works_in = "nft"
+    stage.start()
+    assert stage.kernel.tables[0].history == [(RULE,), ()]
+    assert stage.kernel.tables[1].history == [(RULE,)]
+
+
+def test_a_back_end_that_does_not_keep_the_rule_is_left(stage: Stage) -> None:
+    stage.kernel.tables[0].swallows = True
+    stage.start()
+    assert stage.kernel.tables[1].rules == [RULE]
+
+
+def test_both_back_ends_are_named_where_neither_has_an_effect(stage: Stage) -> None:
+    stage.works_in = ""
+    with pytest.raises(
+        WrongMockError, match=r"neither back end.*\(legacy: .*refuses.*; nft: .*refuses.*\); .*--doctor"
+    ):
+        stage.start()
+    assert (stage.rules, stage.kernel.leads) == ([], [])
+
+
+def test_a_failure_in_both_back_ends_leaves_an_earlier_rule_where_it_was(stage: Stage) -> None:
+    earlier = DnatRule(RULE.destination, 80, ip_address("10.0.0.9"), 8080)
+    stage.kernel.tables[1].rules = [earlier]
+    stage.works_in = ""
+    with pytest.raises(WrongMockError):
+        stage.start()
+    assert stage.kernel.tables[0].rules == []
+    assert stage.kernel.tables[1].rules == [earlier]
+
+
+@pytest.mark.parametrize(("backend", "other"), [("legacy", "nft"), ("nft", "legacy")])
+def test_a_back_end_that_was_asked_for_is_the_only_one_tried(stage: Stage, backend: str, other: str) -> None:
+    stage.works_in = other
+    with pytest.raises(WrongMockError, match=f"MOCK_BACKEND=auto also tries {other}"):
+        stage.start(MOCK_BACKEND=backend)
+    assert stage.rules == []
+
+
+def test_both_tries_keep_to_the_deadline(stage: Stage) -> None:
+    stage.works_in = ""
+    stage.network.servers[V4] = "accepts the connection and then does not answer"
+    began = stage.network.clock.now
+    with pytest.raises(WrongMockError, match="neither"):
+        stage.start(seconds=3)
+    assert stage.network.clock.now - began <= 3.5
+
+
 def test_a_kernel_that_refuses_leaves_nothing(stage: Stage) -> None:
-    stage.kernel.tables[0].refuses = True
+    for table in stage.kernel.tables:
+        table.refuses = True
     with pytest.raises(KernelRefusedError) as caught:
         stage.start()
     assert isinstance(caught.value, ShimError)

@@ -46,9 +46,14 @@ class MockUnreachableError(ShimError):
 
 
 class WrongMockError(ShimError):
-    """What answers at 169.254.169.254 is not the mock, or nothing answers there."""
+    """What answers at 169.254.169.254 is not the mock, or nothing answers there: `what` happens, and a `cure`."""
 
     exit_code = 70
+
+    def __init__(self, what: str, cure: str) -> None:
+        super().__init__(f"{what}; {cure}")
+        self.what = what
+        self.cure = cure
 
 
 class KernelRefusedError(ShimError):

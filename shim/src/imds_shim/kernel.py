@@ -10,7 +10,7 @@ from imds_shim.resolve import Resolver
 
 if TYPE_CHECKING:
     import contextlib
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from imds_shim.answer import Answer
     from imds_shim.config import Backend
@@ -52,11 +52,12 @@ class RealKernel:
 
         return alone()
 
-    def open_tables(self, backend: Backend) -> Sequence[NatTable]:
-        """Open the NAT back ends that work here; raises PrivilegeError or KernelRefusedError."""
+    def open_tables(self, backend: Backend, without: Collection[str] = ()) -> Sequence[NatTable]:
+        """Open the NAT back ends that work here, first one not in `without`; raises as netfilter's does."""
         from imds_shim.netfilter import open_tables  # noqa: PLC0415 - not every way in needs a rule
 
-        self.tables = self.tables or open_tables(backend)
+        if not self.tables or self.tables[0].name in without:
+            self.tables = open_tables(backend, without)
         return self.tables
 
     def stays_near(self, destination: IPAddress) -> bool:

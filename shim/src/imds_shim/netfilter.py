@@ -9,7 +9,7 @@ from .errors import KernelRefusedError, PrivilegeError, ShimError
 from .rule import NatTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from .config import Backend
 
@@ -24,15 +24,21 @@ class TriableTable(NatTable, Protocol):
         """Raises PrivilegeError or KernelRefusedError."""
 
 
-def open_tables(backend: Backend) -> Sequence[NatTable]:
+def open_tables(backend: Backend, without: Collection[str] = ()) -> Sequence[NatTable]:
     """The back ends that work here: first the one to add to, then those that may still hold a rule of ours.
+
+    Args:
+        backend: the setting.
+        without: names of back ends whose rules have turned out to have no effect.
 
     Raises:
         PrivilegeError: a capability is missing; the sentence names it and the line to add to the compose file.
         KernelRefusedError: the kernel has none of the back ends asked for; the sentence says what was tried.
     """
     refusals: dict[str, ShimError] = {}
-    for name in ORDER if backend == "auto" else (backend,):
+    for name in _order() if backend == "auto" else (backend,):
+        if name in without:
+            continue
         table = table_named(name)
         try:
             table.try_out()
@@ -41,6 +47,14 @@ def open_tables(backend: Backend) -> Sequence[NatTable]:
         else:
             return [table, *_readable(other for other in ORDER if other != name)[0]]
     raise _none_works(refusals)
+
+
+def _order() -> Sequence[str]:
+    """ORDER, or its reverse where a rule of ours is in nf_tables: an earlier start has proven that it works there."""
+    try:
+        return ORDER[::-1] if table_named("nft").ours() else ORDER
+    except ShimError:
+        return ORDER
 
 
 def tables_to_clean() -> Sequence[NatTable]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from imds_shim.rule import IPAddress
     from imds_shim.search import Mock, Network
 
-_PROOF_SECONDS, _SHORTEST_PROOF_SECONDS = 5.0, 0.4
+_PROOF_SECONDS, _FIRST_PROOF_SECONDS, _SHORTEST_PROOF_SECONDS = 5.0, 2.0, 0.4
 _TRY_SECONDS, _PAUSE_SECONDS = 2.0, 0.1
 _CURES = {
     "none": "MOCK_ROUTE=none leaves the network as it is, so something else has to lead there",
@@ -38,7 +38,14 @@ def reaches_already(network: Network, endpoint: IPAddress, mock: Mock, deadline:
     return answer.mock_id == mock.mock_id
 
 
-def prove(network: Network, endpoint: IPAddress, mock: Mock, deadline: Deadline, route: RouteMode) -> Answer:
+def time_for(deadline: Deadline, *, is_last: bool) -> Deadline:
+    """Return the time an endpoint has to lead to the mock; less while another back end is left to be tried."""
+    if is_last:
+        return deadline.within(_PROOF_SECONDS, at_least=_SHORTEST_PROOF_SECONDS)
+    return deadline.within(min(_FIRST_PROOF_SECONDS, deadline.remaining() / 2), at_least=_SHORTEST_PROOF_SECONDS)
+
+
+def prove(network: Network, endpoint: IPAddress, mock: Mock, limit: Deadline, route: RouteMode) -> Answer:
     """Ask the endpoint itself, insist that it is the mock which was found before, return its answer.
 
     Raises:
@@ -46,20 +53,19 @@ def prove(network: Network, endpoint: IPAddress, mock: Mock, deadline: Deadline,
     """
     cure = _CURES.get(route, _CURE)
     where = shown(endpoint)
-    limit = deadline.within(_PROOF_SECONDS, at_least=_SHORTEST_PROOF_SECONDS)
     while True:
         try:
             answer = network.who_answers(endpoint, PORT, limit.within(_TRY_SECONDS))
             break
         except NoAnswerError as error:
             if limit.remaining() <= _PAUSE_SECONDS:
-                raise WrongMockError(f"{where} {error}, so it does not lead to {mock}; {cure}") from error
+                raise WrongMockError(f"{where} {error}, so it does not lead to {mock}", cure) from error
         network.sleep(_PAUSE_SECONDS)
     # A mock that was restarted in between has a new id; then the direct way shows the same one.
     if answer.mock_id != mock.mock_id and answer.mock_id != _id_now(network, mock, limit):
-        raise WrongMockError(f"{where} is answered by {answer.said} and not by the mock at {mock}; {cure}")
+        raise WrongMockError(f"{where} is answered by {answer.said} and not by the mock at {mock}", cure)
     if not answer.is_imds:
-        raise WrongMockError(f"{where} is not the mock at {mock}: it answers {answer.said}; {cure}")
+        raise WrongMockError(f"{where} is not the mock at {mock}: it answers {answer.said}", cure)
     return answer
 
 

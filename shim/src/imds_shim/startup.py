@@ -12,30 +12,25 @@ from typing import TYPE_CHECKING, Protocol
 from imds_shim import endpoints
 from imds_shim import rule as nat
 from imds_shim.endpoints import shown
-from imds_shim.errors import ResolveError
-from imds_shim.proof import prove, reaches_already
+from imds_shim.errors import ResolveError, WrongMockError
+from imds_shim.proof import prove, reaches_already, time_for
 from imds_shim.record import Record
+from imds_shim.redirect import Redirect, Tables
 from imds_shim.search import find
 
 if TYPE_CHECKING:
     import contextlib
     from collections.abc import Sequence
 
-    from imds_shim.config import Backend, ShimConfig
+    from imds_shim.config import ShimConfig
     from imds_shim.deadline import Deadline
     from imds_shim.log import Log
-    from imds_shim.rule import IPAddress, NatTable
+    from imds_shim.rule import IPAddress
     from imds_shim.search import Mock, Network
 
 
-class Kernel(Protocol):
+class Kernel(Tables, Protocol):
     """What a start asks of the kernel, in the network namespace it runs in."""
-
-    def alone(self) -> contextlib.AbstractContextManager[None]:
-        """While it lasts, no other shim changes rules and routes of this network namespace."""
-
-    def open_tables(self, backend: Backend) -> Sequence[NatTable]:
-        """Open the NAT back ends that work here; raises PrivilegeError or KernelRefusedError."""
 
     def stays_near(self, destination: IPAddress) -> bool:
         """Whether the route to it is local or on-link, so that no packet passes a gateway."""
@@ -72,7 +67,7 @@ class Start(Record):
         wanted = endpoints.of(self.config.endpoints, ipv6=self.config.ipv6)
         self._refuse_what_no_mock_could_change(wanted)
         mocks = find(self.config, self.network, deadline, self.say)
-        unreachable = [endpoint for endpoint in wanted if not self._serve(endpoint, mocks, deadline)]
+        unreachable = self._serve_all(wanted, mocks, deadline)
         if len(unreachable) == len(wanted):
             raise self._only_ipv6(mocks[0])
         for endpoint in unreachable:
@@ -105,21 +100,34 @@ class Start(Record):
             with self.kernel.alone():
                 self.kernel.open_tables(self.config.backend)
 
-    def _serve(self, endpoint: IPAddress, mocks: Sequence[Mock], deadline: Deadline) -> bool:
+    def _serve_all(self, wanted: Sequence[IPAddress], mocks: Sequence[Mock], deadline: Deadline) -> list[IPAddress]:
+        """Make every endpoint lead to the mock; returns those that no address of the mock is of a kind for."""
+        redirect = Redirect(self.kernel, self.config.backend, self.undo, self.say)
+        while True:
+            try:
+                return [endpoint for endpoint in wanted if not self._serve(endpoint, mocks, deadline, redirect)]
+            except WrongMockError as error:
+                with self.kernel.alone():
+                    redirect.change(error)
+
+    def _serve(self, endpoint: IPAddress, mocks: Sequence[Mock], deadline: Deadline, redirect: Redirect) -> bool:
         """Make one endpoint lead to the mock; False if no address of the mock is of a kind that it could lead to."""
         same_family = next((mock for mock in mocks if mock.address.version == endpoint.version), None)
         mock = same_family or mocks[0]
         if not self._leads_without_a_rule(endpoint, mock, deadline):
             if same_family is None:
                 return False
-            self._ensure_rule(nat.DnatRule(endpoint, endpoints.PORT, mock.address, mock.port))
+            with self.kernel.alone():
+                redirect.ensure(nat.DnatRule(endpoint, endpoints.PORT, mock.address, mock.port))
+                self._lead(endpoint, mock.address, on_link=False)
         if mock.mock_id is None and endpoint not in endpoints.IMDS:
             self.say.warning(
                 f"that {shown(endpoint)} leads to {mock} is not proven: an IMDS that does not say which one it is has "
                 "no answer there that could show it"
             )
         else:
-            answer = prove(self.network, endpoint, mock, deadline, self.config.route)
+            limit = time_for(deadline, is_last=not redirect.may_change)
+            answer = prove(self.network, endpoint, mock, limit, self.config.route)
             if answer.mock_id is None:
                 self.say.warning(
                     f"{shown(endpoint)} is answered by an IMDS ({answer.said}) that does not say which one it is"
@@ -138,14 +146,6 @@ class Start(Record):
         if self.config.route == "auto" and self.kernel.stays_near(endpoint):
             return reaches_already(self.network, endpoint, mock, deadline)
         return False
-
-    def _ensure_rule(self, rule: nat.DnatRule) -> None:
-        with self.kernel.alone():
-            tables = self.kernel.open_tables(self.config.backend)
-            self.undo.callback(nat.restore, nat.record(tables))
-            outcome = nat.ensure(tables, rule)
-            self.say.debug(f"rule {outcome.value} in the {tables[0].name} nat table: {rule}")
-            self._lead(rule.destination, rule.to_address, on_link=False)
 
     def _lead(self, endpoint: IPAddress, mock: IPAddress, *, on_link: bool) -> None:
         changed = self.kernel.lead(endpoint, mock, self.undo, on_link=on_link)
