@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HOW = """
 import sys
 from ipaddress import ip_address
-from imds_shim.route import how_routed
+from imds_shim.rtnetlink import how_routed
 for address in sys.argv[1:]:
     routed = how_routed(ip_address(address))
     print(routed.way.value, routed.interface if routed.link else "-", sep=" dev ")
@@ -37,11 +37,12 @@ print(lead(ip_address(sys.argv[1]), ip_address(sys.argv[2]), on_link="on-link" i
 UNDO = """
 import sys
 from ipaddress import ip_address
-from imds_shim.route import lead
+from imds_shim.route import lead, record, restore
+before = record(ip_address(sys.argv[1]))
 for mock in sys.argv[2:]:
     made = lead(ip_address(sys.argv[1]), ip_address(mock))
 print(made)
-made.undo()
+restore(ip_address(sys.argv[1]), before)
 """
 CURL = ("curl", "-sS", "--max-time", "2", f"http://{IMDS}/")
 
@@ -172,16 +173,162 @@ def test_a_route_of_ours_moves_with_the_mock_and_back(two_networks: ShimLab) -> 
     assert f"{IMDS} dev {lab.links[0]} proto 169" in lab.app.ip("route")
 
 
-def test_somebody_elses_route_is_neither_replaced_nor_removed(two_networks: ShimLab) -> None:
+def test_a_route_of_another_program_is_neither_replaced_nor_removed(two_networks: ShimLab) -> None:
     lab = two_networks
     lab.app.ip("route", "add", f"{IMDS}/32", "via", "10.66.0.1")
     before = lab.app.ip("route")
     done = lab.shim("true")
     assert done.returncode == 71
-    assert "somebody else's route" in done.stderr
+    assert f"the route {IMDS}/32 via 10.66.0.1 dev " in done.stderr
     assert lab.app.ip("route") == before
     assert "0 rules and 0 routes removed" in lab.shim("--remove").stderr
     assert lab.app.ip("route") == before
+
+
+REFUSALS = ("blackhole", "unreachable", "prohibit")
+V6 = "fd00:ec2::254"
+CURL_6 = ("curl", "-gsS", "--max-time", "2", f"http://[{V6}]/")
+
+
+@pytest.fixture
+def both(lab: ShimLab) -> ShimLab:
+    """A mock that has addresses of both IP versions."""
+    lab.app.ip("address", "add", "fd77::2/64", "dev", lab.links[0], "nodad")
+    lab.mock.ip("address", "add", "fd77::1/64", "dev", lab.links[1], "nodad")
+    lab.name("mock", MOCK, "fd77::1")
+    lab.serve()
+    lab.serve("fd77::1")
+    return lab
+
+
+ALL_ROUTES = ("route", "show", "table", "all")
+
+
+def routes(lab: ShimLab) -> str:
+    """All routes of both IP versions but those that the kernel makes for addresses, and the policy rules."""
+    listed = [lab.app.ip(version, *words) for version in ("-4", "-6") for words in (ALL_ROUTES, ("rule",))]
+    return "\n".join(line for line in "".join(listed).splitlines() if "proto kernel" not in line)
+
+
+@pytest.mark.parametrize(
+    ("backend", "kind", "metric"),
+    [
+        ("legacy", "blackhole", ()),
+        ("legacy", "unreachable", ("metric", "7")),
+        ("nft", "prohibit", ()),
+        ("nft", "blackhole", ("metric", "2")),
+    ],
+)
+def test_the_shims_route_goes_in_front_of_one_that_refuses(
+    both: ShimLab, backend: str, kind: str, metric: tuple[str, ...]
+) -> None:
+    both.app.ip("route", "add", kind, f"{IMDS}/32", *metric)
+    both.app.ip("-6", "route", "add", kind, V6, *metric)
+    before = routes(both)
+    for _ in range(2):
+        done = both.shim(*CURL_6, MOCK_BACKEND=backend, MOCK_IPV6="1")
+        assert (done.returncode, done.stdout) == (0, "first"), done.stderr
+        assert both.app.run(CURL).stdout == "first"
+        assert routes(both).count("proto 169") == 2
+        assert both.shim("no-such-command", MOCK_BACKEND=backend, MOCK_IPV6="1").returncode == 127
+        assert routes(both).count("proto 169") == 2
+    assert "2 rules and 2 routes removed" in both.shim("--remove").stderr
+    assert routes(both) == before
+    assert both.shim("no-such-command", MOCK_BACKEND=backend, MOCK_IPV6="1").returncode == 127
+    assert routes(both) == before
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_the_mock_that_holds_the_address_is_reached_past_a_route_that_refuses(lab: ShimLab, kind: str) -> None:
+    lab.mock.ip("address", "add", f"{IMDS}/32", "dev", lab.links[1])
+    lab.serve("0.0.0.0", "itself")  # noqa: S104 - of a namespace without a way out
+    lab.app.ip("route", "add", kind, f"{IMDS}/32")
+    done = lab.shim(*CURL, MOCK_ROUTE="route")
+    assert (done.returncode, done.stdout) == (0, "itself"), done.stderr
+
+
+def test_a_route_that_was_put_in_front_of_ours_loses_its_place(lab: ShimLab) -> None:
+    lab.serve()
+    lab.app.ip("route", "add", "blackhole", f"{IMDS}/32")
+    assert lab.shim(*CURL).stdout == "first"
+    lab.app.ip("route", "prepend", "prohibit", f"{IMDS}/32")
+    done = lab.shim(*CURL)
+    assert (done.returncode, done.stdout) == (0, "first"), done.stderr
+    assert lab.app.ip("route").count("proto 169") == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "words", "named"),
+    [
+        (V6, "-6 route add prohibit {} metric 1", "the route prohibit {}/128 metric 1 of another program"),
+        (IMDS, "route add blackhole {} table local", "the route blackhole {}/32 table local first"),
+        (IMDS, "rule add to {} blackhole pref 100", "the policy rule 100 (blackhole) first"),
+        (IMDS, "rule add not to 10.0.0.0/8 prohibit pref 7", "the policy rule 7 (prohibit) first"),
+        (IMDS, "rule add to {} uidrange 0-0 unreachable pref 9", "the policy rule 9 (unreachable) first"),
+        (IMDS, "rule add to {} ipproto tcp dport 80 prohibit pref 9", "the policy rule 9 (prohibit) first"),
+        (V6, "-6 rule add to {} prohibit pref 100", "the policy rule 100 (prohibit) first"),
+        (
+            IMDS,
+            "rule add to {} lookup 77 pref 100; route add unreachable 169.254.0.0/16 table 77",
+            "the route unreachable 169.254.0.0/16 table 77 (policy rule 100) first",
+        ),
+        (
+            V6,
+            "-6 rule add to fd00:ec2::/32 lookup 77 pref 5; -6 route add blackhole default table 77",
+            "the route blackhole default metric 1024 table 77 (policy rule 5) first",
+        ),
+    ],
+)
+def test_what_the_shims_route_cannot_be_put_in_front_of_is_named(
+    both: ShimLab, address: str, words: str, named: str
+) -> None:
+    for line in words.format(address).split("; "):
+        both.app.ip(*line.split())
+    before = routes(both)
+    done = both.shim("true", MOCK_IPV6="1")
+    assert (done.returncode, done.stdout) == (71, ""), done.stderr
+    assert named.format(address) in done.stderr.splitlines()[-1]
+    assert "MOCK_ROUTE=none" not in done.stderr
+    assert routes(both) == before
+    assert "imds" not in both.tool("nft", "list", "ruleset") + both.tool("iptables-legacy-save")
+    assert named.format(address).removesuffix(" first") in both.shim("--doctor", MOCK_IPV6="1").stdout
+
+
+def test_policy_rules_that_do_not_decide_are_not_named(both: ShimLab) -> None:
+    """Of another mark, source, protocol, user; a table without the address; a suppressed default route."""
+    for words in (
+        "fwmark 1 blackhole",
+        "from 10.5.5.5 blackhole",
+        "to 169.254.169.254 ipproto udp blackhole",
+        "uidrange 5-6 blackhole",
+        "to 169.254.169.254 dport 443 blackhole",
+        "sport 80 blackhole",
+        "iif eth9 blackhole",
+        "oif eth9 blackhole",
+        "to 169.254.169.254 lookup 88",
+        "lookup main suppress_prefixlength 0",
+    ):
+        both.app.ip("rule", "add", *words.split(), "pref", "50")
+    both.app.ip("route", "add", "blackhole", f"{IMDS}/32")
+    both.app.ip("rule", "add", "to", IMDS, "prohibit", "pref", "90")
+    before = routes(both)
+    done = both.shim(*CURL, MOCK_IPV6="0")
+    # The main table is asked by the rule that suppresses default routes, before the rule that prohibits.
+    assert (done.returncode, done.stdout) == (0, "first"), done.stderr
+    both.shim("--remove")
+    assert routes(both) == before
+
+
+def test_a_policy_rule_that_leads_elsewhere_is_named(two_networks: ShimLab) -> None:
+    lab = two_networks
+    lab.app.ip("route", "add", "default", "via", "10.66.0.1", "table", "51820")
+    lab.app.ip("rule", "add", "to", "169.254.0.0/16", "lookup", "51820", "pref", "40")
+    before = routes(lab)
+    done = lab.shim("true", MOCK_TIMEOUT_SECONDS="4")
+    assert done.returncode == 70
+    assert "because the kernel asks the route default via 10.66.0.1 dev " in done.stderr
+    assert "table 51820 (policy rule 40) first" in done.stderr
+    assert routes(lab) == before
 
 
 def test_the_mock_holds_the_address_itself(lab: ShimLab) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from imds_shim.config import ShimConfig
     from imds_shim.privileges import Plan
+    from imds_shim.rule import IPAddress
 
 _INTERNAL_ERROR = 1
 
@@ -83,7 +84,7 @@ def _remove(say: Log) -> int:
 
 
 def _examine(environ: Sequence[bytes]) -> int:
-    from imds_shim import capabilities, netfilter, route  # noqa: PLC0415 - only then
+    from imds_shim import capabilities, netfilter  # noqa: PLC0415 - only then
     from imds_shim.doctor import Body, examine  # noqa: PLC0415 - only then
 
     def plan(config: ShimConfig) -> Sequence[str]:
@@ -93,11 +94,18 @@ def _examine(environ: Sequence[bytes]) -> int:
         network=RealNetwork(),
         kernel=RealKernel(),
         try_backend=lambda name: netfilter.table_named(name).try_out(),
-        describe_route=lambda address: str(route.how_routed(address).way.value),
+        describe_route=_route_described,
         plan=plan,
         sets=capabilities.read_sets(),
     )
     return examine(environ, body, print)
+
+
+def _route_described(address: IPAddress) -> str:
+    from imds_shim import obstacle, rtnetlink  # noqa: PLC0415 - only then
+
+    by = obstacle.decided_by(address)
+    return rtnetlink.how_routed(address).way.value + (f" ({by} decides)" if by else "")
 
 
 def _planned(config: ShimConfig) -> Plan:

@@ -62,17 +62,18 @@ class RealKernel:
 
     def stays_near(self, destination: IPAddress) -> bool:
         """Whether the route to it is local or on-link, so that no packet passes a gateway."""
-        from imds_shim import route  # noqa: PLC0415 - not every way in asks
+        from imds_shim.route import is_ours  # noqa: PLC0415 - not every way in asks
+        from imds_shim.rtnetlink import Way, how_routed  # noqa: PLC0415 - likewise
 
-        way = route.how_routed(destination).way
+        way = how_routed(destination).way
         # A route that an earlier run has set for its rule says nothing about where the address really is.
-        return way is route.Way.LOCAL or (way is route.Way.ON_LINK and not route.is_ours(destination))
+        return way is Way.LOCAL or (way is Way.ON_LINK and not is_ours(destination))
 
     def leads_on_link(self, destination: IPAddress) -> bool:
         """Whether it is local or on-link already, by whosever route."""
-        from imds_shim import route  # noqa: PLC0415 - not every way in asks
+        from imds_shim.rtnetlink import Way, how_routed  # noqa: PLC0415 - not every way in asks
 
-        return route.how_routed(destination).way in (route.Way.LOCAL, route.Way.ON_LINK)
+        return how_routed(destination).way in (Way.LOCAL, Way.ON_LINK)
 
     def check_may_lead(self) -> None:
         """Raises PrivilegeError where no route can be set."""
@@ -84,8 +85,12 @@ class RealKernel:
         """Make packets to `destination` leave by the interface that leads to the mock; says what had to be changed."""
         from imds_shim import route  # noqa: PLC0415 - not every way in needs one
 
-        lead = route.lead(destination, mock, on_link=on_link)
+        def note(ours: Sequence[route.Lead]) -> None:
+            undo.callback(route.restore, destination, ours)
+
+        lead = route.lead(destination, mock, on_link=on_link, note=note)
         if lead is None:
             return None
-        undo.callback(lead.undo)
+        if lead.hidden_by:
+            return f"{destination} leaves another way than {mock} does, because the kernel asks {lead.hidden_by} first"
         return f"{lead} set, because it left another way than {mock} does"
