@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -104,3 +105,25 @@ def test_what_was_theirs_is_theirs_still(docker: Docker, projects: dict[str, lis
     assert docker(*inside, "worker", "cat", "/proc/1/comm").stdout == "sleep\n"
     status = docker(*inside, "web", "cat", "/proc/1/status").stdout
     assert {line.split()[1] for line in status.splitlines() if line.startswith("Cap")} == {"0" * 16}
+
+
+def test_names_work_for_services_that_call_from_link_local_addresses(
+    docker: Docker, projects: dict[str, list[str]]
+) -> None:
+    words = projects[DEFAULT]
+    notice = f"curl -s -o /dev/null -w %{{http_code}} --max-time 5 {IMDS}/latest/meta-data/spot/instance-action"
+
+    def ctl(*command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return docker(*words, "exec", "-T", "mock_metadata", "imds-mock", "ctl", *command, check=check)
+
+    def ask(service: str) -> str:
+        return docker(*words, "exec", "-T", service, "sh", "-c", notice).stdout
+
+    armed = ctl("spot", "interrupt", "--target", "web")
+    assert ("1 caller now" in armed.stdout, armed.stderr) == (True, "")
+    assert (ask("web"), ask("worker")) == ("200", "404")
+    assert ctl("assert", "--asked", "*/spot/*", "--by", "web", "--at-least", "1", "--at-most", "1").returncode == 0
+    assert ctl("assert", "--saw", "spot-interruption", "--by", "worker", check=False).returncode == 1
+    (seen,) = json.loads(ctl("requests", "--caller", "web", "--path", "*/spot/*", "--json").stdout)
+    assert (seen["caller"].startswith("169.254."), seen["names"][1]) == (True, "web")
+    assert "matches no caller" in ctl("spot", "interrupt", "--target", "wbe").stderr

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from containers import INSTANCE_ID
+from containers import IMDS, INSTANCE_ID
 from examples import ASK, Example, example
 
 if TYPE_CHECKING:
@@ -89,6 +90,28 @@ def test_a_mock_recreated_under_another_hardware_address(link_local_ip: Example,
     docker.await_log(mock, "announced to the neighbours: 169.254.169.254")
     answering = when(docker("logs", "--timestamps", mock).stderr)
     assert (read - answering).total_seconds() < TWO_SECONDS_THREE_TIMES
+
+
+def test_an_application_is_its_own_instance_with_its_ordinary_address(link_local_ip: Example, docker: Docker) -> None:
+    link_local_ip.up()
+    app = link_local_ip.container("app")
+
+    def ctl(*words: str) -> Any:
+        done = docker("exec", link_local_ip.container("mock_metadata"), "imds-mock", "ctl", *words)
+        assert done.stderr == "", done.stderr
+        return json.loads(done.stdout)
+
+    def read(path: str) -> str:
+        return docker("exec", app, "curl", "-sf", "--max-time", "5", f"{IMDS}/latest/meta-data/{path}").stdout
+
+    ctl("config", "patch", '{"identity": "per-container"}', "--json")
+    networks = f'(index .NetworkSettings.Networks "{link_local_ip.project}_default")'
+    address = docker.inspect(app, f"{networks}.IPAddress")
+    assert (read("local-ipv4"), read("mac")) == (address, docker.inspect(app, f"{networks}.MacAddress"))
+    seen = {who: ctl("whoami", "--caller", who, "--json") for who in ("app", app, address, "169.254.100.1")}
+    assert {each["instance_id"] for each in seen.values()} == {read("instance-id")}
+    assert {frozenset(each["addresses"]) for each in seen.values()} == {frozenset({"169.254.100.1", address})}
+    assert {each["container"] for each in seen.values()} == {app}
 
 
 def test_replicas_with_one_link_local_address_lose_answers(link_local_ip: Example) -> None:
