@@ -90,7 +90,7 @@ def test_an_unconfigured_boto3_is_seen_under_the_role(tmp_path: Path, sts: str) 
         )
         assert application.returncode == 0, application.stderr
         caller, buckets = json.loads(application.stdout)
-        assert caller == "arn:aws:sts::123456789012:assumed-role/web/imds-mock"
+        assert caller == "arn:aws:sts::123456789012:assumed-role/web/i-1234567890abcdef0"
         assert buckets == ["mine"]
         assert program.end() == 0
     assert any(
@@ -105,7 +105,7 @@ def test_rotation_brings_other_keys_that_work(tmp_path: Path, sts: str) -> None:
         assert program.ctl("credentials", "rotate").returncode == 0
         after = until_other(program, before)
         assert after["LastUpdated"] >= before["LastUpdated"]
-        assert caller_of(after, sts) == "arn:aws:sts::123456789012:assumed-role/my-role/imds-mock"
+        assert caller_of(after, sts) == "arn:aws:sts::123456789012:assumed-role/my-role/i-1234567890abcdef0"
         assert program.ctl("credentials", "expire", "--after", "5m").returncode == 0
         shortened = served(program)
         assert shortened["AccessKeyId"] == after["AccessKeyId"]
@@ -235,13 +235,45 @@ profiles:
         names = {"127.0.0.1": "my-role", "127.0.0.2": "orders", "127.0.0.3": "billing"}
         for address, role in names.items():
             document = json.loads(from_address(program, address, ROLES + role).body)
-            assert caller_of(document, sts) == f"arn:aws:sts::123456789012:assumed-role/{role}/imds-mock"
+            assert caller_of(document, sts) == f"arn:aws:sts::123456789012:assumed-role/{role}/i-1234567890abcdef0"
         made_up = json.loads(from_address(program, "127.0.0.4", f"{ROLES}made-up").body)
         assert made_up["Token"].startswith("IQoJ")
         told = from_address(program, "127.0.0.3", "/v2/credentials/any", "169.254.170.2")
         assert json.loads(told.body)["RoleArn"] == "arn:aws:iam::123456789012:role/billing"
         task = from_address(program, "127.0.0.3", "/v4/any/task", "169.254.170.2")
         assert json.loads(task.body)["Family"] == "billing"
+
+
+@pytest.mark.parametrize("session_name", [None, "all-alike"])
+def test_each_container_has_keys_of_its_own_under_its_instance_id_at_its_first_request(
+    tmp_path: Path, sts: str, session_name: str | None
+) -> None:
+    own = [] if session_name is None else [f"session_name={session_name}"]
+    options = assuming(sts, "access_key_id=test", f"secret_access_key={SECRET}", *own)
+    with running_program(tmp_path, [*options, "--set", "identity=per-container"]) as program:
+        served = []
+        for address in ("127.0.0.2", "127.0.0.3"):
+            # Nothing has been fetched for this caller: the request waits for it, and others are answered meanwhile.
+            answer = from_address(program, address, f"{ROLES}my-role")
+            assert answer.status == 200, answer
+            served.append(json.loads(answer.body))
+            instance = from_address(program, address, "/latest/meta-data/instance-id").body.decode()
+            assert caller_of(served[-1], sts).rpartition("/")[2] == (session_name or instance)
+        assert served[0]["AccessKeyId"] != served[1]["AccessKeyId"]
+        assert from_address(program, "127.0.0.4", ROLES).body == b"my-role"
+
+
+def test_a_request_for_credentials_that_cannot_be_fetched_waits_no_longer_than_configured(tmp_path: Path) -> None:
+    options = assuming("http://127.0.0.1:9", "access_key_id=test", f"secret_access_key={SECRET}", "wait_seconds=0.5")
+    with running_program(tmp_path, [*options, "--set", "identity=per-container"]) as program:
+        began = time.monotonic()
+        assert from_address(program, "127.0.0.2", "/latest/meta-data/instance-id").status == 200
+        # Other requests of a caller whose credentials are not there yet do not wait.
+        assert time.monotonic() - began < 0.5
+        assert from_address(program, "127.0.0.2", ROLES).status == 404
+        began = time.monotonic()
+        assert from_address(program, "127.0.0.2", ROLES).status == 404
+        assert time.monotonic() - began < 0.5
 
 
 def from_address(program: RunningProgram, address: str, path: str, host: str = "169.254.169.254") -> Answer:

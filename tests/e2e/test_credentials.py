@@ -104,8 +104,8 @@ def test_two_services_are_seen_under_two_roles(docker: Docker, tmp_path: Path) -
         seen = [project.python(service, USE) for service in ("orders", "billing")]
         log = project("logs", "mock_metadata") + project("exec", "-T", "mock_metadata", "imds-mock", "ctl", "requests")
     assert seen == [
-        ["arn:aws:sts::123456789012:assumed-role/orders/imds-mock", ["orders"]],
-        ["arn:aws:sts::123456789012:assumed-role/billing/imds-mock", ["billing", "orders"]],
+        ["arn:aws:sts::123456789012:assumed-role/orders/i-1234567890abcdef0", ["orders"]],
+        ["arn:aws:sts::123456789012:assumed-role/billing/i-1234567890abcdef0", ["billing", "orders"]],
     ]
     assert SECRET not in log
 

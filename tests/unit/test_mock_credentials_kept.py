@@ -313,7 +313,28 @@ def test_roles_that_callers_make_up_are_bounded_and_those_of_the_configuration_a
     kept = [working.keep(each) for each in made_up]
     assert [isinstance(each, NotKept) for each in kept] == [False] * 1024 + [True] * 76
     assert not isinstance(working.keep(own), NotKept)
-    assert working.keep(made_up[0]) is kept[0]
+    assert not isinstance(working.keep(made_up[0]), NotKept)
+
+
+def test_a_container_that_did_not_ask_for_an_hour_has_its_credentials_fetched_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World([credentials(number, NOW + number * HOUR) for number in range(1, 9)], is_configured=False)
+
+    async def run() -> None:
+        pool = Pool(world.means())
+        monkeypatch.setattr("imds_mock.run.working_credentials._pool", lambda *_: pool)
+        working = WorkingCredentials(NOW)
+        working.config = lambda: from_document({})
+        kept = working.keep(ORDER)
+        await working.first()
+        await asyncio.gather(*pool._running.values())
+        world.now += 2 * HOUR
+        assert kept.held(world.now) is None
+        await pool.settled(10)
+        assert kept.held(world.now) is not None
+
+    asyncio.run(run())
 
 
 def test_the_start_does_not_wait_for_ever() -> None:
@@ -348,6 +369,15 @@ def test_orders_follow_from_the_configuration() -> None:
         900,
     )
     assert order == order_for(from_document(document).credentials, instance, "web")
+    by_default = from_document({"credentials": {"source": "assume-role"}})
+    ids = ("i-00000000000000001", "i-00000000000000002")
+    orders = [
+        order_for(
+            by_default.credentials, derive(msgspec.structs.replace(by_default.instance, instance_id=each), NOW), "web"
+        )
+        for each in ids
+    ]
+    assert tuple(each.session_name for each in orders) == ids
     named = from_document({"credentials": {"source": "assume-role", "role_arn": "arn:aws:iam::999999999999:role/a/b"}})
     instance = derive(named.instance, NOW)
     assert order_for(named.credentials, instance, "my-role").role_arn == "arn:aws:iam::999999999999:role/a/b"

@@ -43,7 +43,10 @@ class CredentialSettings(WithSecrets, frozen=True, forbid_unknown_fields=True):
         shapes.RoleArn | None,
         Meta(description="Role that `assume-role` assumes; null: the instance's role in its account."),
     ] = None
-    session_name: Annotated[shapes.SessionName, Meta(description="Session name of the assumed role.")] = "imds-mock"
+    session_name: Annotated[
+        shapes.SessionName | None,
+        Meta(description="Session name of the assumed role; null: the caller's instance id, as on EC2."),
+    ] = None
     duration_seconds: Annotated[
         shapes.SessionDuration, Meta(description="Life asked of STS; the role may allow less.")
     ] = 3600

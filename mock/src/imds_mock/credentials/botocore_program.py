@@ -38,7 +38,7 @@ class Bases:
 
     def of(self, order: Order) -> _Base:
         """The base of an order; raises whatever botocore raises."""
-        key = msgspec.structs.replace(order, role_arn=None, session_name="", external_id=None)
+        key = msgspec.structs.replace(order, role_arn=None, session_name="", external_id=None, instance_id="")
         with self._lock:
             if key not in self._known:
                 self._known[key] = _Base(_session(order))

@@ -29,6 +29,7 @@ class Order(msgspec.Struct, frozen=True):
         access_key_id: What STS is called with in place of a profile.
         secret_access_key: Belongs to it.
         session_token: Belongs to it.
+        instance_id: The instance that assumes the role; two never share keys, even under one session name.
     """
 
     region: str
@@ -42,6 +43,7 @@ class Order(msgspec.Struct, frozen=True):
     access_key_id: str | None = None
     secret_access_key: str | None = None
     session_token: str | None = None
+    instance_id: str = ""
 
     def __repr__(self) -> str:
         return f"Order({self.subject!r})"
@@ -90,6 +92,9 @@ class FetchError(Exception):
 def order_for(settings: CredentialSettings, instance: Instance, role: str, role_arn: str | None = None) -> Order:
     """The order for the credentials of a role.
 
+    EC2 names the session after the instance, so instances that have the same role get keys of their own each
+    (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-ec2.html).
+
     Args:
         settings: The configuration's section; its source is one of `WORKING_SOURCES`.
         instance: The instance that asks for them.
@@ -110,12 +115,13 @@ def order_for(settings: CredentialSettings, instance: Instance, role: str, role_
         settings.renew_seconds,
         settings.profile,
         role_arn or role_arn_of(settings, instance, role),
-        settings.session_name,
+        settings.session_name or instance.instance_id,
         settings.external_id,
         settings.endpoint_url,
         settings.access_key_id,
         settings.secret_access_key,
         settings.session_token,
+        instance.instance_id,
     )
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 from imds_mock.credentials.keeper import Keeper
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imds_mock.credentials.keeper import Means
     from imds_mock.credentials.orders import Order
 
@@ -21,10 +23,13 @@ class Pool:
 
     Args:
         means: What its keepers work with.
+        wait_seconds: Gives how long a request may wait for the first credentials of an order.
     """
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: Means, wait_seconds: Callable[[], float] = lambda: 10.0) -> None:
         self._means = means
+        self._wait_seconds = wait_seconds
+        self._first: dict[Order, asyncio.Task[None]] = {}
         self._keepers: dict[Order, Keeper] = {}
         self._running: dict[Order, asyncio.Task[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -50,6 +55,17 @@ class Pool:
         """
         return order in self._keepers or len(self._keepers) < _MANY
 
+    def first(self, order: Order) -> asyncio.Future[None] | None:
+        """What is done when an order has its first credentials, or is not waited for any longer.
+
+        Args:
+            order: The order.
+
+        Returns:
+            None where there is nothing to wait for.
+        """
+        return self._first.get(order)
+
     def start(self) -> None:
         """Begin to fetch, on the event loop that runs."""
         self._loop = asyncio.get_running_loop()
@@ -74,4 +90,14 @@ class Pool:
                 self._keepers.pop(order, None)
                 self._running.pop(order, None)
 
+        async def wait() -> None:
+            try:
+                async with asyncio.timeout(self._wait_seconds()):
+                    await keeper.settled()
+            except TimeoutError:
+                pass
+            finally:
+                self._first.pop(order, None)
+
+        self._first[order] = loop.create_task(wait())
         self._running[order] = loop.create_task(run())

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _LOOK_AGAIN_SECONDS: Final = 5.0
 # A name that comes late is still good to have, but no request waits that long.
 _NAME_SECONDS: Final = 5.0
+_CREDENTIALS: Final = "/iam/"
 _MAX_GREETED: Final = 4096
 _PROC_NET: Final = Path("/proc/net")
 
@@ -72,6 +73,8 @@ class Driven:
         """How often the configuration was read anew, by what became of it."""
         self._is_driven = config.control.enabled
         self._greeted: set[str] = set()
+        self.first_credentials: Callable[[Config], asyncio.Future[None] | None] = lambda _config: None
+        """Gives what is done when a caller with a configuration has its first credentials; None if it need not wait."""
         self.observers: tuple[Observer, ...] = (self.journal.record,) if self._is_driven else ()
         """What has to be told of each answer."""
 
@@ -107,7 +110,10 @@ class Driven:
         """
         if self.state.needs_names or self.callers.matters(address):
             known = self.callers.meet(address)
-            return None if known is None else Waiting(known, then)
+            if known is not None:
+                return Waiting(known, lambda: self._welcome(address, then))
+            self.state.appearance_of(address)
+            return None
         if address not in self._greeted and self._is_driven:
             # In the background: the journal shows names, and a container may be gone before it is read.
             if len(self._greeted) >= _MAX_GREETED:
@@ -115,6 +121,27 @@ class Driven:
             self._greeted.add(address)
             self.callers.meet(address)
         return None
+
+    def postpone(self, request: Request, caller: str, then: Callable[[], None]) -> Waiting | None:
+        """Have a request for credentials wait for the first ones that are fetched for its caller.
+
+        Args:
+            request: The request.
+            caller: Address of the peer.
+            then: Is called when it can be answered.
+
+        Returns:
+            What can be cancelled; None when it can be answered now, and `then` is not called.
+        """
+        if not (request.agent or _CREDENTIALS in request.path):
+            return None
+        first = self.first_credentials(self.state.appearance_of(caller).config)
+        return None if first is None else Waiting(first, then)
+
+    def _welcome(self, address: str, then: Callable[[], None]) -> None:
+        # Credentials of its own begin to be fetched now, before the caller asks for them.
+        self.state.appearance_of(address)
+        then()
 
     def _real_callers(self) -> Callers:
         names = NameServer(lambda: self.state.config.callers.name_server, _NAME_SECONDS)

@@ -23,7 +23,7 @@ from imds_mock.service.tokens import Tokens
 from imds_mock.wire.accesslog import AccessLog
 from imds_mock.wire.parsing import Limits
 from imds_mock.wire.server import DataPlane, max_connections, open_sockets
-from imds_mock.wire.terms import Terms, Timeouts, welcome
+from imds_mock.wire.terms import Terms, Timeouts, answer_now, welcome
 
 if TYPE_CHECKING:
     import socket
@@ -101,6 +101,7 @@ async def _serve(
         unreadable=store.current.profile.unreadable,
         report=_report,
         acquaint=driven.acquaint if driven else welcome,
+        postpone=driven.postpone if driven else answer_now,
     )
     plane = DataPlane(terms, max_connections(settings.max_connections))
     await plane.start(sockets)

@@ -65,6 +65,7 @@ def start(
     working = WorkingCredentials(started)
     driven = Driven(config, Description(started, signer, reason or "the setting profile", working.keep))
     working.config = lambda: driven.state.config
+    driven.first_credentials = working.first_of
     if scenario is not None:
         _play(driven, scenario)
     file, seen = watched or (None, None)

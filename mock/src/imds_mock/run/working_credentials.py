@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from imds_mock.config.profiles import effective
 from imds_mock.credentials.kept import NotKept
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from imds_mock.credentials.kept import Kept
     from imds_mock.credentials.orders import Order
     from imds_mock.credentials.pool import Pool
+    from imds_mock.credentials.values import RoleCredentials
+
+_MANY: Final = 4096
 
 
 class WorkingCredentials:
@@ -36,16 +39,22 @@ class WorkingCredentials:
         self._started = started
         self._pool: Pool | None = None
         self._is_running = False
+        self._orders: dict[int, tuple[Config, Order | None]] = {}
         self.config: Callable[[], Config] | None = None
 
     def keep(self, order: Order) -> Kept:
-        """What keeps the credentials of an order; nobody does when callers have made up very many roles.
+        """What keeps the credentials of an order, also after an hour in which no caller asked for them.
 
         Args:
             order: The order.
         """
+        keeper = self._keeper(order)
+        return keeper if isinstance(keeper, NotKept) else _Again(order, self._keeper)
+
+    def _keeper(self, order: Order) -> Kept:
+        """The keeper of an order; none where callers have made up very many roles."""
         if self._pool is None:
-            self._pool = _pool(self._is_configured)
+            self._pool = _pool(self._is_configured, self._wait_seconds)
             if self._is_running:
                 self._pool.start()
         if not (self._pool.has_room_for(order) or self._is_configured(order)):
@@ -59,19 +68,79 @@ class WorkingCredentials:
             self._pool.start()
             await self._pool.settled(self.config().credentials.wait_seconds)
 
+    def first_of(self, config: Config) -> asyncio.Future[None] | None:
+        """What is done when a caller has its first credentials, or they are not waited for any longer.
+
+        Args:
+            config: The caller's configuration.
+
+        Returns:
+            None where there is nothing to wait for.
+        """
+        order = self._order_of(config) if self._pool is not None else None
+        if order is None or self._pool is None:
+            return None
+        self._keeper(order)
+        return self._pool.first(order)
+
+    def _order_of(self, config: Config) -> Order | None:
+        """The order of a caller's own role; None if it has none, or its credentials are not fetched."""
+        known = self._orders.get(id(config))
+        if known is None:
+            if len(self._orders) >= _MANY:
+                self._orders.clear()
+            # The configuration is kept beside the order, so that no other one gets its id.
+            known = self._orders[id(config)] = config, next(_own_orders(config, self._started), None)
+        return known[1]
+
+    def _wait_seconds(self) -> float:
+        return 0.0 if self.config is None else self.config().credentials.wait_seconds
+
     def _is_configured(self, order: Order) -> bool:
         return self.config is None or order in set(_orders(self.config(), self._started))
 
 
 def _orders(config: Config, started: float) -> Iterator[Order]:
     for whole in (config, *(effective(config, (place,)) for place in range(len(config.profiles)))):
-        if whole.credentials.source in WORKING_SOURCES and whole.instance.role is not None:
-            yield order_for(whole.credentials, derive(whole.instance, started), whole.instance.role)
+        yield from _own_orders(whole, started)
 
 
-def _pool(is_configured: Callable[[Order], bool]) -> Pool:
+def _own_orders(config: Config, started: float) -> Iterator[Order]:
+    if config.credentials.source in WORKING_SOURCES and config.instance.role is not None:
+        yield order_for(config.credentials, derive(config.instance, started), config.instance.role)
+
+
+class _Again:
+    """What keeps the credentials of an order: a keeper ends when no caller has asked for long, and another one begins.
+
+    Args:
+        order: The order.
+        keeper: Gives its keeper.
+    """
+
+    def __init__(self, order: Order, keeper: Callable[[Order], Kept]) -> None:
+        self._order = order
+        self._keeper = keeper
+
+    def held(self, now: float) -> RoleCredentials | None:
+        """As `Kept`."""
+        return self._keeper(self._order).held(now)
+
+    @property
+    def refused_at(self) -> float | None:
+        """As `Kept`."""
+        return self._keeper(self._order).refused_at
+
+    def renew_after(self, moment: float) -> None:
+        """As `Kept`."""
+        self._keeper(self._order).renew_after(moment)
+
+
+def _pool(is_configured: Callable[[Order], bool], wait_seconds: Callable[[], float]) -> Pool:
     from imds_mock.credentials.fetching import Fetcher  # noqa: PLC0415 - made up credentials need none of it
     from imds_mock.credentials.keeper import Means  # noqa: PLC0415
     from imds_mock.credentials.pool import Pool  # noqa: PLC0415
 
-    return Pool(Means(Fetcher().fetch, time.time, asyncio.sleep, random.random, say_limited, is_configured))
+    return Pool(
+        Means(Fetcher().fetch, time.time, asyncio.sleep, random.random, say_limited, is_configured), wait_seconds
+    )

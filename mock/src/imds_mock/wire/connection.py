@@ -180,6 +180,12 @@ class Connection(asyncio.Protocol):
 
     def _answer_all(self, requests: tuple[Request, ...], began: float) -> None:
         for place, request in enumerate(requests):
+            self._held = self._terms.postpone(request, self._caller, self._resume)
+            if self._held:
+                self.deadline = self._terms.monotonic() + self._terms.timeouts.write
+                self._later = requests[place:]
+                self._flush()
+                return
             self._answer(request, began)
             if self._held:
                 # The others have come, but answers keep the order of requests.
@@ -220,6 +226,12 @@ class Connection(asyncio.Protocol):
             self._close()
         else:
             self._read_on()
+
+    def _resume(self) -> None:
+        self._held = None
+        later, self._later = self._later, ()
+        self._answer_all(later, perf_counter())
+        self._read_on()
 
     def _hold(self, request: Request, response: Response, now: float, began: float) -> None:
         # Reading goes on, so that a client that gives up is noticed.

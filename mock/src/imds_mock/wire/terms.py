@@ -64,6 +64,22 @@ Acquaint = Callable[[str, Callable[[], None]], Cancellable | None]
 """Finds out who is behind an address. Calls back when he can be answered, or gives None because he can be at once."""
 
 
+class Postpone(Protocol):
+    """Has a request wait for what its answer needs."""
+
+    def __call__(self, request: Request, caller: str, then: Callable[[], None], /) -> Cancellable | None:
+        """Have a request wait.
+
+        Args:
+            request: The request.
+            caller: Address of the peer.
+            then: Is called when it can be answered.
+
+        Returns:
+            What can be cancelled; None if it can be answered now, and `then` is not called.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """How long a connection may take, in seconds.
@@ -88,6 +104,10 @@ def welcome(_address: str, _then: Callable[[], None]) -> None:
     """Anybody can be answered at once."""
 
 
+def answer_now(_request: Request, _caller: str, _then: Callable[[], None]) -> None:
+    """No request has to wait."""
+
+
 def _raise(error: Exception) -> None:
     raise error
 
@@ -106,6 +126,7 @@ class Terms:
         bad_request_type: `Content-Type` of the page for bytes that are no request.
         unreadable: The answer to such bytes in place of that page.
         acquaint: Is called when a connection opens; its first request may have to wait until it is known whose it is.
+        postpone: Is asked before a request is answered; what its answer needs may have to be fetched first.
         report: Is given what went wrong where an answer should have been; the client gets a 500.
         memo: Requests parsed before.
         passing_lines: Header lines of the moment.
@@ -123,6 +144,7 @@ class Terms:
     bad_request_type: str = "text/html"
     unreadable: Response | None = None
     acquaint: Acquaint = welcome
+    postpone: Postpone = answer_now
     report: Callable[[Exception], None] = _raise
     memo: Memo = field(default_factory=Memo)
     passing_lines: PassingLines = field(default_factory=PassingLines)
