@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imds_mock.cli import Parser
+from imds_mock.arguments import Parser
 from imds_mock.commands import ctl
 from imds_mock.events import kinds as event_kinds
 from imds_mock.faults import kinds as fault_kinds

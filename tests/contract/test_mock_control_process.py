@@ -124,11 +124,22 @@ def test_a_place_that_cannot_be_listened_on_is_named(tmp_path: Path) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         for options, words in (
-            (["--control-port", port], f":{port}: another program listens on it"),
+            (
+                ["--control-port", port],
+                f":{port} for the control plane: another program listens on it; choose another --control-port",
+            ),
+            (["--port", port, "--control-port", port], f"both have port {port}; choose another --control-port"),
             (["--set", f"control.socket={tmp_path}/none/x.sock"], "control.socket: cannot listen on"),
         ):
             done = subprocess.run(
-                [IMDS_MOCK, "serve", "--host", "127.0.0.1", "--port", "0", *options],
+                [
+                    IMDS_MOCK,
+                    "serve",
+                    "--host",
+                    "127.0.0.1",
+                    *(() if "--port" in options else ("--port", "0")),
+                    *options,
+                ],
                 env={
                     "PATH": os.environ["PATH"],
                     "XDG_RUNTIME_DIR": str(tmp_path),

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from imds_mock.cli import FORMATS, Parser
+from imds_mock.arguments import FORMATS, Parser
 from imds_mock.commands import ctl
 from imds_mock.scheduling.schedule import read_duration, read_instant
 

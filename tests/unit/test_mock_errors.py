@@ -20,7 +20,7 @@ from imds_mock.wire.server import max_connections
         (PermissionError(errno.EACCES, os.strerror(errno.EACCES)), 77, "CAP_NET_BIND_SERVICE"),
         (OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL)), 71, "choose another --host"),
         (OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS)), 71, "No buffer space"),
-        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), 78, "no IP address"),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), 78, "not an IP address"),
     ],
 )
 def test_why_an_address_cannot_be_listened_on(cause: OSError, code: int, advice: str) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-import re
 import sys
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
+from imds_mock.arguments import Parser
 from imds_mock.errors import EX_USAGE, MockError
 from imds_mock.log import say
 
@@ -31,44 +31,6 @@ COMMANDS: Final = {
 def module(name: str) -> str:
     """The module of a subcommand."""
     return f"imds_mock.commands.{name.replace('-', '_')}"
-
-
-FORMATS: Final = {
-    "DURATION": "250ms, 30s, 5m or 1h30m",
-    "TIME": "2026-01-31T12:00:00Z",
-    "WHEN": "5m or 2026-01-31T12:00:00Z",
-    "PATTERN": "'*/iam/*' or 'meta-data/iam/*'",
-    "WHO": "app, shop-app-1 or 172.18.0.3",
-}
-"""How values are written that commands take in more than one place, by what usage calls them."""
-
-
-# Neither has argparse a public name for it, nor does it take a parameter at run time.
-class _Commands(argparse._SubParsersAction):  # type: ignore[type-arg]  # noqa: SLF001
-    """Subcommands whose own help begins with what the list says of them."""
-
-    def add_parser(self, name: str, **settings: Any) -> Any:
-        """Add a subcommand."""
-        text = settings.get("help", "")
-        return super().add_parser(name, **{"description": f"{text[:1].upper()}{text[1:]}.", **settings})
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser that ends with sysexits' code for wrong usage, and whose help shows how values are written."""
-
-    def add_subparsers(self, **settings: Any) -> Any:
-        """Make room for subcommands."""
-        return super().add_subparsers(**{"action": _Commands, **settings})
-
-    def format_help(self) -> str:
-        """The help, and an example for each form that its usage asks for."""
-        asked = set(re.findall(r"\b[A-Z]+\b", self.format_usage()))
-        examples = [f"  {word} is written like {text}\n" for word, text in FORMATS.items() if word in asked]
-        return super().format_help() + "".join(["\n", *examples] if examples else [])
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and where to read on."""
-        self.exit(EX_USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -108,7 +70,7 @@ def _top_level(arguments: Sequence[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
-    parser.add_argument("command", nargs="?", choices=COMMANDS, help=argparse.SUPPRESS)
+    parser.add_argument("command", nargs="?", choices=COMMANDS, metavar="COMMAND", help=argparse.SUPPRESS)
     if parser.parse_args(arguments).version:
         from importlib.metadata import version  # noqa: PLC0415 - slow to import, and only this needs it
 

@@ -43,26 +43,37 @@ class ListenError(MockError):
         host: The IP address.
         port: The TCP port.
         cause: What the kernel said.
+        subject: What listens there, if it is not the data plane.
+        options: What chooses another address, and what another port.
     """
 
-    def __init__(self, host: str, port: int, cause: OSError) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        cause: OSError,
+        subject: str = "",
+        options: tuple[str, str] = ("--host", "--port"),
+    ) -> None:
+        host_option, port_option = options
+        self.host, self.port, self.cause = host, port, cause
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if isinstance(cause, socket.gaierror):
             self.exit_code = EX_CONFIG
-            advice = "it is no IP address; write one such as 127.0.0.1, 0.0.0.0 or ::"
+            advice = "it is not an IP address; write one such as 127.0.0.1, 0.0.0.0 or ::"
         elif cause.errno == errno.EADDRINUSE:
             self.exit_code = EX_UNAVAILABLE
-            advice = "another program listens on it; choose another --port or stop that program"
+            advice = f"another program listens on it; choose another {port_option} or stop that program"
         elif cause.errno == errno.EACCES:
             self.exit_code = EX_NOPERM
-            advice = "ports below 1024 need root or CAP_NET_BIND_SERVICE here; choose a --port above 1023"
+            advice = f"ports below 1024 need root or CAP_NET_BIND_SERVICE here; choose a {port_option} above 1023"
         elif cause.errno == errno.EADDRNOTAVAIL:
             self.exit_code = EX_OSERR
-            advice = "this machine does not have the address; choose another --host"
+            advice = f"this machine does not have the address; choose another {host_option}"
         else:
             self.exit_code = EX_OSERR
             advice = os.strerror(cause.errno) if cause.errno else str(cause)
-        super().__init__(f"cannot listen on {address}: {advice}")
+        super().__init__(f"cannot listen on {address}{subject}: {advice}")
 
 
 class LogFileError(MockError):

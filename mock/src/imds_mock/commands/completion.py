@@ -26,7 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _everything() -> argparse.ArgumentParser:
-    from imds_mock.cli import COMMANDS, Parser, module  # noqa: PLC0415 - which imports this module
+    from imds_mock.arguments import Parser  # noqa: PLC0415 - only this needs it
+    from imds_mock.cli import COMMANDS, module  # noqa: PLC0415 - which imports this module
 
     root = Parser(prog="imds-mock")
     commands = root.add_subparsers(parser_class=Parser)

@@ -46,10 +46,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _text(file: str) -> str:
     from imds_mock.compose.errors import ComposeFileError  # noqa: PLC0415 - help does without it
+    from imds_mock.standard_input import read_input  # noqa: PLC0415
 
     try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        if file == "-":
+            return read_input("`docker compose config` prints what belongs there; with `docker run`, add --interactive")
+        return Path(file).read_text(encoding="utf-8")
     except OSError as error:
         raise ComposeFileError(f"{file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise ComposeFileError(f"{file} is no text in UTF-8") from error
+        raise ComposeFileError(f"{file} is not UTF-8 text") from error

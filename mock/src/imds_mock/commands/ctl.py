@@ -16,14 +16,11 @@ _TOKEN_VARIABLE = "IMDS_MOCK_CONTROL_TOKEN"  # noqa: S105 - the name of a variab
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    # Without defaults of its own, so that what stands before an action holds behind it, too.
+    # Every parser has the two options, without defaults, so that they hold wherever they stand.
     parser.set_defaults(url=None, json=False)
-    common = type(parser)(add_help=False, argument_default=argparse.SUPPRESS)
-    common.add_argument(
-        "--url",
-        help=f"unix:/path or http://HOST:PORT of the control plane (default: {_URL_VARIABLE}, else the one found here)",
-    )
-    common.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+    _add_common(parser)
+    common = type(parser)(add_help=False)
+    _add_common(common)
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=type(parser))
     schedule = events.schedule_options(type(parser))
     state.add_commands(commands, [common])
@@ -31,6 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     faults.add_commands(commands, [common], schedule)
     journal.add_commands(commands, [common])
     callers.add_commands(commands, [common])
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--url",
+        default=argparse.SUPPRESS,
+        help=f"unix:/path or http://HOST:PORT of the control plane (default: {_URL_VARIABLE}, else the one found here)",
+    )
+    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:

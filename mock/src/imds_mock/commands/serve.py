@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import sys
@@ -11,8 +12,6 @@ from typing import TYPE_CHECKING
 from imds_mock.log import install
 
 if TYPE_CHECKING:
-    import argparse
-
     from imds_mock.config.settings import Config
 
 
@@ -87,5 +86,5 @@ def _overrides(arguments: argparse.Namespace) -> dict[str, object]:
 def _setting(text: str) -> tuple[str, str]:
     key, separator, value = text.partition("=")
     if not separator or not key:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"expected KEY=VALUE, got {text!r}")
     return key, value

@@ -137,7 +137,8 @@ class Client:
 
     def _connect(self) -> http.client.HTTPConnection:
         if self.url.startswith("unix:"):
-            return _UnixConnection(self.url.removeprefix("unix:"))
+            path = self.url.removeprefix("unix:")
+            return _UnixConnection(path.removeprefix("//") if path.startswith("///") else path)
         try:
             parts = urlsplit(self.url)
             host, port = parts.hostname, parts.port or DEFAULT_PORT

@@ -36,7 +36,9 @@ def add_commands(
     """
     with_schedule = [*common, schedule]
 
-    spot = commands.add_parser("spot", help="spot interruption notice").add_subparsers(metavar="ACTION", required=True)
+    spot = commands.add_parser("spot", parents=list(common), help="spot interruption notice").add_subparsers(
+        metavar="ACTION", required=True
+    )
     interrupt = spot.add_parser(
         "interrupt", parents=with_schedule, help="mark the instance to be terminated, stopped or hibernated"
     )
@@ -62,9 +64,9 @@ def add_commands(
     lifecycle.add_argument("state", choices=_LIFECYCLE_STATES, help="where Auto Scaling moves the instance")
     lifecycle.set_defaults(action_of=_armer("lifecycle", "state"))
 
-    credentials = commands.add_parser("credentials", help="role credentials change early").add_subparsers(
-        metavar="ACTION", required=True
-    )
+    credentials = commands.add_parser(
+        "credentials", parents=list(common), help="role credentials change early"
+    ).add_subparsers(metavar="ACTION", required=True)
     rotate = credentials.add_parser("rotate", parents=with_schedule, help="new keys appear")
     rotate.set_defaults(action_of=_armer("credentials-rotation"))
     expire = credentials.add_parser("expire", parents=with_schedule, help="the keys end early")
@@ -72,7 +74,7 @@ def add_commands(
     expire.add_argument("--no-renew", dest="renew", action="store_const", const=False, help="no new keys after that")
     expire.set_defaults(action_of=_armer("credentials-expiry", "after", "renew"))
 
-    endpoint = commands.add_parser("endpoint", help="the whole service on or off").add_subparsers(
+    endpoint = commands.add_parser("endpoint", parents=list(common), help="the whole service on or off").add_subparsers(
         metavar="ACTION", required=True
     )
     off = endpoint.add_parser("off", parents=with_schedule, help="answer 403 to everything")
@@ -234,10 +236,14 @@ def _play(client: Client, arguments: argparse.Namespace) -> int:
 
     import msgspec  # noqa: PLC0415
 
-    from imds_mock.run.scenario_file import read_scenario_file  # noqa: PLC0415
+    from imds_mock.run.scenario_file import read_scenario_file, read_scenario_text  # noqa: PLC0415
+    from imds_mock.standard_input import read_input  # noqa: PLC0415
 
-    file = "/dev/stdin" if arguments.file == "-" else arguments.file
-    played = client.call("POST", "/v1/scenarios", msgspec.to_builtins(read_scenario_file(Path(file))))
+    if arguments.file == "-":
+        scenario = read_scenario_text(read_input(), "standard input")
+    else:
+        scenario = read_scenario_file(Path(arguments.file))
+    played = client.call("POST", "/v1/scenarios", msgspec.to_builtins(scenario))
     print_warnings([*played["events"], *played["faults"]])
     if arguments.json:
         print_json(played)

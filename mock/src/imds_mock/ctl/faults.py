@@ -33,7 +33,9 @@ def add_commands(
     listing = commands.add_parser("fault", parents=list(common), help="answers that go wrong on purpose")
     listing.set_defaults(action_of=_list)
     fault = listing.add_subparsers(metavar="ACTION", help="(default: list)")
-    kinds = fault.add_parser("add", help="arm a fault").add_subparsers(metavar="KIND", required=True)
+    kinds = fault.add_parser("add", parents=list(common), help="arm a fault").add_subparsers(
+        metavar="KIND", required=True
+    )
     which = type(common[0])(add_help=False)
     which.add_argument("--path", metavar="PATTERN", help="paths, * spans slashes (default: every path)")
     which.add_argument("--rate", type=float, metavar="0..1", help="share of the requests (default: all)")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.ctl.client import RefusedError
 from imds_mock.ctl.output import print_done, print_json, print_line, print_table
+from imds_mock.standard_input import read_input
+from imds_mock.violations.syntax import json_problem
 
 if TYPE_CHECKING:
     import argparse
@@ -48,7 +50,7 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     options.add_argument("option", nargs="*", metavar="NAME=VALUE", help="such as http_tokens=required; null: default")
     options.set_defaults(action_of=_options)
 
-    config = commands.add_parser("config", help="show or change the configuration").add_subparsers(
+    config = commands.add_parser("config", parents=shared, help="show or change the configuration").add_subparsers(
         metavar="ACTION", required=True
     )
     show = config.add_parser("show", parents=shared, help="show it, or one setting")
@@ -94,7 +96,7 @@ def _get(client: Client, arguments: argparse.Namespace) -> int:
 
 
 def _set(client: Client, arguments: argparse.Namespace) -> int:
-    value = _json(arguments.value) if arguments.as_json else arguments.value
+    value = _json(arguments.value, "the value") if arguments.as_json else arguments.value
     found = client.call("PUT", _metadata(arguments.path), {"value": value})
     if arguments.json:
         print_json(found)
@@ -136,7 +138,7 @@ def _config_show(client: Client, arguments: argparse.Namespace) -> int:
 
 
 def _config_patch(client: Client, arguments: argparse.Namespace) -> int:
-    patch = _json(sys.stdin.read() if arguments.patch == "-" else arguments.patch)
+    patch = _json(read_input() if arguments.patch == "-" else arguments.patch, "the patch")
     changed = client.call("PATCH", "/v1/config", patch, media=_MERGE_PATCH)
     if arguments.json:
         print_json(changed)
@@ -155,8 +157,8 @@ def _metadata(path: str) -> str:
     return f"/v1/metadata/{quote(path.strip('/'))}"
 
 
-def _json(text: str) -> Any:
+def _json(text: str, name: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
-        raise RefusedError(f"that is not JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise RefusedError(f"{name} is not JSON: {json_problem(text)}") from error

@@ -98,15 +98,22 @@ def _open_network(config: Config) -> list[socket.socket]:
     if is_optional and port == config.server.port:
         say(f"control plane without TCP: {port} is the data plane's port (setting control.port)")
         return []
+    if port and port == config.server.port:
+        raise ControlListenError(
+            f"the control plane and the data plane both have port {port}; choose another --control-port or --port"
+        )
     try:
         return open_sockets(settings.hosts or _as_near_as(config.server.hosts), port)
     except ListenError as error:
         if is_optional:
             say(f"control plane without TCP: {error} (setting control.port)")
             return []
-        raise ControlListenError(
-            f"control plane: {error} (settings control.port and control.hosts; --control off does without)"
-        ) from error
+        named = ListenError(
+            *(error.host, error.port, error.cause),
+            subject=" for the control plane",
+            options=("address with --set control.hosts=ADDRESS", "--control-port"),
+        )
+        raise ControlListenError(f"{named}. --control off starts without a control plane") from error
 
 
 def _as_near_as(hosts: tuple[str, ...]) -> tuple[str, ...]:

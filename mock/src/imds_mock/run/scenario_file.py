@@ -30,9 +30,22 @@ def read_scenario_file(path: Path) -> Scenario:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text: {error.reason} at byte {error.start}") from error
+    return read_scenario_text(text, str(path))
+
+
+def read_scenario_text(text: str, name: str) -> Scenario:
+    """Read a scenario.
+
+    Args:
+        text: YAML or JSON.
+        name: What an error calls it.
+
+    Raises:
+        ConfigError: It does not fit; names every field that does not.
+    """
     if not text.strip():
-        raise ConfigError(f"{path}: expected a scenario with steps, got nothing")
+        raise ConfigError(f"{name}: expected a scenario with steps, got nothing")
     try:
-        return read_scenario(read_yaml(text, str(path)), is_strict=False)
+        return read_scenario(read_yaml(text, name), is_strict=False)
     except FieldError as error:
-        raise ConfigError([Problem(f"{path}: {problem}") for problem in error.problems]) from error
+        raise ConfigError([Problem(f"{name}: {problem}") for problem in error.problems]) from error

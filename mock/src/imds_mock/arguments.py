@@ -1,0 +1,120 @@
+"""The parser of the command line: help that shows how values are written, and mistakes in our own words."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from imds_mock.errors import EX_USAGE
+from imds_mock.violations.words import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+FORMATS: Final = {
+    "DURATION": "250ms, 30s, 5m or 1h30m",
+    "TIME": "2026-01-31T12:00:00Z",
+    "WHEN": "5m or 2026-01-31T12:00:00Z",
+    "PATTERN": "'*/iam/*' or 'meta-data/iam/*'",
+    "WHO": "app, shop-app-1 or 172.18.0.3",
+}
+"""How values are written that commands take in more than one place, by what usage calls them."""
+
+_COMMANDS: Final = ("COMMAND", "ACTION", "KIND")
+"""What usage calls a subcommand."""
+
+_FEW: Final = 6
+_WORDS: Final = {int: "a whole number", float: "a number"}
+# What argparse says through `error` alone, and what we say.
+_SENTENCES: Final = (
+    (r"the following arguments are required: (.+)", r"missing \1"),
+    (r"argument (\S+): expected one argument", r"\1: expected a value"),
+    (r"argument (\S+): expected at least one argument", r"\1: expected one value or more"),
+    (r"argument (\S+): not allowed with argument (\S+)", r"\1 and \2 exclude each other; give one of them"),
+    (r"one of the arguments (.+) is required", r"give one of \1"),
+    (r"argument (\S+): ignored explicit argument .+", r"\1: takes no value"),
+    (r"ambiguous option: (\S+) could match (.+)", r"\1: expected one of \2"),
+)
+
+
+# Neither has argparse a public name for it, nor does it take a parameter at run time.
+class _Commands(argparse._SubParsersAction):  # type: ignore[type-arg]  # noqa: SLF001
+    """Subcommands whose own help begins with what the list says of them."""
+
+    def add_parser(self, name: str, **settings: Any) -> Any:
+        """Add a subcommand."""
+        text = settings.get("help", "")
+        return super().add_parser(name, **{"description": f"{text[:1].upper()}{text[1:]}.", **settings})
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that ends with sysexits' code for wrong usage, and names what was meant."""
+
+    def add_subparsers(self, **settings: Any) -> Any:
+        """Make room for subcommands."""
+        return super().add_subparsers(**{"action": _Commands, **settings})
+
+    def format_help(self) -> str:
+        """The help, and an example for each form that its usage asks for."""
+        asked = set(re.findall(r"\b[A-Z]+\b", self.format_usage()))
+        examples = [f"  {word} is written like {text}\n" for word, text in FORMATS.items() if word in asked]
+        return super().format_help() + "".join(["\n", *examples] if examples else [])
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse; arguments that nothing takes are an error of the command that they were given to."""
+        found, left = super().parse_known_args(args, namespace)
+        if left:
+            self.error(self._unknown(left))
+        return found, left
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where to read on."""
+        for pattern, sentence in _SENTENCES:
+            if found := re.fullmatch(pattern, message, re.DOTALL):
+                message = found.expand(sentence)
+                break
+        more = " See" if message.endswith("?") else "; see"
+        self.exit(EX_USAGE, f"{self.prog}: {message}{more} {self.prog} --help\n")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        names = list(map(str, action.choices))
+        what = _name(action)
+        if what in _COMMANDS:
+            sentence = f"unknown {what.lower()} {value!r}{_did_you_mean(value, names)}"
+        else:
+            sentence = f"{what}: expected {_listed(names)}, got {value!r}{_did_you_mean(value, names)}"
+        raise argparse.ArgumentError(None, sentence)
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        try:
+            return super()._get_value(action, arg_string)
+        except argparse.ArgumentError as error:
+            if isinstance(error.__context__, argparse.ArgumentTypeError):
+                raise argparse.ArgumentError(None, f"{_name(action)}: {error.__context__}") from error
+            expected = _WORDS.get(action.type, "another value")  # type: ignore[call-overload]  # any callable
+            raise argparse.ArgumentError(None, f"{_name(action)}: expected {expected}, got {arg_string!r}") from error
+
+    def _unknown(self, left: Sequence[str]) -> str:
+        options = [word.partition("=")[0] for word in left if word.startswith("-") and word != "--"]
+        known = [option for action in self._actions for option in action.option_strings]
+        sentences = [f"unknown option {option}{_did_you_mean(option, known)}" for option in options]
+        return ", ".join(sentences or [f"unexpected argument {word!r}" for word in left])
+
+
+def _name(action: argparse.Action) -> str:
+    """What the user calls an argument."""
+    if action.option_strings:
+        return max(action.option_strings, key=len)
+    return str(action.metavar or action.dest)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) > _FEW else " or ".join(names)
+
+
+def _did_you_mean(name: str, names: Iterable[str]) -> str:
+    like = nearest(name, names)
+    return f"; did you mean {like}?" if like else ""
