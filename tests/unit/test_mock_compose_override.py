@@ -143,11 +143,11 @@ def test_the_file_may_come_from_docker_compose_config(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"services: [", "cannot be read"),
-        (b"services: {web: {ports: !reset []}}", "could not determine a constructor for the tag '!reset'"),
+        (b"services: [", "is not valid YAML at line 1"),
+        (b"services: {web: {ports: !reset []}}", "the tag !reset is not supported"),
         (b"version: 3", "has no services"),
         (b"- a", "has no services"),
-        (b"\xff\xfe\xfa", "is no text in UTF-8"),
+        (b"\xff\xfe\xfa", "is not UTF-8 text"),
     ],
 )
 def test_a_file_that_is_none(capsys: pytest.CaptureFixture[str], tmp_path: Path, content: bytes, said: str) -> None:

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import yaml
 
+from imds_mock.violations.syntax import yaml_problem
+
 from .errors import ComposeFileError
 
 DEFAULT_NETWORK: Final = "default"
@@ -39,9 +41,11 @@ def read(text: str) -> dict[str, Any]:
     """
     try:
         document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise ComposeFileError(f"the compose file cannot be read: {reason}; {_AS_ONE}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        reason = yaml_problem(str(error))
+        raise ComposeFileError(f"the compose file is not valid YAML{place}: {reason}; {_AS_ONE}") from error
     services = document.get("services") if isinstance(document, dict) else None
     if not isinstance(services, dict) or not services:
         raise ComposeFileError(f"the compose file has no services; {_AS_ONE}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Final
 
 _EMPTY: Final = "it is empty"
@@ -14,7 +15,6 @@ _YAML_PROBLEMS: Final = (
     ),
     ("undefined alias", "this alias has no anchor; define it with & before"),
     ("duplicate anchor", "this anchor is defined twice; define it once"),
-    ("could not determine a constructor", "this tag is not supported; write plain text, lists and mappings"),
     ("another document", "a second document begins here; write one document"),
     ("stands twice", ""),
     ("unhashable key", "a key is text; write a name before the `:`"),
@@ -25,6 +25,7 @@ _YAML_PROBLEMS: Final = (
     ("did not find expected", "unexpected text; check indentation, brackets and commas"),
     ("expected", "unexpected text; check indentation, brackets and commas"),
 )
+_TAG: Final = re.compile(r"could not determine a constructor for the tag '([^']*)'")
 _MANY: Final = "it cannot be read; check quotes, brackets and nesting"
 
 
@@ -58,6 +59,8 @@ def yaml_problem(words: str) -> str:
     Args:
         words: What PyYAML says about it.
     """
+    if tag := _TAG.search(words):
+        return f"the tag {tag[1]} is not supported; write plain text, lists and mappings"
     for found, sentence in _YAML_PROBLEMS:
         if found in words:
             return sentence or words
