@@ -23,6 +23,7 @@ from imds_mock.run.start import Description
 from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
 from imds_mock.signing.signer import Signer
+from imds_mock.wire.parsing import Memo
 from imds_mock.wire.server import DataPlane, open_sockets
 from imds_mock.wire.terms import Terms
 from mockserver import STARTED, Answer, Clock, head, read_all
@@ -152,14 +153,17 @@ def driven_mock(
     """
     config, clock = from_document(document or {}), Clock()
     callers = (world or World(hosts=dict(NAMES))).callers(config.callers.look_up_seconds)
-    driven = Driven(config, Description(STARTED, Signer(folder / "keys"), "a test says so"), clock, callers)
+    description = Description(STARTED, Signer(folder / "keys"), "a test says so")
+    driven = Driven(config, description, clock, callers)
+    description.describes(driven)
     sockets, network = open_sockets(("127.0.0.1",), 0), open_sockets(("127.0.0.1",), 0)
     path = folder / "control.sock"
     loop = uvloop.new_event_loop()
     failures: list[object] = []
     loop.set_exception_handler(lambda _loop, context: failures.append(context))
     service = Service(driven.state.snapshot_for, Tokens(), "0123456789abcdef")
-    terms = Terms(driven.respond_with(service), driven.observers, clock, loop.time, acquaint=driven.acquaint)
+    memo = Memo(driven.any_host)
+    terms = Terms(driven.respond_with(service), driven.observers, clock, loop.time, acquaint=driven.acquaint, memo=memo)
     plane = DataPlane(terms, 4096)
     cockpit = Cockpit(driven.state, callers, driven.journal, driven.questions, driven.figures, "0.0.0", driven.reloads)
     control = ControlPlane(cockpit, config.control)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import client_install
+from agentclients import BOTO3, JAVASCRIPT
 from imds import running_imds
 from mockserver import head, read_answer, running_mock
 from netlab import Lab
@@ -23,17 +24,6 @@ if TYPE_CHECKING:
     from imds import Imds
 
 ECS, EKS, EKS6 = "169.254.170.2", "169.254.170.23", "fd00:ec2::23"
-BOTO3 = """
-import boto3, json
-found = boto3.Session().get_credentials()
-frozen = found.get_frozen_credentials()
-print(json.dumps([found.method, frozen.access_key, frozen.secret_key, frozen.token, frozen.account_id]))
-"""
-JAVASCRIPT = """
-const { fromNodeProviderChain } = require("@aws-sdk/credential-providers");
-fromNodeProviderChain()().then((found) => console.log(
-  JSON.stringify(["", found.accessKeyId, found.secretAccessKey, found.sessionToken, found.accountId ?? null])));
-"""
 TOKEN = "token-of-the-pod"  # noqa: S105 - planted
 RELATIVE = {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/5c2b4f3e-0000-4000-8000-000000000000"}
 FULL = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://{ECS}/v2/credentials/any"}

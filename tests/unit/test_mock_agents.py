@@ -12,64 +12,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.agents.dispatch import ContainerAgents
-from imds_mock.agents.identity import Identity
-from imds_mock.credentials.kept import NotKept
+from agentcontainers import SHOWN, Container
 from imds_mock.credentials.values import RoleCredentials
 from imds_mock.driving.journal import Journal
 from imds_mock.events.armed import EventBook
 from imds_mock.events.kinds import AnyEvent
 from imds_mock.faults.credentials import ClockSkewFault
 from imds_mock.faults.kind import Moment
-from imds_mock.metadata.instance import derive
 from imds_mock.metadata.layers import lay
-from imds_mock.run.eks_token import eks_token
 from imds_mock.run.loading import from_document
-from imds_mock.service.messages import ECS, EKS, PROBE_HEADER, Request, Response, agent_of
-from imds_mock.service.rules import Service
-from imds_mock.service.tokens import Tokens
-from metadata import STARTED, Metadata
+from imds_mock.service.messages import ECS, EKS, PROBE_HEADER, Request, agent_of
+from metadata import STARTED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from imds_mock.credentials.kept import Kept
     from imds_mock.credentials.orders import Order
     from imds_mock.signing.signer import Signer
 
-SHOWN = "iam/security-credentials/my-role"
 BY_ID = "/v2/credentials/5c2b4f3e-0000-4000-8000-000000000000"
 KEYS = ["AccessKeyId", "SecretAccessKey", "Token"]
-
-
-class Container:
-    """What one container is answered."""
-
-    def __init__(
-        self, signer: Signer, document: dict[str, Any] | None = None, keep: Callable[[Order], Kept] = NotKept
-    ) -> None:
-        self.metadata = Metadata(signer, document)
-        config = self.metadata.config
-        identity = Identity(derive(config.instance, STARTED), config.credentials, keep)
-        agents = ContainerAgents(identity, config.ecs, eks_token(config.eks))
-        self.snapshot = replace(self.metadata.snapshot, agents=agents)
-        self.service = Service(lambda _caller: self.snapshot, Tokens(), "probe")
-
-    def ask(self, agent: str, path: str, now: float = STARTED, method: str = "GET", **headers: str) -> Response:
-        parts = [part for part in path.split("/") if part]
-        request = Request(method, path, "/" + "/".join(parts), path.endswith("/"), headers, agent=agent)
-        return self.service.respond(request, "10.1.2.3", now)
-
-    def ecs(self, path: str, now: float = STARTED) -> Any:
-        return json.loads(self.ask(ECS, path, now).body)
-
-    def eks(self, shown: str = "any", now: float = STARTED) -> Response:
-        return self.ask(EKS, "/v1/credentials", now, authorization=shown)
-
-    def shown(self, now: float = STARTED) -> dict[str, str]:
-        read: dict[str, str] = json.loads(self.metadata.text(SHOWN, now=now) or "null")
-        return read
 
 
 @pytest.mark.parametrize(
@@ -302,7 +264,7 @@ def test_the_metadata_service_has_none_of_these_paths_and_the_probe_comes_first(
     for path in (BY_ID, "/v1/credentials", "/v4/x/task", "/creds"):
         assert container.ask("", path).status == 404
     for agent in (ECS, EKS):
-        assert container.ask(agent, "/", STARTED, "GET", **{PROBE_HEADER: "n"}).status == 204
+        assert container.ask(agent, "/", STARTED, "GET", b"", **{PROBE_HEADER: "n"}).status == 204
     container.snapshot = replace(container.snapshot, agents=None)
     assert container.ask(ECS, "/latest/meta-data/instance-id").status == 200, "another profile knows no agents"
 

@@ -110,3 +110,53 @@ def test_a_request_is_given_before_its_body() -> None:
 def test_a_plain_path_is_one_text_with_its_target() -> None:
     (request,), _ = parse([b"GET /latest/meta-data/ami-id HTTP/1.1\r\n\r\n"])
     assert request.path is request.target
+
+
+def test_a_request_that_an_agent_reads_is_given_with_its_body() -> None:
+    head = b"PUT /api/x/task-protection/v1/state HTTP/1.1\r\nHost: 169.254.170.2\r\nContent-Length: 30000\r\n\r\n"
+    parser = RequestParser(Limits(), Memo())
+    assert parser.feed(head) == ()
+    assert parser.feed(b"a" * 29_999) == ()
+    assert (parser.in_body, parser.at_boundary, parser.failure) == (False, False, None)
+    [request] = parser.feed(b"b")
+    assert (request.agent, request.body, parser.at_boundary) == ("ecs", b"a" * 29_999 + b"b", True)
+    [chunked] = parser.feed(
+        head.replace(b"Content-Length: 30000", b"Transfer-Encoding: chunked") + b"2\r\n{}\r\n0\r\n\r\n"
+    )
+    assert chunked.body == b"{}"
+    larger = RequestParser(Limits(), Memo())
+    assert larger.feed(head.replace(b"30000", b"65537")) == ()
+    assert larger.failure == 413
+
+
+def test_by_choice_agents_are_known_by_their_paths() -> None:
+    chosen = False
+    memo = Memo(lambda: chosen)
+
+    def agents(path: str, host: str = "mock_metadata") -> str:
+        [request] = parse([f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()], memo)[0]
+        assert request.keep_alive == bool(request.agent)
+        return request.agent
+
+    paths = {
+        "/v1/credentials": "eks",
+        "/v2/credentials/x": "ecs",
+        "/v2/metadata": "ecs",
+        "/v2/stats/abc": "ecs",
+        "/v3": "ecs",
+        "/v4/x/task": "ecs",
+        "/creds": "ecs",
+        "/role/web": "ecs",
+        "/role-arn/arn:aws:iam::123456789012:role/x/web": "ecs",
+        "/api/x/task-protection/v1/state": "ecs",
+        "/": "",
+        "/v1": "",
+        "/latest/meta-data/": "",
+        "/latest/api/token": "",
+        "/2021-03-23/dynamic": "",
+        "/v2": "",
+        "/credentials": "",
+    }
+    for chosen in (True, False, True):
+        assert {path: agents(path) for path in paths} == (paths if chosen else dict.fromkeys(paths, ""))
+    assert agents("/v1/credentials", "169.254.170.2") == "ecs", "an agent's own address decides"

@@ -1,4 +1,4 @@
-"""ECS's agent at 169.254.170.2: the task role's credentials, and the task metadata endpoint.
+"""ECS's agent at 169.254.170.2: the task role's credentials, the task metadata endpoint, task protection.
 
 Besides the agent's own `/v2/credentials/<id>` it knows what amazon-ecs-local-container-endpoints offers: `/creds`,
 `/role/<name>` and `/role-arn/<arn>`.
@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.agents import forms
 from imds_mock.agents.identity import NoCredentialsError
+from imds_mock.agents.task_endpoint import TaskEndpoint
 from imds_mock.agents.task_metadata import Task
+from imds_mock.agents.task_protection import PATH as PROTECTION
+from imds_mock.agents.task_protection import Protections, TaskProtection
 
 if TYPE_CHECKING:
     from imds_mock.agents.identity import Grant, Identity
+    from imds_mock.agents.neighbours import Neighbours
     from imds_mock.config.containers import EcsSettings
     from imds_mock.metadata.tree import Tree
     from imds_mock.service.messages import Request, Response
@@ -31,25 +35,36 @@ class EcsAgent:
     Args:
         identity: Who it is.
         settings: What it is told about its task.
+        neighbours: The other containers that the mock knows.
+        protections: Which tasks are protected from scale-in.
+
+    Attributes:
+        task: The task that it belongs to.
     """
 
-    def __init__(self, identity: Identity, settings: EcsSettings) -> None:
+    def __init__(
+        self, identity: Identity, settings: EcsSettings, neighbours: Neighbours, protections: Protections
+    ) -> None:
         self._identity = identity
         self._settings = settings
-        self._task = Task(identity.instance, settings)
+        self.task = Task(identity.instance, settings)
+        self._endpoint = TaskEndpoint(self.task, neighbours)
+        self._protection = TaskProtection(self.task, identity, protections)
 
-    def respond(self, request: Request, tree: Tree, now: float) -> Response:
+    def respond(self, request: Request, tree: Tree, caller: str, now: float) -> Response:
         """Answer a request.
 
         Args:
             request: The request.
             tree: The metadata of the instance that the container has.
+            caller: Address of the peer.
             now: Seconds since the epoch.
         """
         first, _, rest = request.path[1:].partition("/")
-        if first in {"v3", "v4"}:
-            document = self._task.document(rest, now)
-            return forms.not_found() if document is None else forms.as_json(document)
+        if first in {"v3", "v4"} or (first == "v2" and not request.path.startswith(_CREDENTIALS)):
+            return self._endpoint.respond(first, rest, caller, now)
+        if first == "api" and rest.partition("/")[2] == PROTECTION and not request.trailing_slash:
+            return self._protection.respond(request, tree, now)
         try:
             granted = self._granted(request, first, rest, tree, now)
         except NoCredentialsError as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from imds_mock.agents import forms
 from imds_mock.agents.identity import NoCredentialsError
 from imds_mock.errors import MockError
-from imds_mock.metadata.unique_ids import random_bytes
+from imds_mock.metadata.unique_ids import uuid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,6 @@ def _shown(grant: Grant) -> Response:
 
 def _failed(status: int, code: str, sentence: str, now: float) -> Response:
     """As the agent passes on what EKS's service says."""
-    raw = random_bytes(16, "request", repr(now)).hex()
-    request_id = f"{raw[:8]}-{raw[8:12]}-4{raw[13:16]}-a{raw[17:20]}-{raw[20:]}"
+    request_id = uuid("request", repr(now))
     fault = "server" if status >= 500 else "client"  # noqa: PLR2004 - the status classes of HTTP
     return forms.as_text(f"[{request_id}]: ({code}): {sentence}, fault: {fault}", status)

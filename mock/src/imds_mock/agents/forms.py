@@ -1,7 +1,7 @@
 """How the agents answer: heads and bodies as Go's `net/http` and `encoding/json` write them.
 
-Sources: aws/amazon-ecs-agent (`ecs-agent/tmds`) and aws/eks-pod-identity-agent (`pkg/handlers`, `pkg/errors`). Neither
-looks at the method, and neither names itself in a `Server` line.
+Sources: aws/amazon-ecs-agent (`ecs-agent/tmds`) and aws/eks-pod-identity-agent (`pkg/handlers`, `pkg/errors`). Only
+task protection looks at the method, and no answer has a `Server` line.
 """
 
 from __future__ import annotations
@@ -42,6 +42,11 @@ def as_text(message: str, status: int) -> Response:
 def not_found() -> Response:
     """The answer to a path that is none."""
     return as_text("404 page not found", 404)
+
+
+def method_not_allowed() -> Response:
+    """The answer to a method that a path does not have."""
+    return _answer(405, (), b"")
 
 
 def _answer(status: int, leading: HeaderLines, body: bytes) -> Response:

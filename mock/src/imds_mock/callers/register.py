@@ -125,6 +125,11 @@ class Callers:
         known = self._known.get(self._identification.home(address))
         return self._identification.unnamed(address) if known is None else known.caller
 
+    def containers(self) -> list[Caller]:
+        """The containers that have asked and whose names are known, each once, by name."""
+        named = {known.caller.container: known.caller for known in self._known.values() if known.caller.container}
+        return [named[name] for name in sorted(named)]
+
     def addresses(self, target: str) -> frozenset[str]:
         """The addresses that a target was last found to have."""
         return self._targets.addresses(target)

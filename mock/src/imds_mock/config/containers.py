@@ -3,9 +3,9 @@
 As in `settings`, annotations are evaluated at once.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from imds_mock.config import shapes
 from imds_mock.config.secrets import WithSecrets
@@ -15,12 +15,17 @@ class EcsSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """The task that a container at 169.254.170.2 belongs to; what is null follows from the instance."""
 
     cluster: Annotated[shapes.PathPart, Meta(description="Name of the cluster.")] = "default"
-    service: Annotated[shapes.PathPart | None, Meta(description="Name of the service; null: of none.")] = None
+    service: Annotated[
+        shapes.PathPart | None, Meta(description="Name of the service; null: none, so the task cannot be protected.")
+    ] = "my-service"
     family: Annotated[shapes.PathPart, Meta(description="Family of the task definition.")] = "my-task"
     revision: Annotated[shapes.Count, Meta(description="Revision of the task definition.")] = 1
     task_id: Annotated[shapes.TaskId | None, Meta(description="Id of the task.")] = None
     launch_type: Annotated[Literal["EC2", "FARGATE"], Meta(description="Launch type.")] = "EC2"
-    container_name: Annotated[shapes.PathPart, Meta(description="Name of the container.")] = "app"
+    container_name: Annotated[
+        shapes.PathPart | None,
+        Meta(description="Name of the container; null: its Compose service or container name, `app` if not known."),
+    ] = None
     image: Annotated[
         shapes.ImageName | None, Meta(description="Image of the container; null: the family's, in the account's ECR.")
     ] = None
@@ -32,6 +37,18 @@ class EcsSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     any_role: Annotated[
         bool, Meta(description="Whether `/role/NAME` and `/role-arn/ARN` give other roles' credentials as well.")
+    ] = False
+    documents: Annotated[
+        dict[str, Any], Meta(description="Documents to merge, replace, add or (null) remove, by name or path.")
+    ] = field(default_factory=dict)
+
+
+class AgentSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How ECS's and EKS's agents are reached."""
+
+    any_host: Annotated[
+        bool,
+        Meta(description="Whether their paths are answered whatever the `Host` is; false: only at their addresses."),
     ] = False
 
 

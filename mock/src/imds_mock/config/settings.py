@@ -13,7 +13,7 @@ from msgspec import Meta, Struct, field
 
 from imds_mock.config import shapes
 from imds_mock.config.callers import CallerSettings, Profile
-from imds_mock.config.containers import EcsSettings, EksSettings
+from imds_mock.config.containers import AgentSettings, EcsSettings, EksSettings
 from imds_mock.config.facts import InstanceSettings
 from imds_mock.config.roles import CredentialSettings
 from imds_mock.config.secrets import WithSecrets
@@ -125,6 +125,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     metadata_options: Annotated[MetadataOptions, Meta(description="How the service answers.")] = MetadataOptions()
     instance: Annotated[InstanceSettings, Meta(description="Facts of the instance.")] = InstanceSettings()
     credentials: Annotated[CredentialSettings, Meta(description="The role's credentials.")] = CredentialSettings()
+    agents: Annotated[AgentSettings, Meta(description="How ECS's and EKS's agents are reached.")] = AgentSettings()
     ecs: Annotated[EcsSettings, Meta(description="What ECS's agent tells a container.")] = EcsSettings()
     eks: Annotated[EksSettings, Meta(description="Whom EKS's agent gives credentials.")] = EksSettings()
     signing: Annotated[SigningSettings, Meta(description="Signatures of the identity document.")] = SigningSettings()

@@ -98,6 +98,11 @@ class Driven:
 
         return respond_with_faults
 
+    def any_host(self) -> bool:
+        """Whether ECS's and EKS's agents answer whatever the `Host` is; the profile `aemm` has no agents."""
+        config = self.state.config
+        return config.agents.any_host and config.profile != "aemm"
+
     def acquaint(self, address: str, then: Callable[[], None]) -> Waiting | None:
         """Find out who is behind an address, if what he sees depends on that.
 

@@ -52,6 +52,8 @@ class State:
     ) -> None:
         self.report: Callable[[str], None] = lambda _sentence: None
         """Is given what had to be left out of a caller's configuration."""
+        self.at_reset: Callable[[], None] = lambda: None
+        """Is called when everything goes back to what it was at the start."""
         self._describe = describe
         self._callers = callers
         self.clock = clock
@@ -183,6 +185,7 @@ class State:
         events = self._events.clear()
         views = self._views_of(appearances, events)
         self.faults.clear()
+        self.at_reset()
         self._swap(self._start, appearances, events, views)
 
     def refresh(self, addresses: Collection[str] | None = None) -> None:

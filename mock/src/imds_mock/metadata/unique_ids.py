@@ -24,6 +24,16 @@ def random_bytes(length: int, *facts: str) -> bytes:
     return shake_256("\0".join(facts).encode()).digest(length)
 
 
+def uuid(*facts: str) -> str:
+    """A UUID of version 4, as text.
+
+    Args:
+        facts: Text that it follows from.
+    """
+    raw = random_bytes(16, *facts).hex()
+    return f"{raw[:8]}-{raw[8:12]}-4{raw[13:16]}-a{raw[17:20]}-{raw[20:]}"
+
+
 def ec2_id(prefix: str, *facts: str) -> str:
     """An id such as `eni-0123456789abcdef0`.
 

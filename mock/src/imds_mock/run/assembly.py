@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from imds_mock.agents.dispatch import ContainerAgents
 from imds_mock.agents.identity import Identity
+from imds_mock.agents.task_protection import Protections
 from imds_mock.config.errors import ConfigError, SettingError
 from imds_mock.credentials.kept import NotKept
 from imds_mock.driving.described import Described
@@ -18,6 +19,7 @@ from imds_mock.service.store import Snapshot
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from imds_mock.agents.neighbours import Neighbours
     from imds_mock.config.facts import InstanceSettings
     from imds_mock.config.roles import CredentialSettings
     from imds_mock.config.settings import Config
@@ -35,12 +37,24 @@ class Assembly:
         started: When the mock started, in seconds since the epoch.
         signer: What signs the identity document.
         keep: Has working credentials fetched and kept fresh.
+        neighbours: The containers that the mock knows; None: it knows none.
+
+    Attributes:
+        protections: Which ECS tasks are protected from scale-in.
     """
 
-    def __init__(self, started: float, signer: Signer, keep: Callable[[Order], Kept] = NotKept) -> None:
+    def __init__(
+        self,
+        started: float,
+        signer: Signer,
+        keep: Callable[[Order], Kept] = NotKept,
+        neighbours: Neighbours | None = None,
+    ) -> None:
         self._started = started
         self.signer = signer
+        self.protections = Protections()
         self._keep = keep
+        self._neighbours = neighbours
         # Most changes leave the facts alone, and what follows from them takes the longest to make.
         self._derived: tuple[InstanceSettings, CredentialSettings, Instance, Mapping[str, Leaf]] | None = None
 
@@ -53,11 +67,11 @@ class Assembly:
         try:
             instance, derived = self._derive(config)
             leaves, labels = overridden(config, instance, derived)
+            identity = Identity(instance, config.credentials, self._keep)
+            token = eks_token(config.eks)
+            agents = ContainerAgents(identity, config.ecs, token, self._neighbours, self.protections)
         except SettingError as error:
             raise ConfigError(str(error), error.path) from error
-
-        identity = Identity(instance, config.credentials, self._keep)
-        agents = ContainerAgents(identity, config.ecs, eks_token(config.eks))
 
         def build(laid: Mapping[str, Leaf]) -> Snapshot:
             snapshot = Snapshot.build(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
+from imds_mock.agents.overlays import Overlays
 from imds_mock.config.errors import SettingError
 from imds_mock.config.nameservers import split_name_server
 from imds_mock.credentials.choice import check_credentials, source_for
@@ -153,6 +154,7 @@ CHECKS: Final[tuple[Callable[[Config], object], ...]] = (
     _require_name_server,
     lambda config: derive(config.instance, 0.0),
     lambda config: read_overrides(config.metadata),
+    lambda config: Overlays(config.ecs.documents),
     _require_tag_keys,
     lambda config: check_credentials(config.credentials),
 )

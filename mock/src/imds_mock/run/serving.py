@@ -21,7 +21,7 @@ from imds_mock.service.rules import Service
 from imds_mock.service.store import Store
 from imds_mock.service.tokens import Tokens
 from imds_mock.wire.accesslog import AccessLog
-from imds_mock.wire.parsing import Limits
+from imds_mock.wire.parsing import Limits, Memo
 from imds_mock.wire.server import DataPlane, max_connections, open_sockets
 from imds_mock.wire.terms import Terms, Timeouts, answer_now, welcome
 
@@ -102,6 +102,7 @@ async def _serve(
         report=_report,
         acquaint=driven.acquaint if driven else welcome,
         postpone=driven.postpone if driven else answer_now,
+        memo=Memo(driven.any_host) if driven else Memo(),
     )
     plane = DataPlane(terms, max_connections(settings.max_connections))
     await plane.start(sockets)

@@ -17,6 +17,7 @@ from imds_mock.faults.armed import TooManyFaultsError
 from imds_mock.run.assembly import Assembly
 from imds_mock.run.control_start import open_listeners
 from imds_mock.run.control_start import run as run_control
+from imds_mock.run.neighbours import KnownNeighbours
 from imds_mock.run.reloading import follow
 from imds_mock.run.serving import serve
 from imds_mock.run.working_credentials import WorkingCredentials
@@ -63,7 +64,9 @@ def start(
     signer = Signer(None if key_directory is None else Path(key_directory))
     started = time.time()
     working = WorkingCredentials(started)
-    driven = Driven(config, Description(started, signer, reason or "the setting profile", working.keep))
+    description = Description(started, signer, reason or "the setting profile", working.keep)
+    driven = Driven(config, description)
+    description.describes(driven)
     working.config = lambda: driven.state.config
     driven.first_credentials = working.first_of
     if scenario is not None:
@@ -106,8 +109,18 @@ class Description:
     def __init__(self, started: float, signer: Signer, reason: str, keep: Callable[[Order], Kept] = NotKept) -> None:
         self._started = started
         self._reason = reason
-        self._assembly = Assembly(started, signer, keep)
+        self._neighbours = KnownNeighbours()
+        self._assembly = Assembly(started, signer, keep, self._neighbours)
         self._compatibility: Compatibility | None = None
+
+    def describes(self, driven: Driven) -> None:
+        """Connect it with the mock that it describes.
+
+        Args:
+            driven: Knows the containers; its reset forgets which ECS tasks were protected.
+        """
+        self._neighbours.driven = driven
+        driven.state.at_reset = self._assembly.protections.clear
 
     def __call__(self, config: Config) -> Described:
         """Describe a configuration.

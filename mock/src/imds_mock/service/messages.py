@@ -8,6 +8,7 @@ Header lines stand in the order that the real service sends them in: a few befor
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
@@ -24,6 +25,11 @@ HeaderLines = tuple[tuple[str, str], ...]
 
 # The agents of containers share the metadata service's listener; clients tell them apart by address, we by `Host`.
 _AGENTS: Final = {"169.254.170.2": ECS, "169.254.170.23": EKS, "fd00:ec2::23": EKS}
+# Where the agents' paths are none of the metadata service's, which begin with a version.
+_PATHS_OF_ECS: Final = re.compile(
+    r"/(v2/(credentials|metadata|metadataWithTags|stats)|v3|v4|creds|role|role-arn)(/.*)?|/api/[^/]+/task-protection/.*"
+)
+_PATH_OF_EKS: Final = "/v1/credentials"
 # The service's own wording where it differs from the registered one (captured: `405 Not Allowed`).
 _REASONS: Final[dict[int, str]] = {405: "Not Allowed"}
 
@@ -40,6 +46,7 @@ class Request(msgspec.Struct, frozen=True):
         keep_alive: The client asked for the connection to stay open (HTTP/1.1 with `Connection: keep-alive`; for an
             agent of containers, without `Connection: close`).
         agent: The agent of containers that it is for, `ecs` or `eks`; empty for the instance metadata service.
+        body: Its body, where `takes_body` says that there may be one.
     """
 
     method: str
@@ -49,6 +56,7 @@ class Request(msgspec.Struct, frozen=True):
     headers: Mapping[str, str] = {}
     keep_alive: bool = False
     agent: str = ""
+    body: bytes = b""
 
 
 class Delivery(enum.Enum):
@@ -93,7 +101,7 @@ class Head(msgspec.Struct, frozen=True):
             trailing: Header lines after `Connection`.
             names_server: Whether `Server: EC2ws` is among its lines.
         """
-        reason = _REASONS.get(status) or _phrase(status)
+        reason = (_REASONS.get(status) if names_server else None) or _phrase(status)
         return cls(
             status,
             leading,
@@ -147,6 +155,28 @@ def agent_of(host: str) -> str:
     elif host.count(":") == 1:
         host = host.partition(":")[0]
     return _AGENTS.get(host.lower(), "")
+
+
+def agent_at(path: str) -> str:
+    """The agent of containers that has a path; empty for the paths of the metadata service.
+
+    Args:
+        path: Decoded path with single slashes and none at the end.
+    """
+    if path == _PATH_OF_EKS:
+        return EKS
+    return ECS if _PATHS_OF_ECS.fullmatch(path) else ""
+
+
+def takes_body(method: str, path: str, agent: str) -> bool:
+    """Whether a request is decided about only when its body is there.
+
+    Args:
+        method: Its method.
+        path: Its path.
+        agent: The agent of containers that it is for.
+    """
+    return method == "PUT" and agent == ECS and path.startswith("/api/")
 
 
 def _phrase(status: int) -> str:

@@ -62,7 +62,7 @@ class Service:
             return self._probe_answer
         snapshot = self._snapshot_for(caller)
         if request.agent and snapshot.agents is not None:
-            return snapshot.agents.respond(request, snapshot.tree, now)
+            return snapshot.agents.respond(request, snapshot.tree, caller, now)
         refused = _refuse_at_once(request, caller, snapshot.options)
         if refused is not None:
             return refused

@@ -23,12 +23,13 @@ _TAGS: Final = "meta-data/tags/"
 class Agents(Protocol):
     """What containers ask at addresses of their own."""
 
-    def respond(self, request: Request, tree: Tree, now: float) -> Response:
+    def respond(self, request: Request, tree: Tree, caller: str, now: float) -> Response:
         """Answer a request for one of them.
 
         Args:
             request: The request; its agent is one of containers.
             tree: The metadata of the instance that the container has.
+            caller: Address of the peer.
             now: Wall-clock time in seconds since the epoch.
         """
 

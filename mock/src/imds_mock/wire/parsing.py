@@ -1,19 +1,24 @@
 """Bytes of one connection to requests, over httptools (llhttp, the parser of Node.js).
 
 A request counts as received when its head is: the service has no use for a body, and several clients announce one that
-never comes (s3fs sends `Expect`, others a chunked PUT). What follows of a body is parsed and dropped.
+never comes (s3fs sends `Expect`, others a chunked PUT). What follows of a body is parsed and dropped. Only ECS's agent
+takes bodies, and then a request is received when its body is.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from sys import intern
-from typing import Final, NoReturn, cast
+from typing import TYPE_CHECKING, Final, NoReturn, cast
 from urllib.parse import unquote
 
 import httptools
+from msgspec.structs import replace
 
-from imds_mock.service.messages import Request, agent_of
+from imds_mock.service.messages import Request, agent_at, agent_of, takes_body
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # Parsing from a message boundary depends on the bytes alone, and clients repeat themselves byte for byte.
 # A parsed request takes up to ten times its bytes, and a short one at least a few hundred.
@@ -45,14 +50,20 @@ class Limits:
 
 
 class Memo:
-    """Remembers how byte strings parsed; bounded, and shared by the connections of one listener."""
+    """Remembers how byte strings parsed; bounded, and shared by the connections of one listener.
 
-    __slots__ = ("_bytes", "_known", "get")
+    Args:
+        any_host: Whether the agents of containers have their paths whatever the `Host` is. What was parsed by that is
+            not remembered.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_bytes", "_known", "any_host", "get")
+
+    def __init__(self, any_host: Callable[[], bool] = lambda: False) -> None:
         self._bytes = 0
         self._known: dict[bytes, tuple[Request, ...]] = {}
         self.get = self._known.get
+        self.any_host = any_host
 
     def keep(self, data: bytes, requests: tuple[Request, ...]) -> None:
         """Remember the requests that a byte string holds, if it is short."""
@@ -94,6 +105,9 @@ class RequestParser:
         self._head_bytes = 0
         self._received = 0
         self._body_bytes = 0
+        self._awaiting_body: Request | None = None
+        self._body = b""
+        self._depends = False  # on more than its head
         self.failure: int | None = None
         self.at_boundary = True
         self.in_body = False
@@ -106,9 +120,10 @@ class RequestParser:
             if known is not None:
                 return known
         self._requests = []
+        self._depends = False
         self._execute(data)
         requests = tuple(self._requests)
-        if from_boundary and self.at_boundary and requests and self.failure is None:
+        if from_boundary and self.at_boundary and requests and self.failure is None and not self._depends:
             self._memo.keep(data, requests)
         return requests
 
@@ -128,7 +143,7 @@ class RequestParser:
         except httptools.HttpParserError:
             self.failure = self.failure or BAD_REQUEST
             return
-        if not self.at_boundary and not self.in_body:
+        if not self.at_boundary and not self.in_body and self._awaiting_body is None:
             # A line that has not ended yet has reached no callback.
             self._received += len(data)
             if self._received > self._limits.head_bytes:
@@ -169,6 +184,9 @@ class RequestParser:
             path = target  # one text in memory, for as long as the journal keeps both
         wants = {token.strip() for token in fields.get("connection", "").lower().split(",")}
         agent = agent_of(fields.get("host", ""))
+        if not agent and (agent_by_path := agent_at(path)):
+            self._depends = True
+            agent = agent_by_path if self._memo.any_host() else ""
         keep_alive = (
             ("keep-alive" in wants or agent != "")
             and "close" not in wants
@@ -176,19 +194,29 @@ class RequestParser:
             and not parser.should_upgrade()
         )
         method = intern(parser.get_method().decode("ascii"))
-        self._requests.append(Request(method, target, path, trailing_slash, fields, keep_alive, agent))
+        request = Request(method, target, path, trailing_slash, fields, keep_alive, agent)
         # Trailers are headers of nothing.
         self._fields = {}
-        self.in_body = True
+        if takes_body(method, path, agent):
+            self._awaiting_body = request
+            self._depends = True
+        else:
+            self._requests.append(request)
+            self.in_body = True
 
     def on_body(self, part: bytes) -> None:
         """Called by the parser."""
         self._body_bytes += len(part)
         if self._body_bytes > self._limits.body_bytes:
             self._refuse(CONTENT_TOO_LARGE)
+        if self._awaiting_body is not None:
+            self._body += part
 
     def on_message_complete(self) -> None:
         """Called by the parser."""
+        if self._awaiting_body is not None:
+            self._requests.append(replace(self._awaiting_body, body=self._body))
+            self._awaiting_body, self._body = None, b""
         self.in_body = False
         self.at_boundary = True
 
