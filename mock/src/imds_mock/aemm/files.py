@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.aemm.errors import ConfigFileError
+from imds_mock.config.document_limits import excess
+from imds_mock.config.errors import ConfigError
+from imds_mock.config.plain_documents import read_document_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,10 +56,10 @@ def read(path: Path) -> dict[str, Any]:
         raise ConfigFileError(f"config file {path}: {path.suffix or 'no extension'} is not supported; "
                               "write it as .json, .yaml, .yml or .toml")  # fmt: skip
     try:
-        document = _parse(extension, path.read_text("utf-8-sig"))
+        document = _parse(extension, read_document_text(path))
         settings = flatten({} if document is None else document)
-    except OSError as error:
-        raise ConfigFileError(f"config file {path}: {error.strerror or error}") from error
+    except ConfigError as error:
+        raise ConfigFileError(f"config file {error}") from error
     except (ValueError, RecursionError) as error:
         raise ConfigFileError(f"config file {path}: {' '.join(str(error).split())}") from error
     return settings
@@ -85,6 +88,8 @@ def write(path: Path, settings: Mapping[str, Any]) -> None:
 
 def _parse(extension: str, text: str) -> Any:
     if extension == "json":
+        if beyond := excess(text.encode()):
+            raise ValueError(beyond)
         return json.loads(text)
     if extension == "toml":
         import tomllib  # noqa: PLC0415 - the start has to be quick, and few files are TOML

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import yaml
 
+from imds_mock.config.document_limits import require_bounds
+
 _RESOLVED: Final = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")
 
 
@@ -32,6 +34,7 @@ def loads(text: str) -> Any:
         ValueError: It is not well formed; the message is one line that says where.
     """
     try:
+        require_bounds(text, _Loader)
         return yaml.load(text, _Loader)  # noqa: S506 - it is a SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark

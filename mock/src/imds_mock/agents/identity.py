@@ -118,8 +118,8 @@ class Identity:
 def _grant(role_arn: str, body: bytes | None) -> Grant:
     try:
         document = None if body is None else json.loads(body)
-    except ValueError:
-        # Somebody set the path to something else.
+    except (ValueError, RecursionError):
+        # The path is set to something else.
         document = None
     if not isinstance(document, dict):
         raise NoCredentialsError(refused=False)

@@ -8,14 +8,49 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from imds_mock.config.document_limits import MAX_BYTES, BeyondError, excess, require_bounds
 from imds_mock.config.errors import ConfigError
 from imds_mock.violations.syntax import json_problem, yaml_problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _TEXT: Final = "tag:yaml.org,2002:str"
 _NOTHING: Final = "tag:yaml.org,2002:null"
 _MERGE: Final = "tag:yaml.org,2002:merge"
+
+
+def read_document_text(path: Path) -> str:
+    """Read a file's text, but never more than `MAX_BYTES`.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ConfigError: It cannot be read, is too large, or is not UTF-8.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        require_size(len(content), str(path))
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text: {error.reason} at byte {error.start}") from error
+    return text
+
+
+def require_size(size: int, name: str) -> None:
+    """Refuse a document that is too large.
+
+    Raises:
+        ConfigError: It is.
+    """
+    if size > MAX_BYTES:
+        raise ConfigError(f"{name}: is larger than {MAX_BYTES} bytes, the limit of a document")
 
 
 def read_yaml(text: str, name: str) -> Any:
@@ -30,8 +65,12 @@ def read_yaml(text: str, name: str) -> Any:
     """
     import yaml  # noqa: PLC0415 - a start without a file does not pay for it
 
+    require_size(len(text.encode("utf-8", "surrogateescape")), name)
     try:
+        require_bounds(text, _text_loader())
         return yaml.load(text, _text_loader())  # noqa: S506 - a SafeLoader with fewer types
+    except BeyondError as error:
+        raise ConfigError(f"{name}: {error}") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
@@ -52,6 +91,10 @@ def read_json(text: str, name: str) -> Any:
     Raises:
         ConfigError: It is not valid JSON, or a key stands twice in one mapping.
     """
+    encoded = text.encode()
+    require_size(len(encoded), name)
+    if beyond := excess(encoded):
+        raise ConfigError(f"{name}: {beyond}")
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         document = dict(pairs)

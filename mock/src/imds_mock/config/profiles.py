@@ -12,6 +12,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from imds_mock.config.errors import SettingError, find_violations
 from imds_mock.config.settings import Config
@@ -42,11 +43,11 @@ def effective(config: Config, chosen: Sequence[int]) -> Config:
     """
     if not chosen:
         return config
-    document = msgspec.to_builtins(config)
+    document = msgspec.to_builtins(replace(config, profiles=()))  # or every profile would cost as much as all of them
     for place in chosen:
         _lay(document, config.profiles[place])
     try:
-        return msgspec.convert(document, Config, strict=False)
+        return replace(msgspec.convert(document, Config, strict=False), profiles=config.profiles)
     except (msgspec.ValidationError, RecursionError, ValueError) as error:
         found = find_violations(Config, document)
         path, sentence = found[0] if found else ((), "these values cannot be read")

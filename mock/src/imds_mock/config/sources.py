@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args, get_origin
 import msgspec
 
 from imds_mock.config.errors import ConfigError, KeyPath, Problem, dotted, nearest
-from imds_mock.config.plain_documents import read_json, read_yaml
+from imds_mock.config.plain_documents import read_document_text, read_json, read_yaml
 from imds_mock.config.settings import Config
 from imds_mock.violations.words import shown
 
@@ -87,12 +87,7 @@ def read_file(path: Path) -> Source:
     Raises:
         ConfigError: It cannot be read, or is no mapping of keys.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is not UTF-8 text: {error.reason} at byte {error.start}") from error
+    text = read_document_text(path)
     document = read_json(text, str(path)) if path.suffix == ".json" else read_yaml(text, str(path))
     if document is None:
         document = {}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from starlette.responses import Response
 
+from imds_mock.config.document_limits import MAX_BYTES as MAX_BODY_BYTES
+from imds_mock.config.document_limits import excess
 from imds_mock.control.problems import ProblemError
 from imds_mock.scheduling.checking import completed, read
 from imds_mock.scheduling.fields import FieldError
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
 
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
-MAX_BODY_BYTES: Final = 1024 * 1024
-MAX_DEPTH: Final = 64
-
-_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
-_BRACKET: Final = re.compile(rb"[\[\]{}]")
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,21 +126,9 @@ class Operation:
             media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if media not in {JSON, self.body_media}:
                 raise ProblemError(415, f"Send the body with the header `Content-Type: {self.body_media}`.")
-        if is_deep(bytes(received)):
-            raise ProblemError(422, f"The body is nested too deeply, in more than {MAX_DEPTH} levels.")
+        if beyond := excess(bytes(received)):
+            raise ProblemError(422, f"The body {beyond}.")
         try:
             return msgspec.json.decode(bytes(received))
         except msgspec.DecodeError as error:
             raise ProblemError(400, f"The body is not JSON: {json_problem(received.decode())}.") from error
-
-
-def is_deep(text: bytes) -> bool:
-    """Whether JSON is nested so deeply that reading, keeping or showing it could exhaust the stack."""
-    if text.count(b"{") + text.count(b"[") <= MAX_DEPTH:
-        return False
-    depth = 0
-    for bracket in _BRACKET.findall(_STRING.sub(b"", text)):
-        depth += 1 if bracket in b"[{" else -1
-        if depth > MAX_DEPTH:
-            return True
-    return False

@@ -125,8 +125,8 @@ def _edited(below: bytes | None, edit: Callable[[dict[str, Any]], dict[str, Any]
         return None
     try:
         credentials = json.loads(below)
-    except ValueError:
-        # Somebody set this path to something else; it stays what it was set to.
+    except (ValueError, RecursionError):
+        # This path is set to something else; it stays what it was set to.
         return below
     if not isinstance(credentials, dict) or credentials.get("Code") != "Success":
         return below

@@ -7,11 +7,14 @@ versions of `profile`, `system`, `hibernation` and `managed-ssh-keys` are not do
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.metadata.rows import Row, Timed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from imds_mock.credentials.iam import Roles
     from imds_mock.metadata.instance import Instance
     from imds_mock.metadata.interfaces import NetworkInterface
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 INTERFACE_PATH: Final = "meta-data/network/interfaces/macs/<mac>/"
 """Where the rows of `INTERFACE_ROWS` begin."""
+_VARIABLE: Final = "<"  # how a part begins that stands for many
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,13 +202,22 @@ def since_of(path: str) -> str:
     Args:
         path: Relative to the version.
     """
-    for row in ROWS:
-        if row.matches(path):
-            return row.since
-    for interface_row in INTERFACE_ROWS:
-        if interface_row.matches(path, INTERFACE_PATH):
-            return interface_row.since
-    return "1.0"
+    length, last = path.count("/"), path.rpartition("/")[2]
+    candidates = (*_alike().get((length, last), ()), *_alike().get((length, _VARIABLE), ()))
+    return next((row.since for row, prefix in candidates if row.matches(path, prefix)), "1.0")
+
+
+@cache
+def _alike() -> Mapping[tuple[int, str], Sequence[tuple[Row[Any], str]]]:
+    """The rows and what they begin below, by the number of slashes and the last part: few are like any path."""
+    alike: dict[tuple[int, str], list[tuple[Row[Any], str]]] = {}
+    for prefix, rows in (("", ROWS), (INTERFACE_PATH, INTERFACE_ROWS)):
+        for row in rows:
+            path = prefix + row.path
+            last = path.rpartition("/")[2]
+            key = (path.count("/"), _VARIABLE if last.startswith(_VARIABLE) else last)
+            alike.setdefault(key, []).append((row, prefix))
+    return alike
 
 
 def _monitoring(instance: Instance) -> str | None:

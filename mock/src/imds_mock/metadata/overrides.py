@@ -26,7 +26,7 @@ from imds_mock.metadata.tree import Leaf
 from imds_mock.violations.words import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from imds_mock.config.errors import KeyPath
 
@@ -37,6 +37,8 @@ _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]")
 # Clients take the last two away before they ask, so nobody would ever get there.
 _UNREACHABLE: Final = ("", ".", "..")
 _MAX_DEPTH: Final = 64
+MAX_PATH: Final = 1024
+"""Characters of a path in the tree."""
 _BODIES: Final = ("$text", "$json", "$base64")
 _KEYS: Final = (*_BODIES, "$since", "$content_type")
 _FORMS: Final = {"$json": "JSON", "$base64": "base64"}
@@ -98,15 +100,19 @@ def apply_overrides(leaves: dict[str, Leaf], labels: dict[str, str], overrides: 
         labels: Path of a category to its name in its parent's listing (see `Tree`).
         overrides: In the order in which they apply.
     """
+    if not overrides:
+        return
+    below = _Below((*leaves, *labels))
     for override in overrides:
         path = override.path
         leaf = leaves.get(path)
         if override.removed or override.body is not None:
-            for held in (leaves, labels):
-                for below in [other for other in held if other == path or other.startswith(f"{path}/")]:
-                    del held[below]
+            for gone in (path, *below.take(path)):
+                leaves.pop(gone, None)
+                labels.pop(gone, None)
         if override.kept or override.body is not None:
             _make_room(leaves, path)
+            below.add(path)
         if override.kept:
             leaves.pop(path, None)
             name = path.rpartition("/")[2]
@@ -117,6 +123,32 @@ def apply_overrides(leaves: dict[str, Leaf], labels: dict[str, str], overrides: 
         elif leaf is not None and not override.removed:
             since = override.since or leaf.since
             leaves[path] = replace(leaf, since=since, content_type=override.content_type or leaf.content_type)
+
+
+class _Below:
+    """Which paths are below which, so that taking a subtree away costs as much as it holds, not as much as there is.
+
+    Args:
+        paths: The paths that are there.
+    """
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._below: dict[str, set[str]] = {}
+        for path in paths:
+            self.add(path)
+
+    def add(self, path: str) -> None:
+        """One more path."""
+        for above in _ancestors(path):
+            self._below.setdefault(above, set()).add(path)
+
+    def take(self, path: str) -> set[str]:
+        """The paths below one; they are not there any more."""
+        taken = self._below.pop(path, set())
+        for gone in taken:
+            for above in _ancestors(gone):
+                self._below.get(above, set()).discard(gone)
+        return taken
 
 
 def _read(value: Any, path: str, key: KeyPath) -> Iterator[Override]:
@@ -162,6 +194,8 @@ def _joined(path: str, name: str, key: KeyPath) -> str:
     if not own or any(part in _UNREACHABLE for part in own.split("/")) or _UNPRINTABLE.search(own):
         raise SettingError(key, "expected a path such as meta-data/placement/region")
     joined = f"{path}/{own}" if path else own
+    if len(joined) > MAX_PATH:
+        raise SettingError(key, f"expected a path of at most {MAX_PATH} characters, got {len(joined)}")
     if joined.partition("/")[0] not in ROOTS:
         raise SettingError(key, f"expected a path that begins with {', '.join(ROOTS)}")
     return joined

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imds_mock.config.errors import ConfigError, Problem
-from imds_mock.config.plain_documents import read_yaml
+from imds_mock.config.plain_documents import read_document_text, read_yaml
 from imds_mock.events.scenario import read_scenario
 from imds_mock.scheduling.fields import FieldError
 
@@ -24,13 +24,7 @@ def read_scenario_file(path: Path) -> Scenario:
     Raises:
         ConfigError: It cannot be read, or does not fit; names every field that does not.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is not UTF-8 text: {error.reason} at byte {error.start}") from error
-    return read_scenario_text(text, str(path))
+    return read_scenario_text(read_document_text(path), str(path))
 
 
 def read_scenario_text(text: str, name: str) -> Scenario:

@@ -1,0 +1,114 @@
+"""How large a document may be: size, depth and number of nodes, told before anything is built from it.
+
+A few hundred bytes of YAML can stand for gigabytes, and a list 40,000 deep exhausts the stack of the process.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import Any, Final
+
+MAX_BYTES: Final = 1024 * 1024
+"""Size of a document."""
+
+MAX_DEPTH: Final = 64
+"""Mappings and lists inside of each other: reading, keeping and showing them takes stack."""
+
+MAX_NODES: Final = 20_000
+"""Mappings, lists, keys and values of a document, each alias counted as what it stands for."""
+
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_BRACKET: Final = re.compile(rb"[\[\]{}]")
+_MARKS: Final = (b",", b":", b"[", b"{")  # one stands before every node
+_TOO_DEEP: Final = f"is nested too deeply, in more than {MAX_DEPTH} levels"
+_TOO_MANY: Final = f"has more than {MAX_NODES} keys and values"
+
+
+class BeyondError(ValueError):
+    """A document beyond the limits; the message is the end of a sentence that begins with the document's name."""
+
+
+def excess(text: bytes) -> str | None:
+    """What of a JSON text is beyond the limits, told without building it.
+
+    Args:
+        text: The JSON; need not be well-formed.
+
+    Returns:
+        The end of a sentence that begins with the document's name; None if nothing is.
+    """
+    structure = text
+    if sum(map(text.count, (b"[", b"{"))) > MAX_DEPTH or sum(map(text.count, _MARKS)) > MAX_NODES:
+        structure = _STRING.sub(b"", text)
+    depth = 0
+    for bracket in islice(_BRACKET.finditer(structure), 2 * MAX_NODES):
+        depth += 1 if bracket[0] in b"[{" else -1
+        if depth > MAX_DEPTH:
+            return _TOO_DEEP
+    return _TOO_MANY if sum(map(structure.count, _MARKS)) > MAX_NODES else None
+
+
+def require_bounds(text: str, loader: Any) -> None:
+    """Refuse YAML that is beyond the limits.
+
+    Args:
+        text: The YAML.
+        loader: PyYAML's loader class that it is going to be built with.
+
+    Raises:
+        BeyondError: It is.
+        yaml.YAMLError: It is no YAML.
+    """
+    import yaml  # noqa: PLC0415 - a start without a file does not pay for it
+
+    measure = _Measure()
+    for event in yaml.parse(text, loader):
+        if isinstance(event, yaml.AliasEvent):
+            measure.alias(str(event.anchor))
+        elif isinstance(event, yaml.ScalarEvent):
+            measure.scalar(event.anchor)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            measure.begin(event.anchor)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            measure.end()
+
+
+class _Measure:
+    """Counts nodes and depth of a document from its parts, in their order."""
+
+    def __init__(self) -> None:
+        self._nodes = 0
+        self._open: list[tuple[str | None, int]] = []  # mappings and lists: anchor, nodes before it
+        self._depths = [0]  # of each open one and the document: the depth of what was in it so far
+        self._anchored: dict[str, tuple[int, int]] = {}  # nodes and depth of what an alias stands for
+
+    def scalar(self, anchor: str | None) -> None:
+        self._add(1, 0)
+        if anchor is not None:
+            self._anchored[anchor] = (1, 0)
+
+    def alias(self, anchor: str) -> None:
+        if any(above == anchor for above, _ in self._open):
+            raise BeyondError(f"the alias *{anchor} stands inside of what it names")
+        self._add(*self._anchored.get(anchor, (1, 0)))
+
+    def begin(self, anchor: str | None) -> None:
+        self._open.append((anchor, self._nodes))
+        self._depths.append(0)
+        self._add(1, 0)
+
+    def end(self) -> None:
+        anchor, before = self._open.pop()
+        depth = self._depths.pop() + 1
+        self._depths[-1] = max(self._depths[-1], depth)
+        if anchor is not None:
+            self._anchored[anchor] = (self._nodes - before, depth)
+
+    def _add(self, nodes: int, depth: int) -> None:
+        self._nodes += nodes
+        self._depths[-1] = max(self._depths[-1], depth)
+        if self._nodes > MAX_NODES:
+            raise BeyondError(f"{_TOO_MANY}, aliases counted as what they stand for")
+        if len(self._open) + depth > MAX_DEPTH:
+            raise BeyondError(_TOO_DEEP)
