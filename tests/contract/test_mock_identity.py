@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from callers import World
+from imds_mock.cli import main
 from mockcontrol import DrivenMock, driven_mock
 from mockserver import Answer, head, read_all, read_answer
 
@@ -171,6 +172,39 @@ def test_whoami_and_callers_say_how_the_mock_sees_somebody(mock: DrivenMock) -> 
     (caller,) = mock.do("GET", "/v1/callers")
     assert caller["names"] == ["proj-app-3", "app"]
     assert (caller["instance_id"], caller["role"], caller["requests"]) == (found["instance_id"], "app-role", 1)
+
+
+def test_the_replicas_of_a_service_are_told_apart(mock: DrivenMock, capsys: pytest.CaptureFixture[str]) -> None:
+    ids = {address: read(mock, "instance-id", address) for address in APPS}
+    listed = mock.do("GET", "/v1/whoami?caller=app")
+    assert {each["address"]: each["instance_id"] for each in listed} == ids
+    assert [each["container"] for each in listed] == ["proj-app-1", "proj-app-2", "proj-app-3"]
+
+    def ctl(*words: str) -> str:
+        assert main(["ctl", *words, "--url", f"unix:{mock.socket_path}"]) == 0
+        return capsys.readouterr().out
+
+    for words in (("requests",), ("callers",), ("whoami", "--caller", "app")):
+        lines = ctl(*words).splitlines()
+        assert [sum(f"proj-app-{number}" in line for line in lines) for number in (1, 2, 3)] == [1, 1, 1], lines
+    mock.do("POST", "/v1/events", {"kind": "spot", "target": "app"})
+    read(mock, "spot/instance-action", "127.0.0.3")
+    assert "127.0.0.3 (proj-app-2)" in ctl("notices")
+    assert "127.0.0.3 (proj-app-2)" in ctl("assert", "--saw", "spot-interruption", "--by", "app")
+    (event,) = mock.do("GET", "/v1/events")
+    assert event["callers"] == 3
+
+
+def test_replicas_without_a_name_are_told_apart_by_their_instance(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with driven_mock(tmp_path, {"identity": "per-container"}, World(links=())) as mock:
+        ids = {address: read(mock, "instance-id", address) for address in APPS}
+        for request in mock.do("GET", "/v1/requests"):
+            assert request["instance_id"] == ids[request["caller"]]
+        assert main(["ctl", "requests", "--url", f"unix:{mock.socket_path}"]) == 0
+        out = capsys.readouterr().out
+        assert all(f"{address} ({instance_id})" in out for address, instance_id in ids.items())
 
 
 def test_the_tree_is_shown_as_a_caller_sees_it(mock: DrivenMock) -> None:

@@ -65,6 +65,12 @@ class Cockpit:
         # Two addresses of one container count once.
         await self.callers.find_out(set().union(*map(self.callers.addresses, in_use)))
 
+    def own_instance_of(self, address: str) -> str | None:
+        """The id of the instance that a caller is; None where all callers are one."""
+        if self.state.config.identity != "per-container":
+            return None
+        return self.state.appearance_of(address).config.instance.instance_id
+
     def match(self, who: str) -> Match:
         """The callers that a name or an address stands for now.
 

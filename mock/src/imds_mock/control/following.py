@@ -88,5 +88,5 @@ class Following(StreamingResponse):
             closing.cancel()
 
     def _written(self, entry: Entry) -> bytes:
-        data = msgspec.json.encode(shown.request(entry, self._cockpit.callers))
+        data = msgspec.json.encode(shown.request(entry, self._cockpit))
         return b"id: %d\nevent: request\ndata: %s\n\n" % (entry.number, data)

@@ -19,6 +19,7 @@ from imds_mock.scheduling.schedule import read_duration, read_instant
 
 if TYPE_CHECKING:
     from imds_mock.callers.register import Callers
+    from imds_mock.control.cockpit import Cockpit
     from imds_mock.driving.journal import Entry
     from imds_mock.driving.questions import Sightings
     from imds_mock.events.armed import ArmedEvent
@@ -91,6 +92,7 @@ class ShownRequest(msgspec.Struct, frozen=True):
         time: When it came.
         caller: Address of the peer.
         names: Container and service name of the caller, where they are known.
+        instance_id: The instance that the caller is on now; null where all callers are on one.
         method: Null for bytes that were no request.
         path: The path, decoded and with single slashes.
         written: The path as it was written, without a query.
@@ -105,6 +107,7 @@ class ShownRequest(msgspec.Struct, frozen=True):
     time: str
     caller: str
     names: tuple[str, ...]
+    instance_id: str | None
     method: str | None
     path: str
     written: str
@@ -121,6 +124,7 @@ class ShownSightings(msgspec.Struct, frozen=True):
     Attributes:
         caller: Address of the peer.
         names: Container and service name of the caller, where they are known.
+        instance_id: The instance that the caller is on now; null where all callers are on one.
         subject: What it was: a notice, or `imdsv1`.
         first: Time of the first one.
         last: Time of the last one.
@@ -129,6 +133,7 @@ class ShownSightings(msgspec.Struct, frozen=True):
 
     caller: str
     names: tuple[str, ...]
+    instance_id: str | None
     subject: str
     first: str
     last: str
@@ -167,13 +172,14 @@ def fault(armed: ArmedFault, now: float, callers: Callers) -> ShownFault:
     )
 
 
-def request(entry: Entry, callers: Callers) -> ShownRequest:
+def request(entry: Entry, cockpit: Cockpit) -> ShownRequest:
     """Show an entry of the journal."""
     return ShownRequest(
         entry.number,
         moment(entry.time),
         entry.caller,
-        callers.last_names(entry.caller),
+        cockpit.callers.last_names(entry.caller),
+        cockpit.own_instance_of(entry.caller),
         entry.method or None,
         entry.path,
         entry.written,
@@ -185,10 +191,17 @@ def request(entry: Entry, callers: Callers) -> ShownRequest:
     )
 
 
-def sightings(seen: Sightings, callers: Callers) -> ShownSightings:
+def sightings(seen: Sightings, cockpit: Cockpit) -> ShownSightings:
     """Show who did something how often."""
-    names = callers.last_names(seen.caller)
-    return ShownSightings(seen.caller, names, seen.subject, moment(seen.first), moment(seen.last), seen.times)
+    return ShownSightings(
+        seen.caller,
+        cockpit.callers.last_names(seen.caller),
+        cockpit.own_instance_of(seen.caller),
+        seen.subject,
+        moment(seen.first),
+        moment(seen.last),
+        seen.times,
+    )
 
 
 def _matched(target: str | None, callers: Callers) -> tuple[tuple[str, ...], int | None, str | None]:

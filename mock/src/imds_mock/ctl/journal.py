@@ -107,9 +107,9 @@ def _named(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _caller(entry: dict[str, Any]) -> str:
-    """An address, and the name of the container that has it, which tells replicas of a service apart."""
-    address = str(entry.get("caller") or entry.get("address"))
-    return f"{address} ({entry['names'][0]})" if entry["names"] else address
+    """An address with what tells replicas of a service apart: the container's name, else its instance id."""
+    which = entry["names"][0] if entry["names"] else entry["instance_id"]
+    return f"{entry['caller']} ({which})" if which else str(entry["caller"])
 
 
 def _warn(client: Client, caller: str | None) -> None:

@@ -187,7 +187,7 @@ class JournalRoutes:
         await self._cockpit.meet(call.query.caller)
         found = list(self._questions.select(wanted, call.query.limit))
         await self._cockpit.callers.find_out({entry.caller for entry in found})
-        return tuple(shown.request(entry, self._cockpit.callers) for entry in reversed(found))
+        return tuple(shown.request(entry, self._cockpit) for entry in reversed(found))
 
     async def clear(self, _call: Call) -> None:
         """Nothing was asked."""
@@ -244,4 +244,4 @@ class JournalRoutes:
 
     async def _shown(self, told: Sequence[Sightings]) -> tuple[shown.ShownSightings, ...]:
         await self._cockpit.callers.find_out({each.caller for each in told})
-        return tuple(shown.sightings(each, self._cockpit.callers) for each in told)
+        return tuple(shown.sightings(each, self._cockpit) for each in told)
