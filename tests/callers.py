@@ -65,7 +65,7 @@ class World:
             kernel := _Kernel(self), lambda: self.gateways, lambda: self.now, lambda: self.is_engine
         )
         identification = Identification(
-            self, surroundings, Joining(kernel, surroundings, _Reach(self)), lambda: self.services
+            self, surroundings, Joining(kernel, surroundings, _Reach(self), lambda: self.now), lambda: self.services
         )
         callers = Callers(self.forward, identification, lambda: self.now, lambda: patience_seconds)
         callers.changed = self._note

@@ -180,6 +180,23 @@ def test_a_container_that_answers_no_datagram_is_joined_by_the_kernels_own_quest
     assert caller.container == "proj-web-1"
 
 
+def test_addresses_are_tried_once_in_half_a_minute_for_a_caller_that_cannot_be_joined() -> None:
+    async def scenario() -> list[int]:
+        world = beside(names={}, macs={LINK_LOCAL: WEB})
+        callers = world.callers()
+        tried = []
+        for world.now in (0.0, 6.0, 12.0, 31.0):
+            waiting = callers.meet(LINK_LOCAL)
+            assert waiting is not None
+            await waiting
+            tried.append(len(world.reached))
+        return tried
+
+    first, second, third, fourth = asyncio.run(scenario())
+    assert (first, second, third, fourth) == (first, first, first, 2 * first)
+    assert 0 < first < 100
+
+
 def test_replicas_count_each_once_and_an_unknown_name_none() -> None:
     async def scenario() -> None:
         world = beside(

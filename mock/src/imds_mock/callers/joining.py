@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # Engines give out the lowest free addresses of a network, or of the range that the mock has its own address from.
 _FIRST_HOSTS: Final = 64
 _AROUND_OWN: Final = 16
+# Each try leaves entries in the kernel's table, which all namespaces of a machine share.
+_TRY_AGAIN_SECONDS: Final = 30.0
+_MANY: Final = 1024
 # Before Docker 28 a container's hardware address is this and its IPv4 address.
 _DERIVED_MAC: Final = "02:42:"
 
@@ -40,12 +43,21 @@ class Joining:
         neighbourhood: Tells neighbours and their hardware addresses.
         surroundings: Tells the networks here.
         reach: Has the kernel find out about neighbours.
+        monotonic: Clock in seconds.
     """
 
-    def __init__(self, neighbourhood: Neighbourhood, surroundings: Surroundings, reach: Reach) -> None:
+    def __init__(
+        self,
+        neighbourhood: Neighbourhood,
+        surroundings: Surroundings,
+        reach: Reach,
+        monotonic: Callable[[], float],
+    ) -> None:
         self._neighbourhood = neighbourhood
         self._surroundings = surroundings
         self._reach = reach
+        self._monotonic = monotonic
+        self._try_again: dict[tuple[str, ...], float] = {}
 
     def may_join(self, address: str) -> bool:
         """Whether an address is link-local, of a neighbour on a link that has an ordinary network as well."""
@@ -100,10 +112,21 @@ class Joining:
         answered = await self._reach.answering(sorted(asked))
         again = self._siblings(address)
         confirmed = [each for each in again if each.is_confirmed or each.address in answered]
-        if not confirmed:
+        if not confirmed and self._may_try(address):
             await self._reach.call(self._likely(address), lambda: any(map(_confirmed, self._siblings(address))))
             confirmed = [each for each in self._siblings(address) if each.is_confirmed]
         return _texts(confirmed)
+
+    def _may_try(self, address: str) -> bool:
+        """Whether to try addresses for the owner of a link-local one: each owner's only now and then."""
+        macs = sorted(each.mac for each in self._neighbours() if each.address == address)
+        now, owner = self._monotonic(), (address, *macs)
+        if now < self._try_again.get(owner, now):
+            return False
+        if len(self._try_again) >= _MANY:
+            self._try_again.clear()
+        self._try_again[owner] = now + _TRY_AGAIN_SECONDS
+        return True
 
     def _siblings(self, address: str) -> list[Neighbour]:
         """The neighbours with ordinary addresses that share the hardware address of a link-local one."""

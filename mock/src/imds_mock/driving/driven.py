@@ -154,7 +154,7 @@ class Driven:
         surroundings = Surroundings(
             kernel, lambda: default_gateways(_PROC_NET), time.monotonic, names_itself=names.is_engine
         )
-        joining = Joining(kernel, surroundings, Reaching())
+        joining = Joining(kernel, surroundings, Reaching(), time.monotonic)
         identification = Identification(names, surroundings, joining, lambda: self.state.services)
         return Callers(
             system_forward, identification, time.monotonic, lambda: self.state.config.callers.look_up_seconds
