@@ -174,7 +174,7 @@ def test_times_do_not_follow_the_time_zone() -> None:
         (["ec2-metadata-mock"], {"AEMM_SPOT_ACTION": ""}, 2, "variable AEMM_SPOT_ACTION: expected one of"),
         (["ec2-metadata-mock"], {"AEMM_USERDATA_VALUES_USERDATA": "*"}, 2, "variable AEMM_USERDATA_VALUES_USERDATA: "),
         (["ec2-metadata-mock", "-c", "/nonexistent.json"], {}, 1, "config file /nonexistent.json (flag -c): "),
-        (["ec2-metadata-mock", "-c", "/dev/null"], {}, 1, "config file /dev/null: no extension is not supported"),
+        (["ec2-metadata-mock", "-c", "/dev/null"], {}, 1, "config file /dev/null: a file without an extension is not"),
         (["ec2-metadata-mock", "completion", "tcsh"], {}, 2, "completion: expected one of bash, zsh, fish, powershell"),
     ],
 )  # fmt: skip

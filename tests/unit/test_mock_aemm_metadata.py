@@ -114,11 +114,10 @@ def test_a_credentials_path_of_its_own_leaves_the_role_a_leaf_alone() -> None:
         (
             {"AEMM_METADATA_PATHS_MAC": "/latest/meta-data/ami-id"},
             (
-                "key metadata.paths.mac (variable AEMM_METADATA_PATHS_MAC): /latest/meta-data/ami-id is the path of "
-                "metadata.paths.ami-id already"
+                "key metadata.paths.mac (variable AEMM_METADATA_PATHS_MAC): metadata.paths.ami-id already has the path "
+                "/latest/meta-data/ami-id"
             ),
         ),
-        ({"AEMM_METADATA_VALUES_MAC": ""}, "key metadata.paths.mac-device-number: expected a path like "),
         ({"AEMM_SERVER_HOSTNAME": "example.org"}, "variable AEMM_SERVER_HOSTNAME: expected an IP address or localhost"),
     ],
 )

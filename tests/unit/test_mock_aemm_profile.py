@@ -86,7 +86,7 @@ def test_what_would_change_nothing_while_the_mock_runs_is_refused(key: str, valu
 @pytest.mark.parametrize(
     ("section", "sentence"),
     [
-        ({"spto": {"action": "stop"}}, "key spto.action in section aemm: did you mean spot.action?"),
+        ({"spto": {"action": "stop"}}, "unknown key spto.action in section aemm: did you mean spot.action?"),
         ({"command": "spotitn"}, "key command in section aemm: expected one of spot, events, se,"),
         ({"mock-delay-sec": "soon"}, "key mock-delay-sec in section aemm: expected a whole number, got 'soon'"),
         ({"metadata": {"paths": {"mac": "/mac"}}}, "key metadata.paths.mac (section aemm): expected a path like"),

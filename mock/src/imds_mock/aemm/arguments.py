@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from imds_mock.aemm import values
+from imds_mock.aemm import hints, values
 from imds_mock.aemm.errors import UsageError
 from imds_mock.aemm.keys import COMMANDS, FLAG_KEYS, Command, Key
-from imds_mock.config.errors import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,9 +99,9 @@ def flags_of(command: Command) -> tuple[Key, ...]:
 def _command(word: str) -> Command:
     command = COMMANDS.get(word)
     if command is None:
-        near = nearest(word, COMMANDS)
-        hint = f"; did you mean {near}?" if near else ""
-        raise UsageError(f"unknown command {word!r}: it is one of {', '.join(COMMANDS)}{hint}")
+        near = hints.for_word(word, COMMANDS)
+        hint = f"did you mean {near}?" if near else f"the commands are {', '.join(COMMANDS)}"
+        raise UsageError(f"unknown command {word!r}; {hint}")
     return command
 
 
@@ -153,7 +152,7 @@ def _key(written: str, command: Command) -> Key:
             {word for word, other in COMMANDS.items() for key in flags_of(other) if written in _names(key)}
             & {"spot", "events"}
         )
-        near = nearest(written, known)
+        near = hints.for_word(written, _KNOWN)
         hint = f"; it belongs to {' and '.join(elsewhere)}" if elsewhere else ""
         hint = hint or (f"; did you mean {near}?" if near else "")
         shown = written if written.isprintable() else repr(written)

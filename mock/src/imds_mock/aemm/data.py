@@ -40,6 +40,15 @@ ROOTS: Final = {"metadata": "/latest/meta-data/", "dynamic": "/latest/dynamic/",
 EVENT_ID_KEY: Final = "metadata.values.event-id"
 EVENT_ID: Final = "instance-event-1234567890abcdef0"
 
+TAGS_KEY: Final = "metadata.values.tags-instance"
+"""An object of tag names and values, each a leaf of its own, as in AEMM's newest sources."""
+
+TAGS_PATH: Final = "meta-data/tags/instance/"
+"""Where the leaves of tags are, below `/latest/`."""
+
+LIST_KEYS: Final = frozenset({"dynamic.values.instance-identity-document.marketplaceproductcodes"})
+"""The keys whose value is a list of text; all other keys hold one value."""
+
 _MAC: Final = "network/interfaces/macs/{mac}/"
 
 _IAM_INFO: Final = {

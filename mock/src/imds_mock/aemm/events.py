@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _NOTICE_SECONDS: Final = 120
 _DAY_SECONDS: Final = 86400
+# Go's encoding/json writes these so, for HTML; JSON has them inside of strings only.
+_ESCAPED: Final = {ord(mark): f"\\u{ord(mark):04x}" for mark in "<>&\u2028\u2029"}
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 SPOT_KEYS: Final = ("spot", "spot-termination-time", "rebalance-rec-time")
@@ -97,7 +99,12 @@ def bodies(settings: Settings, started: float) -> dict[str, Callable[[float], by
 
 def tabbed(document: object) -> bytes:
     """Write JSON as AEMM does: one tab a level, no line end at the end."""
-    return json.dumps(document, indent="\t", ensure_ascii=False).encode()
+    return json.dumps(document, indent="\t", ensure_ascii=False).translate(_ESCAPED).encode()
+
+
+def compact(document: object) -> bytes:
+    """Write JSON as AEMM does where it is text: on one line, without spaces."""
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).translate(_ESCAPED).encode()
 
 
 def _scheduled_event(settings: Settings, started: float) -> dict[str, str]:

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from imds_mock.aemm.data import TAGS_KEY
 from imds_mock.aemm.errors import ConfigFileError
 from imds_mock.config.document_limits import excess
 from imds_mock.config.errors import ConfigError
-from imds_mock.config.plain_documents import read_document_text
+from imds_mock.config.plain_documents import read_document_text, read_yaml
+from imds_mock.violations.syntax import json_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,23 +48,25 @@ def read(path: Path) -> dict[str, Any]:
         path: The file; its extension says what it is written in.
 
     Returns:
-        Lower-case dotted keys to what they hold: text, numbers, truth values, dates, null, lists, empty objects.
+        Lower-case dotted keys to what they hold: text, numbers, booleans, dates, null, lists, empty objects. Sections
+        whose name begins with `x-` are left out: they hold what YAML anchors refer to.
 
     Raises:
-        ConfigFileError: It cannot be read, is of another kind, or is not well formed.
+        ConfigFileError: It cannot be read, has another format, or is not well formed.
     """
     extension = path.suffix.removeprefix(".").lower()
     if extension not in _FORMATS:
-        raise ConfigFileError(f"config file {path}: {path.suffix or 'no extension'} is not supported; "
+        format_name = f"the format {path.suffix}" if path.suffix else "a file without an extension"
+        raise ConfigFileError(f"config file {path}: {format_name} is not supported; "
                               "write it as .json, .yaml, .yml or .toml")  # fmt: skip
     try:
-        document = _parse(extension, read_document_text(path))
+        document = _parse(extension, read_document_text(path), str(path))
         settings = flatten({} if document is None else document)
     except ConfigError as error:
         raise ConfigFileError(f"config file {error}") from error
     except (ValueError, RecursionError) as error:
-        raise ConfigFileError(f"config file {path}: {' '.join(str(error).split())}") from error
-    return settings
+        raise ConfigFileError(f"config file {path}: {error}") from error
+    return {name: value for name, value in settings.items() if not name.startswith("x-")}
 
 
 def write(path: Path, settings: Mapping[str, Any]) -> None:
@@ -86,22 +90,31 @@ def write(path: Path, settings: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
 
 
-def _parse(extension: str, text: str) -> Any:
+def _parse(extension: str, text: str, name: str) -> Any:
     if extension == "json":
         if beyond := excess(text.encode()):
             raise ValueError(beyond)
-        return json.loads(text)
+        try:
+            return json.loads(text, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(f"{name}: is not valid JSON: {json_problem(text)}") from error
     if extension == "toml":
         import tomllib  # noqa: PLC0415 - the start has to be quick, and few files are TOML
 
-        return tomllib.loads(text)
-    from imds_mock.aemm import plain_yaml  # noqa: PLC0415 - as above
+        try:
+            return tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            problem = f"{str(error)[:1].lower()}{str(error)[1:]}"
+            raise ConfigError(f"{name}: is not valid TOML: {problem}") from error
+    return read_yaml(text, name, booleans=True)
 
-    return plain_yaml.loads(text)
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(name)
 
 
 def flatten(document: Any) -> dict[str, Any]:
-    """Turn nested settings into dotted keys, in lower case.
+    """Turn nested settings into dotted keys, in lower case. Instance tags stay one object, their names as they are.
 
     Args:
         document: Settings, nested or dotted.
@@ -111,12 +124,20 @@ def flatten(document: Any) -> dict[str, Any]:
     """
     if not isinstance(document, Mapping):
         raise ValueError("expected an object with settings at its top")  # noqa: TRY004 - the file is wrong
-    return dict(_walk(document, ""))
+    settings: dict[str, Any] = {}
+    tags: dict[str, Any] = {}
+    for name, value in _walk(document, ""):
+        key = name.lower()
+        if key.startswith(f"{TAGS_KEY}."):
+            tags[name[len(TAGS_KEY) + 1 :]] = value
+        else:
+            settings[key] = value
+    return settings | {TAGS_KEY: tags} if tags else settings
 
 
 def _walk(section: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for name, value in section.items():
-        key = f"{prefix}{name}".lower()
+        key = f"{prefix}{name}"
         if isinstance(value, Mapping) and value:
             yield from _walk(value, f"{key}.")
         else:

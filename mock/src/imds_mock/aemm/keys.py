@@ -22,6 +22,9 @@ class Command(enum.Enum):
     ASG_LIFECYCLE = "EC2 ASG Lifecycle"
 
 
+VARIABLE_PREFIX: Final = "AEMM_"
+"""What the names of all of AEMM's variables begin with."""
+
 COMMANDS: Final = {
     "spot": Command.SPOT,
     "events": Command.EVENTS,
@@ -63,7 +66,12 @@ class Key:
     @property
     def variable(self) -> str:
         """Name of its environment variable."""
-        return "AEMM_" + self.name.upper().replace("-", "_").replace(".", "_")
+        return variable_of(self.name)
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of a key."""
+    return VARIABLE_PREFIX + name.upper().replace("-", "_").replace(".", "_")
 
 
 _ACTION: Final = values.choice("terminate", "hibernate", "stop")
@@ -150,6 +158,7 @@ SUBSTITUTED: Final = ("mac", "public-ipv4", "iam-security-credentials-role", "el
 def _data_keys() -> Iterator[Key]:
     defaults = {row.key: row.value for row in data.ROWS if isinstance(row.value, str)}
     yield Key(data.EVENT_ID_KEY, values.text, data.EVENT_ID)
+    yield Key(data.TAGS_KEY, values.text_by_name, {})
     for row in data.ROWS:
         yield Key(f"{row.section}.paths.{row.key}", values.text, default_path(row, defaults))
         if row.value is not None:
@@ -161,7 +170,8 @@ def _value_keys(name: str, default: str | data.Nested | None) -> Iterator[Key]:
         for part, value in default.items():
             yield from _value_keys(f"{name}.{part}", value)
     elif default is None:
-        yield Key(name.lower(), values.optional_text, None, spelled=name)
+        reader: Reader = values.text_list if name.lower() in data.LIST_KEYS else values.optional_text
+        yield Key(name.lower(), reader, None, spelled=name)
     else:
         reader = values.base64_text if name.startswith("userdata.") else values.text
         yield Key(name.lower(), reader, default, spelled=name)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from imds_mock.aemm import events
-from imds_mock.aemm.data import JSON, ROWS, Nested, Row
+from imds_mock.aemm.data import JSON, ROWS, TAGS_KEY, TAGS_PATH, Nested, Row
 from imds_mock.aemm.errors import UsageError
 from imds_mock.aemm.values import decode_base64
 from imds_mock.metadata.tree import Leaf, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from imds_mock.aemm.settings import Settings
 
@@ -39,6 +38,7 @@ def leaves(settings: Settings, started: float) -> dict[str, Leaf]:
         else Leaf(_body(row, row.value, settings), row.content_type)
         for row, path in _paths(settings)
     }
+    placed |= {TAGS_PATH + name: Leaf(value.encode()) for name, value in _tags(settings).items()}
     above = {path.rsplit("/", depth)[0] for path in placed for depth in range(1, path.count("/") + 1)}
     branching = {
         path: Leaf(leaf.body, leaf.content_type, always_listed=leaf.always_listed, branches=path in above)
@@ -62,11 +62,13 @@ def _paths(settings: Settings) -> Iterator[tuple[Row, str]]:
         path = settings.text(name)
         if not path or (row.value is None and row.key not in mocked):
             continue
+        if name not in settings.given and (path.endswith("/") or "//" in path):
+            continue  # a value that the default path contains is empty, so no request leads there
         inner = path.removesuffix("/").removeprefix(ROOT)
         if not path.startswith(ROOT) or not all(inner.split("/")):
             raise UsageError(f"{_origin(settings, name)}: expected a path like {ROOT}meta-data/ami-id, got {path!r}")
         if other := keys.get(inner):
-            raise UsageError(f"{_origin(settings, name)}: {path} is the path of {other} already")
+            raise UsageError(f"{_origin(settings, name)}: {other} already has the path {path}")
         keys[inner] = name
         yield row, inner
 
@@ -84,7 +86,16 @@ def _body(row: Row, default: str | Nested, settings: Settings) -> bytes:
     document = _document(default, name, settings)
     if row.content_type == JSON:
         return events.tabbed(document)
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    return events.compact(document)
+
+
+def _tags(settings: Settings) -> Mapping[str, str]:
+    tags = cast("Mapping[str, str]", settings.values[TAGS_KEY])
+    for name in tags:
+        if not name or "/" in name:
+            place = _origin(settings, TAGS_KEY)
+            raise UsageError(f"{place}: the tag name {name!r} cannot be a part of a path; use a name without /")
+    return tags
 
 
 def _document(shape: Nested, name: str, settings: Settings) -> dict[str, object]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from imds_mock.aemm import data, files, keys, values
+from imds_mock.aemm import data, files, hints, keys, values
 from imds_mock.aemm.errors import ConfigFileError, UsageError
-from imds_mock.aemm.keys import KEYS, Command, default_path
-from imds_mock.config.errors import nearest
+from imds_mock.aemm.keys import KEYS, VARIABLE_PREFIX, Command, default_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from imds_mock.aemm.arguments import Arguments
     from imds_mock.aemm.values import Value
 
-PREFIX: Final = "AEMM_"
 COMMAND_KEY: Final = "command"
 _CONFIG_FILE: Final = "config-file"
 _SECTION: Final = "section aemm"
+# Kubernetes and Docker links put these into the environment when a service or a container is called aemm.
+_OF_SERVICES: Final = re.compile(r"AEMM_(NAME|ENV_\w+|(\w+_)?(SERVICE_(HOST|PORT\w*)|PORT_\d+_\w+))")
+_OF_SERVICE_PORT: Final = re.compile(r"(tcp|udp|sctp)://.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Settings:
 
     def number(self, name: str) -> int:
         """The value of a key that holds a whole number."""
-        return int(self.values[name] or 0)
+        return cast("int", self.values[name])
 
     def is_on(self, name: str) -> bool:
         """The value of a key that holds a switch."""
@@ -81,7 +83,7 @@ def load(arguments: Arguments, environ: Mapping[str, str], below: Mapping[str, A
     raw_file = _check_shape(files.read(path), source) if path else {}
     from_file = _read_all(_known(raw_file), {name: f"key {name} in {source}" for name in raw_file})
     variables = {key.variable: key.name for key in KEYS.values()}
-    set_variables = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+    set_variables = {name: environ[name] for name in set_by(environ)}
     from_environ = _read_all(
         {variables[name]: value for name, value in set_variables.items() if name in variables},
         {variables[name]: f"variable {name}" for name in set_variables if name in variables},
@@ -94,8 +96,8 @@ def load(arguments: Arguments, environ: Mapping[str, str], below: Mapping[str, A
         | {name: f"flag {arguments.flags[name]}" for name in arguments.values}
     )
     warnings = [
-        *(f"key {name} in {source} has no effect: {_advice(name, KEYS)}" for name in raw_file if name not in KEYS),
-        *(f"variable {name} has no effect: {_advice(name, variables)}" for name in set_variables.keys() - variables),
+        *(f"key {name} in {source} has no effect: {hints.for_key(name)}" for name in raw_file if name not in KEYS),
+        *(f"variable {name} has no effect: {hints.for_variable(name)}" for name in set_variables.keys() - variables),
         *(f"argument {word!r} has no effect" for word in arguments.extra),
     ]
     if path is not None:
@@ -120,15 +122,24 @@ def of_section(section: Mapping[str, Any]) -> Settings:
         raise UsageError(f"key {COMMAND_KEY} in {_SECTION}: expected one of {', '.join(keys.COMMANDS)}, got {word!r}")
     for name in raw:
         if name not in KEYS:
-            raise UsageError(f"key {name} in {_SECTION}: {_advice(name, KEYS)}")
+            raise UsageError(f"unknown key {name} in {_SECTION}: {hints.for_key(name)}")
     given = _read_all(_known(raw), {name: f"key {name} in {_SECTION}" for name in raw})
     return Settings(command, _merged(given), given, dict.fromkeys(given, _SECTION))
 
 
-def known_variable(environ: Mapping[str, str]) -> str | None:
-    """The first variable of AEMM's that is set, if there is one."""
-    ours = {key.variable for key in KEYS.values()}
-    return next((name for name in sorted(environ) if name in ours), None)
+def set_by(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The variables of AEMM's that are set, sorted; those that Kubernetes sets for its services are not among them.
+
+    Args:
+        environ: The environment.
+    """
+    return tuple(
+        name
+        for name in sorted(environ)
+        if name.startswith(VARIABLE_PREFIX)
+        and not _OF_SERVICES.fullmatch(name)
+        and not _OF_SERVICE_PORT.fullmatch(environ[name])
+    )
 
 
 def command_name(command: Command) -> str:
@@ -173,31 +184,28 @@ def _check_shape(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
         parts = name.split(".")
         above = next((key for i in range(1, len(parts)) if (key := ".".join(parts[:i])) in KEYS), None)
         if above:
-            raise UsageError(f"key {above} in {source}: expected a single value, got an object")
+            _read(above, {parts[-1]: value}, f"key {above} in {source}")
         if not any(key.startswith(f"{name}.") for key in KEYS):
             shaped[name] = value
         elif value not in (None, {}):
-            raise UsageError(f"key {name} in {source}: expected an object with settings")
+            raise UsageError(f"key {name} in {source}: expected an object with settings, got {values.shown(value)}")
     return shaped
 
 
 def _known(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings among what a file holds; null means that nothing is set, except where it is a value."""
-    return {
-        name: value
-        for name, value in raw.items()
-        if (key := KEYS.get(name)) and (value is not None or key.read is values.optional_text)
-    }
+    """The settings among what a file holds; null means that the key is not set."""
+    return {name: value for name, value in raw.items() if name in KEYS and value is not None}
 
 
 def _read_all(raw: Mapping[str, Any], places: Mapping[str, str]) -> dict[str, Value]:
-    read: dict[str, Value] = {}
-    for name, value in raw.items():
-        try:
-            read[name] = KEYS[name].read(value)
-        except ValueError as error:
-            raise UsageError(f"{places[name]}: {error}") from error
-    return read
+    return {name: _read(name, value, places[name]) for name, value in raw.items()}
+
+
+def _read(name: str, value: object, place: str) -> Value:
+    try:
+        return KEYS[name].read(value)
+    except ValueError as error:
+        raise UsageError(f"{place}: {error}") from error
 
 
 def _merged(given: Mapping[str, Value]) -> Mapping[str, Value]:
@@ -212,9 +220,3 @@ def _merged(given: Mapping[str, Value]) -> Mapping[str, Value]:
 
 def _substitutes(merged: Mapping[str, Value]) -> dict[str, str]:
     return {key: str(merged[f"metadata.values.{key}"]) for key in keys.SUBSTITUTED}
-
-
-def _advice(name: str, known: Mapping[str, object]) -> str:
-    if near := nearest(name, known):
-        return f"did you mean {near}?"
-    return "there is no such setting"

@@ -1,7 +1,10 @@
-"""Readers of single values, as AEMM's libraries read them from flags, variables and files.
+"""Readers of single values. They convert between types as AEMM's libraries do (viper 1.20 with mapstructure 2.2).
 
-A number is welcome where text is wanted and text where a number is wanted; an empty text counts as a value: it is zero
-for a number, off for a switch, "none" for a time, and wrong for a choice. Times are RFC 3339.
+* Text takes numbers and booleans: 42 is `42`, 1.50 is `1.5`, true is `1`, false is `0`.
+* A list of text takes a single value as well; text is split at commas.
+* A whole number and a switch take text. Empty text is 0, or off.
+* A time is text in RFC 3339; empty text means that no time is set.
+* Null never gets here: in a file it means that the key is not set.
 """
 
 from __future__ import annotations
@@ -10,11 +13,12 @@ import base64
 import binascii
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Final
 
-Value = str | int | bool | None
+Value = str | int | bool | tuple[str, ...] | Mapping[str, str] | None
 Reader = Callable[[object], Value]
 
 _SWITCHES: Final = {
@@ -24,36 +28,77 @@ _SWITCHES: Final = {
 _RFC3339: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")
 _MAX_PORT: Final = 65535
 _INT64: Final = 1 << 63
+_SHOWN_CHARACTERS: Final = 60
 
 
 def text(raw: object) -> str:
-    """Read text; numbers and switches become text as they would be written.
+    """Read text; numbers, booleans and dates become text.
 
     Raises:
-        ValueError: It is an object or a list; the message says what was expected, as those of all readers do.
+        ValueError: It is an object or a list. The message names the expected type, as those of all readers do.
     """
-    if isinstance(raw, bool):
-        return "true" if raw else "false"
-    if isinstance(raw, float) and raw.is_integer():
-        return str(int(raw))
-    if isinstance(raw, datetime):
-        return raw.isoformat().replace("+00:00", "Z")
-    if raw is None:
-        return ""
-    if not isinstance(raw, str | int | float | date | time):
-        raise ValueError(f"expected text, got {_kind(raw)}")  # noqa: TRY004 - the value is wrong, not the program
-    written = str(raw)
-    if not written.isascii():
-        try:
-            written.encode()
-        except UnicodeEncodeError as error:
-            raise ValueError("expected text in UTF-8, got other bytes") from error
-    return written
+    return _text(raw, "text")
 
 
 def optional_text(raw: object) -> str | None:
-    """Read text or null."""
-    return None if raw is None else text(raw)
+    """Read text that may be null."""
+    return None if raw is None else _text(raw, "text or null")
+
+
+def text_list(raw: object) -> tuple[str, ...]:
+    """Read a list of text.
+
+    Raises:
+        ValueError: It is an object, or a list that holds lists or objects.
+    """
+    if isinstance(raw, str):
+        return tuple(raw.split(",")) if raw else ()
+    if isinstance(raw, list | tuple):
+        return tuple(_text(item, "a list of text", within="a list") for item in raw)
+    return () if raw == {} else (_text(raw, "a list of text"),)
+
+
+def text_by_name(raw: object) -> Mapping[str, str]:
+    """Read an object whose members are text.
+
+    Raises:
+        ValueError: It is no object, or a member is a list or an object.
+    """
+    expected = "an object of names and text"
+    if not isinstance(raw, Mapping):
+        raise ValueError(f"expected {expected}, got {shown(raw)}")  # noqa: TRY004 - the value is wrong, not the program
+    return {str(name): _text(value, expected, within="an object") for name, value in raw.items()}
+
+
+def _text(raw: object, expected: str, within: str = "") -> str:
+    if isinstance(raw, dict | list | tuple | set):
+        holder = f" in {within}" if within else ""
+        raise ValueError(f"expected {expected}, got {shown(raw)}{holder}")  # noqa: TRY004 - see above
+    try:
+        written = _written(raw)
+        written.encode()
+    except UnicodeError as error:
+        raise ValueError(f"expected {expected} in UTF-8, got other bytes") from error
+    return written
+
+
+def _written(raw: object) -> str:
+    """A single value as AEMM's libraries write it."""
+    if raw is None:
+        return ""
+    if isinstance(raw, bool):
+        return "1" if raw else "0"
+    if isinstance(raw, float):
+        return _decimal(raw) if math.isfinite(raw) else {math.inf: "+Inf", -math.inf: "-Inf"}.get(raw, "NaN")
+    if isinstance(raw, datetime):
+        return raw.isoformat().replace("+00:00", "Z")
+    return raw.decode() if isinstance(raw, bytes) else str(raw)
+
+
+def _decimal(number: float) -> str:
+    """All digits that tell the number from its neighbours, never an exponent."""
+    digits = format(Decimal(repr(number)), "f")
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits
 
 
 def integer(raw: object) -> int:
@@ -73,7 +118,7 @@ def integer(raw: object) -> int:
         except ValueError:
             number = None
     if number is None or not -_INT64 <= number < _INT64:
-        raise ValueError(f"expected a whole number, got {_shown(raw)}")
+        raise ValueError(f"expected a whole number, got {shown(raw)}")
     return number
 
 
@@ -87,7 +132,7 @@ def switch(raw: object) -> bool:
         return raw != 0
     read = _SWITCHES.get(raw or "") if isinstance(raw, str | None) else None
     if read is None:
-        raise ValueError(f"expected true or false, got {_shown(raw)}")
+        raise ValueError(f"expected true or false, got {shown(raw)}")
     return read
 
 
@@ -102,7 +147,7 @@ def port(raw: object) -> int:
     except ValueError:
         number = -1
     if not 0 <= number <= _MAX_PORT:
-        raise ValueError(f"expected a port between 0 and {_MAX_PORT}, got {_shown(raw)}")
+        raise ValueError(f"expected a port between 0 and {_MAX_PORT}, got {shown(raw)}")
     return number
 
 
@@ -117,7 +162,7 @@ def moment(raw: object) -> str:
         try:
             epoch_seconds(written)
         except ValueError as error:
-            raise ValueError(f"expected an RFC 3339 time like 2026-01-31T12:00:00Z, got {_shown(raw)}") from error
+            raise ValueError(f"expected an RFC 3339 time like 2026-01-31T12:00:00Z, got {shown(raw)}") from error
     return written
 
 
@@ -126,7 +171,7 @@ def choice(*choices: str) -> Reader:
 
     def read(raw: object) -> str:
         if raw not in choices:
-            raise ValueError(f"expected one of {', '.join(choices)}, got {_shown(raw)}")
+            raise ValueError(f"expected one of {', '.join(choices)}, got {shown(raw)}")
         return text(raw)
 
     return read
@@ -142,7 +187,7 @@ def base64_text(raw: object) -> str:
     try:
         decode_base64(encoded)
     except binascii.Error as error:
-        raise ValueError(f"expected base64, got {_shown(raw)}") from error
+        raise ValueError(f"expected base64, got {shown(raw)}") from error
     return encoded
 
 
@@ -169,12 +214,13 @@ def epoch_seconds(rfc3339: str) -> float:
     return datetime.fromisoformat(rfc3339).timestamp()
 
 
-def _kind(raw: object) -> str:
-    return "an object" if isinstance(raw, dict) else "a list" if isinstance(raw, list) else _shown(raw)
-
-
-def _shown(raw: object) -> str:
-    if isinstance(raw, dict | list):
-        return _kind(raw)
-    shown = repr(raw) if isinstance(raw, str) else text(raw)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."  # noqa: PLR2004 - one line stays one line
+def shown(raw: object) -> str:
+    """A value as messages show it: one line, at most 60 characters; a list or an object only by its kind."""
+    if isinstance(raw, dict):
+        return "an object"
+    if isinstance(raw, list | tuple | set):
+        return "a list"
+    if raw is None or isinstance(raw, bool):
+        return {None: "null", True: "true", False: "false"}[raw]
+    written = str(raw) if isinstance(raw, int | float | date | time) else repr(raw)
+    return written if len(written) <= _SHOWN_CHARACTERS else f"{written[: _SHOWN_CHARACTERS - 3]}..."

@@ -7,6 +7,7 @@ not become false); the schema says what it is to be. JSON has types of its own.
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _TEXT: Final = "tag:yaml.org,2002:str"
+_BOOLEAN: Final = "tag:yaml.org,2002:bool"
 _NOTHING: Final = "tag:yaml.org,2002:null"
 _MERGE: Final = "tag:yaml.org,2002:merge"
+# As YAML 1.2 has it; YAML 1.1 also has `yes`, `on` and others.
+_TRUE_OR_FALSE: Final = re.compile("(?:true|True|TRUE|false|False|FALSE)$")
 
 
 def read_document_text(path: Path) -> str:
@@ -53,12 +57,13 @@ def require_size(size: int, name: str) -> None:
         raise ConfigError(f"{name}: is larger than {MAX_BYTES} bytes, the limit of a document")
 
 
-def read_yaml(text: str, name: str) -> Any:
+def read_yaml(text: str, name: str, *, booleans: bool = False) -> Any:
     """Read YAML into mappings, lists, text and None.
 
     Args:
         text: The YAML.
         name: Where it is from, for the error.
+        booleans: Whether `true` and `false` without quotes are booleans.
 
     Raises:
         ConfigError: It is not valid YAML, or not safe to read.
@@ -67,8 +72,9 @@ def read_yaml(text: str, name: str) -> Any:
 
     require_size(len(text.encode("utf-8", "surrogateescape")), name)
     try:
-        require_bounds(text, _text_loader())
-        return yaml.load(text, _text_loader())  # noqa: S506 - a SafeLoader with fewer types
+        loader = _text_loader(booleans=booleans)
+        require_bounds(text, loader)
+        return yaml.load(text, loader)  # noqa: S506 - a SafeLoader with fewer types
     except BeyondError as error:
         raise ConfigError(f"{name}: {error}") from error
     except yaml.MarkedYAMLError as error:
@@ -111,7 +117,7 @@ def read_json(text: str, name: str) -> Any:
 
 
 @cache
-def _text_loader() -> Any:
+def _text_loader(*, booleans: bool) -> Any:
     import yaml  # noqa: PLC0415 - a start without a file does not pay for it
 
     base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C library may be missing
@@ -135,4 +141,6 @@ def _text_loader() -> Any:
         first: [(tag, pattern) for tag, pattern in resolvers if tag in kept]
         for first, resolvers in base.yaml_implicit_resolvers.items()
     }
+    if booleans:
+        TextLoader.add_implicit_resolver(_BOOLEAN, _TRUE_OR_FALSE, list("tTfF"))
     return TextLoader

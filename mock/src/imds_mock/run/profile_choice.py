@@ -20,8 +20,7 @@ def aemm_reason(config: Config, environ: Mapping[str, str]) -> str | None:
     if config.profile == "aemm":
         return "the setting profile"
     if config.profile is None and any(name.startswith("AEMM_") for name in environ):
-        from imds_mock.aemm.settings import known_variable  # noqa: PLC0415 - the real service needs none of it
+        from imds_mock.aemm.settings import set_by  # noqa: PLC0415 - the real service needs none of it
 
-        variable = known_variable(environ)
-        return variable and f"the variable {variable} is set"
+        return next((f"the variable {variable} is set" for variable in set_by(environ)), None)
     return None
