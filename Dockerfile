@@ -38,4 +38,5 @@ USER 65532:65532
 EXPOSE 80
 HEALTHCHECK --interval=5s --timeout=3s --retries=3 CMD ["imds-mock", "health", "--pid", "1"]
 ENTRYPOINT ["imds-mock"]
-CMD ["serve", "--port", "80"]
+# With a variable of amazon-ec2-metadata-mock it is that, at its port 1338: its Helm chart gives no arguments.
+CMD ["serve", "--default-port", "80"]

@@ -10,7 +10,7 @@ from imds_mock.aemm.adoption import adopt
 from imds_mock.aemm.arguments import parse
 from imds_mock.aemm.compatibility import Compatibility
 from imds_mock.aemm.settings import Settings, load
-from imds_mock.run.loading import Config
+from imds_mock.run.loading import Config, from_document
 from imds_mock.service.messages import Request, Response
 from imds_mock.service.rules import Service
 from imds_mock.service.store import Snapshot, Store
@@ -35,9 +35,14 @@ def settings(*argv: str, environ: Mapping[str, str] | None = None, file: Path | 
     return load(parse(words), environ or {})
 
 
+def base(**sections: Any) -> Config:
+    """A configuration of the profile, with what the mock's own settings say."""
+    return from_document({"profile": "aemm", **sections})
+
+
 def described(*argv: str, environ: Mapping[str, str] | None = None, compatibility: Compatibility) -> Snapshot:
     """What is served for a command line and variables."""
-    config = adopt(settings(*argv, environ=environ), Config(), owns_listener=True)
+    config = adopt(settings(*argv, environ=environ), base())
     served = compatibility.describe(config)
     return served.build(served.leaves)
 

@@ -102,7 +102,7 @@ def test_start_commands_that_are_shown_are_understood() -> None:
     assert [line for _, line in shown] == ["-p 80", "-p 80", "serve --set profile=aemm"]
     for _, line in shown[:2]:
         assert parse(line.split()).values == {"server.port": 80}
-        assert is_meant(line.split())
+        assert is_meant(line.split(), {})
     (command,) = re.findall(r"command: (\[.*?\])", DOCS)
     words = [word.strip(' "') for word in command.strip("[]").split(",")]
     assert parse(words).values == {"mock-delay-sec": 10, "spot.action": "stop"}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from aemm import LISTINGS, PAGES, SPOT, STARTED, settings
+from aemm import LISTINGS, PAGES, SPOT, STARTED, base, settings
 from callers import World
 from imds_mock.aemm.adoption import adopt
 from imds_mock.aemm.compatibility import Compatibility
@@ -45,26 +45,25 @@ def test_when_the_profile_is_on(profile: Any, environ: dict[str, str], reason: s
 
 
 @pytest.mark.parametrize(
-    ("argv", "owns_listener", "hosts", "port"),
+    ("argv", "hosts", "port"),
     [
-        ([], True, (), 1338),
-        ([], False, ("10.0.0.9",), 99),
-        (["-p", "80", "-n", "localhost"], True, ("127.0.0.1",), 80),
-        (["-p", "80"], False, ("10.0.0.9",), 80),
-        (["-n", "[::1]"], True, ("::1",), 1338),
-        (["-n", "::"], True, (), 1338),
-        (["-n", "0.0.0.0"], False, (), 99),  # noqa: S104 - a word of AEMM's
+        ([], ("10.0.0.9",), 99),
+        (["-p", "80"], ("10.0.0.9",), 80),
+        (["-p", "80", "-n", "localhost"], ("127.0.0.1",), 80),
+        (["-n", "[::1]"], ("::1",), 99),
+        (["-n", "::"], (), 99),
+        (["-n", "0.0.0.0"], (), 99),  # noqa: S104 - a word of AEMM's
     ],
 )
-def test_whose_listener(argv: list[str], owns_listener: bool, hosts: tuple[str, ...], port: int) -> None:  # noqa: FBT001 - a test's parameter
-    base = Config(server=ServerSettings(hosts=("10.0.0.9",), port=99, access_log="off"))
-    server = adopt(settings(*argv), base, owns_listener=owns_listener).server
+def test_whose_listener(argv: list[str], hosts: tuple[str, ...], port: int) -> None:
+    server = adopt(settings(*argv), base(server={"hosts": ["10.0.0.9"], "port": 99, "access_log": "off"})).server
     assert (server.hosts, server.port, server.access_log) == (hosts, port, "off")
+    assert adopt(settings(), base()).server == ServerSettings(hosts=(), port=1338)
 
 
 def test_a_section_of_a_configuration_gives_back_the_settings_that_made_it() -> None:
     made = settings("spot", "-a", "stop", "-d", "3", environ={"AEMM_METADATA_VALUES_MAC": "x"})
-    config = adopt(made, Config(), owns_listener=True)
+    config = adopt(made, base())
     again = of_section(from_document(json.loads(json.dumps(document_of(config)))).aemm)
     assert (again.command, again.values) == (made.command, made.values)
 
@@ -74,7 +73,7 @@ def test_a_section_of_a_configuration_gives_back_the_settings_that_made_it() -> 
     [("imdsv2", True, "; set metadata_options.http_tokens"), ("server.port", 80, ""), ("watch-config-file", True, "")],
 )
 def test_what_would_change_nothing_while_the_mock_runs_is_refused(key: str, value: object, advice: str) -> None:
-    config = adopt(of_section({key: value, "mock-delay-sec": 3}), Config(), owns_listener=True)
+    config = adopt(of_section({key: value, "mock-delay-sec": 3}), base())
     assert config.aemm == {"mock-delay-sec": 3}
     compatibility = Compatibility(0.0, "a test says so")
     compatibility.describe(config)
@@ -94,7 +93,7 @@ def test_what_would_change_nothing_while_the_mock_runs_is_refused(key: str, valu
 )
 def test_a_section_that_cannot_be_is_refused_as_part_of_the_configuration(section: Any, sentence: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        Compatibility(STARTED, "").describe(Config(profile="aemm", aemm=section))
+        Compatibility(STARTED, "").describe(base(aemm=section))
     assert str(refused.value).startswith(sentence)
     assert refused.value.path == ("aemm",)
 
@@ -104,7 +103,7 @@ def test_secrets_in_the_section_are_not_shown() -> None:
     environ = {
         f"AEMM_METADATA_VALUES_IAM_SECURITY_CREDENTIALS_{name}": "hidden" for name in ("SECRETACCESSKEY", "TOKEN")
     }
-    config = adopt(settings(environ=environ), Config(), owns_listener=True)
+    config = adopt(settings(environ=environ), base())
     shown = masked(document_of(config))
     assert [shown["aemm"][name] for name in names] == [MASK, MASK]
     assert "hidden" not in repr(shown)
@@ -116,7 +115,7 @@ class Driver:
     def __init__(self) -> None:
         self.now = STARTED
         callers = World().callers()
-        config = adopt(settings("spot", "-d", "60"), Config(), owns_listener=True)
+        config = adopt(settings("spot", "-d", "60"), base())
         describe = Compatibility(STARTED, "a test says so").describe
         self.state = State(config, describe, Faults(callers.is_target, random.random), callers, lambda: self.now)
         self.service = Service(self.state.snapshot_for, Tokens(), "id")

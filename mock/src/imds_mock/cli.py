@@ -14,6 +14,7 @@ from imds_mock.log import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import ModuleType
 
 COMMANDS: Final = {
     "serve": "answer as an instance's metadata service",
@@ -44,20 +45,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = arguments[0] if arguments else ""
-    if name not in COMMANDS:
-        from imds_mock.aemm import program  # noqa: PLC0415 - the subcommands do without it
-
-        if program.is_meant(arguments):
-            return program.run(arguments, os.environ, f"the first argument is {name}")
-        return _top_level(arguments)
-    command = importlib.import_module(module(name))
-    parser = Parser(prog=f"imds-mock {name}", description=command.__doc__)
-    command.add_arguments(parser)
     try:
+        if name not in COMMANDS:
+            return _aemm(arguments) if _is_for_aemm(arguments) else _top_level(arguments)
+        command, parser = _command(name)
         return int(command.run(parser.parse_args(arguments[1:])))
     except MockError as error:
         say(str(error))
         return error.exit_code
+
+
+def _command(name: str) -> tuple[ModuleType, Parser]:
+    command = importlib.import_module(module(name))
+    parser = Parser(prog=f"imds-mock {name}", description=command.__doc__)
+    command.add_arguments(parser)
+    return command, parser
+
+
+def _is_for_aemm(arguments: Sequence[str]) -> bool:
+    from imds_mock.aemm import program  # noqa: PLC0415 - the subcommands do without it
+
+    return program.is_meant(arguments, os.environ)
+
+
+def _aemm(arguments: Sequence[str]) -> int:
+    from imds_mock.aemm import program  # noqa: PLC0415 - the subcommands do without it
+    from imds_mock.aemm.ordinary import Ordinary  # noqa: PLC0415
+
+    if not arguments:
+        return program.run(arguments, os.environ, program.reason_of(os.environ))
+    flags = [flag for action in _command("serve")[1]._actions for flag in action.option_strings]  # noqa: SLF001 - argparse has no public list
+    return program.run(arguments, os.environ, f"the first argument is {arguments[0]}", Ordinary(COMMANDS, flags))
 
 
 def _top_level(arguments: Sequence[str]) -> int:

@@ -21,13 +21,12 @@ if TYPE_CHECKING:
 _EVERY_ADDRESS: Final = ("", "0.0.0.0", "::")  # noqa: S104 - AEMM's words for every address of both families
 
 
-def adopt(settings: Settings, base: Config, *, owns_listener: bool) -> Config:
+def adopt(settings: Settings, base: Config) -> Config:
     """Lay settings over a configuration.
 
     Args:
         settings: The settings.
-        base: What AEMM has no setting for is as in there.
-        owns_listener: Address and port are AEMM's even if nobody set them.
+        base: A configuration of the profile `aemm`; what AEMM has no setting for is as in there.
 
     Raises:
         UsageError: A setting cannot be served.
@@ -37,13 +36,13 @@ def adopt(settings: Settings, base: Config, *, owns_listener: bool) -> Config:
     except SettingError as error:
         raise UsageError(str(error)) from error
     server = base.server
-    if owns_listener or "server.hostname" in settings.origins:
+    if "server.hostname" in settings.origins:
         server = structs.replace(server, hosts=_hosts(settings))
-    if owns_listener or "server.port" in settings.origins:
+    if "server.port" in settings.origins:
         server = structs.replace(server, port=settings.number("server.port"))
-    options = structs.replace(base.metadata_options, instance_metadata_tags="enabled")
-    if settings.is_on("imdsv2"):
-        options = structs.replace(options, http_tokens="required")
+    options = base.metadata_options
+    if "imdsv2" in settings.origins:
+        options = structs.replace(options, http_tokens="required" if settings.is_on("imdsv2") else "optional")
     # Made now, although not served: here a message can still say where a wrong path is from.
     leaves(settings, 0.0)
     section = {name: value for name, value in settings.section().items() if name not in AT_START}

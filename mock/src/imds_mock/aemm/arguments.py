@@ -63,7 +63,7 @@ def parse(argv: Sequence[str]) -> Arguments:
     words, flag_words = _split(argv)
     for written, _value in flag_words:
         # Said first: whether the word after it is its value or a subcommand, nobody can know.
-        if written not in _KNOWN:
+        if written not in FLAGS:
             _key(written, Command.ALL)
     asks = ""
     if words and words[0] in PROGRAM_WORDS:
@@ -89,6 +89,11 @@ def parse(argv: Sequence[str]) -> Arguments:
 def is_ours(word: str) -> bool:
     """Whether a first word can only be meant for AEMM: one of its subcommands or flags."""
     return word in COMMANDS or word.startswith("-")
+
+
+def positional(argv: Sequence[str]) -> list[str]:
+    """The words that are neither flags nor their values."""
+    return _split(argv)[0]
 
 
 def flags_of(command: Command) -> tuple[Key, ...]:
@@ -152,7 +157,7 @@ def _key(written: str, command: Command) -> Key:
             {word for word, other in COMMANDS.items() for key in flags_of(other) if written in _names(key)}
             & {"spot", "events"}
         )
-        near = hints.for_word(written, _KNOWN)
+        near = hints.for_word(written, FLAGS)
         hint = f"; it belongs to {' and '.join(elsewhere)}" if elsewhere else ""
         hint = hint or (f"; did you mean {near}?" if near else "")
         shown = written if written.isprintable() else repr(written)
@@ -175,5 +180,7 @@ def _names(key: Key) -> tuple[str, ...]:
 
 
 _ALL: Final = (*FLAG_KEYS, HELP, VERSION)
-_KNOWN: Final = frozenset(name for key in _ALL for name in _names(key))
+FLAGS: Final = frozenset(name for key in _ALL for name in _names(key))
+"""All flags, with their dashes."""
+
 _SWITCHES: Final = frozenset(name for key in _ALL if not key.value_name for name in _names(key))

@@ -10,8 +10,10 @@ from imds_mock.aemm.admission import Places
 from imds_mock.aemm.errors import UsageError
 from imds_mock.aemm.keys import AT_START
 from imds_mock.aemm.leaves import ROOT, event_paths, leaves
+from imds_mock.aemm.own_settings import changes
 from imds_mock.aemm.settings import of_section
 from imds_mock.config.errors import ConfigError, SettingError
+from imds_mock.credentials.kept import NotKept
 from imds_mock.driving.described import Described
 from imds_mock.metadata.overrides import apply_overrides, read_overrides
 from imds_mock.metadata.tree import LATEST
@@ -19,10 +21,12 @@ from imds_mock.service.profiles import Profile
 from imds_mock.service.store import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from imds_mock.aemm.settings import Settings
     from imds_mock.config.settings import Config
+    from imds_mock.credentials.kept import Kept
+    from imds_mock.credentials.orders import Order
     from imds_mock.metadata.tree import Leaf
 
 NAME: Final = "aemm"
@@ -39,11 +43,13 @@ class Compatibility:
     Attributes:
         started: Start of the program in seconds since the epoch; delays count from it.
         reason: Why the profile is on.
+        keep: Has working credentials fetched and kept fresh.
         places: Who has seen which kind of event, by the keys of its leaves; outlives a reload.
     """
 
     started: float
     reason: str
+    keep: Callable[[Order], Kept] = NotKept
     places: dict[tuple[str, ...], Places] = field(default_factory=lambda: {feature: Places(0) for feature in _FEATURES})
 
     def describe(self, config: Config) -> Described:
@@ -56,9 +62,10 @@ class Compatibility:
             ConfigError: A setting cannot be served.
         """
         try:
-            settings = of_section(config.aemm)
+            own = changes(config, self.started, self.keep)
+            settings = of_section(config.aemm, own.values)
             _require_effect(settings)
-            described = leaves(settings, self.started)
+            described = leaves(settings, self.started, own)
             paths = event_paths(settings)
             labels: dict[str, str] = {}
             apply_overrides(described, labels, read_overrides(config.metadata))

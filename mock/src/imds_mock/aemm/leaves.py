@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
 from imds_mock.aemm import events
 from imds_mock.aemm.data import JSON, ROWS, TAGS_KEY, TAGS_PATH, Nested, Row
 from imds_mock.aemm.errors import UsageError
+from imds_mock.aemm.own_settings import Changes
 from imds_mock.aemm.values import decode_base64
+from imds_mock.credentials.documents import WorkingDocument
 from imds_mock.metadata.tree import Leaf, Tree
 
 if TYPE_CHECKING:
@@ -16,14 +20,18 @@ if TYPE_CHECKING:
     from imds_mock.aemm.settings import Settings
 
 ROOT: Final = "/latest/"
+_NO_CHANGES: Final = Changes()
+_CREDENTIALS: Final = "iam-security-credentials"
+_LIFECYCLE_FLAGS: Final = frozenset({"asg-termination-delay-sec", "asg-termination-trigger-time"})
 
 
-def leaves(settings: Settings, started: float) -> dict[str, Leaf]:
+def leaves(settings: Settings, started: float, own: Changes = _NO_CHANGES) -> dict[str, Leaf]:
     """Build all leaves.
 
     Args:
-        settings: The settings.
+        settings: The settings; what the mock's own settings say about values is part of them.
         started: Start of the program in seconds since the epoch.
+        own: What else the mock's own settings change.
 
     Returns:
         Path below `/latest/` to leaf.
@@ -32,18 +40,20 @@ def leaves(settings: Settings, started: float) -> dict[str, Leaf]:
         UsageError: A path cannot be served; the sentence names its key.
     """
     bodies = events.bodies(settings, started)
-    placed = {
-        path: Leaf(bodies[row.key], row.content_type, always_listed=True)
-        if row.value is None
-        else Leaf(_body(row, row.value, settings), row.content_type)
-        for row, path in _paths(settings)
-    }
+    mac = settings.text("metadata.values.mac")
+    placed = {path.replace("{mac}", mac): leaf for path, leaf in own.added.items()}
+    for row, path in _paths(settings):
+        if row.key == _CREDENTIALS and own.credentials is not None:
+            placed[path] = _own_credentials(own.credentials, row, settings)
+        elif row.key in events.LIFECYCLE_KEYS and own.lifecycle_state and not settings.given.keys() & _LIFECYCLE_FLAGS:
+            placed[path] = own.lifecycle_state
+        elif row.value is None:
+            placed[path] = Leaf(bodies[row.key], row.content_type, always_listed=True)
+        else:
+            placed[path] = Leaf(_body(row, row.value, settings), row.content_type)
     placed |= {TAGS_PATH + name: Leaf(value.encode()) for name, value in _tags(settings).items()}
     above = {path.rsplit("/", depth)[0] for path in placed for depth in range(1, path.count("/") + 1)}
-    branching = {
-        path: Leaf(leaf.body, leaf.content_type, always_listed=leaf.always_listed, branches=path in above)
-        for path, leaf in placed.items()
-    }
+    branching = {path: replace(leaf, branches=path in above) for path, leaf in placed.items()}
     Tree(branching)
     return branching
 
@@ -96,6 +106,21 @@ def _tags(settings: Settings) -> Mapping[str, str]:
             place = _origin(settings, TAGS_KEY)
             raise UsageError(f"{place}: the tag name {name!r} cannot be a part of a path; use a name without /")
     return tags
+
+
+def _own_credentials(leaf: Leaf, row: Row, settings: Settings) -> Leaf:
+    """Credentials of the mock's own in AEMM's layout, under what AEMM's keys say about their members."""
+    names = {member: f"{row.section}.values.{row.key}.{member}".lower() for member in cast("Nested", row.value)}
+    given = {member: settings.given[name] for member, name in names.items() if name in settings.given}
+
+    def body(now: float) -> bytes | None:
+        own = leaf.body(now) if callable(leaf.body) else leaf.body
+        if own is None:
+            return None
+        document = events.tabbed({**json.loads(own), **given})
+        return WorkingDocument.of(document, own.renew_after) if isinstance(own, WorkingDocument) else document
+
+    return replace(leaf, body=body, content_type=row.content_type)
 
 
 def _document(shape: Nested, name: str, settings: Settings) -> dict[str, object]:

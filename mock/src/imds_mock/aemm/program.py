@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from imds_mock.aemm.arguments import Arguments
+    from imds_mock.aemm.ordinary import Ordinary
 
 _COMMAND: Final = "ec2-metadata-mock"
 _OF_IMDS_MOCK: Final = ("-h", "--help", "--version")
@@ -28,24 +29,48 @@ def main() -> int:
     return run(sys.argv[1:], os.environ, f"the command is {_COMMAND}")
 
 
-def is_meant(argv: Sequence[str]) -> bool:
-    """Whether arguments of `imds-mock` are those of `ec2-metadata-mock`.
+def is_meant(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Whether `imds-mock` is to be `ec2-metadata-mock`.
 
     Args:
-        argv: The words after the program's name; the first is no subcommand of `imds-mock`.
+        argv: The words after the program's name; the first is no subcommand of `imds-mock`. Without any, a variable of
+            AEMM's decides.
+        environ: The environment.
     """
     from imds_mock.aemm.arguments import is_ours  # noqa: PLC0415 - `imds-mock` does without it otherwise
 
-    return bool(argv) and argv[0] not in _OF_IMDS_MOCK and is_ours(argv[0])
+    if not argv:
+        return bool(reason_of(environ))
+    return argv[0] not in _OF_IMDS_MOCK and is_ours(argv[0])
 
 
-def run(argv: Sequence[str], environ: Mapping[str, str], reason: str) -> int:
+def reason_of(environ: Mapping[str, str]) -> str:
+    """Why the environment makes a program without arguments `ec2-metadata-mock`; empty when it does not.
+
+    Args:
+        environ: The environment.
+
+    Raises:
+        ConfigError: The mock's own settings, which may keep the profile off, cannot be used.
+    """
+    from imds_mock.aemm.settings import set_by  # noqa: PLC0415 - as above
+
+    if not set_by(environ):
+        return ""
+    from imds_mock.run.loading import load  # noqa: PLC0415
+    from imds_mock.run.profile_choice import aemm_reason  # noqa: PLC0415
+
+    return aemm_reason(load({}, environ, None), environ) or ""
+
+
+def run(argv: Sequence[str], environ: Mapping[str, str], reason: str, ordinary: Ordinary | None = None) -> int:
     """Do what a command line says.
 
     Args:
         argv: The words after the program's name.
         environ: The environment.
         reason: Why the words are taken for those of `ec2-metadata-mock`.
+        ordinary: What the words could have been meant for instead, when the program is `imds-mock`.
 
     Returns:
         The exit code.
@@ -56,15 +81,26 @@ def run(argv: Sequence[str], environ: Mapping[str, str], reason: str) -> int:
     from imds_mock.aemm.arguments import parse  # noqa: PLC0415 - after the handlers: loading takes most of the start
 
     try:
+        if ordinary is not None:
+            ordinary.require_aemm_s(argv)
         arguments = parse(argv)
         if arguments.asks:
             sys.stdout.write(_asked(arguments))
             return 0
         install()
         from imds_mock.aemm.running import Run, serve  # noqa: PLC0415 - help and version do without
+        from imds_mock.config.sources import file_of  # noqa: PLC0415
         from imds_mock.run.loading import load  # noqa: PLC0415
 
-        serve(Run(environ, lambda: load({}, environ, None), reason, arguments))
+        run_of = Run(
+            environ,
+            lambda: load({"profile": "aemm"}, environ, None),
+            reason,
+            arguments,
+            file=file_of(environ, None),
+            notice=ordinary.says(argv[0], arguments) if ordinary else "",
+        )
+        serve(run_of)
     except MockError as error:
         say(str(error))
         return error.exit_code

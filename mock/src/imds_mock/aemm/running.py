@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from imds_mock.aemm.adoption import adopt
 from imds_mock.aemm.arguments import Arguments
 from imds_mock.aemm.keys import Command
+from imds_mock.aemm.own_settings import changes
 from imds_mock.aemm.settings import Settings, load, save
 from imds_mock.log import say
 from imds_mock.run.file_changes import mark
@@ -32,6 +33,7 @@ class Run:
         arguments: AEMM's command line; None when `imds-mock serve` was started, whose listener counts then.
         file: The file of the configuration under AEMM's settings, if there is one.
         scenario: Is played from the start on.
+        notice: What to say once the settings are read; empty for nothing.
     """
 
     environ: Mapping[str, str]
@@ -40,6 +42,7 @@ class Run:
     arguments: Arguments | None = None
     file: Path | None = None
     scenario: Scenario | None = None
+    notice: str = ""
 
 
 def serve(run: Run) -> None:
@@ -52,10 +55,12 @@ def serve(run: Run) -> None:
         MockError: A setting cannot be, or an address not be listened on.
     """
     reading = Reading(run)
-    file = run.file or reading.watched_file
+    file = reading.watched_file or run.file
     watched = (file, mark(file)) if file else None
     config = reading()
     reading.begin()
+    if run.notice:
+        say(run.notice)
     say(f"Initiating ec2-metadata-mock for {reading.settings.command.value} on port {config.server.port}")
     start(config, reading, watched, run.scenario, run.reason)
 
@@ -74,7 +79,6 @@ class Reading:
         self._arguments = run.arguments or Arguments(Command.ALL)
         self._environ = run.environ
         self._base = run.base
-        self._owns_listener = run.arguments is not None
         self._warned: frozenset[str] = frozenset()
         self.settings: Settings = load(self._arguments, self._environ)
 
@@ -85,8 +89,8 @@ class Reading:
             MockError: A setting cannot be.
         """
         base = self._base()
-        settings = load(self._arguments, self._environ, base.aemm)
-        config = adopt(settings, base, owns_listener=self._owns_listener)
+        settings = load(self._arguments, self._environ, base.aemm, changes(base, 0.0).values)
+        config = adopt(settings, base)
         for warning in settings.warnings:
             if warning not in self._warned:
                 say(warning)

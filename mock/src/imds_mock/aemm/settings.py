@@ -65,13 +65,19 @@ class Settings:
         return {**command, **self.given}
 
 
-def load(arguments: Arguments, environ: Mapping[str, str], below: Mapping[str, Any] | None = None) -> Settings:
+def load(
+    arguments: Arguments,
+    environ: Mapping[str, str],
+    below: Mapping[str, Any] | None = None,
+    own: Mapping[str, Value] = MappingProxyType({}),
+) -> Settings:
     """Merge all sources.
 
     Args:
         arguments: The command line.
         environ: The environment.
         below: A section of settings that goes behind all other sources but the defaults.
+        own: What the mock's own settings say; goes behind `below`.
 
     Raises:
         ConfigFileError: The config file cannot be used.
@@ -103,14 +109,15 @@ def load(arguments: Arguments, environ: Mapping[str, str], below: Mapping[str, A
     if path is not None:
         given[_CONFIG_FILE] = str(path)
     command = section.command if arguments.command is Command.ALL else arguments.command
-    return Settings(command, _merged(given), given, origins, path, tuple(sorted(warnings)))
+    return Settings(command, _merged(given, own), given, origins, path, tuple(sorted(warnings)))
 
 
-def of_section(section: Mapping[str, Any]) -> Settings:
+def of_section(section: Mapping[str, Any], own: Mapping[str, Value] = MappingProxyType({})) -> Settings:
     """Read settings that stand in a section of a larger configuration; there every key must be known.
 
     Args:
         section: Keys, dotted or nested, to values; `command` names a subcommand.
+        own: What the mock's own settings say.
 
     Raises:
         UsageError: A key is unknown or has a wrong value.
@@ -124,7 +131,7 @@ def of_section(section: Mapping[str, Any]) -> Settings:
         if name not in KEYS:
             raise UsageError(f"unknown key {name} in {_SECTION}: {hints.for_key(name)}")
     given = _read_all(_known(raw), {name: f"key {name} in {_SECTION}" for name in raw})
-    return Settings(command, _merged(given), given, dict.fromkeys(given, _SECTION))
+    return Settings(command, _merged(given, own), given, dict.fromkeys(given, _SECTION))
 
 
 def set_by(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -208,14 +215,21 @@ def _read(name: str, value: object, place: str) -> Value:
         raise UsageError(f"{place}: {error}") from error
 
 
-def _merged(given: Mapping[str, Value]) -> Mapping[str, Value]:
-    """All settings, those that nobody gave with their defaults; default paths follow the values in them."""
-    merged = {key.name: given.get(key.name, key.default) for key in KEYS.values()}
+def _merged(given: Mapping[str, Value], own: Mapping[str, Value]) -> Mapping[str, Value]:
+    """All settings, those that no source gives with their defaults; default paths follow the values in them."""
+    below = {name: value for name, value in own.items() if value != "" or not _has_value(name, given)}
+    merged = {key.name: given.get(key.name, below.get(key.name, key.default)) for key in KEYS.values()}
     for row in data.ROWS:
         name = f"{row.section}.paths.{row.key}"
-        if name not in given:
+        if name not in given and name not in below:
             merged[name] = default_path(row, _substitutes(merged))
     return MappingProxyType(merged)
+
+
+def _has_value(path_name: str, given: Mapping[str, Value]) -> bool:
+    """Whether a value is given for the leaf whose path this is; then no other source takes the leaf away."""
+    name = path_name.replace(".paths.", ".values.", 1)
+    return any(f"{key}.".startswith(f"{name}.") for key in given)
 
 
 def _substitutes(merged: Mapping[str, Value]) -> dict[str, str]:

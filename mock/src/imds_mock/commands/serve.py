@@ -24,6 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="IP address to listen on, may be repeated (default: all addresses of both families)",
     )
     parser.add_argument("--port", type=int, metavar="N", help="TCP port (default: 1338)")
+    parser.add_argument(
+        "--default-port",
+        type=int,
+        metavar="N",
+        help="TCP port where no other source names one; with amazon-ec2-metadata-mock's data it stays 1338",
+    )
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML or JSON file with settings")
     parser.add_argument("--access-log", choices=("text", "json", "off"), help="form of the access log (default: text)")
     parser.add_argument("--control", choices=("on", "off"), help="whether a control plane drives it (default: on)")
@@ -53,9 +59,10 @@ def run(arguments: argparse.Namespace) -> int:
     from imds_mock.run.start import start  # noqa: PLC0415
 
     overrides = _overrides(arguments)
+    defaults = {} if arguments.default_port is None else {"server": {"port": arguments.default_port}}
 
     def read() -> Config:
-        return load(overrides, os.environ, arguments.config)
+        return load(overrides, os.environ, arguments.config, defaults)
 
     file = file_of(os.environ, arguments.config)
     watched = (file, mark(file)) if file else None
@@ -63,6 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     scenario = None if arguments.scenario is None else read_scenario_file(arguments.scenario)
     reason = aemm_reason(config, os.environ)
     if reason:
+        overrides["profile"] = "aemm"
+        defaults.clear()
         from imds_mock.aemm.running import Run, serve  # noqa: PLC0415 - the real service needs none of it
 
         serve(Run(os.environ, read, reason, file=file, scenario=scenario))

@@ -1,6 +1,7 @@
 """From defaults, file, variables and flags to one frozen, checked configuration; or every problem that it has.
 
-Later sources win: defaults, then the file, then `IMDS_MOCK_*` variables, then flags.
+Later sources win: defaults, then the file, then `IMDS_MOCK_*` variables, then flags. In the profile `aemm` the defaults
+are the facts of amazon-ec2-metadata-mock's instance.
 """
 
 from __future__ import annotations
@@ -50,19 +51,25 @@ _COMMAND_LINE: Final = "command line"
 _UNREADABLE: Final = "{}: this configuration cannot be read; `imds-mock config schema` prints what is expected"
 
 
-def load(argv_overrides: Mapping[str, object], environ: Mapping[str, str], file: Path | None) -> Config:
+def load(
+    argv_overrides: Mapping[str, object],
+    environ: Mapping[str, str],
+    file: Path | None,
+    defaults: Mapping[str, Any] | None = None,
+) -> Config:
     """Read and check the configuration.
 
     Args:
         argv_overrides: Dotted key (`server.port`) to the value that a flag gave it; text is read as the key wants it.
         environ: Environment variables.
         file: Configuration file; None takes the one that `IMDS_MOCK_CONFIG` names, if any.
+        defaults: A document in place of some of the schema's defaults.
 
     Raises:
         ConfigError: Every problem, each with the place, the key and what was expected.
     """
     file = file_of(environ, file)
-    sources = []
+    sources = [Source(dict(defaults))] if defaults else []
     if file is not None:
         try:
             sources.append(read_file(file))
@@ -107,6 +114,10 @@ def _build(sources: Sequence[Source], folder: Path) -> Config:
         merged = merge(merged, source.document)
     problems = [problem for source in sources for problem in source.problems]
     unread = _embed_user_data(merged, folder)
+    if merged.get("profile") == "aemm":
+        from imds_mock.aemm.facts import FACTS  # noqa: PLC0415 - the real service needs none of it
+
+        merged = {**merged, **{name: _over(merged.get(name, {}), section) for name, section in FACTS.items()}}
     if not (problems or unread):
         try:
             config = msgspec.convert(merged, Config, strict=False)
@@ -120,6 +131,11 @@ def _build(sources: Sequence[Source], folder: Path) -> Config:
             raise ConfigError(problems or _UNREADABLE.format(sources[0].name or "configuration")) from error
         return config
     raise ConfigError([*problems, *(_problem(sources, each) for each in (*unread, *_found(merged)))])
+
+
+def _over(section: Any, defaults: Mapping[str, Any]) -> Any:
+    """A section over other defaults than the schema's; each key counts whole, as it does over those."""
+    return {**defaults, **section} if isinstance(section, dict) else section
 
 
 def _found(document: Mapping[str, Any]) -> list[Violation]:

@@ -109,6 +109,7 @@ class Description:
     def __init__(self, started: float, signer: Signer, reason: str, keep: Callable[[Order], Kept] = NotKept) -> None:
         self._started = started
         self._reason = reason
+        self._keep = keep
         self._neighbours = KnownNeighbours()
         self._assembly = Assembly(started, signer, keep, self._neighbours)
         self._compatibility: Compatibility | None = None
@@ -133,7 +134,7 @@ class Description:
         if self._compatibility is None:
             from imds_mock.aemm.compatibility import Compatibility  # noqa: PLC0415 - the real service needs none of it
 
-            self._compatibility = Compatibility(self._started, self._reason)
+            self._compatibility = Compatibility(self._started, self._reason, self._keep)
         return self._compatibility.describe(config)
 
 

@@ -1,0 +1,155 @@
+"""What the mock's own settings change in AEMM's data.
+
+The instance that the configuration describes is compared with AEMM's instance (`facts`). Whatever differs goes over
+AEMM's data and below AEMM's own flags, variables and config file: values as AEMM's keys, leaves that AEMM does not have
+as they are, credentials as soon as the section `credentials` says something.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from imds_mock.aemm import data
+from imds_mock.aemm.facts import FACTS
+from imds_mock.config.settings import Config
+from imds_mock.credentials.kept import NotKept
+from imds_mock.metadata.instance import derive
+from imds_mock.run.leaves import derived_leaves
+from imds_mock.signing.signer import Signer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from imds_mock.aemm.values import Value
+    from imds_mock.credentials.kept import Kept
+    from imds_mock.credentials.orders import Order
+    from imds_mock.metadata.instance import Instance
+    from imds_mock.metadata.tree import Leaf
+
+_BASE: Final = msgspec.convert(FACTS, Config)
+_ROLE_KEY: Final = "iam-security-credentials-role"
+_CREDENTIALS: Final = "meta-data/iam/security-credentials/"
+_ASSOCIATIONS: Final = "meta-data/network/interfaces/macs/{mac}/ipv4-associations/"
+_DOCUMENT: Final = "instance-identity-document"
+_ROLE_ROWS: Final = (_ROLE_KEY, "iam-security-credentials", "iam-info")
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What the settings change.
+
+    Attributes:
+        values: AEMM's keys to values; an empty path removes a leaf.
+        added: Leaves that AEMM does not have, by path below `/latest/`; `{mac}` stands for the MAC address in force.
+        credentials: The role's credentials; None leaves AEMM's.
+        lifecycle_state: Auto Scaling's target state; None leaves AEMM's.
+    """
+
+    values: Mapping[str, Value] = field(default_factory=dict)
+    added: Mapping[str, Leaf] = field(default_factory=dict)
+    credentials: Leaf | None = None
+    lifecycle_state: Leaf | None = None
+
+
+def changes(config: Config, started: float, keep: Callable[[Order], Kept] = NotKept) -> Changes:
+    """Compare a configuration with AEMM's instance.
+
+    Args:
+        config: A configuration of the profile `aemm`.
+        started: Start of the mock in seconds since the epoch.
+        keep: Has working credentials fetched and kept fresh.
+
+    Raises:
+        SettingError: The facts contradict each other.
+    """
+    if (config.instance, config.credentials) == (_BASE.instance, _BASE.credentials):
+        return Changes()
+    mine, base = _Described.of(config, started, keep), _Described.of(_BASE, started)
+    has_credentials = config.credentials != _BASE.credentials
+    return Changes(
+        dict(_changed_values(mine, base)),
+        {path: leaf for path, leaf in mine.placed.items() if path not in base.placed and path not in _OF_ROWS},
+        mine.placed.get(f"{_CREDENTIALS}{{{_ROLE_KEY}}}") if has_credentials else None,
+        mine.placed.get("meta-data/autoscaling/target-lifecycle-state"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """An instance and its leaves, by paths in which names in braces stand for the values of AEMM's keys."""
+
+    instance: Instance
+    placed: Mapping[str, Leaf]
+
+    @classmethod
+    def of(cls, config: Config, started: float, keep: Callable[[Order], Kept] = NotKept) -> _Described:
+        instance = derive(config.instance, started)
+        named = {
+            **{
+                _ASSOCIATIONS + address: _ASSOCIATIONS + "{public-ipv4}"
+                for address in instance.primary.public_ipv4s[:1]
+            },
+            f"{_CREDENTIALS}{instance.settings.role}": f"{_CREDENTIALS}{{{_ROLE_KEY}}}",
+        }
+        placed = {}
+        for path, leaf in derived_leaves(config, instance, Signer(), keep).items():
+            general = path.replace(f"/macs/{instance.primary.mac}/", "/macs/{mac}/")
+            placed[named.get(general, general)] = leaf
+        return cls(instance, placed)
+
+    def body(self, row: data.Row) -> bytes | None:
+        """The body of a row's leaf, None where it is absent."""
+        leaf = self.placed.get(_native_path(row))
+        if leaf is None or callable(leaf.body):
+            return None
+        if row.key == "mac-ipv4-associations":  # AEMM says the public address once more
+            return self.instance.primary.public_ipv4s[0].encode()
+        return leaf.body
+
+
+def _changed_values(mine: _Described, base: _Described) -> Iterator[tuple[str, Value]]:
+    for row in data.ROWS:
+        name = f"{row.section}.values.{row.key}"
+        if row.value is None or row.key in _ROLE_ROWS:
+            continue
+        new, old = mine.body(row), base.body(row)
+        if new == old:
+            continue
+        if new is None:
+            yield f"{row.section}.paths.{row.key}", ""
+        elif row.key == _DOCUMENT:
+            yield from _changed_members(name, json.loads(new), json.loads(old or b"{}"))
+        else:
+            yield name, base64.b64encode(new).decode() if row.section == "userdata" else new.decode().rstrip("\n")
+    yield from _changed_role(mine.instance, base.instance)
+
+
+def _changed_role(mine: Instance, base: Instance) -> Iterator[tuple[str, Value]]:
+    new, old = mine.instance_profile, base.instance_profile
+    if new is None:
+        yield from ((f"metadata.paths.{key}", "") for key in _ROLE_ROWS)
+    elif old is not None:
+        if new.role != old.role:
+            yield f"metadata.values.{_ROLE_KEY}", new.role
+        if new.arn != old.arn:
+            yield "metadata.values.iam-info.instanceprofilearn", new.arn
+        if new.id != old.id:
+            yield "metadata.values.iam-info.instanceprofileid", new.id
+
+
+def _changed_members(name: str, new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
+    for member, value in new.items():
+        if value != old.get(member):
+            yield f"{name}.{member}".lower(), tuple(value) if isinstance(value, list) else value
+
+
+def _native_path(row: data.Row) -> str:
+    return data.ROOTS[row.section].removeprefix("/latest/") + row.path
+
+
+_OF_ROWS: Final = frozenset(map(_native_path, data.ROWS))
