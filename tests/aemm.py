@@ -55,6 +55,7 @@ def written(folder: Path, document: Any, name: str = "settings.json") -> Path:
 
 
 STARTED = 1_795_402_094.0  # 2026-11-23T02:48:14Z
+DOCUMENT = "/latest/dynamic/instance-identity/document"
 SPOT = "/latest/meta-data/spot/instance-action"
 END = "/latest/meta-data/spot/termination-time"
 REBALANCE = "/latest/meta-data/events/recommendations/rebalance"

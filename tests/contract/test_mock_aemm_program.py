@@ -222,7 +222,7 @@ def test_settings_are_saved_and_used_again(tmp_path: Path) -> None:
     ) as program:
         program.ports()
         saved = tmp_path / ".ec2-metadata-mock" / ".aemm-config-used.json"
-        assert f"imds-mock: the settings in force are saved to {saved}" in program.said
+        assert f"imds-mock: saved the settings in force to {saved}" in program.said
     with running("ec2-metadata-mock", "-c", str(saved), "-s=false") as program:
         port = program.ports()["127.0.0.1"]
         assert ask(port, "/latest/meta-data/network/interfaces/macs/").body == b"02:00:00:00:00:01/"
@@ -231,7 +231,7 @@ def test_settings_are_saved_and_used_again(tmp_path: Path) -> None:
 def test_settings_that_cannot_be_saved_do_not_stop_the_start(tmp_path: Path) -> None:
     home = written(tmp_path, "")
     with running("ec2-metadata-mock", *LOCAL, "-s", HOME=str(home)) as program:
-        assert "could not be saved: " in program.await_line("the settings in force ")
+        assert program.await_line("cannot save the settings in force to ")
         assert ask(program.ports()["127.0.0.1"], "/").status == 200
 
 

@@ -116,6 +116,6 @@ def _save(settings: Settings, home: str | None) -> None:
     try:
         path = save(settings, home)
     except OSError as error:
-        say(f"the settings in force could not be saved: {error.filename}: {error.strerror}")
+        say(f"cannot save the settings in force to {error.filename}: {error.strerror}")
     else:
-        say(f"the settings in force are saved to {path}")
+        say(f"saved the settings in force to {path}")

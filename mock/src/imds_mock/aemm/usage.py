@@ -24,9 +24,9 @@ Serve EC2 instance metadata with the data and events of amazon-ec2-metadata-mock
 Without a command all its events are served.
 """
 _MORE: Final = """
-A flag goes before its variable, a variable before its key in the config file (names in brackets).
-Paths and values of the metadata have keys and variables only: metadata.values.instance-id is
-AEMM_METADATA_VALUES_INSTANCE_ID, and so on; docs/migrating-from-amazon-ec2-metadata-mock.md lists them.
+A flag overrides its variable, a variable overrides its key in the config file (names in brackets).
+Paths and values of the metadata have no flags: the key metadata.values.instance-id has the variable
+AEMM_METADATA_VALUES_INSTANCE_ID. docs/migrating-from-amazon-ec2-metadata-mock.md lists them all.
 """
 _COMPLETIONS: Final = {
     "bash": 'complete -W "{words}" {program}\n',
