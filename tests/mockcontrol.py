@@ -23,6 +23,7 @@ from imds_mock.run.start import Description
 from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
 from imds_mock.signing.signer import Signer
+from imds_mock.wire.descriptors import CONTROL_CONNECTIONS
 from imds_mock.wire.parsing import Memo
 from imds_mock.wire.server import DataPlane, open_sockets
 from imds_mock.wire.terms import Terms
@@ -166,7 +167,7 @@ def driven_mock(
     terms = Terms(driven.respond_with(service), driven.observers, clock, loop.time, acquaint=driven.acquaint, memo=memo)
     plane = DataPlane(terms, 4096)
     cockpit = Cockpit(driven.state, callers, driven.journal, driven.questions, driven.figures, "0.0.0", driven.reloads)
-    control = ControlPlane(cockpit, config.control)
+    control = ControlPlane(cockpit, config.control, CONTROL_CONNECTIONS)
     mock = DrivenMock(sockets[0].getsockname()[1], network[0].getsockname()[1], path, clock, driven, loop, plane)
     loop.run_until_complete(plane.start(sockets))
     local = [open_at(path)]

@@ -14,8 +14,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from callers import World
-from imds_mock.control.bounded import MAX_CONNECTIONS
 from imds_mock.control.following import MAX_FOLLOWERS
+from imds_mock.wire.descriptors import CONTROL_CONNECTIONS
 from mockcontrol import DrivenMock, driven_mock
 from mockserver import read_all
 
@@ -351,7 +351,7 @@ def test_a_client_that_goes_away_while_it_sends_a_body_is_no_error(
 
 def test_those_who_only_connect_are_kept_to_a_number_and_ctl_is_not_concerned(mock: DrivenMock) -> None:
     with contextlib.ExitStack() as stack:
-        silent = [stack.enter_context(connect(mock)) for _ in range(MAX_CONNECTIONS + 1)]
+        silent = [stack.enter_context(connect(mock)) for _ in range(CONTROL_CONNECTIONS + 1)]
         assert silent[-1].recv(1) == b""
         assert mock.call("GET", "/healthz").status == 200
     assert mock.get(LEAF).status == 200

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aws import free_port
 from mockserver import Answer, head, read_all, read_answer
 
 if TYPE_CHECKING:
@@ -263,6 +264,25 @@ def test_more_connections_than_the_system_allows_leave_it_answering() -> None:
         assert limited.ask(head("GET", LEAF)).status == 200
     code, _, errors = limited.end()
     assert (code, len(errors.splitlines())) == (0, 1)
+
+
+def test_with_few_descriptors_the_data_plane_comes_first() -> None:
+    """All that can be opened to both planes is, before the control plane has even been loaded."""
+    control_port = free_port()
+    options = ("--control-port", str(control_port), "--set", "control.socket=")
+    limited = Program(*options, before=("prlimit", "--nofile=64:64"))
+    with contextlib.ExitStack() as stack:
+        for _ in range(100):
+            stack.enter_context(socket.create_connection(("127.0.0.1", control_port), 10))
+            stack.enter_context(limited.connect())
+        assert limited.ask(head("GET", LEAF)).status == 200
+        assert limited.process.stderr is not None
+        while "control plane on" not in limited.process.stderr.readline():
+            assert limited.process.poll() is None
+        for _ in range(100):
+            stack.enter_context(socket.create_connection(("127.0.0.1", control_port), 10))
+            assert limited.ask(head("GET", LEAF)).status == 200
+    assert limited.end()[0] == 0
 
 
 def slowest_of_a_hundred(program: Program) -> float:

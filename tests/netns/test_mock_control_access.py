@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,41 @@ def test_a_neighbour_that_pretends_to_be_the_gateway_is_not_answered(spaces: dic
         assert status(neighbour, f"{MOCK_TO_NEIGHBOUR}:1339", "--interface", GATEWAY) == "000"
     finally:
         neighbour.ip("address", "delete", f"{GATEWAY}/32", "dev", "lo")
+
+
+CROWD = """
+import select, socket, sys
+crowd = [socket.create_connection((sys.argv[1], 1339), 10) for _ in range(100)]
+for client in crowd:
+    client.sendall(b"GET /v1/status HTTP/1.1\\r\\nHost: x")
+print("there", flush=True)
+kept = {}
+while len(kept) < len(crowd):
+    for client in select.select(set(crowd) - set(kept), [], [], 20)[0]:
+        try:
+            kept[client] = client.recv(1)
+        except ConnectionError:
+            kept[client] = b""
+print("gone", flush=True)
+"""
+
+
+def test_a_crowd_of_half_requests_keeps_nobody_out_and_is_gone_soon(spaces: dict[str, Namespace]) -> None:
+    bearer = ("-H", f"Authorization: Bearer {TOKEN}")
+    crowd = spaces["neighbour"].popen(
+        [sys.executable, "-c", CROWD, MOCK_TO_NEIGHBOUR], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert crowd.stdout is not None
+    began = time.monotonic()
+    assert crowd.stdout.readline() == "there\n"
+    assert status(spaces["mock"], "127.0.0.1:1339") == "200"
+    assert status(spaces["gateway"], f"{MOCK}:1339", *bearer) == "200"
+    assert status(spaces["neighbour"], f"{MOCK_TO_NEIGHBOUR}:1339", *bearer) == "200"
+    assert status(spaces["neighbour"], f"{MOCK_TO_NEIGHBOUR}:80", path="/latest/meta-data/instance-id") == "200"
+    assert crowd.stdout.readline() == "gone\n"
+    # Within the time for a head of those without access, or what a busy machine makes of it.
+    assert time.monotonic() - began < 9
+    crowd.communicate(timeout=20)
 
 
 def test_nothing_of_it_is_reached_through_the_data_port(spaces: dict[str, Namespace]) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import socket
 
 import pytest
 
 from imds_mock.errors import ListenError
-from imds_mock.wire.server import max_connections
 
 
 @pytest.mark.parametrize(
@@ -29,14 +27,3 @@ def test_why_an_address_cannot_be_listened_on(cause: OSError, code: int, advice:
     assert str(error).startswith("cannot listen on [::1]:80: ")
     assert advice in str(error)
     assert "\n" not in str(error)
-
-
-def test_the_number_of_connections_stays_below_that_of_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    limits = {"now": (256, 1024)}
-    monkeypatch.setattr(resource, "getrlimit", lambda _which: limits["now"])
-    monkeypatch.setattr(resource, "setrlimit", lambda _which, wanted: limits.update(now=wanted))
-    assert max_connections(4096) == 1024 - 160
-    assert limits["now"] == (1024, 1024)
-    assert max_connections(100) == 100
-    limits["now"] = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-    assert max_connections(4096) == 4096

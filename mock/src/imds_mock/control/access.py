@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import ipaddress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import ClientDisconnect
 
@@ -53,7 +53,7 @@ class Access:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer 403."""
         if scope["type"] == "http":
-            refusal = self._refusal(scope)
+            refusal = self.refusal(scope)
             if refusal is not None:
                 problem = problem_of(ProblemError(403, refusal))
                 assert problem is not None  # noqa: S101 - a ProblemError is always one
@@ -63,7 +63,8 @@ class Access:
         with contextlib.suppress(ClientDisconnect):
             await self._app(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> str | None:
+    def refusal(self, scope: Mapping[str, Any]) -> str | None:
+        """Why a request may not pass; None if it may."""
         headers = {name: value for name, value in scope["headers"] if name in {b"authorization", b"host", b"origin"}}
         if self._token is not None and hmac.compare_digest(headers.get(b"authorization", b""), self._token):
             return None
@@ -71,7 +72,7 @@ class Access:
             return self._cross_origin(headers)
         # The peer of a connection that was reset already is unknown: it is nobody.
         client = scope.get("client") or ("nobody", 0)
-        if not self._is_near(client[0]):
+        if not self.is_near(client[0]):
             return (
                 f"{client[0]} may not use the control plane: use it from inside the container (imds-mock ctl), from "
                 "the host through a published port, or with the bearer token of the setting control.token."
@@ -83,7 +84,8 @@ class Access:
             )
         return self._cross_origin(headers)
 
-    def _is_near(self, address: str) -> bool:
+    def is_near(self, address: str) -> bool:
+        """Whether a peer needs no token, told by its address."""
         try:
             peer = ipaddress.ip_address(address.partition("%")[0])
         except ValueError:

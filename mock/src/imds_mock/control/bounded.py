@@ -13,13 +13,17 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 if TYPE_CHECKING:
     import asyncio
 
-MAX_CONNECTIONS: Final = 48
-"""Open connections of a listener; with two listeners they fit into what the data plane spares of the descriptors."""
+    from imds_mock.control.access import Access
+    from imds_mock.control.places import Places
 
 MAX_HEAD_BYTES: Final = 32 * 1024
 """Request line and headers together."""
 
-_HEAD_SECONDS: Final = 10.0
+HEAD_SECONDS: Final = 10.0
+"""From connecting to the end of the headers, for near peers and clients with access."""
+
+FAR_HEAD_SECONDS: Final = 2.0
+"""The same for others."""
 
 
 class _UntilClosed:
@@ -41,22 +45,40 @@ class _UntilClosed:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Serves one client, within bounds."""
+    """Serves one client, within bounds.
 
+    Args:
+        guard: Tells who has access.
+        places: The places of the listener.
+        uvicorns: uvicorn's own arguments.
+    """
+
+    address = ""
+    _is_near = True
     _head_bytes = 0
     _in_head = True
     _expiry: asyncio.TimerHandle | None = None
 
+    def __init__(self, *, guard: Access, places: Places, **uvicorns: Any) -> None:
+        super().__init__(**uvicorns)
+        self._guard = guard
+        self._places = places
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         """Called by the event loop."""
         super().connection_made(cast("asyncio.Transport", _UntilClosed(transport)))
+        self.address = self.client[0] if self.client else ""
+        self._is_near = self._places.take(self)
         self._await_head()
-        if len(self.connections) > MAX_CONNECTIONS:
-            transport.abort()
+
+    def drop(self) -> None:
+        """End the connection at once."""
+        self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
         self._stop_waiting()
+        self._places.leave(self)
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn never answers a client that has half-closed
@@ -89,12 +111,18 @@ class BoundedProtocol(HttpToolsProtocol):
         """Called by the parser."""
         self._in_head, self._head_bytes = False, 0
         self._stop_waiting()
+        if not self._is_near and self._guard.refusal(self.scope) is None:
+            self._is_near = True
+            self._places.move_near(self)
         super().on_headers_complete()
+        if not self._is_near:
+            self.cycle.keep_alive = False
 
     def _await_head(self) -> None:
         self._in_head = True
         self._stop_waiting()
-        self._expiry = self.loop.call_later(_HEAD_SECONDS, self.transport.abort)
+        seconds = HEAD_SECONDS if self._is_near else FAR_HEAD_SECONDS
+        self._expiry = self.loop.call_later(seconds, self.transport.abort)
 
     def _stop_waiting(self) -> None:
         if self._expiry is not None:

@@ -9,8 +9,9 @@ import asyncio
 import contextlib
 import logging
 import socket
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import uvicorn
 
@@ -18,12 +19,11 @@ from imds_mock.callers.gateways import default_gateways
 from imds_mock.control.access import Access
 from imds_mock.control.app import build
 from imds_mock.control.bounded import BoundedProtocol
+from imds_mock.control.places import Places
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator, Sequence
-
-    from starlette.types import ASGIApp
 
     from imds_mock.config.settings import ControlSettings
     from imds_mock.control.cockpit import Cockpit
@@ -48,12 +48,14 @@ class ControlPlane:
     Args:
         cockpit: What it drives.
         settings: Who may use it.
+        connections: How many connections each of its two listeners may have.
     """
 
-    def __init__(self, cockpit: Cockpit, settings: ControlSettings) -> None:
+    def __init__(self, cockpit: Cockpit, settings: ControlSettings, connections: int) -> None:
         self._app = build(cockpit)
         self._cockpit = cockpit
         self._settings = settings
+        self._connections = connections
         self._servers: list[_Server] = []
 
     async def serve(self, local: Sequence[socket.socket], network: Sequence[socket.socket]) -> None:
@@ -66,7 +68,9 @@ class ControlPlane:
         runs = []
         for sockets, is_local in ((local, True), (network, False)):
             if sockets:
-                server = _Server(self._config(self._guard(is_local=is_local)))
+                guard = self._guard(is_local=is_local)
+                places = Places(self._connections, None if is_local else guard.is_near)
+                server = _Server(self._config(guard, places))
                 self._servers.append(server)
                 runs.append(server.serve(list(sockets)))
         await asyncio.gather(*runs)
@@ -77,7 +81,7 @@ class ControlPlane:
         for server in self._servers:
             server.should_exit = True
 
-    def _guard(self, *, is_local: bool) -> ASGIApp:
+    def _guard(self, *, is_local: bool) -> Access:
         settings = self._settings
         return Access(
             self._app,
@@ -87,10 +91,11 @@ class ControlPlane:
             local=is_local,
         )
 
-    def _config(self, app: ASGIApp) -> uvicorn.Config:
+    def _config(self, guard: Access, places: Places) -> uvicorn.Config:
         return uvicorn.Config(
-            app,
-            http=BoundedProtocol,
+            guard,
+            # uvicorn only calls it, as it would a class.
+            http=cast("type[BoundedProtocol]", partial(BoundedProtocol, guard=guard, places=places)),
             ws="none",
             lifespan="off",
             log_config=None,

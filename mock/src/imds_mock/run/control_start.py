@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from imds_mock.errors import EX_OSERR, ListenError, MockError
 from imds_mock.log import say
 from imds_mock.run.control_socket import DEFAULT_PORT, NoSocketError, open_at, open_default
+from imds_mock.wire.descriptors import shares
 from imds_mock.wire.server import open_sockets
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ async def run(driven: Driven, config: Config, listeners: Listeners) -> None:
         config: The configuration.
         listeners: Its sockets.
     """
-    plane = await asyncio.to_thread(_load, driven, config)
+    places = shares(config.server.max_connections, with_control=True).control
+    plane = await asyncio.to_thread(_load, driven, config, places)
     # The framework's code and types stay for ever: the collector need not look at them again.
     gc.freeze()
     say(f"control plane on {listeners.describe()}")
@@ -147,7 +149,7 @@ async def run(driven: Driven, config: Config, listeners: Listeners) -> None:
         driven.callers.close()
 
 
-def _load(driven: Driven, config: Config) -> Any:
+def _load(driven: Driven, config: Config, places: int) -> Any:
     # In a thread, so that requests are answered meanwhile.
     listener = importlib.import_module("imds_mock.control.listener")
     cockpit = importlib.import_module("imds_mock.control.cockpit")
@@ -155,4 +157,4 @@ def _load(driven: Driven, config: Config) -> Any:
     made = cockpit.Cockpit(
         driven.state, driven.callers, driven.journal, driven.questions, driven.figures, version, driven.reloads
     )
-    return listener.ControlPlane(made, config.control)
+    return listener.ControlPlane(made, config.control, places)

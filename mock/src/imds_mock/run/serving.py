@@ -21,8 +21,9 @@ from imds_mock.service.rules import Service
 from imds_mock.service.store import Store
 from imds_mock.service.tokens import Tokens
 from imds_mock.wire.accesslog import AccessLog
+from imds_mock.wire.descriptors import shares
 from imds_mock.wire.parsing import Limits, Memo
-from imds_mock.wire.server import DataPlane, max_connections, open_sockets
+from imds_mock.wire.server import DataPlane, open_sockets
 from imds_mock.wire.terms import Terms, Timeouts, answer_now, welcome
 
 if TYPE_CHECKING:
@@ -66,16 +67,17 @@ def serve(
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         if before is not None:
             runner.run(before())
-        runner.run(_serve(config.server, Store(snapshot), sockets, companions, driven))
+        runner.run(_serve(config, Store(snapshot), sockets, companions, driven))
 
 
 async def _serve(
-    settings: ServerSettings,
+    config: Config,
     store: Store,
     sockets: Sequence[socket.socket],
     companions: Sequence[Companion],
     driven: Driven | None,
 ) -> None:
+    settings = config.server
     loop = asyncio.get_running_loop()
     told_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -104,7 +106,8 @@ async def _serve(
         postpone=driven.postpone if driven else answer_now,
         memo=Memo(driven.any_host) if driven else Memo(),
     )
-    plane = DataPlane(terms, max_connections(settings.max_connections))
+    most = shares(settings.max_connections, with_control=config.control.enabled).data
+    plane = DataPlane(terms, most)
     await plane.start(sockets)
     profile = store.current.profile
     why = f" (profile {profile.name}: {profile.reason})" if profile.reason else ""

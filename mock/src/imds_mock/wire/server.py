@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import errno
 import math
-import resource
 import socket
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 _BACKLOG: Final = 4096
 _WATCH_SECONDS: Final = 0.5
-_SPARE_DESCRIPTORS: Final = 160  # listeners, logs, look-ups, and the control plane's two times 48 connections
 _EVICTED_SHARE: Final = 16
 _NEW_SECONDS: Final = 0.25  # from connecting to the first request, of a client that connects while the mock ends
 
@@ -79,23 +77,6 @@ def _accept_all(listening: socket.socket) -> Iterator[socket.socket]:
         finally:
             # At once, as what arrives between the last accept and the end of listening is reset.
             listening.shutdown(socket.SHUT_RD)
-
-
-def max_connections(wanted: int) -> int:
-    """Raise the limit of open files as far as allowed and say how many connections fit below it.
-
-    Args:
-        wanted: The number asked for.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = wanted + _SPARE_DESCRIPTORS
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        raised = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
-            soft = raised
-        return max(1, min(wanted, soft - _SPARE_DESCRIPTORS))
-    return wanted
 
 
 class DataPlane:
