@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import os
 import re
 import subprocess
@@ -282,3 +283,37 @@ def test_without_the_program_one_sentence_says_what_to_install(offline: Machine,
     done = offline.run("env", f"PATH={programs}", str(IMDS_MOCK), "host", "up", code=69)
     assert done.stderr == "imds-mock: nft is not installed here: install the package nftables, or take --way alias\n"
     assert offline.run("env", f"PATH={programs}", str(IMDS_MOCK), "host", "status", code=1).stderr == ""
+
+
+def test_containers_endpoints_as_well(offline: Machine) -> None:
+    before = offline.state()
+    said = offline.host("up", "--endpoints", "ec2,ecs,eks", "--ipv6")
+    assert "169.254.170.2:80 -> 127.0.0.1:1338" in said
+    assert "[fd00:ec2::23]:80 -> [::1]:1338" in said
+
+    def curl(*words: str) -> str:
+        return offline.run("curl", "-gsf", "--max-time", "5", *words).stdout
+
+    with offline.serving():
+        assert offline.ask() == INSTANCE_ID
+        role = json.loads(curl("http://169.254.170.2/v2/credentials/any"))
+        assert role["RoleArn"].endswith(":role/my-role")
+        for address in ("169.254.170.23", "[fd00:ec2::23]"):
+            shown = json.loads(curl("-H", "Authorization: any", f"http://{address}/v1/credentials"))
+            assert shown["AccessKeyId"] == role["AccessKeyId"]
+        assert offline.host("status").count(" is imds-mock ") == 5
+        assert len(offline.host("up", "--endpoints", "ec2,ecs,eks", "--ipv6").splitlines()) == 2, "nothing to do"
+        offline.host("up", "--endpoints", "ecs")
+        assert offline.ask() == ""
+        assert json.loads(curl("http://169.254.170.2/creds"))
+        assert offline.host("status").count(" is imds-mock ") == 1
+    offline.host("down")
+    assert offline.state() == before
+
+
+def test_containers_endpoints_as_aliases(offline: Machine) -> None:
+    before = offline.state()
+    offline.host("up", "--way", "alias", "--endpoints", "ecs,eks")
+    assert "only a part" not in offline.host("status", code=1)
+    offline.host("down")
+    assert offline.state() == before

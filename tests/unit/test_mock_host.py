@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 NOBODY = ProbeError("nobody answers")
 STRANGER = StrangerError("http://169.254.169.254:80 is answered by something that is not imds-mock: 'HTTP/1.1 403'")
+ROUTE = '[{"type":"local","dst":"169.254.169.254","dev":"lo","prefsrc":"127.0.0.1"}]'
 DNAT = Request("dnat", 1338, ipv6=False)
 
 
@@ -89,6 +90,78 @@ def test_ipv6_is_the_same_again(capsys: pytest.CaptureFixture[str]) -> None:
     assert "imds-mock serve --host 127.0.0.1 --host ::1 --port 8080" in capsys.readouterr().out
 
 
+ALL = ("ec2", "ecs", "eks")
+
+
+def test_other_endpoints_are_redirected_likewise(capsys: pytest.CaptureFixture[str]) -> None:
+    shell = FakeShell()
+    machine(shell).up(Request("dnat", 1338, ipv6=True, endpoints=("ecs", "eks")), force=False)
+    assert [line.split()[2] for line in shell.ran[0].splitlines() if "dnat to" in line] == [
+        "169.254.170.2",
+        "169.254.170.23",
+    ]
+    assert [command.split()[5] for command in shell.ran if " route add" in command] == [
+        "169.254.170.2",
+        "169.254.170.23",
+        "fd00:ec2::23",
+    ]
+    assert "ip6 daddr fd00:ec2::23 tcp dport 80 dnat to [::1]:1338" in shell.ran[5]
+    assert capsys.readouterr().out.splitlines()[0] == (
+        "# 169.254.170.2:80 -> 127.0.0.1:1338, 169.254.170.23:80 -> 127.0.0.1:1338, [fd00:ec2::23]:80 -> [::1]:1338, "
+        "until `imds-mock host down` or a restart of this machine"
+    )
+
+
+def test_other_endpoints_as_aliases(capsys: pytest.CaptureFixture[str]) -> None:
+    shell = FakeShell()
+    machine(shell).up(Request("alias", 80, ipv6=False, endpoints=("ec2", "ecs")), force=False)
+    assert [(command.split()[3], command.split()[-1]) for command in shell.ran] == [
+        ("169.254.169.254/32", "lo:imds"),
+        ("169.254.170.2/32", "lo:imds-ecs"),
+    ]
+    assert "sudo imds-mock serve --host 169.254.169.254 --host 169.254.170.2 --port 80" in capsys.readouterr().out
+
+
+def test_ecs_has_no_ipv6_address() -> None:
+    shell = FakeShell()
+    with pytest.raises(WayError, match="--ipv6 needs the endpoint ec2 or eks"):
+        machine(shell).up(Request("dnat", 1338, ipv6=True, endpoints=("ecs",)), force=False)
+    assert shell.ran == []
+
+
+def test_every_endpoint_is_looked_at_before_it_is_hidden() -> None:
+    asked: list[str] = []
+    machine(FakeShell(), asked=asked).up(Request("dnat", 1338, ipv6=True, endpoints=ALL), force=False)
+    assert asked == [
+        "http://169.254.169.254:80",
+        "http://169.254.170.2:80",
+        "http://169.254.170.23:80",
+        "http://[fd00:ec2::254]:80",
+        "http://[fd00:ec2::23]:80",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "endpoints"),
+    [("ec2,ecs,eks", ALL), ("eks, ecs", ("ecs", "eks")), ("ecs,ecs", ("ecs",)), ("ec2", ("ec2",))],
+)
+def test_endpoints_are_chosen_with_an_option(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str, endpoints: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(command, "this_machine", lambda: machine(FakeShell()))
+    assert main(["host", "up", "--dry-run", "--endpoints", text]) == 0
+    wanted = Linux().wanted(Request("dnat", 1338, ipv6=False, endpoints=endpoints))
+    assert capsys.readouterr().out == "".join(f"{setting.up}\n" for setting in wanted)
+
+
+@pytest.mark.parametrize("text", ["", "ec3", "ec2,lambda", "ec2 ecs"])
+def test_endpoints_that_are_none(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["host", "up", "--dry-run", f"--endpoints={text}"])
+    assert ended.value.code == 64
+    assert "is not an endpoint; expected ec2, ecs or eks, with commas" in capsys.readouterr().err
+
+
 def test_the_alias_of_linux_is_one_address() -> None:
     shell = FakeShell()
     machine(shell).up(Request("alias", 80, ipv6=False), force=False)
@@ -138,7 +211,13 @@ def test_a_change_sets_first_and_takes_away_then() -> None:
 
 
 def test_what_is_there_needs_no_step() -> None:
-    for request in (DNAT, Request("dnat", 5, ipv6=True), Request("alias", 80, ipv6=False)):
+    for request in (
+        DNAT,
+        Request("dnat", 5, ipv6=True),
+        Request("alias", 80, ipv6=False),
+        Request("dnat", 5, ipv6=True, endpoints=("ecs", "eks")),
+        Request("alias", 80, ipv6=False, endpoints=ALL),
+    ):
         assert steps_up(Linux().wanted(request), Linux().wanted(request)) == []
         assert request_of(Linux().wanted(request)) == request
 
@@ -216,7 +295,7 @@ def test_status_of_a_part(capsys: pytest.CaptureFixture[str]) -> None:
 def test_without_root_the_table_is_taken_for_granted(capsys: pytest.CaptureFixture[str]) -> None:
     """nft shows nothing to others; the routing says that the redirect is there, but not where to."""
     rule = '[{"priority":16925,"dst":"169.254.169.254","protocol":"169"}]'
-    seen = {"ip -j -4 rule show": rule, "ip -j -4 route show table 16925 proto 169": "[{}]"}
+    seen = {"ip -j -4 rule show": rule, "ip -j -4 route show table 16925 proto 169": ROUTE}
 
     class Unprivileged(FakeShell):
         def read(self, command: str) -> tuple[str, str]:
@@ -253,6 +332,16 @@ def test_macos_at_the_mocks_own_port() -> None:
     assert switch.startswith("pfctl -E ")
 
 
+def test_macos_with_other_endpoints() -> None:
+    shell = FakeShell()
+    machine(shell, MacOS()).up(Request("alias", 1338, ipv6=False, endpoints=("ecs", "eks")), force=False)
+    ecs, eks, redirect, _ = shell.ran
+    assert "ifconfig lo0 inet 169.254.170.2 netmask 255.255.255.255 alias" in ecs
+    assert eks.endswith(">/var/run/imds-mock.address4-eks")
+    assert "to 169.254.170.2 port 80 -> 127.0.0.1 port 1338\nrdr pass" in redirect
+    assert redirect.endswith("echo 1338 ecs eks >/var/run/imds-mock.redirect")
+
+
 def test_macos_at_port_80_needs_no_packet_filter() -> None:
     shell = FakeShell()
     machine(shell, MacOS()).up(Request("alias", 80, ipv6=False), force=False)
@@ -260,7 +349,8 @@ def test_macos_at_port_80_needs_no_packet_filter() -> None:
     assert "pfctl" not in shell.ran[0]
 
 
-def test_macos_finds_what_it_has_set(tmp_path: Path) -> None:
+@pytest.mark.parametrize("endpoints", [("ec2",), ("ecs",), ALL])
+def test_macos_finds_what_it_has_set(tmp_path: Path, endpoints: tuple[str, ...]) -> None:
     """Its commands, run with stand-ins for the system's programs: the notes that they leave are what is found."""
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -284,21 +374,20 @@ def test_macos_finds_what_it_has_set(tmp_path: Path) -> None:
 
     environment = {"PATH": f"{programs}:/usr/bin:/bin"}
     shell, platform = Shell(), MacOS()
-    wanted = platform.wanted(Request("alias", 1338, ipv6=True))
+    request = Request("alias", 1338, ipv6="ec2" in endpoints, endpoints=endpoints)
+    wanted = platform.wanted(request)
     for setting in wanted:
         shell.run(setting.up)
     present = platform.present(shell)
     assert {setting.key: setting for setting in present} == {setting.key: setting for setting in wanted}
-    assert request_of(present) == Request("alias", 1338, ipv6=True)
+    assert request_of(present) == request
     for setting in reversed(present):
         shell.run(setting.down)
     assert platform.present(shell) == []
-    assert (tmp_path / "said").read_text().splitlines()[-4:] == [
-        "pfctl -q -X 4711",
-        "pfctl -q -a com.apple/imds-mock -F nat",
-        "ifconfig lo0 inet6 fd00:ec2::254 -alias",
-        "ifconfig lo0 inet 169.254.169.254 -alias",
-    ]
+    addresses = {("inet" if version == 4 else "inet6", address) for version, address in request.addresses}
+    said = (tmp_path / "said").read_text().splitlines()[-2 - len(addresses) :]
+    assert said[:2] == ["pfctl -q -X 4711", "pfctl -q -a com.apple/imds-mock -F nat"]
+    assert set(said[2:]) == {f"ifconfig lo0 {inet} {address} -alias" for inet, address in addresses}
 
 
 def test_macos_leaves_an_address_that_was_there(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Let 169.254.169.254 lead to a mock on this machine itself, without containers; needs root, lasts until a restart."""
+"""Redirect 169.254.169.254 to a mock on this machine itself, without containers; needs root, lasts until a restart."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ _TIMEOUT_SECONDS: Final = 1.0
 _LARGEST_PORT: Final = 65535
 # `imds_mock.host.setting.DEFAULT_PORT`, which the help does without.
 _DEFAULT_PORT: Final = 1338
+# `imds_mock.host.setting.ADDRESSES`, likewise.
+_ENDPOINTS: Final = ("ec2", "ecs", "eks")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="dnat: a rule for what this machine sends (default on Linux); alias: the address on loopback (macOS)",
     )
     up.add_argument("--port", type=_port, metavar="N", help=f"where the mock listens (default: {_DEFAULT_PORT})")
-    up.add_argument("--ipv6", action="store_true", help="[fd00:ec2::254]:80 as well")
+    up.add_argument(
+        "--endpoints",
+        type=_endpoints,
+        default=_ENDPOINTS[:1],
+        metavar="LIST",
+        help="ec2 (169.254.169.254), ecs (169.254.170.2), eks (169.254.170.23), with commas (default: ec2)",
+    )
+    up.add_argument("--ipv6", action="store_true", help="[fd00:ec2::254]:80 and, for eks, [fd00:ec2::23]:80 as well")
     up.add_argument("--force", action="store_true", help="even where a real metadata service answers")
     down = actions.add_parser("down", help="take away what up has set, and nothing else")
     for action in (up, down):
@@ -82,7 +91,17 @@ def _request(arguments: argparse.Namespace, host: Host) -> Request:
     way = arguments.way or host.platform.ways[0]
     # Only the best way of a system leads to another port.
     default = _DEFAULT_PORT if way == host.platform.ways[0] else HTTP
-    return Request(way, default if arguments.port is None else arguments.port, arguments.ipv6)
+    port = default if arguments.port is None else arguments.port
+    return Request(way, port, arguments.ipv6, arguments.endpoints)
+
+
+def _endpoints(text: str) -> tuple[str, ...]:
+    named = {word.strip() for word in text.split(",")}
+    for word in sorted(named.difference(_ENDPOINTS)):
+        raise argparse.ArgumentTypeError(
+            f"{word!r} is not an endpoint; expected {', '.join(_ENDPOINTS[:-1])} or {_ENDPOINTS[-1]}, with commas"
+        )
+    return tuple(endpoint for endpoint in _ENDPOINTS if endpoint in named)
 
 
 def _port(text: str) -> int:

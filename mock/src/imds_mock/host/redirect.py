@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from imds_mock.errors import ProbeError, StrangerError
 
-from .errors import HostError, SomebodyAnswersError
-from .setting import ENDPOINTS, HTTP, LOOPBACK, UNKNOWN_PORT, Request, request_of, steps_down, steps_up
+from .errors import HostError, SomebodyAnswersError, WayError
+from .setting import HTTP, LOOPBACK, UNKNOWN_PORT, Request, request_of, steps_down, steps_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .setting import Platform, Shell, Step
+    from .setting import Platform, Setting, Shell, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Host:
             SomebodyAnswersError: The machine has a metadata service, and `force` is not given.
             HostError: A step failed; the ones before it are taken back.
         """
-        wanted = self.platform.wanted(request)
+        wanted = self._wanted(request)
         present = self.platform.present(self.shell)
         if not force and not present:
             self._refuse_a_cloud(request)
@@ -71,7 +71,7 @@ class Host:
     def planned(self, request: Request | None) -> str:
         """The commands that `up` would run, or `down` without a request; a script for `sh -e`."""
         present = self.platform.present(self.shell)
-        steps = steps_down(present) if request is None else steps_up(present, self.platform.wanted(request))
+        steps = steps_down(present) if request is None else steps_up(present, self._wanted(request))
         return "".join(f"{step.command}\n" for step in steps)
 
     def status(self) -> bool:
@@ -88,11 +88,16 @@ class Host:
             say("only a part is set: `imds-mock host up` completes it, `imds-mock host down` takes it away")
             return False
         say(_leads(request))
-        answered = [self._answered(version, request) for version in request.versions]
+        answered = [self._answered(address, request) for _, address in request.addresses]
         return all(answered)
 
-    def _answered(self, version: int, request: Request) -> bool:
-        url = f"http://{_shown(ENDPOINTS[version], HTTP)}"
+    def _wanted(self, request: Request) -> list[Setting]:
+        if request.ipv6 and not request.of_version(6):
+            raise WayError("--ipv6 needs the endpoint ec2 or eks: ecs has no IPv6 address")
+        return self.platform.wanted(request)
+
+    def _answered(self, address: str, request: Request) -> bool:
+        url = f"http://{_shown(address, HTTP)}"
         try:
             say(f"{url} is imds-mock {self.probe(url)}")
         except StrangerError as error:
@@ -105,18 +110,18 @@ class Host:
 
     def _refuse_a_cloud(self, request: Request) -> None:
         reason = self.evidence()
-        for version in request.versions:
+        for _, address in request.addresses:
             if reason is None:
-                reason = self._stranger_at(version)
+                reason = self._stranger_at(address)
         if reason is not None:
             raise SomebodyAnswersError(
                 f"{reason}: the mock would hide the metadata service that there is from all of this machine; "
                 "--force if that is meant"
             )
 
-    def _stranger_at(self, version: int) -> str | None:
+    def _stranger_at(self, address: str) -> str | None:
         try:
-            self.probe(f"http://{_shown(ENDPOINTS[version], HTTP)}")
+            self.probe(f"http://{_shown(address, HTTP)}")
         except StrangerError as error:
             return str(error)
         except ProbeError:
@@ -145,12 +150,12 @@ class Host:
 
 def _leads(request: Request) -> str:
     if request.way == "alias" and request.port == HTTP:
-        return f"{ENDPOINTS[4]} is an address of this machine"
+        return ", ".join(f"{address} is an address of this machine" for _, address in request.addresses)
     if request.port == UNKNOWN_PORT:
-        ends = [f"{LOOPBACK[version]}, at a port that only root may see" for version in request.versions]
+        ends = [f"{LOOPBACK[version]}, at a port that only root may see" for version, _ in request.addresses]
     else:
-        ends = [_shown(LOOPBACK[version], request.port) for version in request.versions]
-    starts = [_shown(ENDPOINTS[version], HTTP) for version in request.versions]
+        ends = [_shown(LOOPBACK[version], request.port) for version, _ in request.addresses]
+    starts = [_shown(address, HTTP) for _, address in request.addresses]
     return ", ".join(f"{start} -> {end}" for start, end in zip(starts, ends, strict=True))
 
 

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ENDPOINTS: Final = {4: "169.254.169.254", 6: "fd00:ec2::254"}
+ADDRESSES: Final = {
+    "ec2": {4: "169.254.169.254", 6: "fd00:ec2::254"},
+    "ecs": {4: "169.254.170.2"},
+    "eks": {4: "169.254.170.23", 6: "fd00:ec2::23"},
+}
+"""The addresses of each endpoint, by IP version."""
+EC2: Final = ("ec2",)
 LOOPBACK: Final = {4: "127.0.0.1", 6: "::1"}
 HTTP: Final = 80
 DEFAULT_PORT: Final = 1338
@@ -23,16 +29,34 @@ Way = Literal["dnat", "alias"]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to hold: the way, the port that the mock listens at, and whether IPv6 as well."""
+    """What is to hold: the way, the port that the mock listens at, whether IPv6 as well, and for which endpoints."""
 
     way: Way
     port: int
     ipv6: bool
+    endpoints: tuple[str, ...] = EC2
 
     @property
     def versions(self) -> tuple[int, ...]:
         """The IP versions that it is about."""
         return (4, 6) if self.ipv6 else (4,)
+
+    @property
+    def addresses(self) -> list[tuple[int, str]]:
+        """The addresses that it is about, each after its IP version."""
+        return [
+            (version, ADDRESSES[endpoint][version])
+            for version in self.versions
+            for endpoint in self.of_version(version)
+        ]
+
+    def of_version(self, version: int) -> tuple[str, ...]:
+        """The endpoints that have an address of an IP version.
+
+        Args:
+            version: 4 or 6.
+        """
+        return tuple(endpoint for endpoint in self.endpoints if version in ADDRESSES[endpoint])
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,4 +141,5 @@ def request_of(present: Sequence[Setting]) -> Request | None:
     if not present:
         return None
     requests = [setting.request for setting in present]
-    return Request(requests[0].way, max(each.port for each in requests), any(each.ipv6 for each in requests))
+    endpoints = tuple(name for name in ADDRESSES if any(name in each.endpoints for each in requests)) or EC2
+    return Request(requests[0].way, max(each.port for each in requests), any(each.ipv6 for each in requests), endpoints)
