@@ -69,7 +69,7 @@ class Project:
         self._name(name, service, ordinary)
         return Machine(self._link.plug(service, f"{ordinary}/16", f"{link_local}/16"), name, link_local)
 
-    def up(self, *options: str) -> None:
+    def up(self, *options: str, host: str = "0.0.0.0") -> None:  # noqa: S104 - in its own namespace
         """Start the name server and the mock."""
         resolver = self._folder / "resolv.conf"
         resolver.write_text("nameserver 127.0.0.11\noptions timeout:1 attempts:1\n")
@@ -81,7 +81,7 @@ class Project:
         assert server.stdout is not None
         assert server.stdout.readline() == "ready\n"
         serving = self.mock.popen(
-            [IMDS_MOCK, "serve", "--host", "0.0.0.0", "--port", "80", *options],  # noqa: S104 - in its own namespace
+            [IMDS_MOCK, "serve", "--host", host, "--port", "80", *options],
             stderr=subprocess.PIPE,
             env=self._environment,
         )
@@ -125,7 +125,8 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 def test_an_event_for_a_service_reaches_it_at_its_link_local_address(project: Project) -> None:
     web = project.container("web", "10.77.0.3", "169.254.100.1")
-    worker = project.container("worker", "10.77.0.4", "169.254.100.2")
+    # Its address is none of those that an engine gives out first.
+    worker = project.container("worker", "10.77.200.4", "169.254.100.2")
     project.up()
     armed = project.ctl("spot", "interrupt", "--target", "web")
     assert (armed.stderr, "1 caller now" in armed.stdout) == ("", True)
@@ -190,3 +191,15 @@ def test_a_name_that_matches_no_caller_is_said(project: Project) -> None:
     assert "'wbe' matches no caller" in armed.stderr
     failed = project.ctl("assert", "--no-imdsv1", "--by", "wbe", check=False)
     assert (failed.returncode, "'wbe' matches no caller" in failed.stderr) == (1, True)
+
+
+def test_a_caller_from_its_own_link_local_ipv6_address_is_joined(project: Project) -> None:
+    web = project.container("web", "10.77.0.3", "169.254.100.1")
+    for space, address in ((project.mock, "fe80::2/64"), (web.space, "fe80::3/64")):
+        (link,) = json.loads(space.ip("-json", "link", "show", "type", "veth"))
+        space.ip("address", "add", address, "dev", link["ifname"], "nodad")
+    project.up("--set", "identity=per-container", host="::")
+    url = f"http://[fe80::2%{link['ifname']}]/latest/meta-data/local-ipv4"
+    assert web.space.run(["curl", "-gsSf", "--max-time", "10", url]).stdout == "10.77.0.3"
+    (caller,) = project.json("callers")
+    assert (caller["address"].startswith("fe80::"), caller["names"]) == (True, ["proj-web-1", "web"])

@@ -119,7 +119,7 @@ class ShownRequest(msgspec.Struct, frozen=True):
 
 
 class ShownSightings(msgspec.Struct, frozen=True):
-    """What somebody did, and how often.
+    """What a caller did, and how often.
 
     Attributes:
         caller: Address of the peer.

@@ -116,7 +116,7 @@ def schedule_options(parser: type[argparse.ArgumentParser]) -> argparse.Argument
     options.add_argument("--in", dest="in_", metavar="DURATION", help="start after this (default: now)")
     options.add_argument("--at", metavar="TIME", help="start at this time")
     options.add_argument("--for", dest="for_", metavar="DURATION", help="how long it lasts (default: until taken back)")
-    options.add_argument("--target", metavar="WHO", help="address, container or service name (default: everybody)")
+    options.add_argument("--target", metavar="WHO", help="address, container or service name (default: every caller)")
     return options
 
 

@@ -43,7 +43,7 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
         "assert", parents=list(common), help="check the journal: exit code 0 if the condition holds, 1 if not"
     )
     what = claim.add_mutually_exclusive_group(required=True)
-    what.add_argument("--no-imdsv1", action="store_true", help="nobody has called without a session token")
+    what.add_argument("--no-imdsv1", action="store_true", help="no caller has called without a session token")
     what.add_argument("--asked", metavar="PATTERN", help="the path was asked for")
     what.add_argument(
         "--saw", choices=("spot-interruption", "rebalance-recommendation"), help="the caller has seen the notice"
