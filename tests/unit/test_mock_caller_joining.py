@@ -197,6 +197,44 @@ def test_addresses_are_tried_once_in_half_a_minute_for_a_caller_that_cannot_be_j
     assert 0 < first < 100
 
 
+@pytest.mark.parametrize(("name", "names"), [("proj-web-1", ("proj-web-1", "web")), ("proj-db-1", ())])
+def test_a_join_is_kept_while_its_entry_grows_old_unless_another_container_has_the_address(
+    name: str, names: tuple[str, ...]
+) -> None:
+    async def scenario() -> None:
+        world = beside(macs={LINK_LOCAL: WEB, ORDINARY: WEB}, silent={ORDINARY: WEB}, filtered=frozenset({ORDINARY}))
+        callers = world.callers()
+        for world.now in (0.0, 40.0):
+            waiting = callers.meet(LINK_LOCAL)
+            assert waiting is not None
+            await waiting
+            if world.now == 0.0:
+                assert callers.names(LINK_LOCAL) == ("proj-web-1", "web")
+                world.macs, world.stale = {LINK_LOCAL: WEB}, {ORDINARY: WEB}
+                world.names = {ORDINARY: f"{name}.proj_default"}
+                world.filtered, world.silent = frozenset({ORDINARY}), {ORDINARY: DB if name == "proj-db-1" else WEB}
+        assert callers.names(LINK_LOCAL) == names
+
+    asyncio.run(scenario())
+
+
+def test_the_identity_stays_when_a_caller_is_joined_late() -> None:
+    async def scenario() -> None:
+        world = beside(names={FAR: "proj-web-1.proj_default"}, macs={LINK_LOCAL: WEB})
+        callers = world.callers()
+        keys = []
+        for world.now, macs in ((0.0, {}), (6.0, {FAR: WEB}), (50.0, {FAR: WEB})):
+            world.macs = {LINK_LOCAL: WEB, **macs}
+            waiting = callers.meet(LINK_LOCAL)
+            assert waiting is not None
+            await waiting
+            keys.append(callers.caller(LINK_LOCAL).key)
+        assert callers.names(LINK_LOCAL) == ("proj-web-1", "web")
+        assert keys == [LINK_LOCAL] * 3
+
+    asyncio.run(scenario())
+
+
 def test_replicas_count_each_once_and_an_unknown_name_none() -> None:
     async def scenario() -> None:
         world = beside(

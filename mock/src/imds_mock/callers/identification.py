@@ -110,8 +110,10 @@ class Identification:
         elif not self._joining.may_join(address):
             return None
         else:
-            joined = await self._joining.ordinary(address, self._addresses_of_services)
-            names = await self._names_of(each for each in joined if self._surroundings.may_have_name(each))
+            joined, names = await self._join(address, before.addresses)
+            if before.container is not None and any(name.container != before.container for _, name in names):
+                # Another container has the ordinary address by now, so the entry may be out of date.
+                joined, names = await self._join(address, ())
             if joined and not names:
                 return self._joined(address, joined)
             # Names of several containers: an entry of the kernel's table is out of date.
@@ -138,6 +140,13 @@ class Identification:
             networks=tuple(sorted({each.network for each in names.values()})),
             interfaces=_with_macs(interfaces, before) if found.container == before.container else interfaces,
         )
+
+    async def _join(
+        self, address: str, before: tuple[str, ...]
+    ) -> tuple[tuple[str, ...], list[tuple[str, ContainerName]]]:
+        """The ordinary addresses of the owner of a link-local one, and those among them that have names."""
+        joined = await self._joining.ordinary(address, self._addresses_of_services, before)
+        return joined, await self._names_of(each for each in joined if self._surroundings.may_have_name(each))
 
     def _joined(self, address: str, ordinary: tuple[str, ...]) -> Caller:
         """A container without a name, known by its ordinary address."""

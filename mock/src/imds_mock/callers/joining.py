@@ -11,7 +11,7 @@ from ipaddress import IPv4Network, ip_address
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Collection, Iterable
 
     from imds_mock.callers.kernel import Link, Neighbour
     from imds_mock.callers.surroundings import Neighbourhood, Surroundings
@@ -92,21 +92,31 @@ class Joining:
         wanted = {each for each in addresses if self._surroundings.has_beside(each)}
         if not wanted:
             return frozenset()
-        unknown = wanted - {each.address for each in self._neighbours() if each.is_confirmed}
-        if unknown:
-            unknown -= await self._reach.answering(sorted(unknown))
-        return frozenset(unknown - {each.address for each in self._neighbours()})
+        known = {each.address: each.is_confirmed for each in self._neighbours()}
+        missing = wanted - known.keys()
+        await self._confirm(address for address in wanted & known.keys() if not known[address])
+        if missing:
+            missing -= await self._reach.answering(sorted(missing))
+        return frozenset(missing - {each.address for each in self._neighbours()} if missing else ())
 
-    async def ordinary(self, address: str, named: Callable[[], Awaitable[Iterable[str]]]) -> tuple[str, ...]:
+    async def ordinary(
+        self, address: str, named: Callable[[], Awaitable[Iterable[str]]], before: Collection[str]
+    ) -> tuple[str, ...]:
         """The ordinary addresses of the container that has a link-local one; empty where they cannot be found.
 
         Args:
             address: A link-local address that `may_join`.
+            before: Addresses that it was joined with before: their entries are believed as long as they stay the same,
+                because a container may answer no datagram, or not many a second.
             named: Gives addresses that are worth asking for, as names lead to them; called only when it is needed.
         """
         found = self._siblings(address)
         if any(each.is_confirmed for each in found):
             return _texts(each for each in found if each.is_confirmed)
+        kept = _texts(each for each in found if each.address in before)
+        if kept:
+            await self._confirm(kept)
+            return kept
         # An entry that the kernel has not confirmed is believed only if its address answers.
         asked = {each.address for each in found} | self._guesses(address) | self._on_links_of(address, await named())
         answered = await self._reach.answering(sorted(asked))
@@ -116,6 +126,12 @@ class Joining:
             await self._reach.call(self._likely(address), lambda: any(map(_confirmed, self._siblings(address))))
             confirmed = [each for each in self._siblings(address) if each.is_confirmed]
         return _texts(confirmed)
+
+    async def _confirm(self, addresses: Iterable[str]) -> None:
+        """Have the kernel confirm old entries by itself, which takes it some seconds."""
+        asked = tuple(addresses)
+        if asked:
+            await self._reach.call(asked, lambda: True)
 
     def _may_try(self, address: str) -> bool:
         """Whether to try addresses for the owner of a link-local one: each owner's only now and then."""

@@ -50,16 +50,16 @@ class Reaching:
         return frozenset(answered)
 
     async def call(self, addresses: Iterable[str], found: Callable[[], bool]) -> None:
-        """Send all addresses a datagram over one socket, and wait until something is found, 0.13 s at most.
+        """Send all addresses a datagram over one socket of their family, and wait until something is found.
 
         Args:
-            addresses: IPv4 addresses on a link.
-            found: Whether there is nothing left to wait for.
+            addresses: IP addresses on a link.
+            found: Whether there is nothing left to wait for; the wait ends after 0.13 s at the latest.
         """
-        with _socket("0.0.0.0") as speaker:  # noqa: S104 - its family is meant, it listens to nothing
+        with _socket("127.0.0.1") as speaker, _socket("::1") as speaker6:
             for address in addresses:
                 with contextlib.suppress(OSError):
-                    speaker.sendto(b"", (address, _DISCARD_PORT))
+                    (speaker6 if ":" in address else speaker).sendto(b"", (address, _DISCARD_PORT))
         for pause in _PAUSES_SECONDS:
             await asyncio.sleep(pause)
             if found():

@@ -234,11 +234,14 @@ class Callers:
         else:
             if now >= known.thorough_again:
                 known.thorough_again = now + _NOBODY_SECONDS
-            # A link-local address may be joined soon: when the kernel has heard from its owner's ordinary one.
-            is_nobody = caller is None and not self.is_beside(home)
-            known.ask_again = self._monotonic() + (_NOBODY_SECONDS if is_nobody else _BELIEVED_SECONDS)
+            # A link-local address may be joined soon, when the kernel has heard from its owner's ordinary one. Until
+            # then it counts as unanswered, so that the instance keeps its id.
+            is_open = caller is None and self.is_beside(home)
+            known.ask_again = self._monotonic() + (
+                _NOBODY_SECONDS if caller is None and not is_open else _BELIEVED_SECONDS
+            )
             self._put(home, known, None if caller is None else self._with_key(caller, known))
-            known.answered, known.unanswered = True, False
+            known.answered, known.unanswered = not is_open, is_open
         finally:
             known.look_up = None
             known.release()
