@@ -166,7 +166,10 @@ def driven_mock(
     memo = Memo(driven.any_host)
     terms = Terms(driven.respond_with(service), driven.observers, clock, loop.time, acquaint=driven.acquaint, memo=memo)
     plane = DataPlane(terms, 4096)
-    cockpit = Cockpit(driven.state, callers, driven.journal, driven.questions, driven.figures, "0.0.0", driven.reloads)
+    cockpit = Cockpit(
+        *(driven.state, callers, driven.journal, driven.questions, driven.figures, "0.0.0", driven.reloads),
+        driven.caught_up,
+    )
     control = ControlPlane(cockpit, config.control, CONTROL_CONNECTIONS)
     mock = DrivenMock(sockets[0].getsockname()[1], network[0].getsockname()[1], path, clock, driven, loop, plane)
     loop.run_until_complete(plane.start(sockets))

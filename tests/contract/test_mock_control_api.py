@@ -205,14 +205,74 @@ def test_the_configuration_is_patched_and_replaced(mock: DrivenMock) -> None:
     assert mock.get("/latest/meta-data/x").status == 404
 
 
-def test_reset_leads_back_to_the_start_and_the_journal_stays(mock: DrivenMock) -> None:
+@pytest.mark.parametrize("query", ["", "?keep_journal=true"])
+def test_reset_leads_back_to_the_start(mock: DrivenMock, query: str) -> None:
     mock.do("PATCH", "/v1/config", {"metadata": {"meta-data/x": "1"}})
     mock.do("POST", "/v1/events", {"kind": "spot"})
     mock.do("POST", "/v1/faults", {"kind": "status"})
-    mock.get(LEAF)
-    mock.do("POST", "/v1/reset")
+    mock.do("DELETE", "/v1/faults")
+    assert mock.get(SPOT).status == 200
+    before = mock.do("GET", "/v1/status")["requests"]
+    kept = len(mock.do("GET", "/v1/requests")) if query else 0
+    mock.do("POST", f"/v1/reset{query}")
+    assert len(mock.do("GET", "/v1/requests")) == kept
+    assert bool(mock.do("GET", "/v1/requests/notices")) == bool(query)
+    assert bool(mock.do("GET", "/v1/requests/imdsv1")) == bool(query)
+    assert mock.do("GET", "/v1/status")["requests"] == (before if query else 0)
     assert (mock.get(SPOT).status, mock.get("/latest/meta-data/x").status, mock.get(LEAF).status) == (404, 404, 200)
-    assert len(mock.do("GET", "/v1/requests")) == 4
+    assert mock.do("GET", "/v1/events") == mock.do("GET", "/v1/faults") == []
+    first = mock.do("POST", "/v1/events", {"kind": "spot"})["id"]
+    assert (first == "spot-1") == (not query)
+
+
+def test_settings_are_set_together_by_their_dotted_keys(mock: DrivenMock) -> None:
+    # Each alone contradicts what is there.
+    both = {"instance.region": "eu-west-1", "instance.availability_zone": "eu-west-1b"}
+    mock.do("POST", "/v1/config", {"instance.availability_zone": "us-east-1b"})
+    assert mock.do("POST", "/v1/config", both) == both
+    assert mock.get("/latest/meta-data/placement/availability-zone").body == b"eu-west-1b"
+    assert b'"region": "eu-west-1"'.replace(b" ", b"") in mock.get(
+        "/latest/dynamic/instance-identity/document"
+    ).body.replace(b" ", b"")
+    assert mock.do("POST", "/v1/config", {"instance.role": None, "instance.public_ipv4": None}) == {
+        "instance.role": None,
+        "instance.public_ipv4": None,
+    }
+    assert mock.get("/latest/meta-data/iam/info").status == mock.get("/latest/meta-data/public-ipv4").status == 404
+    status, detail, fields = problem(mock, "POST", "/v1/config", {"instance.regoin": "x", "instance.mac": "y"})
+    assert (status, fields) == (422, ["instance.regoin", "instance.mac"])
+    assert "instance.regoin: unknown setting instance.regoin; did you mean instance.region?\n" in detail
+    assert mock.get("/latest/meta-data/placement/region").body == b"eu-west-1"
+
+
+def test_a_null_that_restores_a_default_is_said(mock: DrivenMock) -> None:
+    def note(patch: Any) -> str:
+        reply = mock.call("PATCH", "/v1/config", patch)
+        assert reply.status == 200
+        return reply.headers.get("imds-mock-note", "")
+
+    assert 'instance.role: null in a merge patch restores the default "my-role"; ' in note({"instance": {"role": None}})
+    assert "`imds-mock ctl config set instance.public_ipv4=null`" in note({"instance": {"public_ipv4": None}})
+    assert note({"instance": {"region": None, "tags": {"Name": None}}, "server": {}}) == ""
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "setting"),
+    [
+        ("PUT", "meta-data/placement/region", "instance.region"),
+        ("PUT", "latest/meta-data/instance-id/", "instance.instance_id"),
+        ("DELETE", "meta-data/public-keys", "instance.public_keys"),
+        ("DELETE", "meta-data/network", "instance.interfaces"),
+        ("PUT", "meta-data/spot/instance-action", "ctl spot interrupt"),
+        ("PUT", "meta-data/own", ""),
+    ],
+)
+def test_a_change_of_a_derived_path_names_the_setting(mock: DrivenMock, method: str, path: str, setting: str) -> None:
+    reply = mock.call(method, f"/v1/metadata/{path}", {"value": "x"} if method == "PUT" else None)
+    assert reply.status in {200, 204}
+    note = reply.headers.get("imds-mock-note", "")
+    assert setting in note
+    assert bool(note) == bool(setting)
 
 
 def test_metadata_options_change_as_in_ec2(mock: DrivenMock) -> None:

@@ -102,8 +102,10 @@ def test_rotation_brings_other_keys_that_work(tmp_path: Path, sts: str) -> None:
     with running_program(tmp_path, assuming(sts, "access_key_id=test", f"secret_access_key={SECRET}")) as program:
         program.await_line("control plane on")
         before = served(program)
-        assert program.ctl("credentials", "rotate").returncode == 0
-        after = until_other(program, before)
+        rotated = program.ctl("credentials", "rotate")
+        assert (rotated.returncode, rotated.stderr) == (0, "")
+        after = served(program)
+        assert after["AccessKeyId"] != before["AccessKeyId"]
         assert after["LastUpdated"] >= before["LastUpdated"]
         assert caller_of(after, sts) == "arn:aws:sts::123456789012:assumed-role/my-role/i-1234567890abcdef0"
         assert program.ctl("credentials", "expire", "--after", "5m").returncode == 0
@@ -112,11 +114,30 @@ def test_rotation_brings_other_keys_that_work(tmp_path: Path, sts: str) -> None:
         assert shortened["Expiration"] < after["Expiration"]
 
 
-def until_other(program: RunningProgram, before: dict[str, str]) -> dict[str, str]:
-    until = time.monotonic() + 20
-    while (after := served(program))["AccessKeyId"] == before["AccessKeyId"]:
-        assert time.monotonic() < until
-    return after
+def test_a_rotation_of_keys_that_stay_the_same_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "credentials"
+
+    def write(key_id: str) -> None:
+        file.write_text(
+            f"[dev]\naws_access_key_id = {key_id}\naws_secret_access_key = {SECRET}\naws_session_token = {SECRET}\n"
+        )
+
+    write("ASIADEV")
+    environ = {
+        "AWS_SHARED_CREDENTIALS_FILE": str(file),
+        "IMDS_MOCK_CREDENTIALS_SOURCE": "profile",
+        "IMDS_MOCK_CREDENTIALS_PROFILE": "dev",
+    }
+    with running_program(tmp_path, **environ) as program:
+        program.await_line("control plane on")
+        assert served(program)["AccessKeyId"] == "ASIADEV"
+        same = program.ctl("credentials", "rotate")
+        assert same.returncode == 0
+        assert "stay as they are: their source gives the same ones again" in same.stderr
+        assert SECRET not in same.stderr
+        write("ASIANEW")
+        assert program.ctl("credentials", "rotate").stderr == ""
+        assert served(program)["AccessKeyId"] == "ASIANEW"
 
 
 def caller_of(credentials: dict[str, str], sts: str) -> str:

@@ -84,7 +84,7 @@ def test_an_event_is_one_command(mock: RunningProgram, line: str, path: str) -> 
 @pytest.mark.parametrize(
     "line",
     [
-        *("events clear", "fault clear", "reset", "delete meta-data/public-keys"),
+        *("events clear", "fault clear", "reset", "delete meta-data/metrics"),
         *("events remove {event}", "fault remove {fault}"),
     ],
 )
@@ -177,7 +177,10 @@ def test_without_an_action_they_are_listed(mock: RunningProgram, what: str, arme
 
 def test_state_by_path(mock: RunningProgram) -> None:
     at_the_start = get(mock, "/latest/meta-data/instance-type")
-    ctl(mock, "set meta-data/placement/region eu-west-1")
+    set_by_path = mock.ctl("set", "meta-data/placement/region", "eu-west-1")
+    assert set_by_path.returncode == 0
+    assert "imds-mock: meta-data/placement/region is derived from instance.region; " in set_by_path.stderr
+    assert "use `imds-mock ctl config set instance.region=VALUE`\n" in set_by_path.stderr
     assert get(mock, "/latest/meta-data/placement/region") == (200, "eu-west-1")
     assert ctl(mock, "get meta-data/placement/region") == "eu-west-1\n"
     assert "region" in ctl(mock, "get meta-data/placement").split()
@@ -201,8 +204,24 @@ def test_state_by_path(mock: RunningProgram) -> None:
     mock.ctl("config", "patch", "-", stdin='{"instance": {"instance_type": "m7g.large"}}')
     assert ctl(mock, "config show instance.instance_type") == '"m7g.large"\n'
     assert get(mock, "/latest/meta-data/instance-type") == (200, "m7g.large")
+    assert ctl(mock, "config set instance.region=eu-west-1 instance.role=null") == ""
+    assert get(mock, "/latest/meta-data/placement/availability-zone") == (200, "eu-west-1a")
+    assert get(mock, "/latest/meta-data/iam/info")[0] == 404
+    assert ctl_json(mock, "config set instance.tags.Name=web --json") == {"instance.tags.Name": "web"}
+    assert mock.ctl("config", "set", "instance.tags", '{"a": 1').returncode == 64
+    assert mock.ctl("config", "set", "--as-json", 'instance.tags={"a": "1"}').returncode == 0
+    assert json.loads(ctl(mock, "config show instance.tags")) == {"a": "1"}
+    restored = mock.ctl("config", "patch", '{"instance": {"role": null}}')
+    assert (restored.returncode, restored.stdout) == (0, "")
+    assert 'instance.role: null in a merge patch restores the default "my-role"; ' in restored.stderr
+    wrong = mock.ctl("config", "set", "instance.regoin=x", "instance.mac=y", "server.prt=1")
+    assert wrong.returncode == 65
+    assert wrong.stderr.startswith(
+        "imds-mock: 3 problems:\n  instance.regoin: unknown setting instance.regoin; did you "
+    )
     assert "instance_id" in ctl(mock, "status")
     ctl(mock, "reset")
+    assert ctl(mock, "requests") == "no requests\n"
     assert get(mock, "/latest/meta-data/instance-type") == at_the_start != (200, "m7g.large")
 
 
@@ -331,9 +350,9 @@ def test_the_lists_show_how_many_callers_each_entry_matches(mock: RunningProgram
         ("get meta-data/nothing", 65, "There is nothing"),
         ("options http_tokens", 65, "write it like http_tokens=required"),
         ("config patch {", 65, "not JSON"),
-        ("lifecycle Nowhere", 64, "invalid choice"),
-        ("assert", 64, "one of the arguments"),
-        ("", 64, "required"),
+        ("lifecycle Nowhere", 64, "state: expected Detached, InService, "),
+        ("assert", 64, "give one of --no-imdsv1"),
+        ("", 64, "missing COMMAND"),
         ("status --url http://[::1", 64, "'http://[::1' is no control plane; write unix:/path or http://HOST:PORT"),
         ("status --url http://a..b", 69, "no control plane answers at http://a..b"),
         ("status --url http://127.0.0.1:9", 69, "no control plane answers at http://127.0.0.1:9 (Connection refused)"),

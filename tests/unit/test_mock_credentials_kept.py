@@ -233,6 +233,41 @@ def test_a_wish_for_newer_ones_ends_the_wait() -> None:
     assert held.access_key_id == "ASIA2"
 
 
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        (credentials(2, NOW + HOUR), None),
+        (credentials(1, NOW + HOUR), "their source gives the same ones again"),
+        (refused(), "AssumeRole is refused"),
+        (unreachable(), "http://sts cannot be reached"),
+    ],
+)
+def test_one_can_wait_until_a_wish_is_fulfilled_or_cannot_be(outcome: Fetched | FetchError, reason: str | None) -> None:
+    world = World([credentials(1, NOW + HOUR), outcome])
+    wished = asyncio.Event()
+
+    async def run() -> str | None:
+        keeper = Keeper(ORDER, world.means())
+
+        async def sleep(_seconds: float) -> None:
+            if len(world.calls) == 1:
+                wished.set()
+            await asyncio.sleep(3600)
+
+        keeper._means = Means(world.fetch, lambda: world.now, sleep, lambda: 0.0, world.said.append, lambda _: True)
+        running = asyncio.create_task(keeper.run())
+        await wished.wait()
+        assert await keeper.caught_up() is None  # nothing was asked for
+        world.now += 1
+        keeper.renew_after(world.now)
+        try:
+            return await keeper.caught_up()
+        finally:
+            running.cancel()
+
+    assert asyncio.run(run()) == reason
+
+
 def test_a_wish_while_it_is_being_fulfilled_is_fulfilled_once() -> None:
     world = World([credentials(1, NOW + HOUR), credentials(2, NOW + HOUR)])
     keeper = Keeper(ORDER, world.means())

@@ -17,6 +17,7 @@ from imds_mock.driving.state import State
 from imds_mock.driving.views import ConflictingPathsError, Looks, Views
 from imds_mock.events.armed import EventBook
 from imds_mock.events.kinds import KINDS, AnyEvent
+from imds_mock.events.scenario import read_scenario
 from imds_mock.faults.armed import Faults
 from imds_mock.faults.kinds import AnyFault
 from imds_mock.metadata.tree import Leaf
@@ -237,6 +238,27 @@ def test_reset_leads_back_to_the_start() -> None:
     mock.reset()
     assert (sees(mock, APP, "meta-data/x"), sees(mock, APP)) == (False, False)
     assert (mock.config, mock.events.events, mock.faults.armed) == (Config(), (), ())
+
+
+def test_reset_begins_the_scenario_of_the_start_again() -> None:
+    clock = Clock()
+    mock = state(clock)
+    scenario = read_scenario(
+        {"steps": [{"at": "10s", "event": {"kind": "spot"}}, {"fault": {"kind": "stall", "count": 1}}]}
+    )
+    mock.begin(scenario)
+    clock.now += 20
+    assert sees(mock, APP)
+    arm(mock, event("rebalance"))
+    mock.faults.armed[0].hits = 1
+    mock.reset()
+    assert not sees(mock, APP)
+    assert [each.id for each in mock.events.events] == ["spot-1"]
+    assert [(each.id, each.hits) for each in mock.faults.armed] == [("stall-1", 0)]
+    clock.now += 11
+    assert sees(mock, APP)
+    mock.reset(renumber=False)
+    assert [each.id for each in mock.events.events] == ["spot-2"]
 
 
 def test_a_reloaded_configuration_is_the_new_start_and_events_stay() -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 from imds_mock.callers.addresses import is_address, plain
 from imds_mock.callers.matches import Match, match
+from imds_mock.metadata.tree import LATEST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from imds_mock.callers.register import Callers
     from imds_mock.config.settings import Config
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from imds_mock.driving.metrics import RequestFigures
     from imds_mock.driving.questions import Questions
     from imds_mock.driving.state import State
+
+_CREDENTIALS: Final = "meta-data/iam/security-credentials"
+_MANY: Final = 1024
 
 
 @dataclass(slots=True)
@@ -32,6 +37,7 @@ class Cockpit:
         figures: Counts for the metrics.
         version: The program's version.
         reloads: Outcome (`applied`, `refused`) to how often the configuration was read again.
+        caught_up: Waits until credentials that were asked for anew are there; gives a sentence for each that stays.
         closing: Is set when live streams have to end.
     """
 
@@ -42,6 +48,7 @@ class Cockpit:
     figures: RequestFigures
     version: str
     reloads: dict[str, int]
+    caught_up: Callable[[], Awaitable[list[str]]]
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def configure(self, change: Callable[[Config], Config]) -> None:
@@ -52,6 +59,30 @@ class Cockpit:
         """
         for _ in self.state.configuring(change):
             await asyncio.sleep(0)
+
+    async def renewed(self, targets: Iterable[str | None]) -> list[str]:
+        """Have credentials that an event renews fetched now, and wait for them.
+
+        Args:
+            targets: For whom the events are; None stands for every caller.
+
+        Returns:
+            A sentence for each role whose credentials stay as they are.
+        """
+        now = self.state.clock()
+        for address in {address for target in targets for address in self._addresses(target)}:
+            tree = self.state.snapshot_for(address).tree
+            for path in tree.leaves:
+                if path.startswith(_CREDENTIALS):
+                    # Reading a document is what asks for new credentials.
+                    tree.lookup(LATEST, path, now)
+            await asyncio.sleep(0)
+        return await self.caught_up()
+
+    def _addresses(self, target: str | None) -> Iterable[str]:
+        if target is not None:
+            return {target} if is_address(target) else self.match(target).callers
+        return {"", *islice(dict.fromkeys(entry.caller for entry in self.journal), _MANY)}
 
     async def meet(self, *targets: str | None) -> None:
         """Find out who goes by these names before they are used as targets.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from imds_mock.control.operations import MERGE_PATCH
+from imds_mock.control.operations import MERGE_PATCH, NOTE_HEADER
 from imds_mock.control.problems import CONTENT_TYPE, Problem
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ _REFERENCE: Final = "#/components/schemas/{name}"
 _PART: Final = re.compile(r"{(\w+)(?::path)?}")
 # What the rules about who may call can answer, and a call that was not understood.
 _EVERYWHERE: Final = (403,)
+_NOTE: Final = {NOTE_HEADER: {"description": "What the caller should know about it.", "schema": {"type": "string"}}}
 _MEANINGS: Final = {
     400: "The body is not JSON",
     403: "Not from there: see who may reach the control plane",
@@ -104,9 +105,10 @@ def _types(operation: Operation) -> tuple[Any, ...]:
 
 def _success(operation: Operation, schema_of: dict[int, Any]) -> dict[str, Any]:
     if operation.answer is None:
-        return {"description": "Done"}
+        return {"description": "Done", **({"headers": _NOTE} if operation.notes else {})}
     return {
         "description": operation.summary,
+        **({"headers": _NOTE} if operation.notes else {}),
         "content": {operation.answer_media: {"schema": schema_of[id(operation.schema or operation.answer)]}},
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 from starlette.responses import Response
@@ -17,12 +17,13 @@ from imds_mock.scheduling.fields import FieldError
 from imds_mock.violations.syntax import json_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from starlette.requests import Request
 
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
+NOTE_HEADER: Final = "Imds-Mock-Note"
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,6 +47,18 @@ class Call:
     request: Request
 
 
+class Noted(NamedTuple):
+    """What an operation gives, and what its caller should know about it.
+
+    Attributes:
+        answer: What it gives.
+        notes: Sentences; each is sent as a header `Imds-Mock-Note`.
+    """
+
+    answer: Any
+    notes: Sequence[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One operation.
@@ -66,6 +79,7 @@ class Operation:
         body_schema: What the document says about the body, where that is more than `body`.
         schema: What it says about the answer, where that is more than `answer`.
         group: Heading in the document.
+        notes: Its answer may have notes.
     """
 
     method: str
@@ -83,6 +97,7 @@ class Operation:
     body_schema: Any = None
     schema: Any = None
     group: str = ""
+    notes: bool = False
 
     async def __call__(self, request: Request) -> Response:
         """Check a request, run the operation and write its answer."""
@@ -105,11 +120,18 @@ class Operation:
                 raise completed(error, self.body, sent) from error
             raise completed(error, self.query, query, is_strict=False) from error
         await asyncio.sleep(0)
+        notes: Sequence[str] = ()
+        if isinstance(answer, Noted):
+            answer, notes = answer
         if isinstance(answer, Response):
             return answer
         if self.answer is None:
-            return Response(status_code=204)
-        return Response(msgspec.json.encode(answer), self.status, media_type=JSON)
+            response = Response(status_code=204)
+        else:
+            response = Response(msgspec.json.encode(answer), self.status, media_type=JSON)
+        for note in notes:
+            response.headers.append(NOTE_HEADER, ascii(note)[1:-1].replace("\\'", "'"))
+        return response
 
     async def _read_body(self, request: Request) -> Any:
         """The body as plain values; None without one."""

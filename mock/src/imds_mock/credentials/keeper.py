@@ -75,7 +75,8 @@ class Keeper:
         self._order = order
         self._means = means
         self._held: RoleCredentials | None = None
-        self._fetched_at = self._wished_after = -math.inf
+        self._fetched_at = self._wished_after = self._ended_at = self._changed_at = -math.inf
+        self._ended = asyncio.Event()
         self._asked_at = means.clock()
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
@@ -105,6 +106,24 @@ class Keeper:
     async def settled(self) -> None:
         """Wait until there are credentials, or it is known that somebody has to do something for them."""
         await self._settled.wait()
+
+    async def caught_up(self) -> str | None:
+        """Wait until an attempt has ended since new credentials were last asked for.
+
+        Returns:
+            Why there are no other ones; None if there are, or if none were asked for.
+        """
+        wished = self._wished_after
+        while self._ended_at < wished:
+            await self._ended.wait()
+        if self._fetched_at < wished:
+            return self._complained[0] if self._complained else "they cannot be fetched"
+        return "their source gives the same ones again" if self._changed_at < wished else None
+
+    @property
+    def subject(self) -> str:
+        """Whose credentials they are."""
+        return self._order.subject
 
     async def run(self) -> None:
         """Keep them fresh until nobody wants them any more."""
@@ -145,12 +164,15 @@ class Keeper:
             self._held = RoleCredentials(
                 fetched.access_key_id, fetched.secret_access_key, fetched.session_token, math.floor(now), expiration
             )
+        if before is None or before.access_key_id != fetched.access_key_id:
+            self._changed_at = now
         self._fetched_at = now
         self._wake.clear()
         if before is None or self._complained is not None:
             self._means.log(f"credentials of {self._order.subject} until {iso8601(expiration)}")
         self._complained = self.refused_at = None
         self._settled.set()
+        self._end_attempt(now)
 
     def _note_failure(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome is not None else None
@@ -170,6 +192,12 @@ class Keeper:
                 else ""
             )
             self._means.log(f"no credentials of {self._order.subject}: {sentence}{meanwhile}")
+        self._end_attempt(now)
+
+    def _end_attempt(self, now: float) -> None:
+        self._ended_at = now
+        self._ended.set()
+        self._ended = asyncio.Event()
 
     def _pause_after(self, state: RetryCallState) -> float:
         most = min(LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(state.attempt_number - 1, 16))

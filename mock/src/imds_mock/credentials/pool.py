@@ -72,6 +72,31 @@ class Pool:
         for order, keeper in self._keepers.items():
             self._start(order, keeper, self._loop)
 
+    async def caught_up(self, seconds: float) -> list[str]:
+        """Wait until the new credentials that were asked for are there, or cannot be had.
+
+        Args:
+            seconds: At most.
+
+        Returns:
+            A sentence for each order whose credentials have not changed though new ones were asked for.
+        """
+
+        async def one(keeper: Keeper) -> str | None:
+            try:
+                async with asyncio.timeout(seconds):
+                    return await keeper.caught_up()
+            except TimeoutError:
+                return f"they are not there after {seconds:g} s, and appear when they are fetched"
+
+        keepers = list(self._keepers.values())
+        reasons = await asyncio.gather(*map(one, keepers))
+        return [
+            f"the credentials of {keeper.subject} stay as they are: {reason}"
+            for keeper, reason in zip(keepers, reasons, strict=True)
+            if reason is not None
+        ]
+
     async def settled(self, seconds: float) -> None:
         """Wait until every order has credentials, or what keeps them away is known.
 

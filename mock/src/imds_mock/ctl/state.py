@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from imds_mock.ctl.client import RefusedError
+from imds_mock.ctl.client import ArgumentError, RefusedError
 from imds_mock.ctl.output import print_done, print_json, print_line, print_table
 from imds_mock.standard_input import read_input
 from imds_mock.violations.syntax import json_problem
@@ -36,8 +36,10 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     get.add_argument("--caller", metavar="WHO", help="as this address, container or service sees it")
     get.set_defaults(action_of=_get)
 
-    setting = commands.add_parser("set", parents=shared, help="set a leaf of the metadata")
-    setting.add_argument("path", help="such as meta-data/placement/region")
+    setting = commands.add_parser("set", parents=shared, help="set one leaf of the metadata, whatever the settings say")
+    setting.add_argument(
+        "path", help="such as meta-data/metrics/vhostmd; for what follows from a setting, use config set"
+    )
     setting.add_argument("value", help="text; with --as-json any form that the configuration file knows")
     setting.add_argument("--as-json", action="store_true", help="read the value as JSON")
     setting.set_defaults(action_of=_set)
@@ -54,13 +56,24 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
         metavar="ACTION", required=True
     )
     show = config.add_parser("show", parents=shared, help="show it, or one setting")
-    show.add_argument("setting", nargs="?", help="such as instance/region")
+    show.add_argument("setting", nargs="?", help="such as instance.region")
     show.set_defaults(action_of=_config_show)
-    patch = config.add_parser("patch", parents=shared, help="apply a JSON merge patch (RFC 7396)")
+    change = config.add_parser("set", parents=shared, help="set settings; derived values are updated to match")
+    change.add_argument(
+        "setting", nargs="+", metavar="KEY=VALUE", help="such as instance.region=eu-west-1; null: none, or derived"
+    )
+    change.add_argument("--as-json", action="store_true", help="read the values as JSON")
+    change.set_defaults(action_of=_config_set)
+    patch = config.add_parser(
+        "patch", parents=shared, help="apply a JSON merge patch (RFC 7396), whose null restores a default"
+    )
     patch.add_argument("patch", help="JSON; - reads it from standard input")
     patch.set_defaults(action_of=_config_patch)
 
-    reset = commands.add_parser("reset", parents=shared, help="back to the start: configuration, no events, no faults")
+    reset = commands.add_parser(
+        "reset", parents=shared, help="go back to the start: configuration, events, faults, journal, notices"
+    )
+    reset.add_argument("--keep-journal", action="store_true", help="keep the journal and the notices seen")
     reset.set_defaults(action_of=_reset)
 
 
@@ -137,6 +150,19 @@ def _config_show(client: Client, arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _config_set(client: Client, arguments: argparse.Namespace) -> int:
+    settings = {}
+    for setting in arguments.setting:
+        key, separator, value = setting.partition("=")
+        if not separator or not key:
+            raise ArgumentError(f"{setting!r}: expected KEY=VALUE, such as instance.region=eu-west-1")
+        settings[key] = _json(value, key) if arguments.as_json else None if value == "null" else value
+    changed = client.call("POST", "/v1/config", settings)
+    if arguments.json:
+        print_json(changed)
+    return 0
+
+
 def _config_patch(client: Client, arguments: argparse.Namespace) -> int:
     patch = _json(read_input() if arguments.patch == "-" else arguments.patch, "the patch")
     changed = client.call("PATCH", "/v1/config", patch, media=_MERGE_PATCH)
@@ -146,7 +172,7 @@ def _config_patch(client: Client, arguments: argparse.Namespace) -> int:
 
 
 def _reset(client: Client, arguments: argparse.Namespace) -> int:
-    client.call("POST", "/v1/reset")
+    client.call("POST", "/v1/reset", query={"keep_journal": "true" if arguments.keep_journal else None})
     print_done(arguments)
     return 0
 

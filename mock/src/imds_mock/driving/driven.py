@@ -25,7 +25,7 @@ from imds_mock.faults.armed import Faults
 from imds_mock.log import say_limited
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from imds_mock.config.settings import Config
     from imds_mock.driving.described import Described
@@ -75,6 +75,8 @@ class Driven:
         self._greeted: set[str] = set()
         self.first_credentials: Callable[[Config], asyncio.Future[None] | None] = lambda _config: None
         """Gives what is done when a caller with a configuration has its first credentials; None if it need not wait."""
+        self.caught_up: Callable[[], Awaitable[list[str]]] = _at_once
+        """Waits until credentials that were asked for anew are there; gives a sentence for each that did not change."""
         self.observers: tuple[Observer, ...] = (self.journal.record,) if self._is_driven else ()
         """What has to be told of each answer."""
 
@@ -166,6 +168,10 @@ class Driven:
             self.state.look_at_the_clock()
             await self.callers.learn(self.state.targets())
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+
+async def _at_once() -> list[str]:
+    return []
 
 
 class Waiting:

@@ -80,8 +80,8 @@ class Journal:
         max_bytes: Roughly how much memory they may take.
     """
 
-    __slots__ = ("_fresh", "_long_bytes", "_max_bytes", "_max_entries", "_number", "_ring", "batch_observers",
-                 "followers", "forgotten")  # fmt: skip
+    __slots__ = ("_fresh", "_long_bytes", "_max_bytes", "_max_entries", "_number", "_ring", "_started_after",
+                 "batch_observers", "followers", "forgotten")  # fmt: skip
 
     def __init__(self, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
         self._max_entries = max_entries
@@ -89,7 +89,7 @@ class Journal:
         self._ring: deque[Entry] = deque()
         self._fresh: list[Entry] = []
         self._long_bytes = 0
-        self._number = 0
+        self._number = self._started_after = 0
         self.followers: tuple[Callable[[Entry], None], ...] = ()
         """Called with each entry at once."""
         self.batch_observers: tuple[Callable[[Sequence[Entry]], None], ...] = ()
@@ -188,6 +188,16 @@ class Journal:
         """Number of the oldest entry that is still there, or would be the next one."""
         self.settle()
         return self._ring[0].number if self._ring else self._number + 1
+
+    @property
+    def recorded(self) -> int:
+        """How many entries were recorded since the start, or since the last `restart`."""
+        return self._number - self._started_after
+
+    def restart(self) -> None:
+        """Forget all entries, and count from here on."""
+        self.clear()
+        self._started_after = self._number
 
     def clear(self) -> None:
         """Forget all entries; numbers go on."""

@@ -183,6 +183,11 @@ class Questions:
         """
         return self._told(self._notices, _notice_subject, since, caller)
 
+    def restart(self) -> None:
+        """Forget the entries and the evidence, and count requests from here on."""
+        self.clear()
+        self._journal.restart()
+
     def clear(self) -> None:
         """Forget the entries and the evidence."""
         self._journal.clear()

@@ -59,6 +59,7 @@ class State:
         self.clock = clock
         self.faults = faults
         self._start = config
+        self._scenario: Scenario | None = None
         self._config = config
         self._events = EventBook()
         self._appearances = self._appearances_of(config)
@@ -179,14 +180,36 @@ class State:
             raise
         return book.events[len(book.events) - len(events) :], armed
 
-    def reset(self) -> None:
-        """Go back to the configuration at the start, without events and faults."""
+    def begin(self, scenario: Scenario) -> None:
+        """Play a scenario, and have `reset` play it again.
+
+        Raises:
+            ConflictingPathsError: As for `play`.
+            TooManyEventsError: As for `play`.
+            TooManyFaultsError: As for `play`.
+        """
+        self.play(scenario)
+        self._scenario = scenario
+
+    def reset(self, *, renumber: bool = True) -> None:
+        """Go back to the start: its configuration, no events and faults but those of its scenario, which begins now.
+
+        Args:
+            renumber: The ids of events and faults begin with 1 again.
+
+        Raises:
+            ConflictingPathsError: The configuration has changed so that the scenario cannot be played any more.
+        """
+        now = self.clock()
+        events, faults = self._scenario.timeline(now) if self._scenario else ([], [])
+        book = EventBook() if renumber else self._events.clear()
+        for event in events:
+            book = book.arm(event, now)
         appearances = self._appearances_of(self._start)
-        events = self._events.clear()
-        views = self._views_of(appearances, events)
-        self.faults.clear()
+        views = self._views_of(appearances, book)
+        self.faults.restart(faults, now, renumber=renumber)
         self.at_reset()
-        self._swap(self._start, appearances, events, views)
+        self._swap(self._start, appearances, book, views)
 
     def refresh(self, addresses: Collection[str] | None = None) -> None:
         """Look again at who goes by which name.

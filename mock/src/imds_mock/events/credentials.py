@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import shake_256
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from imds_mock.credentials.documents import WorkingDocument
 from imds_mock.events.kind import Course, Event
@@ -40,6 +40,8 @@ _TOKEN_BYTES: Final = 900
 class CredentialsRotation(Event, frozen=True, kw_only=True, tag_field="kind", tag="credentials-rotation"):
     """New keys appear; the old ones stay good, as far as a mock can say."""
 
+    renews_credentials: ClassVar[bool] = True
+
     def layers(self, course: Course) -> Iterator[tuple[str, Layer]]:
         """Every role's document."""
         for path in PATHS:
@@ -53,6 +55,8 @@ class CredentialsExpiry(Event, frozen=True, kw_only=True, tag_field="kind", tag=
         after: How long after the start of the event they expire.
         renew: New keys appear at that moment; otherwise the expired ones are served until the event is over.
     """
+
+    renews_credentials: ClassVar[bool] = True
 
     after: Duration = 0
     renew: bool = True

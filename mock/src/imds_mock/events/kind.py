@@ -42,9 +42,11 @@ class Event(Scheduled, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         target: Who sees it: an address, container or service name; None means every caller.
         leaves_traces: Something of it stays visible when it is over.
+        renews_credentials: New credentials are fetched where they are not made up.
     """
 
     leaves_traces: ClassVar[bool] = False
+    renews_credentials: ClassVar[bool] = False
 
     target: Target | None = None
 

@@ -15,7 +15,7 @@ from imds_mock.scheduling.patterns import PathPattern
 from imds_mock.scheduling.schedule import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from imds_mock.scheduling.fields import WrongField
     from imds_mock.service.messages import Request, Response
@@ -153,6 +153,23 @@ class Faults:
     def clear(self) -> None:
         """Take all faults away."""
         self.armed = ()
+
+    def restart(self, faults: Iterable[AnyFault], now: float, *, renumber: bool) -> None:
+        """Have these faults alone.
+
+        Args:
+            faults: The faults.
+            now: Seconds since the epoch.
+            renumber: Their ids begin with 1.
+
+        Raises:
+            FieldError: One of their fields cannot be read.
+        """
+        self.armed = ()
+        if renumber:
+            self._number = 0
+        for fault in faults:
+            self.arm(fault, now)
 
     def put_back(self, armed: tuple[ArmedFault, ...]) -> None:
         """Have the faults again that were armed at an earlier moment."""

@@ -155,6 +155,7 @@ def _load(driven: Driven, config: Config, places: int) -> Any:
     cockpit = importlib.import_module("imds_mock.control.cockpit")
     version = importlib.import_module("importlib.metadata").version("imds-mock")
     made = cockpit.Cockpit(
-        driven.state, driven.callers, driven.journal, driven.questions, driven.figures, version, driven.reloads
+        *(driven.state, driven.callers, driven.journal, driven.questions, driven.figures, version, driven.reloads),
+        driven.caught_up,
     )
     return listener.ControlPlane(made, config.control, places)

@@ -69,6 +69,7 @@ def start(
     description.describes(driven)
     working.config = lambda: driven.state.config
     driven.first_credentials = working.first_of
+    driven.caught_up = working.caught_up
     if scenario is not None:
         _play(driven, scenario)
     file, seen = watched or (None, None)
@@ -91,7 +92,7 @@ def start(
 
 def _play(driven: Driven, scenario: Scenario) -> None:
     try:
-        driven.state.play(scenario)
+        driven.state.begin(scenario)
     except (ConflictingPathsError, TooManyEventsError, TooManyFaultsError) as error:
         raise ConfigError(f"the scenario cannot be played: {error}") from error
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from imds_mock.credentials.values import RoleCredentials
 
 _MANY: Final = 4096
+# Shorter than the 10 s after which `ctl` gives up.
+_CHANGE_SECONDS: Final = 8.0
 
 
 class WorkingCredentials:
@@ -67,6 +69,14 @@ class WorkingCredentials:
         if self._pool is not None and self.config is not None:
             self._pool.start()
             await self._pool.settled(self.config().credentials.wait_seconds)
+
+    async def caught_up(self) -> list[str]:
+        """Wait until the new credentials that were asked for are there, or cannot be had.
+
+        Returns:
+            A sentence for each order whose credentials have not changed though new ones were asked for.
+        """
+        return [] if self._pool is None else await self._pool.caught_up(_CHANGE_SECONDS)
 
     def first_of(self, config: Config) -> asyncio.Future[None] | None:
         """What is done when a caller has its first credentials, or they are not waited for any longer.

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from imds_mock.config.settings import Config, MetadataOptions
-from imds_mock.control.operations import MERGE_PATCH, Operation
+from imds_mock.control.assignments import assigned, at_key, null_defaults
+from imds_mock.control.operations import MERGE_PATCH, Noted, Operation
 from imds_mock.control.problems import ProblemError
 from imds_mock.control.secrets import masked, unmasked
 from imds_mock.run.loading import document_of, from_document
@@ -31,6 +32,16 @@ class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     value: Any
+
+
+class ResetQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a reset leaves as it is.
+
+    Attributes:
+        keep_journal: The journal, the notices seen and the IMDSv1 calls stay, and ids of events and faults go on.
+    """
+
+    keep_journal: bool = False
 
 
 class ConfigurationRoutes:
@@ -73,6 +84,18 @@ class ConfigurationRoutes:
                 body_media=MERGE_PATCH,
                 schema=Config,
                 problems=(409,),
+                notes=True,
+            ),
+            Operation(
+                *(
+                    "POST",
+                    "/v1/config",
+                    "Set several settings by their dotted keys, all or none",
+                    self.assign,
+                    Document,
+                ),
+                body=Document,
+                problems=(409,),
             ),
             Operation("GET", one, "Show one setting", self.show_one, Value, problems=(404,)),
             Operation("PUT", one, "Set one setting", self.set_one, Value, body=Value, problems=(409,)),
@@ -85,7 +108,10 @@ class ConfigurationRoutes:
                 body_schema=MetadataOptions,
                 problems=(409,),
             ),
-            Operation("POST", "/v1/reset", "Go back to the state at the start; the journal stays", self.reset, None),
+            Operation(
+                *("POST", "/v1/reset", "Go back to the state at the start", self.reset, None),
+                query=ResetQuery,
+            ),
         ]
 
     async def show(self, _call: Call) -> Document:
@@ -97,10 +123,17 @@ class ConfigurationRoutes:
         await self._put(lambda document: {section: document[section] for section in FIXED} | call.body)
         return await self.show(call)
 
-    async def patch(self, call: Call) -> Document:
+    async def assign(self, call: Call) -> Document:
+        """The values of the settings that were set; null is a value here."""
+        await self._put(lambda document: assigned(document, call.body))
+        document = masked(document_of(self._state.config))
+        return {key: at_key(document, key) for key in call.body}
+
+    async def patch(self, call: Call) -> Noted:
         """A changed configuration; null gives a setting its default again."""
         await self._put(lambda document: merge_patch(document, call.body))
-        return await self.show(call)
+        after = await self.show(call)
+        return Noted(after, tuple(null_defaults(call.body, after)))
 
     async def show_one(self, call: Call) -> Value:
         """One value or section."""
@@ -144,9 +177,11 @@ class ConfigurationRoutes:
         await self._cockpit.configure(lambda current: from_document(merge_patch(document_of(current), patch)))
         return self._state.config.metadata_options
 
-    async def reset(self, _call: Call) -> None:
-        """The configuration of the start, no events, no faults."""
-        self._state.reset()
+    async def reset(self, call: Call) -> None:
+        """Everything as it was at the start: configuration, events, faults, journal, notices."""
+        if not call.query.keep_journal:
+            self._cockpit.questions.restart()
+        self._state.reset(renumber=not call.query.keep_journal)
 
     async def _put(self, change: Callable[[Document], Document]) -> None:
         def changed(current: Config) -> Config:

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from imds_mock.control import shown
-from imds_mock.control.operations import Operation
+from imds_mock.control.operations import Noted, Operation
 from imds_mock.control.shown import ShownEvent, ShownFault
 from imds_mock.events.kinds import AnyEvent
 from imds_mock.events.scenario import Scenario
 from imds_mock.scheduling.schedule import Duration, Instant
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from imds_mock.control.cockpit import Cockpit
     from imds_mock.control.operations import Call
-    from imds_mock.events.armed import EventBook
+    from imds_mock.events.armed import ArmedEvent, EventBook
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"in_": "in"}):
@@ -57,7 +59,15 @@ class EventRoutes:
         return [
             Operation("GET", "/v1/events", "List the events", self.list, tuple[ShownEvent, ...]),
             Operation(
-                "POST", "/v1/events", "Arm an event", self.arm, ShownEvent, body=AnyEvent, status=201, problems=(409,)
+                "POST",
+                "/v1/events",
+                "Arm an event",
+                self.arm,
+                ShownEvent,
+                body=AnyEvent,
+                status=201,
+                problems=(409,),
+                notes=True,
             ),
             Operation("DELETE", "/v1/events", "Forget all events", self.clear, None),
             Operation("GET", one, "Show an event", self.show, ShownEvent, problems=(404,)),
@@ -82,6 +92,7 @@ class EventRoutes:
                 body=Start,
                 optional_body=True,
                 problems=(404, 409),
+                notes=True,
             ),
             Operation(
                 "POST",
@@ -92,6 +103,7 @@ class EventRoutes:
                 body=Scenario,
                 status=201,
                 problems=(409,),
+                notes=True,
             ),
         ]
 
@@ -101,10 +113,10 @@ class EventRoutes:
         now = self._state.clock()
         return tuple(shown.event(each, now, self._cockpit.callers) for each in self._state.events.events)
 
-    async def arm(self, call: Call) -> ShownEvent:
+    async def arm(self, call: Call) -> Noted:
         """One more event."""
         await self._cockpit.meet(call.body.target)
-        return self._take(self._state.events.arm(call.body, self._state.clock()))
+        return await self._take(self._state.events.arm(call.body, self._state.clock()))
 
     async def clear(self, _call: Call) -> None:
         """No events any more."""
@@ -129,13 +141,13 @@ class EventRoutes:
         self._state.schedule(self._state.events.end(call.path["id"], self._state.clock()))
         return self._shown(call)
 
-    async def rearm(self, call: Call) -> ShownEvent:
+    async def rearm(self, call: Call) -> Noted:
         """The event begins again."""
         await self._cockpit.meet()
         events = self._state.events
-        return self._take(events.rearm(call.path["id"], self._state.clock(), in_=call.body.in_, at=call.body.at))
+        return await self._take(events.rearm(call.path["id"], self._state.clock(), in_=call.body.in_, at=call.body.at))
 
-    async def play(self, call: Call) -> Played:
+    async def play(self, call: Call) -> Noted:
         """All steps of a scenario, or none."""
         scenario: Scenario = call.body
         now = self._state.clock()
@@ -143,14 +155,23 @@ class EventRoutes:
         await self._cockpit.meet(*(each.target for each in (*events, *faults)))
         armed_events, armed_faults = self._state.play(scenario)
         callers = self._cockpit.callers
-        return Played(
+        played = Played(
             tuple(shown.event(each, now, callers) for each in armed_events),
             tuple(shown.fault(each, now, callers) for each in armed_faults),
         )
+        return Noted(played, await self._renewed(armed_events))
 
-    def _take(self, events: EventBook) -> ShownEvent:
+    async def _take(self, events: EventBook) -> Noted:
         self._state.schedule(events)
-        return shown.event(events.events[-1], self._state.clock(), self._cockpit.callers)
+        armed = events.events[-1]
+        shown_event = shown.event(armed, self._state.clock(), self._cockpit.callers)
+        return Noted(shown_event, await self._renewed((armed,)))
+
+    async def _renewed(self, armed: Iterable[ArmedEvent]) -> Sequence[str]:
+        """Wait for the credentials that events renew now; gives a sentence for each role whose keys stay."""
+        now = self._state.clock()
+        targets = [each.event.target for each in armed if each.event.renews_credentials and now in each.course.window]
+        return await self._cockpit.renewed(targets) if targets else []
 
     def _shown(self, call: Call) -> ShownEvent:
         armed = self._state.events.get(call.path["id"])

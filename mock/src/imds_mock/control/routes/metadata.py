@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from imds_mock.control.operations import Operation
+from imds_mock.control.operations import Noted, Operation
 from imds_mock.control.problems import ProblemError
 from imds_mock.control.secrets import masked_leaf
+from imds_mock.metadata.derivation import advice_about
 from imds_mock.metadata.overrides import ROOTS
 from imds_mock.metadata.tree import LATEST
 from imds_mock.run.loading import document_of, from_document
@@ -103,9 +104,14 @@ class MetadataRoutes:
                 *("GET", one, "Show a leaf or a category", self.show_one, ShownPath), query=CallerQuery, problems=(404,)
             ),
             Operation(
-                *("PUT", one, "Set a leaf for all callers", self.set_one, ShownPath), body=NewLeaf, problems=(404, 409)
+                *("PUT", one, "Set a leaf for all callers", self.set_one, ShownPath),
+                body=NewLeaf,
+                problems=(404, 409),
+                notes=True,
             ),
-            Operation(*("DELETE", one, "Remove a leaf or a category", self.remove, None), problems=(404, 409, 422)),
+            Operation(
+                *("DELETE", one, "Remove a leaf or a category", self.remove, None), problems=(404, 409, 422), notes=True
+            ),
         ]
 
     async def show(self, call: Call) -> dict[str, ShownLeaf]:
@@ -120,23 +126,25 @@ class MetadataRoutes:
         snapshot = await self._snapshot(call)
         return self._at(call.path["path"], snapshot, call.query.version)
 
-    async def set_one(self, call: Call) -> ShownPath:
+    async def set_one(self, call: Call) -> Noted:
         """The path has this value from the next request on."""
         if call.body.value is None:
             raise FieldError("value", "null is no value; DELETE removes a path")
         before = await self._override(call.path["path"], call.body.value)
         try:
-            return self._at(call.path["path"], self._state.snapshot_for(""), LATEST)
+            shown = self._at(call.path["path"], self._state.snapshot_for(""), LATEST)
         except ProblemError:
             # It changed a leaf that is not there.
             self._state.configure(before)
             raise
+        return Noted(shown, _notes(call))
 
-    async def remove(self, call: Call) -> None:
+    async def remove(self, call: Call) -> Noted:
         """The path is absent from the next request on."""
         path = call.path["path"].strip("/")
         self._at(path, self._state.snapshot_for(""), LATEST)
         await self._override(path, None)
+        return Noted(None, _notes(call))
 
     async def _snapshot(self, call: Call) -> Snapshot:
         target = call.query.caller
@@ -177,6 +185,11 @@ class MetadataRoutes:
         if path in snapshot.tree.leaves:
             return ShownPath(path, leaf=_leaf(path, found))
         return ShownPath(path, children=tuple(found.body.decode().split("\n") if found.body else ()))
+
+
+def _notes(call: Call) -> tuple[str, ...]:
+    advice = advice_about(call.path["path"].strip("/").removeprefix("latest/"))
+    return () if advice is None else (advice,)
 
 
 def _leaf(path: str, found: Found) -> ShownLeaf:

@@ -41,7 +41,7 @@ class Status(msgspec.Struct, frozen=True):
         http_endpoint: Whether the endpoint is enabled, events for everybody included.
         events: How many events are pending or active.
         faults: How many faults are pending or active.
-        requests: How many requests were recorded since the start.
+        requests: How many requests were recorded since the start or the last reset.
         followers: How many clients follow the requests.
         reloads: How often the configuration file was taken over, and how often refused.
     """
@@ -103,7 +103,7 @@ class ServiceRoutes:
             snapshot.options.http_endpoint,
             sum(each.state(now).value in {"pending", "active"} for each in state.events.events),
             sum(each.state(now).value in {"pending", "active"} for each in state.faults.armed),
-            cockpit.journal.last_number,
+            cockpit.journal.recorded,
             len(cockpit.journal.followers),
             dict(cockpit.reloads),
         )

@@ -1,0 +1,99 @@
+"""Settings changed by dotted keys, and what a merge patch's null does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imds_mock.config.errors import dotted, known_keys
+from imds_mock.config.settings import Config
+from imds_mock.config.sources import key_types
+from imds_mock.control.assignments import assigned, at_key, null_defaults
+from imds_mock.control.routes.configuration import merge_patch
+from imds_mock.run.loading import document_of, from_document
+from imds_mock.scheduling.fields import FieldError
+
+
+def test_text_is_read_as_the_key_wants_it() -> None:
+    config = from_document(
+        assigned(
+            document_of(Config()),
+            {
+                "instance.region": "eu-west-1",
+                "instance.role": None,
+                "instance.public_ipv4": "null",
+                "instance.tags": "a=b,c=d",
+                "instance.tags.x.y": "z",
+                "instance.security_groups": "one,two",
+                "instance.interfaces[0].ipv6s": "2600:1f18::17",
+                "metadata_options.http_put_response_hop_limit": "2",
+                "metadata.meta-data/own.leaf": "x",
+                "identity": "per-container",
+                "instance.hibernation_configured": True,
+            },
+        )
+    )
+    instance = config.instance
+    assert (instance.region, instance.role, instance.public_ipv4) == ("eu-west-1", None, None)
+    assert instance.tags == {"a": "b", "c": "d", "x.y": "z"}
+    assert instance.security_groups == ("one", "two")
+    assert instance.interfaces[0].ipv6s == ("2600:1f18::17",)
+    assert config.metadata_options.http_put_response_hop_limit == 2
+    assert config.metadata == {"meta-data/own.leaf": "x"}
+    assert (config.identity, instance.hibernation_configured) == ("per-container", True)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("instance.regoin", "x", "unknown setting instance.regoin; did you mean instance.region?"),
+        ("region", "x", "unknown setting region; did you mean instance.region?"),
+        ("instance.region.x", "y", "unknown setting instance.region.x; did you mean instance.region?"),
+        ("qqqq", "x", "unknown setting qqqq"),
+        ("instance.interfaces[7].mac", "x", "expected a place from 0 to 0"),
+        ("instance.tags", "Name", "expected key=value,key=value or a YAML mapping, got 'Name'"),
+        ("instance.interfaces", "[{", "is not valid YAML"),
+    ],
+)
+def test_what_cannot_be_set_names_the_key(key: str, value: str, sentence: str) -> None:
+    with pytest.raises(FieldError) as raised:
+        assigned(document_of(Config()), {key: value})
+    assert [each.field for each in raised.value.problems] == [key]
+    assert sentence in str(raised.value)
+
+
+@given(st.sampled_from(sorted(map(dotted, key_types()))), st.text(max_size=6) | st.none() | st.integers())
+def test_any_setting_can_be_set_to_any_value_or_is_named(key: str, value: Any) -> None:
+    document = document_of(Config())
+    try:
+        assert assigned(document, {key: value}) is document
+    except FieldError as error:
+        named = {each.field for each in error.problems}
+    else:
+        named = {key}
+    assert named == {key}
+
+
+def test_every_key_can_be_read_back() -> None:
+    document = document_of(Config())
+    for path in known_keys(Config):
+        assert at_key(document, dotted(path)) == at_key(msgspec.to_builtins(Config()), dotted(path))
+
+
+def test_a_null_that_restores_another_value_is_said() -> None:
+    def notes(patch: dict[str, Any]) -> list[str]:
+        after = document_of(from_document(merge_patch(document_of(Config()), patch)))
+        return list(null_defaults(patch, after))
+
+    assert notes({"instance": {"role": None}})[0].startswith(
+        'instance.role: null in a merge patch restores the default "my-role"; to set null (none), use '
+        "`imds-mock ctl config set instance.role=null`"
+    )
+    assert len(notes({"instance": {"role": None, "public_ipv4": None}})) == 2
+    # Null and the default are the same, or null is no value, or a key of a mapping is removed.
+    assert notes({"instance": {"region": None, "instance_type": None, "tags": {"Name": None}}}) == []
+    assert notes({"instance": None, "metadata": {"meta-data/x": None}}) == []

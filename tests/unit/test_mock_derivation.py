@@ -1,0 +1,47 @@
+"""Which setting each derived path follows from."""
+
+from __future__ import annotations
+
+import pytest
+
+from imds_mock.config.errors import dotted, known_keys
+from imds_mock.config.settings import Config
+from imds_mock.metadata import derivation
+from imds_mock.metadata.catalogue import ROWS
+from imds_mock.metadata.derivation import WITHOUT, advice_about, settings_of
+
+
+def test_every_path_of_the_catalogue_has_a_setting_or_an_event() -> None:
+    for row in ROWS:
+        assert bool(advice_about(row.path)) == (row.path not in WITHOUT), row.path
+
+
+def test_every_setting_that_is_named_exists() -> None:
+    known = {dotted(path) for path in known_keys(Config)}
+    assert set(derivation._SETTINGS.values()) <= known
+    assert set(derivation._SETTINGS) <= {row.path for row in ROWS}
+
+
+@pytest.mark.parametrize(
+    ("path", "settings"),
+    [
+        ("meta-data/placement/region", ["instance.region"]),
+        ("meta-data/placement/region/", ["instance.region"]),
+        ("meta-data/tags/instance/Name", ["instance.tags"]),
+        ("meta-data/public-keys", ["instance.public_keys"]),
+        ("meta-data/public-keys/0/openssh-key", ["instance.public_keys"]),
+        ("meta-data/network/interfaces/macs/0a:00:00:00:00:01/vpc-id", ["instance.interfaces"]),
+        ("meta-data/network", ["instance.interfaces"]),
+        ("meta-data/own", []),
+        ("meta-data/metrics/vhostmd", []),
+    ],
+)
+def test_settings_of_a_path(path: str, settings: list[str]) -> None:
+    assert settings_of(path) == settings
+
+
+def test_the_advice_names_what_to_use() -> None:
+    assert "use `imds-mock ctl config set instance.region=VALUE`" in str(advice_about("meta-data/placement/region"))
+    assert "use `imds-mock ctl spot interrupt`" in str(advice_about("meta-data/spot/instance-action"))
+    assert "derived from all settings of `instance`" in str(advice_about("dynamic/instance-identity/document"))
+    assert "instance.image_id and instance.ami_launch_index and others" in str(advice_about("meta-data"))
