@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.config.errors import dotted, known_keys
+from imds_mock.config.errors import ConfigError, dotted, known_keys
 from imds_mock.config.settings import Config
 from imds_mock.config.sources import key_types
 from imds_mock.control.assignments import assigned, at_key, null_defaults
@@ -76,6 +76,33 @@ def test_any_setting_can_be_set_to_any_value_or_is_named(key: str, value: Any) -
     else:
         named = {key}
     assert named == {key}
+
+
+keys = st.lists(
+    st.sampled_from(
+        ["instance", "interfaces", "tags", "metadata", "user_data", "profiles", "aemm", "mac", "[0]", "[99]", ".", ""]
+    )
+    | st.text(max_size=3),
+    max_size=4,
+).map(".".join)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(st.dictionaries(keys, values, max_size=3))
+def test_any_keys_and_values_are_taken_or_named(settings: dict[str, Any]) -> None:
+    document = document_of(Config())
+    try:
+        from_document(assigned(document, settings))
+        assert all(at_key(document, key) is not None or value is None for key, value in settings.items())
+    except (FieldError, ConfigError) as error:
+        said = str(error)
+    else:
+        said = "nothing wrong"
+    assert said
 
 
 def test_every_key_can_be_read_back() -> None:

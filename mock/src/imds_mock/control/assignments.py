@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
-_PLACE: Final = re.compile(r"\[(\d+)\]")
+_PLACE: Final = re.compile(r"\[([0-9]{1,6})\]")
 _NAME: Final = re.compile(r"[^.\[]+")
 
 
@@ -117,6 +117,8 @@ def _steps(key: str) -> Iterator[tuple[str | int, Any]]:
     """
     kind: Any = Config
     rest = key
+    if not key:
+        raise FieldError(key, "expected a key such as instance.region")
     while rest:
         members = [bare_type(member) for member in options(kind)]
         structs = [member for member in members if is_struct(member)]
