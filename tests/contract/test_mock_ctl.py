@@ -353,13 +353,17 @@ def test_the_lists_show_how_many_callers_each_entry_matches(mock: RunningProgram
         ("lifecycle Nowhere", 64, "state: expected Detached, InService, "),
         ("assert", 64, "give one of --no-imdsv1"),
         ("", 64, "missing COMMAND"),
-        ("status --url http://[::1", 64, "'http://[::1' is no control plane; write unix:/path or http://HOST:PORT"),
+        (
+            "status --url http://[::1",
+            64,
+            "expected unix:/path or http://HOST:PORT as the control plane's address, got 'http://[::1'",
+        ),
         ("status --url http://a..b", 69, "no control plane answers at http://a..b"),
         ("status --url http://127.0.0.1:9", 69, "no control plane answers at http://127.0.0.1:9 (Connection refused)"),
         ("status --url unix:/nowhere.sock", 69, "unix:/nowhere.sock"),
-        ("status --url http://a\x01c:1", 64, "is no control plane"),
+        ("status --url http://a\x01c:1", 64, "expected unix:/path or http://HOST:PORT"),
         ("get meta-data/\udcff", 64, "the arguments are not UTF-8 text"),
-        ("status --url 127.0.0.1", 64, "write unix:/path or http://HOST:PORT"),
+        ("status --url 127.0.0.1", 64, "expected unix:/path or http://HOST:PORT"),
     ],
 )
 def test_mistakes_end_with_one_sentence_and_a_code(mock: RunningProgram, line: str, code: int, words: str) -> None:

@@ -57,6 +57,7 @@ def test_every_step_that_cannot_be_read_is_named() -> None:
         read_scenario({"steps": steps})
     assert [each.field for each in raised.value.problems] == [
         "steps/0/event/kind",
+        "steps/1",
         "steps/2/fault/delay",
         "steps/2/fault/rate",
     ]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foreignwords import FOREIGN
 from imds_mock.cli import main
 from imds_mock.config.errors import ConfigError
 from imds_mock.events.armed import EventBook
@@ -30,13 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Path_ = tuple[str | int, ...]
-
-# What msgspec, json, PyYAML, ipaddress and argparse say. None of it may reach a user.
-FOREIGN: Final = re.compile(
-    r"Expected `|Object (contains|missing)|Invalid (value|enum)|- at `|_setting value|Expecting |Extra data|"
-    r"Octet|octets|At least 3 parts|does not appear to be|Incorrect padding|isoformat|unhashable|constructor|"
-    r"while (parsing|scanning)|invalid (choice|int|float)|unrecognized arguments|JSON is malformed|Traceback"
-)
 
 CONFIG: Final[dict[str, Any]] = {
     "server": {"port": 8080, "access_log": "json", "hosts": ["127.0.0.1"], "head_timeout_seconds": 5},
@@ -280,13 +274,24 @@ def test_contradictions_of_several_sections_are_named_together() -> None:
             "credentials": {"source": "static"},
         }
     )
-    assert [problem.partition(": ")[0] for problem in problems] == [
-        "instance.availability_zone",
-        "metadata.meta-data/x.$json",
+    assert sorted(problem.partition(": ")[0] for problem in problems) == [
         "credentials.access_key_id",
+        "instance.availability_zone",
         "instance.partition_number",
         "metadata.mata-data/y",
+        "metadata.meta-data/x.$json",
     ]
+
+
+def test_a_contradiction_is_named_beside_what_does_not_fit_unless_it_may_come_from_that() -> None:
+    both = {"region": "eu-west-1", "availability_zone": "us-east-1a", "mac": "x"}
+    assert {problem.partition(": ")[0] for problem in config_problems({"instance": both})} == {
+        "instance.mac",
+        "instance.availability_zone",
+    }
+    # Without the group, which cannot be read, the partition would contradict it.
+    group = {"placement_group": "\n", "partition_number": 1}
+    assert len(config_problems({"instance": group})) == 1
 
 
 def test_a_document_of_another_kind_does_not_fill_the_screen() -> None:

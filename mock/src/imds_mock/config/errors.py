@@ -28,7 +28,7 @@ __all__ = [
     "unknown_section",
 ]
 
-_READING: Final = Reading(secrets=frozenset(key for _, key in SECRET_KEYS))
+_READING: Final = Reading(secrets=frozenset(key for _, key in SECRET_KEYS), names_paths=True)
 
 
 class Problem(msgspec.Struct, frozen=True):

@@ -149,11 +149,15 @@ class Client:
         except ValueError:
             host = None
         if host is None or parts.scheme != "http":
-            raise AddressError(f"{self.url!r} is no control plane; write unix:/path or http://HOST:PORT")
+            raise AddressError(
+                f"expected unix:/path or http://HOST:PORT as the control plane's address, got {self.url!r}"
+            )
         try:
             return http.client.HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)
         except http.client.InvalidURL as error:
-            raise AddressError(f"{self.url!r} is no control plane; write unix:/path or http://HOST:PORT") from error
+            raise AddressError(
+                f"expected unix:/path or http://HOST:PORT as the control plane's address, got {self.url!r}"
+            ) from error
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         reason = (isinstance(error, OSError) and error.strerror) or error

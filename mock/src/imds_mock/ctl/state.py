@@ -128,7 +128,7 @@ def _options(client: Client, arguments: argparse.Namespace) -> int:
         for option in arguments.option:
             name, separator, value = option.partition("=")
             if not separator:
-                raise RefusedError(f"{option!r} is no option; write it like http_tokens=required")
+                raise RefusedError(f"expected NAME=VALUE, got {option!r}; write it like http_tokens=required")
             patch[name] = None if value == "null" else int(value) if value.isdecimal() else value
         options = client.call("PATCH", "/v1/metadata-options", patch, media=_MERGE_PATCH)
     else:

@@ -11,7 +11,8 @@ All steps are put on the clock at once, so playing needs no timer and hits its t
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -23,6 +24,12 @@ from imds_mock.faults.kinds import AnyFault
 from imds_mock.scheduling.checking import completed, read
 from imds_mock.scheduling.fields import FieldError, WrongField, raise_if_any
 from imds_mock.scheduling.schedule import Duration, Target, read_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ONE: Final = "expected either an `event` or a `fault`"
+_OWN_TIME: Final = "the step's own `at` says when; leave `in` and `at` out here"
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -37,6 +44,17 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     at: Duration = 0
     event: AnyEvent | None = None
     fault: AnyFault | None = None
+
+    @classmethod
+    def mistakes_in(cls, value: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+        """See `violations.marks.MISTAKES`."""
+        given = [name for name in ("event", "fault") if value.get(name) is not None]
+        if len(given) != 1 and not value.keys() - {"at", "event", "fault"}:
+            yield (), _ONE
+        for name in given:
+            happening = value[name]
+            if isinstance(happening, Mapping) and (happening.keys() & {"in", "at"}):
+                yield (name,), _OWN_TIME
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -82,7 +100,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             FieldError: It cannot be read; fields are named from the step on.
         """
         if (step.event is None) == (step.fault is None):
-            raise FieldError("", "expected either an `event` or a `fault`")
+            raise FieldError("", _ONE)
         problems: list[WrongField] = []
         at = start
         try:
@@ -92,7 +110,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         name, happening = ("event", step.event) if step.event is not None else ("fault", step.fault)
         assert happening is not None  # noqa: S101 - one of them is there
         if happening.in_ is not None or happening.at is not None:
-            problems.append(WrongField(name, "the step's own `at` says when; leave `in` and `at` out here"))
+            problems.append(WrongField(name, _OWN_TIME))
         placed: Any = replace(happening, in_=None, at=at, target=happening.target or self.target)
         try:
             if step.event is not None:

@@ -17,7 +17,7 @@ from imds_mock.metadata.interfaces import NetworkInterface, derive_interfaces
 from imds_mock.metadata.unique_ids import ec2_id, iam_id, random_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from imds_mock.config.facts import InstanceSettings, UserData
 
@@ -143,20 +143,29 @@ def derive(settings: InstanceSettings, started: float) -> Instance:
     )
 
 
-def contradictions(settings: InstanceSettings) -> Iterator[SettingError]:
-    """Find facts that contradict each other, one error for each independent group of facts."""
+_INTERFACE_FACTS: Final = frozenset(
+    {"interfaces", "local_ipv4", "public_ipv4", "mac", "security_groups", "instance_id"}
+)
+
+
+def contradictions(settings: InstanceSettings, unread: Collection[str] = ()) -> Iterator[SettingError]:
+    """Find facts that contradict each other, one error for each independent group of facts.
+
+    Args:
+        settings: What was said.
+        unread: Facts that could not be read and have their defaults; the groups that they are in are left out.
+    """
     region, zone = DEFAULT_REGION, f"{DEFAULT_REGION}a"
-
-    def interfaces() -> None:
-        derive_interfaces(settings, region, zone)
-
-    groups: tuple[Callable[[], object], ...] = (
-        *(lambda: _place(settings), lambda: _require_placement_group(settings), interfaces),
-        lambda: _user_data(settings.user_data),
+    groups: tuple[tuple[frozenset[str], Callable[[], object]], ...] = (
+        (frozenset({"region", "availability_zone"}), lambda: _place(settings)),
+        (frozenset({"partition_number", "placement_group"}), lambda: _require_placement_group(settings)),
+        (_INTERFACE_FACTS, lambda: derive_interfaces(settings, region, zone)),
+        (frozenset({"user_data"}), lambda: _user_data(settings.user_data)),
     )
-    for read in groups:
+    for facts, read in groups:
         try:
-            read()
+            if facts.isdisjoint(unread):
+                read()
         except SettingError as error:
             yield error
 

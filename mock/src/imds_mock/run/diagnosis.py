@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -15,10 +16,11 @@ from imds_mock.metadata.overrides import wrong_overrides
 from imds_mock.run.leaves import CHECKS, check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from imds_mock.config.errors import KeyPath
 
+_INSTANCE: Final = "instance"
 _PROFILES: Final = "profiles"
 
 
@@ -49,14 +51,19 @@ def disagreements(document: Mapping[str, Any], wrong: list[Violation]) -> list[V
     """
     sections = {each.path[0] for each in wrong if each.path}
     fitting = {name: held for name, held in document.items() if name not in sections}
+    unread = {str(each.path[1]) for each in wrong if each.path[:1] == (_INSTANCE,) and len(each.path) > 1}
+    facts = document.get(_INSTANCE)
+    if isinstance(facts, Mapping):
+        fitting[_INSTANCE] = {name: held for name, held in facts.items() if name not in unread}
     if sections & {*SECTIONS, "metadata"}:
         fitting.pop(_PROFILES, None)
     try:
         config = msgspec.convert(fitting, Config, strict=False)
     except (msgspec.ValidationError, RecursionError, ValueError):
         return []
-    found = {error.path: error for error in _contradictions(config)}
-    return [Violation(path, error.sentence) for path, error in found.items() if path and path[0] not in sections]
+    found = {error.path: error for error in _contradictions(config) if error.path and error.path[0] not in sections}
+    found |= {error.path: error for error in contradictions(config.instance, unread)}
+    return [Violation(path, error.sentence) for path, error in found.items()]
 
 
 def _contradictions(config: Config) -> Iterator[SettingError]:
@@ -65,7 +72,6 @@ def _contradictions(config: Config) -> Iterator[SettingError]:
             require(config)
         except SettingError as error:
             yield error
-    yield from contradictions(config.instance)
     yield from wrong_overrides(config.metadata)
     try:
         check_profiles(config, check)

@@ -10,7 +10,7 @@ import contextlib
 import math
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
@@ -18,6 +18,10 @@ from imds_mock.scheduling.fields import FieldError
 from imds_mock.violations.marks import CHECK, EXPECTED
 from imds_mock.violations.words import shown
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_ONE_START: Final = "give either `in` or `at`, not both"
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
@@ -77,6 +81,12 @@ class Scheduled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, r
     at: Instant | None = None
     for_: Duration | None = None
 
+    @classmethod
+    def mistakes_in(cls, value: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+        """See `violations.marks.MISTAKES`."""
+        if value.get("in") is not None and value.get("at") is not None:
+            yield ("at",), _ONE_START
+
     def window(self, now: float) -> Window:
         """The span of time that the fields mean when they are read at `now` (seconds since the epoch).
 
@@ -84,7 +94,7 @@ class Scheduled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, r
             FieldError: A field cannot be read, or `in` and `at` are both given.
         """
         if self.in_ is not None and self.at is not None:
-            raise FieldError("at", "give either `in` or `at`, not both")
+            raise FieldError("at", _ONE_START)
         start = now
         if self.in_ is not None:
             start = now + read_duration("in", self.in_)

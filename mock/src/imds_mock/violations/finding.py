@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Un
 
 import msgspec
 
-from imds_mock.violations.marks import CHECK
+from imds_mock.violations.marks import CHECK, MISTAKES
 from imds_mock.violations.words import bare_type, in_words, is_struct, names_of, nearest, options, shown, tag_of
 
 if TYPE_CHECKING:
@@ -43,10 +43,12 @@ class Reading(NamedTuple):
     Attributes:
         is_strict: Text is not taken for a number, as in JSON; otherwise it may be, as in variables and YAML.
         secrets: Keys whose values are never repeated.
+        names_paths: A suggestion is a whole path such as `instance.region`, not the key alone.
     """
 
     is_strict: bool = False
     secrets: Collection[str] = ()
+    names_paths: bool = False
 
 
 def find(kind: Any, value: Any, reading: Reading = Reading(), path: KeyPath = ()) -> list[Violation]:  # noqa: B008
@@ -115,13 +117,16 @@ class _Walk:
             if key not in known:
                 like = nearest(str(key), known)
                 taken.add(like)
-                yield Violation((*path, str(key)), unknown((*path, str(key)), known, like))
+                yield Violation((*path, str(key)), unknown(known, like, path if self._reading.names_paths else ()))
             elif known[key]:
                 yield from self._any(known[key], held, (*path, key))
         for name, fields in known.items():
             # What a kind needs is known when the kind is.
             if len(kinds) == 1 and fields and fields[0].required and name not in value and name not in taken:
                 yield Violation((*path, name), f"is missing; expected {in_words(fields[0].type)}")
+
+        if len(kinds) == 1 and (mistakes_in := getattr(kinds[0], MISTAKES, None)):
+            yield from (Violation((*path, *own), sentence) for own, sentence in mistakes_in(value))
 
     def _any(self, fields: list[Any], value: Any, path: KeyPath) -> Iterable[Violation]:
         """What does not fit into any of several fields; the first one's violations stand for all."""
@@ -147,16 +152,16 @@ class _Walk:
                 return
 
 
-def unknown(path: KeyPath, names: Collection[str], like: str | None = None) -> str:
+def unknown(names: Collection[str], like: str | None, path: KeyPath = ()) -> str:
     """The sentence for an unknown key.
 
     Args:
-        path: The key.
         names: The keys that are known there.
         like: The known key that it looks like.
+        path: The path that stands before that key in the sentence.
     """
     if like is not None:
-        return f"unknown key; did you mean {dotted((*path[:-1], like))}?"
+        return f"unknown key; did you mean {dotted((*path, like))}?"
     return f"unknown key; the keys here are {', '.join(names)}"
 
 

@@ -12,3 +12,7 @@ CHECK: Final = "check"
 
 The error's text is the sentence about it. Without a text, the sentence is made from `EXPECTED`.
 """
+
+MISTAKES: Final = "mistakes_in"
+"""Name of a class method of structs: takes a mapping that should become one, and gives the paths and sentences of keys
+that contradict each other. What the types of the keys do not allow is found without it."""

@@ -62,5 +62,5 @@ def _address(url: str) -> tuple[str, int]:
         host, port = authority, "80"
     host = host.removeprefix("[").removesuffix("]")
     if scheme != "http" or not separator or not host or not _PORT.fullmatch(port) or int(port) > _LARGEST_PORT:
-        raise ProbeError(f"{url!r} is no URL of the form http://HOST:PORT")
+        raise ProbeError(f"expected a URL such as http://HOST:PORT, got {url!r}")
     return host, int(port)
