@@ -253,12 +253,10 @@ def test_reset_begins_the_scenario_of_the_start_again() -> None:
     mock.faults.armed[0].hits = 1
     mock.reset()
     assert not sees(mock, APP)
-    assert [each.id for each in mock.events.events] == ["spot-1"]
-    assert [(each.id, each.hits) for each in mock.faults.armed] == [("stall-1", 0)]
+    assert [each.id for each in mock.events.events] == ["spot-3"]
+    assert [(each.id, each.hits) for each in mock.faults.armed] == [("stall-2", 0)]
     clock.now += 11
     assert sees(mock, APP)
-    mock.reset(renumber=False)
-    assert [each.id for each in mock.events.events] == ["spot-2"]
 
 
 def test_a_reloaded_configuration_is_the_new_start_and_events_stay() -> None:

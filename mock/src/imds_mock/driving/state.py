@@ -191,23 +191,22 @@ class State:
         self.play(scenario)
         self._scenario = scenario
 
-    def reset(self, *, renumber: bool = True) -> None:
+    def reset(self) -> None:
         """Go back to the start: its configuration, no events and faults but those of its scenario, which begins now.
 
-        Args:
-            renumber: The ids of events and faults begin with 1 again.
+        Ids of events and faults go on: none is used twice.
 
         Raises:
             ConflictingPathsError: The configuration has changed so that the scenario cannot be played any more.
         """
         now = self.clock()
         events, faults = self._scenario.timeline(now) if self._scenario else ([], [])
-        book = EventBook() if renumber else self._events.clear()
+        book = self._events.clear()
         for event in events:
             book = book.arm(event, now)
         appearances = self._appearances_of(self._start)
         views = self._views_of(appearances, book)
-        self.faults.restart(faults, now, renumber=renumber)
+        self.faults.restart(faults, now)
         self.at_reset()
         self._swap(self._start, appearances, book, views)
 

@@ -154,20 +154,17 @@ class Faults:
         """Take all faults away."""
         self.armed = ()
 
-    def restart(self, faults: Iterable[AnyFault], now: float, *, renumber: bool) -> None:
+    def restart(self, faults: Iterable[AnyFault], now: float) -> None:
         """Have these faults alone.
 
         Args:
             faults: The faults.
             now: Seconds since the epoch.
-            renumber: Their ids begin with 1.
 
         Raises:
             FieldError: One of their fields cannot be read.
         """
         self.armed = ()
-        if renumber:
-            self._number = 0
         for fault in faults:
             self.arm(fault, now)
 

@@ -38,7 +38,7 @@ class ResetQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """What a reset leaves as it is.
 
     Attributes:
-        keep_journal: The journal, the notices seen and the IMDSv1 calls stay, and ids of events and faults go on.
+        keep_journal: The journal, the notices seen and the IMDSv1 calls stay.
     """
 
     keep_journal: bool = False
@@ -181,7 +181,7 @@ class ConfigurationRoutes:
         """Everything as it was at the start: configuration, events, faults, journal, notices."""
         if not call.query.keep_journal:
             self._cockpit.questions.restart()
-        self._state.reset(renumber=not call.query.keep_journal)
+        self._state.reset()
 
     async def _put(self, change: Callable[[Document], Document]) -> None:
         def changed(current: Config) -> Config:
