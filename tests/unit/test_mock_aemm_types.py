@@ -269,8 +269,13 @@ def test_instance_tags_as_one_object(tmp_path: Path) -> None:
         file = files(tmp_path, [TAGS_KEY], as_json, None, None)[0]
         with pytest.raises(UsageError, match=rf": expected an object of names and text, got {got}$"):
             settings(file=file)
-    with pytest.raises(UsageError, match=r"the tag name 'a/b' cannot be a part of a path"):
-        leaves(settings(file=files(tmp_path, [TAGS_KEY], '{"a/b": "x"}', None, None)[0]), STARTED)
+
+
+def test_tag_names_are_paths_as_they_are(tmp_path: Path) -> None:
+    file = files(tmp_path, [TAGS_KEY], '{"k8s.io/role": "x", "k8s.io": "y", "a//b": "z", "": "z"}', None, None)[0]
+    made = leaves(settings(file=file), STARTED)
+    tags = {path.partition("/tags/instance/")[2]: leaf.body for path, leaf in made.items() if "/tags/" in path}
+    assert tags == {"Name": b"test-instance", "Test": b"test-tag", "k8s.io/role": b"x", "k8s.io": b"y"}
 
 
 def test_yaml_anchors_and_merge_keys(tmp_path: Path) -> None:

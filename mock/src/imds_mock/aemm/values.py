@@ -187,7 +187,7 @@ def base64_text(raw: object) -> str:
     try:
         decode_base64(encoded)
     except binascii.Error as error:
-        raise ValueError(f"expected base64, got {shown(raw)}") from error
+        raise ValueError(f"expected base64, got {shown(raw)}; encode the text") from error
     return encoded
 
 
