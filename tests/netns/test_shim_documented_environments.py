@@ -42,7 +42,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShimLab]:
 
 
 def test_the_table_is_there() -> None:
-    assert len(rows()) == 20
+    assert len(rows()) == 26
 
 
 @pytest.mark.parametrize("row", rows(), ids=str)

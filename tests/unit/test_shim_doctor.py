@@ -159,6 +159,8 @@ def test_a_user_without_capabilities(
     out = "\n".join(patient.lines)
     assert "take this out of the service in the compose file:\n    user: 1000" in out
     assert '      MOCK_USER: "1000"' in patient.lines
+    options = ["--env MOCK_USER=1000", *(f"--cap-add {name}" for name in dropped)]
+    assert f"with docker run: {' '.join(options)}" in patient.lines
     assert [line for line in patient.lines if "cap_add" in line] == added, "what the service has is not to be added"
 
 

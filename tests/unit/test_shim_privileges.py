@@ -126,7 +126,10 @@ def test_sets_are_read_from_the_kernels_own_words() -> None:
 
 def test_the_way_to_a_capability_depends_on_why_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    assert "add `cap_add: [NET_ADMIN]`" in how_to_get(("NET_ADMIN",), root(*DEFAULT).sets)
+    assert how_to_get(("NET_ADMIN", "NET_RAW"), root("CHOWN").sets) == (
+        "add `cap_add: [NET_ADMIN, NET_RAW]` to this service in the compose file "
+        "(docker run: --cap-add NET_ADMIN --cap-add NET_RAW)"
+    )
     taken = CapabilitySets(0, 0, 0, mask("NET_ADMIN"), 0)
     assert "make the shim the first program" in how_to_get(("NET_ADMIN",), taken)
     monkeypatch.setattr("os.geteuid", lambda: 1000)

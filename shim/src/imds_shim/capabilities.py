@@ -6,9 +6,13 @@ Numbers from include/uapi/linux/capability.h; the sets as the kernel prints them
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from .record import Record
 from .textfile import read_if_there
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 NAMES = (
     *("CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP"),
@@ -45,16 +49,22 @@ def read_sets(status: str = "/proc/self/status") -> CapabilitySets:
     return CapabilitySets(*(int(found.get(field, "0"), 16) for field in fields))
 
 
+def options_of_docker_run(names: Iterable[str]) -> str:
+    """Return the options that give a container these capabilities."""
+    return " ".join(f"--cap-add {name}" for name in names)
+
+
 def how_to_get(names: tuple[str, ...], sets: CapabilitySets) -> str:
     """The sentence that says what to change so that the shim has `names`, which it lacks."""
     listed = ", ".join(names)
+    options = options_of_docker_run(names)
     user = os.geteuid()
     if user != 0:
         return (
-            f"the container starts as user {user}, who has no capabilities: take `user:` out of the compose file and "
-            f"set MOCK_USER={user} instead (the shim starts as root with `cap_add: [{listed}]` and gives both up), "
-            "or use a way in that needs no capability (a network with link_local_ips)"
+            f"the container starts as user {user}, who has no capabilities: take `user:` out of the compose file, "
+            f"set MOCK_USER={user} instead and add `cap_add: [{listed}]` (docker run: --env MOCK_USER={user} {options} "
+            "in place of --user); the shim gives both up. A network with link_local_ips needs no capability"
         )
     if any(not sets.bounding >> NUMBERS[name] & 1 for name in names):
-        return f"add `cap_add: [{listed}]` to this service in the compose file (docker run: --cap-add {names[0]})"
+        return f"add `cap_add: [{listed}]` to this service in the compose file (docker run: {options})"
     return f"something took {listed} away before the shim started: make the shim the first program of the container"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from imds_shim import config as configuration
 from imds_shim.deadline import Deadline
-from imds_shim.errors import ConfigError, Interrupted, ShimError
+from imds_shim.errors import ConfigError, Interrupted, PrivilegeError, ShimError
 from imds_shim.interrupts import Interrupts
 from imds_shim.kernel import RealKernel, RealNetwork
 from imds_shim.log import Log
@@ -141,9 +141,19 @@ def _start(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts,
         if config.follow:
             _follow(config, kernel, undo, say)
         hand_off(config.command, handed_on, planned)
-    except BaseException:
-        with interrupts.deferred():
+    except BaseException as error:
+        try:
+            with interrupts.deferred():
+                _take_back(undo, say)
+        except Interrupted:
+            # It came just before it could be deferred; from now on no other is raised.
             _take_back(undo, say)
+            raise
+        if isinstance(error, PrivilegeError) and error.missing:
+            from imds_shim import requirements  # noqa: PLC0415 - only then
+
+            check = Start(config, RealNetwork(), kernel, undo, say).check
+            raise requirements.complete(error, config, check) from error
         raise
 
 

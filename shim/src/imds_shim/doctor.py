@@ -207,6 +207,9 @@ class _Examination:
             self._tell("    environment:")
             for name, value in self._environment.items():
                 self._tell(f'      {name}: "{value}"')
+        options = [f"--env {name}={value}" for name, value in self._environment.items()]
+        options += [capabilities.options_of_docker_run(self._cap_add)] if self._cap_add else []
+        self._tell(f"with docker run: {' '.join(options)}")
 
 
 def _needed_to_give_up(config: ShimConfig) -> tuple[str, ...]:

@@ -63,13 +63,20 @@ class KernelRefusedError(ShimError):
 
 
 class PrivilegeError(ShimError):
-    """A capability is missing: `what` says which, and for what; `how` to get it, where something can be done."""
+    """A privilege is missing.
+
+    Args:
+        what: which one, and for what.
+        how: to get it, where something can be done.
+        missing: names of the capabilities that would help.
+    """
 
     exit_code = 77
 
-    def __init__(self, what: str, how: str = "") -> None:
+    def __init__(self, what: str, how: str = "", missing: tuple[str, ...] = ()) -> None:
         super().__init__(f"{what}: {how}." if how else f"{what}.")
         self.what = what
+        self.missing = missing
 
 
 class ConfigError(ShimError):

@@ -22,21 +22,30 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from .errors import CommandError
-    from .privileges import Plan
+    from .privileges import Identity, Plan
 
 DEFAULT_PATH = b"/bin:/usr/bin"  # execvp(3), when the environment has no PATH
 GO_ON_SEARCHING = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT, errno.EACCES}
 
 
-def plan(*, user: str | None, keep_caps: bool, drop_caps: AbstractSet[str], no_new_privs: bool) -> Plan:
+def plan(
+    *,
+    user: str | None,
+    keep_caps: bool,
+    drop_caps: AbstractSet[str],
+    no_new_privs: bool,
+    now: Identity | None = None,
+) -> Plan:
     """Decide what to give up, before anything is touched; arguments as in `accounts.look_up` and `privileges.plan`.
+
+    Without `now`, this process is planned for.
 
     Raises:
         ConfigError: there is no such user.
         PrivilegeError: what should be given up cannot be.
     """
     return privileges.plan(
-        privileges.Identity.current(),
+        now or privileges.Identity.current(),
         None if user is None else accounts.look_up(user),
         keep_caps=keep_caps,
         drop_caps=drop_caps,

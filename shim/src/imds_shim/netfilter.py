@@ -81,9 +81,9 @@ def table_named(name: str) -> TriableTable:
     return NftTable()
 
 
-def _readable(names: Iterable[str]) -> tuple[list[NatTable], dict[str, ShimError]]:
+def _readable(names: Iterable[str]) -> tuple[list[TriableTable], dict[str, ShimError]]:
     """Back ends that can be looked into, and why the others cannot: who may not read one did not write to it either."""
-    found: list[NatTable] = []
+    found: list[TriableTable] = []
     refusals: dict[str, ShimError] = {}
     for name in names:
         table = table_named(name)
@@ -100,11 +100,19 @@ def _none_works(refusals: dict[str, ShimError]) -> ShimError:
     if len(refusals) == 1:
         return next(iter(refusals.values()))
     sets = capabilities.read_sets()
-    missing = sets.missing("NET_ADMIN")
-    if missing:
-        return PrivilegeError("redirecting needs NET_ADMIN, missing here", capabilities.how_to_get(missing, sets))
-    tried = " ".join(f"{name}: {error}" for name, error in refusals.items())
-    kind = (
-        PrivilegeError if any(isinstance(error, PrivilegeError) for error in refusals.values()) else KernelRefusedError
+    refused = [error for error in refusals.values() if isinstance(error, PrivilegeError)]
+    if sets.missing("NET_ADMIN") and refused:
+        # nf_tables does without NET_RAW. Where the kernel lacks nf_tables, the legacy table needs it.
+        missing = min((error.missing for error in refused), key=len)
+        named = " and ".join(missing)
+        how = capabilities.how_to_get(missing, sets)
+        return PrivilegeError(f"redirecting needs {named}, missing here", how, missing)
+    tried = ". ".join(
+        f"{name}: {error.what if isinstance(error, PrivilegeError) else str(error).removesuffix('.')}"
+        for name, error in refusals.items()
     )
-    return kind(f"neither back end of the kernel's NAT can be used. {tried}")
+    what = f"neither back end of the kernel's NAT can be used. {tried}"
+    if not refused:
+        return KernelRefusedError(f"{what}.")
+    missing = next((error.missing for error in refused if error.missing), ())
+    return PrivilegeError(what, capabilities.how_to_get(missing, sets) if missing else "", missing)

@@ -188,7 +188,8 @@ def _explained(said: str) -> ShimError:
         sets = capabilities.read_sets()
         missing = sets.missing("NET_ADMIN")
         if missing:
-            return PrivilegeError("nf_tables needs NET_ADMIN, missing here", capabilities.how_to_get(missing, sets))
+            how = capabilities.how_to_get(missing, sets)
+            return PrivilegeError("nf_tables needs NET_ADMIN, missing here", how, missing)
         return PrivilegeError(
             "nf_tables is refused although NET_ADMIN is there: this network namespace belongs to another user "
             "namespace (network_mode: host in a rootless engine, say)"

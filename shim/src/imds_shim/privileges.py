@@ -34,6 +34,9 @@ NEEDED_BY_THE_SHIM = frozenset({"NET_ADMIN"})
 TO_REMOVE_THE_RULE = NEEDED_BY_THE_FOLLOWER = frozenset({"NET_ADMIN", "NET_RAW"})
 # The application's user may be unable to read the modules and files that this takes.
 TO_BECOME_THE_OLD_USER = frozenset({"SETUID", "SETGID", "DAC_OVERRIDE", "DAC_READ_SEARCH"})
+INSTEAD_OF_SETPCAP = (
+    "MOCK_NO_NEW_PRIVS=1, MOCK_USER, or MOCK_KEEP_CAPS=1 (which leaves it to the application) do without SETPCAP"
+)
 
 
 class Identity(Record):
@@ -105,8 +108,8 @@ def plan(
     elif limited and not no_new_privs:
         raise PrivilegeError(
             f"{_names(in_bounding)} cannot be taken from an application that runs as root without SETPCAP",
-            "add `cap_add: [SETPCAP]` in the compose file, or set MOCK_NO_NEW_PRIVS=1 or MOCK_USER, or leave it to the "
-            "application with MOCK_KEEP_CAPS=1",
+            f"{capabilities.how_to_get(('SETPCAP',), sets)}; {INSTEAD_OF_SETPCAP}",
+            ("SETPCAP",),
         )
     if becomes_other:
         permitted = sets.permitted & _mask(TO_REMOVE_THE_RULE | TO_BECOME_THE_OLD_USER)
@@ -194,6 +197,7 @@ def _check_switch(now: Identity, account: Account) -> None:
         raise PrivilegeError(
             f"MOCK_USER={account.uid}:{account.gid} needs {what}, missing here",
             capabilities.how_to_get(missing, now.sets),
+            missing,
         )
 
 

@@ -141,7 +141,7 @@ def check_may_set() -> None:
     sets = capabilities.read_sets()
     missing = sets.missing("NET_ADMIN")
     if missing:
-        raise PrivilegeError("a route needs NET_ADMIN, missing here", capabilities.how_to_get(missing, sets))
+        raise PrivilegeError("a route needs NET_ADMIN, missing here", capabilities.how_to_get(missing, sets), missing)
 
 
 def is_ours(destination: IPAddress) -> bool:
@@ -230,5 +230,5 @@ def _explained(error: OSError, route: Lead) -> ShimError:
     if error.errno == errno.EPERM:
         sets = capabilities.read_sets()
         missing = sets.missing("NET_ADMIN") or ("NET_ADMIN",)
-        return PrivilegeError(f"the {route} needs NET_ADMIN", capabilities.how_to_get(missing, sets))
+        return PrivilegeError(f"the {route} needs NET_ADMIN", capabilities.how_to_get(missing, sets), missing)
     return KernelRefusedError(f"the {route} was refused: {error.strerror}.")

@@ -65,7 +65,7 @@ class Start(Record):
                 there; what was set so far is noted in `undo`.
         """
         wanted = endpoints.of(self.config.endpoints, ipv6=self.config.ipv6)
-        self._refuse_what_no_mock_could_change(wanted)
+        self.check()
         mocks = find(self.config, self.network, deadline, self.say)
         unreachable = self._serve_all(wanted, mocks, deadline)
         if len(unreachable) == len(wanted):
@@ -88,12 +88,16 @@ class Start(Record):
             f"{cure}"
         )
 
-    def _refuse_what_no_mock_could_change(self, wanted: Sequence[IPAddress]) -> None:
-        """Say at once, and not when the mock is there at last, that this container may not do what has to be done.
+    def check(self) -> None:
+        """Say before the mock is waited for that this container may not do what has to be done.
 
         Only where it is certain: a way in that needs nothing must not be refused.
+
+        Raises:
+            PrivilegeError, KernelRefusedError: no mock could change that.
         """
         way = self.config.route
+        wanted = endpoints.of(self.config.endpoints, ipv6=self.config.ipv6)
         if way == "route" and not any(map(self.kernel.leads_on_link, wanted)):
             self.kernel.check_may_lead()
         elif way == "nat" or (way == "auto" and not any(map(self.kernel.stays_near, wanted))):
