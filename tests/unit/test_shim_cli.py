@@ -17,6 +17,7 @@ from imds_shim.interrupts import Interrupts
 from imds_shim.privileges import Plan
 
 if TYPE_CHECKING:
+    import contextlib
     from collections.abc import Sequence
     from pathlib import Path
 
@@ -179,6 +180,19 @@ def test_the_wrong_answer_through_the_rule_is_70(stage: Stage, capfd: pytest.Cap
     assert stage.run(b"x") == 70
     assert "nginx" in capfd.readouterr().err
     assert stage.kernel.tables[0].rules == []
+
+
+def test_a_signal_just_before_the_taking_back_does_not_prevent_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_self: Interrupts) -> contextlib.AbstractContextManager[None]:
+        raise Interrupted(15)
+
+    monkeypatch.setattr(Interrupts, "deferred", interrupt)
+    stage.failure = CommandNotFoundError("the command 'x' is not in PATH")
+    assert stage.run(b"x") == 143
+    assert stage.kernel.tables[0].rules == []
+    assert stage.kernel.leads == []
 
 
 def test_a_taking_back_that_fails_is_said(

@@ -59,6 +59,50 @@ except Interrupted:
     assert done.stdout == "through\n"
 
 
+@pytest.mark.parametrize(
+    "lose",
+    [
+        "class Lost:\n    def __del__(self): signal.raise_signal(signal.SIGTERM)\ndel (lost := [Lost()])[0]",
+        "import weakref\nheld = {0}\nlost = weakref.ref(held, lambda _: signal.raise_signal(signal.SIGTERM))\ndel held",
+    ],
+)
+def test_what_a_destructor_or_a_callback_swallows_is_raised_again(lose: str) -> None:
+    done = run(f"""
+import select
+try:
+    exec({lose!r})
+    select.select([], [], [], 10)
+    print("lost")
+except Interrupted as interrupt:
+    print(interrupt.exit_code)
+""")
+    assert (done.stdout, done.stderr) == ("143\n", "")
+
+
+def test_anything_else_that_a_destructor_raises_is_printed_as_usual() -> None:
+    done = run("""
+class Lost:
+    def __del__(self): raise ValueError("of a library")
+Lost()
+""")
+    assert "Exception ignored in" in done.stderr
+    assert "of a library" in done.stderr
+
+
+def test_held_it_waits_for_the_end_of_a_short_step() -> None:
+    done = run("""
+from imds_shim.interrupts import held
+try:
+    with held():
+        os.kill(os.getpid(), signal.SIGTERM)
+        print("step done")
+    print("not reached")
+except Interrupted as interrupt:
+    print(interrupt.exit_code, signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+""")
+    assert done.stdout == "step done\n143 set()\n"
+
+
 def test_deferred_it_waits_for_the_end_of_the_step() -> None:
     done = run("""
 try:

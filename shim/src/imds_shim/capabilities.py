@@ -61,8 +61,8 @@ def how_to_get(names: tuple[str, ...], sets: CapabilitySets) -> str:
     user = os.geteuid()
     if user != 0:
         return (
-            f"the container starts as user {user}, who has no capabilities: take `user:` out of the compose file, "
-            f"set MOCK_USER={user} instead and add `cap_add: [{listed}]` (docker run: --env MOCK_USER={user} {options} "
+            f"the container starts as user {user}, who has no capabilities: take `user:` out of the compose file and "
+            f"set MOCK_USER={user} instead and add `cap_add: [{listed}]` (docker run: {options} --env MOCK_USER={user} "
             "in place of --user); the shim gives both up. A network with link_local_ips needs no capability"
         )
     if any(not sets.bounding >> NUMBERS[name] & 1 for name in names):

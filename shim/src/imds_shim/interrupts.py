@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 from imds_shim.errors import Interrupted
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 IGNORED_BY_CPYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+ENDING = (signal.SIGTERM, signal.SIGINT)
+_AGAIN_SECONDS = 0.001
 
 
 class Interrupts:
@@ -39,7 +42,8 @@ class Interrupts:
         for number in IGNORED_BY_CPYTHON:
             if number not in ignored:
                 signal.signal(number, _do_nothing)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        sys.unraisablehook = self._raise_again
+        for number in ENDING:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._arrive)
 
@@ -50,6 +54,16 @@ class Interrupts:
         self._arrived = number
         if not self._deferring:
             raise Interrupted(number)
+
+    def _raise_again(self, lost: sys.UnraisableHookArgs) -> None:
+        """Raise once more what was raised in a destructor or a callback, from where Python does not pass it on."""
+        interrupt = lost.exc_value
+        if not isinstance(interrupt, Interrupted):
+            sys.__unraisablehook__(lost)
+            return
+        self._arrived = None
+        signal.signal(signal.SIGALRM, lambda _number, frame: self._arrive(interrupt.signal_number, frame))
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
@@ -65,3 +79,13 @@ class Interrupts:
 
 def _do_nothing(_number: int, _frame: FrameType | None) -> None:
     """Let the system call fail with its own error, as an ignored signal does."""
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Let both signals wait until a short step, which nothing else could undo, has come to its end."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import capabilities, lean, xtables_entry
 from .errors import KernelRefusedError, PrivilegeError, ShimError
+from .interrupts import held
 from .rule import DnatRule
 from .textfile import read, read_if_there
 
@@ -69,6 +70,11 @@ class LegacyTable:
     def ours(self) -> Sequence[DnatRule]:
         """Our rules of both families. A table that nobody has used yet is not looked at: that would create it."""
         return [rule for family in self._families.values() if family.in_use() for rule in family.ours()]
+
+    def remove_trial(self) -> None:
+        """Remove the trial that a shim has left which was killed in between."""
+        if self._families[4].in_use():
+            self._families[4].remove_trial()
 
     def replace(self, remove: Sequence[DnatRule], add: Sequence[DnatRule]) -> None:
         """One commit per address family: each has a table of its own and the kernel no transaction over both."""
@@ -121,7 +127,14 @@ class _Family:
     def try_out(self) -> None:
         self.open()
         if not self._entries():
-            self._write(self._add_trial)
+            with held():  # the trial would stay if a signal came in between
+                self._write(self._add_trial)
+                self._write(self._remove_trial)
+
+    def remove_trial(self) -> None:
+        """Remove the trial that a shim has left which was killed in between."""
+        self.open()
+        if self._table.is_chain(TRIAL_CHAIN):
             self._write(self._remove_trial)
 
     def replace(self, remove: Sequence[DnatRule], add: Sequence[DnatRule]) -> None:

@@ -23,6 +23,9 @@ class TriableTable(NatTable, Protocol):
     def try_out(self) -> None:
         """Raises PrivilegeError or KernelRefusedError."""
 
+    def remove_trial(self) -> None:
+        """Remove what a shim has left that was killed while it tried the back end out."""
+
 
 def open_tables(backend: Backend, without: Collection[str] = ()) -> Sequence[NatTable]:
     """The back ends that work here: first the one to add to, then those that may still hold a rule of ours.
@@ -60,6 +63,8 @@ def _order() -> Sequence[str]:
 def tables_to_clean() -> Sequence[NatTable]:
     """The back ends that may hold a rule of ours; nothing is tried out, so that nothing is created.
 
+    What an interrupted trial has left is removed.
+
     Raises:
         PrivilegeError: a capability is missing.
         KernelRefusedError: neither can be looked into.
@@ -67,6 +72,8 @@ def tables_to_clean() -> Sequence[NatTable]:
     tables, refusals = _readable(ORDER)
     if not tables:
         raise _none_works(refusals)
+    for table in tables:
+        table.remove_trial()
     return tables
 
 

@@ -1,0 +1,32 @@
+"""The shim killed at random moments: SIGTERM and SIGINT leave nothing, and a start after SIGKILL finds its way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from attack_kills import Kills
+from shimlab import ShimLab
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from attack_table import Row
+
+SEED = 20_261_127
+SLOWEST_SECONDS = 2.0
+
+
+@pytest.mark.parametrize("follow", [False, True], ids=["alone", "follower"])
+@pytest.mark.parametrize("backend", ["legacy", "nft"])
+def test_kills_of_the_shim(tmp_path: Path, row: Row, *, full: bool, backend: str, follow: bool) -> None:
+    with ShimLab(tmp_path) as lab:
+        report = Kills(lab, backend, follow=follow, seed=SEED).run(250 if full else 10)
+    row.inputs = report.rounds
+    row.figures |= {
+        "slowest end": f"{report.slowest * 1000:.0f} ms",
+        "moments": " ".join(f"{name.replace(' ', '-')}:{count}" for name, count in sorted(report.moments.items())),
+    }
+    assert report.faults == []
+    assert report.slowest < SLOWEST_SECONDS
