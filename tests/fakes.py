@@ -124,6 +124,7 @@ class FakeKernel:
         self.refusal: Exception | None = None
         self.near = False
         self.on_link = False
+        self.refusing: str | None = None
         self.leads: list[tuple[str, str, bool]] = []
         self._on_change = on_change
 
@@ -145,6 +146,10 @@ class FakeKernel:
     def leads_on_link(self, destination: IPv4Address | IPv6Address) -> bool:
         del destination
         return self.on_link
+
+    def refused_by(self, destination: IPv4Address | IPv6Address) -> str | None:
+        del destination
+        return self.refusing
 
     def check_may_lead(self) -> None:
         if self.refusal:

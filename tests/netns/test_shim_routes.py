@@ -247,6 +247,21 @@ def test_the_mock_that_holds_the_address_is_reached_past_a_route_that_refuses(la
     assert (done.returncode, done.stdout) == (0, "itself"), done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (f"route add prohibit {IMDS}/32", f"because the route prohibit {IMDS}/32 refuses packets to it"),
+        (f"rule add to {IMDS} unreachable pref 8", "because the policy rule 8 (unreachable) refuses packets to it"),
+    ],
+)
+def test_what_refuses_packets_is_named_where_the_shim_changes_nothing(lab: ShimLab, words: str, named: str) -> None:
+    lab.serve()
+    lab.app.ip(*words.split())
+    done = lab.shim("true", MOCK_ROUTE="none", MOCK_TIMEOUT_SECONDS="1")
+    assert done.returncode == 70
+    assert named in done.stderr
+
+
 def test_a_route_that_was_put_in_front_of_ours_loses_its_place(lab: ShimLab) -> None:
     lab.serve()
     lab.app.ip("route", "add", "blackhole", f"{IMDS}/32")

@@ -233,6 +233,14 @@ def test_the_cure_fits_the_way_chosen(stage: Stage, route: str, words: str) -> N
     assert stage.kernel.leads == []
 
 
+def test_a_failure_names_the_route_that_refuses(stage: Stage) -> None:
+    stage.kernel.refusing = "the route blackhole 169.254.169.254/32"
+    with pytest.raises(
+        WrongMockError, match=r"because the route blackhole 169\.254\.169\.254/32 refuses.*MOCK_ROUTE=none"
+    ):
+        stage.start(MOCK_ROUTE="none")
+
+
 def test_none_changes_nothing_and_still_wants_proof(stage: Stage) -> None:
     stage.network.servers[V4] = MOCK_ONE
     stage.start(MOCK_ROUTE="none")

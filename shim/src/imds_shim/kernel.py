@@ -75,6 +75,13 @@ class RealKernel:
 
         return how_routed(destination).way in (Way.LOCAL, Way.ON_LINK)
 
+    def refused_by(self, destination: IPAddress) -> str | None:
+        """Return the route or policy rule that refuses packets to it; None where there is none."""
+        from imds_shim.obstacle import decided_by  # noqa: PLC0415 - only for a message
+        from imds_shim.rtnetlink import Way, how_routed  # noqa: PLC0415 - likewise
+
+        return decided_by(destination) if how_routed(destination).way is Way.NONE else None
+
     def check_may_lead(self) -> None:
         """Raises PrivilegeError where no route can be set."""
         from imds_shim import route  # noqa: PLC0415 - not every way in needs one

@@ -72,6 +72,7 @@ def _plan_with(names: Sequence[str], config: ShimConfig) -> None:
         now = Identity(now.uid, now.gid, now.groups, has)
     else:
         whole = sets.bounding | added
-        now = Identity(0, 0, frozenset(), CapabilitySets(0, whole, whole, whole, 0))
-        user = user or f"{os.geteuid()}:{os.getegid()}"
+        # Which groups root has in this container is not known, so they have to be set.
+        now = Identity(0, 0, frozenset({-1}), CapabilitySets(0, whole, whole, whole, 0))
+        user = user or str(os.geteuid())
     plan(user=user, keep_caps=config.keep_caps, drop_caps=config.drop_caps, no_new_privs=config.no_new_privs, now=now)

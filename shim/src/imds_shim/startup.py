@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import contextlib
     from collections.abc import Sequence
 
+    from imds_shim.answer import Answer
     from imds_shim.config import ShimConfig
     from imds_shim.deadline import Deadline
     from imds_shim.log import Log
@@ -37,6 +38,9 @@ class Kernel(Tables, Protocol):
 
     def leads_on_link(self, destination: IPAddress) -> bool:
         """Whether it is local or on-link already, by whosever route."""
+
+    def refused_by(self, destination: IPAddress) -> str | None:
+        """Return the route or policy rule that refuses packets to it; None where there is none."""
 
     def check_may_lead(self) -> None:
         """Raises PrivilegeError where no route can be set."""
@@ -130,14 +134,23 @@ class Start(Record):
                 "no answer there that could show it"
             )
         else:
-            limit = time_for(deadline, is_last=not redirect.may_change)
-            answer = prove(self.network, endpoint, mock, limit, self.config.route)
+            answer = self._proven(endpoint, mock, time_for(deadline, is_last=not redirect.may_change))
             if answer.mock_id is None:
                 self.say.warning(
                     f"{shown(endpoint)} is answered by an IMDS ({answer.said}) that does not say which one it is"
                 )
         self.say.info(f"{shown(endpoint)} -> {mock} ({self.config.hostname})")
         return True
+
+    def _proven(self, endpoint: IPAddress, mock: Mock, limit: Deadline) -> Answer:
+        """Prove one endpoint; a failure names the route or policy rule that refuses its packets, if one does."""
+        try:
+            return prove(self.network, endpoint, mock, limit, self.config.route)
+        except WrongMockError as error:
+            refusing = self.kernel.refused_by(endpoint)
+            if refusing is None:
+                raise
+            raise WrongMockError(f"{error.what}, because {refusing} refuses packets to it", error.cure) from error
 
     def _leads_without_a_rule(self, endpoint: IPAddress, mock: Mock, deadline: Deadline) -> bool:
         if self.config.route == "none":
