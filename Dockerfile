@@ -2,6 +2,8 @@
 ARG BASE=debian:trixie-slim
 
 FROM ${BASE} AS build
+# By this `make images` finds what the builder before BuildKit leaves of this stage.
+LABEL imds-sidecar.stage=build
 # What builds our package comes from Debian, so that all of what pip brings is named by a hash.
 # hadolint ignore=DL3008
 RUN apt-get update \

@@ -50,5 +50,5 @@ bench: setup ## Measure, as ratios against a reference of the same run
 soak: setup ## Long runs: memory over a million requests and tokens
 	@$(BIN)/python bench/soak.py
 
-clean: ## Remove everything that make has made here
-	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## Remove everything that make has made here, and name the caches elsewhere
+	@scripts/clean.sh

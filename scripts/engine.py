@@ -5,7 +5,8 @@ an engine of our own comes up for the length of one run: socket, data, processes
 in a network namespace, so that neither the machine's firewall nor a user's engine notices it. It needs no image
 registry: the base image is bootstrapped from the machine's Debian mirror.
 
-    scripts/engine.py run COMMAND [ARG...]     run COMMAND with such an engine behind DOCKER_HOST
+    scripts/engine.py run COMMAND [ARG...]     run COMMAND with such an engine behind DOCKER_HOST; exit with its code
+    scripts/engine.py --help                   print this
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "engine"
 BASE_IMAGE = "debian:trixie-slim"
 START_SECONDS = 60
+_BROUGHT = ("docker",)  # a program that an engine of our own brings along
+_USAGE_ERROR = 64
 _OURS = "IMDS_ENGINE_NETWORK"
 
 
@@ -222,15 +225,37 @@ def say(sentence: str) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Run a command with an engine; returns its exit code."""
-    if len(argv) < 2 or argv[0] != "run":  # noqa: PLR2004 - the word and a command
-        print(__doc__, file=sys.stderr)
-        return 64
+    match argv:
+        case [("-h" | "--help"), *_] | ["run", ("-h" | "--help"), *_]:
+            print(__doc__)
+            return 0
+        case ["run", "--", *command] | ["run", *command] if command:
+            return run(command)
+        case ["run", *_]:
+            say("no command to run; add it, for example: scripts/engine.py run docker ps")
+        case [action, *_]:
+            say(f"unknown action {action!r}; the only one is: scripts/engine.py run COMMAND [ARG...]")
+        case _:
+            say("no action; write: scripts/engine.py run COMMAND [ARG...]")
+    return _USAGE_ERROR
+
+
+def run(command: Sequence[str]) -> int:
+    """Run a command with an engine; returns its exit code, or one of a shell's for a command that cannot run."""
+    if shutil.which(command[0]) is None and command[0] not in _BROUGHT:
+        say(f"the command {command[0]!r} does not exist or is not executable; check its name or path")
+        return 127
     try:
         with engine() as environment:
-            return subprocess.run(argv[1:], env=dict(environment), check=False).returncode
+            return subprocess.run(command, env=dict(environment), check=False).returncode
     except EngineError as error:
         say(str(error))
         return 1
+    except OSError as error:
+        say(f"the command {command[0]!r} cannot be executed: {error.strerror}; check its first line")
+        return 126
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
 
 
 if __name__ == "__main__":

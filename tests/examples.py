@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import subprocess
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 FOLDER = ROOT / "examples"
 ASK = ("curl", "-sf", "--max-time", "1", f"{IMDS}/latest/meta-data/instance-id")
 _SECONDS = 180
+_DOWN_SECONDS = 5  # an engine waits 10 s before it kills
 
 
 def with_compose_files() -> list[str]:
@@ -97,8 +99,11 @@ class Example:
     def transcript(self) -> list[str]:
         """Run the page from top to bottom until something is not as it says; gives what is not."""
         for step in steps((self.folder / "README.md").read_text()):
+            began = time.monotonic()
             if problem := step.problem_with(self.type(step.command)):
                 return [problem]
+            if step.command.endswith(" down") and time.monotonic() - began > _DOWN_SECONDS:
+                return [f"$ {step.command}\n(takes as long as an engine waits for a process that ignores SIGTERM)"]
         return []
 
     def up(self, *words: str, file: str = "compose.yaml") -> None:

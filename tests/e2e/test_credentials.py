@@ -95,7 +95,8 @@ def aws_folder(folder: Path, owner: int, **files: str) -> Path:
 
 
 def test_two_services_are_seen_under_two_roles(docker: Docker, tmp_path: Path) -> None:
-    (tmp_path / "mock.yaml").write_text(block("# mock.yaml"))
+    (tmp_path / "mock").mkdir()
+    (tmp_path / "mock/mock.yaml").write_text(block("# mock/mock.yaml"))
     compose = block("localstack/localstack").replace("localstack/localstack", "imds-e2e-aws")
     with up(
         docker, tmp_path, compose.replace("AWS_SECRET_ACCESS_KEY: test", f"AWS_SECRET_ACCESS_KEY: {SECRET}")

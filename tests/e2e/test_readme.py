@@ -5,8 +5,13 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
+import subprocess
+import time
 from typing import TYPE_CHECKING
 
+import pytest
+
+import examples
 from containers import IMDS, INSTANCE_ID, ROOT
 
 if TYPE_CHECKING:
@@ -24,6 +29,7 @@ def blocks(language: str) -> list[str]:
 
 
 DRIVEN = re.findall(r"^(docker compose exec mock_metadata imds-mock ctl .*)$", README, re.MULTILINE)
+(DOCTOR,) = re.findall(r"^(docker compose run .* --doctor)$", README, re.MULTILINE)
 INSTANCE_ID_ASKED = ("curl", "-s", f"{IMDS}/latest/meta-data/instance-id")
 
 
@@ -48,42 +54,84 @@ def in_project(folder: Path, docker: Docker, compose: str, dockerfile: str, *que
         return [docker(*project, "exec", "-T", "app", *question).stdout for question in questions]
 
 
-def test_the_two_lines_and_the_compose_file_and_how_it_is_driven(
-    docker: Docker, mock_image: str, shim_image: str, tmp_path: Path
-) -> None:
+def test_the_two_lines_and_the_compose_file(docker: Docker, mock_image: str, shim_image: str, tmp_path: Path) -> None:
     assert (mock_image, shim_image) == ("imds-mock", "imds-shim")
     dockerfile, _entrypoint = blocks("dockerfile")
-    with running_project(tmp_path, docker, blocks("yaml")[0], dockerfile) as project:
+    (answer,) = in_project(tmp_path, docker, blocks("yaml")[0], dockerfile, INSTANCE_ID_ASKED)
+    assert answer == INSTANCE_ID
 
-        def run(command: str) -> Completed:
-            docker_word, compose, action, *words = shlex.split(command)
-            assert (docker_word, compose, action) == ("docker", "compose", "exec"), command
-            return docker(*project, action, "-T", *words, check=False)
 
-        def asked() -> str:
-            return docker(*project, "exec", "-T", "app", *INSTANCE_ID_ASKED).stdout
+class OwnStack:
+    """Types commands of the README in a clone, under project names of the test's own."""
 
-        assert asked() == INSTANCE_ID
-        interrupt, fault, requests, judge = DRIVEN
-        for command in (interrupt, fault, requests):
-            done = run(command)
-            assert done.returncode == 0, done.stderr
-        assert "/latest/meta-data/instance-id" in done.stdout, "the journal shows what the application asked"
-        judged = run(judge)
-        assert judged.returncode == 1
-        assert "app" in judged.stderr, "whoever speaks version 1 is named"
-        credentials = ("curl", "-s", "-w", "%{http_code}", "-o", "/dev/null", f"{IMDS}/latest/meta-data/iam/info")
-        assert docker(*project, "exec", "-T", "app", *credentials).stdout == "503"
-        armed = docker(*project, "exec", "-T", "mock_metadata", "imds-mock", "ctl", "events", "list").stdout
-        assert re.search(r"spot.*pending.*app", armed), armed
+    def __init__(self, docker: Docker) -> None:
+        self._docker = docker
+        self.name, self.second = docker.name(), docker.name()
+
+    def __call__(self, command: str) -> Completed:
+        typed = command.replace("--project-name second", f"--project-name {self.second}")
+        environment = {**self._docker.environment, "COMPOSE_PROJECT_NAME": self.name}
+        return subprocess.run(
+            ["bash", "-c", typed],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def down(self) -> None:
+        for name in (self.name, self.second):
+            self._docker("compose", "--project-name", name, "down", "--volumes", "--timeout", "2")
+
+
+@pytest.fixture(scope="module")
+def own_stack(docker: Docker) -> Iterator[OwnStack]:
+    stack = OwnStack(docker)
+    try:
+        yield stack
+    finally:
+        stack.down()
+
+
+def test_the_transcripts_of_both_stacks_on_one_machine(own_stack: OwnStack) -> None:
+    first, second = (examples.steps(f"```console\n{block}```\n") for block in blocks("console"))
+    assert [step.problem_with(own_stack(step.command)) for step in (*first, *second)] == [""] * 5
+
+
+def test_every_command_that_drives_the_mock_fits_the_own_stack(own_stack: OwnStack) -> None:
+    interrupt, fault, requests, judge = DRIVEN
+    for command in (interrupt, fault, requests):
+        done = own_stack(command)
+        assert done.returncode == 0, done.stderr
+    assert "/latest/meta-data/instance-id" in done.stdout, "the journal shows what the application asked"
+    judged = own_stack(judge)
+    assert judged.returncode == 1
+    assert "debug" in judged.stderr, "the client that uses version 1 is named"
+    ask = f"docker compose exec debug curl -s -w '%{{http_code}}' -o /dev/null {IMDS}/latest/meta-data/iam/info"
+    assert own_stack(ask).stdout == "503"
+    armed = own_stack("docker compose exec mock_metadata imds-mock ctl events list").stdout
+    assert re.search(r"spot.*pending.*debug", armed), armed
+
+
+def test_the_doctor_examines_a_service_of_the_own_stack(own_stack: OwnStack) -> None:
+    done = own_stack(DOCTOR)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "a start would work here"), done.stdout
+
+
+def test_the_own_stack_goes_down_at_once(own_stack: OwnStack) -> None:
+    """Not after the 10 s for which an engine waits for a process that ignores SIGTERM."""
+    began = time.monotonic()
+    assert own_stack("docker compose down").returncode == 0
+    assert time.monotonic() - began < 5
 
 
 def test_the_doctor_is_asked_about_a_container_that_has_ended(
     docker: Docker, mock_image: str, shim_image: str, tmp_path: Path
 ) -> None:
     assert (mock_image, shim_image) == ("imds-mock", "imds-shim")
-    (command,) = re.findall(r"^docker (compose run .* --doctor)$", README, re.MULTILINE)
-    compose, run, *words = shlex.split(command)
+    _docker, compose, run, *words = shlex.split(DOCTOR.replace(" debug ", " app "))
     dockerfile, _entrypoint = blocks("dockerfile")
     (tmp_path / "Dockerfile").write_text(dockerfile)
     (tmp_path / "docker-compose.yml").write_text(blocks("yaml")[0].replace("    cap_add: [NET_ADMIN]\n", ""))

@@ -113,3 +113,20 @@ def test_the_node_lock_pins_versions_and_hashes_and_names_no_registry() -> None:
     assert installed
     assert [path for path, package in installed.items() if not package["integrity"].startswith("sha512-")] == []
     assert [path for path, package in packages.items() if "resolved" in package] == []
+
+
+def test_no_example_mounts_a_single_file() -> None:
+    """Docker binds such a file to what exists at the start: a file that an editor saves anew never arrives."""
+    pages = [
+        ROOT / "README.md",
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("examples/**/*.md"),
+        *ROOT.glob("**/*compose*.y*ml"),
+    ]
+    lines = [line for page in pages for line in page.read_text().splitlines()]
+    mounting = [
+        line for line in lines if re.search(r"volumes:|^\s*- [\"']?[.~/]|--volume|--mount|docker run.* -v", line)
+    ]
+    mounts = [match for line in mounting for match in re.findall(r"([.~]?/[^\s:\"']+):(/[^\s:\"',\]]+)", line)]
+    assert ("./mock", "/etc/imds-mock") in mounts, "the search finds mounts"
+    assert [mount for mount in mounts if any(Path(place).suffix for place in mount)] == []

@@ -1,0 +1,66 @@
+"""`make clean`, in an outline of a checkout, so that nothing of this one is removed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts/clean.sh"
+# Answers like an engine that has the project's images and a build cache.
+DOCKER = """#!/bin/sh
+case "$1 $2" in
+  "info ") exit 0 ;;
+  "image ls") printf '170MB imds-mock:latest\\n22MB imds-shim:latest\\n' ;;
+  "system df") printf 'Images=1GB\\nBuild Cache=2.3GB\\n' ;;
+esac
+"""
+EMPTY_DOCKER = DOCKER.replace("2.3GB", "0B").replace("170MB imds-mock:latest\\n22MB imds-shim:latest\\n", "")
+NO_DOCKER = "#!/bin/sh\nexit 1\n"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    folder = tmp_path / "checkout"
+    for made in ("scripts", ".venv/bin", ".cache/engine", ".mypy_cache"):
+        (folder / made).mkdir(parents=True)
+    (folder / "README.md").touch()
+    shutil.copy(SCRIPT, folder / "scripts")
+    return folder
+
+
+def clean(checkout: Path, docker: str) -> list[list[str]]:
+    """Run it with a home folder beside the checkout; gives the words of each line printed."""
+    programs, home = checkout.parent / "bin", checkout.parent / "home"
+    programs.mkdir()
+    home.mkdir(exist_ok=True)
+    (programs / "docker").write_text(docker)
+    (programs / "docker").chmod(0o755)
+    environment = {"HOME": str(home), "PATH": f"{programs}:{os.environ['PATH']}"}
+    script = checkout / "scripts/clean.sh"
+    done = subprocess.run([script], env=environment, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stderr == ""
+    assert sorted(entry.name for entry in checkout.iterdir()) == ["README.md", "scripts"]
+    return [line.split() for line in done.stdout.splitlines()]
+
+
+def test_large_caches_that_stay_are_named_with_size_and_command(checkout: Path) -> None:
+    downloads = checkout.parent / "home/.cache/pip"
+    downloads.mkdir(parents=True)
+    (downloads / "wheel").write_bytes(b"x" * 3_000_000)
+    heading, pip, *docker = clean(checkout, DOCKER)
+    assert heading[:3] == ["clean:", "these", "stay,"]
+    assert (pip[0], pip[-5:]) == ("2.9M", ["python3", "-m", "pip", "cache", "purge"])
+    assert [(line[0], line[-4:]) for line in docker] == [
+        ("170MB", ["docker", "image", "rm", "imds-mock:latest"]),
+        ("22MB", ["docker", "image", "rm", "imds-shim:latest"]),
+        ("2.3GB", ["docker", "builder", "prune", "--all"]),
+    ]
+
+
+@pytest.mark.parametrize("docker", [NO_DOCKER, EMPTY_DOCKER], ids=["no engine", "an empty engine"])
+def test_where_nothing_stays_nothing_is_said(checkout: Path, docker: str) -> None:
+    assert clean(checkout, docker) == []
