@@ -1,4 +1,4 @@
-"""The configuration file in a mounted folder, as docs/configuration.md shows it: a saved change reaches the mock."""
+"""The configuration file in a mounted folder, as docs/images.md shows it: a saved change reaches the mock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from containers import Docker
 
-PAGE = (ROOT / "docs/configuration.md").read_text()
+PAGE = (ROOT / "docs/images.md").read_text()
 
 
 def test_a_file_that_an_editor_replaces_is_taken_over(docker: Docker, mock_image: str, tmp_path: Path) -> None:
