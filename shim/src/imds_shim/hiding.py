@@ -1,4 +1,4 @@
-"""What keeps an SDK from asking the mock although 169.254.169.254 leads to it; values of variables are never quoted.
+"""What keeps an SDK from asking the mock although 169.254.169.254 leads to it; of values it quotes only paths.
 
 Sources: the credential provider chains of the AWS SDKs and the AWS CLI (environment, shared files, container endpoint,
 and the IMDS last), and their settings for the IMDS itself, in the "AWS SDKs and Tools Reference Guide".
