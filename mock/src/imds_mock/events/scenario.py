@@ -102,16 +102,19 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if (step.event is None) == (step.fault is None):
             raise FieldError("", _ONE)
         problems: list[WrongField] = []
-        at = start
+        delay = 0.0
         try:
-            at = start + read_duration("at", step.at)
+            delay = read_duration("at", step.at)
         except FieldError as error:
             problems += error.problems
         name, happening = ("event", step.event) if step.event is not None else ("fault", step.fault)
         assert happening is not None  # noqa: S101 - one of them is there
         if happening.in_ is not None or happening.at is not None:
             problems.append(WrongField(name, _OWN_TIME))
-        placed: Any = replace(happening, in_=None, at=at, target=happening.target or self.target)
+        # As an instant, so that it means the same whenever it is read; before 1970 there are none.
+        at = start + delay if start >= 0 else None
+        in_ = None if start >= 0 else delay
+        placed: Any = replace(happening, in_=in_, at=at, target=happening.target or self.target)
         try:
             if step.event is not None:
                 EventBook().arm(placed, start)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from math import floor
 from typing import Any
 
 
@@ -25,5 +26,5 @@ def iso8601(moment: float) -> str:
     Args:
         moment: Seconds since the epoch.
     """
-    year, month, day, hour, minute, second, *_ = time.gmtime(moment)
+    year, month, day, hour, minute, second, *_ = time.gmtime(floor(moment))
     return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"

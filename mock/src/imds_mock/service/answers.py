@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from functools import cache
+from math import floor
 from typing import Final
 
 from imds_mock.service.messages import Delivery, Head, HeaderLines, Response
@@ -92,5 +93,5 @@ def http_date(moment: float) -> str:
     Args:
         moment: Seconds since the epoch.
     """
-    year, month, day, hour, minute, second, weekday, *_ = time.gmtime(moment)
-    return f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year} {hour:02}:{minute:02}:{second:02} GMT"
+    year, month, day, hour, minute, second, weekday, *_ = time.gmtime(floor(moment))
+    return f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year:04} {hour:02}:{minute:02}:{second:02} GMT"

@@ -70,7 +70,7 @@ class Tokens:
             self._nonces = self._random_bytes(_NONCE_BYTES * _NONCES_AT_ONCE)
         nonce, self._nonces = self._nonces[:_NONCE_BYTES], self._nonces[_NONCE_BYTES:]
         life = int((now + ttl_seconds) * _MILLISECONDS) << _LENGTH_BITS | ttl_seconds
-        return self._seal(nonce, (life ^ self._mask(nonce)).to_bytes(_LIFE_BYTES, "big"), instance)
+        return self._seal(nonce, (life ^ self._mask(nonce)).to_bytes(_LIFE_BYTES, "big", signed=True), instance)
 
     def remaining_seconds(self, token: str, now: float, instance: bytes) -> int | None:
         """Check a token.
@@ -122,10 +122,11 @@ class Tokens:
         # Comparing the whole text also refuses every other way to spell the same bytes.
         if not hmac.compare_digest(self._seal(nonce, masked_life, instance), token.encode()):
             return None
-        return int.from_bytes(masked_life, "big") ^ self._mask(nonce)
+        return int.from_bytes(masked_life, "big", signed=True) ^ self._mask(nonce)
 
     def _mask(self, nonce: bytes) -> int:
-        return int.from_bytes(blake2b(nonce, key=self._key, digest_size=_LIFE_BYTES, person=b"life").digest(), "big")
+        mask = blake2b(nonce, key=self._key, digest_size=_LIFE_BYTES, person=b"life").digest()
+        return int.from_bytes(mask, "big", signed=True)  # a clock before 1970 makes the end negative
 
     def _seal(self, nonce: bytes, masked_life: bytes, instance: bytes) -> bytes:
         claim = nonce + masked_life

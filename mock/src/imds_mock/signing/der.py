@@ -13,6 +13,7 @@ _SET: Final = 0x31
 _UTC_TIME: Final = 0x17
 _GENERALIZED_TIME: Final = 0x18
 # RFC 5280 4.1.2.5: from 2050 on a time has four digits of year.
+_FIRST_UTC_YEAR: Final = 1950
 _FIRST_GENERALIZED_YEAR: Final = 2050
 
 
@@ -90,7 +91,7 @@ def moment(seconds: float) -> bytes:
     """A Time (UTCTime or GeneralizedTime, RFC 5280), from seconds since the epoch."""
     year, month, day, hour, minute, second, *_ = time.gmtime(seconds)
     rest = f"{month:02}{day:02}{hour:02}{minute:02}{second:02}Z"
-    if year < _FIRST_GENERALIZED_YEAR:
+    if _FIRST_UTC_YEAR <= year < _FIRST_GENERALIZED_YEAR:
         return encode(_UTC_TIME, f"{year % 100:02}{rest}".encode())
     return encode(_GENERALIZED_TIME, f"{year:04}{rest}".encode())
 

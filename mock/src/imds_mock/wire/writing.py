@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import floor
 from typing import TYPE_CHECKING, Final
 
 from imds_mock.service.answers import http_date
@@ -28,7 +29,7 @@ class PassingLines:
             now: Seconds since the epoch.
             stays: The connection stays open; the real service says so by leaving `Connection` out.
         """
-        second = int(now)
+        second = floor(now)
         if second != self._second:
             self._second = second
             self._staying = f"Date: {http_date(second)}\r\n".encode("ascii") + _SERVER_LINE
