@@ -206,6 +206,25 @@ def test_another_server_is_not_healthy() -> None:
     assert "not imds-mock" in errors
 
 
+def test_keys_that_cannot_be_kept_end_the_start_before_it_says_that_it_answers(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    nothing_can_be_written = ["prlimit", "--fsize=0"]
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "rsa2048.key").write_text("no key")
+    for folder, before, words in (
+        (keys, nothing_can_be_written, f"{keys}: File too large; signing.key_directory needs it"),
+        (broken, [], f"{broken}/rsa2048.key: expected an RSA key in PEM without a password"),
+    ):
+        options = ["--host", "127.0.0.1", "--port", "0", "--control", "off", "--set", f"signing.key_directory={folder}"]
+        ended = subprocess.run(
+            [*before, IMDS_MOCK, "serve", *options], capture_output=True, text=True, timeout=30, check=False
+        )
+        assert ended.returncode == 78
+        assert ended.stderr.startswith(f"imds-mock: {words}")
+        assert ended.stderr.count("\n") == 1
+
+
 def test_help_and_version() -> None:
     assert re.fullmatch(r"imds-mock \d+\.\d+\.\d+\n", run("--version").stdout)
     assert "serve" in run("--help").stdout

@@ -467,6 +467,27 @@ def test_config_schema(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(json_schema()))
 
 
+def test_certs_export_leaves_alone_what_symbolic_links_lead_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from imds_mock.signing.signer import Signer
+
+    keys, out, precious = tmp_path / "keys", tmp_path / "out", tmp_path / "precious"
+    monkeypatch.setenv("IMDS_MOCK_SIGNING_KEY_DIRECTORY", str(keys))
+    Signer(keys).prepare()
+    precious.write_text("precious")
+    out.mkdir()
+    (out / "pkcs7.pem").symlink_to(precious)
+    (out / "signature.pem").symlink_to(tmp_path / "new")
+    assert main(["certs", "export", str(out)]) == 0
+    assert precious.read_text() == "precious"
+    assert not (tmp_path / "new").exists()
+    assert (out / "pkcs7.pem").read_bytes() == (keys / "pkcs7.pem").read_bytes()
+    assert {path.name for path in out.iterdir()} == {"pkcs7.pem", "rsa2048.pem", "signature.pem"}
+    assert (out / "pkcs7.pem").stat().st_mode & 0o777 == 0o644
+    capsys.readouterr()
+
+
 def test_certs_export(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     from imds_mock.signing.signer import Signer
 

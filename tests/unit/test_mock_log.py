@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
+from imds_mock.errors import MockError
 from imds_mock.log import LOST_JSON, MAX_LINES, MAX_WAITING_BYTES, WINDOW_SECONDS, Outlet, StandardError
+from imds_mock.run.serving import _report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,6 +147,19 @@ def test_lines_that_callers_cause_are_limited_and_notes_are_not(
         "imds-mock: left out 50 log lines",
         "later",
     ]
+
+
+def test_what_goes_wrong_in_requests_warnings_and_loggers_is_limited(
+    monkeypatch: pytest.MonkeyPatch, pipe: Pipe, speech: tuple[StandardError, Clock]
+) -> None:
+    stream, _ = speech
+    monkeypatch.setattr("sys.stderr", stream)
+    logger = logging.Logger("of a library")  # noqa: LOG001 - one without the handlers of tests
+    for _ in range(MAX_LINES):
+        _report(MockError("one line"))
+        _report(RuntimeError("a traceback"))
+        logger.warning("by a logger without a handler")
+    assert len(pipe.rest().splitlines()) == MAX_LINES + 1
 
 
 def test_a_line_in_parts_is_written_whole(pipe: Pipe, speech: tuple[StandardError, Clock]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import errno
+import os
 import re
 import stat
 import subprocess
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -210,10 +212,36 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
         read_certificates(tmp_path / "none")
 
 
+def test_a_full_disk_is_named_with_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int, _mode: str) -> NoReturn:
+        os.close(descriptor)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.fdopen", full)
+    with pytest.raises(
+        KeyDirectoryError, match=r"^.*/keys: No space left on device; signing\.key_directory needs it: "
+    ):
+        Signer(tmp_path / "keys").prepare()
+    assert list((tmp_path / "keys").iterdir()) == []
+
+
 @pytest.fixture
 def own_tmp(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     return default_directory()
+
+
+def test_certificates_that_another_user_may_have_put_there_are_not_given_out(own_tmp: Path) -> None:
+    Signer().prepare()
+    for mode in (0o777, 0o770, 0o702):
+        own_tmp.chmod(mode)
+        with pytest.raises(KeyDirectoryError, match=r"another user owns it or may write to it.*key_directory$"):
+            read_certificates(None)
+    own_tmp.chmod(0o700)
+    others = own_tmp.rename(own_tmp.with_name("others"))
+    own_tmp.symlink_to(others)
+    with pytest.raises(KeyDirectoryError, match="another user owns it"):
+        read_certificates(None)
 
 
 def test_without_a_configured_folder_the_temporary_one_is_this_users_alone(own_tmp: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,22 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.directory.mkdir(parents=True, exist_ok=True)
         for name, pem in certificates.items():
             path = arguments.directory / f"{name}.pem"
-            path.write_bytes(pem)
+            _write(path, pem)
             sys.stdout.write(f"{path}\n")
     except OSError as error:
-        raise KeyDirectoryError(f"{error.filename}: {error.strerror}") from error
+        place = error.filename or arguments.directory
+        raise KeyDirectoryError(f"cannot write to {place}: {error.strerror}; choose another folder") from error
     return 0
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Put a file in place of whatever has its name; what a symbolic link leads to stays as it is."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o644)
+            file.write(content)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink()
+        raise

@@ -83,8 +83,15 @@ def start(
     listeners = open_listeners(config, os.environ) if config.control.enabled else None
     if listeners is not None:
         companions.append(lambda _store: run_control(driven, config, listeners))
+
+    async def before() -> None:
+        await working.first()
+        if config.profile != "aemm" and key_directory is not None:
+            # What is wrong with the folder is said before the mock says that it answers.
+            await prepare_signatures(signer)
+
     try:
-        serve(config, driven.state.snapshot_for(""), companions, driven, working.first)
+        serve(config, driven.state.snapshot_for(""), companions, driven, before)
     finally:
         if listeners is not None:
             listeners.close()
@@ -140,9 +147,10 @@ class Description:
 
 
 async def _prepare(signer: Signer, config: Callable[[], Config]) -> None:
-    # Making keys takes the processor from whoever waits for the first answer.
-    await asyncio.sleep(_KEYS_AFTER_SECONDS)
-    await prepare_signatures(signer)
+    if signer.key_directory is None:
+        # Making keys takes the processor from those that wait for the first response.
+        await asyncio.sleep(_KEYS_AFTER_SECONDS)
+        await prepare_signatures(signer)
     while True:
         if config().identity != "shared":
             # Every container's document is signed here when it asks; loading what for takes a tenth of a second.

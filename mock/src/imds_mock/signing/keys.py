@@ -84,6 +84,7 @@ def load_or_make(directory: Path | None) -> dict[str, SigningKey]:
         return {name: _load(directory, name, make=True) for name in NAMES}
     directory = default_directory()
     try:
+        directory.mkdir(mode=0o700, exist_ok=True)
         _require_private(directory)
         return {name: _load(directory, name, make=True) for name in NAMES}
     except (OSError, KeyDirectoryError):
@@ -111,10 +112,12 @@ def read_certificates(directory: Path | None) -> dict[str, bytes]:
         Name to PEM.
 
     Raises:
-        KeyDirectoryError: They are not there.
+        KeyDirectoryError: They are not there, or may be another user's.
     """
     folder = default_directory() if directory is None else directory
     try:
+        if directory is None:
+            _require_private(folder)
         return {name: (folder / f"{name}.pem").read_bytes() for name in NAMES}
     except OSError as error:
         advice = "start the mock first, or set signing.key_directory to a folder that it can write"
@@ -122,10 +125,12 @@ def read_certificates(directory: Path | None) -> dict[str, bytes]:
 
 
 def _require_private(directory: Path) -> None:
-    directory.mkdir(mode=0o700, exist_ok=True)
     status = directory.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise KeyDirectoryError(f"{directory}: belongs to somebody else")
+        raise KeyDirectoryError(
+            f"{directory}: another user owns it or may write to it, so the keys in it are not this user's; "
+            "remove it, or set signing.key_directory"
+        )
 
 
 def _load(directory: Path, name: str, *, make: bool) -> SigningKey:
@@ -142,7 +147,11 @@ def _load(directory: Path, name: str, *, make: bool) -> SigningKey:
             return _complete(name, private)
         return _complete(name, private, certificate_file.read_bytes(), certificate_file)
     except OSError as error:
-        raise KeyDirectoryError(f"{error.filename}: {error.strerror}; signing.key_directory needs it") from error
+        # Only what opens a file knows its name, and not what writes to it.
+        raise KeyDirectoryError(
+            f"{error.filename or directory}: {error.strerror}; signing.key_directory needs it: a folder that has the "
+            "keys, or one that the mock can write them to"
+        ) from error
 
 
 def _keep(path: Path, content: bytes, mode: int) -> None:
