@@ -51,6 +51,7 @@ def test_who_says_the_drop_in_s_name_is_told_nothing() -> None:
         (["--prot", "80"], "unknown flag --prot; did you mean --port? (see --help)"),
         (["spot", "--config", "a.json"], "unknown flag --config; did you mean --config-file? (see --help)"),
         (["-p", "80", "spotitn"], "unknown command 'spotitn'; did you mean spot?"),
+        (["spotitn", "-a", "stop"], "unknown command 'spotitn'; did you mean spot?"),
     ],
 )
 def test_words_for_the_ordinary_mock_get_its_command(argv: list[str], sentence: str) -> None:

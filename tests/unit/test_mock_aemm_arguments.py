@@ -161,7 +161,7 @@ def test_words_without_meaning_are_kept_to_be_named() -> None:
 
 
 def test_which_first_words_are_for_the_drop_in() -> None:
-    assert all(is_ours(word) for word in ("-p", "--imdsv2", "spot", "se", "asg", "--nonsense"))
+    assert all(is_ours(word) for word in ("-p", "--imdsv2", "spot", "se", "asg", "spotitn", "--nonsense"))
     assert not any(is_ours(word) for word in ("serve", "health", "config", "certs", "ctl", "host"))
 
 

@@ -87,8 +87,8 @@ def parse(argv: Sequence[str]) -> Arguments:
 
 
 def is_ours(word: str) -> bool:
-    """Whether a first word can only be meant for AEMM: one of its subcommands or flags."""
-    return word in COMMANDS or word.startswith("-")
+    """Whether a first word can only be meant for AEMM: a command of any of its releases, or a flag."""
+    return word in COMMANDS or word in hints.FORMER_COMMANDS or word.startswith("-")
 
 
 def positional(argv: Sequence[str]) -> list[str]:
