@@ -15,9 +15,11 @@ import msgspec
 from imds_mock.config.callers import Match, Profile
 from imds_mock.config.errors import KeyPath, dotted, in_words
 from imds_mock.config.facts import Interface, ManagedSshKeys, PublicKey, UserData
+from imds_mock.config.secrets import PRIVILEGED, PRIVILEGED_VALUES
 from imds_mock.config.settings import Config
 from imds_mock.config.sources import variables
 from imds_mock.metadata.catalogue import INTERFACE_PATH, INTERFACE_ROWS, ROWS
+from imds_mock.violations.hiding import extra_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -102,7 +104,12 @@ def renewed(page: str, generated: str) -> str:
 
 
 def _meaning(known: msgspec.structs.FieldInfo) -> str:
-    return next(_cell(meta.description) for meta in known.type.__metadata__ if meta.description)
+    said = next(_cell(meta.description) for meta in known.type.__metadata__ if meta.description)
+    extra = extra_of(known.type)
+    if PRIVILEGED not in extra:
+        return said
+    values = " and ".join(f"`{value}`" for value in extra.get(PRIVILEGED_VALUES, ()))
+    return f"{said} {values or 'It'} cannot be set over the control plane."
 
 
 def _default(known: msgspec.structs.FieldInfo) -> str:

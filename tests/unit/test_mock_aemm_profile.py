@@ -16,7 +16,8 @@ from imds_mock.aemm.adoption import adopt
 from imds_mock.aemm.compatibility import Compatibility
 from imds_mock.aemm.settings import of_section
 from imds_mock.config.settings import ControlSettings, ServerSettings
-from imds_mock.control.secrets import MASK, masked
+from imds_mock.control.hidden_leaves import MASK
+from imds_mock.control.secrets import masked
 from imds_mock.driving.state import State
 from imds_mock.faults.armed import Faults
 from imds_mock.run import control_start

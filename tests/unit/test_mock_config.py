@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from imds_mock.cli import main
 from imds_mock.config.errors import dotted, known_keys
 from imds_mock.config.schema import json_schema
-from imds_mock.config.secrets import SECRET_KEYS
 from imds_mock.config.sources import RESERVED, SHORT_SECTIONS, key_types, merge, variables
+from imds_mock.control.secrets import SECRET_KEYS
 from imds_mock.run.loading import Config, ConfigError, document_of, from_document, load
 
 if TYPE_CHECKING:
@@ -296,6 +296,62 @@ def test_secrets_are_not_repeated() -> None:
             assert f"{section}.{key}: expected" in str(raised.value)
             assert "hush" not in str(raised.value)
     assert "hush" not in message(None, {"IMDS_MOCK_CREDENTIALS_SESSION_TOKEN": "hush\nhush"})
+
+
+HUSH = "wJalrXUtnFEMI/K7MDENG-bPxRfiCY"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"credentials: {{{HUSH}: x}}",
+        f"control: {{{HUSH}: }}",
+        f"{HUSH}: x",
+        f"instance: {{{HUSH}: x}}",
+        f"control: {HUSH}",
+        f"aemm: {HUSH}",
+        f"credentials: {{endpoint_url: 'http://user:{HUSH}@sts'}}",
+        f"credentials: {{endpoint_url: 'user:{HUSH}@sts'}}",
+        f"credentials: {{endpoint_url: 'http://sts/?key={HUSH}'}}",
+        f"credentials: {{source: {HUSH}}}",
+        f"credentials: {{role_arn: {HUSH}}}",
+        f"credentials: {{duration_seconds: {HUSH}}}",
+        f"eks: {{token: {{a: {HUSH}}}}}",
+        f"profiles: [{{match: {{service: a}}, credentials: {HUSH}}}]",
+        f"profiles: [{{match: {{service: a}}, credentials: {{{HUSH}: x}}}}]",
+        f"profiles: [{{match: {{service: a}}, credentials: {{endpoint_url: 'http://u:{HUSH}@h'}}}}]",
+        f"profiles: [{{match: {{service: a}}, {HUSH}: x}}]",
+        f"metadata: {{meta-data/iam/security-credentials/r: {{$text: x, {HUSH}: y}}}}",
+        f"metadata: {{meta-data/iam/security-credentials/r: {{$json: '{HUSH}'}}}}",
+        f"metadata: {{meta-data/iam/security-credentials/r: {{$base64: '{HUSH}?'}}}}",
+        HUSH,
+        f"control: {{token: *{HUSH}}}",
+        f"control: {{token: !{HUSH} x}}",
+        f"control: {{{HUSH}: 1, {HUSH}: 2}}",
+        f"control: {{token: '{HUSH}}}",
+        f"control: {{token: %{HUSH}}}",
+    ],
+)
+def test_what_may_be_a_secret_in_another_place_is_not_repeated(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load(NO_FLAGS, {}, written(tmp_path, text))
+    assert HUSH not in str(raised.value)
+    assert HUSH[:12] not in str(raised.value)
+
+
+def test_what_may_be_a_secret_in_a_json_file_is_not_repeated(tmp_path: Path) -> None:
+    (tmp_path / "mock.json").write_text(f'{{"control": {{"{HUSH}": 1, "{HUSH}": 2}}}}')
+    with pytest.raises(ConfigError, match="the key stands twice in one mapping"):
+        load(NO_FLAGS, {}, tmp_path / "mock.json")
+
+
+def test_a_misspelled_key_beside_secrets_is_named(tmp_path: Path) -> None:
+    assert "credentials.sesion_token: unknown key; did you mean credentials.session_token?" in message(
+        written(tmp_path, "credentials: {sesion_token: x}")
+    )
+    assert "control: unknown key (not shown, it may be a secret); the keys here are enabled" in message(
+        written(tmp_path, f"control: {{{HUSH}: x}}")
+    )
 
 
 def test_a_user_data_file_is_found_beside_the_configuration(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from imds_mock.callers.caller import Caller
 from imds_mock.callers.matching import matching, needs_names
 from imds_mock.config.profiles import effective
-from imds_mock.control.secrets import MASK, masked, unmasked
+from imds_mock.control.hidden_leaves import MASK
+from imds_mock.control.secrets import masked, unmasked
 from imds_mock.run.loading import ConfigError, document_of, from_document, load
 
 if TYPE_CHECKING:
@@ -180,4 +181,4 @@ def test_secrets_of_a_profile_are_never_shown() -> None:
     shown = masked(document_of(config))
     assert shown["profiles"][0]["credentials"]["secret_access_key"] == MASK
     assert "hidden" not in repr(shown) + repr(config)
-    assert unmasked(shown, document_of(config)) == document_of(config)
+    assert unmasked(shown, document_of(config)).document == document_of(config)

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from imds_mock.control import secrets
-from imds_mock.control.secrets import MASK, masked, masked_leaf, unmasked
+from imds_mock.control.hidden_leaves import MASK, masked_leaf
+from imds_mock.control.secrets import masked, unmasked
+from imds_mock.scheduling.fields import FieldError
 
 DOCUMENTS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"credentials": {"seed": "hush", "renew_seconds": 1}}, {"credentials": {"seed": MASK, "renew_seconds": 1}}),
@@ -30,16 +32,34 @@ def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("document", "shown"), DOCUMENTS)
 def test_secrets_are_masked_and_come_back(document: dict[str, Any], shown: dict[str, Any]) -> None:
     assert masked(document) == shown
-    assert unmasked(shown, document) == document
+    assert unmasked(shown, document).document == document
 
 
-def test_a_mask_that_hides_nothing_is_no_secret() -> None:
-    assert unmasked({"credentials": {"seed": MASK}}, {}) == {"credentials": {"seed": None}}
+@pytest.mark.parametrize(
+    ("document", "field"),
+    [
+        ({"credentials": {"seed": MASK}}, "credentials.seed"),
+        ({"profiles": [{"match": {"name": "new"}, "credentials": {"seed": MASK}}]}, "profiles[0].credentials.seed"),
+        ({"metadata": {"meta-data/iam/security-credentials/r": {"Token": MASK}}},
+         "metadata.meta-data/iam/security-credentials/r/Token"),
+    ],
+)  # fmt: skip
+def test_a_mask_that_hides_nothing_is_refused(document: dict[str, Any], field: str) -> None:
+    with pytest.raises(FieldError) as raised:
+        unmasked(document, {"credentials": {"seed": None}, "metadata": {}})
+    assert str(raised.value) == f"{field}: the mask ******** stands for no secret here; send the secret itself"
+
+
+def test_which_secrets_were_left_masked() -> None:
+    current = {"credentials": {"seed": "old"}, "profiles": [profile("a", "of a")]}
+    assert unmasked(masked(current), current).masked == {"old", "of a"}
+    sent = {"credentials": {"seed": "of a"}, "profiles": [profile("a", MASK)]}
+    assert unmasked(sent, current).masked == frozenset(), "who sends a secret knows it"
 
 
 def test_a_new_secret_is_taken() -> None:
     new = {"credentials": {"seed": "new"}}
-    assert unmasked(new, {"credentials": {"seed": "old"}}) == new
+    assert unmasked(new, {"credentials": {"seed": "old"}}).document == new
 
 
 def profile(name: str, seed: str | None, **match: str | None) -> dict[str, Any]:
@@ -53,14 +73,14 @@ def seeds(document: dict[str, Any]) -> list[str | None]:
 def test_a_secret_stays_with_its_profile_wherever_that_is_put() -> None:
     current = {"profiles": [profile("a", "of a", service=None), profile("b", "of b"), profile("b", "of the second b")]}
     a, b, second = masked(current)["profiles"]
-    assert seeds(unmasked({"profiles": [b, second]}, current)) == ["of b", "of the second b"]
-    assert seeds(unmasked({"profiles": [second, b, profile("a", MASK)]}, current)) == [
+    assert seeds(unmasked({"profiles": [b, second]}, current).document) == ["of b", "of the second b"]
+    assert seeds(unmasked({"profiles": [second, b, profile("a", MASK)]}, current).document) == [
         "of b",
         "of the second b",
         "of a",
     ]
-    assert seeds(unmasked({"profiles": [profile("new", MASK), a, b]}, current)) == [None, "of a", "of b"]
-    assert seeds(unmasked({"profiles": [profile("renamed", MASK), b]}, current)) == ["of a", "of b"]
+    assert seeds(unmasked({"profiles": [profile("new", "new"), a, b]}, current).document) == ["new", "of a", "of b"]
+    assert seeds(unmasked({"profiles": [profile("renamed", MASK), b]}, current).document) == ["of a", "of b"]
 
 
 ROLE = "meta-data/iam/security-credentials/my-role"
@@ -81,6 +101,11 @@ SET: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({ROLE: {"Token": ["hush"]}}, {ROLE: {"Token": MASK}}),
     ({"meta-data/iam/security-credentials": ["a", "b"]}, {"meta-data/iam/security-credentials": ["a", "b"]}),
     ({ROLE: None, "meta-data/Token": "no secret"}, {ROLE: None, "meta-data/Token": "no secret"}),
+    ({"meta-data/iam/info": '{"Token": "hush"}'}, {"meta-data/iam/info": f'{{"Token": "{MASK}"}}'}),
+    ({"latest/meta-data/x": {"$json": {"SecretAccessKey": "hush", "Token": "hush", "n": 1}}},
+     {"latest/meta-data/x": {"$json": {"SecretAccessKey": MASK, "Token": MASK, "n": 1}}}),
+    ({"meta-data/x": '{"SecretAccessKey": "hush"}'}, {"meta-data/x": f'{{"SecretAccessKey": "{MASK}"}}'}),
+    ({"user-data": "SecretAccessKey=hush"}, {"user-data": "SecretAccessKey=hush"}),
 ]  # fmt: skip
 
 
@@ -91,7 +116,7 @@ def test_credentials_that_were_set_by_path_are_masked_and_come_back(
     current = {"metadata": leaves, "profiles": [{"match": {"name": "a"}, "metadata": leaves}]}
     hidden = {"metadata": shown, "profiles": [{"match": {"name": "a"}, "metadata": shown}]}
     assert masked(current) == hidden
-    assert unmasked(hidden, current) == current
+    assert unmasked(hidden, current).document == current
 
 
 def test_a_secret_that_is_a_leaf_of_its_own_is_masked() -> None:
@@ -100,3 +125,5 @@ def test_a_secret_that_is_a_leaf_of_its_own_is_masked() -> None:
     assert masked_leaf(ROLE, b"SecretAccessKey=hush") == masked_leaf(ROLE, b"Token: \xff") == MASK.encode()
     assert masked_leaf(ROLE, b'[{"Token": "hush"}]') == b'[\n  {\n    "Token" : "********"\n  }\n]'
     assert masked_leaf("meta-data/mac", b"Token") == b"Token"
+    assert masked_leaf("meta-data/x", b'{"SecretAccessKey": "hush"}') == b'{\n  "SecretAccessKey" : "********"\n}'
+    assert masked_leaf("user-data", b"SecretAccessKey=x") == b"SecretAccessKey=x"

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, field
 
 from imds_mock.config import shapes
+from imds_mock.config.secrets import PRIVILEGED, WITH_SECRETS
 
 
 class CallerSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -18,7 +19,10 @@ class CallerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 1.0
     name_server: Annotated[
         shapes.NameServer | None,
-        Meta(description="`ADDRESS` or `ADDRESS:PORT`; null: the first one of /etc/resolv.conf; empty: none is asked."),
+        Meta(
+            description="`ADDRESS` or `ADDRESS:PORT`; null: the first one of /etc/resolv.conf; empty: none is asked.",
+            extra={PRIVILEGED: "it names the address that decides which caller gets which credentials"},
+        ),
     ] = None
 
 
@@ -42,9 +46,11 @@ class Profile(Struct, frozen=True, forbid_unknown_fields=True):
     metadata_options: Annotated[dict[str, Any], Meta(description="How the service answers.")] = field(
         default_factory=dict
     )
-    credentials: Annotated[dict[str, Any], Meta(description="The role's credentials.")] = field(default_factory=dict)
+    credentials: Annotated[dict[str, Any], Meta(description="The role's credentials.", extra=WITH_SECRETS)] = field(
+        default_factory=dict
+    )
     ecs: Annotated[dict[str, Any], Meta(description="What ECS's agent tells.")] = field(default_factory=dict)
-    eks: Annotated[dict[str, Any], Meta(description="Whom EKS's agent gives credentials.")] = field(
+    eks: Annotated[dict[str, Any], Meta(description="Whom EKS's agent gives credentials.", extra=WITH_SECRETS)] = field(
         default_factory=dict
     )
     metadata: Annotated[dict[str, Any], Meta(description="Leaves and subtrees by path.")] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from imds_mock.config import shapes
-from imds_mock.config.secrets import WithSecrets
+from imds_mock.config.secrets import A_SECRET, PRIVILEGED, WithSecrets
 
 
 class EcsSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,7 +55,13 @@ class AgentSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class EksSettings(WithSecrets, frozen=True, forbid_unknown_fields=True):
     """Whom the Pod Identity agent at 169.254.170.23 gives credentials."""
 
-    token: Annotated[shapes.Line | None, Meta(description="The only `Authorization` taken; null: any.")] = None
+    token: Annotated[
+        shapes.Line | None, Meta(description="The only `Authorization` taken; null: any.", extra=A_SECRET)
+    ] = None
     token_file: Annotated[
-        str | None, Meta(description="File with that token, read for each request, as it is renewed in place.")
+        str | None,
+        Meta(
+            description="File with that token, read for each request, as it is renewed in place.",
+            extra={PRIVILEGED: "it names a file that the mock reads"},
+        ),
     ] = None

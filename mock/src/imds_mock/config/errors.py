@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from imds_mock.config.secrets import SECRET_KEYS
 from imds_mock.errors import EX_CONFIG, MockError
 from imds_mock.violations.finding import KeyPath, Reading, Violation, dotted, find
 from imds_mock.violations.words import bare_type, in_words, is_struct, listed, nearest, options
@@ -28,7 +27,7 @@ __all__ = [
     "unknown_section",
 ]
 
-_READING: Final = Reading(secrets=frozenset(key for _, key in SECRET_KEYS), names_paths=True)
+_READING: Final = Reading(names_paths=True)
 
 
 class Problem(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from imds_mock.config import shapes
+from imds_mock.config.secrets import PRIVILEGED
 
 # Nobody holds the private half: the 32 bytes are the first SHA-256 in the chain from the empty string, hashed over and
 # over, that is a point on the curve.
@@ -29,7 +30,11 @@ class UserData(Struct, frozen=True, forbid_unknown_fields=True):
 
     base64: Annotated[shapes.Base64 | None, Meta(description="The bytes in base64.")] = None
     file: Annotated[
-        str | None, Meta(description="File with the bytes; a relative path starts at the configuration file's folder.")
+        str | None,
+        Meta(
+            description="File with the bytes; a relative path starts at the configuration file's folder.",
+            extra={PRIVILEGED: "it names a file that the mock reads"},
+        ),
     ] = None
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.config.document_limits import MAX_BYTES, BeyondError, excess, require_bounds
 from imds_mock.config.errors import ConfigError
+from imds_mock.violations.hiding import is_word
 from imds_mock.violations.syntax import json_problem, yaml_problem
 
 if TYPE_CHECKING:
@@ -107,13 +108,18 @@ def read_json(text: str, name: str) -> Any:
         if len(document) < len(pairs):
             keys = [key for key, _ in pairs]
             twice = next(key for key in keys if keys.count(key) > 1)
-            raise ConfigError(f"{name}: the key {twice!r} stands twice in one mapping; write it once")
+            raise ConfigError(f"{name}: the key{_as_name(twice)} stands twice in one mapping; write it once")
         return document
 
     try:
         return json.loads(text, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{name}: is not valid JSON: {json_problem(text)}") from error
+
+
+def _as_name(key: str) -> str:
+    """A key in a message, where it looks like a name: a secret may stand in a key's place."""
+    return f" {key!r}" if is_word(key) else ""
 
 
 @cache
@@ -131,7 +137,7 @@ def _text_loader(*, booleans: bool) -> Any:
                 if isinstance(key, yaml.ScalarNode) and key.tag in {_TEXT, _NOTHING}:
                     key.tag = _TEXT  # a key that reads `null` is a name like others
                     if key.value in seen:
-                        problem = f"the key {key.value!r} stands twice in one mapping; write it once"
+                        problem = f"the key{_as_name(key.value)} stands twice in one mapping; write it once"
                         raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
                     seen.add(key.value)
             return super().construct_mapping(node, deep)

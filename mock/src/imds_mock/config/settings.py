@@ -16,7 +16,7 @@ from imds_mock.config.callers import CallerSettings, Profile
 from imds_mock.config.containers import AgentSettings, EcsSettings, EksSettings
 from imds_mock.config.facts import InstanceSettings
 from imds_mock.config.roles import CredentialSettings
-from imds_mock.config.secrets import WithSecrets
+from imds_mock.config.secrets import A_SECRET, PRIVILEGED, WITH_SECRETS, WithSecrets
 
 Switch = Literal["enabled", "disabled"]
 
@@ -65,7 +65,11 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     port: Annotated[shapes.Port, Meta(description="TCP port; 0 takes a free one.")] = 1338
     access_log: Annotated[Literal["text", "json", "off"], Meta(description="Access log, one line a request.")] = "text"
     access_log_file: Annotated[
-        str | None, Meta(description="File that the access log is appended to; null: standard error.")
+        str | None,
+        Meta(
+            description="File that the access log is appended to; null: standard error.",
+            extra={PRIVILEGED: "it names a file that the mock writes"},
+        ),
     ] = None
     watch_config: Annotated[
         bool, Meta(description="Whether a change of the configuration file is taken over at once.")
@@ -96,10 +100,14 @@ class ControlSettings(WithSecrets, frozen=True, forbid_unknown_fields=True):
     ] = None
     socket: Annotated[
         str | None,
-        Meta(description="Path of the Unix socket; null: in the first folder that can be written; empty: none."),
+        Meta(
+            description="Path of the Unix socket; null: in the first folder that can be written; empty: none.",
+            extra={PRIVILEGED: "it names a file that the mock makes"},
+        ),
     ] = None
     token: Annotated[
-        shapes.Token | None, Meta(description="Bearer token for callers that are neither local nor the gateway.")
+        shapes.Token | None,
+        Meta(description="Bearer token for callers that are neither local nor the gateway.", extra=A_SECRET),
     ] = None
     allowed_hosts: Annotated[
         tuple[str, ...],
@@ -113,7 +121,10 @@ class SigningSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     key_directory: Annotated[
         str | None,
-        Meta(description="Folder of keys and certificates, made where missing; null: this user's temporary one."),
+        Meta(
+            description="Folder of keys and certificates, made where missing; null: this user's temporary one.",
+            extra={PRIVILEGED: "it names a folder that the mock reads and writes"},
+        ),
     ] = None
 
 
@@ -153,5 +164,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     ] = field(default_factory=dict)
     aemm: Annotated[
         dict[str, Any],
-        Meta(description="Settings of amazon-ec2-metadata-mock by its own keys, for the profile `aemm`."),
+        Meta(
+            description="Settings of amazon-ec2-metadata-mock by its own keys, for the profile `aemm`.",
+            extra=WITH_SECRETS,
+        ),
     ] = field(default_factory=dict)

@@ -13,7 +13,7 @@ import msgspec
 from imds_mock.config.errors import ConfigError, KeyPath, Problem, dotted, nearest
 from imds_mock.config.plain_documents import read_document_text, read_json, read_yaml
 from imds_mock.config.settings import Config
-from imds_mock.violations.words import shown
+from imds_mock.violations.hiding import shown_unless_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -92,7 +92,9 @@ def read_file(path: Path) -> Source:
     if document is None:
         document = {}
     if not isinstance(document, dict):
-        raise ConfigError(f"{path}: expected a mapping with {', '.join(_sections())}, got {shown(document)}")
+        raise ConfigError(
+            f"{path}: expected a mapping with {', '.join(_sections())}, got {shown_unless_secret(document)}"
+        )
     return Source({key: value for key, value in document.items() if not str(key).startswith("x-")}, str(path))
 
 

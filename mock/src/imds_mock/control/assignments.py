@@ -15,6 +15,7 @@ import msgspec
 from imds_mock.config.errors import ConfigError, dotted, known_keys, nearest
 from imds_mock.config.settings import Config
 from imds_mock.config.sources import read_text
+from imds_mock.control.hidden_leaves import MASK
 from imds_mock.run.diagnosis import violations
 from imds_mock.scheduling.fields import FieldError, WrongField, raise_if_any
 from imds_mock.violations.words import bare_type, is_struct, options
@@ -47,7 +48,9 @@ def assigned(document: Document, settings: Mapping[str, Any]) -> Document:
         except ConfigError as error:
             problems += (WrongField(key, each.sentence.removeprefix(f"{key}: ")) for each in error.problems)
     if problems:
-        problems += (WrongField(dotted(each.path), each.sentence) for each in violations(document))
+        found = ((dotted(each.path), each.sentence) for each in violations(document))
+        # A mask stands for a secret that was right before.
+        problems += (WrongField(name, sentence) for name, sentence in found if at_key(document, name) != MASK)
     raise_if_any(problems)
     return document
 

@@ -23,6 +23,7 @@ from imds_mock.config.errors import SettingError, nearest
 from imds_mock.metadata import documents
 from imds_mock.metadata.catalogue import since_of
 from imds_mock.metadata.tree import Leaf
+from imds_mock.violations.hiding import is_word, shown_unless_secret
 from imds_mock.violations.words import shown
 
 if TYPE_CHECKING:
@@ -205,10 +206,10 @@ def _described(value: Mapping[str, Any], path: str, key: KeyPath) -> Override:
     for name in value:
         if name not in _KEYS:
             like = nearest(str(name), _KEYS)
-            raise SettingError(
-                (*key, str(name)),
-                f"unknown key; did you mean {like}?" if like else f"unknown key; the keys here are {', '.join(_KEYS)}",
-            )
+            hint = f"did you mean {like}?" if like else f"the keys here are {', '.join(_KEYS)}"
+            # Below a role's credentials it may be a secret.
+            named = (*key, str(name)) if like or is_word(str(name)) else key
+            raise SettingError(named, f"unknown key; {hint}")
     given = [name for name in _BODIES if name in value]
     if len(given) > 1:
         raise SettingError(key, f"expected only one of {', '.join(_BODIES)}")
@@ -228,7 +229,7 @@ def _body(kind: str, value: Any, key: KeyPath) -> bytes:
             return documents.write(json.loads(value) if isinstance(value, str) else value)
         return binascii.a2b_base64("".join(str(value).split()), strict_mode=True)
     except (ValueError, TypeError, RecursionError) as error:
-        raise SettingError(key, f"expected {_FORMS[kind]}, got {shown(value)}") from error
+        raise SettingError(key, f"expected {_FORMS[kind]}, got {shown_unless_secret(value)}") from error
 
 
 def _text(value: Any, key: KeyPath) -> bytes:

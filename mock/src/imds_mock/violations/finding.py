@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Un
 
 import msgspec
 
+from imds_mock.violations.hiding import NOT_SHOWN, has_secrets, is_word, may_be_secret, may_repeat_key
 from imds_mock.violations.marks import CHECK, MISTAKES
 from imds_mock.violations.words import bare_type, in_words, is_struct, names_of, nearest, options, shown, tag_of
 
@@ -42,12 +43,10 @@ class Reading(NamedTuple):
 
     Attributes:
         is_strict: Text is not taken for a number, as in JSON; otherwise it may be, as in variables and YAML.
-        secrets: Keys whose values are never repeated.
         names_paths: A suggestion is a whole path such as `instance.region`, not the key alone.
     """
 
     is_strict: bool = False
-    secrets: Collection[str] = ()
     names_paths: bool = False
 
 
@@ -76,8 +75,8 @@ class _Walk:
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
 
-    def value(self, kind: Any, value: Any, path: KeyPath) -> Iterator[Violation]:
-        """What does not fit in a value."""
+    def value(self, kind: Any, value: Any, path: KeyPath, *, beside_secrets: bool = False) -> Iterator[Violation]:
+        """What does not fit in a value; beside secrets it may be one that was written under the wrong key."""
         members = options(kind)
         if isinstance(value, Mapping):
             structs = [bare_type(member) for member in members if is_struct(bare_type(member))]
@@ -95,7 +94,8 @@ class _Walk:
                     for place, item in enumerate(value):
                         yield from self.value(get_args(member)[0], item, (*path, place))
                     return
-        yield from self._leaf(kind, members, value, path)
+        is_hidden = may_be_secret(kind) or (beside_secrets and not is_word(str(value)))
+        yield from self._leaf(kind, members, value, path, is_hidden=is_hidden and isinstance(value, str))
 
     def _mapping(self, keys: Any, values: Any, value: Mapping[Any, Any], path: KeyPath) -> Iterator[Violation]:
         for key, held in value.items():
@@ -117,37 +117,39 @@ class _Walk:
             if key not in known:
                 like = nearest(str(key), known)
                 taken.add(like)
-                yield Violation((*path, str(key)), unknown(known, like, path if self._reading.names_paths else ()))
+                if may_repeat_key(str(key), kinds):
+                    yield Violation((*path, str(key)), unknown(known, like, path if self._reading.names_paths else ()))
+                else:
+                    yield Violation(path, unknown_and_hidden(known))
             elif known[key]:
-                yield from self._any(known[key], held, (*path, key))
-        for name, fields in known.items():
-            # What a kind needs is known when the kind is.
-            if len(kinds) == 1 and fields and fields[0].required and name not in value and name not in taken:
-                yield Violation((*path, name), f"is missing; expected {in_words(fields[0].type)}")
-
-        if len(kinds) == 1 and (mistakes_in := getattr(kinds[0], MISTAKES, None)):
+                yield from self._any(known[key], held, (*path, key), beside_secrets=any(map(has_secrets, kinds)))
+        # What a kind needs is known when the kind is.
+        if len(kinds) == 1:
+            yield from _lacking(known, {*value, *taken}, path)
+            mistakes_in = getattr(kinds[0], MISTAKES, lambda _value: ())
             yield from (Violation((*path, *own), sentence) for own, sentence in mistakes_in(value))
 
-    def _any(self, fields: list[Any], value: Any, path: KeyPath) -> Iterable[Violation]:
+    def _any(self, fields: list[Any], value: Any, path: KeyPath, *, beside_secrets: bool) -> Iterable[Violation]:
         """What does not fit into any of several fields; the first one's violations stand for all."""
-        all_found = [list(self.value(each.type, value, path)) for each in fields]
+        all_found = [list(self.value(each.type, value, path, beside_secrets=beside_secrets)) for each in fields]
         return next((found for found in all_found if not found), all_found[0])
 
-    def _leaf(self, kind: Any, members: list[Any], value: Any, path: KeyPath) -> Iterator[Violation]:
-        is_secret = bool(path) and path[-1] in self._reading.secrets
-        got = "something else" if is_secret else shown(value)
+    def _leaf(
+        self, kind: Any, members: list[Any], value: Any, path: KeyPath, *, is_hidden: bool = False
+    ) -> Iterator[Violation]:
+        got = NOT_SHOWN if is_hidden else shown(value)
         expected = f"expected {in_words(kind)}, got {got}"
         try:
             msgspec.convert(value, kind, strict=self._reading.is_strict)
         except (msgspec.ValidationError, RecursionError):
             choices = [str(choice) for member in map(bare_type, members) for choice in _choices(member)]
-            yield Violation(path, expected + ("" if is_secret else _like(value, choices)))
+            yield Violation(path, expected + ("" if is_hidden else _like(value, choices)))
             return
         for check in _checks(kind) if value is not None else ():
             try:
                 check(value)
             except ValueError as error:
-                sentence = "" if is_secret else str(getattr(error, "sentence", error))
+                sentence = "" if is_hidden else str(getattr(error, "sentence", error))
                 yield Violation(path, sentence or expected)
                 return
 
@@ -165,6 +167,15 @@ def unknown(names: Collection[str], like: str | None, path: KeyPath = ()) -> str
     return f"unknown key; the keys here are {', '.join(names)}"
 
 
+def unknown_and_hidden(names: Collection[str]) -> str:
+    """The sentence for an unknown key that no message repeats.
+
+    Args:
+        names: The keys that are known there.
+    """
+    return f"unknown key (not shown, it may be a secret); the keys here are {', '.join(names)}"
+
+
 def dotted(path: KeyPath) -> str:
     """Write a key path as in documentation: `instance.interfaces[0].mac`."""
     text = ""
@@ -174,6 +185,13 @@ def dotted(path: KeyPath) -> str:
         else:
             text += f".{part}" if text else part
     return text
+
+
+def _lacking(known: Mapping[str, list[Any]], there: Collection[Any], path: KeyPath) -> Iterator[Violation]:
+    """The required keys that are not there."""
+    for name, fields in known.items():
+        if fields and fields[0].required and name not in there:
+            yield Violation((*path, name), f"is missing; expected {in_words(fields[0].type)}")
 
 
 def _told_kinds(

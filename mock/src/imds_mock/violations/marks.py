@@ -16,3 +16,9 @@ The error's text is the sentence about it. Without a text, the sentence is made 
 MISTAKES: Final = "mistakes_in"
 """Name of a class method of structs: takes a mapping that should become one, and gives the paths and sentences of keys
 that contradict each other. What the types of the keys do not allow is found without it."""
+
+SECRET: Final = "secret"  # noqa: S105 - the name of a mark
+"""Key in `Meta.extra`: the value is never shown."""
+
+MAY_HOLD_SECRETS: Final = "may hold secrets"
+"""Key in `Meta.extra`: no message quotes the value, such as a mapping with secrets or a URL with a password."""

@@ -8,7 +8,9 @@ import msgspec
 
 from imds_mock.config.settings import Config, MetadataOptions
 from imds_mock.control.assignments import assigned, at_key, null_defaults
+from imds_mock.control.destinations import require_anew
 from imds_mock.control.operations import MERGE_PATCH, Noted, Operation
+from imds_mock.control.privileges import require_unprivileged, require_unprivileged_at, with_privileged
 from imds_mock.control.problems import ProblemError
 from imds_mock.control.secrets import masked, unmasked
 from imds_mock.run.loading import document_of, from_document
@@ -131,7 +133,13 @@ class ConfigurationRoutes:
 
     async def patch(self, call: Call) -> Noted:
         """A changed configuration; null gives a setting its default again."""
-        await self._put(lambda document: merge_patch(document, call.body))
+
+        def change(document: Document) -> Document:
+            # A null would be taken for a setting that is left out, once it is merged.
+            require_unprivileged(call.body, document)
+            return merge_patch(document, call.body)
+
+        await self._put(change)
         after = await self.show(call)
         return Noted(after, tuple(null_defaults(call.body, after)))
 
@@ -148,6 +156,7 @@ class ConfigurationRoutes:
         """One value set; null is a value here."""
 
         def change(document: Document) -> Document:
+            require_unprivileged_at(_parts(call), call.body.value, document)
             held, name = _holder(document, _parts(call))
             held[name] = call.body.value
             return document
@@ -159,6 +168,7 @@ class ConfigurationRoutes:
         """One value taken out."""
 
         def change(document: Document) -> Document:
+            require_unprivileged_at(_parts(call), None, document)
             held, name = _holder(document, _parts(call))
             if name not in held:
                 raise FieldError("path", f"there is no setting {call.path['path']!r}")
@@ -185,9 +195,13 @@ class ConfigurationRoutes:
 
     async def _put(self, change: Callable[[Document], Document]) -> None:
         def changed(current: Config) -> Config:
-            document = change(document_of(current))
-            _require_no_files(document)
-            config = from_document(unmasked(document, document_of(current)))
+            before = document_of(current)
+            document = with_privileged(change(masked(before)), before)
+            # Before anything else looks at it: reading a document reads the files that it names.
+            require_unprivileged(document, before)
+            meant = unmasked(document, before)
+            config = from_document(meant.document)
+            require_anew(current, config, meant.masked)
             for section in FIXED:
                 if getattr(config, section) != getattr(current, section):
                     raise FieldError(section, "takes effect at the start only; change the file and start again")
@@ -228,16 +242,3 @@ def _holder(document: Document, parts: list[str]) -> tuple[Document, str]:
     if not isinstance(held, dict):
         raise FieldError("path", f"there is no setting {'/'.join(parts)!r}")
     return held, parts[-1]
-
-
-def _require_no_files(document: Document) -> None:
-    """Who drives the mock is not to read the files of its machine; only the configuration file may name them."""
-    profiles = document.get("profiles")
-    places: list[tuple[str, Any]] = [("", document)]
-    if isinstance(profiles, list | tuple):
-        places += [(f"profiles[{place}].", profile) for place, profile in enumerate(profiles)]
-    for prefix, holder in places:
-        instance = holder.get("instance") if isinstance(holder, dict) else None
-        user_data = instance.get("user_data") if isinstance(instance, dict) else None
-        if isinstance(user_data, dict) and user_data.get("file") is not None:
-            raise FieldError(f"{prefix}instance.user_data.file", "is for the configuration file; send text or base64")

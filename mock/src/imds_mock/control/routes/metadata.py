@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from imds_mock.control.hidden_leaves import masked_leaf
 from imds_mock.control.operations import Noted, Operation
 from imds_mock.control.problems import ProblemError
-from imds_mock.control.secrets import masked_leaf
 from imds_mock.metadata.derivation import advice_about
 from imds_mock.metadata.overrides import ROOTS
 from imds_mock.metadata.tree import LATEST

@@ -1,0 +1,152 @@
+"""A secret that a call left masked goes nowhere else than before: what decides that requires the secret itself."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from held_mock import HeldMock
+from imds_mock.control.hidden_leaves import MASK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from imds_mock.signing.signer import Signer
+
+KEYS: Final = {"access_key_id": "AKIA", "secret_access_key": "hush-key", "session_token": "hush-token"}
+ASSUMING: Final = {"source": "assume-role", **KEYS, "external_id": "hush-id"}
+STATIC: Final = {"source": "static", **KEYS}
+SHOWN_KEYS: Final = {**KEYS, "secret_access_key": MASK, "session_token": MASK}
+A: Final = {"match": {"service": "a"}}
+B: Final = {"match": {"service": "b"}}
+ROLE: Final = "meta-data/iam/security-credentials/my-role"
+AEMM_KEYS: Final = {"metadata.values.iam-security-credentials.secretaccesskey": "hush-key"}
+
+
+@pytest.fixture
+def started(signer: Signer) -> Iterator[Callable[..., HeldMock]]:
+    mocks: list[HeldMock] = []
+
+    def start(document: dict[str, Any] | None = None) -> HeldMock:
+        mocks.append(HeldMock(signer, document))
+        return mocks[-1]
+
+    yield start
+    for mock in mocks:
+        mock.close()
+
+
+ELSEWHERE: Final[list[tuple[dict[str, Any], dict[str, Any], str]]] = [
+    # Served, where it was for STS.
+    ({"credentials": ASSUMING}, {"credentials": {"source": "static"}}, "credentials.secret_access_key"),
+    ({"credentials": ASSUMING}, {"credentials": {"source": "static", **SHOWN_KEYS}}, "credentials.secret_access_key"),
+    ({"credentials": ASSUMING}, {"profiles": [{**A, "credentials": {"source": "static"}}]},
+     "credentials.secret_access_key"),
+    ({"credentials": ASSUMING},
+     {"profiles": [{**A, "credentials": {"source": "static", "secret_access_key": "sent"}}]},
+     "credentials.session_token"),
+    ({"credentials": {**KEYS, "source": "generated"}}, {"credentials": {"source": "static"}},
+     "credentials.secret_access_key"),
+    ({"profiles": [{**A, "credentials": ASSUMING}]}, {"profiles": [{**A, "credentials": {**ASSUMING, **STATIC,
+      "secret_access_key": MASK, "session_token": MASK, "external_id": MASK}}]},
+     "profiles[0].credentials.secret_access_key"),
+    # Two profiles together: the keys of one, the source of the other.
+    ({"profiles": [{**A, "credentials": {**KEYS, "source": "generated"}}]},
+     {"credentials": {"access_key_id": "AKIA", "secret_access_key": "sent", "session_token": "sent"},
+      "profiles": [{**A, "credentials": {**SHOWN_KEYS, "source": "generated"}},
+                   {"match": {"name": "a-*"}, "credentials": {"source": "static"}}]},
+     "profiles[0].credentials.secret_access_key"),
+    # Served to other callers.
+    ({"profiles": [{**A, "credentials": STATIC}]}, {"profiles": [{**B, "credentials": {**STATIC, **SHOWN_KEYS}}]},
+     "profiles[0].credentials.secret_access_key"),
+    ({"profiles": [{**A, "credentials": STATIC}]},
+     {"profiles": [{"match": {"name": "*"}, "credentials": {**STATIC, **SHOWN_KEYS}}]},
+     "profiles[0].credentials.secret_access_key"),
+    # By path.
+    ({"profiles": [{**A, "metadata": {ROLE: {"$json": {"SecretAccessKey": "hush-key"}}}}]},
+     {"profiles": [{**B, "metadata": {ROLE: {"$json": {"SecretAccessKey": MASK}}}}]}, "profiles[0].metadata"),
+    # To STS of another partition, or into another account's logs.
+    ({"credentials": ASSUMING}, {"instance": {"region": "cn-north-1"}}, "credentials.secret_access_key"),
+    ({"credentials": ASSUMING}, {"instance": {"account_id": "999999999999"}}, "credentials.external_id"),
+    ({"credentials": ASSUMING}, {"credentials": {"role_arn": "arn:aws:iam::999999999999:role/x"}},
+     "credentials.external_id"),
+    ({"credentials": ASSUMING}, {"ecs": {"any_role": True}}, "credentials.external_id"),
+    ({"credentials": ASSUMING}, {"profiles": [{**A, "instance": {"account_id": "999999999999"}}]},
+     "credentials.external_id"),
+    # In the drop-in's words.
+    ({"aemm": AEMM_KEYS}, {"profile": "aemm"}, "aemm"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("document", "change", "field"), ELSEWHERE)
+def test_a_masked_secret_goes_nowhere_else(
+    started: Callable[..., HeldMock], document: dict[str, Any], change: dict[str, Any], field: str
+) -> None:
+    mock = started(document)
+    before = mock.call("GET", "/v1/config").json
+    orders = list(mock.orders)
+    reply = mock.call("PATCH", "/v1/config", change)
+    assert (reply.status, reply.json["errors"][0]["field"]) == (422, field)
+    assert "send the secret" in reply.json["detail"]
+    assert mock.call("GET", "/v1/config").json == before
+    assert mock.orders == orders
+    assert b"hush" not in reply.body + mock.get(f"/latest/{ROLE}").body
+
+
+SENT: Final[list[tuple[dict[str, Any], dict[str, Any]]]] = [
+    ({"credentials": ASSUMING}, {"credentials": STATIC}),
+    ({"credentials": ASSUMING}, {"instance": {"account_id": "999999999999"}, "credentials": {"external_id": "new"}}),
+    ({"profiles": [{**A, "credentials": STATIC}]}, {"profiles": [{**B, "credentials": STATIC}]}),
+    ({"profile": "aemm", "aemm": AEMM_KEYS}, {"aemm": {"spot.action": "stop"}}),
+]
+
+
+@pytest.mark.parametrize(("document", "change"), SENT)
+def test_a_secret_that_is_sent_goes_where_it_is_sent(
+    started: Callable[..., HeldMock], document: dict[str, Any], change: dict[str, Any]
+) -> None:
+    assert started(document).call("PATCH", "/v1/config", change).status == 200
+
+
+@pytest.mark.parametrize(
+    ("document", "change"),
+    [
+        ({"credentials": ASSUMING}, {"instance": {"region": "eu-west-1", "role": "other"}}),
+        ({"credentials": ASSUMING}, {"credentials": {"role_arn": "arn:aws:iam::123456789012:role/x"}}),
+        ({"credentials": STATIC}, {"profiles": [{**A, "instance": {"role": "other"}}]}),
+        ({"credentials": STATIC}, {"credentials": {"source": "generated"}}),
+        ({"profiles": [{**A, "credentials": STATIC}]},
+         {"profiles": [B, {"match": {"service": "a", "name": None}, "credentials": {**STATIC, **SHOWN_KEYS}}]}),
+        ({"profiles": [{**A, "credentials": {"seed": "hush"}}]},
+         {"profiles": [{**B, "credentials": {"seed": MASK}}]}),
+    ],
+)  # fmt: skip
+def test_a_masked_secret_stays_where_it_is(
+    started: Callable[..., HeldMock], document: dict[str, Any], change: dict[str, Any]
+) -> None:
+    mock = started(copy.deepcopy(document))
+    reply = mock.call("PATCH", "/v1/config", change)
+    assert reply.status == 200, reply
+    assert b"hush" not in reply.body
+
+
+def test_static_keys_are_served_to_whom_they_are_for(started: Callable[..., HeldMock]) -> None:
+    mock = started({"credentials": STATIC})
+    assert b"hush-key" in mock.get(f"/latest/{ROLE}").body
+    assert mock.call("PATCH", "/v1/config", {"credentials": {"source": "generated"}}).status == 200
+    assert b"hush" not in mock.get(f"/latest/{ROLE}").body
+    reply = mock.call("PATCH", "/v1/config", {"credentials": {"source": "static"}})
+    assert reply.status == 422, "what is not served now is not served again without the secret"
+    assert mock.call("POST", "/v1/reset").status == 204
+    assert b"hush-key" in mock.get(f"/latest/{ROLE}").body
+
+
+def test_the_drop_in_s_keys_are_masked_wherever_its_paths_put_them(started: Callable[..., HeldMock]) -> None:
+    mock = started({"profile": "aemm", "aemm": AEMM_KEYS})
+    moved = {"aemm": {"metadata.paths.iam-security-credentials": "/latest/meta-data/elsewhere"}}
+    assert mock.call("PATCH", "/v1/config", moved).status == 200
+    assert b"hush-key" in mock.get("/latest/meta-data/elsewhere").body
+    shown = mock.call("GET", "/v1/metadata/meta-data/elsewhere")
+    assert (shown.status, b"hush" in shown.body, b"SecretAccessKey" in shown.body) == (200, False, True)
