@@ -171,17 +171,20 @@ def test_whom_sts_refuses_is_told_as_ec2_does(tmp_path: Path) -> None:
 
 def test_while_nobody_can_be_asked_there_is_no_role(tmp_path: Path, sts: str) -> None:
     nowhere = f"http://127.0.0.1:{aws.free_port()}"
-    keys = ["access_key_id=test", f"secret_access_key={SECRET}", "wait_seconds=0.2"]
-    with running_program(tmp_path, assuming(nowhere, *keys)) as program:
+    file = tmp_path / "mock.yaml"
+
+    def ask(url: str) -> None:
+        keys = f"access_key_id: test, secret_access_key: {SECRET}, wait_seconds: 0.2"
+        file.write_text(f"credentials: {{source: assume-role, endpoint_url: {url}, {keys}}}\n")
+
+    ask(nowhere)
+    with running_program(tmp_path, ["--config", str(file)]) as program:
         assert get(program, f"{ROLES}my-role").status == 404
         assert get(program, ROLES).status == 404
         assert get(program, "/latest/meta-data/iam").body == b"info"
         assert get(program, "/latest/meta-data/instance-id").status == 200
         program.await_line(f"no credentials of .*role/my-role: {nowhere} cannot be reached")
-        until = time.monotonic() + 20
-        while program.ctl("status").returncode:
-            assert time.monotonic() < until
-        assert program.ctl("config", "patch", json.dumps({"credentials": {"endpoint_url": sts}})).returncode == 0
+        ask(sts)
         program.await_line("credentials of arn:aws:iam::123456789012:role/my-role until")
         assert served(program)["Code"] == "Success"
 
