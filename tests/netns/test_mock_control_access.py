@@ -1,7 +1,12 @@
-"""Who reaches the control plane, on a real network: the gateway does, a neighbour does not, however it asks."""
+"""Who reaches the control plane, on a real network: the gateway does, a neighbour does not, however it asks.
+
+The gateway is known by its address alone: a neighbour that takes the address by ARP is let in, unless a setting says
+that the gateway is not trusted.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -31,14 +36,21 @@ def spaces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Names
         lab.link(mock, gateway, [f"{MOCK}/24"], [f"{GATEWAY}/24"])
         lab.link(mock, neighbour, [f"{MOCK_TO_NEIGHBOUR}/24"], [f"{NEIGHBOUR}/24"])
         mock.ip("route", "add", "default", "via", GATEWAY)
-        folder = tmp_path_factory.mktemp("run")
-        settings = (f"XDG_RUNTIME_DIR={folder}", f"IMDS_MOCK_CONTROL_TOKEN={TOKEN}")
-        serve = ("serve", "--port", "80", "--access-log", "off")
-        running = mock.popen(["env", *settings, IMDS_MOCK, *serve], stderr=subprocess.PIPE)
-        log = running.stderr
-        assert log is not None
+        with mock_in(mock, tmp_path_factory.mktemp("run")):
+            yield {"mock": mock, "gateway": gateway, "neighbour": neighbour}
+
+
+@contextlib.contextmanager
+def mock_in(space: Namespace, folder: Path, *settings: str) -> Iterator[None]:
+    """Run a mock until the block ends, with settings as environment variables."""
+    serve = ("serve", "--port", "80", "--access-log", "off")
+    running = space.popen(["env", f"XDG_RUNTIME_DIR={folder}", *settings, IMDS_MOCK, *serve], stderr=subprocess.PIPE)
+    log = running.stderr
+    assert log is not None
+    try:
         assert any("control plane on" in line for line in log)
-        yield {"mock": mock, "gateway": gateway, "neighbour": neighbour}
+        yield
+    finally:
         running.terminate()
         running.communicate(timeout=20)
 
@@ -74,9 +86,36 @@ def test_a_neighbour_gets_403_whatever_it_sends(spaces: dict[str, Namespace]) ->
             assert status(neighbour, target, *options, path=path) == "403", (options, path)
 
 
-def test_a_neighbour_with_the_token_may(spaces: dict[str, Namespace]) -> None:
-    bearer = ("-H", f"Authorization: Bearer {TOKEN}")
-    assert status(spaces["neighbour"], f"{MOCK_TO_NEIGHBOUR}:1339", *bearer) == "200"
+BEARER = ("-H", f"Authorization: Bearer {TOKEN}")
+
+
+def test_with_a_token_neighbour_and_gateway_need_it(tmp_path: Path) -> None:
+    with Lab() as lab:
+        mock, gateway, neighbour = (lab.namespace(name) for name in ("mock", "gateway", "neighbour"))
+        lab.link(mock, gateway, [f"{MOCK}/24"], [f"{GATEWAY}/24"])
+        lab.link(mock, neighbour, [f"{MOCK_TO_NEIGHBOUR}/24"], [f"{NEIGHBOUR}/24"])
+        mock.ip("route", "add", "default", "via", GATEWAY)
+        with mock_in(mock, tmp_path, f"IMDS_MOCK_CONTROL_TOKEN={TOKEN}"):
+            for space, address in ((neighbour, MOCK_TO_NEIGHBOUR), (gateway, MOCK)):
+                assert status(space, f"{address}:1339") == "403"
+                assert status(space, f"{address}:1339", *BEARER) == "200"
+            assert status(mock, "127.0.0.1:1339") == "200"
+
+
+@pytest.mark.parametrize(("trusted", "expected"), [("true", "200"), ("false", "403")])
+def test_a_neighbour_that_takes_the_gateways_address_is_let_in_where_the_gateway_is_trusted(
+    tmp_path: Path, trusted: str, expected: str
+) -> None:
+    with Lab() as lab:
+        mock, neighbour = lab.namespace("mock"), lab.namespace("neighbour")
+        lab.link(mock, neighbour, [f"{MOCK}/24"], ["10.77.0.3/24"])
+        mock.ip("route", "add", "default", "via", GATEWAY)
+        # What NET_ADMIN allows: the address of the gateway, for which the kernel then answers ARP requests.
+        neighbour.ip("address", "add", f"{GATEWAY}/24", "dev", "eth0b")
+        with mock_in(mock, tmp_path, f"IMDS_MOCK_CONTROL_TRUST_GATEWAY={trusted}"):
+            assert status(neighbour, f"{MOCK}:1339", "--interface", GATEWAY) == expected
+            assert status(neighbour, f"{MOCK}:1339", "--interface", "10.77.0.3") == "403"
+            assert status(mock, "127.0.0.1:1339") == "200"
 
 
 def test_a_neighbour_that_pretends_to_be_the_gateway_is_not_answered(spaces: dict[str, Namespace]) -> None:

@@ -26,6 +26,7 @@ def status(
     token: str | None = None,
     local: bool = False,
     allowed_hosts: tuple[str, ...] = (),
+    trust_gateway: bool = True,
 ) -> int:
     """The status that a request gets; 200 is what stands behind the guard."""
     sent: list[dict[str, Any]] = []
@@ -42,7 +43,8 @@ def status(
     named = {"host": host, "origin": origin, "authorization": authorization}
     headers = [(name.encode(), value.encode()) for name, value in named.items() if value is not None]
     scope = {"type": "http", "client": None if client is None else (client, 4711), "headers": headers}
-    guard = Access(app, lambda: frozenset({GATEWAY, "fd00::1"}), token, allowed_hosts, local=local)
+    gateways = (lambda: frozenset({GATEWAY, "fd00::1"})) if trust_gateway else None
+    guard = Access(app, gateways, token, allowed_hosts, local=local)
     asyncio.run(guard(scope, receive, send))
     return int(sent[0]["status"])
 
@@ -55,6 +57,21 @@ def test_loopback_and_the_gateway_may(client: str) -> None:
 @pytest.mark.parametrize("client", ["172.18.0.3", "10.0.0.1", "fe80::1%eth0", "::ffff:172.18.0.3", "nonsense", None])
 def test_others_may_not(client: str | None) -> None:
     assert status(client) == 403
+
+
+@pytest.mark.parametrize("gateway", [GATEWAY, "fd00::1", f"::ffff:{GATEWAY}"])
+def test_the_gateway_needs_the_token_where_there_is_one(gateway: str) -> None:
+    assert status(gateway, token=TOKEN) == 403
+    assert status(gateway, token=TOKEN, authorization=f"Bearer {TOKEN}x") == 403
+    assert status(gateway, token=TOKEN, authorization=f"Bearer {TOKEN}") == 200
+
+
+def test_the_gateway_may_not_where_it_is_not_trusted() -> None:
+    assert status(GATEWAY, trust_gateway=False) == 403
+    assert status(GATEWAY, trust_gateway=False, token=TOKEN, authorization=f"Bearer {TOKEN}") == 200
+    assert status("127.0.0.1", trust_gateway=False) == 200
+    assert status("127.0.0.1", trust_gateway=False, token=TOKEN) == 200
+    assert status(None, local=True, trust_gateway=False, token=TOKEN) == 200
 
 
 def test_others_may_with_the_token_and_with_no_other() -> None:

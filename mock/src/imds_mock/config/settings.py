@@ -107,8 +107,15 @@ class ControlSettings(WithSecrets, frozen=True, forbid_unknown_fields=True):
     ] = None
     token: Annotated[
         shapes.Token | None,
-        Meta(description="Bearer token for callers that are neither local nor the gateway.", extra=A_SECRET),
+        Meta(description="Bearer token for callers over TCP; with one, only loopback needs none.", extra=A_SECRET),
     ] = None
+    trust_gateway: Annotated[
+        bool,
+        Meta(
+            description="Whether the default gateway's address needs no token: the host, through a published port. "
+            "Set it to false where no port is published. With a `token`, the gateway needs it too."
+        ),
+    ] = True
     allowed_hosts: Annotated[
         tuple[str, ...],
         Meta(description="Names that callers may use in `Host`, besides addresses and `localhost`."),

@@ -1,6 +1,8 @@
 """Who may drive the mock: callers over the Unix socket, from loopback or from the default gateway; others by token.
 
-A port that is published on the host is reached from the default gateway's address, measured with Docker. Browsers are
+A port that is published on the host is reached from the default gateway's address, measured with Docker. An address is
+no proof: a neighbour that may send ARP answers (NET_ADMIN, NET_RAW) can take the gateway's. So the gateway is trusted
+only while there is no token, and `control.trust_gateway` takes that away. Browsers are
 kept out by what they cannot leave out or forge: `Origin` on every request that changes something, and `Host`, which
 names the page's own host when a name was rebound to a local address.
 """
@@ -18,6 +20,7 @@ from imds_mock.control.problems import ProblemError, problem_of, respond
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from ipaddress import IPv4Address, IPv6Address
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -29,7 +32,8 @@ class Access:
 
     Args:
         app: What is guarded.
-        gateways: Gives the addresses of the default gateways.
+        gateways: Gives the addresses of the default gateways, which need no token as long as there is none; None: they
+            are callers like others.
         token: The bearer token; None if nobody is let in by one.
         allowed_hosts: Names that callers may use for the mock.
         local: The listener is the Unix socket, which only this container's processes reach.
@@ -38,7 +42,7 @@ class Access:
     def __init__(
         self,
         app: ASGIApp,
-        gateways: Callable[[], frozenset[str]],
+        gateways: Callable[[], frozenset[str]] | None,
         token: str | None,
         allowed_hosts: Iterable[str],
         *,
@@ -46,7 +50,8 @@ class Access:
     ) -> None:
         self._app = app
         self._local = local
-        self._gateways = gateways
+        self._gateways = gateways or frozenset
+        self._way = _way(has_token=token is not None, trusts_gateway=gateways is not None)
         self._token = None if token is None else f"Bearer {token}".encode("latin-1")
         self._allowed_hosts = frozenset(name.lower().rstrip(".") for name in allowed_hosts)
 
@@ -72,11 +77,9 @@ class Access:
             return self._cross_origin(headers)
         # The peer of a connection that was reset already is unknown: it is nobody.
         client = scope.get("client") or ("nobody", 0)
-        if not self.is_near(client[0]):
-            return (
-                f"{client[0]} may not use the control plane: use it from inside the container (imds-mock ctl), from "
-                "the host through a published port, or with the bearer token of the setting control.token."
-            )
+        needs_token = self._token is not None and not _is_loopback(client[0])
+        if needs_token or not self.is_near(client[0]):
+            return f"{client[0]} may not use the control plane; {self._way}."
         host = _name_of(headers.get(b"host", b"").decode("latin-1"))
         if not self._is_own(host):
             return (
@@ -85,14 +88,8 @@ class Access:
         return self._cross_origin(headers)
 
     def is_near(self, address: str) -> bool:
-        """Whether a peer needs no token, told by its address."""
-        try:
-            peer = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
-            return False
-        mapped = getattr(peer, "ipv4_mapped", None)
-        peer = mapped or peer
-        return peer.is_loopback or str(peer) in self._gateways()
+        """Whether a peer is this machine or a gateway that is trusted, told by its address."""
+        return _is_loopback(address) or str(_peer(address)) in self._gateways()
 
     def _is_own(self, host: str) -> bool:
         if host == _LOCALHOST or host.endswith(f".{_LOCALHOST}") or host in self._allowed_hosts:
@@ -108,6 +105,28 @@ class Access:
         if origin is None or origin.partition(b"://")[2] == headers.get(b"host", b""):
             return None
         return "Requests from pages of other origins are refused."
+
+
+def _peer(address: str) -> IPv4Address | IPv6Address | None:
+    try:
+        peer = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(peer, "ipv4_mapped", None) or peer
+
+
+def _is_loopback(address: str) -> bool:
+    peer = _peer(address)
+    return peer is not None and peer.is_loopback
+
+
+def _way(*, has_token: bool, trusts_gateway: bool) -> str:
+    """What a caller that was refused can do."""
+    inside = "use it from inside the container (imds-mock ctl)"
+    if has_token:
+        return f"send the bearer token of the setting control.token, or {inside}"
+    published = ", from the host through a published port," if trusts_gateway else ""
+    return f"{inside}{published} or set control.token and send it as bearer token"
 
 
 def _name_of(host: str) -> str:

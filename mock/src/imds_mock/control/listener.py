@@ -85,7 +85,7 @@ class ControlPlane:
         settings = self._settings
         return Access(
             self._app,
-            lambda: default_gateways(_PROC_NET),
+            (lambda: default_gateways(_PROC_NET)) if settings.trust_gateway else None,
             settings.token,
             settings.allowed_hosts,
             local=is_local,
