@@ -62,6 +62,7 @@ HARMLESS: Final = {
     "instance.interfaces.*.vpc_ipv4_cidr_blocks": "a leaf's value",
     "instance.interfaces.*.vpc_ipv6_cidr_blocks": "a leaf's value",
     "metadata": "what is below a path of the tree",
+    "ecs.documents": "what is below a path of the agent",
     "profiles.*.metadata": "what is below a path of the tree",
     "aemm": "the keys that name files are used at the start only, see below",
     "profiles.*.match.address": "compared with a caller's address",

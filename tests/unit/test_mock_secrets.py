@@ -119,6 +119,15 @@ def test_credentials_that_were_set_by_path_are_masked_and_come_back(
     assert unmasked(hidden, current).document == current
 
 
+def test_credentials_in_documents_of_the_ecs_agent_are_masked_and_come_back() -> None:
+    documents = {"/v2/mine": {"SecretAccessKey": "hush", "Token": "hush", "n": 1}, "task": {"Token": "shown"}}
+    current = {"ecs": {"documents": documents}, "profiles": [{"match": {"name": "a"}, "ecs": {"documents": documents}}]}
+    shown = masked(current)
+    assert "hush" not in str(shown)
+    assert shown["ecs"]["documents"]["/v2/mine"] == {"SecretAccessKey": MASK, "Token": MASK, "n": 1}
+    assert tuple(unmasked(shown, current)) == (current, {"hush"})
+
+
 def test_a_secret_that_is_a_leaf_of_its_own_is_masked() -> None:
     assert masked_leaf(f"{ROLE}/SecretAccessKey", b"hush") == MASK.encode()
     assert masked_leaf(f"{ROLE}/AccessKeyId", b"AKIA") == b"AKIA"

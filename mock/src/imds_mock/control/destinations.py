@@ -111,9 +111,13 @@ def _for_whom(config: Config, place: int | None) -> Match | None:
 
 def _by_path(config: Config) -> Iterator[tuple[Any, KeyPath, Place]]:
     """What is served as it was given: the metadata that is set by path, and amazon-ec2-metadata-mock's."""
-    yield config.metadata, ("metadata",), (_SERVED, _EVERYBODY, _EVERYBODY)
+    everybody = (_SERVED, _EVERYBODY, _EVERYBODY)
+    yield config.metadata, ("metadata",), everybody
+    yield config.ecs.documents, ("ecs", "documents"), everybody
     for place, profile in enumerate(config.profiles):
-        yield profile.metadata, ("profiles", place, "metadata"), (_SERVED, profile.match, _EVERYBODY)
+        whom = (_SERVED, profile.match, _EVERYBODY)
+        yield profile.metadata, ("profiles", place, "metadata"), whom
+        yield profile.ecs.get("documents"), ("profiles", place, "ecs", "documents"), whom
     if config.profile == "aemm":
         yield config.aemm, ("aemm",), ("aemm",)
 

@@ -42,8 +42,8 @@ def masked(document: Mapping[str, Any]) -> dict[str, Any]:
         for held, key in _secrets(holder):
             if held[key] is not None:
                 held[key] = MASK
-        if "metadata" in holder:
-            holder["metadata"] = hidden(holder["metadata"])
+        for held, key, _ in _by_path(holder):
+            held[key] = hidden(held[key])
     return shown
 
 
@@ -72,12 +72,12 @@ def unmasked(document: Mapping[str, Any], current: Mapping[str, Any]) -> Unmaske
                     raise FieldError(f"{place}{section}.{name}", _NOTHING_HIDDEN)
                 held[key] = known[known_key]
                 kept.add(str(held[key]))
-        if "metadata" in holder:
-            shown = holder["metadata"]
-            holder["metadata"] = shown_again(shown, before.get("metadata"), kept)
-            path = still_hidden(holder["metadata"])
-            if path is not None:
-                raise FieldError(f"{place}metadata.{path}", _NOTHING_HIDDEN)
+        known_by_name = {name: known[key] for known, key, name in _by_path(before)}
+        for held, key, name in _by_path(holder):
+            held[key] = shown_again(held[key], known_by_name.get(name), kept)
+            left = still_hidden(held[key])
+            if left is not None:
+                raise FieldError(f"{place}{name}.{left}", _NOTHING_HIDDEN)
     return Unmasked(meant, frozenset(kept - sent))
 
 
@@ -121,6 +121,13 @@ def _profiles(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(profiles, list | tuple):
         return []
     return [profile if isinstance(profile, dict) else {} for profile in profiles]
+
+
+def _by_path(holder: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
+    """What is served as it was given: the mapping that holds it, its key there, and its whole name."""
+    for held, key, name in ((holder, "metadata", "metadata"), (holder.get("ecs"), "documents", "ecs.documents")):
+        if isinstance(held, dict) and key in held:
+            yield held, key, name
 
 
 def _secrets(holder: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:

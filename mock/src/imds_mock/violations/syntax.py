@@ -6,6 +6,8 @@ import json
 import re
 from typing import Final
 
+from imds_mock.violations.hiding import is_word
+
 _EMPTY: Final = "it is empty"
 _YAML_PROBLEMS: Final = (
     ("mapping values are not allowed", "unexpected `:`; put text that holds `: ` in quotes, and check the indentation"),
@@ -60,11 +62,17 @@ def yaml_problem(words: str) -> str:
         words: What PyYAML says about it.
     """
     if tag := _TAG.search(words):
-        return f"the tag {tag[1]} is not supported; write plain text, lists and mappings"
+        return f"{_tag_name(tag[1])} is not supported; write plain text, lists and mappings"
     for found, sentence in _YAML_PROBLEMS:
         if found in words:
             return sentence or words
     return _MANY
+
+
+def _tag_name(tag: str) -> str:
+    """A tag in a message: text that lacks its quotes and begins with `!` is read as one, and may be a secret."""
+    name = re.sub(r"[/:]", ".", tag.removeprefix("tag:yaml.org,2002:").removeprefix("!"))
+    return f"the tag {tag}" if is_word(name) else "this tag"
 
 
 def _json_advice(character: str, before: str) -> str:
