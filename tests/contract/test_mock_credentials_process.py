@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mockprogram import RunningProgram
 
 SECRET = "planted/secret+that+nobody+may+see"  # noqa: S105 - planted, to be looked for
+LEAVES = "/latest/meta-data"
 ROLES = "/latest/meta-data/iam/security-credentials/"
 IN_VARIABLES = ("IMDS_MOCK_CREDENTIALS_SECRET_ACCESS_KEY", "IMDS_MOCK_CREDENTIALS_SESSION_TOKEN", "IMDS_MOCK_EKS_TOKEN")
 SHOWN = (
@@ -285,6 +286,20 @@ def test_each_container_has_keys_of_its_own_under_its_instance_id_at_its_first_r
             assert caller_of(served[-1], sts).rpartition("/")[2] == (session_name or instance)
         assert served[0]["AccessKeyId"] != served[1]["AccessKeyId"]
         assert from_address(program, "127.0.0.4", ROLES).body == b"my-role"
+
+
+def test_a_client_that_waits_for_credentials_may_pipeline_and_half_close(tmp_path: Path, sts: str) -> None:
+    options = assuming(sts, "access_key_id=test", f"secret_access_key={SECRET}")
+    with running_program(tmp_path, [*options, "--set", "identity=per-container"]) as program:
+        asked = [head("GET", path, Connection="keep-alive") for path in (f"{ROLES}my-role", f"{LEAVES}/ami-id")]
+        with socket.create_connection(("127.0.0.1", program.port), 10, ("127.0.0.2", 0)) as client:
+            client.sendall("".join(asked).encode())
+            client.shutdown(socket.SHUT_WR)  # as `nc -N` does
+            received = read_all(client)
+        first, _, second = received.partition(b"ami-0abcdef1234567890")
+        assert first.count(b"HTTP/1.1 200 OK") == 2, received
+        assert b'"Code" : "Success"' in first
+        assert second == b""
 
 
 def test_a_request_for_credentials_that_cannot_be_fetched_waits_no_longer_than_configured(tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from imds_mock.callers.surroundings import Neighbourhood, Surroundings
 
 # Engines give out the lowest free addresses of a network, or of the range that the mock has its own address from.
-_FIRST_HOSTS: Final = 64
+_FIRST_HOSTS: Final = 255
 _AROUND_OWN: Final = 16
-# Each try leaves entries in the kernel's table, which all namespaces of a machine share.
+# Each try leaves entries in the kernel's table, which all namespaces of a machine share: 1024 by default.
+_AT_ONCE: Final = 96
 _TRY_AGAIN_SECONDS: Final = 30.0
 _MANY: Final = 1024
 # Before Docker 28 a container's hardware address is this and its IPv4 address.
@@ -123,9 +124,21 @@ class Joining:
         again = self._siblings(address)
         confirmed = [each for each in again if each.is_confirmed or each.address in answered]
         if not confirmed and self._may_try(address):
-            await self._reach.call(self._likely(address), lambda: any(map(_confirmed, self._siblings(address))))
-            confirmed = [each for each in self._siblings(address) if each.is_confirmed]
+            confirmed = await self._try_likely(address)
         return _texts(confirmed)
+
+    async def _try_likely(self, address: str) -> list[Neighbour]:
+        """The confirmed siblings of a link-local address after addresses that an engine gives out have been tried."""
+
+        def confirmed() -> list[Neighbour]:
+            return [each for each in self._siblings(address) if each.is_confirmed]
+
+        likely = self._likely(address)
+        for start in range(0, len(likely), _AT_ONCE):
+            await self._reach.call(likely[start : start + _AT_ONCE], lambda: bool(confirmed()))
+            if found := confirmed():
+                return found
+        return []
 
     async def _confirm(self, addresses: Iterable[str]) -> None:
         """Have the kernel confirm old entries by itself, which takes it some seconds."""
@@ -182,14 +195,10 @@ class Joining:
             block = link.interface.network
             if isinstance(block, IPv4Network):
                 first, own, last = int(block[0]), int(link.interface.ip), int(block[-1])
-                numbers = (*range(first + 1, first + _FIRST_HOSTS), *range(own - _AROUND_OWN, own + _AROUND_OWN + 1))
+                numbers = (*range(own - _AROUND_OWN, own + _AROUND_OWN + 1), *range(first + 1, first + _FIRST_HOSTS))
                 hosts = (number for number in numbers if first < number < last and number != own)
                 likely |= dict.fromkeys(str(ip_address(number)) for number in hosts)
         return list(likely)
-
-
-def _confirmed(neighbour: Neighbour) -> bool:
-    return neighbour.is_confirmed
 
 
 def _texts(neighbours: Iterable[Neighbour]) -> tuple[str, ...]:
