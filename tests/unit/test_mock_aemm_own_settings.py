@@ -14,6 +14,7 @@ from imds_mock.aemm.facts import FACTS
 from imds_mock.aemm.own_settings import Changes, changes
 from imds_mock.aemm.running import Reading, Run
 from imds_mock.config.errors import ConfigError
+from imds_mock.config.facts import InstanceSettings
 from imds_mock.run.loading import document_of, from_document, load
 from imds_mock.service.messages import Request, Response
 from imds_mock.service.rules import Service
@@ -169,6 +170,66 @@ def test_credentials_are_those_of_the_setting_in_aemm_s_layout() -> None:
     assert document["Expiration"] > "2026-11-23T02:48:14Z"
     assert answer.body.startswith(b'{\n\t"Code": "Success",\n\t')
     assert dict(answer.head.leading + answer.head.trailing)["Content-Type"] == "application/json"
+
+
+def test_credentials_that_fail_by_choice() -> None:
+    document = json.loads(asked({"IMDS_MOCK_CREDENTIALS_FAILURE": "AssumeRoleUnauthorizedAccess"})(CREDENTIALS).body)
+    assert document["Code"] == "AssumeRoleUnauthorizedAccess"
+    ask = asked({"IMDS_MOCK_CREDENTIALS_FAILURE": "InstanceProfileNotFound"})
+    assert (ask(CREDENTIALS).status, ask(f"{MD}iam/security-credentials/").status) == (404, 404)
+    assert json.loads(ask(f"{MD}iam/info").body)["Code"] == "InstanceProfileNotFound"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "path", "body"),
+    [
+        ("SYSTEM", "nitro", "system", "nitro"),
+        ("VIRTUALIZATION_PROFILE", "default-hvm", "profile", "default-hvm"),
+        ("HIBERNATION_CONFIGURED", "true", "hibernation/configured", "true"),
+        ("MANAGED_SSH_KEYS", "{signer_cert: pem}", "managed-ssh-keys/signer-cert", "pem"),
+        ("MANAGED_SSH_KEYS", "{active_keys: {me: [key]}}", "managed-ssh-keys/active-keys/me", "key"),
+        ("CREDENTIALS_EXTENDED", "true", "iam/security-credentials-extended/", "baskinc-role"),
+    ],
+)
+def test_a_setting_for_a_leaf_that_aemm_does_not_have(variable: str, value: str, path: str, body: str) -> None:
+    assert asked({})(MD + path).status == 404
+    assert asked({f"IMDS_MOCK_{variable}": value})(MD + path).body.decode() == body
+
+
+@pytest.mark.parametrize("name", InstanceSettings.__struct_fields__)
+def test_no_fact_of_an_instance_is_ignored(name: str) -> None:
+    samples: dict[str, Any] = {
+        "instance_id": "i-0123456789abcdef0", "account_id": "123456789012", "region": "eu-west-1",
+        "availability_zone": "us-east-1b", "availability_zone_id": "use1-az3", "instance_type": "m5.large",
+        "architecture": "arm64", "system": "nitro", "virtualization_profile": "x",
+        "launch_time": "2026-01-02T03:04:05Z",
+        "reservation_id": "r-0123456789abcdef0", "instance_life_cycle": "spot", "instance_action": "shutdown",
+        "hibernation_configured": True, "target_lifecycle_state": "Standby", "detailed_monitoring": True,
+        "image_id": "ami-0abcdef1234567890", "ancestor_ami_ids": ["ami-0abcdef1234567890"], "ami_launch_index": 3,
+        "ami_manifest_path": "x", "kernel_id": "aki-12345678", "ramdisk_id": "ari-12345678", "product_codes": ["x"],
+        "billing_products": ["bp-1"], "root_device": "/dev/sda1", "block_devices": {"ebs1": "xvdb"},
+        "placement_group": "x", "partition_number": 3, "host_id": "h-0123456789abcdef0", "hostname": "x.internal",
+        "hostname_type": "resource-name", "domain_name": "x.internal", "local_ipv4": "10.1.2.3",
+        "public_ipv4": "198.51.100.7", "mac": "02:00:00:00:00:01", "security_groups": ["x"],
+        "interfaces": [{"subnet_id": "subnet-0123456789abcdef0"}], "role": "web", "instance_profile": "x",
+        "instance_profile_id": "AIPA1234567890ABCDEFG", "user_data": "x", "tags": {"Env": "dev"},
+        "public_keys": [{"name": "k", "openssh_key": "ssh-ed25519 AAAA k"}], "managed_ssh_keys": {"signer_cert": "x"},
+    }  # fmt: skip
+    before = Compatibility(STARTED, "").describe(base()).leaves
+    after = Compatibility(STARTED, "").describe(base(instance={name: samples[name]})).leaves
+    shown = [
+        {path: leaf.body for path, leaf in leaves.items() if not callable(leaf.body)} for leaves in (before, after)
+    ]
+    assert shown[0] != shown[1] or before.keys() != after.keys()
+
+
+def test_versions_and_sections_without_a_place_in_aemm_s_data(capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked({"IMDS_MOCK_VERSIONS": "2021-07-15"})("/").body == b"2021-07-15\n"
+    environ = {"IMDS_MOCK_ECS_CLUSTER": "x"}
+    reading = Reading(Run(environ, lambda: load({"profile": "aemm"}, environ, None), "a test says so"))
+    reading()
+    reading()
+    assert capsys.readouterr().err == "imds-mock: the section ecs has no effect in the profile aemm\n"
 
 
 def test_generated_credentials_by_choice_are_alive() -> None:

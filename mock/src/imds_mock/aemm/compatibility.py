@@ -92,7 +92,7 @@ class Compatibility:
                 started=self.started,
             )
             profile = Profile(NAME, self.reason, pages.PAGES, _LISTING_ENDS, admissions, pages.UNREADABLE)
-            return replace(snapshot, versions=VERSIONS, profile=profile)
+            return replace(snapshot, versions=config.versions or VERSIONS, profile=profile)
 
         return Described(described, build)
 

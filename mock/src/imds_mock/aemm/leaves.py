@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 ROOT: Final = "/latest/"
 _NO_CHANGES: Final = Changes()
-_CREDENTIALS: Final = "iam-security-credentials"
 _LIFECYCLE_FLAGS: Final = frozenset({"asg-termination-delay-sec", "asg-termination-trigger-time"})
 
 
@@ -43,8 +42,8 @@ def leaves(settings: Settings, started: float, own: Changes = _NO_CHANGES) -> di
     mac = settings.text("metadata.values.mac")
     placed = {path.replace("{mac}", mac): leaf for path, leaf in own.added.items()}
     for row, path in _paths(settings):
-        if row.key == _CREDENTIALS and own.credentials is not None:
-            placed[path] = _own_credentials(own.credentials, row, settings)
+        if row.key in own.documents:
+            placed[path] = _own_document(own.documents[row.key], row, settings)
         elif row.key in events.LIFECYCLE_KEYS and own.lifecycle_state and not settings.given.keys() & _LIFECYCLE_FLAGS:
             placed[path] = own.lifecycle_state
         elif row.value is None:
@@ -105,8 +104,8 @@ def _tags(settings: Settings) -> Mapping[str, str]:
     return {name: value for name, value in tags.items() if all(name.split("/"))}
 
 
-def _own_credentials(leaf: Leaf, row: Row, settings: Settings) -> Leaf:
-    """Credentials of the mock's own in AEMM's layout, under what AEMM's keys say about their members."""
+def _own_document(leaf: Leaf, row: Row, settings: Settings) -> Leaf:
+    """A document of the mock's own in AEMM's layout, under what AEMM's keys say about their members."""
     names = {member: f"{row.section}.values.{row.key}.{member}".lower() for member in cast("Nested", row.value)}
     given = {member: settings.given[name] for member, name in names.items() if name in settings.given}
 

@@ -36,7 +36,16 @@ _ROLE_KEY: Final = "iam-security-credentials-role"
 _CREDENTIALS: Final = "meta-data/iam/security-credentials/"
 _ASSOCIATIONS: Final = "meta-data/network/interfaces/macs/{mac}/ipv4-associations/"
 _DOCUMENT: Final = "instance-identity-document"
-_ROLE_ROWS: Final = (_ROLE_KEY, "iam-security-credentials", "iam-info")
+_CREDENTIALS_KEY: Final = "iam-security-credentials"
+_ROLE_ROWS: Final = (_ROLE_KEY, _CREDENTIALS_KEY, "iam-info")
+_LEAF_OF: Final = {
+    "meta-data/system": "system",
+    "meta-data/profile": "virtualization_profile",
+    "meta-data/hibernation/configured": "hibernation_configured",
+    "meta-data/managed-ssh-keys/signer-cert": "managed_ssh_keys",
+}
+"""Leaves that every instance has and AEMM has not, to the setting that asks for them."""
+_WITHOUT_EFFECT: Final = ("agents", "ecs", "eks", "signing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +55,13 @@ class Changes:
     Attributes:
         values: AEMM's keys to values; an empty path removes a leaf.
         added: Leaves that AEMM does not have, by path below `/latest/`; `{mac}` stands for the MAC address in force.
-        credentials: The role's credentials; None leaves AEMM's.
+        documents: Documents about the role that take the place of AEMM's, by the key of their row.
         lifecycle_state: Auto Scaling's target state; None leaves AEMM's.
     """
 
     values: Mapping[str, Value] = field(default_factory=dict)
     added: Mapping[str, Leaf] = field(default_factory=dict)
-    credentials: Leaf | None = None
+    documents: Mapping[str, Leaf] = field(default_factory=dict)
     lifecycle_state: Leaf | None = None
 
 
@@ -71,12 +80,36 @@ def changes(config: Config, started: float, keep: Callable[[Order], Kept] = NotK
         return Changes()
     mine, base = _Described.of(config, started, keep), _Described.of(_BASE, started)
     has_credentials = config.credentials != _BASE.credentials
+    documents = {} if not has_credentials else {_CREDENTIALS_KEY: f"{_CREDENTIALS}{{{_ROLE_KEY}}}"}
+    if config.credentials.failure is not None:
+        documents["iam-info"] = "meta-data/iam/info"
+    values = dict(_changed_values(mine, base))
+    if has_credentials and documents[_CREDENTIALS_KEY] not in mine.placed:
+        values |= {f"metadata.paths.{key}": "" for key in (_ROLE_KEY, _CREDENTIALS_KEY)}
     return Changes(
-        dict(_changed_values(mine, base)),
-        {path: leaf for path, leaf in mine.placed.items() if path not in base.placed and path not in _OF_ROWS},
-        mine.placed.get(f"{_CREDENTIALS}{{{_ROLE_KEY}}}") if has_credentials else None,
+        values,
+        {path: leaf for path, leaf in mine.placed.items() if _is_added(path, mine, base)},
+        {key: mine.placed[path] for key, path in documents.items() if path in mine.placed},
         mine.placed.get("meta-data/autoscaling/target-lifecycle-state"),
     )
+
+
+def without_effect(config: Config) -> tuple[str, ...]:
+    """The sections that say something and that AEMM's data has no place for.
+
+    Args:
+        config: A configuration of the profile `aemm`.
+    """
+    return tuple(name for name in _WITHOUT_EFFECT if getattr(config, name) != getattr(_BASE, name))
+
+
+def _is_added(path: str, mine: _Described, base: _Described) -> bool:
+    if path in _OF_ROWS:
+        return False
+    setting = _LEAF_OF.get(path)
+    if setting is not None:
+        return bool(getattr(mine.instance.settings, setting) != getattr(base.instance.settings, setting))
+    return path not in base.placed
 
 
 @dataclass(frozen=True, slots=True)

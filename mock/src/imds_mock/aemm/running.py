@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from imds_mock.aemm.adoption import adopt
 from imds_mock.aemm.arguments import Arguments
 from imds_mock.aemm.keys import Command
-from imds_mock.aemm.own_settings import changes
+from imds_mock.aemm.own_settings import changes, without_effect
 from imds_mock.aemm.settings import Settings, load, save
 from imds_mock.log import say
 from imds_mock.run.file_changes import mark
@@ -91,10 +91,12 @@ class Reading:
         base = self._base()
         settings = load(self._arguments, self._environ, base.aemm, changes(base, 0.0).values)
         config = adopt(settings, base)
-        for warning in settings.warnings:
+        sections = (f"the section {name} has no effect in the profile aemm" for name in without_effect(base))
+        warnings = (*settings.warnings, *sections)
+        for warning in warnings:
             if warning not in self._warned:
                 say(warning)
-        self._warned = frozenset(settings.warnings)
+        self._warned = frozenset(warnings)
         self.settings = settings
         return config
 
