@@ -9,6 +9,7 @@ import msgspec
 from imds_mock.config.settings import Config, MetadataOptions
 from imds_mock.control.assignments import assigned, at_key, null_defaults
 from imds_mock.control.destinations import require_anew
+from imds_mock.control.merge_patch import Document, merge_patch, require_known
 from imds_mock.control.operations import MERGE_PATCH, Noted, Operation
 from imds_mock.control.privileges import require_unprivileged, require_unprivileged_at, with_privileged
 from imds_mock.control.problems import ProblemError
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from imds_mock.control.cockpit import Cockpit
     from imds_mock.control.operations import Call
-
-Document = dict[str, Any]
 
 
 class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,6 +136,7 @@ class ConfigurationRoutes:
         def change(document: Document) -> Document:
             # A null would be taken for a setting that is left out, once it is merged.
             require_unprivileged(call.body, document)
+            require_known(call.body)
             return merge_patch(document, call.body)
 
         await self._put(change)
@@ -184,6 +184,7 @@ class ConfigurationRoutes:
     async def modify_options(self, call: Call) -> MetadataOptions:
         """The metadata options changed, as ModifyInstanceMetadataOptions does."""
         patch = {"metadata_options": call.body}
+        require_known(patch)
         await self._cockpit.configure(lambda current: from_document(merge_patch(document_of(current), patch)))
         return self._state.config.metadata_options
 
@@ -208,25 +209,6 @@ class ConfigurationRoutes:
             return config
 
         await self._cockpit.configure(changed)
-
-
-def merge_patch(document: Document, patch: Document) -> Document:
-    """Apply a JSON merge patch (RFC 7396) to an object; both stay as they are.
-
-    Args:
-        document: The object to change.
-        patch: The changes: null removes a member, an object goes deeper, anything else replaces.
-    """
-    merged = dict(document)
-    for name, value in patch.items():
-        if value is None:
-            merged.pop(name, None)
-        elif isinstance(value, dict):
-            below = merged.get(name)
-            merged[name] = merge_patch(below if isinstance(below, dict) else {}, value)
-        else:
-            merged[name] = value
-    return merged
 
 
 def _parts(call: Call) -> list[str]:
