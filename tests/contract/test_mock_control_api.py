@@ -243,6 +243,27 @@ def test_settings_are_set_together_by_their_dotted_keys(mock: DrivenMock) -> Non
     assert mock.get("/latest/meta-data/placement/region").body == b"eu-west-1"
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"instance.user_data": {"file": "/etc/hostname"}},
+        {"instance": {"user_data": {"file": "/etc/hostname"}}},
+        {"eks.token_file": "/etc/hostname"},
+        {"eks": "{token_file: /etc/hostname}"},
+        {"credentials.source": "profile"},
+        {"credentials.endpoint_url": "http://127.0.0.1:9"},
+        {"profiles": [{"match": {"service": "a"}, "eks": {"token_file": "/etc/hostname"}}]},
+        {"server.port": 1},
+    ],
+)
+def test_settings_that_reach_beyond_the_mock_are_refused_by_key_as_well(mock: DrivenMock, settings: Any) -> None:
+    before = mock.do("GET", "/v1/config")
+    status, detail, _ = problem(mock, "POST", "/v1/config", settings)
+    assert status == 422
+    assert "cannot be set" in detail or "at the start only" in detail
+    assert mock.do("GET", "/v1/config") == before
+
+
 def test_a_null_that_restores_a_default_is_said(mock: DrivenMock) -> None:
     def note(patch: Any) -> str:
         reply = mock.call("PATCH", "/v1/config", patch)

@@ -324,6 +324,14 @@ def test_any_text_that_is_not_json_is_refused_in_our_own_words(text: str) -> Non
         assert json_problem(text).isprintable()
 
 
+def test_a_section_with_many_keys_is_described_by_a_few(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "mock.yaml").write_text("instance: 3\n")
+    assert main(["config", "check", str(tmp_path / "mock.yaml")]) == 78
+    said = capsys.readouterr().err
+    assert "instance: expected a mapping with instance_id, account_id, " in said
+    assert said.endswith(" and others, got '3'\n")
+
+
 def test_types_in_words() -> None:
     assert in_words(int | None) == "a whole number or null"
     assert in_words(dict[str, tuple[int, ...]]) == "a mapping of text to a list, each a whole number"

@@ -192,7 +192,7 @@ def _parse(pem: bytes, name: str, source: object) -> Any:
     try:
         private = load_pem_private_key(pem, None)
     except Exception as error:  # the library's errors for unusable input have no common base
-        raise KeyDirectoryError(f"{expected}: {error}") from error
+        raise KeyDirectoryError(expected) from error
     if not isinstance(private, kind):
         raise KeyDirectoryError(expected)
     return private

@@ -15,7 +15,17 @@ import msgspec
 
 from imds_mock.violations.hiding import NOT_SHOWN, has_secrets, is_word, may_be_secret, may_repeat_key
 from imds_mock.violations.marks import CHECK, MISTAKES
-from imds_mock.violations.words import bare_type, in_words, is_struct, names_of, nearest, options, shown, tag_of
+from imds_mock.violations.words import (
+    bare_type,
+    in_words,
+    is_struct,
+    names_of,
+    nearest,
+    options,
+    several,
+    shown,
+    tag_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -164,7 +174,7 @@ def unknown(names: Collection[str], like: str | None, path: KeyPath = ()) -> str
     """
     if like is not None:
         return f"unknown key; did you mean {dotted((*path, like))}?"
-    return f"unknown key; the keys here are {', '.join(names)}"
+    return f"unknown key; the keys here are {several(names)}"
 
 
 def unknown_and_hidden(names: Collection[str]) -> str:
@@ -173,7 +183,7 @@ def unknown_and_hidden(names: Collection[str]) -> str:
     Args:
         names: The keys that are known there.
     """
-    return f"unknown key (not shown, it may be a secret); the keys here are {', '.join(names)}"
+    return f"unknown key (not shown, it may be a secret); the keys here are {several(names)}"
 
 
 def dotted(path: KeyPath) -> str:

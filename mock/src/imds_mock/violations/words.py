@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _SHOWN_CHARACTERS: Final = 60
+_FEW: Final = 8
 _WORDS: Final = {
     bool: "true or false",
     int: "a whole number",
@@ -80,10 +81,21 @@ def in_words(kind: Any) -> str:
     elif origin is dict:
         words = "a mapping" if inner[1] is Any else f"a mapping of {in_words(inner[0])} to {in_words(inner[1])}"
     elif is_struct(kind):
-        words = f"a mapping with {', '.join(names_of(kind))}"
+        words = f"a mapping with {several(names_of(kind), _FEW)}"
     else:
         words = _WORDS.get(kind, "something else")
     return words
+
+
+def several(names: Iterable[str], most: int = 12) -> str:
+    """Names in a row, and whether there are more than a reader wants to see.
+
+    Args:
+        names: The names.
+        most: How many are written at most.
+    """
+    known = list(names)
+    return ", ".join(known) if len(known) <= most else f"{', '.join(known[:most])} and others"
 
 
 def shown(value: Any) -> str:
