@@ -3,10 +3,10 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help setup lock images demo test unit contract netns closed e2e check format bench soak clean
+.PHONY: help setup lock images demo test unit contract netns closed e2e check format bench attack attack-short soak clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing: .venv with both programs, and a few Debian packages
 	@scripts/setup.sh
@@ -46,6 +46,12 @@ format: setup ## Rewrite the Python code in the project's format
 
 bench: setup ## Measure, as ratios against a reference of the same run
 	@$(BIN)/python bench/run.py
+
+attack: setup ## Attack the mock and the shim: hostile bytes, neighbours, bombs, full disks, clock jumps, kills
+	@scripts/attack.sh full
+
+attack-short: setup ## The same in about three minutes, as CI runs it
+	@scripts/attack.sh short
 
 soak: setup ## Long runs: memory over a million requests and tokens
 	@$(BIN)/python bench/soak.py
