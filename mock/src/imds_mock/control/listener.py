@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
@@ -19,11 +18,13 @@ from imds_mock.callers.gateways import default_gateways
 from imds_mock.control.access import Access
 from imds_mock.control.app import build
 from imds_mock.control.bounded import BoundedProtocol
+from imds_mock.control.doorway import Doorway, Rates
 from imds_mock.control.places import Places
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator, Sequence
+    from asyncio import Protocol
+    from collections.abc import Callable, Iterator, Sequence
 
     from imds_mock.config.settings import ControlSettings
     from imds_mock.control.cockpit import Cockpit
@@ -34,7 +35,33 @@ _STOP_SECONDS: Final = 2
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves the process's signals alone."""
+    """A server that leaves the process's signals alone.
+
+    Args:
+        config: uvicorn's.
+        doorway: Accepts the connections in place of uvicorn, given what makes the protocol of each; None: uvicorn does.
+    """
+
+    def __init__(self, config: uvicorn.Config, doorway: Callable[[Callable[[], Protocol]], Doorway] | None) -> None:
+        super().__init__(config)
+        self._make_doorway = doorway
+        self._doorway: Doorway | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept connections."""
+        await super().startup(sockets)
+        if self._make_doorway is not None:
+            self._doorway = self._make_doorway(self._protocol)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no more connections, and end those that are open."""
+        if self._doorway is not None:
+            self._doorway.close()
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> Protocol:
+        make = cast("Callable[..., Protocol]", self.config.http_protocol_class)
+        return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -66,13 +93,15 @@ class ControlPlane:
             network: Listening TCP sockets.
         """
         runs = []
+        rates = Rates(asyncio.get_running_loop().time)
         for sockets, is_local in ((local, True), (network, False)):
             if sockets:
                 guard = self._guard(is_local=is_local)
-                places = Places(self._connections, None if is_local else guard.is_near)
-                server = _Server(self._config(guard, places))
+                places = Places(self._connections, None if is_local else guard.is_near, rates.trust)
+                doorway = None if is_local else partial(Doorway, sockets, guard.is_near, rates)
+                server = _Server(self._config(guard, places), doorway)
                 self._servers.append(server)
-                runs.append(server.serve(list(sockets)))
+                runs.append(server.serve(list(sockets) if is_local else []))
         await asyncio.gather(*runs)
 
     def stop(self) -> None:

@@ -35,10 +35,14 @@ class Places:
     Args:
         count: How many there are; a sixth, but at least one, is for peers that are not near.
         is_near: Tells whether an address is near; None: all peers are.
+        trust: Is told each address whose client turns out to have access.
     """
 
-    def __init__(self, count: int, is_near: Callable[[str], bool] | None) -> None:
+    def __init__(
+        self, count: int, is_near: Callable[[str], bool] | None, trust: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._is_near = is_near
+        self._trust = trust
         self.far_places = 0 if is_near is None else max(1, count // _FAR_SHARE)
         self.near_places = count - self.far_places
         self._near: set[Guest] = set()
@@ -68,6 +72,7 @@ class Places:
 
     def move_near(self, guest: Guest) -> None:
         """Give a connection whose client has access one of the reserved places, if one is free."""
+        self._trust(guest.address)
         if len(self._near) < self.near_places:
             self._far.pop(guest, None)
             self._near.add(guest)
