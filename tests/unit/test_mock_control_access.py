@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imds_mock.callers.gateways import default_gateways
+from imds_mock.callers.gateways import Remembered, default_gateways
 from imds_mock.control.access import Access
 
 if TYPE_CHECKING:
@@ -138,3 +138,11 @@ def test_the_gateways_are_read_from_the_kernels_tables(tmp_path: Path) -> None:
 
 def test_without_tables_there_is_no_gateway(tmp_path: Path) -> None:
     assert default_gateways(tmp_path) == frozenset()
+
+
+def test_gateways_are_read_once_a_second() -> None:
+    now, tables = 100.0, [frozenset({"10.0.0.2"}), frozenset({"10.0.0.1"})]
+    gateways = Remembered(tables.pop, lambda: now)
+    assert gateways() == gateways() == {"10.0.0.1"}
+    now += 1.5
+    assert gateways() == {"10.0.0.2"}

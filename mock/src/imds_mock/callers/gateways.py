@@ -11,11 +11,33 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 _ROUTE_IS_UP_BY_GATEWAY: Final = 0x3
 _IPV6_COLUMNS: Final = 10
+_SECONDS: Final = 1.0
+
+
+class Remembered:
+    """The default gateways' addresses, read anew after a second: each connection to the control plane needs them.
+
+    Args:
+        read: Reads them.
+        clock: Seconds on a clock that only goes forward.
+    """
+
+    def __init__(self, read: Callable[[], frozenset[str]], clock: Callable[[], float]) -> None:
+        self._read = read
+        self._clock = clock
+        self._known: tuple[float, frozenset[str]] | None = None
+
+    def __call__(self) -> frozenset[str]:
+        """The addresses."""
+        now = self._clock()
+        if self._known is None or now - self._known[0] > _SECONDS:
+            self._known = now, self._read()
+        return self._known[1]
 
 
 def default_gateways(proc_net: Path) -> frozenset[str]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 import uvicorn
 
-from imds_mock.callers.gateways import default_gateways
+from imds_mock.callers.gateways import Remembered, default_gateways
 from imds_mock.control.access import Access
 from imds_mock.control.app import build
 from imds_mock.control.bounded import BoundedProtocol
@@ -114,7 +115,7 @@ class ControlPlane:
         settings = self._settings
         return Access(
             self._app,
-            (lambda: default_gateways(_PROC_NET)) if settings.trust_gateway else None,
+            Remembered(partial(default_gateways, _PROC_NET), time.monotonic) if settings.trust_gateway else None,
             settings.token,
             settings.allowed_hosts,
             local=is_local,
