@@ -244,6 +244,33 @@ def test_the_identity_stays_when_a_caller_is_joined_late() -> None:
     asyncio.run(scenario())
 
 
+def test_many_strangers_have_few_addresses_tried() -> None:
+    strangers = {f"169.254.7.{number}": f"9e:00:00:00:01:{number:02x}" for number in range(1, 101)}
+
+    async def scenario() -> None:
+        world = beside(names={}, macs=dict(strangers))
+        callers = world.callers()
+        await callers.find_out(strangers)
+        await callers.settled()
+        assert 0 < len(world.reached) <= 8 * 290
+
+    asyncio.run(scenario())
+
+
+def test_containers_that_come_together_are_found_by_one_try() -> None:
+    async def scenario() -> None:
+        ordinary = {f"172.18.0.{number}": f"9e:00:00:00:02:{number:02x}" for number in range(3, 40)}
+        beside_them = {address.replace("172.18.0", "169.254.100"): mac for address, mac in ordinary.items()}
+        names = {address: f"proj-app-{number}.proj_default" for number, address in enumerate(ordinary, 1)}
+        world = beside(names=names, macs=dict(beside_them), silent=ordinary)
+        callers = world.callers()
+        await callers.find_out(beside_them)
+        await callers.settled()
+        assert {callers.caller(each).service for each in beside_them} == {"app"}
+
+    asyncio.run(scenario())
+
+
 def test_replicas_count_each_once_and_an_unknown_name_none() -> None:
     async def scenario() -> None:
         world = beside(

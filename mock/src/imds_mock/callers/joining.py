@@ -7,6 +7,7 @@ missing there, or the kernel has not heard from it lately, the mock asks for it.
 
 from __future__ import annotations
 
+import asyncio
 from ipaddress import IPv4Network, ip_address
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -22,6 +23,8 @@ _AROUND_OWN: Final = 16
 # Each try leaves entries in the kernel's table, which all namespaces of a machine share: 1024 by default.
 _AT_ONCE: Final = 96
 _TRY_AGAIN_SECONDS: Final = 30.0
+# However many callers there are: so many tries at once, and one more each second.
+_MOST_TRIES: Final = 8.0
 _MANY: Final = 1024
 # Before Docker 28 a container's hardware address is this and its IPv4 address.
 _DERIVED_MAC: Final = "02:42:"
@@ -59,6 +62,8 @@ class Joining:
         self._reach = reach
         self._monotonic = monotonic
         self._try_again: dict[tuple[str, ...], float] = {}
+        self._tries, self._tried = _MOST_TRIES, monotonic()
+        self._trying = asyncio.Lock()
 
     def may_join(self, address: str) -> bool:
         """Whether an address is link-local, of a neighbour on a link that has an ordinary network as well."""
@@ -97,8 +102,8 @@ class Joining:
         missing = wanted - known.keys()
         await self._confirm(address for address in wanted & known.keys() if not known[address])
         if missing:
-            missing -= await self._reach.answering(sorted(missing))
-        return frozenset(missing - {each.address for each in self._neighbours()} if missing else ())
+            await self._reach.call(sorted(missing), lambda: not missing - self._addresses())
+        return frozenset(missing - self._addresses())
 
     async def ordinary(
         self, address: str, named: Callable[[], Awaitable[Iterable[str]]], before: Collection[str]
@@ -119,24 +124,26 @@ class Joining:
             await self._confirm(kept)
             return kept
         # An entry that the kernel has not confirmed is believed only if its address answers.
-        asked = {each.address for each in found} | self._guesses(address) | self._on_links_of(address, await named())
-        answered = await self._reach.answering(sorted(asked))
-        again = self._siblings(address)
-        confirmed = [each for each in again if each.is_confirmed or each.address in answered]
-        if not confirmed and self._may_try(address):
-            confirmed = await self._try_likely(address)
+        answered = await self._reach.answering(_texts(found)) if found else ()
+        confirmed = [each for each in self._siblings(address) if each.is_confirmed or each.address in answered]
+        asked = () if confirmed else self._guesses(address) | self._on_links_of(address, await named())
+        if asked:
+            await self._reach.call(sorted(asked), lambda: bool(self._confirmed(address)))
+            confirmed = self._confirmed(address)
+        if not confirmed:
+            async with self._trying:
+                # What was tried for another caller may have made this one's address known.
+                confirmed = self._confirmed(address)
+                if not confirmed and self._may_try(address):
+                    confirmed = await self._try_likely(address)
         return _texts(confirmed)
 
     async def _try_likely(self, address: str) -> list[Neighbour]:
         """The confirmed siblings of a link-local address after addresses that an engine gives out have been tried."""
-
-        def confirmed() -> list[Neighbour]:
-            return [each for each in self._siblings(address) if each.is_confirmed]
-
         likely = self._likely(address)
         for start in range(0, len(likely), _AT_ONCE):
-            await self._reach.call(likely[start : start + _AT_ONCE], lambda: bool(confirmed()))
-            if found := confirmed():
+            await self._reach.call(likely[start : start + _AT_ONCE], lambda: bool(self._confirmed(address)))
+            if found := self._confirmed(address):
                 return found
         return []
 
@@ -147,15 +154,24 @@ class Joining:
             await self._reach.call(asked, lambda: True)
 
     def _may_try(self, address: str) -> bool:
-        """Whether to try addresses for the owner of a link-local one: each owner's only now and then."""
+        """Whether to try addresses for the owner of a link-local one: for each now and then, for all a few a second."""
         macs = sorted(each.mac for each in self._neighbours() if each.address == address)
         now, owner = self._monotonic(), (address, *macs)
-        if now < self._try_again.get(owner, now):
+        self._tries = min(_MOST_TRIES, self._tries + now - self._tried)
+        self._tried = now
+        if self._tries < 1.0 or now < self._try_again.get(owner, now):
             return False
+        self._tries -= 1.0
         if len(self._try_again) >= _MANY:
             self._try_again.clear()
         self._try_again[owner] = now + _TRY_AGAIN_SECONDS
         return True
+
+    def _addresses(self) -> set[str]:
+        return {each.address for each in self._neighbours()}
+
+    def _confirmed(self, address: str) -> list[Neighbour]:
+        return [each for each in self._siblings(address) if each.is_confirmed]
 
     def _siblings(self, address: str) -> list[Neighbour]:
         """The neighbours with ordinary addresses that share the hardware address of a link-local one."""
