@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -272,6 +273,7 @@ def test_saved_settings_give_the_same_settings_again(tmp_path: Path) -> None:
                "AEMM_DYNAMIC_VALUES_INSTANCE_IDENTITY_DOCUMENT_RAMDISKID": "ari-1"}  # fmt: skip
     first = settings("-s", "-p", "80", environ=environ)
     saved = save(first, str(tmp_path))
+    assert stat.S_IMODE(saved.stat().st_mode) == 0o600
     assert saved == tmp_path / ".ec2-metadata-mock" / ".aemm-config-used.json"
     document = json.loads(saved.read_text("utf-8"))
     assert document["server"] == {"hostname": "0.0.0.0", "port": 80}  # noqa: S104 - AEMM's default
@@ -332,3 +334,16 @@ def test_a_home_directory_that_may_not_be_looked_into_holds_no_config_file(
     assert settings(environ={"HOME": str(tmp_path)}).config_file is None
     with pytest.raises(ConfigFileError, match="there is no such file"):
         settings(file=tmp_path / "a.json")
+
+
+def test_saved_settings_are_for_this_user_alone_whatever_was_there(tmp_path: Path) -> None:
+    folder = tmp_path / ".ec2-metadata-mock"
+    folder.mkdir()
+    (tmp_path / "other").write_text("kept")
+    (folder / ".aemm-config-used.json").symlink_to(tmp_path / "other")
+    saved = save(settings(), str(tmp_path))
+    assert (saved.is_symlink(), stat.S_IMODE(saved.stat().st_mode)) == (False, 0o600)
+    assert (tmp_path / "other").read_text() == "kept"
+    saved.chmod(0o644)
+    assert stat.S_IMODE(save(settings(), str(tmp_path)).stat().st_mode) == 0o600
+    assert [path.name for path in folder.iterdir()] == [".aemm-config-used.json"], "no unfinished file stays"

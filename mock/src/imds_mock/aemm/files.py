@@ -70,10 +70,10 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def write(path: Path, settings: Mapping[str, Any]) -> None:
-    """Write settings as JSON that `read` understands.
+    """Write settings as JSON that `read` understands, for this user alone: credentials may be among them.
 
     Args:
-        path: The file; its directory is made when it is missing.
+        path: The file, which is replaced; its directory is made when it is missing.
         settings: Dotted keys to values.
 
     Raises:
@@ -87,7 +87,17 @@ def write(path: Path, settings: Mapping[str, Any]) -> None:
             section = section.setdefault(part, {})
         section[last] = value
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
+    import tempfile  # noqa: PLC0415 - few starts save their settings
+
+    # A new file, so that neither an older one's mode nor a symbolic link matters.
+    descriptor, unnamed = tempfile.mkstemp(dir=path.parent)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - of a descriptor
+            file.write(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+        Path(unnamed).replace(path)
+    except BaseException:
+        Path(unnamed).unlink(missing_ok=True)
+        raise
 
 
 def _parse(extension: str, text: str, name: str) -> Any:
