@@ -78,6 +78,8 @@ def run(argv: Sequence[str], environ: Mapping[str, str], reason: str, ordinary: 
     # As PID 1 a signal without a handler is ignored; the event loop's handlers come later.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _frame: sys.exit(128 + received))
+    # Until it means that the configuration is to be read again, it must not end the program.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     from imds_mock.aemm.arguments import parse  # noqa: PLC0415 - after the handlers: loading takes most of the start
 
     try:

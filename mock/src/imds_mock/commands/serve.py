@@ -7,12 +7,8 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from imds_mock.log import install
-
-if TYPE_CHECKING:
-    from imds_mock.config.settings import Config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,19 +47,19 @@ def run(arguments: argparse.Namespace) -> int:
     # As PID 1 a signal without a handler is ignored; the event loop's handlers come later.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _frame: sys.exit(128 + received))
+    # Until it means that the configuration is to be read again, it must not end the program.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     from imds_mock.config.sources import file_of  # noqa: PLC0415
     from imds_mock.run.file_changes import mark  # noqa: PLC0415
-    from imds_mock.run.loading import load  # noqa: PLC0415 - after the handlers: this takes most of the start
     from imds_mock.run.profile_choice import aemm_reason  # noqa: PLC0415
+    from imds_mock.run.reading import Reading  # noqa: PLC0415 - after the handlers: this takes most of the start
     from imds_mock.run.scenario_file import read_scenario_file  # noqa: PLC0415
     from imds_mock.run.start import start  # noqa: PLC0415
 
     overrides = _overrides(arguments)
     defaults = {} if arguments.default_port is None else {"server": {"port": arguments.default_port}}
 
-    def read() -> Config:
-        return load(overrides, os.environ, arguments.config, defaults)
-
+    read = Reading(overrides, os.environ, arguments.config, defaults)
     file = file_of(os.environ, arguments.config)
     watched = (file, mark(file)) if file else None
     config = read()

@@ -140,7 +140,17 @@ class State:
             ConfigError: As for `configure`.
             ConflictingPathsError: As for `configure`.
         """
-        self.configure(config)
+        for _ in self.restarting_from(config):
+            pass
+
+    def restarting_from(self, config: Config) -> Iterator[None]:
+        """Do what `restart_from` does step by step, so that others can be served between two steps.
+
+        Raises:
+            ConfigError: As for `configure`.
+            ConflictingPathsError: As for `configure`.
+        """
+        yield from self.configuring(lambda _current: config)
         self._start = config
 
     def schedule(self, events: EventBook) -> None:

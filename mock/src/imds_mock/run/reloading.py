@@ -13,6 +13,7 @@ from imds_mock.driving.views import ConflictingPathsError
 from imds_mock.errors import MockError
 from imds_mock.log import say
 from imds_mock.run.file_changes import watch
+from imds_mock.run.reading import anew
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +48,7 @@ class Reloader:
 
     Args:
         state: What it is put in force in.
-        read: Reads it from all its sources; runs in a thread.
+        read: Reads it from all its sources; see `anew`.
         log: Takes a sentence for the log.
         counts: Outcome (`applied`, `refused`) to how often; is kept up to date.
     """
@@ -75,11 +76,12 @@ class Reloader:
     async def reload(self) -> None:
         """Reload once; when that cannot be, everything stays as it was and the log says why."""
         try:
-            config = await asyncio.to_thread(self._read)
+            config = await anew(self._read)
             current = self._state.config
             kept = {section: getattr(current, section) for section in FIXED}
             waiting = [section for section in FIXED if getattr(config, section) != kept[section]]
-            self._state.restart_from(replace(config, **kept))
+            for _ in self._state.restarting_from(replace(config, **kept)):
+                await asyncio.sleep(0)
         except (MockError, SettingError, ConflictingPathsError) as error:
             self._counts["refused"] += 1
             self._log(f"configuration not taken over, the one before stays in force: {error}")

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _LOG_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _LOG_MODE: Final = 0o640
+_SWITCH_SECONDS: Final = 0.001
 
 
 Companion = Callable[[Store], Coroutine[Any, Any, None]]
@@ -64,6 +65,8 @@ def serve(
         MockError: A companion cannot do its work.
     """
     sockets = open_sockets(config.server.hosts, config.server.port)
+    # A thread that reads files or loads code gives the event loop its turn after 1 ms.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         if before is not None:
             runner.run(before())
