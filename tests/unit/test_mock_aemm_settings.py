@@ -17,9 +17,10 @@ from imds_mock.aemm.arguments import parse
 from imds_mock.aemm.data import LIST_KEYS, TAGS_KEY
 from imds_mock.aemm.errors import ConfigFileError, UsageError
 from imds_mock.aemm.keys import DATA_KEYS, FLAG_KEYS, KEYS
-from imds_mock.aemm.settings import load, save
+from imds_mock.aemm.settings import load, of_section, save
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SAMPLES = {
@@ -347,3 +348,35 @@ def test_saved_settings_are_for_this_user_alone_whatever_was_there(tmp_path: Pat
     saved.chmod(0o644)
     assert stat.S_IMODE(save(settings(), str(tmp_path)).stat().st_mode) == 0o600
     assert [path.name for path in folder.iterdir()] == [".aemm-config-used.json"], "no unfinished file stays"
+
+
+HUSH = "wJalrXUtnFEMI/K7MDENG-bPxRfiCY"
+KEYS_OF_CREDENTIALS = "metadata.values.iam-security-credentials"
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {HUSH: "x"},
+        {"metadata": {"values": {HUSH: "x"}}},
+        {"metadata": {"values": {"iam-security-credentials": {HUSH: "x"}}}},
+        {f"{KEYS_OF_CREDENTIALS}.{HUSH}": "x"},
+        {KEYS_OF_CREDENTIALS: HUSH},
+        {f"{KEYS_OF_CREDENTIALS}.token": [HUSH]},
+    ],
+)
+def test_what_may_be_a_secret_in_a_key_s_place_is_not_repeated(tmp_path: Path, section: dict[str, Any]) -> None:
+    said: list[str] = []
+    ways: list[Callable[[], Any]] = [lambda: of_section(section), lambda: settings(file=written(tmp_path, section))]
+    for read in ways:
+        try:
+            said += read().warnings
+        except UsageError as error:
+            said.append(str(error))
+    assert said
+    assert not [text for text in said if HUSH.lower() in text.lower()]
+
+
+def test_a_misspelt_key_is_named() -> None:
+    with pytest.raises(UsageError, match=r"unknown key metadata\.values\.instance-idd in section aemm: did you mean"):
+        of_section({"metadata": {"values": {"instance-idd": "x"}}})

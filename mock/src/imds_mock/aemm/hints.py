@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imds_mock.aemm.keys import KEYS, variable_of
+from imds_mock.config.secrets import AEMM_SECRETS
+from imds_mock.violations.hiding import is_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,9 +54,28 @@ _SECTIONS: Final = frozenset(
     ".".join(parts[:depth]) for parts in (name.split(".") for name in KEYS) for depth in range(1, len(parts))
 )
 _SECTIONS_OF_VARIABLES: Final = {variable_of(section): section for section in _SECTIONS}
+_OF_A_SECRET: Final = AEMM_SECRETS[0].count(".")
 _SOMEWHAT_ALIKE: Final = 0.6
 _ALIKE: Final = 0.75
 _NEARLY_THE_SAME: Final = 0.9
+
+
+def named(name: str) -> str:
+    """A key in a message: what may be a secret in a key's place is left out.
+
+    Args:
+        name: The key, in lower case.
+    """
+    if name in MEANT_KEYS:
+        return name
+    above = ""
+    for part in name.split("."):
+        siblings = {key.removeprefix(above).partition(".")[0] for key in KEYS if key.startswith(above)}
+        is_beside_secrets = any(secret.startswith(above) for secret in AEMM_SECRETS if above.count(".") == _OF_A_SECRET)
+        if not (_nearest(part, siblings, _SOMEWHAT_ALIKE) or (is_word(part) and not is_beside_secrets)):
+            return f"{above}... (not shown, it may be a secret)"
+        above = f"{above}{part}."
+    return name
 
 
 def for_key(name: str) -> str:

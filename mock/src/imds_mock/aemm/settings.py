@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from imds_mock.aemm import data, files, hints, keys, values
 from imds_mock.aemm.errors import ConfigFileError, UsageError
 from imds_mock.aemm.keys import KEYS, VARIABLE_PREFIX, Command, default_path
+from imds_mock.violations.hiding import NOT_SHOWN, is_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,7 +103,11 @@ def load(
         | {name: f"flag {arguments.flags[name]}" for name in arguments.values}
     )
     warnings = [
-        *(f"key {name} in {source} has no effect: {hints.for_key(name)}" for name in raw_file if name not in KEYS),
+        *(
+            f"key {hints.named(name)} in {source} has no effect: {hints.for_key(name)}"
+            for name in raw_file
+            if name not in KEYS
+        ),
         *(f"variable {name} has no effect: {hints.for_variable(name)}" for name in set_variables.keys() - variables),
         *(f"argument {word!r} has no effect" for word in arguments.extra),
     ]
@@ -129,7 +134,7 @@ def of_section(section: Mapping[str, Any], own: Mapping[str, Value] = MappingPro
         raise UsageError(f"key {COMMAND_KEY} in {_SECTION}: expected one of {', '.join(keys.COMMANDS)}, got {word!r}")
     for name in raw:
         if name not in KEYS:
-            raise UsageError(f"unknown key {name} in {_SECTION}: {hints.for_key(name)}")
+            raise UsageError(f"unknown key {hints.named(name)} in {_SECTION}: {hints.for_key(name)}")
     given = _read_all(_known(raw), {name: f"key {name} in {_SECTION}" for name in raw})
     return Settings(command, _merged(given, own), given, dict.fromkeys(given, _SECTION))
 
@@ -195,7 +200,8 @@ def _check_shape(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
         if not any(key.startswith(f"{name}.") for key in KEYS):
             shaped[name] = value
         elif value not in (None, {}):
-            raise UsageError(f"key {name} in {source}: expected an object with settings, got {values.shown(value)}")
+            shown = NOT_SHOWN if isinstance(value, str) and not is_word(value) else values.shown(value)
+            raise UsageError(f"key {name} in {source}: expected an object with settings, got {shown}")
     return shaped
 
 
