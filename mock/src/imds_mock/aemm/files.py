@@ -116,7 +116,7 @@ def _parse(extension: str, text: str, name: str) -> Any:
         except tomllib.TOMLDecodeError as error:
             problem = f"{str(error)[:1].lower()}{str(error)[1:]}"
             raise ConfigError(f"{name}: is not valid TOML: {problem}") from error
-    return read_yaml(text, name, booleans=True)
+    return read_yaml(text, name, typed=True)
 
 
 def _refuse_constant(name: str) -> Any:

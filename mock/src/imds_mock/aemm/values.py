@@ -18,6 +18,8 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Final
 
+from imds_mock.config.plain_documents import WrittenNumber
+
 Value = str | int | bool | tuple[str, ...] | Mapping[str, str] | None
 Reader = Callable[[object], Value]
 
@@ -108,6 +110,8 @@ def integer(raw: object) -> int:
         ValueError: It is none.
     """
     number: int | None = None
+    if isinstance(raw, WrittenNumber) and not raw.lstrip("+-").isdecimal():
+        raw = float(raw)
     if (isinstance(raw, float) and math.isfinite(raw)) or isinstance(raw, int):
         number = int(raw)
     elif raw is None or raw == "":
@@ -128,8 +132,8 @@ def switch(raw: object) -> bool:
     Raises:
         ValueError: It is neither.
     """
-    if isinstance(raw, int | float):
-        return raw != 0
+    if isinstance(raw, int | float | WrittenNumber):
+        return float(raw) != 0
     read = _SWITCHES.get(raw or "") if isinstance(raw, str | None) else None
     if read is None:
         raise ValueError(f"expected true or false, got {shown(raw)}")

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 _TEXT: Final = "tag:yaml.org,2002:str"
 _BOOLEAN: Final = "tag:yaml.org,2002:bool"
+_NUMBER: Final = "!written-number"
 _NOTHING: Final = "tag:yaml.org,2002:null"
 _MERGE: Final = "tag:yaml.org,2002:merge"
 # As YAML 1.2 has it; YAML 1.1 also has `yes`, `on` and others.
 _TRUE_OR_FALSE: Final = re.compile("(?:true|True|TRUE|false|False|FALSE)$")
+_DECIMAL: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$")
 
 
 def read_document_text(path: Path) -> str:
@@ -58,13 +60,19 @@ def require_size(size: int, name: str) -> None:
         raise ConfigError(f"{name}: is larger than {MAX_BYTES} bytes, the limit of a document")
 
 
-def read_yaml(text: str, name: str, *, booleans: bool = False) -> Any:
+class WrittenNumber(str):
+    """A number of a YAML document, as it is written."""
+
+    __slots__ = ()
+
+
+def read_yaml(text: str, name: str, *, typed: bool = False) -> Any:
     """Read YAML into mappings, lists, text and None.
 
     Args:
         text: The YAML.
         name: Where it is from, for the error.
-        booleans: Whether `true` and `false` without quotes are booleans.
+        typed: Whether, without quotes, `true` and `false` are booleans and decimal numbers are `WrittenNumber`.
 
     Raises:
         ConfigError: It is not valid YAML, or not safe to read.
@@ -73,7 +81,7 @@ def read_yaml(text: str, name: str, *, booleans: bool = False) -> Any:
 
     require_size(len(text.encode("utf-8", "surrogateescape")), name)
     try:
-        loader = _text_loader(booleans=booleans)
+        loader = _text_loader(typed=typed)
         require_bounds(text, loader)
         return yaml.load(text, loader)  # noqa: S506 - a SafeLoader with fewer types
     except BeyondError as error:
@@ -123,7 +131,7 @@ def _as_name(key: str) -> str:
 
 
 @cache
-def _text_loader(*, booleans: bool) -> Any:
+def _text_loader(*, typed: bool) -> Any:
     import yaml  # noqa: PLC0415 - a start without a file does not pay for it
 
     base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C library may be missing
@@ -147,6 +155,8 @@ def _text_loader(*, booleans: bool) -> Any:
         first: [(tag, pattern) for tag, pattern in resolvers if tag in kept]
         for first, resolvers in base.yaml_implicit_resolvers.items()
     }
-    if booleans:
+    if typed:
         TextLoader.add_implicit_resolver(_BOOLEAN, _TRUE_OR_FALSE, list("tTfF"))
+        TextLoader.add_implicit_resolver(_NUMBER, _DECIMAL, list("+-.0123456789"))
+        TextLoader.add_constructor(_NUMBER, lambda loader, node: WrittenNumber(loader.construct_scalar(node)))
     return TextLoader
