@@ -1,4 +1,4 @@
-"""The legacy nat tables (`iptables-legacy`), through python-iptables: the only module that names `iptc`.
+"""The legacy nat tables (`iptables-legacy`), through python-iptables.
 
 One rule of ours is
 
@@ -14,18 +14,14 @@ chain, and raises on a foreign rule whose extension is not installed.
 from __future__ import annotations
 
 import ctypes
-import os
-import sys
-from importlib.machinery import PathFinder
 from ipaddress import IPv4Address
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from . import capabilities, lean, xtables_entry
+from . import capabilities, xtables_entry, xtables_library
 from .errors import KernelRefusedError, PrivilegeError, ShimError
 from .interrupts import held
 from .rule import DnatRule
-from .textfile import read, read_if_there
+from .textfile import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,10 +37,6 @@ NEEDED_CAPABILITIES = ("NET_ADMIN", "NET_RAW")
 TRIES_WHILE_OTHERS_WRITE = 5
 CHANGED_MEANWHILE = "Resource temporarily unavailable"
 UNKNOWN_REVISION = "No chain/target/match by that name"
-
-# The names under which Linux has them. python-iptables asks ctypes.util, which runs ldconfig, gcc and ld (0.3 s) or,
-# where there are none, finds nothing.
-SONAMES = {"ip4tc": "libip4tc.so.2", "ip6tc": "libip6tc.so.2", "xtables": "libxtables.so.12", "c": "libc.so.6"}
 
 TABLE_NAMES = {4: "/proc/net/ip_tables_names", 6: "/proc/net/ip6_tables_names"}
 
@@ -102,23 +94,15 @@ class _Family:
 
     def open(self) -> None:
         """Read the table from the kernel as it is now."""
-        iptc = _load()
+        iptc = xtables_library.load()
         try:
             if self._table is None:
-                self._table = self._kind(iptc)("nat", autocommit=False)
+                self._table = xtables_library.table(self._version)("nat", autocommit=False)
             # A second handle of this process may hold the one cached by python-iptables: read again in any case.
             self._table.refresh()
         except iptc.IPTCError as error:
             self._table = None
             raise _explained(error, self._version) from error
-
-    def _kind(self, iptc: Any) -> Any:
-        if self._version == 4:  # noqa: PLR2004 - IP version
-            return iptc.Table
-        lean.load("iptc.ip6tc")
-        from iptc.ip6tc import Table6  # noqa: PLC0415 - most starts have no use for it
-
-        return Table6
 
     def ours(self) -> list[DnatRule]:
         self.open()
@@ -150,7 +134,7 @@ class _Family:
 
     def _write(self, change: Callable[[int], None]) -> None:
         """Read the table, change it, and let the kernel take it whole; `change` is told the revision of DNAT to use."""
-        iptc = _load()
+        iptc = xtables_library.load()
         revisions = list(xtables_entry.DNAT_REVISIONS)
         tries = TRIES_WHILE_OTHERS_WRITE
         while True:
@@ -220,49 +204,3 @@ def _explained(error: Exception, version: int) -> ShimError:
     if "who?" in said or "does not exist" in said:
         return KernelRefusedError(f"this kernel has no legacy nat table for IPv{version} ({said}).")
     return KernelRefusedError(f"the legacy nat table for IPv{version} could not be changed: {said}.")
-
-
-def _load() -> Any:
-    """Import python-iptables with a loader that knows where its libraries are; about 8 ms, once.
-
-    Its own (`iptc.util`) runs ldconfig, a compiler, a linker and modprobe. None of them is in a small image, and the
-    kernel loads its modules by itself when the table is asked for.
-
-    Raises:
-        KernelRefusedError: a library is not installed.
-    """
-    if "iptc" in sys.modules:
-        return sys.modules["iptc"]
-    loader = ModuleType("iptc.util")
-    loader.find_library = _find_library  # type: ignore[attr-defined]  # a module made by hand
-    loader.find_libc = lambda: _find_library("c")[0]  # type: ignore[attr-defined]
-    loader.load_kernel = lambda *_: None  # type: ignore[attr-defined]
-    sys.modules["iptc.util"] = loader
-    try:
-        lean.load("iptc")
-        import iptc  # noqa: PLC0415 - slow, and raises where a library is missing
-    except (OSError, ImportError, AttributeError) as error:
-        sys.modules.pop("iptc.util", None)
-        raise KernelRefusedError(f"python-iptables cannot be loaded: {error}.") from error
-    return iptc
-
-
-def _find_library(*names: str) -> tuple[ctypes.CDLL, int]:
-    """What `iptc.util.find_library` returns: the library and the major number in its name."""
-    name = names[0]
-    if name == "xtwrapper":  # python-iptables' own, beside it
-        spec = PathFinder.find_spec("libxtwrapper")
-        return ctypes.CDLL(str(spec.origin) if spec else "libxtwrapper.so", mode=ctypes.RTLD_GLOBAL), 0
-    soname = SONAMES[name]
-    library = ctypes.CDLL(soname, mode=ctypes.RTLD_GLOBAL)
-    if name == "xtables" and "XTABLES_LIBDIR" not in os.environ:
-        os.environ["XTABLES_LIBDIR"] = _extension_directory()
-    return library, int(soname.rpartition(".")[2])
-
-
-def _extension_directory() -> str:
-    """`xtables/` beside libxtables itself: so it is in Debian and in the relocatable tree."""
-    for line in read_if_there("/proc/self/maps").splitlines():
-        if "libxtables.so" in line:
-            return f"{line.split(maxsplit=5)[5].rpartition('/')[0]}/xtables"
-    raise ImportError("libxtables is loaded and not to be found in /proc/self/maps")
