@@ -1,7 +1,8 @@
 """Starts of the shim that a signal ends at a random moment, in a network namespace, and what is left of each.
 
 The application's namespace has no default route and a blackhole for 169.254.169.254, so that every start sets a rule
-and a route. Times are drawn from a seeded generator; which step they meet depends on the machine.
+and a route. Most signals come after the mock was asked, when the kernel is changed; the others at any time of a start.
+Times are drawn from a seeded generator; which step they meet depends on the machine.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ APPLICATION = ("sh", "-c", "echo up; exec cat")
 SECONDS_TO_END = 5.0
 STATE = "iptables-legacy-save -t nat; nft list ruleset; ip route show table all; ip rule"
 MEASURED_STARTS = 5
+AFTER_THE_QUESTION = 0.75
 
 
 @dataclass
@@ -55,7 +57,9 @@ class Kills:
         self._lab = lab
         self._settings = {"MOCK_BACKEND": backend, "MOCK_FOLLOW": "1" if follow else ""}
         self._random = random.Random(seed)  # noqa: S311 - times, not secrets
-        lab.serve()
+        telling = lab.serve(mock_id="telling").stdout
+        assert telling is not None
+        self._asked = telling.fileno()
         lab.app.ip("route", "del", "default")
         lab.app.ip("route", "add", "blackhole", f"{IMDS}/32")
         # A legacy table exists, empty or not, from the first look at it.
@@ -66,36 +70,54 @@ class Kills:
     def run(self, rounds: int) -> Report:
         """End that many starts, look after each, and return what was found."""
         report = Report(rounds)
-        lasts = statistics.median(self._seconds_to_start() for _ in range(MEASURED_STARTS))
+        before, after = (statistics.median(times) for times in zip(*self._measured(), strict=True))
         self._clear()
         for number in range(rounds):
             sent = self._random.choice(SIGNALS)
-            # Before the first third, the interpreter starts and nothing is caught or changed yet: a tenth is enough.
-            earliest = 0.3 if self._random.random() < 0.9 else 0.0
-            moment = self._random.uniform(earliest, 1.1) * lasts
-            for fault in self._round(sent, moment, report):
-                report.faults.append(f"round {number}, {sent.name} after {moment * 1000:.1f} ms: {fault}")
+            wait_for_question = self._random.random() < AFTER_THE_QUESTION
+            moment = self._random.uniform(0, 1.1) * (after if wait_for_question else before + after)
+            when = f"{moment * 1000:.1f} ms after the {'question' if wait_for_question else 'start'}"
+            for fault in self._round(sent, moment, report, wait_for_question=wait_for_question):
+                report.faults.append(f"round {number}, {sent.name} {when}: {fault}")
         return report
 
+    def _measured(self) -> list[tuple[float, float]]:
+        """How long some starts take until the mock is asked, and from then until the application runs, in seconds."""
+        return [self._measured_start() for _ in range(MEASURED_STARTS)]
+
     def _start(self) -> subprocess.Popen[str]:
+        self._forget_questions()
         command = self._lab.app.command([SHIM, *APPLICATION])
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         return subprocess.Popen(command, env=environment(**self._settings), text=True, **pipes)  # type: ignore[call-overload, no-any-return]
 
-    def _seconds_to_start(self) -> float:
+    def _measured_start(self) -> tuple[float, float]:
         began = time.monotonic()
         process = self._start()
         try:
             assert process.stdout is not None
+            self._until_asked(process)
+            asked = time.monotonic()
             assert process.stdout.readline() == "up\n"
-            return time.monotonic() - began
+            return asked - began, time.monotonic() - asked
         finally:
             end(process)
 
-    def _round(self, sent: signal.Signals, moment: float, report: Report) -> list[str]:
+    def _until_asked(self, process: subprocess.Popen[str]) -> None:
+        """Wait until the mock is asked, or the process has ended."""
+        assert process.stdout is not None
+        select.select([self._asked, process.stdout.fileno()], [], [], SECONDS_TO_END)
+
+    def _forget_questions(self) -> None:
+        while select.select([self._asked], [], [], 0)[0]:
+            os.read(self._asked, 4096)
+
+    def _round(self, sent: signal.Signals, moment: float, report: Report, *, wait_for_question: bool) -> list[str]:
         process = self._start()
         try:
             assert process.stdout is not None
+            if wait_for_question:
+                self._until_asked(process)
             up = bool(select.select([process.stdout], [], [], moment)[0])
             began = time.monotonic()
             process.send_signal(sent)
@@ -125,7 +147,7 @@ class Kills:
         """Start again, look, take all away, look again."""
         faults = []
         done = self._lab.shim("curl", "-sS", "--max-time", "5", f"http://{IMDS}/", **self._settings)
-        if (done.returncode, done.stdout) != (0, "first"):
+        if (done.returncode, done.stdout) != (0, "telling"):
             faults.append(f"the next start ends with {done.returncode}: {done.stderr}")
         if (left := self._left()) != self._whole():
             faults.append(f"after the next start there is {left}")

@@ -1,7 +1,8 @@
 """A program: the smallest server that the shim takes for a mock. Arguments: address, port, id. Says `ready` once it is.
 
 `GET /` with the probe header is answered as imds-mock does, `GET /silence` never, anything else with the id.
-With the id `real` it is no mock, and knows no probe. The id `hanging` never answers, `busy` says 503 three times first.
+With the id `real` it is no mock, and knows no probe. The id `hanging` never answers, `busy` says 503 three times first,
+`telling` says `asked` for each probe.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(503)
             return
         if self.headers.get("X-Imds-Mock-Probe") and sys.argv[3] != "real":
+            if sys.argv[3] == "telling":
+                sys.stdout.write("asked\n")
+                sys.stdout.flush()
             self.send_response(204)
             self.send_header("X-Imds-Mock-Id", sys.argv[3])
             self.end_headers()
