@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imds_mock.config.profiles import effective
+from imds_mock.config.errors import ConfigError
+from imds_mock.config.profiles import MAX_PAIRS, MAX_PROFILES, check, effective
 from imds_mock.metadata.overrides import MAX_PATH, apply_overrides, read_overrides
 from imds_mock.metadata.tree import Leaf
 from imds_mock.run.loading import from_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from imds_mock.config.settings import Config
 
 DOCUMENTS: Mapping[str, Callable[[int], dict[str, Any]]] = {
     "leaves": lambda count: {f"meta-data/x/{n}": "v" for n in range(count)},
@@ -68,3 +71,17 @@ def test_a_profile_costs_the_same_among_many() -> None:
         return min(taken() for _ in range(5))
 
     assert seconds(100) < 4 * seconds(4) + 0.002
+
+
+def test_profiles_that_may_all_meet_are_checked_in_pairs_up_to_a_number() -> None:
+    def configuration(count: int) -> dict[str, Any]:
+        return {"profiles": [{"match": {"name": f"*-{n}"}, "instance": {"role": f"r{n}"}} for n in range(count)]}
+
+    checked: list[Config] = []
+    config = from_document(configuration(MAX_PROFILES))
+    check(config, checked.append)
+    assert len(checked) == MAX_PROFILES + MAX_PAIRS
+    with pytest.raises(
+        ConfigError, match=f"profiles: expected at most {MAX_PROFILES} profiles, got {MAX_PROFILES + 1}"
+    ):
+        from_document(configuration(MAX_PROFILES + 1))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
-from itertools import combinations
+from itertools import combinations, islice
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -29,6 +29,12 @@ SECTIONS: Final = ("instance", "metadata_options", "credentials", "ecs", "eks")
 
 OF_TEXT: Final = ("tags", "block_devices")
 """Facts that are mappings to text: null in one takes its key away."""
+
+
+MAX_PROFILES: Final = 256
+
+MAX_PAIRS: Final = 500
+"""Pairs of profiles that are checked; one that is not and turns out to clash loses its last profile when it is met."""
 
 
 def effective(config: Config, chosen: Sequence[int]) -> Config:
@@ -82,6 +88,8 @@ def check(config: Config, check_one: Callable[[Config], None]) -> None:
     Raises:
         SettingError: The first thing wrong; names the profile's key.
     """
+    if len(config.profiles) > MAX_PROFILES:
+        raise SettingError(("profiles",), f"expected at most {MAX_PROFILES} profiles, got {len(config.profiles)}")
     for place, profile in enumerate(config.profiles):
         _check_match(profile.match, ("profiles", place, "match"))
     for chosen in _to_check(config.profiles):
@@ -111,10 +119,13 @@ def _check_match(match: Match, path: KeyPath) -> None:
 
 def _to_check(profiles: Sequence[Profile]) -> Iterator[tuple[int, ...]]:
     yield from ((place,) for place in range(len(profiles)))
-    for pair in combinations(range(len(profiles)), 2):
-        one, other = (profiles[place] for place in pair)
-        if _may_meet(one.match, other.match) and any(getattr(one, part) and getattr(other, part) for part in SECTIONS):
-            yield pair
+    pairs = (pair for pair in combinations(range(len(profiles)), 2) if _may_clash(*(profiles[place] for place in pair)))
+    yield from islice(pairs, MAX_PAIRS)
+
+
+def _may_clash(one: Profile, other: Profile) -> bool:
+    says_the_same = any(getattr(one, part) and getattr(other, part) for part in SECTIONS)
+    return says_the_same and _may_meet(one.match, other.match)
 
 
 def _may_meet(one: Match, other: Match) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import importlib
 import os
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.errors import EX_OSERR, ListenError, MockError
 from imds_mock.log import say
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from imds_mock.config.settings import Config
     from imds_mock.driving.driven import Driven
+
+
+_NO_DESCRIPTOR_SECONDS: Final = 0.5
 
 
 class ControlListenError(MockError):
@@ -138,7 +142,7 @@ async def run(driven: Driven, config: Config, listeners: Listeners) -> None:
         listeners: Its sockets.
     """
     places = shares(config.server.max_connections, with_control=True).control
-    plane = await asyncio.to_thread(_load, driven, config, places)
+    plane = await _loaded(driven, config, places)
     # The framework's code and types stay for ever: the collector need not look at them again.
     gc.freeze()
     say(f"control plane on {listeners.describe()}")
@@ -147,6 +151,17 @@ async def run(driven: Driven, config: Config, listeners: Listeners) -> None:
     finally:
         plane.stop()
         driven.callers.close()
+
+
+async def _loaded(driven: Driven, config: Config, places: int) -> Any:
+    """The control plane's code, as soon as there are descriptors to read it."""
+    while True:
+        try:
+            return await asyncio.to_thread(_load, driven, config, places)
+        except OSError as error:
+            if error.errno not in {errno.EMFILE, errno.ENFILE}:
+                raise
+            await asyncio.sleep(_NO_DESCRIPTOR_SECONDS)
 
 
 def _load(driven: Driven, config: Config, places: int) -> Any:

@@ -57,13 +57,13 @@ def announce_once(address: str, number: int) -> bool:
         False where the address is not held by an interface, or has no link.
     """
     nobody = f"{address.rpartition('.')[0]}.{_NOBODY + number}"
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as speaker:
-        speaker.setblocking(False)
-        # Never through a gateway: on a cloud host the real service's network would be behind it.
-        speaker.setsockopt(socket.SOL_SOCKET, socket.SO_DONTROUTE, 1)
-        try:
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as speaker:
+            speaker.setblocking(False)
+            # Never through a gateway: on a cloud host the real service's network would be behind it.
+            speaker.setsockopt(socket.SOL_SOCKET, socket.SO_DONTROUTE, 1)
             speaker.bind((address, 0))
             speaker.sendto(b"", (nobody, _DISCARD_PORT))
-        except OSError:
-            return False
+    except OSError:
+        return False
     return True
