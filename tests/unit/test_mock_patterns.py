@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imds_mock.scheduling.fields import FieldError
-from imds_mock.scheduling.patterns import PathPattern
+from imds_mock.scheduling.patterns import BEGINNING, PathPattern
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,8 @@ def test_any_pattern_is_taken_or_refused_with_the_field(pattern: str, path: str)
 def test_what_can_match_nothing_is_refused(pattern: str) -> None:
     with pytest.raises(FieldError):
         PathPattern(pattern)
+
+
+@given(st.from_regex(BEGINNING))
+def test_every_pattern_that_the_openapi_document_allows_is_taken(text: str) -> None:
+    PathPattern(text[:1024])

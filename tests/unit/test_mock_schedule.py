@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from imds_mock.metadata.documents import iso8601
 from imds_mock.scheduling.fields import FieldError
-from imds_mock.scheduling.schedule import Scheduled, Window, read_duration, read_instant
+from imds_mock.scheduling.schedule import (
+    DURATION_PATTERN,
+    INSTANT_PATTERN,
+    Scheduled,
+    Window,
+    read_duration,
+    read_instant,
+)
 
 MOMENTS = st.integers(min_value=0, max_value=253402300799)
 
@@ -77,3 +84,13 @@ def test_a_window_holds_its_start_and_not_its_end(start: float, length: float, n
     window = Window(start, start + length)
     assert (now in window) == (start <= now < start + length)
     assert window.end not in window
+
+
+@given(st.from_regex(DURATION_PATTERN, fullmatch=True).filter(lambda text: not text.endswith("\n")))
+def test_every_duration_that_the_openapi_document_allows_is_read(text: str) -> None:
+    assert read_duration("for", text) >= 0
+
+
+@given(st.from_regex(INSTANT_PATTERN, fullmatch=True).filter(lambda text: not text.endswith("\n")))
+def test_every_instant_that_the_openapi_document_allows_is_read(text: str) -> None:
+    assert read_instant("at", text) >= 0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _REFERENCE: Final = "#/components/schemas/{name}"
 _PART: Final = re.compile(r"{(\w+)(?::path)?}")
 # What the rules about who may call can answer, and a call that was not understood.
-_EVERYWHERE: Final = (403,)
+_EVERYWHERE: Final = (403, 422)
 _NOTE: Final = {NOTE_HEADER: {"description": "What the caller should know about it.", "schema": {"type": "string"}}}
 _MEANINGS: Final = {
     400: "The body is not JSON",
@@ -42,6 +42,7 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
     listed = tuple(operations)
     types = [each for operation in listed for each in _types(operation) if each]
     schemas, components = msgspec.json.schema_components([*types, Problem], ref_template=_REFERENCE)
+    _add_rules(components)
     schema_of = dict(zip(map(id, [*types, Problem]), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for operation in listed:
@@ -64,6 +65,21 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
     }
 
 
+def _add_rules(components: dict[str, Any]) -> None:
+    """Say about every schema what its fields must be to each other: see `mistakes_in` of `Scheduled` and `Step`."""
+    given: Any = {"not": {"type": "null"}}
+    for schema in components.values():
+        fields = schema.get("properties", {})
+        if {"in", "at"} <= fields.keys():
+            schema["not"] = {"required": ["in", "at"], "properties": {"in": given, "at": given}}
+        if {"event", "fault"} <= fields.keys():
+            untimed = {"not": {"anyOf": [{"required": ["in"]}, {"required": ["at"]}]}}
+            schema["anyOf"] = [
+                {"required": [name], "properties": {name: {"type": "object", **untimed}, other: {"type": "null"}}}
+                for name, other in (("event", "fault"), ("fault", "event"))
+            ]
+
+
 def _operation(operation: Operation, schema_of: dict[int, Any], components: dict[str, Any]) -> dict[str, Any]:
     query = _resolved(schema_of[id(operation.query)], components)
     required = set(query.get("required", ()))
@@ -75,8 +91,6 @@ def _operation(operation: Operation, schema_of: dict[int, Any], components: dict
         for name, schema in query.get("properties", {}).items()
     ]
     problems = {*_EVERYWHERE, *operation.problems}
-    if query.get("properties") or operation.body:
-        problems.add(422)
     if _PART.search(operation.path):
         problems.add(404)
     written: dict[str, Any] = {

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Status = Annotated[int, msgspec.Meta(ge=400, le=599)]
 Seconds = Annotated[int, msgspec.Meta(ge=0, le=86400)]
-Bytes = Annotated[int, msgspec.Meta(ge=0)]
+Bytes = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 
 
 class StatusFault(Fault, frozen=True, kw_only=True, tag_field="kind", tag="status"):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from imds_mock.service.messages import Response
 
 Rate = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 
 
 class Moment(msgspec.Struct, frozen=True):

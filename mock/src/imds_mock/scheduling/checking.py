@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Final
 
 import msgspec
@@ -26,8 +27,19 @@ def read(kind: Any, value: Any, *, is_strict: bool = True) -> Any:
     try:
         return msgspec.convert(value, kind, strict=is_strict)
     except (msgspec.ValidationError, RecursionError, ValueError) as error:
+        # In JSON Schema 5.0 is a whole number.
+        with contextlib.suppress(msgspec.ValidationError, RecursionError, ValueError):
+            return msgspec.convert(_with_whole_numbers(value), kind, strict=is_strict)
         wrong = _wrong(kind, value, is_strict=is_strict) or [_UNREADABLE]
         raise FieldError(*wrong[0], wrong[1:]) from error
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _with_whole_numbers(held) for name, held in value.items()}
+    if isinstance(value, list):
+        return [_with_whole_numbers(held) for held in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def completed(error: FieldError, kind: Any, value: Any, *, is_strict: bool = True) -> FieldError:

@@ -29,13 +29,17 @@ _VERSION: Final = re.compile(r"latest$|v?\d|.*[*?\[]")  # the metadata service's
 _TOKEN: Final = re.compile(r"\.\.\.|\*+|\?|\[(!?)(\]?[^\]]*)\]|.", re.DOTALL)
 _OPEN: Final = ("/", "*", "?", "[", "...")
 
+BEGINNING: Final = rf"^([/*?\[]|\.\.\.|latest(/|$)|v?[0-9]|({'|'.join(_CATEGORIES)})(/|$)|[^/\n]*[*?\[])"
+"""How a pattern begins, for the OpenAPI document; any text that begins so is a pattern."""
+
 Pattern = Annotated[
     str,
     msgspec.Meta(
+        extra_json_schema={"pattern": BEGINNING, "maxLength": _LONGEST},
         extra={
             EXPECTED: "a pattern such as '*/iam/*' or 'meta-data/iam/*'",
             CHECK: lambda text: PathPattern(text),  # noqa: PLW0108 - the class is defined below
-        }
+        },
     ),
 ]
 """A pattern as text."""

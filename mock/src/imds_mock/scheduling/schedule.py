@@ -26,16 +26,34 @@ _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 _LONGEST_SECONDS: Final = 10 * 365 * 86400.0
+# The end of the year 9999, past which no date can be written.
+_END_OF_TIME: Final = 253402300800
 
 _A_DURATION: Final = "a duration such as 30s, 2m, 1h30m or 250ms"
 _A_TIME: Final = "a time such as 2026-01-31T12:00:00Z"
 
+# What the OpenAPI document promises; whatever it allows is read. Reading takes some more, such as `30m2h`.
+_DAY: Final = r"((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
+_TIME_OF_DAY: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?Z"
+DURATION_PATTERN: Final = (
+    r"^([0-9]{1,5}(\.[0-9]{1,3})?|(?=.)([0-9]{1,3}d)?([0-9]{1,4}h)?([0-9]{1,4}m)?([0-9]{1,5}s)?([0-9]{1,6}ms)?)$"
+)
+INSTANT_PATTERN: Final = rf"^(19[7-9][0-9]|[2-9][0-9]{{3}})-{_DAY}T{_TIME_OF_DAY}$"
+_DURATION_TEXT: Final = msgspec.Meta(extra_json_schema={"pattern": DURATION_PATTERN})
+_INSTANT_TEXT: Final = msgspec.Meta(extra_json_schema={"pattern": INSTANT_PATTERN})
+
 Duration = Annotated[
-    float | str, msgspec.Meta(extra={EXPECTED: _A_DURATION, CHECK: lambda value: read_duration("", value)})
+    Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": _LONGEST_SECONDS})]
+    | Annotated[str, _DURATION_TEXT],
+    msgspec.Meta(extra={EXPECTED: _A_DURATION, CHECK: lambda value: read_duration("", value)}),
 ]
 """Seconds, or text such as `90s` or `1h30m`."""
 
-Instant = Annotated[float | str, msgspec.Meta(extra={EXPECTED: _A_TIME, CHECK: lambda value: read_instant("", value)})]
+Instant = Annotated[
+    Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 0, "exclusiveMaximum": _END_OF_TIME})]
+    | Annotated[str, _INSTANT_TEXT],
+    msgspec.Meta(extra={EXPECTED: _A_TIME, CHECK: lambda value: read_instant("", value)}),
+]
 """Seconds since the epoch, or ISO 8601 text."""
 
 Moment = Annotated[
@@ -44,7 +62,8 @@ Moment = Annotated[
         extra={
             EXPECTED: f"{_A_DURATION}, or {_A_TIME}",
             CHECK: lambda value: read_moment("", value, 0.0),
-        }
+        },
+        extra_json_schema={"anyOf": [{"pattern": DURATION_PATTERN}, {"pattern": INSTANT_PATTERN}]},
     ),
 ]
 """Text that is a duration from another moment, or an instant."""
@@ -153,7 +172,7 @@ def read_instant(field: str, value: Instant) -> float:
             seconds = math.nan
     else:
         seconds = float(value)
-    if not 0 <= seconds < 253402300800:  # noqa: PLR2004 - the end of the year 9999, past which no date can be written
+    if not 0 <= seconds < _END_OF_TIME:
         raise FieldError(field, f"expected {_A_TIME}, got {shown(value)}")
     return seconds
 

@@ -28,7 +28,7 @@ _VERSIONS: Final = {name: version for version, name in VERSION_NAMES.items()}
 _NUMBER_DIGITS: Final = 20
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
-Number = Annotated[int, msgspec.Meta(ge=0)]
+Number = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class FilterQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
