@@ -341,7 +341,7 @@ def test_a_policy_rule_that_leads_elsewhere_is_named(two_networks: ShimLab) -> N
     before = routes(lab)
     done = lab.shim("true", MOCK_TIMEOUT_SECONDS="4")
     assert done.returncode == 70
-    assert "because the kernel asks the route default via 10.66.0.1 dev " in done.stderr
+    assert ": the kernel asks the route default via 10.66.0.1 dev " in done.stderr
     assert "table 51820 (policy rule 40) first" in done.stderr
     assert routes(lab) == before
 

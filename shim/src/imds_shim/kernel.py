@@ -99,5 +99,5 @@ class RealKernel:
         if lead is None:
             return None
         if lead.hidden_by:
-            return f"{destination} leaves another way than {mock} does, because the kernel asks {lead.hidden_by} first"
-        return f"{lead} set, because it left another way than {mock} does"
+            return f"packets to {destination} leave another way than to {mock}: the kernel asks {lead.hidden_by} first"
+        return f"{lead} set: packets to {destination} could not leave as those to {mock} do"
