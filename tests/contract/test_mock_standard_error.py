@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 LEAF = "/latest/meta-data/instance-id"
 MALFORMED = b"NO HTTP\x00\r\n\r\n"
-REFUSED, ASKED = 300, 2500
+REFUSED, ASKED = 300, 4000
 
 
 class Unheard:
@@ -172,7 +173,8 @@ def _channel(kind: str) -> tuple[int, int]:
 def _read_until(descriptor: int, pattern: str) -> str:
     received = ""
     while not re.search(pattern, received):
-        part = os.read(descriptor, 65536).decode()
+        ready, _, _ = select.select([descriptor], [], [], 20)
+        part = os.read(descriptor, 65536).decode() if ready else ""
         assert part, received[-2000:]
         received += part
     return received

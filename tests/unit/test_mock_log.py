@@ -65,6 +65,15 @@ def test_an_unread_pipe_delays_no_writer_and_its_lost_lines_are_reported(pipe: P
     assert lines[-1] == "after"
 
 
+def test_many_lines_at_once_are_kept_up_to_the_limit(pipe: Pipe) -> None:
+    count = 4 * MAX_WAITING_BYTES // len(LINE)
+    pipe.outlet.write(LINE * count)
+    received = pipe.read_until("lines were lost, because") + pipe.rest()
+    kept = received.count(LINE)
+    assert kept == MAX_WAITING_BYTES // len(LINE)
+    assert f"imds-mock: {count - kept} log lines were lost" in received
+
+
 def test_an_unread_pipe_delays_the_end_only_for_the_given_time(pipe: Pipe) -> None:
     pipe.outlet.write(LINE * 10_000)
     pipe.outlet.close(0)

@@ -72,11 +72,12 @@ class Outlet:
         """
         data = text.encode("utf-8", "backslashreplace")
         with self._changed:
-            if self._waiting_bytes >= MAX_WAITING_BYTES:
-                self._lost += data.count(b"\n")
-                return
-            self._report_lost()
-            self._add(data, 0)
+            room = MAX_WAITING_BYTES - self._waiting_bytes
+            kept = data if len(data) <= room else data[: data.rfind(b"\n", 0, max(0, room)) + 1]
+            if kept:
+                self._report_lost()
+                self._add(kept, 0)
+            self._lost += data.count(b"\n", len(kept))
 
     def close(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
         """Wait for what is still to be written, but not longer than the given time.
