@@ -64,7 +64,7 @@ def test_credentials_that_end_are_fetched_anew(mock: DrivenMock) -> None:
     mock.clock.now += 5 * 3600
     second = key(loaded)
     assert second != first
-    assert mock.do("GET", "/v1/requests/count?path=*/iam/security-credentials/*")["count"] == 2
+    assert mock.do("GET", "/v1/requests/count?path=*/iam/security-credentials/?*")["count"] == 2
 
 
 def test_keys_of_the_short_life_that_the_page_gives_are_renewed_within_five_minutes(tmp_path: Path) -> None:

@@ -36,6 +36,10 @@ from imds_mock.scheduling.patterns import BEGINNING, PathPattern
         ("*/ma[bc]", ["/latest/meta-data/mac"], ["/latest/meta-data/mad", "/latest/meta-data/ma"]),
         ("*/ma[!bc]", ["/latest/meta-data/mad"], ["/latest/meta-data/mac", "/latest/meta-data/ma/"]),
         ("*/a[0-9]", ["/x/a7"], ["/x/ab", "/x/a-"]),
+        ("*/a[+--b]", ["/x/a+", "/x/a,", "/x/a-", "/x/ab"], ["/x/a.", "/x/a*"]),
+        ("*/a[]^-]", ["/x/a]", "/x/a^", "/x/a-"], ["/x/ab"]),
+        ("*/a[[:b]", ["/x/a[", "/x/a:", "/x/ab"], ["/x/a"]),
+        ("*b*bc*c", ["/abbcc", "/bbcbcc"], ["/bbc", "/bcc", "/bbcd"]),
         ("/", ["/"], ["/latest"]),
         ("user-data", ["/latest/user-data", "/2009-04-04/user-data/"], ["/user-data", "/a/b/user-data"]),
         ("*/a.c", ["/x/a.c"], ["/x/abc"]),
@@ -48,6 +52,22 @@ def test_the_rule(pattern: str, matching: list[str], others: list[str]) -> None:
     rule = PathPattern(pattern)
     assert [path for path in matching if not rule.matches(path)] == []
     assert [path for path in others if rule.matches(path)] == []
+
+
+def test_what_the_asterisk_leaves_out_is_a_question_mark_away() -> None:
+    below = PathPattern("*/iam/?*")
+    assert [below.matches(f"/latest/meta-data/iam{end}") for end in ("", "/", "/info", "/info/")] == [0, 0, 1, 1]
+
+
+def test_many_asterisks_take_no_longer_than_one() -> None:
+    assert not PathPattern("*a" * 500 + "b").matches("/" + "a" * 1000)
+    assert PathPattern("*a" * 500 + "*b").matches("/" + "a" * 1000 + "b")
+
+
+@pytest.mark.parametrize("pattern", ["*/[z-a]", "/[+-*]"])
+def test_a_range_that_runs_backwards_is_named(pattern: str) -> None:
+    with pytest.raises(FieldError, match="ends before it begins"):
+        PathPattern(pattern)
 
 
 paths = st.lists(st.text("ab.-+[]!^\\(){}|$", min_size=1, max_size=4), min_size=1, max_size=4).map(

@@ -85,16 +85,34 @@ class PathPattern:
 
 
 def _translated(text: str) -> str:
-    parts = []
+    # Between two stars the first place that fits is as good as any other, so the search never goes back there: the time
+    # grows with the length of the path, however many stars there are.
+    parts = [""]
     for token in _TOKEN.finditer(text):
         written = token[0]
         if written == "..." or written.startswith("*"):
-            parts.append(".*")
+            parts.append("")
         elif written == "?":
-            parts.append("[^/]")
+            parts[-1] += "[^/]"
         elif token[2]:
-            members = re.sub(r"([\\\[\]^&~|])", r"\\\1", token[2])
-            parts.append(f"(?!/)[{'^' if token[1] else ''}{members}]")
+            parts[-1] += f"(?!/)[{'^' if token[1] else ''}{_members(token[2])}]"
         else:
-            parts.append(re.escape(written))
-    return "".join(parts)
+            parts[-1] += re.escape(written)
+    beginning, *rest = parts
+    if not rest:
+        return beginning
+    *between, end = rest
+    return f"{beginning}{''.join(f'(?>.*?{part})' for part in between)}.*{end}"
+
+
+def _members(text: str) -> str:
+    translated = []
+    for each in re.finditer(r"(.)-(.)|.", text, re.DOTALL):
+        if each[1] is None:
+            translated.append(re.escape(each[0]))
+        elif each[1] > each[2]:
+            sentence = f"the range {each[0]!r} in [{text}] ends before it begins; write {f'{each[2]}-{each[1]}'!r}"
+            raise FieldError("path", sentence)
+        else:
+            translated.append(f"{re.escape(each[1])}-{re.escape(each[2])}")
+    return "".join(translated)
