@@ -104,7 +104,7 @@ def _operation(operation: Operation, schema_of: dict[int, Any], components: dict
         problems |= {400, 413, 415}
         body = schema_of[id(operation.body_schema or operation.body)]
         if operation.body_media == MERGE_PATCH:
-            body = _nullable(_resolved(body, components))
+            body = _patched(body, components)
         media = {operation.body_media: {"schema": body}}
         written["requestBody"] = {"required": not operation.optional_body, "content": media}
     for status in sorted(problems):
@@ -133,11 +133,14 @@ def _resolved(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, A
     return resolved
 
 
-def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
+def _patched(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
     """Describe a merge patch of what a schema describes: null gives a member its default again (RFC 7396)."""
-    members = schema.get("properties", {})
-    patched = {name: {"anyOf": [member, {"type": "null"}]} for name, member in members.items()}
-    return schema | {"properties": patched, "required": []} if members else schema
+    whole = _resolved(schema, components)
+    if "anyOf" in whole:
+        return whole | {"anyOf": [_patched(each, components) for each in whole["anyOf"]]}
+    members = whole.get("properties", {})
+    patched = {name: {"anyOf": [_patched(member, components), {"type": "null"}]} for name, member in members.items()}
+    return whole | {"properties": patched, "required": []} if members else schema
 
 
 def _identifier(operation: Operation) -> str:

@@ -82,6 +82,7 @@ class ConfigurationRoutes:
                 self.patch,
                 Document,
                 body=Document,
+                body_schema=Config,
                 body_media=MERGE_PATCH,
                 schema=Config,
                 problems=(409,),
