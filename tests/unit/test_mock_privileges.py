@@ -175,6 +175,7 @@ WAYS: Final[dict[str, Callable[[HeldMock, tuple[str, ...], Any], Reply]]] = {
     "patch": lambda mock, parts, value: mock.call("PATCH", "/v1/config", nested(parts, value)),
     "put": lambda mock, parts, value: mock.call("PUT", "/v1/config", nested(parts, value)),
     "path": lambda mock, parts, value: mock.call("PUT", f"/v1/config/{'/'.join(parts)}", {"value": value}),
+    "key": lambda mock, parts, value: mock.call("POST", "/v1/config", {".".join(parts): value}),
     "section": lambda mock, parts, value: mock.call(
         "PUT", f"/v1/config/{parts[0]}", {"value": nested(parts[1:], value)}
     ),
@@ -223,6 +224,9 @@ def test_a_setting_that_reaches_beyond_the_mock_is_refused_over_the_control_plan
         ("PATCH", "/v1/config", {"credentials": {"profile": "other"}}),
         ("PUT", "/v1/config/credentials/profile", {"value": None}),
         ("DELETE", "/v1/config/credentials/profile", None),
+        ("POST", "/v1/config", {"credentials.profile": None}),
+        ("POST", "/v1/config", {"profiles[0].credentials": {"source": "profile", "profile": "dev"}}),
+        ("POST", "/v1/config", {"profiles[0].match.service": "b"}),
         # The owner's profile for other callers.
         ("PATCH", "/v1/config", {"profiles": [{**START["profiles"][0], "match": {"service": "b"}}]}),
         ("PATCH", "/v1/config", {"profiles": [{**START["profiles"][0], "match": {}}]}),

@@ -352,6 +352,10 @@ class Secrets(RuleBasedStateMachine):
     def set_one(self, parts: tuple[str, ...], value: Any) -> None:
         self._call("PUT", f"/v1/config/{'/'.join(parts)}", {"value": value})
 
+    @rule(parts=PATHS, value=VALUES | ANY_CREDENTIALS | st.lists(ANY_PROFILE, max_size=2))
+    def assign(self, parts: tuple[str, ...], value: Any) -> None:
+        self._call("POST", "/v1/config", {".".join(parts): value})
+
     @rule(parts=PATHS)
     def unset_one(self, parts: tuple[str, ...]) -> None:
         self._call("DELETE", f"/v1/config/{'/'.join(parts)}")
