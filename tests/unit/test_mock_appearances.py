@@ -18,6 +18,8 @@ from mockserver import STARTED
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from imds_mock.driving.described import Described
+
 
 def caller_of(address: str) -> Caller:
     """A container `app-N` for each address 172.18.0.N; nobody for anything else."""
@@ -97,3 +99,17 @@ def test_the_other_profile_leaves_all_callers_alike(tmp_path: Path) -> None:
     alike = appearances(tmp_path, {"profile": "aemm", "identity": "per-container"})
     assert not alike.need_names
     assert alike.of("172.18.0.3") is alike.of("172.18.0.4")
+
+
+def test_many_profiles_are_prepared_one_in_a_step(tmp_path: Path) -> None:
+    document = {"profiles": [{"match": {"service": f"s{n}"}, "instance": {"role": f"r{n}"}} for n in range(3)]}
+    config = msgspec.convert(document, Config, strict=False)
+    describe, described = Assembly(STARTED, Signer(tmp_path)).describe, list[Config]()
+
+    def counted(one: Config) -> Described:
+        described.append(one)
+        return describe(one)
+
+    own = Appearances(config, counted, caller_of, lambda _said: None, in_steps=True)
+    assert [len(described) for _ in own.prepare()] == [2, 3, 4]
+    assert list(own.prepare()) == []

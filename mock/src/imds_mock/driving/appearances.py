@@ -55,6 +55,7 @@ class Appearances:
         describe: Turns a configuration into what it describes.
         caller_of: Says who is behind an address.
         report: Is given what had to be left out of somebody's configuration, and why.
+        in_steps: `prepare` is going to be called.
 
     Raises:
         ConfigError: The configuration contradicts itself.
@@ -66,6 +67,8 @@ class Appearances:
         describe: Callable[[Config], Described],
         caller_of: Callable[[str], Caller],
         report: Callable[[str], None],
+        *,
+        in_steps: bool = False,
     ) -> None:
         self._config = config
         self._describe = describe
@@ -74,11 +77,8 @@ class Appearances:
         self._laid: dict[tuple[int, ...], Config] = {(): config}
         self.common = Appearance(config, (), describe(config), _LOOKS_OF_ALL)
         tells_apart = config.profile != "aemm"
-        # Made now: what their credentials need takes time to get.
-        self._alone = tuple(self._make((place,), None) for place in range(len(config.profiles)))
-        self._known: dict[tuple[tuple[int, ...], Caller | None], Appearance] = {
-            ((place,), None): alone for place, alone in enumerate(self._alone)
-        }
+        self._alone: list[Appearance] = []
+        self._known: dict[tuple[tuple[int, ...], Caller | None], Appearance] = {}
         # Under which key a caller's is kept, by address.
         self._keys: dict[str, tuple[tuple[int, ...], Caller | None]] = {}
         self.differ = tells_apart and (config.identity == "per-container" or bool(config.profiles))
@@ -87,6 +87,16 @@ class Appearances:
         """Whether it matters by which name a caller goes."""
         self.services = services(config)
         """The services that it matters to know of."""
+        if not in_steps:
+            for _ in self.prepare():
+                pass
+
+    def prepare(self) -> Iterator[None]:
+        """Make what each profile shows alone, one in each step: what their credentials need takes time to get."""
+        for place in range(len(self._alone), len(self._config.profiles)):
+            alone = self._known[(place,), None] = self._make((place,), None)
+            self._alone.append(alone)
+            yield
 
     def of(self, address: str) -> Appearance:
         """What the caller with an address is; for what is no address, what has no profile and is no container."""

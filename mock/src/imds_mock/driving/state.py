@@ -122,7 +122,10 @@ class State:
             config = change(before)
             if in_steps:
                 yield
-            appearances = self._appearances_of(config)
+            appearances = self._appearances_of(config, in_steps=True)
+            for _ in appearances.prepare():
+                if in_steps:
+                    yield
             if in_steps:
                 yield
                 # The looks keep it, so that it is there when the views need it.
@@ -252,8 +255,8 @@ class State:
         if asks_otherwise:
             self._callers.look_again()
 
-    def _appearances_of(self, config: Config) -> Appearances:
-        return Appearances(config, self._describe, self._callers.caller, self._report)
+    def _appearances_of(self, config: Config, *, in_steps: bool = False) -> Appearances:
+        return Appearances(config, self._describe, self._callers.caller, self._report, in_steps=in_steps)
 
     def _report(self, sentence: str) -> None:
         self.report(sentence)
