@@ -94,15 +94,23 @@ def test_the_imds_switched_off(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["credentials", "config"])
 def test_shared_files(tmp_path: Path, name: str) -> None:
     (tmp_path / ".aws").mkdir()
-    (tmp_path / ".aws" / name).touch()
+    (tmp_path / ".aws" / name).write_text("[default]\n")
     (what,) = found(tmp_path)
     assert what.startswith(f"{tmp_path}/.aws/{name} exists")
 
 
 def test_shared_files_elsewhere(tmp_path: Path) -> None:
-    (tmp_path / "mine").touch()
-    (what,) = found(tmp_path, AWS_SHARED_CREDENTIALS_FILE=str(tmp_path / "mine"))
-    assert what.startswith(f"{tmp_path}/mine exists")
+    (tmp_path / "mine").write_text("[default]\n")
+    for path in (str(tmp_path / "mine"), "~/mine"):
+        (what,) = found(tmp_path, AWS_SHARED_CREDENTIALS_FILE=path)
+        assert what.startswith(f"{tmp_path}/mine exists")
+
+
+@pytest.mark.parametrize("path", ["empty", "none", "", "~"])
+def test_a_shared_file_without_content_hides_nothing(tmp_path: Path, path: str) -> None:
+    (tmp_path / "empty").touch()
+    assert found(tmp_path, AWS_CONFIG_FILE=str(tmp_path / path)) == []
+    assert found(tmp_path, AWS_CONFIG_FILE="/dev/null", AWS_SHARED_CREDENTIALS_FILE="/dev/null") == []
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
@@ -145,6 +153,12 @@ RELATIVE, FULL = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDEN
         ({"eks"}, FULL, "http://169.254.170.23:8080/v1/credentials", True),
         ({"eks"}, FULL, "http://[fd00:ec2::23]/v1/credentials", False),
         ({"ec2", "ecs", "eks"}, FULL, "http://localhost:51679/x", True),
+        # The mock itself answers these where `agents.any_host` is on.
+        ({"ec2"}, FULL, "http://Mock/v1/credentials", False),
+        ({"ec2"}, FULL, "http://mock:80/v2/credentials/x", False),
+        ({"ec2"}, FULL, "https://mock/v1/credentials", True),
+        ({"ec2"}, FULL, "http://mock:8080/v1/credentials", True),
+        ({"ec2"}, FULL, "http://mock.example/v1/credentials", True),
     ],
 )
 def test_credentials_of_containers_may_come_from_the_mock(
@@ -154,8 +168,24 @@ def test_credentials_of_containers_may_come_from_the_mock(
     value: str,
     hides: bool,  # noqa: FBT001 - a table
 ) -> None:
-    found = [hiding.what for hiding in hidden_by({"HOME": str(tmp_path), name: value}, services)]
+    variables = {"HOME": str(tmp_path), "MOCK_HOSTNAME": "mock", name: value}
+    found = [hiding.what for hiding in hidden_by(variables, services)]
     assert [what.startswith(f"{name} is set") for what in found] == [True] * hides
+    assert [what.endswith("to MOCK_ENDPOINTS") for what in found] == [name == RELATIVE or value.startswith("http://169.254.170.23/")] * hides
+
+
+@pytest.mark.parametrize(
+    ("hostname", "port", "uri"),
+    [
+        ("10.0.0.9", "8111", "http://10.0.0.9:8111/v1/credentials"),
+        ("fd00::9", "", "http://[fd00::9]/v1/credentials"),
+        ("[fd00::9]", "80", "http://[fd00::9]:80/v1/credentials"),
+        ("localhost", "80", "http://localhost/v1/credentials"),
+    ],
+)
+def test_credentials_of_containers_from_the_mock_itself(tmp_path: Path, hostname: str, port: str, uri: str) -> None:
+    for name in (FULL, "AWS_EC2_METADATA_SERVICE_ENDPOINT"):
+        assert found(tmp_path, MOCK_HOSTNAME=hostname, MOCK_PORT=port, **{name: uri}) == []
 
 
 def test_a_proxy_has_to_spare_every_address(tmp_path: Path) -> None:

@@ -61,13 +61,18 @@ def hidden_by(
 
 
 def _container_credentials(variables: Mapping[str, str], mocked: Sequence[IPAddress]) -> Iterator[Hiding]:
+    # The mock answers there itself with `agents.any_host`, which only the mock knows.
+    reached = [*map(shown, mocked), _mock(variables)]
+    services = list(map(shown, endpoints.of(endpoints.SERVICES, ipv6=True)))
     for name in _CONTAINER_CREDENTIALS:
         value = variables.get(name)
         # The relative one is a path at the address of ECS.
-        if value and _host(value if name.endswith("FULL_URI") else _ECS) not in map(shown, mocked):
+        host = _host(value if value and name.endswith("FULL_URI") else _ECS)
+        if value and host not in reached:
+            or_add = ", or add the endpoint's service to MOCK_ENDPOINTS" if host in services else ""
             yield Hiding(
                 f"{name} is set, so SDKs ask that container endpoint for credentials and not 169.254.169.254; "
-                f"{_REMOVE}, or add the endpoint's service to MOCK_ENDPOINTS"
+                f"{_REMOVE}{or_add}"
             )
 
 
@@ -75,8 +80,7 @@ def _imds_settings(variables: Mapping[str, str], services: Collection[str], *, i
     disabled, endpoint, mode = "AWS_EC2_METADATA_DISABLED", *_ENDPOINT_AND_MODE
     if variables.get(disabled, "").lower() == "true":
         yield Hiding(f"{disabled} is true, so SDKs never ask 169.254.169.254; set it to false", {disabled: "false"})
-    directly = f"{variables.get('MOCK_HOSTNAME', '').lower()}:{variables.get('MOCK_PORT') or endpoints.PORT}"
-    mocked = [*map(shown, endpoints.of(services, ipv6=ipv6)), directly]
+    mocked = [*map(shown, endpoints.of(services, ipv6=ipv6)), _mock(variables)]
     if variables.get(endpoint):
         if _host(variables[endpoint]) not in mocked:
             yield Hiding(
@@ -87,6 +91,12 @@ def _imds_settings(variables: Mapping[str, str], services: Collection[str], *, i
             f"{mode} is IPv6, so newer SDKs ask [{endpoints.IMDS[1]}], which does not lead to the mock; "
             f"{_REMOVE}, or set MOCK_IPV6=1"
         )
+
+
+def _mock(variables: Mapping[str, str]) -> str:
+    """`host:port` of the mock itself."""
+    host = variables.get("MOCK_HOSTNAME", "").strip().lower().strip("[]")
+    return f"{f'[{host}]' if ':' in host else host}:{variables.get('MOCK_PORT', '').strip() or endpoints.PORT}"
 
 
 def _host(url: str) -> str:
@@ -102,9 +112,12 @@ def _shared_files(variables: Mapping[str, str]) -> Iterator[Hiding]:
     home = variables.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - HOME of the command, not of this process
     for name, default in (("AWS_SHARED_CREDENTIALS_FILE", "credentials"), ("AWS_CONFIG_FILE", "config")):
         path = variables.get(name) or f"{home}/.aws/{default}"
-        if os.path.isfile(path):  # noqa: PTH113 - as above
+        if path.startswith("~/"):
+            path = home + path[1:]
+        # An empty one has neither.
+        if os.path.isfile(path) and os.path.getsize(path):  # noqa: PTH113, PTH202 - as above
             yield Hiding(
-                f"{path} exists, so SDKs prefer credentials and a region from it to those of 169.254.169.254; "
+                f"{path} exists, so SDKs prefer its credentials and region to those of 169.254.169.254; "
                 "do not mount or copy it into the container"
             )
 
