@@ -165,7 +165,7 @@ def test_a_follower_keeps_the_rule_in_the_back_end_that_works(lab: ShimLab) -> N
 @pytest.mark.parametrize(
     ("wrapper", "backend", "says"),
     [
-        ((), "auto", ["with neither back end", "legacy: ", "nft: 169.254.169.254:80 refuses the connection"]),
+        ((), "auto", ["with neither back end", "legacy and nft: 169.254.169.254:80 refuses the connection"]),
         (kernel_without("nft"), "auto", ["legacy: ", "nft: this kernel has no nf_tables"]),
         ((), "legacy", ["refuses the connection", "MOCK_BACKEND=auto also tries nft"]),
         ((), "nft", ["refuses the connection", "MOCK_BACKEND=auto also tries legacy"]),

@@ -128,6 +128,7 @@ def test_the_command_is_looked_up_in_the_path_that_it_gets(lab: ShimLab, tmp_pat
         ("#!/no/such/interpreter\n", 0o755, 126, "the interpreter or loader that it names does not"),
         ("echo no first line\n", 0o755, 126, "nor a script that begins with #!"),
         ("directory", 0o755, 126, "is a directory"),
+        ("link", 0o755, 126, "is a symbolic link to a file that does not exist"),
     ],
 )
 def test_a_command_that_cannot_run(
@@ -136,6 +137,8 @@ def test_a_command_that_cannot_run(
     command = tmp_path / "command"
     if content == "directory":
         command.mkdir()
+    elif content == "link":
+        command.symlink_to("nowhere")
     elif content is not None:
         command.write_text(content, encoding="ascii")
         command.chmod(mode)
@@ -144,6 +147,12 @@ def test_a_command_that_cannot_run(
     assert (done.returncode, done.stdout) == (code, ""), done.stderr
     assert says in done.stderr.splitlines()[-1]
     assert "imds-shim" not in lab.tool("iptables-legacy-save")
+
+
+def test_an_empty_command(lab: ShimLab) -> None:
+    done = lab.shim("")
+    assert done.returncode == 127
+    assert "the command is empty; check CMD in the Dockerfile" in done.stderr.splitlines()[-1]
 
 
 def test_a_name_that_is_nowhere(lab: ShimLab) -> None:

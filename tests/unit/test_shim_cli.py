@@ -105,7 +105,7 @@ def test_files_in_the_home_of_the_commands_user_hide_the_mock(
     passwd.write_text(f"app:x:1234:1234::{tmp_path}:\n")
     monkeypatch.setattr(accounts.environment_of, "__defaults__", (str(passwd),))
     (tmp_path / ".aws").mkdir()
-    (tmp_path / ".aws/credentials").touch()
+    (tmp_path / ".aws/credentials").write_text("[default]\n")
     with pytest.raises(Executed):
         stage.run(b"true", environ=[b"MOCK_HOSTNAME=mock", b"HOME=/nowhere", b"MOCK_USER=app"])
     assert f"imds-shim: warning: {tmp_path}/.aws/credentials exists" in capfd.readouterr().err
@@ -149,7 +149,7 @@ def test_what_cannot_be_given_up_ends_the_start_before_anything_is_touched(stage
 @pytest.mark.parametrize(
     ("argv", "environ", "code", "words"),
     [
-        ([], ENVIRON, 64, "no command given"),
+        ([], ENVIRON, 64, "no command to run"),
         ([b"--bogus"], ENVIRON, 64, "unknown option --bogus"),
         ([b"x"], [], 78, "MOCK_HOSTNAME must be set"),
         ([b"x"], [b"MOCK_HOSTNAME=mock:80"], 78, "MOCK_PORT=80"),
@@ -250,7 +250,7 @@ def test_the_installed_program_answers() -> None:
     done = subprocess.run([f"{os.path.dirname(sys.executable)}/imds-shim"], capture_output=True, text=True, check=False)  # noqa: PTH120 - beside the interpreter
     assert done.returncode == 64
     assert done.stdout == ""
-    assert done.stderr.startswith("imds-shim: no command given")
+    assert done.stderr.startswith("imds-shim: no command to run")
 
 
 def test_exit_codes_are_all_different_but_for_their_families() -> None:

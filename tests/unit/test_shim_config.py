@@ -247,9 +247,9 @@ def test_command_lines(argv: list[bytes], action: str, command: tuple[bytes, ...
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        ([], "no command given"),
-        ([], "repeat the image's CMD (`command:` in the compose file)"),
-        ([b"--"], "no command given"),
+        ([], "no command to run"),
+        ([], "repeat it as CMD in the Dockerfile or `command:` in the compose file"),
+        ([b"--"], "no command to run"),
         ([b"--wait", b"true"], "unknown option --wait"),
         ([b"-x"], "unknown option -x"),
         ([b"--\xff"], r"unknown option --\xff"),

@@ -108,7 +108,7 @@ def test_no_host_name_still_examines_the_rest(patient: Patient) -> None:
 
 def refusal(patient: Patient) -> PrivilegeError:
     missing = patient.sets.missing("NET_ADMIN")
-    return PrivilegeError("redirecting needs NET_ADMIN, missing here", how_to_get(missing, patient.sets))
+    return PrivilegeError("redirecting needs NET_ADMIN, which is missing", how_to_get(missing, patient.sets))
 
 
 def test_a_missing_capability_and_the_line_to_add_which_is_said_once(patient: Patient) -> None:
@@ -117,8 +117,8 @@ def test_a_missing_capability_and_the_line_to_add_which_is_said_once(patient: Pa
     patient.backends = {"legacy": refusal(patient), "nft": refusal(patient)}
     assert patient.examined() == 77
     assert "NET_ADMIN is missing (to set the rule or the route)" in patient.said("warn")
-    assert "NAT back end nft: redirecting needs NET_ADMIN, missing here" in patient.said("warn")
-    assert patient.said("fail") == ["rehearsal of a start: redirecting needs NET_ADMIN, missing here"]
+    assert "NAT back end nft: redirecting needs NET_ADMIN, which is missing" in patient.said("warn")
+    assert patient.said("fail") == ["rehearsal of a start: redirecting needs NET_ADMIN, which is missing"]
     assert [line for line in patient.lines if "cap_add" in line] == ["    cap_add: [NET_ADMIN]"]
 
 
@@ -184,7 +184,7 @@ def test_what_the_command_could_not_be_given(patient: Patient) -> None:
 def test_waiting_is_no_finding_and_a_warning_of_the_start_is_one(patient: Patient) -> None:
     patient.network.servers |= {"10.0.0.4:80": OTHER_IMDS, V4: OTHER_IMDS}
     assert patient.examined() == 0
-    cannot_tell = f"{V4} is answered by an IMDS (200 OK (Server: EC2ws)) that does not say which one it is"
+    cannot_tell = f"{V4} is answered by an IMDS (200 OK (Server: EC2ws)) that does not identify itself"
     assert cannot_tell in patient.said("warn")
     patient.network.servers["10.0.0.4:80"] = "refuses the connection"
     patient.lines.clear()
@@ -241,7 +241,7 @@ def test_what_hides_the_mock_is_a_warning(patient: Patient) -> None:
     assert len(patient.said("warn")) == 2
     assert '      NO_PROXY: "169.254.169.254"' in patient.lines
     assert any("take it out of the service's environment" in line for line in patient.said("warn"))
-    assert patient.lines[-1] == "a start would work here, but SDKs may pass the mock by: see the last warnings"
+    assert patient.lines[-1] == "a start would work here, but SDKs may bypass the mock: see the last warnings"
 
 
 def test_ipv6_is_examined_when_it_is_wanted(patient: Patient) -> None:

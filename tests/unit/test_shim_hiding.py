@@ -171,7 +171,9 @@ def test_credentials_of_containers_may_come_from_the_mock(
     variables = {"HOME": str(tmp_path), "MOCK_HOSTNAME": "mock", name: value}
     found = [hiding.what for hiding in hidden_by(variables, services)]
     assert [what.startswith(f"{name} is set") for what in found] == [True] * hides
-    assert [what.endswith("to MOCK_ENDPOINTS") for what in found] == [name == RELATIVE or value.startswith("http://169.254.170.23/")] * hides
+    assert [what.endswith("to MOCK_ENDPOINTS") for what in found] == [
+        name == RELATIVE or value.startswith("http://169.254.170.23/")
+    ] * hides
 
 
 @pytest.mark.parametrize(

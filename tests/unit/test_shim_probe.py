@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 from ipaddress import ip_address
 
 import pytest
@@ -163,6 +164,10 @@ def test_a_length_that_is_no_number_is_not_http() -> None:
         (b"HTTP/1.1 200 OK\r\nnot a header\r\n\r\n", "answers, but not in HTTP"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000, "answers, but not in HTTP"),
         (b"HTTP/1.1 200", "closes the connection without an answer"),
+        (b"\x15\x03\x01\x00\x02\x02\x46", r"not in HTTP \(it expects TLS\)"),
+        (b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80", r"not in HTTP \(it expects HTTP/2\)"),
+        (b"HTTP/2 200\r\n\r\n", r"not in HTTP \(it expects HTTP/2\)"),
+        (b"-ERR unknown\r\n", r"not in HTTP \(it begins with '-ERR unknown\\r\\n'\)"),
     ],
 )
 def test_what_is_no_answer_is_said(answer: bytes, reason: str) -> None:
@@ -176,6 +181,35 @@ def test_a_server_that_hangs_after_accept_is_given_up_in_time() -> None:
         with pytest.raises(NoAnswerError, match="accepts the connection and then does not answer"):
             who_answers(ip_address("127.0.0.1"), server.port, deadline)
         assert 0.2 <= deadline.elapsed() < 0.7
+
+
+@pytest.mark.parametrize("part", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhost"])
+def test_an_answer_that_stalls_is_not_called_silence(part: bytes) -> None:
+    def stall(listener: socket.socket) -> None:
+        answers = [NOT_FOUND, NOT_FOUND, part] if b"\r\n\r\n" in part else [part]
+        with contextlib.ExitStack() as open_ones:
+            for answer in answers:
+                connection = open_ones.enter_context(listener.accept()[0])
+                connection.recv(65536)
+                connection.sendall(answer)
+            over.wait()
+
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=stall, args=(listener,))
+        thread.start()
+        try:
+            with pytest.raises(NoAnswerError, match="begins an answer and does not finish it in time"):
+                who_answers(ip_address("127.0.0.1"), listener.getsockname()[1], Deadline(0.5))
+        finally:
+            over.set()
+            thread.join()
+
+
+def test_the_words_of_a_foreign_server_do_not_fill_the_message() -> None:
+    answer = with_body(b"", f"Server: {'s' * 5000}", f"Content-Type: {'c' * 5000}", status=f"200 {'r' * 5000}")
+    with LittleHttpServer(lambda _: answer) as server:
+        assert len(ask(server).said) < 500
 
 
 def test_a_refused_connection_is_said() -> None:

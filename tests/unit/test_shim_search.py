@@ -135,6 +135,6 @@ def test_the_endpoint_itself_is_never_asked_in_place_of_the_mock(
     network: FakeNetwork, address: str, route: str
 ) -> None:
     network.names["mock"] = [ip_address(address)]
-    with pytest.raises(ConfigError, match="the very address"):
+    with pytest.raises(ConfigError, match="the address being redirected"):
         search(network, MOCK_ROUTE=route)
     assert network.asked == []

@@ -136,8 +136,8 @@ def command_line(argv: Sequence[bytes]) -> tuple[Action, tuple[bytes, ...]]:
         command = ()
     if action == "start" and not command:
         raise UsageError(
-            "no command given that the shim could become: repeat the image's CMD (`command:` in the compose file), as "
-            f"a new ENTRYPOINT makes the engine forget it; {USAGE}"
+            "no command to run, because Docker forgets the image's CMD when ENTRYPOINT changes: repeat it as CMD in "
+            f"the Dockerfile or `command:` in the compose file; {USAGE}"
         )
     if action != "start" and command:
         raise UsageError(f"--{action} takes no command; {USAGE}")

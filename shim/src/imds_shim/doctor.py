@@ -81,7 +81,7 @@ class _Examination:
             self._say("warn", hiding.what)
             self._environment |= hiding.environment
         self._compose()
-        works = "a start would work here" + (", but SDKs may pass the mock by: see the last warnings" if hidden else "")
+        works = "a start would work here" + (", but SDKs may bypass the mock: see the last warnings" if hidden else "")
         self._tell(works if code == 0 else f"a start would fail here with exit code {code}")
         return code
 

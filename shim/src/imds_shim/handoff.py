@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .privileges import Identity, Plan
 
 DEFAULT_PATH = b"/bin:/usr/bin"  # execvp(3), when the environment has no PATH
+_CHECK = "check CMD in the Dockerfile or `command:` in the compose file"
 GO_ON_SEARCHING = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT, errno.EACCES}
 
 
@@ -125,19 +126,29 @@ def _path(environ: Sequence[bytes]) -> bytes:
 
 def _failure(name: bytes, candidate: bytes, code: int) -> CommandError:
     shown = repr(os.fsdecode(candidate or name))
+    if not name:
+        return CommandNotFoundError(f"the command is empty; {_CHECK}.")
     if not candidate:
         where = "does not exist" if b"/" in name else "is not in PATH"
-        return CommandNotFoundError(f"the command {shown} {where}.")
+        return CommandNotFoundError(f"the command {shown} {where}; {_CHECK}.")
+    return CommandNotExecutableError(f"the command {shown} {_why_not_executable(candidate, code)}.")
+
+
+def _why_not_executable(candidate: bytes, code: int) -> str:
     if code == errno.EACCES:
-        kind = "a directory" if os.path.isdir(candidate) else f"not executable for user {os.geteuid()}"  # noqa: PTH112 - pathlib takes no bytes
-        return CommandNotExecutableError(f"the command {shown} is {kind}.")
+        if os.path.isdir(candidate):  # noqa: PTH112 - pathlib takes no bytes
+            return f"is a directory; {_CHECK}"
+        return (
+            f"is not executable for user {os.geteuid()}: add the x permission to it and to the folders above it, or "
+            "run it as another user"
+        )
     if code == errno.ENOENT:
-        return CommandNotExecutableError(
-            f"the command {shown} exists, but the interpreter or loader that it names does not (its first line, or an "
-            "image with another C library)."
+        if not os.path.exists(candidate):  # noqa: PTH110 - as above
+            return "is a symbolic link to a file that does not exist"
+        return (
+            "exists, but the interpreter or loader that it names does not: look for a wrong path or a Windows line end "
+            "in its first line, or for a program that needs another C library"
         )
     if code == errno.ENOEXEC:
-        return CommandNotExecutableError(
-            f"the command {shown} is neither a program for this machine nor a script that begins with #!."
-        )
-    return CommandNotExecutableError(f"the command {shown} cannot be executed: {os.strerror(code)}.")
+        return "is neither a program for this machine nor a script that begins with #!"
+    return f"cannot be executed: {os.strerror(code)}"

@@ -113,7 +113,7 @@ def _none_works(refusals: dict[str, ShimError]) -> ShimError:
         missing = min((error.missing for error in refused), key=len)
         named = " and ".join(missing)
         how = capabilities.how_to_get(missing, sets)
-        return PrivilegeError(f"redirecting needs {named}, missing here", how, missing)
+        return PrivilegeError(f"redirecting needs {named}, which is missing", how, missing)
     tried = ". ".join(
         f"{name}: {error.what if isinstance(error, PrivilegeError) else str(error).removesuffix('.')}"
         for name, error in refusals.items()

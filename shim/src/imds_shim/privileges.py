@@ -195,7 +195,7 @@ def _check_switch(now: Identity, account: Account) -> None:
     if missing:
         what = " and ".join(missing)
         raise PrivilegeError(
-            f"MOCK_USER={account.uid}:{account.gid} needs {what}, missing here",
+            f"MOCK_USER={account.uid}:{account.gid} needs {what}, which is missing",
             capabilities.how_to_get(missing, now.sets),
             missing,
         )

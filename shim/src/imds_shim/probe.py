@@ -11,6 +11,7 @@ server may answer 200 or 401 on every path. Any other server is an IMDS if one o
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ _HEADERS = {"User-Agent": "imds-shim", "Connection": "close"}
 _SHORTEST_TOKEN_SECONDS = "1"  # noqa: S105 - a lifetime
 _LISTED = {b"instance-id", b"ami-id"}
 _LONGEST_LISTING_BYTES = 65_536
+_LONGEST_WORDS = 100
 
 
 def who_answers(address: IPAddress, port: int, deadline: Deadline) -> Answer:
@@ -60,7 +62,7 @@ def _judged(root: httpx.Response, port: int) -> Answer:
     if root.status_code == _OK:
         if _LISTED.intersection(line.strip() for line in body.splitlines()):
             return Answer("imds", None, said)
-        kind = root.headers.get("Content-Type", "no content type")
+        kind = _short(root.headers.get("Content-Type", "no content type"))
         said += f" to GET /latest/meta-data/ ({kind}), which lists neither instance-id nor ami-id"
     elif root.status_code == _UNAUTHORIZED:
         if not body and "WWW-Authenticate" not in root.headers:
@@ -84,6 +86,8 @@ def _send(
     except httpx.ConnectError as error:
         raise NoAnswerError(_connect_failure(error)) from error
     except httpx.ReadTimeout as error:
+        if transport.has_begun:
+            raise NoAnswerError("begins an answer and does not finish it in time") from error
         raise NoAnswerError("accepts the connection and then does not answer") from error
     except httpx.ReadError as error:
         raise NoAnswerError("closes the connection without an answer") from error
@@ -95,11 +99,18 @@ def _connect_failure(error: httpx.ConnectError) -> str:
     cause = error.__cause__
     if isinstance(cause, ConnectionRefusedError):
         return "refuses the connection"
+    if isinstance(cause, OSError) and cause.errno == errno.EINVAL:
+        return "cannot be reached (a blackhole route drops packets to it)"
     words = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(error)
     return f"cannot be reached ({words})"
 
 
 def _described(response: httpx.Response) -> str:
-    said = f"{response.status_code} {response.reason_phrase}".strip()
+    said = f"{response.status_code} {_short(response.reason_phrase)}".strip()
     server = response.headers.get("Server")
-    return f"{said} (Server: {server})" if server else said
+    return f"{said} (Server: {_short(server)})" if server else said
+
+
+def _short(text: str) -> str:
+    """Keep a foreign server's words from filling the message."""
+    return text if len(text) <= _LONGEST_WORDS else f"{text[:_LONGEST_WORDS]}..."

@@ -98,7 +98,10 @@ class Redirect:
 
     def _all_tried(self, last: WrongMockError | KernelRefusedError) -> ShimError:
         first = next(iter(self._failures.values()))
-        tried = "; ".join(f"{name}: {_what(error)}" for name, error in self._failures.items())
+        reasons = {name: _what(error) for name, error in self._failures.items()}
+        if len(set(reasons.values())) == 1:
+            reasons = {" and ".join(reasons): _what(first)}
+        tried = "; ".join(f"{names}: {reason}" for names, reason in reasons.items())
         what = f"169.254.169.254 can be redirected with neither back end of the kernel's NAT ({tried})"
         wrong = next((error for error in (first, last) if isinstance(error, WrongMockError)), None)
         return WrongMockError(what, wrong.cure) if wrong else KernelRefusedError(f"{what}.")

@@ -141,7 +141,9 @@ def check_may_set() -> None:
     sets = capabilities.read_sets()
     missing = sets.missing("NET_ADMIN")
     if missing:
-        raise PrivilegeError("a route needs NET_ADMIN, missing here", capabilities.how_to_get(missing, sets), missing)
+        raise PrivilegeError(
+            "a route needs NET_ADMIN, which is missing", capabilities.how_to_get(missing, sets), missing
+        )
 
 
 def is_ours(destination: IPAddress) -> bool:

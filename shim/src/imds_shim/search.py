@@ -110,6 +110,6 @@ def _refuse_the_endpoint_itself(config: ShimConfig, addresses: Iterable[IPAddres
     for address in addresses:
         if address in endpoints.of(config.endpoints, ipv6=True):
             raise ConfigError(
-                f"MOCK_HOSTNAME is {config.hostname}, which is {address}, the very address that is to lead to the "
-                "mock; name another address of the mock, or set MOCK_ROUTE=none if nothing has to be redirected"
+                f"MOCK_HOSTNAME is {config.hostname}, which is {address}, the address being redirected; name another "
+                "address of the mock, or set MOCK_ROUTE=none if nothing has to be redirected"
             )

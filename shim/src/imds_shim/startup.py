@@ -130,14 +130,13 @@ class Start(Record):
                 self._lead(endpoint, mock.address, on_link=False)
         if mock.mock_id is None and endpoint not in endpoints.IMDS:
             self.say.warning(
-                f"that {shown(endpoint)} leads to {mock} is not proven: an IMDS that does not say which one it is has "
-                "no answer there that could show it"
+                f"cannot verify that {shown(endpoint)} leads to {mock}: this IMDS does not identify itself"
             )
         else:
             answer = self._proven(endpoint, mock, time_for(deadline, is_last=not redirect.may_change))
             if answer.mock_id is None:
                 self.say.warning(
-                    f"{shown(endpoint)} is answered by an IMDS ({answer.said}) that does not say which one it is"
+                    f"{shown(endpoint)} is answered by an IMDS ({answer.said}) that does not identify itself"
                 )
         self.say.info(f"{shown(endpoint)} -> {mock} ({self.config.hostname})")
         return True

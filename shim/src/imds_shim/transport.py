@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _PIECE_BYTES = 65_536
 _LONGEST_HEAD_BYTES = 65_536
 _STATUS_DIGITS = 3
+_TLS_RECORDS = (b"\x15\x03", b"\x16\x03")  # alert, handshake
+_HTTP2_SETTINGS = b"\x04"
 
 
 class HeadTransport(httpx.BaseTransport):
@@ -29,6 +31,8 @@ class HeadTransport(httpx.BaseTransport):
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
+        self.has_begun = False
+        """Whether some of the last answer has arrived."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Return status and headers of the answer.
@@ -40,6 +44,7 @@ class HeadTransport(httpx.BaseTransport):
             httpx.ReadError: the server ended the connection.
             httpx.RemoteProtocolError: what it sent is not HTTP.
         """
+        self.has_begun = False
         try:
             channel = self._connected(request.url.host, request.url.port or 80)
         except TimeoutError as error:
@@ -88,7 +93,9 @@ class HeadTransport(httpx.BaseTransport):
 
     def _piece(self, channel: socket.socket) -> bytes:
         channel.settimeout(self._left(httpx.ReadTimeout))
-        return channel.recv(_PIECE_BYTES)
+        piece = channel.recv(_PIECE_BYTES)
+        self.has_begun = self.has_begun or bool(piece)
+        return piece
 
     def _left(self, timeout: type[httpx.TimeoutException]) -> float:
         remaining = self._deadline.remaining()
@@ -114,7 +121,7 @@ def read_head(received: bytearray) -> httpx.Response | None:
     while True:
         head, end, rest = bytes(received).partition(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1."[: len(head)]):
-            raise httpx.RemoteProtocolError(f"it begins with {head[:20]!r}")
+            raise httpx.RemoteProtocolError(_protocol(head))
         if not end:
             if len(head) > _LONGEST_HEAD_BYTES:
                 raise httpx.RemoteProtocolError("its head has no end")
@@ -127,6 +134,15 @@ def read_head(received: bytearray) -> httpx.Response | None:
         if not status.startswith(b"1"):
             headers = [_header(line) for line in lines]
             return httpx.Response(int(status), headers=headers, extensions={"reason_phrase": reason.strip()})
+
+
+def _protocol(head: bytes) -> str:
+    """Say what the server speaks instead of HTTP/1, as far as its first bytes show (RFC 8446, 5.1; RFC 9113, 4.1)."""
+    if head.startswith(_TLS_RECORDS):
+        return "it expects TLS"
+    if head.startswith(b"HTTP/2") or (head[:1] == b"\0" and head[3:4] == _HTTP2_SETTINGS):
+        return "it expects HTTP/2"
+    return f"it begins with {head[:20].decode('latin-1')!r}"
 
 
 def _header(line: bytes) -> tuple[bytes, bytes]:
