@@ -100,7 +100,7 @@ def test_a_fault_says_from_when_until_when_for_whom(mock: RunningProgram) -> Non
 
 
 def test_the_service_that_nothing_keeps_off(mock: RunningProgram) -> None:
-    assert ctl(mock, "endpoint on") == "no event had it off, or was to\n"
+    assert ctl(mock, "endpoint on") == "the endpoint is already on, and no event is pending\n"
     assert ctl_json(mock, "endpoint on") == []
 
 
@@ -348,10 +348,24 @@ def test_the_lists_show_how_many_callers_each_entry_matches(mock: RunningProgram
         ("spot interrupt --in soon", 65, "a duration such as 30s"),
         ("events cancel spot-99", 65, "there is no event 'spot-99'"),
         ("get meta-data/nothing", 65, "There is nothing"),
-        ("options http_tokens", 65, "write it like http_tokens=required"),
-        ("config patch {", 65, "not JSON"),
+        ("options http_tokens", 64, "write it like http_tokens=required"),
+        ("config patch {", 64, "not JSON"),
         ("lifecycle Nowhere", 64, "state: expected Detached, InService, "),
-        ("assert", 64, "give one of --no-imdsv1"),
+        ("assert", 64, "give --no-imdsv1, --asked or --saw"),
+        ("assert --asked * --asked */mac", 64, "--asked is given twice"),
+        ("assert --asked * --by a --caller b", 64, "--caller is given twice"),
+        ("assert --asked * --at-least 3 --at-most 2", 64, "--at-least 3 and --at-most 2 exclude each other"),
+        ("assert --no-imdsv1 --at-most 0", 64, "--at-most cannot be used with --no-imdsv1"),
+        ("assert --saw spot-interruption --at-least 0", 64, "--at-least cannot be used with --saw"),
+        ("requests --clear --path */mac", 64, "--path cannot be used with --clear"),
+        ("rebalance --target a --target b", 64, "--target is given twice"),
+        ("fault add reset --rate nan", 64, "--rate: expected a number, got 'nan'"),
+        ("fault add clock-skew 1e999", 64, "seconds: expected a number, got '1e999'"),
+        ("credentials expire --after -5s", 64, "write one that begins with a dash as --after=VALUE"),
+        ("config set instance.region=a instance.region=b", 64, "instance.region is given twice"),
+        ("options http_tokens=required http_tokens=optional", 64, "http_tokens is given twice"),
+        ("config patch null", 64, "the patch: expected a mapping such as {"),
+        ("config patch []", 64, "the patch: expected a mapping such as {"),
         ("", 64, "missing COMMAND"),
         (
             "status --url http://[::1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -25,14 +26,32 @@ _COMMANDS: Final = ("COMMAND", "ACTION", "KIND")
 """What usage calls a subcommand."""
 
 _FEW: Final = 6
-_WORDS: Final = {int: "a whole number", float: "a number"}
+
+
+def number(text: str) -> float:
+    """A number that JSON can carry.
+
+    Args:
+        text: As written on the command line.
+
+    Raises:
+        ValueError: It is none.
+    """
+    read = float(text)
+    if not math.isfinite(read):
+        raise ValueError(text)
+    return read
+
+
+_WORDS: Final = {int: "a whole number", number: "a number"}
 # What argparse says through `error` alone, and what we say.
 _SENTENCES: Final = (
     (r"the following arguments are required: (.+)", r"missing \1"),
-    (r"argument (\S+): expected one argument", r"\1: expected a value"),
+    (r"argument (\S+): expected one argument", r"\1: expected a value; write one that begins with a dash as \1=VALUE"),
     (r"argument (\S+): expected at least one argument", r"\1: expected one value or more"),
     (r"argument (\S+): not allowed with argument (\S+)", r"\1 and \2 exclude each other; give one of them"),
-    (r"one of the arguments (.+) is required", r"give one of \1"),
+    (r"one of the arguments (\S+) (\S+) is required", r"give \1 or \2"),
+    (r"one of the arguments (\S+) (\S+) (\S+) is required", r"give \1, \2 or \3"),
     (r"argument (\S+): ignored explicit argument .+", r"\1: takes no value"),
     (r"ambiguous option: (\S+) could match (.+)", r"\1: expected one of \2"),
 )
@@ -102,6 +121,24 @@ class Parser(argparse.ArgumentParser):
         known = [option for action in self._actions for option in action.option_strings]
         sentences = [f"unknown option {option}{_did_you_mean(option, known)}" for option in options]
         return ", ".join(sentences or [f"unexpected argument {word!r}" for word in left])
+
+
+class _Once(argparse._StoreAction):  # noqa: SLF001 - see above
+    """An option that is refused when it comes again: the last one alone would count, and no one would notice."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        if option_string and getattr(namespace, self.dest, None) is not None:
+            raise argparse.ArgumentError(None, f"{option_string} is given twice; give it once")
+        super().__call__(parser, namespace, values, option_string)
+
+
+class SingleParser(Parser):
+    """A parser that takes each option once, for commands whose meaning a lost option changes."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for name in (None, "store"):
+            self.register("action", name, _Once)
 
 
 def _name(action: argparse.Action) -> str:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 
+from imds_mock.arguments import SingleParser
 from imds_mock.ctl import callers, events, faults, journal, state
 from imds_mock.ctl.client import ArgumentError, Client, default_url
 
@@ -19,10 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     # Every parser has the two options, without defaults, so that they hold wherever they stand.
     parser.set_defaults(url=None, json=False)
     _add_common(parser)
-    common = type(parser)(add_help=False)
+    common = SingleParser(add_help=False)
     _add_common(common)
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=type(parser))
-    schedule = events.schedule_options(type(parser))
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=SingleParser)
+    schedule = events.schedule_options(SingleParser)
     state.add_commands(commands, [common])
     events.add_commands(commands, [common], schedule)
     faults.add_commands(commands, [common], schedule)

@@ -227,7 +227,7 @@ def _endpoint_on(client: Client, arguments: argparse.Namespace) -> int:
     if canceled or arguments.json:
         _show(canceled, arguments)
     else:
-        print_line("no event had it off, or was to")
+        print_line("the endpoint is already on, and no event is pending")
     return 0
 
 

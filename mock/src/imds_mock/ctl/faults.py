@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from imds_mock.arguments import number
 from imds_mock.ctl.client import segment
 from imds_mock.ctl.events import print_warnings, row, schedule_of, whom
 from imds_mock.ctl.output import print_done, print_json, print_line, print_table
@@ -38,7 +39,7 @@ def add_commands(
     )
     which = type(common[0])(add_help=False)
     which.add_argument("--path", metavar="PATTERN", help="paths, * spans slashes (default: every path)")
-    which.add_argument("--rate", type=float, metavar="0..1", help="share of the requests (default: all)")
+    which.add_argument("--rate", type=number, metavar="0..1", help="share of the requests (default: all)")
     which.add_argument("--count", type=int, metavar="N", help="how many requests, then no more (default: no limit)")
     parents = [*common, schedule, which]
 
@@ -59,7 +60,7 @@ def add_commands(
     revoke = kinds.add_parser("revoke-tokens", parents=parents, help="refuse the tokens issued before")
     revoke.set_defaults(action_of=_armer("revoke-tokens"))
     skew = kinds.add_parser("clock-skew", parents=parents, help="shift the times of credentials")
-    skew.add_argument("seconds", type=float, help="such as 600; -600 makes them look older")
+    skew.add_argument("seconds", type=number, help="such as 600; -600 makes them look older")
     skew.set_defaults(action_of=_armer("clock-skew", "seconds"))
 
     fault.add_parser("list", parents=list(common), help="list the faults").set_defaults(action_of=_list)

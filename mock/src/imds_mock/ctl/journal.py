@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from imds_mock.ctl.client import ArgumentError
 from imds_mock.ctl.output import cell, print_done, print_json, print_line, print_table, print_warning, printable
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
 
 def _requests(client: Client, arguments: argparse.Namespace) -> int:
     if arguments.clear:
+        _refuse_with("--clear", arguments, "limit", "follow", *_FILTERS)
         client.call("DELETE", "/v1/requests")
         print_done(arguments)
         return 0
@@ -130,6 +132,7 @@ def _notices(client: Client, arguments: argparse.Namespace) -> int:
 
 
 def _assert(client: Client, arguments: argparse.Namespace) -> int:
+    _check_bounds(arguments)
     scope = {"since": arguments.since, "caller": arguments.caller}
     bounds = {"at_least": arguments.at_least, "at_most": arguments.at_most}
     allowed = {"allow_empty": "true"} if arguments.allow_empty else {}
@@ -164,6 +167,22 @@ def _assert(client: Client, arguments: argparse.Namespace) -> int:
     elif not arguments.json:
         print_line(sentence)
     return 0 if holds else EX_ASSERTION
+
+
+def _check_bounds(arguments: argparse.Namespace) -> None:
+    if arguments.asked is None:
+        _refuse_with("--no-imdsv1" if arguments.no_imdsv1 else "--saw", arguments, "at_least", "at_most")
+    least, most = arguments.at_least, arguments.at_most
+    if least is not None and most is not None and least > most:
+        raise ArgumentError(f"--at-least {least} and --at-most {most} exclude each other; no count is in between")
+
+
+def _refuse_with(option: str, arguments: argparse.Namespace, *names: str) -> None:
+    """Refuse options that another one makes meaningless, so that a script does not rely on them."""
+    values = ((name, getattr(arguments, name)) for name in names)
+    given = [f"--{name.replace('_', '-')}" for name, value in values if value is not None and value is not False]
+    if given:
+        raise ArgumentError(f"{' and '.join(given)} cannot be used with {option}; leave out one or the other")
 
 
 def _says_nothing(count: dict[str, Any], arguments: argparse.Namespace) -> str | None:

@@ -6,18 +6,20 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from imds_mock.ctl.client import ArgumentError, RefusedError
+from imds_mock.ctl.client import ArgumentError
 from imds_mock.ctl.output import print_done, print_json, print_line, print_table
 from imds_mock.standard_input import read_input
 from imds_mock.violations.syntax import json_problem
+from imds_mock.violations.words import shown
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from imds_mock.ctl.client import Client
 
 _MERGE_PATCH: Final = "application/merge-patch+json"
+_A_PATCH: Final = '{"instance": {"region": "eu-west-1"}}'
 
 
 def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[argparse.ArgumentParser]) -> None:
@@ -128,7 +130,8 @@ def _options(client: Client, arguments: argparse.Namespace) -> int:
         for option in arguments.option:
             name, separator, value = option.partition("=")
             if not separator:
-                raise RefusedError(f"expected NAME=VALUE, got {option!r}; write it like http_tokens=required")
+                raise ArgumentError(f"expected NAME=VALUE, got {option!r}; write it like http_tokens=required")
+            _require_new(name, patch)
             patch[name] = None if value == "null" else int(value) if value.isdecimal() else value
         options = client.call("PATCH", "/v1/metadata-options", patch, media=_MERGE_PATCH)
     else:
@@ -156,6 +159,7 @@ def _config_set(client: Client, arguments: argparse.Namespace) -> int:
         key, separator, value = setting.partition("=")
         if not separator or not key:
             raise ArgumentError(f"{setting!r}: expected KEY=VALUE, such as instance.region=eu-west-1")
+        _require_new(key, settings)
         settings[key] = _json(value, key) if arguments.as_json else None if value == "null" else value
     changed = client.call("POST", "/v1/config", settings)
     if arguments.json:
@@ -165,6 +169,8 @@ def _config_set(client: Client, arguments: argparse.Namespace) -> int:
 
 def _config_patch(client: Client, arguments: argparse.Namespace) -> int:
     patch = _json(read_input() if arguments.patch == "-" else arguments.patch, "the patch")
+    if not isinstance(patch, dict):
+        raise ArgumentError(f"the patch: expected a mapping such as {_A_PATCH}, got {shown(patch)}")
     changed = client.call("PATCH", "/v1/config", patch, media=_MERGE_PATCH)
     if arguments.json:
         print_json(changed)
@@ -187,4 +193,9 @@ def _json(text: str, name: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise RefusedError(f"{name} is not JSON: {json_problem(text)}") from error
+        raise ArgumentError(f"{name} is not JSON: {json_problem(text)}") from error
+
+
+def _require_new(key: str, given: Mapping[str, Any]) -> None:
+    if key in given:
+        raise ArgumentError(f"{key} is given twice; give it once")

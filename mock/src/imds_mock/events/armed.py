@@ -14,6 +14,8 @@ from imds_mock.events.kinds import AnyEvent, kind_of
 from imds_mock.scheduling.fields import FieldError, raise_if_any
 from imds_mock.scheduling.schedule import Window
 
+from imds_mock.violations.words import unknown
+
 if TYPE_CHECKING:
     from imds_mock.scheduling.fields import WrongField
     from imds_mock.scheduling.schedule import Duration, Instant
@@ -104,7 +106,7 @@ class EventBook(msgspec.Struct, frozen=True):
         for armed in self.events:
             if armed.id == event_id:
                 return armed
-        raise UnknownEventError(f"there is no event {event_id!r}")
+        raise UnknownEventError(unknown("event", event_id, (armed.id for armed in self.events), "no event is armed"))
 
     def cancel(self, event_id: str, now: float) -> EventBook:
         """Take an event back from now on; one that is over or canceled stays as it is.

@@ -139,7 +139,7 @@ class Faults:
         for armed in self.armed:
             if armed.id == fault_id:
                 return armed
-        raise UnknownFaultError(f"there is no fault {fault_id!r}")
+        raise UnknownFaultError(unknown("fault", fault_id, (armed.id for armed in self.armed), "no fault is armed"))
 
     def remove(self, fault_id: str) -> None:
         """Take a fault away.

@@ -23,6 +23,7 @@ _WORDS: Final = {
     NoneType: "null",
     msgspec.UnsetType: "nothing",
     msgspec.Raw: "a value",
+    Any: "a value",
 }
 _NUMBERS: Final = (int, float)
 
@@ -119,6 +120,21 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     folded = {each.lower().replace("-", "_"): each for each in known}
     found = difflib.get_close_matches(name.lower().replace("-", "_"), folded, 1, 0.6)
     return folded[found[0]] if found else None
+
+
+def unknown(kind: str, name: str, known: Iterable[str], none: str) -> str:
+    """Say that a name is unknown, and which names there are.
+
+    Args:
+        kind: What it names, such as `event`.
+        name: The name that was given.
+        known: The names that there are.
+        none: The sentence for no names at all.
+    """
+    names = list(known)
+    like = nearest(name, names)
+    advice = f"did you mean {like}?" if like else f"expected one of {several(names)}" if names else none
+    return f"unknown {kind} {shown(name)}; {advice}"
 
 
 def listed(sentences: Sequence[str]) -> str:
