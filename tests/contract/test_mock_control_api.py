@@ -57,6 +57,18 @@ def test_it_is_up_and_says_what_it_is(mock: DrivenMock) -> None:
     assert (status["instance_id"], status["http_tokens"], status["events"]) == ("i-1234567890abcdef0", "optional", 0)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "sentence"),
+    [
+        ("GET", "/v1/evnts", "unknown path '/v1/evnts'; did you mean /v1/events?"),
+        ("GET", "/qqqq", "unknown path '/qqqq'; GET /openapi.json lists all paths"),
+        ("DELETE", "/v1/status", "DELETE is not allowed at '/v1/status'; use "),
+    ],
+)
+def test_an_unknown_path_or_method_is_named(mock: DrivenMock, method: str, path: str, sentence: str) -> None:
+    assert sentence in json.loads(mock.call(method, path).body)["detail"]
+
+
 def test_an_event_is_seen_by_the_next_request_and_gone_after_cancelling(mock: DrivenMock) -> None:
     assert mock.get(SPOT).status == 404
     event = mock.do("POST", "/v1/events", {"kind": "spot"})

@@ -196,6 +196,19 @@ def test_a_scenario_that_cannot_be_played_ends_the_start_with_one_sentence(
     assert words in refused.stderr
 
 
+def test_a_scenario_says_once_when_a_step_begins_that_its_target_matches_no_caller(tmp_path: Path) -> None:
+    scenario = tmp_path / "scenario.yaml"
+    steps = "[{event: {kind: spot}}, {at: 1h, event: {kind: rebalance}}, {at: 10ms, fault: {kind: reset, target: wbe}}]"
+    scenario.write_text(f"target: ghost\nsteps: {steps}\n")
+    with running_program(tmp_path, ["--scenario", str(scenario)]) as program:
+        program.await_line("scenario: 'wbe' matches no caller")
+        said = [line for line in program.lines if "no caller" in line]
+    assert [line.partition(" matches")[0] for line in said] == [
+        "imds-mock: scenario: 'ghost'",
+        "imds-mock: scenario: 'wbe'",
+    ]
+
+
 def test_a_scenario_is_played_from_the_start(tmp_path: Path) -> None:
     scenario = tmp_path / "scenario.yaml"
     scenario.write_text("steps: [{event: {kind: spot}}, {fault: {kind: status, status: 500, path: '*/iam/*'}}]\n")

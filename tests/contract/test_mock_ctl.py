@@ -191,11 +191,9 @@ def test_state_by_path(mock: RunningProgram) -> None:
     assert "meta-data/instance-id" in ctl(mock, "get")
     misplaced = mock.ctl("get", "instance-id")
     assert misplaced.returncode != 0
-    assert (
-        "There is nothing at 'instance-id' now; paths begin with meta-data or dynamic or user-data." in misplaced.stderr
-    )
+    assert "no leaf or category at 'instance-id' now; did you mean meta-data/instance-id?" in misplaced.stderr
     assert mock.ctl("get", "meta-data/spot/termination-time").stderr.endswith(
-        "There is nothing at 'meta-data/spot/termination-time' now.\n"
+        "no leaf or category at 'meta-data/spot/termination-time' now\n"
     )
     assert "http_tokens" in ctl(mock, "options http_tokens=required")
     assert get(mock, LEAF)[0] == 401
@@ -346,8 +344,12 @@ def test_the_lists_show_how_many_callers_each_entry_matches(mock: RunningProgram
     ("line", "code", "words"),
     [
         ("spot interrupt --in soon", 65, "a duration such as 30s"),
-        ("events cancel spot-99", 65, "there is no event 'spot-99'"),
-        ("get meta-data/nothing", 65, "There is nothing"),
+        ("events cancel spot-99", 65, "unknown event 'spot-99'; no event is armed"),
+        ("get meta-data/nothing", 65, "no leaf or category at 'meta-data/nothing' now"),
+        ("get meta-data/plcement", 65, "at 'meta-data/plcement' now; did you mean meta-data/placement?"),
+        ("get meta-data/placement/regin", 65, "did you mean meta-data/placement/region?"),
+        ("delete meta-data/instance_id", 65, "did you mean meta-data/instance-id?"),
+        ("config show instance.rol", 65, "unknown setting instance.rol; did you mean instance.role?"),
         ("options http_tokens", 64, "write it like http_tokens=required"),
         ("config patch {", 64, "not JSON"),
         ("lifecycle Nowhere", 64, "state: expected Detached, InService, "),

@@ -333,10 +333,17 @@ def test_a_removed_event_leaves_nothing_and_its_id_is_not_used_again() -> None:
     assert armed(event("spot"), event("spot")).clear().events == ()
 
 
+def test_an_unknown_event_is_answered_with_those_that_are_armed() -> None:
+    with pytest.raises(UnknownEventError, match=r"unknown event 'x'; expected one of spot-1, rebalance-2$"):
+        armed(event("spot"), event("rebalance")).get("x")
+    with pytest.raises(UnknownEventError, match=r"unknown event 'x'; no event is armed$"):
+        armed().get("x")
+
+
 @pytest.mark.parametrize("verb", ["cancel", "end", "rearm", "remove"])
 def test_an_unknown_event_is_named(verb: str) -> None:
     arguments = () if verb == "remove" else (T0,)
-    with pytest.raises(UnknownEventError, match="there is no event 'spot-9'"):
+    with pytest.raises(UnknownEventError, match="unknown event 'spot-9'; did you mean spot-1\\?"):
         getattr(armed(event("spot")), verb)("spot-9", *arguments)
 
 

@@ -204,7 +204,7 @@ def test_faults_are_listed_removed_and_cleared() -> None:
     assert [each.id for each in armed.armed] == ["status-1", "reset-2"]
     armed.remove("status-1")
     assert armed.get("reset-2").hits == 0
-    with pytest.raises(UnknownFaultError, match="there is no fault 'status-1'"):
+    with pytest.raises(UnknownFaultError, match="unknown fault 'status-1'; expected one of reset-2"):
         armed.remove("status-1")
     armed.clear()
     assert armed.armed == ()

@@ -18,6 +18,28 @@ steps:
 """
 
 
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        (
+            [],
+            "steps: expected a list of one step or more, each with an `event` or a `fault` and perhaps `at`, got an ",
+        ),
+        (None, "got null"),
+        ({}, "got an empty mapping"),
+        (
+            [{"event": {"kind": "spot"}, "fault": {"kind": "reset"}}],
+            "expected either an `event` or a `fault`, got both",
+        ),
+        ([{"at": 1}], "got neither"),
+    ],
+)
+def test_a_scenario_that_does_nothing_or_two_things_at_once_is_refused(steps: object, words: str) -> None:
+    with pytest.raises(FieldError) as raised:
+        read_scenario({"steps": steps})
+    assert words in str(raised.value)
+
+
 def test_steps_are_put_on_the_clock_from_the_moment_of_playing() -> None:
     events, faults = read_scenario(yaml.safe_load(EXAMPLE)).timeline(1000.0)
     assert [(each.window(0.0).start, each.window(0.0).end, each.target) for each in events] == [

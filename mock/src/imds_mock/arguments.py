@@ -113,7 +113,7 @@ class Parser(argparse.ArgumentParser):
         except argparse.ArgumentError as error:
             if isinstance(error.__context__, argparse.ArgumentTypeError):
                 raise argparse.ArgumentError(None, f"{_name(action)}: {error.__context__}") from error
-            expected = _WORDS.get(action.type, "another value")  # type: ignore[call-overload]  # any callable
+            expected = _WORDS.get(action.type, "another value")  # any callable
             raise argparse.ArgumentError(None, f"{_name(action)}: expected {expected}, got {arg_string!r}") from error
 
     def _unknown(self, left: Sequence[str]) -> str:

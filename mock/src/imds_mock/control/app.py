@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from imds_mock.control.following import EVENT_STREAM
@@ -17,6 +19,7 @@ from imds_mock.control.routes.faults import FaultRoutes
 from imds_mock.control.routes.journal import JournalRoutes
 from imds_mock.control.routes.metadata import MetadataRoutes
 from imds_mock.control.routes.service import ServiceRoutes
+from imds_mock.violations.words import nearest, shown
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -54,7 +57,11 @@ def build(cockpit: Cockpit) -> ASGIApp:
         by_path.setdefault(operation.path, {})[operation.method] = operation
     app = Starlette(
         routes=[Route(path, _endpoint(by_method), methods=by_method) for path, by_method in by_path.items()],
-        exception_handlers={**dict.fromkeys(FORESEEN, _explain), Exception: _apologise},
+        exception_handlers={
+            **dict.fromkeys(FORESEEN, _explain),
+            **{status: _explainer_of_the_way(tuple(by_path)) for status in (404, 405)},
+            Exception: _apologise,
+        },
     )
     # A slash too many is an error here, not another address.
     app.router.redirect_slashes = False
@@ -69,6 +76,23 @@ def _endpoint(by_method: Mapping[str, Operation]) -> Callable[[Request], Awaitab
         return await operation(request)
 
     return run
+
+
+def _explainer_of_the_way(paths: tuple[str, ...]) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def explain(request: Request, error: Exception) -> Response:
+        if isinstance(error, HTTPException):
+            headers = dict(error.headers or {})
+            path = request.url.path
+            if error.status_code == HTTPStatus.NOT_FOUND:
+                like = nearest(path, paths)
+                advice = f"did you mean {like}?" if like else "GET /openapi.json lists all paths"
+                sentence = f"unknown path {shown(path)}; {advice}"
+            else:
+                sentence = f"{request.method} is not allowed at {shown(path)}; use {headers.get('Allow')}"
+            error = ProblemError(error.status_code, sentence, headers)
+        return await _explain(request, error)
+
+    return explain
 
 
 async def _explain(_request: Request, error: Exception) -> Response:

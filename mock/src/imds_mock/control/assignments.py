@@ -130,7 +130,7 @@ def _steps(key: str) -> Iterator[tuple[str | int, Any]]:
         if structs and (name := _NAME.match(rest)):
             fields = {known.encode_name: known.type for known in msgspec.structs.fields(structs[0])}
             if name[0] not in fields:
-                raise FieldError(key, _unknown(key))
+                raise FieldError(key, unknown_setting(key))
             kind, rest = fields[name[0]], rest[name.end() :].removeprefix(".")
             yield name[0], kind
         elif lists and (place := _PLACE.match(rest)):
@@ -141,10 +141,15 @@ def _steps(key: str) -> Iterator[tuple[str | int, Any]]:
             yield rest, kind
             return
         else:
-            raise FieldError(key, _unknown(key))
+            raise FieldError(key, unknown_setting(key))
 
 
-def _unknown(key: str) -> str:
+def unknown_setting(key: str) -> str:
+    """Say that there is no such setting, and which one may be meant.
+
+    Args:
+        key: The dotted key.
+    """
     known = {str(path[-1]): dotted(path) for path in known_keys(Config)}
     known |= {dotted(path): dotted(path) for path in known_keys(Config)}
     like = nearest(key, known)

@@ -126,7 +126,7 @@ def _delete(client: Client, arguments: argparse.Namespace) -> int:
 
 def _options(client: Client, arguments: argparse.Namespace) -> int:
     if arguments.option:
-        patch = {}
+        patch: dict[str, Any] = {}
         for option in arguments.option:
             name, separator, value = option.partition("=")
             if not separator:
@@ -154,7 +154,7 @@ def _config_show(client: Client, arguments: argparse.Namespace) -> int:
 
 
 def _config_set(client: Client, arguments: argparse.Namespace) -> int:
-    settings = {}
+    settings: dict[str, Any] = {}
     for setting in arguments.setting:
         key, separator, value = setting.partition("=")
         if not separator or not key:

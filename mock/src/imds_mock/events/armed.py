@@ -13,7 +13,6 @@ from imds_mock.events.kind import Course
 from imds_mock.events.kinds import AnyEvent, kind_of
 from imds_mock.scheduling.fields import FieldError, raise_if_any
 from imds_mock.scheduling.schedule import Window
-
 from imds_mock.violations.words import unknown
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ All steps are put on the clock at once, so playing needs no timer and hits its t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -24,10 +24,12 @@ from imds_mock.faults.kinds import AnyFault
 from imds_mock.scheduling.checking import completed, read
 from imds_mock.scheduling.fields import FieldError, WrongField, raise_if_any
 from imds_mock.scheduling.schedule import Duration, Target, read_duration
+from imds_mock.violations.marks import EXPECTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_STEPS: Final = "a list of one step or more, each with an `event` or a `fault` and perhaps `at`"
 _ONE: Final = "expected either an `event` or a `fault`"
 _OWN_TIME: Final = "the step's own `at` says when; leave `in` and `at` out here"
 
@@ -50,7 +52,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """See `violations.marks.MISTAKES`."""
         given = [name for name in ("event", "fault") if value.get(name) is not None]
         if len(given) != 1 and not value.keys() - {"at", "event", "fault"}:
-            yield (), _ONE
+            yield (), f"{_ONE}, got {'both' if given else 'neither'}"
         for name in given:
             happening = value[name]
             if isinstance(happening, Mapping) and (happening.keys() & {"in", "at"}):
@@ -66,7 +68,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         steps: What happens.
     """
 
-    steps: tuple[Step, ...]
+    steps: Annotated[tuple[Step, ...], msgspec.Meta(min_length=1, extra={EXPECTED: _STEPS})]
     name: str = ""
     target: Target | None = None
 
@@ -100,7 +102,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             FieldError: It cannot be read; fields are named from the step on.
         """
         if (step.event is None) == (step.fault is None):
-            raise FieldError("", _ONE)
+            raise FieldError("", f"{_ONE}, got {'neither' if step.event is None else 'both'}")
         problems: list[WrongField] = []
         delay = 0.0
         try:

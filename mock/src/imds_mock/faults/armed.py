@@ -13,6 +13,7 @@ from imds_mock.faults.kinds import AnyFault, kind_of
 from imds_mock.scheduling.fields import FieldError, raise_if_any
 from imds_mock.scheduling.patterns import PathPattern
 from imds_mock.scheduling.schedule import Window
+from imds_mock.violations.words import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

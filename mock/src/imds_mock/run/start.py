@@ -19,6 +19,7 @@ from imds_mock.run.control_start import open_listeners
 from imds_mock.run.control_start import run as run_control
 from imds_mock.run.neighbours import KnownNeighbours
 from imds_mock.run.reloading import follow
+from imds_mock.run.scenario_targets import report_unmatched
 from imds_mock.run.serving import serve
 from imds_mock.run.working_credentials import WorkingCredentials
 from imds_mock.signing.process import prepare as prepare_signatures
@@ -78,6 +79,8 @@ def start(
         lambda _store: driven.keep_targets_known(),
         lambda _store: announce(config.server.hosts),
     ]
+    if scenario is not None:
+        companions.append(lambda _store: report_unmatched(driven, scenario))
     if config.profile != "aemm":
         companions.append(lambda _store: _prepare(signer, lambda: driven.state.config))
     listeners = open_listeners(config, os.environ) if config.control.enabled else None

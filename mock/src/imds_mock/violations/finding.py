@@ -98,7 +98,7 @@ class _Walk:
                     keys, values = get_args(member)
                     yield from self._mapping(keys, values, value, path)
                     return
-        if isinstance(value, list | tuple):
+        if isinstance(value, list | tuple) and value:
             for member in map(bare_type, members):
                 if get_origin(member) in {tuple, list}:
                     for place, item in enumerate(value):

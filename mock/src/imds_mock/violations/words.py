@@ -102,9 +102,9 @@ def several(names: Iterable[str], most: int = 12) -> str:
 def shown(value: Any) -> str:
     """A value in a message, on one line and not too long."""
     if isinstance(value, Mapping):
-        return "a mapping"
+        return "a mapping" if value else "an empty mapping"
     if isinstance(value, list | tuple):
-        return "a list"
+        return "a list" if value else "an empty list"
     text = "null" if value is None else ascii(str(value)) if isinstance(value, str) else str(value).lower()
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from imds_mock.config.settings import Config, MetadataOptions
-from imds_mock.control.assignments import assigned, at_key, null_defaults
+from imds_mock.control.assignments import assigned, at_key, null_defaults, unknown_setting
 from imds_mock.control.destinations import require_anew
 from imds_mock.control.merge_patch import Document, merge_patch, require_known
 from imds_mock.control.operations import MERGE_PATCH, Noted, Operation
@@ -149,7 +149,7 @@ class ConfigurationRoutes:
         value: Any = masked(document_of(self._state.config))
         for part in _parts(call):
             if not isinstance(value, dict) or part not in value:
-                raise ProblemError(404, f"There is no setting {call.path['path']!r}.")
+                raise ProblemError(404, unknown_setting(".".join(_parts(call))))
             value = value[part]
         return Value(value)
 
@@ -172,7 +172,7 @@ class ConfigurationRoutes:
             require_unprivileged_at(_parts(call), None, document)
             held, name = _holder(document, _parts(call))
             if name not in held:
-                raise FieldError("path", f"there is no setting {call.path['path']!r}")
+                raise FieldError("path", unknown_setting(".".join(_parts(call))))
             del held[name]
             return document
 
@@ -223,5 +223,5 @@ def _holder(document: Document, parts: list[str]) -> tuple[Document, str]:
     for part in parts[:-1]:
         held = held.get(part) if isinstance(held, dict) else None
     if not isinstance(held, dict):
-        raise FieldError("path", f"there is no setting {'/'.join(parts)!r}")
+        raise FieldError("path", unknown_setting(".".join(parts)))
     return held, parts[-1]

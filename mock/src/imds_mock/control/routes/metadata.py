@@ -15,8 +15,11 @@ from imds_mock.metadata.overrides import ROOTS
 from imds_mock.metadata.tree import LATEST
 from imds_mock.run.loading import document_of, from_document
 from imds_mock.scheduling.fields import FieldError
+from imds_mock.violations.words import nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from imds_mock.config.settings import Config
     from imds_mock.control.cockpit import Cockpit
     from imds_mock.control.operations import Call
@@ -129,7 +132,9 @@ class MetadataRoutes:
     async def set_one(self, call: Call) -> Noted:
         """The path has this value from the next request on."""
         if call.body.value is None:
-            raise FieldError("value", "null is no value; DELETE removes a path")
+            raise FieldError(
+                "value", "expected text, a number, a list or a mapping, got null; to remove the path, use DELETE"
+            )
         before = await self._override(call.path["path"], call.body.value)
         try:
             shown = self._at(call.path["path"], self._state.snapshot_for(""), LATEST)
@@ -180,11 +185,21 @@ class MetadataRoutes:
         path = written.strip("/").removeprefix("latest/")
         found = snapshot.tree.lookup(version, path, self._state.clock())
         if found is None:
-            hint = "" if path.split("/")[0] in ROOTS else "; paths begin with " + " or ".join(ROOTS)
-            raise ProblemError(404, f"There is nothing at {path!r} now{hint}.")
+            raise ProblemError(404, f"no leaf or category at {path!r} now{_hint(path, snapshot.tree.leaves)}")
         if path in snapshot.tree.leaves:
             return ShownPath(path, leaf=_leaf(path, found))
         return ShownPath(path, children=tuple(found.body.decode().split("\n") if found.body else ()))
+
+
+def _hint(path: str, leaves: Iterable[str]) -> str:
+    """What was meant by a path that is not there, or how paths begin."""
+    known = {f"{'/'.join(parts[:depth])}" for leaf in leaves for parts in [leaf.split("/")] for depth in range(1, 9)}
+    rooted = path if path.split("/", maxsplit=1)[0] in ROOTS else f"{ROOTS[0]}/{path}"
+    above, _, name = rooted.rpartition("/")
+    siblings = {each.removeprefix(f"{above}/"): each for each in known if each.rpartition("/")[0] == above}
+    if like := nearest(name, siblings):
+        return f"; did you mean {siblings[like]}?"
+    return "" if rooted == path else "; paths begin with " + " or ".join(ROOTS)
 
 
 def _notes(call: Call) -> tuple[str, ...]:
