@@ -353,7 +353,7 @@ def test_the_lists_show_how_many_callers_each_entry_matches(mock: RunningProgram
         ("options http_tokens", 64, "write it like http_tokens=required"),
         ("config patch {", 64, "not JSON"),
         ("lifecycle Nowhere", 64, "state: expected Detached, InService, "),
-        ("assert", 64, "give --no-imdsv1, --asked or --saw"),
+        ("assert", 64, "give one of --no-imdsv1, --asked or --saw"),
         ("assert --asked * --asked */mac", 64, "--asked is given twice"),
         ("assert --asked * --by a --caller b", 64, "--caller is given twice"),
         ("assert --asked * --at-least 3 --at-most 2", 64, "--at-least 3 and --at-most 2 exclude each other"),

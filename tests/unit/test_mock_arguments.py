@@ -58,7 +58,7 @@ def mistake(words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> str:
         ("ctl fault add delay", "missing DURATION"),
         ("ctl fault add delay 1s --rate x", "--rate: expected a number, got 'x'"),
         ("ctl requests --folow", "unknown option --folow; did you mean --follow?"),
-        ("ctl assert", "give --no-imdsv1, --asked or --saw"),
+        ("ctl assert", "give one of --no-imdsv1, --asked or --saw"),
         ("ctl assert --asked x --no-imdsv1", "--no-imdsv1 and --asked exclude each other; give one of them"),
         ("ctl maintenance reboot", "code: expected instance-reboot or "),
         ("ctl lifecycle InServce", "did you mean InService?"),

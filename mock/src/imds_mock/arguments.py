@@ -50,8 +50,8 @@ _SENTENCES: Final = (
     (r"argument (\S+): expected one argument", r"\1: expected a value; write one that begins with a dash as \1=VALUE"),
     (r"argument (\S+): expected at least one argument", r"\1: expected one value or more"),
     (r"argument (\S+): not allowed with argument (\S+)", r"\1 and \2 exclude each other; give one of them"),
-    (r"one of the arguments (\S+) (\S+) is required", r"give \1 or \2"),
-    (r"one of the arguments (\S+) (\S+) (\S+) is required", r"give \1, \2 or \3"),
+    (r"one of the arguments (\S+) (\S+) is required", r"give one of \1 or \2"),
+    (r"one of the arguments (\S+) (\S+) (\S+) is required", r"give one of \1, \2 or \3"),
     (r"argument (\S+): ignored explicit argument .+", r"\1: takes no value"),
     (r"ambiguous option: (\S+) could match (.+)", r"\1: expected one of \2"),
 )
