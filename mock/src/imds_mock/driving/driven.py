@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 _LOOK_AGAIN_SECONDS: Final = 5.0
 # A name that comes late is still good to have, but no request waits that long.
 _NAME_SECONDS: Final = 5.0
-_CREDENTIALS: Final = "/iam/"
 _MAX_GREETED: Final = 4096
 _PROC_NET: Final = Path("/proc/net")
 
@@ -129,19 +128,16 @@ class Driven:
             self.callers.meet(address)
         return None
 
-    def postpone(self, request: Request, caller: str, then: Callable[[], None]) -> Waiting | None:
+    def postpone(self, caller: str, then: Callable[[], None]) -> Waiting | None:
         """Have a request for credentials wait for the first ones that are fetched for its caller.
 
         Args:
-            request: The request.
             caller: Address of the peer.
             then: Is called when it can be answered.
 
         Returns:
             What can be cancelled; None when it can be answered now, and `then` is not called.
         """
-        if not (request.agent or _CREDENTIALS in request.path):
-            return None
         first = self.first_credentials(self.state.appearance_of(caller).config)
         return None if first is None else Waiting(first, then)
 

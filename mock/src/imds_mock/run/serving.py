@@ -24,7 +24,7 @@ from imds_mock.wire.accesslog import AccessLog
 from imds_mock.wire.descriptors import shares
 from imds_mock.wire.parsing import Limits, Memo
 from imds_mock.wire.server import DataPlane, open_sockets
-from imds_mock.wire.terms import Terms, Timeouts, answer_now, welcome
+from imds_mock.wire.terms import Terms, Timeouts, answer_now
 
 if TYPE_CHECKING:
     import socket
@@ -105,7 +105,7 @@ async def _serve(
         bad_request_type=store.current.options.bad_request_content_type,
         unreadable=store.current.profile.unreadable,
         report=_report,
-        acquaint=driven.acquaint if driven else welcome,
+        acquaint=driven.acquaint if driven else answer_now,
         postpone=driven.postpone if driven else answer_now,
         memo=Memo(driven.any_host) if driven else Memo(),
     )

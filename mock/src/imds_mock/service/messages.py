@@ -30,6 +30,7 @@ _PATHS_OF_ECS: Final = re.compile(
     r"/(v2/(credentials|metadata|metadataWithTags|stats)|v3|v4|creds|role|role-arn)(/.*)?|/api/[^/]+/task-protection/.*"
 )
 _PATH_OF_EKS: Final = "/v1/credentials"
+_CREDENTIALS: Final = "/iam/"
 # The service's own wording where it differs from the registered one (captured: `405 Not Allowed`).
 _REASONS: Final[dict[int, str]] = {405: "Not Allowed"}
 
@@ -47,6 +48,7 @@ class Request(msgspec.Struct, frozen=True):
             agent of containers, without `Connection: close`).
         agent: The agent of containers that it is for, `ecs` or `eks`; empty for the instance metadata service.
         body: Its body, where `takes_body` says that there may be one.
+        wants_credentials: Its response may need credentials that are still being fetched, see `wants_credentials`.
     """
 
     method: str
@@ -57,6 +59,7 @@ class Request(msgspec.Struct, frozen=True):
     keep_alive: bool = False
     agent: str = ""
     body: bytes = b""
+    wants_credentials: bool = False
 
 
 class Delivery(enum.Enum):
@@ -177,6 +180,16 @@ def takes_body(method: str, path: str, agent: str) -> bool:
         agent: The agent of containers that it is for.
     """
     return method == "PUT" and agent == ECS and path.startswith("/api/")
+
+
+def wants_credentials(path: str, agent: str) -> bool:
+    """Whether the response to a request may need the credentials of a role.
+
+    Args:
+        path: Its path.
+        agent: The agent of containers that it is for.
+    """
+    return agent != "" or _CREDENTIALS in path
 
 
 def _phrase(status: int) -> str:

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import httptools
 from msgspec.structs import replace
 
-from imds_mock.service.messages import Request, agent_at, agent_of, takes_body
+from imds_mock.service.messages import Request, agent_at, agent_of, takes_body, wants_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,20 +94,26 @@ class RequestParser:
         in_body: A request has been given out whose body is still to come.
     """
 
+    __slots__ = ("_awaiting_body", "_body", "_body_bytes", "_depends", "_fields", "_head_bytes", "_header_count",
+                 "_limits", "_memo", "_parser", "_received", "_requests", "_target", "at_boundary", "failure",
+                 "in_body")  # fmt: skip
+
+    # Set when bytes are parsed or a message begins: most connections bring bytes that are known, and parse nothing.
+    _requests: list[Request]
+    _depends: bool  # on more than its head
+    _target: bytes
+    _fields: dict[str, str]
+    _header_count: int
+    _head_bytes: int
+    _received: int
+    _body_bytes: int
+
     def __init__(self, limits: Limits, memo: Memo) -> None:
         self._limits = limits
         self._memo = memo
         self._parser: httptools.HttpRequestParser | None = None
-        self._requests: list[Request] = []
-        self._target = b""
-        self._fields: dict[str, str] = {}
-        self._header_count = 0
-        self._head_bytes = 0
-        self._received = 0
-        self._body_bytes = 0
         self._awaiting_body: Request | None = None
         self._body = b""
-        self._depends = False  # on more than its head
         self.failure: int | None = None
         self.at_boundary = True
         self.in_body = False
@@ -194,7 +200,8 @@ class RequestParser:
             and not parser.should_upgrade()
         )
         method = intern(parser.get_method().decode("ascii"))
-        request = Request(method, target, path, trailing_slash, fields, keep_alive, agent)
+        waits = wants_credentials(path, agent)
+        request = Request(method, target, path, trailing_slash, fields, keep_alive, agent, wants_credentials=waits)
         # Trailers are headers of nothing.
         self._fields = {}
         if takes_body(method, path, agent):

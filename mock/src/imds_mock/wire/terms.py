@@ -64,20 +64,11 @@ Acquaint = Callable[[str, Callable[[], None]], Cancellable | None]
 """Finds out who is behind an address. Calls back when he can be answered, or gives None because he can be at once."""
 
 
-class Postpone(Protocol):
-    """Has a request wait for what its answer needs."""
+Postpone = Callable[[str, Callable[[], None]], Cancellable | None]
+"""Has a request for credentials wait until they are fetched for the caller with an address.
 
-    def __call__(self, request: Request, caller: str, then: Callable[[], None], /) -> Cancellable | None:
-        """Have a request wait.
-
-        Args:
-            request: The request.
-            caller: Address of the peer.
-            then: Is called when it can be answered.
-
-        Returns:
-            What can be cancelled; None if it can be answered now, and `then` is not called.
-        """
+Calls back when they are, or returns None if the request can be answered now.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +91,8 @@ class Timeouts:
         return min(self.head, self.idle, self.write)
 
 
-def welcome(_address: str, _then: Callable[[], None]) -> None:
-    """Anybody can be answered at once."""
-
-
-def answer_now(_request: Request, _caller: str, _then: Callable[[], None]) -> None:
-    """No request has to wait."""
+def answer_now(_address: str, _then: Callable[[], None]) -> None:
+    """Every caller can be answered at once."""
 
 
 def _raise(error: Exception) -> None:
@@ -126,7 +113,7 @@ class Terms:
         bad_request_type: `Content-Type` of the page for bytes that are no request.
         unreadable: The answer to such bytes in place of that page.
         acquaint: Is called when a connection opens; its first request may have to wait until it is known whose it is.
-        postpone: Is asked before a request is answered; what its answer needs may have to be fetched first.
+        postpone: Is called before a request that wants credentials is answered; they may have to be fetched first.
         report: Is given what went wrong where an answer should have been; the client gets a 500.
         memo: Requests parsed before.
         passing_lines: Header lines of the moment.
@@ -143,7 +130,7 @@ class Terms:
     timeouts: Timeouts = field(default_factory=Timeouts)
     bad_request_type: str = "text/html"
     unreadable: Response | None = None
-    acquaint: Acquaint = welcome
+    acquaint: Acquaint = answer_now
     postpone: Postpone = answer_now
     report: Callable[[Exception], None] = _raise
     memo: Memo = field(default_factory=Memo)

@@ -22,29 +22,42 @@ class PassingLines:
         self._second = -1
         self._closing = self._staying = b""
 
-    def render(self, now: float, *, stays: bool) -> bytes:
-        """Render them.
+    def staying(self, now: float) -> bytes:
+        """The lines for a connection that stays open; the real service says so by leaving `Connection` out.
 
         Args:
             now: Seconds since the epoch.
-            stays: The connection stays open; the real service says so by leaving `Connection` out.
         """
         second = floor(now)
         if second != self._second:
-            self._second = second
-            self._staying = f"Date: {http_date(second)}\r\n".encode("ascii") + _SERVER_LINE
-            self._closing = self._staying + b"Connection: close\r\n"
-        return self._staying if stays else self._closing
+            self._render(second)
+        return self._staying
+
+    def closing(self, now: float) -> bytes:
+        """The lines for a connection that closes after its response.
+
+        Args:
+            now: Seconds since the epoch.
+        """
+        second = floor(now)
+        if second != self._second:
+            self._render(second)
+        return self._closing
+
+    def _render(self, second: int) -> None:
+        self._second = second
+        self._staying = f"Date: {http_date(second)}\r\n".encode("ascii") + _SERVER_LINE
+        self._closing = self._staying + b"Connection: close\r\n"
 
 
-def write(out: list[bytes], response: Response, passing: bytes, *, with_body: bool) -> None:
+def write(out: list[bytes], response: Response, passing: bytes, method: str) -> None:
     """Append an answer to what is going to be sent.
 
     Args:
         out: Pieces of bytes.
         response: The answer.
         passing: The header lines of the moment and the connection.
-        with_body: Not for HEAD.
+        method: Method of the request; the response to HEAD has no body.
     """
     head = response.head
     out.append(head.status_line)
@@ -53,5 +66,5 @@ def write(out: list[bytes], response: Response, passing: bytes, *, with_body: bo
     if not head.names_server:
         passing = passing.replace(_SERVER_LINE, b"")
     out += (head.leading_bytes, passing, head.trailing_bytes)
-    if with_body:
+    if method != "HEAD":
         out.append(response.body if response.cut_after is None else response.body[: response.cut_after])
