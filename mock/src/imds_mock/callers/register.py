@@ -16,7 +16,8 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from imds_mock.callers.addresses import is_address, plain
-from imds_mock.callers.known import Known, Seen
+from imds_mock.callers.directory import Directory
+from imds_mock.callers.known import Known
 from imds_mock.callers.targets import Targets
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ _MAX_ADDRESSES: Final = 4096
 _FORGOTTEN_SHARE: Final = 4
 
 
-class Callers:
-    """What is known about names and addresses.
+class Callers(Directory):
+    """What is known about names and addresses, and how it comes to be known.
 
     Args:
         forward: Gives the addresses of a target's name, none when it has none; an OSError when that cannot be known.
@@ -51,88 +52,13 @@ class Callers:
         monotonic: Callable[[], float],
         patience_seconds: Callable[[], float] = lambda: 1.0,
     ) -> None:
-        self._targets = Targets(forward, monotonic)
-        self._identification = identification
+        super().__init__(Targets(forward, monotonic), identification)
         self._monotonic = monotonic
         self._patience_seconds = patience_seconds
         self.changed: Callable[[Collection[str] | None], None] = lambda _addresses: None
         """Is called when other callers are behind addresses; with None, when targets lead to others than before."""
-        self._known: dict[str, Known] = {}
         self._has_targets = False
-        self._without_owner: frozenset[str] = frozenset()
         self._keys: dict[str, str] = {}  # a container's name to what its identity follows from
-
-    def is_target(self, address: str, target: str) -> bool:
-        """Whether an address goes by a name, as far as is known.
-
-        Args:
-            address: Address of a peer.
-            target: Address, container or service name.
-        """
-        known = self._known.get(self._identification.home(address))
-        own = (address,) if known is None else (address, *known.caller.addresses)
-        if is_address(target):
-            return plain(target) in own
-        return not self.addresses(target).isdisjoint(own) or target in self.names(address)
-
-    def was_target(self, address: str, target: str) -> bool:
-        """Whether an address goes by a name, or its last container did: what a journal's entry is asked.
-
-        Args:
-            address: Address of a peer.
-            target: Address, container or service name.
-        """
-        return self.is_target(address, target) or target in self.last_names(address)
-
-    def last_names(self, address: str) -> tuple[str, ...]:
-        """The names of an address, or those of the last container that had it; empty when there was none."""
-        known = self._known.get(self._identification.home(address))
-        return () if known is None else known.caller.names or known.last_names
-
-    def names(self, address: str) -> tuple[str, ...]:
-        """Container name and, where it has one, service name of an address; empty when it is not known."""
-        known = self._known.get(self._identification.home(address))
-        return () if known is None else known.caller.names
-
-    def seen(self) -> tuple[Seen, ...]:
-        """The callers that have asked, and the containers that are known without that."""
-        return tuple(
-            Seen(address, known.caller, known.has_asked)
-            for address, known in self._known.items()
-            if known.has_asked or known.caller.container is not None
-        )
-
-    def is_beside(self, address: str) -> bool:
-        """Whether an address is a neighbour's link-local one, beside those of the engine's networks."""
-        return self._identification.is_beside(address)
-
-    def unjoined(self) -> tuple[str, ...]:
-        """The link-local addresses of callers that could not be joined with the ones that names lead to, sorted."""
-        return tuple(
-            sorted(
-                address
-                for address, known in self._known.items()
-                if known.has_asked and known.caller.container is None and self.is_beside(address)
-            )
-        )
-
-    def without_owner(self, target: str) -> frozenset[str]:
-        """The addresses of a target that no neighbour has; a link-local address cannot be joined with them."""
-        return self._without_owner & self.addresses(target)
-
-    def caller(self, address: str) -> Caller:
-        """Who is behind an address, as far as is known."""
-        known = self._known.get(self._identification.home(address))
-        return self._identification.unnamed(address) if known is None else known.caller
-
-    def containers(self) -> list[Caller]:
-        """The containers that have asked and whose names are known, each once, by name."""
-        named = {known.caller.container: known.caller for known in self._known.values() if known.caller.container}
-        return [named[name] for name in sorted(named)]
-
-    def addresses(self, target: str) -> frozenset[str]:
-        """The addresses that a target was last found to have."""
-        return self._targets.addresses(target)
 
     async def learn(self, targets: Iterable[str]) -> None:
         """Look targets up, all at once; afterwards `is_target` knows them.
