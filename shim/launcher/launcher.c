@@ -13,7 +13,7 @@
  * let through.
  *
  * The interpreter ignores SIGPIPE and SIGXFSZ before any code of ours runs. The application must get them as we did, so
- * a last entry names those of the two that were ignored already.
+ * more entries name those of the two that were ignored already, and those that were blocked and pending.
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -89,15 +89,21 @@ static int is_ignored(int number)
 	return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
-/* Says which of the signals that the interpreter ignores were ignored before; NULL if none was. */
-static char *ignored(void)
+static int is_pending(int number)
 {
-	const int pipe = is_ignored(SIGPIPE), file_size = is_ignored(SIGXFSZ);
-	char *entry = NULL;
-	if ((pipe || file_size) &&
-	    asprintf(&entry, "IMDS_SHIM_IGNORED=%s%s", pipe ? " PIPE" : "", file_size ? " XFSZ" : "") < 0)
+	sigset_t pending;
+	return sigpending(&pending) == 0 && sigismember(&pending, number) == 1;
+}
+
+/* Adds an entry that names which of the two signals `holds` is true of, unless it is true of neither. */
+static char **add_signals(char **entry, const char *variable, int (*holds)(int))
+{
+	const int pipe = holds(SIGPIPE), file_size = holds(SIGXFSZ);
+	if (!pipe && !file_size)
+		return entry;
+	if (asprintf(entry, "%s=%s%s", variable, pipe ? " PIPE" : "", file_size ? " XFSZ" : "") < 0)
 		fail("memory", no_memory);
-	return entry;
+	return entry + 1;
 }
 
 static char **fenced_environment(void)
@@ -105,7 +111,7 @@ static char **fenced_environment(void)
 	size_t entries = 0, bytes = 0;
 	for (; environ[entries] != NULL; entries++)
 		bytes += strlen(environ[entries]) + sizeof "=";
-	char **fenced = malloc((entries + 3) * sizeof *fenced);
+	char **fenced = malloc((entries + 4) * sizeof *fenced);
 	char *text = malloc(bytes + 1);
 	if (fenced == NULL || text == NULL)
 		fail("memory", no_memory);
@@ -117,8 +123,9 @@ static char **fenced_environment(void)
 		text += length;
 	}
 	fenced[entries] = blocked();
-	fenced[entries + 1] = ignored();
-	fenced[entries + 2] = NULL;
+	char **end = add_signals(fenced + entries + 1, "IMDS_SHIM_IGNORED", is_ignored);
+	end = add_signals(end, "IMDS_SHIM_PENDING", is_pending);
+	*end = NULL;
 	return fenced;
 }
 

@@ -108,7 +108,7 @@ def test_no_host_name_still_examines_the_rest(patient: Patient) -> None:
 
 def refusal(patient: Patient) -> PrivilegeError:
     missing = patient.sets.missing("NET_ADMIN")
-    return PrivilegeError("redirecting needs NET_ADMIN, which is missing", how_to_get(missing, patient.sets))
+    return PrivilegeError("redirecting needs NET_ADMIN, which this container lacks", how_to_get(missing, patient.sets))
 
 
 def test_a_missing_capability_and_the_line_to_add_which_is_said_once(patient: Patient) -> None:
@@ -117,8 +117,8 @@ def test_a_missing_capability_and_the_line_to_add_which_is_said_once(patient: Pa
     patient.backends = {"legacy": refusal(patient), "nft": refusal(patient)}
     assert patient.examined() == 77
     assert "NET_ADMIN is missing (to set the rule or the route)" in patient.said("warn")
-    assert "NAT back end nft: redirecting needs NET_ADMIN, which is missing" in patient.said("warn")
-    assert patient.said("fail") == ["rehearsal of a start: redirecting needs NET_ADMIN, which is missing"]
+    assert "NAT back end nft: redirecting needs NET_ADMIN, which this container lacks" in patient.said("warn")
+    assert patient.said("fail") == ["rehearsal of a start: redirecting needs NET_ADMIN, which this container lacks"]
     assert [line for line in patient.lines if "cap_add" in line] == ["    cap_add: [NET_ADMIN]"]
 
 

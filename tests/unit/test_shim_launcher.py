@@ -122,6 +122,32 @@ def test_signals_that_the_interpreter_will_ignore_are_named_if_they_were_ignored
     assert own[1:] == ([b"IMDS_SHIM_IGNORED=" + entry] if entry else [])
 
 
+@pytest.mark.parametrize(
+    ("pending", "entry"),
+    [("PIPE", b" PIPE"), ("XFSZ", b" XFSZ"), ("PIPE XFSZ HUP", b" PIPE XFSZ"), ("HUP CHLD", None)],
+)
+def test_pending_signals_that_the_interpreter_will_discard_are_named(
+    tree: Path, pending: str, entry: bytes | None
+) -> None:
+    program = """
+import os, signal, sys
+numbers = [signal.Signals[f"SIG{name}"] for name in sys.argv[1].split()]
+signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+for number in (signal.SIGPIPE, signal.SIGXFSZ):
+    signal.signal(number, signal.SIG_DFL)
+for number in numbers:
+    os.kill(os.getpid(), number)
+os.execve(sys.argv[2], [sys.argv[2]], {"A": "1"})
+"""
+    words = [sys.executable, "-c", program, pending, str(tree / "bin/imds-shim")]
+    own = [
+        variable
+        for variable in told(subprocess.run(words, capture_output=True, check=False))[1]
+        if variable[:1] != b"="
+    ]
+    assert own[1:] == ([b"IMDS_SHIM_PENDING=" + entry] if entry else [])
+
+
 def test_the_interpreter_is_the_trees_own_and_isolated(tree: Path) -> None:
     arguments, _ = told(execute(tree / "bin/imds-shim", [b"imds-shim", b"true"], []))
     interpreter = arguments.index(os.fsencode(tree / "bin/python3"))

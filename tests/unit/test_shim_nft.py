@@ -72,4 +72,4 @@ def test_a_missing_capability_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capabilities, "read_sets", lambda: none)
     error = _explained("Error: cache initialization failed: Operation not permitted\n")
     assert isinstance(error, PrivilegeError)
-    assert "NET_ADMIN, which is missing" in str(error)
+    assert "NET_ADMIN, which this container lacks" in str(error)

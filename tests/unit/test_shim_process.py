@@ -156,3 +156,16 @@ def test_signals_stay_ignored_only_if_the_launcher_says_that_they_were(
     command = [os.fsencode(sys.executable), *complete(tree, TELL_SIGNALS)]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
     assert done.stdout == f"{ignored}\n"
+
+
+def test_signals_that_the_launcher_found_pending_are_pending_again(tree: Path) -> None:
+    cli = "import signal\ndef run(*_): print(*sorted(number.name for number in signal.sigpending()))"
+    command = [os.fsencode(sys.executable), *complete(tree, cli)]
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGPIPE, signal.SIGXFSZ])
+    try:
+        done = subprocess.run(
+            command, env={"IMDS_SHIM_PENDING": " PIPE XFSZ"}, capture_output=True, text=True, check=False
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert done.stdout == "SIGPIPE SIGXFSZ\n"

@@ -12,7 +12,7 @@ from imds_shim.config import load
 from imds_shim.errors import KernelRefusedError, PrivilegeError
 from imds_shim.requirements import complete
 
-REDIRECT = PrivilegeError("redirecting needs NET_ADMIN, which is missing", "add it", ("NET_ADMIN",))
+REDIRECT = PrivilegeError("redirecting needs NET_ADMIN, which this container lacks", "add it", ("NET_ADMIN",))
 
 
 def as_in(monkeypatch: pytest.MonkeyPatch, *held: str, user: int = 0, bounding: tuple[str, ...] = ()) -> None:
@@ -57,7 +57,7 @@ def test_what_follows_is_named_too(
 
 def test_what_comes_before_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
     as_in(monkeypatch)
-    first = PrivilegeError("MOCK_USER=0:5 needs SETGID, which is missing", "add it", ("SETGID",))
+    first = PrivilegeError("MOCK_USER=0:5 needs SETGID, which this container lacks", "add it", ("SETGID",))
     error = complete(first, load([b"true"], [b"MOCK_HOSTNAME=mock", b"MOCK_USER=0:5"]), refuse)
     assert error.missing == ("NET_ADMIN", "SETPCAP", "SETGID")
     assert "MOCK_NO_NEW_PRIVS=1, MOCK_USER, or MOCK_KEEP_CAPS=1" in str(error)

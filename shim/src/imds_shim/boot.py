@@ -5,7 +5,7 @@ or interpreter takes LD_PRELOAD, LOCPATH, PYTHONPATH and their like, which are m
 It is taken off again here, and the application gets the entries as they were: order, duplicates, bytes that are no
 UTF-8 and entries without `=` included. Entries without that byte are the launcher's own: the signals that it has
 blocked, so that none is lost before it can be caught, and those of `interrupts.IGNORED_BY_CPYTHON` that were ignored
-when it started.
+or pending when it started.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from imds_shim.errors import Interrupted
 from imds_shim.interrupts import Interrupts
 
 MARK = b"="
-BLOCKED, IGNORED = "IMDS_SHIM_BLOCKED", "IMDS_SHIM_IGNORED"
+BLOCKED, IGNORED, PENDING = "IMDS_SHIM_BLOCKED", "IMDS_SHIM_IGNORED", "IMDS_SHIM_PENDING"
 
 
 def unmarked(entries: list[bytes]) -> list[bytes]:
@@ -36,6 +36,9 @@ def main(tree: str) -> int:
     try:
         # Before all that takes time: as PID 1 this process would not even notice a signal that it does not catch.
         interrupts.install(_signals_named_in(IGNORED))
+        for number in _signals_named_in(PENDING):
+            # CPython discarded it. It is blocked, so it waits for the command again.
+            os.kill(os.getpid(), number)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _signals_named_in(BLOCKED))
         return _run(interrupts)
     except Interrupted as interrupt:

@@ -194,7 +194,9 @@ def _explained(error: Exception, version: int) -> ShimError:
     if missing:
         listed = " and ".join(missing)
         return PrivilegeError(
-            f"the legacy nat table needs {listed}, which is missing", capabilities.how_to_get(missing, sets), missing
+            f"the legacy nat table needs {listed}, which this container lacks",
+            capabilities.how_to_get(missing, sets),
+            missing,
         )
     if "must be root" in said:
         return PrivilegeError(

@@ -113,7 +113,7 @@ def _none_works(refusals: dict[str, ShimError]) -> ShimError:
         missing = min((error.missing for error in refused), key=len)
         named = " and ".join(missing)
         how = capabilities.how_to_get(missing, sets)
-        return PrivilegeError(f"redirecting needs {named}, which is missing", how, missing)
+        return PrivilegeError(f"redirecting needs {named}, which this container lacks", how, missing)
     tried = ". ".join(
         f"{name}: {error.what if isinstance(error, PrivilegeError) else str(error).removesuffix('.')}"
         for name, error in refusals.items()

@@ -192,7 +192,7 @@ def _explained(said: str) -> ShimError:
         missing = sets.missing("NET_ADMIN")
         if missing:
             how = capabilities.how_to_get(missing, sets)
-            return PrivilegeError("nf_tables needs NET_ADMIN, which is missing", how, missing)
+            return PrivilegeError("nf_tables needs NET_ADMIN, which this container lacks", how, missing)
         return PrivilegeError(
             "nf_tables is refused although NET_ADMIN is there: this network namespace belongs to another user "
             "namespace (network_mode: host in a rootless engine, say)"

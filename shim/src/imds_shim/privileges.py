@@ -195,7 +195,7 @@ def _check_switch(now: Identity, account: Account) -> None:
     if missing:
         what = " and ".join(missing)
         raise PrivilegeError(
-            f"MOCK_USER={account.uid}:{account.gid} needs {what}, which is missing",
+            f"MOCK_USER={account.uid}:{account.gid} needs {what}, which this container lacks",
             capabilities.how_to_get(missing, now.sets),
             missing,
         )

@@ -55,7 +55,7 @@ def complete(first: PrivilegeError, config: ShimConfig, check: Callable[[], obje
     how = capabilities.how_to_get(tuple(missing), capabilities.read_sets())
     if "SETPCAP" in missing:
         how += f"; {INSTEAD_OF_SETPCAP}"
-    listed = "; ".join(reason.removesuffix(", which is missing") for reason in reasons)
+    listed = "; ".join(reason.removesuffix(", which this container lacks") for reason in reasons)
     return PrivilegeError(f"capabilities are missing ({listed})", how, tuple(missing))
 
 

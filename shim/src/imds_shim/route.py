@@ -142,7 +142,7 @@ def check_may_set() -> None:
     missing = sets.missing("NET_ADMIN")
     if missing:
         raise PrivilegeError(
-            "a route needs NET_ADMIN, which is missing", capabilities.how_to_get(missing, sets), missing
+            "a route needs NET_ADMIN, which this container lacks", capabilities.how_to_get(missing, sets), missing
         )
 
 
