@@ -55,6 +55,17 @@ def test_the_table_of_former_keys_holds_no_present_ones() -> None:
     assert set(FORMER.values()) <= KEYS.keys()
 
 
+def test_a_key_stays_on_one_line() -> None:
+    assert hints.named("server.\r\u2028") == "server.\\r\\u2028"
+
+
+@pytest.mark.parametrize(
+    "name", ["metadata.values.tags", "metadata.paths.zone", "dynamic.values.abc", "userdata.values.x"]
+)
+def test_a_key_that_shares_only_its_section_is_not_suggested(name: str) -> None:
+    assert hints.for_key(name) == "amazon-ec2-metadata-mock has no such setting"
+
+
 @pytest.mark.parametrize("name", KEYS)
 def test_a_slip_in_any_key_or_variable_leads_back_to_it(name: str) -> None:
     half = len(name) // 2

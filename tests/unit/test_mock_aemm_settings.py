@@ -222,6 +222,24 @@ def test_wrong_values_of_a_file_name_key_and_file(tmp_path: Path, document: Any,
     assert refused.value.exit_code == 2
 
 
+def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
+    file = written(tmp_path, {"spot.action": "trminate", "metdata.values.mac": "x", "mock-delay-sec": "x"})
+    with pytest.raises(UsageError) as raised:
+        settings(environ={"AEMM_SERVER_PORT": "x", "AEMM_SPOT_ACTON": "x"}, file=file)
+    first, *sentences = str(raised.value).splitlines()
+    assert first == "5 problems:"
+    for place in (
+        f"key spot.action in file {file}",
+        f"key mock-delay-sec in file {file}",
+        "variable AEMM_SERVER_PORT",
+        "metdata.values.mac",
+        "AEMM_SPOT_ACTON",
+    ):
+        assert sum(place in sentence for sentence in sentences) == 1, place
+    with pytest.raises(UsageError, match=r"^2 problems:\n.*spot\.action.*\n.*unknown key foo "):
+        of_section({"spot.action": "trminate", "foo": 1})
+
+
 def test_what_has_no_effect_is_named(tmp_path: Path) -> None:
     file = written(tmp_path, {"server": {"prot": 80}, "spot": None, "events": {}, "x": [1]})
     merged = settings("spot", "extra", environ={"AEMM_SPOT_ITN_ACTION": "stop", "AEMM_CONFIG": "x"}, file=file)
@@ -314,12 +332,15 @@ documents = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["server", "metadata", "spot", "imdsv2", "userdata", "x"]), documents))
-def test_every_document_is_read_or_refused_in_one_line(tmp_path_factory: pytest.TempPathFactory, document: Any) -> None:
+def test_every_document_is_read_or_refused_in_a_line_for_each_problem(
+    tmp_path_factory: pytest.TempPathFactory, document: Any
+) -> None:
     file = written(tmp_path_factory.getbasetemp(), document)
     try:
         merged = load(parse(["-c", str(file)]), {})
     except UsageError as error:
-        assert len(str(error).splitlines()) == 1  # noqa: PT017 - either is right, and both are checked
+        head, *problems = str(error).splitlines()
+        assert not problems or head == f"{len(problems)} problems:"
     else:
         assert merged.values.keys() == KEYS.keys()
         assert files.read(file) is not None

@@ -75,7 +75,7 @@ def named(name: str) -> str:
         if not (_nearest(part, siblings, _SOMEWHAT_ALIKE) or (is_word(part) and not is_beside_secrets)):
             return f"{above}... (not shown, it may be a secret)"
         above = f"{above}{part}."
-    return name
+    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def for_key(name: str) -> str:
@@ -85,10 +85,7 @@ def for_key(name: str) -> str:
         name: The key, in lower case.
     """
     meant = (
-        MEANT_KEYS.get(name)
-        or _nearest(name, KEYS, _NEARLY_THE_SAME)
-        or _by_its_end(name)
-        or _nearest(name, KEYS, _ALIKE)
+        MEANT_KEYS.get(name) or _nearest_key(name, _NEARLY_THE_SAME) or _by_its_end(name) or _nearest_key(name, _ALIKE)
     )
     return _question(meant)
 
@@ -128,6 +125,14 @@ def _by_its_end(name: str) -> str | None:
         if len(found) == 1:
             return found[0]
     return None
+
+
+def _nearest_key(name: str, alike: float) -> str | None:
+    """The key that a wrong one looks like; sections alone, which many keys share, make no key like another."""
+    meant = _nearest(name, KEYS, alike)
+    if meant is None or not _nearest(name.rpartition(".")[2], [meant.rpartition(".")[2]], _SOMEWHAT_ALIKE):
+        return None
+    return meant
 
 
 def _nearest(name: str, known: Iterable[str], alike: float) -> str | None:

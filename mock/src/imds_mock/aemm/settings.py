@@ -13,9 +13,10 @@ from imds_mock.aemm import data, files, hints, keys, values
 from imds_mock.aemm.errors import ConfigFileError, UsageError
 from imds_mock.aemm.keys import KEYS, VARIABLE_PREFIX, Command, default_path
 from imds_mock.violations.hiding import NOT_SHOWN, is_word
+from imds_mock.violations.words import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from imds_mock.aemm.arguments import Arguments
     from imds_mock.aemm.values import Value
@@ -88,12 +89,20 @@ def load(
     path = _config_file(arguments, environ)
     source = f"file {path}"
     raw_file = _check_shape(files.read(path), source) if path else {}
-    from_file = _read_all(_known(raw_file), {name: f"key {name} in {source}" for name in raw_file})
     variables = {key.variable: key.name for key in KEYS.values()}
     set_variables = {name: environ[name] for name in set_by(environ)}
-    from_environ = _read_all(
-        {variables[name]: value for name, value in set_variables.items() if name in variables},
-        {variables[name]: f"variable {name}" for name in set_variables if name in variables},
+    unknown = [
+        *(
+            f"key {hints.named(name)} in {source} has no effect: {hints.for_key(name)}"
+            for name in raw_file
+            if name not in KEYS
+        ),
+        *(f"variable {name} has no effect: {hints.for_variable(name)}" for name in set_variables.keys() - variables),
+    ]
+    from_file, from_environ = _read_all(
+        {f"key {name} in {source}": (name, value) for name, value in _known(raw_file).items()},
+        {f"variable {name}": (variables[name], set_variables[name]) for name in set_variables.keys() & variables},
+        besides=sorted(unknown),
     )
     given = {**section.given, **from_file, **from_environ, **arguments.values}
     origins = (
@@ -102,15 +111,7 @@ def load(
         | {name: f"variable {KEYS[name].variable}" for name in from_environ}
         | {name: f"flag {arguments.flags[name]}" for name in arguments.values}
     )
-    warnings = [
-        *(
-            f"key {hints.named(name)} in {source} has no effect: {hints.for_key(name)}"
-            for name in raw_file
-            if name not in KEYS
-        ),
-        *(f"variable {name} has no effect: {hints.for_variable(name)}" for name in set_variables.keys() - variables),
-        *(f"argument {word!r} has no effect" for word in arguments.extra),
-    ]
+    warnings = [*unknown, *(f"argument {word!r} has no effect" for word in arguments.extra)]
     if path is not None:
         given[_CONFIG_FILE] = str(path)
     command = section.command if arguments.command is Command.ALL else arguments.command
@@ -132,10 +133,13 @@ def of_section(section: Mapping[str, Any], own: Mapping[str, Value] = MappingPro
     command = Command.ALL if word in (None, "") else keys.COMMANDS.get(str(word))
     if command is None:
         raise UsageError(f"key {COMMAND_KEY} in {_SECTION}: expected one of {', '.join(keys.COMMANDS)}, got {word!r}")
-    for name in raw:
-        if name not in KEYS:
-            raise UsageError(f"unknown key {hints.named(name)} in {_SECTION}: {hints.for_key(name)}")
-    given = _read_all(_known(raw), {name: f"key {name} in {_SECTION}" for name in raw})
+    unknown = [
+        f"unknown key {hints.named(name)} in {_SECTION}: {hints.for_key(name)}" for name in raw if name not in KEYS
+    ]
+    places = {f"key {name} in {_SECTION}": (name, value) for name, value in _known(raw).items()}
+    (given,) = _read_all(places, besides=unknown)
+    if unknown:
+        raise UsageError(listed(unknown))
     return Settings(command, _merged(given, own), given, dict.fromkeys(given, _SECTION))
 
 
@@ -210,8 +214,28 @@ def _known(raw: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in raw.items() if name in KEYS and value is not None}
 
 
-def _read_all(raw: Mapping[str, Any], places: Mapping[str, str]) -> dict[str, Value]:
-    return {name: _read(name, value, places[name]) for name, value in raw.items()}
+def _read_all(*sources: Mapping[str, tuple[str, Any]], besides: Sequence[str]) -> list[dict[str, Value]]:
+    """Read all values of some sources.
+
+    Args:
+        sources: For each source: place to key and value.
+        besides: What else is wrong; is named beside values that cannot be read.
+
+    Raises:
+        UsageError: Some cannot be read; names all of them.
+    """
+    found: list[dict[str, Value]] = []
+    problems: list[str] = []
+    for source in sources:
+        found.append({})
+        for place, (name, value) in source.items():
+            try:
+                found[-1][name] = _read(name, value, place)
+            except UsageError as error:
+                problems.append(str(error))
+    if problems:
+        raise UsageError(listed([*problems, *besides]))
+    return found
 
 
 def _read(name: str, value: object, place: str) -> Value:
