@@ -35,7 +35,7 @@ TO_REMOVE_THE_RULE = NEEDED_BY_THE_FOLLOWER = frozenset({"NET_ADMIN", "NET_RAW"}
 # The application's user may be unable to read the modules and files that this takes.
 TO_BECOME_THE_OLD_USER = frozenset({"SETUID", "SETGID", "DAC_OVERRIDE", "DAC_READ_SEARCH"})
 INSTEAD_OF_SETPCAP = (
-    "MOCK_NO_NEW_PRIVS=1, MOCK_USER, or MOCK_KEEP_CAPS=1 (which leaves it to the application) do without SETPCAP"
+    "MOCK_NO_NEW_PRIVS=1, MOCK_USER, or MOCK_KEEP_CAPS=1 (the application keeps NET_ADMIN) do without SETPCAP"
 )
 
 
