@@ -42,6 +42,7 @@ CONFIGURATION = {
     "control": {"token": CONTROL_TOKEN},
 }
 START_SECONDS = 20
+MAX_P99_RATIO = 2.0
 
 
 def program(name: str, *arguments: str | int, space: Namespace | None = None) -> list[str]:
@@ -131,6 +132,16 @@ class Comparison(NamedTuple):
         """Of the attacked mock's 99th percentile to the other one's."""
         return self.attacked.p99 / self.spared.p99
 
+    def assert_unharmed(self, slack_milliseconds: float) -> None:
+        """No request failed, and the 99th percentile is at most doubled, or longer by no more than the slack.
+
+        Args:
+            slack_milliseconds: What the attacked program's share of a busy machine may add.
+        """
+        assert self.attacked.requests > 100
+        assert self.attacked.failures == 0, self.attacked.example
+        assert self.attacked.p99 <= max(MAX_P99_RATIO * self.spared.p99, self.spared.p99 + slack_milliseconds), self
+
     def figures(self) -> dict[str, str]:
         """For the table."""
         attacked, spared = self.attacked, self.spared
@@ -165,7 +176,6 @@ class Victim:
         host: Address that it listens on.
         port: TCP port of the data plane.
         control_port: TCP port of the control plane.
-        environment: Its environment variables, in which `ctl` finds it.
     """
 
     def __init__(self, process: subprocess.Popen[str], host: str, space: Namespace | None) -> None:
@@ -173,11 +183,11 @@ class Victim:
         self.host = host
         self._space = space
         self._lines: list[str] = []
-        self._answering = threading.Event()
+        self._changed = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         try:
-            assert self._answering.wait(START_SECONDS), self.log()
+            self.await_log("control plane on ")
             self.port, self.control_port = self._ports()
         except BaseException:
             self.end()
@@ -186,10 +196,17 @@ class Victim:
     def _read(self) -> None:
         assert self.process.stderr is not None
         for line in self.process.stderr:
-            self._lines.append(line)
-            if "control plane on " in line:
-                self._answering.set()
+            with self._changed:
+                self._lines.append(line)
+                self._changed.notify_all()
         self.process.stderr.close()
+
+    def await_log(self, text: str, times: int = 1) -> None:
+        """Wait until a text stands in this many lines of its standard error."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: sum(text in line for line in self._lines) >= times, START_SECONDS), (
+                self.log()
+            )
 
     def _ports(self) -> tuple[int, int]:
         data = re.search(r" answers on \S+:(\d+)", self.log())
@@ -248,6 +265,7 @@ def victim(
     options: Sequence[str] = (),
     *,
     configuration: Mapping[str, Any] = CONFIGURATION,
+    file_name: str = "mock.json",
     host: str = "127.0.0.1",
     space: Namespace | None = None,
     launcher: Sequence[str] = (str(IMDS_MOCK),),
@@ -258,11 +276,12 @@ def victim(
         folder: For its configuration, Unix socket and access log.
         options: Further options of `serve`.
         configuration: Its configuration file, in place of one with all secrets set.
+        file_name: Name of that file in the folder; what is JSON is YAML as well.
         host: Address to listen on.
         space: Network namespace to run in; none: this one, which only suits loopback.
         launcher: The program, in place of the installed one.
     """
-    file = folder / "mock.json"
+    file = folder / file_name
     file.write_text(json.dumps(configuration))
     log = folder / "access.log"
     argv = [

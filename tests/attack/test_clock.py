@@ -26,7 +26,7 @@ JUMPS = {
     "after 2038": 20 * 365 * DAY,
     "after 2300": 300 * 365 * DAY,
     "before 1970": -60 * 365 * DAY,
-    "after 9999": 9000 * 365 * DAY,
+    "the year 9000": 6974 * 365 * DAY,
     "now": 0,
 }
 PATHS = (

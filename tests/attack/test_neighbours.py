@@ -26,7 +26,6 @@ MOCK, GATEWAY, MOCK_TO_NEIGHBOUR, NEIGHBOUR = "10.77.0.2", "10.77.0.1", "10.78.0
 CONTROL = 1339
 HELD = 200
 WINDOW_SECONDS = 4
-MAX_P99_RATIO = 2.0
 LOG_BYTES = 20_000
 
 
@@ -56,7 +55,9 @@ def control_status(space: Namespace, address: str) -> str:
 
 
 @pytest.mark.parametrize("kind", ["silent", "half a head", "slow head", "unfinished body"])
-def test_held_connections(mock: Victim, spaces: dict[str, Namespace], row: Row, decoy_folder: Path, kind: str) -> None:
+def test_held_connections(
+    mock: Victim, spaces: dict[str, Namespace], row: Row, decoy_folder: Path, slack: float, kind: str
+) -> None:
     row.inputs = HELD
     with mock.observed(decoy_folder) as clients:
         attacker = subprocess.Popen(
@@ -79,14 +80,13 @@ def test_held_connections(mock: Victim, spaces: dict[str, Namespace], row: Row, 
             attacker.communicate("")
     row.figures |= met.figures()
     assert statuses == {"gateway": "200", "loopback": "200"}
-    assert met.attacked.failures == 0, met.attacked.example
-    assert met.p99_ratio < MAX_P99_RATIO
+    met.assert_unharmed(slack)
     assert mock.stop() == 0
     assert_log_is_clean(mock.log())
 
 
 def test_hostile_bytes_of_a_neighbour(
-    mock: Victim, spaces: dict[str, Namespace], row: Row, decoy_folder: Path, *, full: bool
+    mock: Victim, spaces: dict[str, Namespace], row: Row, decoy_folder: Path, slack: float, *, full: bool
 ) -> None:
     row.inputs = 20_000 if full else 3_000
     with mock.observed(decoy_folder) as clients:
@@ -94,10 +94,9 @@ def test_hostile_bytes_of_a_neighbour(
         found = attack_bytes(MOCK_TO_NEIGHBOUR, CONTROL, "control", row.inputs, SEED, space=spaces["neighbour"])
         met = clients.report()
     row.figures |= {**met.figures(), "statuses": " ".join(found["statuses"])}
-    assert set(found["statuses"]) <= {"400", "403", "429"}
+    assert set(found["statuses"]) <= {"400", "403"}
     assert found["hung"] == 0
-    assert met.attacked.failures == 0, met.attacked.example
-    assert met.p99_ratio < MAX_P99_RATIO
+    met.assert_unharmed(slack)
     assert control_status(spaces["gateway"], MOCK) == "200"
     assert mock.stop() == 0
     assert_log_is_clean(mock.log())

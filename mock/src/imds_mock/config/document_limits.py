@@ -6,7 +6,6 @@ A few hundred bytes of YAML can stand for gigabytes, and a list 40,000 deep exha
 from __future__ import annotations
 
 import re
-from itertools import islice
 from typing import Any, Final
 
 MAX_BYTES: Final = 1024 * 1024
@@ -18,9 +17,9 @@ MAX_DEPTH: Final = 64
 MAX_NODES: Final = 20_000
 """Mappings, lists, keys and values of a document, each alias counted as what it stands for."""
 
-_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
-_BRACKET: Final = re.compile(rb"[\[\]{}]")
-_MARKS: Final = (b",", b":", b"[", b"{")  # one stands before every node
+# Strings are found so that the marks inside of them do not count; one mark stands before every node.
+_STRING_OR_MARK: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|([\[\]{}:,])', re.DOTALL)
+_MARKS: Final = (b",", b":", b"[", b"{")
 _TOO_DEEP: Final = f"is nested too deeply, in more than {MAX_DEPTH} levels"
 _TOO_MANY: Final = f"has more than {MAX_NODES} keys and values"
 
@@ -38,15 +37,24 @@ def excess(text: bytes) -> str | None:
     Returns:
         The end of a sentence that begins with the document's name; None if nothing is.
     """
-    structure = text
-    if sum(map(text.count, (b"[", b"{"))) > MAX_DEPTH or sum(map(text.count, _MARKS)) > MAX_NODES:
-        structure = _STRING.sub(b"", text)
-    depth = 0
-    for bracket in islice(_BRACKET.finditer(structure), 2 * MAX_NODES):
-        depth += 1 if bracket[0] in b"[{" else -1
-        if depth > MAX_DEPTH:
-            return _TOO_DEEP
-    return _TOO_MANY if sum(map(structure.count, _MARKS)) > MAX_NODES else None
+    if sum(map(text.count, (b"[", b"{"))) <= MAX_DEPTH and sum(map(text.count, _MARKS)) <= MAX_NODES:
+        return None
+    depth = nodes = 0
+    for found in _STRING_OR_MARK.finditer(text):
+        mark = found[1]
+        if mark is None:
+            continue
+        if mark in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return _TOO_DEEP
+        elif mark in b"]}":
+            depth -= 1
+            continue
+        nodes += 1
+        if nodes > MAX_NODES:
+            return _TOO_MANY
+    return None
 
 
 def require_bounds(text: str, loader: Any) -> None:

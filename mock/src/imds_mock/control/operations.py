@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 from starlette.responses import Response
 
-from imds_mock.config.document_limits import MAX_BYTES as MAX_BODY_BYTES
 from imds_mock.config.document_limits import excess
 from imds_mock.control.problems import ProblemError
 from imds_mock.scheduling.checking import completed, read
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 NOTE_HEADER: Final = "Imds-Mock-Note"
+
+MAX_BODY_BYTES: Final = 256 * 1024
+"""Of a request; a body is read on the event loop, so it is held to less than a file."""
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

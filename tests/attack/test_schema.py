@@ -1,0 +1,27 @@
+"""Requests made from the OpenAPI document, many for each operation: every answer is one that the document allows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import schemathesis
+from schemathesis.generation import GenerationMode
+
+from attack_victim import assert_log_is_clean, victim
+from schema_conformance import ask_every_operation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from attack_table import Row
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+def test_openapi_requests(tmp_path: Path, row: Row, *, full: bool, mode: GenerationMode) -> None:
+    with victim(tmp_path, configuration={}) as mock:
+        schema = schemathesis.openapi.from_url(f"http://127.0.0.1:{mock.control_port}/openapi.json")
+        row.inputs = ask_every_operation(schema, mode, examples=200 if full else 15)
+        assert row.inputs > 200
+        assert mock.stop() == 0
+        assert_log_is_clean(mock.log())
