@@ -53,8 +53,8 @@ CONTROL_REQUESTS = (
     b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n",
     _with_body("PATCH /v1/config", b'{"instance": {"region": "eu-west-1"}}', "application/merge-patch+json"),
     _with_body("POST /v1/events", b'{"kind": "spot"}'),
-    _with_body("POST /v1/faults", b'{"kind": "delay", "seconds": 0.1, "count": 1}'),
-    _with_body("PUT /v1/metadata/meta-data/own", b'"value"'),
+    _with_body("POST /v1/faults", b'{"kind": "delay", "delay": "10ms", "path": "*/nothing"}'),
+    _with_body("PUT /v1/metadata/meta-data/own", b'{"value": "one"}'),
     b"POST /v1/reset HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
 )
 BLOCKS = (

@@ -8,7 +8,7 @@ import msgspec
 
 from imds_mock.errors import EX_CONFIG, MockError
 from imds_mock.violations.finding import KeyPath, Reading, Violation, dotted, find
-from imds_mock.violations.words import bare_type, in_words, is_struct, listed, nearest, options
+from imds_mock.violations.words import bare_type, fields_of, in_words, is_struct, listed, nearest, options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -87,7 +87,7 @@ def find_violations(kind: Any, value: Any, path: KeyPath = ()) -> list[Violation
 
 def known_keys(kind: type[msgspec.Struct], prefix: tuple[str, ...] = ()) -> Iterable[tuple[str, ...]]:
     """List every key below a struct, without what lists and mappings hold."""
-    for known in msgspec.structs.fields(kind):
+    for known in fields_of(kind):
         path = (*prefix, known.name)
         yield path
         for option in options(known.type):
@@ -102,7 +102,7 @@ def unknown_section(kind: type[msgspec.Struct], name: str) -> str | None:
         kind: The struct of the whole document.
         name: The key.
     """
-    if nearest(name, [known.name for known in msgspec.structs.fields(kind)]) is not None:
+    if nearest(name, [known.name for known in fields_of(kind)]) is not None:
         return None
     elsewhere = {known[-1]: known for known in known_keys(kind)}
     like = nearest(name, elsewhere)

@@ -11,6 +11,7 @@ from imds_mock.config.callers import Profile
 from imds_mock.config.facts import InstanceSettings
 from imds_mock.config.profiles import OF_TEXT
 from imds_mock.config.settings import Config
+from imds_mock.violations.words import fields_of
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -27,7 +28,7 @@ def json_schema() -> dict[str, Any]:
 def _describe_profiles(definitions: dict[str, Any]) -> None:
     """Describe the parts of sections that a profile has as those sections, none of whose keys has to be there."""
     profile = definitions[Profile.__name__]["properties"]
-    for section in msgspec.structs.fields(Config):
+    for section in fields_of(Config):
         kind = get_args(section.type)[:1]
         if section.name in profile and kind and kind[0].__name__ in definitions:
             profile[section.name]["allOf"] = [{"$ref": f"#/$defs/{kind[0].__name__}"}]

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, get_args
 
 from msgspec import Struct
-from msgspec.structs import fields
 
 from imds_mock.violations.hiding import extra_of
 from imds_mock.violations.marks import MAY_HOLD_SECRETS, SECRET
+from imds_mock.violations.words import fields_of
 
 PRIVILEGED: Final = "privileged"
 """Mark of a setting that reaches beyond the mock; its value says what it reaches, as in "it names a file"."""
@@ -57,7 +57,7 @@ def marked_fields(kind: Any, mark: str, path: tuple[str, ...] = ()) -> Iterator[
         path: Where it stands.
     """
     for struct, below in _structs(kind, path):
-        for known in fields(struct):
+        for known in fields_of(struct):
             extra = extra_of(known.type)
             if mark in extra:
                 yield Marked((*below, known.name), extra)
@@ -88,7 +88,7 @@ class WithSecrets(Struct, frozen=True, forbid_unknown_fields=True):
     """A section whose secrets do not show when it is printed, in a traceback say."""
 
     def __repr__(self) -> str:
-        secrets = {known.name for known in fields(self) if SECRET in extra_of(known.type)}
+        secrets = {known.name for known in fields_of(type(self)) if SECRET in extra_of(known.type)}
         shown = (f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name not in secrets)
         return f"{type(self).__name__}({', '.join(shown)})"
 
@@ -97,7 +97,7 @@ def _marked_values_of_fields(
     kind: Any, value: Mapping[str, Any], mark: str, path: tuple[str | int, ...]
 ) -> Iterator[Marked]:
     for struct, _ in _structs(kind, (), of_items=False):
-        for known in fields(struct):
+        for known in fields_of(struct):
             if known.name in value:
                 extra, held = extra_of(known.type), value[known.name]
                 if mark in extra:

@@ -14,6 +14,7 @@ from imds_mock.config.errors import ConfigError, KeyPath, Problem, dotted, neare
 from imds_mock.config.plain_documents import read_document_text, read_json, read_yaml
 from imds_mock.config.settings import Config
 from imds_mock.violations.hiding import shown_unless_secret
+from imds_mock.violations.words import fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -171,10 +172,10 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 def key_types() -> dict[KeyPath, Any]:
     """Every key of the schema's first two levels, with its type."""
     types: dict[KeyPath, Any] = {}
-    for section in msgspec.structs.fields(Config):
+    for section in fields_of(Config):
         kind = _bare(section.type)
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            types |= {(section.name, known.name): known.type for known in msgspec.structs.fields(kind)}
+            types |= {(section.name, known.name): known.type for known in fields_of(kind)}
         else:
             types[section.name,] = section.type
     return types
@@ -190,7 +191,7 @@ def variables() -> dict[str, KeyPath]:
 
 
 def _sections() -> Iterable[str]:
-    return (section.name for section in msgspec.structs.fields(Config))
+    return (section.name for section in fields_of(Config))
 
 
 def _bare(kind: Any) -> Any:

@@ -18,7 +18,7 @@ from imds_mock.config.sources import read_text
 from imds_mock.control.hidden_leaves import MASK
 from imds_mock.run.diagnosis import violations
 from imds_mock.scheduling.fields import FieldError, WrongField, raise_if_any
-from imds_mock.violations.words import bare_type, is_struct, options
+from imds_mock.violations.words import bare_type, fields_of, is_struct, options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -73,12 +73,12 @@ def null_defaults(patch: Mapping[str, Any], after: Document) -> Iterator[str]:
         patch: The merge patch (RFC 7396).
         after: The configuration that it led to.
     """
-    nullable = {path for path in known_keys(Config) if _takes_null(path)}
+    known = {*known_keys(Config)}
     for path in _nulls(patch, ()):
         held: Any = after
         for part in path:
             held = held.get(part, msgspec.UNSET) if isinstance(held, dict) else None
-        if path in nullable and held is not None:
+        if held is not None and path in known and _takes_null(path):
             what = "the default" if held is msgspec.UNSET else f"the default {msgspec.json.encode(held).decode()}"
             yield (
                 f"{dotted(path)}: null in a merge patch restores {what}; "
@@ -128,7 +128,7 @@ def _steps(key: str) -> Iterator[tuple[str | int, Any]]:
         lists = [member for member in members if get_origin(member) in {tuple, list}]
         maps = [member for member in members if get_origin(member) is dict]
         if structs and (name := _NAME.match(rest)):
-            fields = {known.encode_name: known.type for known in msgspec.structs.fields(structs[0])}
+            fields = {known.encode_name: known.type for known in fields_of(structs[0])}
             if name[0] not in fields:
                 raise FieldError(key, unknown_setting(key))
             kind, rest = fields[name[0]], rest[name.end() :].removeprefix(".")
@@ -160,7 +160,7 @@ def _takes_null(path: tuple[str, ...]) -> bool:
     kind: Any = Config
     for name in path:
         struct = next(bare for member in options(kind) if is_struct(bare := bare_type(member)))
-        kind = next(known.type for known in msgspec.structs.fields(struct) if known.name == name)
+        kind = next(known.type for known in fields_of(struct) if known.name == name)
     bare = bare_type(kind)
     return get_origin(bare) in {Union, UnionType} and type(None) in get_args(bare)
 

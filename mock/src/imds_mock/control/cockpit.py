@@ -50,6 +50,7 @@ class Cockpit:
     reloads: dict[str, int]
     caught_up: Callable[[], Awaitable[list[str]]]
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+    _configuring: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def configure(self, change: Callable[[Config], Config]) -> None:
         """Put a changed configuration in force; those who ask for metadata get their turn between the steps.
@@ -57,8 +58,10 @@ class Cockpit:
         Args:
             change: Gives the new configuration for the one in force; may be called more than once.
         """
-        for _ in self.state.configuring(change):
-            await asyncio.sleep(0)
+        # Two at once would each begin anew whenever the other one is done.
+        async with self._configuring:
+            for _ in self.state.configuring(change):
+                await asyncio.sleep(0)
 
     async def renewed(self, targets: Iterable[str | None]) -> list[str]:
         """Have credentials that an event renews fetched now, and wait for them.

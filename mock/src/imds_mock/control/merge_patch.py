@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from imds_mock.config.errors import ConfigError, Problem, dotted
 from imds_mock.config.settings import Config
 from imds_mock.violations.finding import unknown, unknown_and_hidden
 from imds_mock.violations.hiding import may_repeat_key
-from imds_mock.violations.words import bare_type, is_struct, nearest, options
+from imds_mock.violations.words import bare_type, fields_of, is_struct, nearest, options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +53,7 @@ def require_known(patch: Document) -> None:
 
 def _unknown_nulls(kind: Any, patch: Document, path: KeyPath) -> Iterator[Problem]:
     structs = [bare for option in options(kind) if is_struct(bare := bare_type(option))]
-    known = {each.encode_name: each for struct in structs for each in msgspec.structs.fields(struct)}
+    known = {each.encode_name: each for struct in structs for each in fields_of(struct)}
     for name, value in patch.items() if structs else ():
         if name in known and isinstance(value, dict):
             yield from _unknown_nulls(known[name].type, value, (*path, name))

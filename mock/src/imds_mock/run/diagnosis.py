@@ -14,6 +14,7 @@ from imds_mock.config.settings import Config
 from imds_mock.metadata.instance import contradictions
 from imds_mock.metadata.overrides import wrong_overrides
 from imds_mock.run.leaves import CHECKS, check
+from imds_mock.violations.words import fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +81,7 @@ def _contradictions(config: Config) -> Iterator[SettingError]:
 
 
 def _in_profile(profile: Mapping[str, Any], path: KeyPath) -> Iterator[Violation]:
-    for section in msgspec.structs.fields(Config):
+    for section in fields_of(Config):
         held = profile.get(section.name)
         if section.name not in SECTIONS or not isinstance(held, dict):
             continue

@@ -17,6 +17,7 @@ from imds_mock.violations.hiding import NOT_SHOWN, has_secrets, is_word, may_be_
 from imds_mock.violations.marks import CHECK, MISTAKES
 from imds_mock.violations.words import (
     bare_type,
+    fields_of,
     in_words,
     is_struct,
     names_of,
@@ -120,7 +121,7 @@ class _Walk:
             yield from wrong
         known: dict[str, list[Any]] = {tag_field: []} if tag_field else {}
         for kind in kinds:
-            for each in msgspec.structs.fields(kind):
+            for each in fields_of(kind):
                 known.setdefault(each.encode_name, []).append(each)
         taken = set()
         for key, held in value.items():

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from imds_mock.violations.marks import MAY_HOLD_SECRETS, SECRET
-from imds_mock.violations.words import bare_type, is_struct, nearest, options, shown
+from imds_mock.violations.words import bare_type, fields_of, is_struct, nearest, options, shown
 
 NOT_SHOWN: Final = "something else (not shown, it may hold a secret)"
 """In place of a value."""
@@ -35,7 +35,7 @@ def extra_of(kind: Any) -> dict[str, Any]:
 def has_secrets(kind: Any) -> bool:
     """Whether a struct, or one of a union, has fields that are secrets."""
     structs = (bare for option in options(kind) if is_struct(bare := bare_type(option)))
-    return any(SECRET in extra_of(known.type) for struct in structs for known in msgspec.structs.fields(struct))
+    return any(SECRET in extra_of(known.type) for struct in structs for known in fields_of(struct))
 
 
 def may_be_secret(kind: Any) -> bool:
@@ -60,5 +60,5 @@ def may_repeat_key(key: str, kinds: list[Any]) -> bool:
         key: The key.
         kinds: The structs, none of which has it.
     """
-    names = [known.encode_name for kind in kinds for known in msgspec.structs.fields(kind)]
+    names = [known.encode_name for kind in kinds for known in fields_of(kind)]
     return nearest(key, names) is not None or (not any(map(has_secrets, kinds)) and is_word(key))

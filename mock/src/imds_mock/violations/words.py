@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
 
@@ -12,6 +13,8 @@ from imds_mock.violations.marks import EXPECTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from msgspec.structs import FieldInfo
 
 _SHOWN_CHARACTERS: Final = 60
 _FEW: Final = 8
@@ -33,10 +36,16 @@ def is_struct(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
+@cache
+def fields_of(kind: type[msgspec.Struct]) -> tuple[FieldInfo, ...]:
+    """The fields of a struct. msgspec reads the annotations anew each time, which takes longer than using them."""
+    return msgspec.structs.fields(kind)
+
+
 def names_of(kind: type[msgspec.Struct]) -> list[str]:
     """The keys of a struct as they are written, the one that tells its kind included."""
     tag = kind.__struct_config__.tag_field
-    return [*([tag] if tag else []), *(known.encode_name for known in msgspec.structs.fields(kind))]
+    return [*([tag] if tag else []), *(known.encode_name for known in fields_of(kind))]
 
 
 def tag_of(kind: type[msgspec.Struct]) -> str | None:
