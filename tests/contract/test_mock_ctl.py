@@ -326,6 +326,16 @@ def test_a_name_that_matches_no_caller_is_said_on_standard_error(mock: RunningPr
     assert mock.ctl(*line.split(), "--json").stderr == done.stderr
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["spot interrupt --for 0s", "rebalance --at 2020-01-01T00:00:00Z --for 1h", "fault add reset --for 0s"],
+)
+def test_what_is_over_before_it_begins_is_said(mock: RunningProgram, line: str) -> None:
+    done = mock.ctl(*line.split())
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert "so it has no effect; give a later start or end" in done.stderr
+
+
 def test_the_lists_show_how_many_callers_each_entry_matches(mock: RunningProgram) -> None:
     get(mock, LEAF)
     for line in ("rebalance", "rebalance --target 127.0.0.1", "rebalance --target wbe"):

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 COMMANDS: Final = {
-    "serve": "answer as an instance's metadata service",
+    "serve": "serve the metadata of an EC2 instance",
     "ctl": "drive a running mock: events, faults, state, journal",
-    "host": "let 169.254.169.254 lead to a mock on this machine itself, without containers",
-    "health": "ask a running mock whether it answers (exit code 0 or 1)",
+    "host": "redirect 169.254.169.254 on this machine to a mock",
+    "health": "check whether a running mock answers (exit code 0 or 1)",
     "config": "show the merged settings, check a file, print the JSON Schema",
     "certs": "export the certificates that verify the identity document",
-    "compose-override": "print what your own compose file needs for the mock",
-    "completion": "print the completion of bash, zsh or tcsh",
+    "compose-override": "print an override that adds the mock to your Compose file",
+    "completion": "print the completion script for bash, zsh or tcsh",
 }
 """Name of the subcommand to what it does."""
 
@@ -79,12 +79,12 @@ def _aemm(arguments: Sequence[str]) -> int:
 
 
 def _top_level(arguments: Sequence[str]) -> int:
-    listed = "\n".join(f"  {name:<16} {text}" for name, text in COMMANDS.items())
+    listed = "\n".join(f"  {name:<17} {text}" for name, text in COMMANDS.items())
     parser = Parser(
         prog="imds-mock",
         usage="imds-mock COMMAND [OPTION...]",
         description=f"EC2 instance metadata service (IMDS) for development and tests.\n\ncommands:\n{listed}",
-        epilog="imds-mock COMMAND --help says more.",
+        epilog="Run imds-mock COMMAND --help for more about a command.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")

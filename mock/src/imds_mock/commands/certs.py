@@ -1,4 +1,4 @@
-"""Give out the certificates that verifiers of the instance identity document must load."""
+"""Export the certificates that verify the instance identity document."""
 
 from __future__ import annotations
 

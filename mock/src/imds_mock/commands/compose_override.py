@@ -17,13 +17,13 @@ REFUSED = ("entrypoint-shim", "link-local-route", "link-local-network", "host", 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.epilog = "docker compose --file compose.yaml --file imds.override.yaml up"
-    parser.add_argument("--services", required=True, metavar="A,B", help="the services that are to find the mock")
+    parser.add_argument("--services", required=True, metavar="A,B", help="services that use the mock")
     parser.add_argument(
         "--way",
         choices=(*WAYS, *REFUSED),
         default=WAYS[0],
         metavar="WAY",
-        help=f"how they find it: {', '.join(WAYS)} (default: %(default)s)",
+        help=f"how they reach it: {', '.join(WAYS)} (default: %(default)s)",
     )
     parser.add_argument(
         "--file",

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show = actions.add_parser("show", help="print defaults, file and variables merged, without secrets")
     show.add_argument("--config", type=Path, metavar="FILE", help="YAML or JSON file with settings")
     show.add_argument("--format", choices=("yaml", "json"), default="yaml", help="(default: yaml)")
-    check = actions.add_parser("check", help="check a file; exit code 0 or 78 and one line about what is wrong")
+    check = actions.add_parser("check", help="check a file: exit code 0, or 78 and what is wrong")
     check.add_argument("file", type=Path, metavar="FILE", help="YAML or JSON file with settings")
     actions.add_parser("schema", help="print the JSON Schema of configuration files")
 

@@ -1,4 +1,4 @@
-"""Ask a running mock whether it answers; exit code 0 if it does, 1 if it does not."""
+"""Check whether a running mock answers; exit code 0 if it does, 1 if it does not."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from imds_mock.arguments import number
 from imds_mock.errors import ProbeError
 from imds_mock.wire import listening
 from imds_mock.wire.health import probe
@@ -24,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=_default_url(),
         help="http://HOST:PORT of the mock (default: %(default)s; IMDS_MOCK_HOSTS and IMDS_MOCK_PORT count)",
     )
-    where.add_argument("--pid", type=int, metavar="PID", help="ask wherever this process listens (1 in a container)")
-    parser.add_argument("--timeout", type=float, default=2.0, metavar="SECONDS", help="(default: %(default)s)")
+    where.add_argument("--pid", type=int, metavar="PID", help="check where this process listens (1 in a container)")
+    parser.add_argument("--timeout", type=number, default=2.0, metavar="SECONDS", help="timeout (default: %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -36,12 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LIST",
         help="ec2 (169.254.169.254), ecs (169.254.170.2), eks (169.254.170.23), with commas (default: ec2)",
     )
-    up.add_argument("--ipv6", action="store_true", help="[fd00:ec2::254]:80 and, for eks, [fd00:ec2::23]:80 as well")
-    up.add_argument("--force", action="store_true", help="even where a real metadata service answers")
-    down = actions.add_parser("down", help="take away what up has set, and nothing else")
+    up.add_argument(
+        "--ipv6", action="store_true", help="redirect [fd00:ec2::254]:80 too and, for eks, [fd00:ec2::23]:80"
+    )
+    up.add_argument("--force", action="store_true", help="redirect even if a real metadata service answers")
+    down = actions.add_parser("down", help="remove what `up` has set")
     for action in (up, down):
-        action.add_argument("--dry-run", action="store_true", help="print the commands, a script for sh, and run none")
-    actions.add_parser("status", help="say what is set and who answers (exit code 0 if a mock does, else 1)")
+        action.add_argument("--dry-run", action="store_true", help="print the commands as a shell script and run none")
+    actions.add_parser("status", help="show what is set and what answers (exit code 0 if a mock does, else 1)")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Answer as an instance's metadata service, until SIGTERM or SIGINT."""
+"""Serve the metadata of an EC2 instance until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -19,18 +19,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="IP address to listen on, may be repeated (default: all addresses of both families)",
     )
-    parser.add_argument("--port", type=int, metavar="N", help="TCP port (default: 1338)")
+    parser.add_argument("--port", type=int, metavar="N", help="TCP port to listen on (default: 1338)")
     parser.add_argument(
         "--default-port",
         type=int,
         metavar="N",
-        help="TCP port where no other source names one; with amazon-ec2-metadata-mock's data it stays 1338",
+        help="TCP port if no other source sets one (with amazon-ec2-metadata-mock's data: 1338)",
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML or JSON file with settings")
-    parser.add_argument("--access-log", choices=("text", "json", "off"), help="form of the access log (default: text)")
-    parser.add_argument("--control", choices=("on", "off"), help="whether a control plane drives it (default: on)")
+    parser.add_argument(
+        "--access-log", choices=("text", "json", "off"), help="format of the access log (default: text)"
+    )
+    parser.add_argument("--control", choices=("on", "off"), help="turn the control plane on or off (default: on)")
     parser.add_argument("--control-port", type=int, metavar="N", help="TCP port of the control plane (default: 1339)")
-    parser.add_argument("--scenario", type=Path, metavar="FILE", help="play this scenario from the start on")
+    parser.add_argument("--scenario", type=Path, metavar="FILE", help="scenario to play from the start")
     parser.add_argument(
         "--set",
         action="append",

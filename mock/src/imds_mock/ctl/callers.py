@@ -26,13 +26,13 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
         commands: What they are added to.
         common: Options that every command has.
     """
-    callers = commands.add_parser("callers", parents=list(common), help="who has asked")
+    callers = commands.add_parser("callers", parents=list(common), help="list the callers that have sent requests")
     callers.set_defaults(action_of=_callers)
 
     whoami = commands.add_parser(
-        "whoami", parents=list(common), help="how the mock sees a caller, or each replica of a service"
+        "whoami", parents=list(common), help="show how the mock sees a caller, or each replica of a service"
     )
-    whoami.add_argument("--caller", metavar="WHO", help="address, container or service name (default: this one here)")
+    whoami.add_argument("--caller", metavar="WHO", help="address, container or service name (default: this client)")
     whoami.set_defaults(action_of=_whoami)
 
 

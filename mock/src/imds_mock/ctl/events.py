@@ -36,21 +36,23 @@ def add_commands(
     """
     with_schedule = [*common, schedule]
 
-    spot = commands.add_parser("spot", parents=list(common), help="spot interruption notice").add_subparsers(
+    spot = commands.add_parser("spot", parents=list(common), help="send a spot interruption notice").add_subparsers(
         metavar="ACTION", required=True
     )
     interrupt = spot.add_parser(
-        "interrupt", parents=with_schedule, help="mark the instance to be terminated, stopped or hibernated"
+        "interrupt", parents=with_schedule, help="announce that the instance is terminated, stopped or hibernated"
     )
     interrupt.add_argument("--action", choices=("terminate", "stop", "hibernate"), help="(default: terminate)")
-    interrupt.add_argument("--notice", metavar="DURATION", help="from notice to action (default: 2m, hibernate 0)")
-    interrupt.add_argument("--time", metavar="TIME", help="when the action happens, in place of --notice")
+    interrupt.add_argument(
+        "--notice", metavar="DURATION", help="time from notice to action (default: 2m; for hibernate: 0)"
+    )
+    interrupt.add_argument("--time", metavar="TIME", help="time of the action, instead of --notice")
     interrupt.set_defaults(action_of=_armer("spot", "action", "notice", "time"))
 
-    rebalance = commands.add_parser("rebalance", parents=with_schedule, help="rebalance recommendation")
+    rebalance = commands.add_parser("rebalance", parents=with_schedule, help="send a rebalance recommendation")
     rebalance.set_defaults(action_of=_armer("rebalance"))
 
-    maintenance = commands.add_parser("maintenance", parents=with_schedule, help="scheduled maintenance event")
+    maintenance = commands.add_parser("maintenance", parents=with_schedule, help="schedule a maintenance event")
     maintenance.add_argument("code", nargs="?", choices=_CODES, help="(default: system-reboot)")
     maintenance.add_argument("--not-before", metavar="WHEN", help="time, or duration from the start (default: 7d)")
     maintenance.add_argument("--not-after", metavar="WHEN", help="time, or duration from --not-before (default: 2h)")
@@ -60,53 +62,57 @@ def add_commands(
         action_of=_armer("maintenance", "code", "not_before", "not_after", "description", "event_id")
     )
 
-    lifecycle = commands.add_parser("lifecycle", parents=with_schedule, help="Auto Scaling target lifecycle state")
-    lifecycle.add_argument("state", choices=_LIFECYCLE_STATES, help="where Auto Scaling moves the instance")
+    lifecycle = commands.add_parser(
+        "lifecycle", parents=with_schedule, help="set the Auto Scaling target lifecycle state"
+    )
+    lifecycle.add_argument("state", choices=_LIFECYCLE_STATES, help="state that Auto Scaling moves the instance to")
     lifecycle.set_defaults(action_of=_armer("lifecycle", "state"))
 
     credentials = commands.add_parser(
-        "credentials", parents=list(common), help="role credentials change early"
+        "credentials", parents=list(common), help="rotate or expire role credentials early"
     ).add_subparsers(metavar="ACTION", required=True)
-    rotate = credentials.add_parser("rotate", parents=with_schedule, help="new keys appear")
+    rotate = credentials.add_parser("rotate", parents=with_schedule, help="replace the keys")
     rotate.set_defaults(action_of=_armer("credentials-rotation"))
-    expire = credentials.add_parser("expire", parents=with_schedule, help="the keys end early")
-    expire.add_argument("--after", metavar="DURATION", help="how long they still live (default: not at all)")
-    expire.add_argument("--no-renew", dest="renew", action="store_const", const=False, help="no new keys after that")
+    expire = credentials.add_parser("expire", parents=with_schedule, help="expire the keys early")
+    expire.add_argument("--after", metavar="DURATION", help="remaining life of the keys (default: none)")
+    expire.add_argument(
+        "--no-renew", dest="renew", action="store_const", const=False, help="keep the expired keys instead of new ones"
+    )
     expire.set_defaults(action_of=_armer("credentials-expiry", "after", "renew"))
 
-    endpoint = commands.add_parser("endpoint", parents=list(common), help="the whole service on or off").add_subparsers(
-        metavar="ACTION", required=True
-    )
-    off = endpoint.add_parser("off", parents=with_schedule, help="answer 403 to everything")
+    endpoint = commands.add_parser(
+        "endpoint", parents=list(common), help="turn the whole service off or on"
+    ).add_subparsers(metavar="ACTION", required=True)
+    off = endpoint.add_parser("off", parents=with_schedule, help="answer every request with 403")
     off.set_defaults(action_of=_armer("endpoint-disabled"))
-    on = endpoint.add_parser("on", parents=list(common), help="take that back, planned or active")
+    on = endpoint.add_parser("on", parents=list(common), help="cancel every planned or active `off`")
     on.set_defaults(action_of=_endpoint_on)
 
     _add_list_commands(commands, common)
 
 
 def _add_list_commands(commands: argparse._SubParsersAction[Any], common: Sequence[argparse.ArgumentParser]) -> None:
-    listing = commands.add_parser("events", parents=list(common), help="what is armed")
+    listing = commands.add_parser("events", parents=list(common), help="list and change events")
     listing.set_defaults(action_of=_list)
     events = listing.add_subparsers(metavar="ACTION", help="(default: list)")
     events.add_parser("list", parents=list(common), help="list the events").set_defaults(action_of=_list)
-    events.add_parser("clear", parents=list(common), help="forget all events").set_defaults(action_of=_clear)
+    events.add_parser("clear", parents=list(common), help="remove all events").set_defaults(action_of=_clear)
     for verb, text in (
         ("show", "show events"),
-        ("cancel", "take events back from now on"),
-        ("end", "let active events end now; maintenance is completed, not canceled"),
-        ("remove", "forget events altogether"),
+        ("cancel", "cancel events from now on"),
+        ("end", "end active events now; maintenance is completed, not canceled"),
+        ("remove", "remove events without a trace"),
     ):
         command = events.add_parser(verb, parents=list(common), help=text)
         command.add_argument("id", nargs="+", help="as `ctl events list` shows it")
         command.set_defaults(action_of=_each(verb))
     rearm = events.add_parser("rearm", parents=list(common), help="start an event over")
     rearm.add_argument("id", help="as `ctl events list` shows it")
-    rearm.add_argument("--in", dest="in_", metavar="DURATION", help="how long from now")
-    rearm.add_argument("--at", metavar="TIME", help="when")
+    rearm.add_argument("--in", dest="in_", metavar="DURATION", help="start after this (default: now)")
+    rearm.add_argument("--at", metavar="TIME", help="start at this time")
     rearm.set_defaults(action_of=_rearm)
     play = commands.add_parser("play", parents=list(common), help="play a scenario")
-    play.add_argument("file", help="YAML or JSON file; - is standard input")
+    play.add_argument("file", help="YAML or JSON file; - reads standard input")
     play.set_defaults(action_of=_play)
 
 
@@ -115,7 +121,7 @@ def schedule_options(parser: type[argparse.ArgumentParser]) -> argparse.Argument
     options = parser(add_help=False)
     options.add_argument("--in", dest="in_", metavar="DURATION", help="start after this (default: now)")
     options.add_argument("--at", metavar="TIME", help="start at this time")
-    options.add_argument("--for", dest="for_", metavar="DURATION", help="how long it lasts (default: until taken back)")
+    options.add_argument("--for", dest="for_", metavar="DURATION", help="duration (default: no end)")
     options.add_argument("--target", metavar="WHO", help="address, container or service name (default: every caller)")
     return options
 
@@ -137,7 +143,7 @@ def _armer(kind: str, *fields: str) -> Any:
 
 
 def _say(event: dict[str, Any], arguments: argparse.Namespace) -> None:
-    print_warning(event["warning"])
+    print_warnings([event])
     if arguments.json:
         print_json(event)
         return
@@ -160,7 +166,10 @@ def row(armed: dict[str, Any]) -> dict[str, Any]:
 
 
 def print_warnings(armed: list[dict[str, Any]]) -> None:
-    """Say which targets of events or faults match no caller, or may miss some, each sentence once."""
+    """Say which events or faults are over already, and which targets match no caller or may miss some, each once."""
+    for each in armed:
+        if each["state"] == "ended":
+            print_warning(f"{each['id']} ended at {each['ends']}, so it has no effect; give a later start or end")
     for sentence in dict.fromkeys(each["warning"] for each in armed):
         print_warning(sentence)
 

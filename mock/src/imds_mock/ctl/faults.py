@@ -31,36 +31,38 @@ def add_commands(
         common: Options that every command has.
         schedule: Options for when and for whom.
     """
-    listing = commands.add_parser("fault", parents=list(common), help="answers that go wrong on purpose")
+    listing = commands.add_parser("fault", parents=list(common), help="inject and list faults")
     listing.set_defaults(action_of=_list)
     fault = listing.add_subparsers(metavar="ACTION", help="(default: list)")
     kinds = fault.add_parser("add", parents=list(common), help="arm a fault").add_subparsers(
         metavar="KIND", required=True
     )
     which = type(common[0])(add_help=False)
-    which.add_argument("--path", metavar="PATTERN", help="paths, * spans slashes (default: every path)")
-    which.add_argument("--rate", type=number, metavar="0..1", help="share of the requests (default: all)")
-    which.add_argument("--count", type=int, metavar="N", help="how many requests, then no more (default: no limit)")
+    which.add_argument("--path", metavar="PATTERN", help="paths; * matches slashes too (default: every path)")
+    which.add_argument("--rate", type=number, metavar="0..1", help="share of the requests to hit (default: 1)")
+    which.add_argument("--count", type=int, metavar="N", help="number of requests to hit (default: no limit)")
     parents = [*common, schedule, which]
 
-    delay = kinds.add_parser("delay", parents=parents, help="answer late")
-    delay.add_argument("delay", metavar="DURATION", help="how late")
+    delay = kinds.add_parser("delay", parents=parents, help="delay the response")
+    delay.add_argument("delay", metavar="DURATION", help="length of the delay")
     delay.set_defaults(action_of=_armer("delay", "delay"))
-    status = kinds.add_parser("status", parents=parents, help="answer with an error")
+    status = kinds.add_parser("status", parents=parents, help="respond with an error")
     status.add_argument("status", type=int, nargs="?", help="400 to 599 (default: 503)")
     status.add_argument("--retry-after", type=int, metavar="SECONDS", help="with a Retry-After header")
     status.set_defaults(action_of=_armer("status", "status", "retry_after"))
     reset = kinds.add_parser("reset", parents=parents, help="reset the connection")
     reset.set_defaults(action_of=_armer("reset"))
-    stall = kinds.add_parser("stall", parents=parents, help="take the request and never answer")
+    stall = kinds.add_parser("stall", parents=parents, help="accept the request and never respond")
     stall.set_defaults(action_of=_armer("stall"))
-    truncate = kinds.add_parser("truncate", parents=parents, help="cut the body off")
-    truncate.add_argument("keep_bytes", type=int, nargs="?", metavar="BYTES", help="how much is sent (default: 0)")
+    truncate = kinds.add_parser("truncate", parents=parents, help="cut off the body of the response")
+    truncate.add_argument(
+        "keep_bytes", type=int, nargs="?", metavar="BYTES", help="bytes of the body that are sent (default: 0)"
+    )
     truncate.set_defaults(action_of=_armer("truncate", "keep_bytes"))
-    revoke = kinds.add_parser("revoke-tokens", parents=parents, help="refuse the tokens issued before")
+    revoke = kinds.add_parser("revoke-tokens", parents=parents, help="reject session tokens issued before")
     revoke.set_defaults(action_of=_armer("revoke-tokens"))
-    skew = kinds.add_parser("clock-skew", parents=parents, help="shift the times of credentials")
-    skew.add_argument("seconds", type=number, help="such as 600; -600 makes them look older")
+    skew = kinds.add_parser("clock-skew", parents=parents, help="shift the times in credentials")
+    skew.add_argument("seconds", type=number, help="such as 600; -600 makes credentials look older")
     skew.set_defaults(action_of=_armer("clock-skew", "seconds"))
 
     fault.add_parser("list", parents=list(common), help="list the faults").set_defaults(action_of=_list)

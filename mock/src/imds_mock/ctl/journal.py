@@ -28,15 +28,17 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
         commands: What they are added to.
         common: Options that every command has.
     """
-    requests = commands.add_parser("requests", parents=list(common), help="what was asked")
-    requests.add_argument("--follow", "-f", action="store_true", help="go on with requests as they come")
-    requests.add_argument("--limit", type=int, metavar="N", help="how many of the newest (default: 1000)")
-    requests.add_argument("--clear", action="store_true", help="empty the journal instead")
+    requests = commands.add_parser("requests", parents=list(common), help="list recorded requests")
+    requests.add_argument("--follow", "-f", action="store_true", help="print requests as they arrive")
+    requests.add_argument("--limit", type=int, metavar="N", help="number of requests, the newest ones (default: 1000)")
+    requests.add_argument("--clear", action="store_true", help="empty the journal and list nothing")
     _add_filters(requests)
     requests.set_defaults(action_of=_requests)
 
-    notices = commands.add_parser("notices", parents=list(common), help="who has seen which notice, and when")
-    notices.add_argument("--since", metavar="WHEN", help="time, or duration before now")
+    notices = commands.add_parser(
+        "notices", parents=list(common), help="list which callers have seen a notice, and when"
+    )
+    notices.add_argument("--since", metavar="WHEN", help="time, or how long ago")
     notices.add_argument("--caller", metavar="WHO", help="address, container or service name")
     notices.set_defaults(action_of=_notices)
 
@@ -44,30 +46,30 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
         "assert", parents=list(common), help="check the journal: exit code 0 if the condition holds, 1 if not"
     )
     what = claim.add_mutually_exclusive_group(required=True)
-    what.add_argument("--no-imdsv1", action="store_true", help="no caller has called without a session token")
-    what.add_argument("--asked", metavar="PATTERN", help="the path was asked for")
+    what.add_argument("--no-imdsv1", action="store_true", help="no request came without a session token")
+    what.add_argument("--asked", metavar="PATTERN", help="a path that matches was requested")
     what.add_argument(
-        "--saw", choices=("spot-interruption", "rebalance-recommendation"), help="the caller has seen the notice"
+        "--saw", choices=("spot-interruption", "rebalance-recommendation"), help="a caller has seen the notice"
     )
     claim.add_argument("--caller", "--by", metavar="WHO", help="address, container or service name")
-    claim.add_argument("--since", metavar="WHEN", help="time, or duration before now")
+    claim.add_argument("--since", metavar="WHEN", help="time, or how long ago")
     claim.add_argument("--at-least", type=int, metavar="N", help="with --asked (default: 1)")
     claim.add_argument("--at-most", type=int, metavar="N", help="with --asked")
-    claim.add_argument("--allow-empty", action="store_true", help="succeed although no request was recorded")
+    claim.add_argument("--allow-empty", action="store_true", help="succeed even if no request was recorded")
     claim.set_defaults(action_of=_assert)
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--path", metavar="PATTERN", help="* spans slashes")
+    parser.add_argument("--path", metavar="PATTERN", help="paths; * matches slashes too")
     parser.add_argument("--caller", metavar="WHO", help="address, container or service name")
-    parser.add_argument("--method", metavar="NAME")
+    parser.add_argument("--method", metavar="NAME", help="HTTP method")
     parser.add_argument(
-        "--version", choices=("v1", "v2", "ecs", "eks"), help="of the protocol, or the containers' agent"
+        "--version", choices=("v1", "v2", "ecs", "eks"), help="IMDS version, or the agent that answered"
     )
-    parser.add_argument("--status", type=int, metavar="CODE", help="0 is no answer")
-    parser.add_argument("--since", metavar="WHEN", help="time, or duration before now")
-    parser.add_argument("--until", metavar="WHEN", help="time, or duration before now")
-    parser.add_argument("--fault", metavar="ID", help="a fault made the answer")
+    parser.add_argument("--status", type=int, metavar="CODE", help="status of the response; 0 is none")
+    parser.add_argument("--since", metavar="WHEN", help="time, or how long ago")
+    parser.add_argument("--until", metavar="WHEN", help="time, or how long ago")
+    parser.add_argument("--fault", metavar="ID", help="fault that changed the response")
 
 
 def _requests(client: Client, arguments: argparse.Namespace) -> int:

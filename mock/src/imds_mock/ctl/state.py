@@ -30,19 +30,19 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
         common: Options that every command has.
     """
     shared = list(common)
-    status = commands.add_parser("status", parents=shared, help="what the mock is at the moment")
+    status = commands.add_parser("status", parents=shared, help="show what the mock is and how it is set now")
     status.set_defaults(action_of=_status)
 
-    get = commands.add_parser("get", parents=shared, help="show metadata, as callers see it")
+    get = commands.add_parser("get", parents=shared, help="show metadata as callers see it")
     get.add_argument("path", nargs="?", help="such as meta-data/placement/region (default: the whole tree)")
     get.add_argument("--caller", metavar="WHO", help="as this address, container or service sees it")
     get.set_defaults(action_of=_get)
 
-    setting = commands.add_parser("set", parents=shared, help="set one leaf of the metadata, whatever the settings say")
+    setting = commands.add_parser("set", parents=shared, help="set one leaf of the metadata by its path")
     setting.add_argument(
-        "path", help="such as meta-data/metrics/vhostmd; for what follows from a setting, use config set"
+        "path", help="such as meta-data/metrics/vhostmd; for a value derived from a setting, use config set"
     )
-    setting.add_argument("value", help="text; with --as-json any form that the configuration file knows")
+    setting.add_argument("value", help="text, or with --as-json any value that the configuration file can have")
     setting.add_argument("--as-json", action="store_true", help="read the value as JSON")
     setting.set_defaults(action_of=_set)
 
@@ -51,13 +51,15 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     delete.set_defaults(action_of=_delete)
 
     options = commands.add_parser("options", parents=shared, help="show or change the metadata options")
-    options.add_argument("option", nargs="*", metavar="NAME=VALUE", help="such as http_tokens=required; null: default")
+    options.add_argument(
+        "option", nargs="*", metavar="NAME=VALUE", help="such as http_tokens=required; null restores the default"
+    )
     options.set_defaults(action_of=_options)
 
     config = commands.add_parser("config", parents=shared, help="show or change the configuration").add_subparsers(
         metavar="ACTION", required=True
     )
-    show = config.add_parser("show", parents=shared, help="show it, or one setting")
+    show = config.add_parser("show", parents=shared, help="show the whole configuration, or one setting")
     show.add_argument("setting", nargs="?", help="such as instance.region")
     show.set_defaults(action_of=_config_show)
     change = config.add_parser("set", parents=shared, help="set settings; derived values are updated to match")
@@ -73,7 +75,7 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     patch.set_defaults(action_of=_config_patch)
 
     reset = commands.add_parser(
-        "reset", parents=shared, help="go back to the start: configuration, events, faults, journal, notices"
+        "reset", parents=shared, help="restore the state at the start: configuration, events, faults, journal, notices"
     )
     reset.add_argument("--keep-journal", action="store_true", help="keep the journal and the notices seen")
     reset.set_defaults(action_of=_reset)
