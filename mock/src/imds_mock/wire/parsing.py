@@ -188,7 +188,8 @@ class RequestParser:
         path, trailing_slash = _normalise(target)
         if path == target:
             path = target  # one text in memory, for as long as the journal keeps both
-        wants = {token.strip() for token in fields.get("connection", "").lower().split(",")}
+        wanted = fields.get("connection", "").lower()
+        wants = {token.strip() for token in wanted.split(",")} if "," in wanted else {wanted.strip()}
         agent = agent_of(fields.get("host", ""))
         if not agent and (agent_by_path := agent_at(path)):
             self._depends = True
@@ -204,7 +205,7 @@ class RequestParser:
         request = Request(method, target, path, trailing_slash, fields, keep_alive, agent, wants_credentials=waits)
         # Trailers are headers of nothing.
         self._fields = {}
-        if takes_body(method, path, agent):
+        if agent and takes_body(method, path, agent):
             self._awaiting_body = request
             self._depends = True
         else:
