@@ -116,7 +116,10 @@ def test_replicas(capsys: pytest.CaptureFixture[str], compose_file: Path, servic
 @pytest.mark.parametrize(
     ("service", "said"),
     [
-        ("nobody", "no service nobody, but web, worker, plain, copies, scaled, beside, host, web_metadata;"),
+        (
+            "nobody",
+            "unknown service 'nobody'; expected one of web, worker, plain, copies, scaled, beside, host, web_metadata;",
+        ),
         ("beside", "beside has network_mode: service:web; name web instead, whose network it shares"),
         ("host", "host has network_mode: host; it has no network to join"),
     ],
@@ -187,10 +190,10 @@ def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("services", "said"),
     [
-        ("", "'' is no name of a compose service"),
-        ("web,", "'' is no name of a compose service"),
-        ("we b", "'we b' is no name"),
-        ("web\n  evil: {}", "is no name"),
+        ("", "'': expected a Compose service's name"),
+        ("web,", "'': expected a Compose service's name"),
+        ("we b", "'we b': expected a Compose service's name"),
+        ("web\n  evil: {}", "expected a Compose service's name"),
         ("web,web", "web is named twice"),
         ("mock_metadata", "mock_metadata is the mock's own name"),
     ],

@@ -268,6 +268,9 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_a_variable_is_named() -> None:
     assert message(None, {"IMDS_MOCK_PORT": "x"}).startswith("IMDS_MOCK_PORT: server.port: expected a port number")
+    # The prefix that all variables share makes no variable like another.
+    assert message(None, {"IMDS_MOCK_FOO_BAR_BAZ": "1"}).startswith("unknown setting IMDS_MOCK_FOO_BAR_BAZ; ")
+    assert "did you mean" not in message(None, {"IMDS_MOCK_FOO_BAR_BAZ": "1"})
     assert message(None, {"IMDS_MOCK_REGON": "x"}) == "unknown setting IMDS_MOCK_REGON; did you mean IMDS_MOCK_REGION?"
     assert message(None, {"IMDS_MOCK_TAGS": "{"}).startswith("IMDS_MOCK_TAGS:2:1: is not valid YAML")
     contradiction = message(None, {"IMDS_MOCK_REGION": "eu-west-1", "IMDS_MOCK_AVAILABILITY_ZONE": "us-east-1a"})

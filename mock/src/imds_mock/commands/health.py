@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
+import math
 import os
 import sys
-from typing import TYPE_CHECKING
 
-from imds_mock.arguments import number
 from imds_mock.errors import ProbeError
 from imds_mock.wire import listening
 from imds_mock.wire.health import probe
 
-if TYPE_CHECKING:
-    import argparse
-
 _DEFAULT_PORT = 1338
+_LONGEST_SECONDS = 3600.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="http://HOST:PORT of the mock (default: %(default)s; IMDS_MOCK_HOSTS and IMDS_MOCK_PORT count)",
     )
     where.add_argument("--pid", type=int, metavar="PID", help="check where this process listens (1 in a container)")
-    parser.add_argument("--timeout", type=number, default=2.0, metavar="SECONDS", help="timeout (default: %(default)s)")
+    parser.add_argument(
+        "--timeout", type=_seconds, default=2.0, metavar="SECONDS", help="timeout (default: %(default)s)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,6 +34,17 @@ def run(arguments: argparse.Namespace) -> int:
     url = arguments.url if arguments.pid is None else _url_of(arguments.pid, arguments.timeout)
     sys.stdout.write(f"{url} is imds-mock {probe(url, arguments.timeout)}\n")
     return 0
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= _LONGEST_SECONDS:
+        sentence = f"expected a number of seconds above 0 and up to {_LONGEST_SECONDS:.0f}, got {text!r}"
+        raise argparse.ArgumentTypeError(sentence)
+    return seconds
 
 
 def _url_of(pid: int, timeout_seconds: float) -> str:

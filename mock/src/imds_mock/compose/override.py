@@ -37,7 +37,7 @@ def names(text: str) -> list[str]:
     found = [name.strip() for name in text.split(",")]
     for name in found:
         if not _NAME.fullmatch(name):
-            raise WiringError(f"{name!r} is no name of a compose service: letters, digits, '.', '_' and '-' only")
+            raise WiringError(f"{name!r}: expected a Compose service's name of letters, digits and ._-, such as web")
         if found.count(name) > 1:
             raise WiringError(f"{name} is named twice")
         if name == MOCK:

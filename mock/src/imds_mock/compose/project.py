@@ -12,6 +12,7 @@ from typing import Any, Final
 import yaml
 
 from imds_mock.violations.syntax import yaml_problem
+from imds_mock.violations.words import unknown
 
 from .errors import ComposeFileError
 
@@ -60,7 +61,7 @@ def service(services: dict[str, Any], name: str) -> Service:
     """
     body = services.get(name)
     if body is None:
-        raise ComposeFileError(f"the compose file has no service {name}, but {', '.join(services)}; {_AS_ONE}")
+        raise ComposeFileError(f"{unknown('service', name, services, '')}; {_AS_ONE}")
     mode = str(body.get("network_mode") or "")
     if mode:
         kind, _, other = mode.partition(":")

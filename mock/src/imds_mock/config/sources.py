@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 PREFIX: Final = "IMDS_MOCK_"
+_ALL_SETTINGS: Final = "`imds-mock config show` prints all settings"
 FILE_VARIABLE: Final = "IMDS_MOCK_CONFIG"
 
 SHORT_SECTIONS: Final = frozenset({"server", "metadata_options", "instance"})
@@ -156,7 +157,7 @@ def require_known(key: str) -> KeyPath:
     known = {dotted(known): dotted(known) for known in key_types()}
     known |= {str(path[-1]): dotted(path) for path in key_types()}
     like = nearest(key, known)
-    raise ConfigError(f"unknown setting {key}" + (f"; did you mean {known[like]}?" if like else ""))
+    raise ConfigError(f"unknown setting {key}" + (f"; did you mean {known[like]}?" if like else f"; {_ALL_SETTINGS}"))
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -241,5 +242,6 @@ def _mapping(items: Sequence[str], name: str) -> dict[str, str]:
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    like = nearest(name, known)
-    return f"; did you mean {like}?" if like else ""
+    # The prefix that all variables share would make every one of them like another.
+    like = nearest(name.removeprefix(PREFIX), (each.removeprefix(PREFIX) for each in known))
+    return f"; did you mean {PREFIX}{like}?" if like else f"; {_ALL_SETTINGS}"
