@@ -44,7 +44,7 @@ def test_bytes(
     allowed: set[str],
 ) -> None:
     row.inputs = long if full else short
-    mock.attack_bytes(plane, row.inputs // 10, SEED)  # what is kept up to a bound has been filled after this
+    mock.attack_bytes("data", 20_000, SEED)  # the journal is full after this, and what was parsed is remembered
     before = mock.resident_mib()
     with mock.observed(decoy_folder) as clients:
         clients.report()
