@@ -57,6 +57,13 @@ def test_it_is_up_and_says_what_it_is(mock: DrivenMock) -> None:
     assert (status["instance_id"], status["http_tokens"], status["events"]) == ("i-1234567890abcdef0", "optional", 0)
 
 
+def test_a_key_that_stands_twice_in_a_body_is_named(mock: DrivenMock) -> None:
+    body = b'{"kind": "spot", "action": "stop", "in": 1.5, "action": "terminate"}'
+    reply = mock.call("POST", "/v1/events", body, Content_Type="application/json")
+    assert (reply.status, mock.do("GET", "/v1/events")) == (422, [])
+    assert reply.json["detail"] == "The body has the key 'action' twice in one mapping; write it once."
+
+
 @pytest.mark.parametrize(
     ("method", "path", "sentence"),
     [

@@ -376,6 +376,8 @@ def test_the_lists_show_how_many_callers_each_entry_matches(mock: RunningProgram
         ("credentials expire --after -5s", 64, "write one that begins with a dash as --after=VALUE"),
         ("config set instance.region=a instance.region=b", 64, "instance.region is given twice"),
         ("options http_tokens=required http_tokens=optional", 64, "http_tokens is given twice"),
+        ('config patch {"instance":{"role":"a","role":"b"}}', 64, "the patch has a key twice in one mapping"),
+        ('config set --as-json instance.tags={"a":"1","a":"2"}', 64, "instance.tags has a key twice in one mapping"),
         ("config patch null", 64, "the patch: expected a mapping such as {"),
         ("config patch []", 64, "the patch: expected a mapping such as {"),
         ("", 64, "missing COMMAND"),

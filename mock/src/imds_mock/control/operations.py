@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -13,6 +15,7 @@ from imds_mock.config.document_limits import excess
 from imds_mock.control.problems import ProblemError
 from imds_mock.scheduling.checking import completed, read
 from imds_mock.scheduling.fields import FieldError
+from imds_mock.violations.hiding import is_word
 from imds_mock.violations.syntax import json_problem
 
 if TYPE_CHECKING:
@@ -153,6 +156,17 @@ class Operation:
         if beyond := excess(bytes(received)):
             raise ProblemError(422, f"The body {beyond}.")
         try:
-            return msgspec.json.decode(bytes(received))
+            body = msgspec.json.decode(bytes(received))
         except msgspec.DecodeError as error:
             raise ProblemError(400, f"The body is not JSON: {json_problem(received.decode())}.") from error
+        # msgspec takes the last value of a key that stands twice.
+        json.loads(received, object_pairs_hook=_require_unique, parse_int=str, parse_float=str)
+        return body
+
+
+def _require_unique(pairs: list[tuple[str, Any]]) -> None:
+    found = Counter(key for key, _ in pairs)
+    if len(found) < len(pairs):
+        key = found.most_common(1)[0][0]
+        named = f" {key!r}" if is_word(key) else ""
+        raise ProblemError(422, f"The body has the key{named} twice in one mapping; write it once.")

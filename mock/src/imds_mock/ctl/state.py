@@ -193,9 +193,18 @@ def _metadata(path: str) -> str:
 
 def _json(text: str, name: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=lambda pairs: _mapping(pairs, name))
     except (ValueError, RecursionError) as error:
         raise ArgumentError(f"{name} is not JSON: {json_problem(text)}") from error
+
+
+def _mapping(pairs: Sequence[tuple[str, Any]], name: str) -> dict[str, Any]:
+    mapping: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in mapping:
+            raise ArgumentError(f"{name} has a key twice in one mapping; write it once")
+        mapping[key] = value
+    return mapping
 
 
 def _require_new(key: str, given: Mapping[str, Any]) -> None:
