@@ -50,7 +50,7 @@ from imds_shim.rule import DnatRule, ensure
 tables = open_tables(sys.argv[1])
 for to in sys.argv[3:]:
     outcome = ensure(tables, DnatRule(ip_address(sys.argv[2]), 80, ip_address(to), 80))
-    print(tables[0].name, outcome.value, *tables[0].ours(), sep="; ")
+    print(tables[0].name, outcome, *tables[0].ours(), sep="; ")
 """
 REMOVE = """
 from imds_shim.netfilter import tables_to_clean

@@ -19,7 +19,7 @@ from ipaddress import ip_address
 from imds_shim.rtnetlink import how_routed
 for address in sys.argv[1:]:
     routed = how_routed(ip_address(address))
-    print(routed.way.value, routed.interface if routed.link else "-", sep=" dev ")
+    print(routed.way, routed.interface if routed.link else "-", sep=" dev ")
 """
 RULE = """
 import sys

@@ -105,7 +105,7 @@ def _route_described(address: IPAddress) -> str:
     from imds_shim import obstacle, rtnetlink  # noqa: PLC0415 - only then
 
     by = obstacle.decided_by(address)
-    return rtnetlink.how_routed(address).way.value + (f" ({by} decides)" if by else "")
+    return rtnetlink.how_routed(address).way + (f" ({by} decides)" if by else "")
 
 
 def _planned(config: ShimConfig) -> Plan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from . import capabilities
 from .errors import KernelRefusedError, PrivilegeError, ShimError
@@ -10,8 +10,11 @@ from .rule import NatTable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
+    from typing import Protocol
 
     from .config import Backend
+else:
+    Protocol = object  # making a real one costs every start 0.1 ms
 
 ORDER = ("legacy", "nft")
 """python-iptables where the kernel has its tables, nf_tables where it has not or will not let us use them."""
