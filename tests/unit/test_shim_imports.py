@@ -208,3 +208,22 @@ def test_using_what_was_left_out_is_no_silent_nothing() -> None:
     with pytest.raises(subprocess.CalledProcessError) as failure:
         load("httpx", "httpx.Client()")
     assert failure.value.stderr.endswith("NotImplementedError: lean.py has left out what was called here\n")
+
+
+def test_a_pattern_is_compiled_when_it_is_used() -> None:
+    """Whatever a library does with it, by the pattern's methods or those of `re`."""
+    code = """
+import re, sys
+from imds_shim import lean
+before = re.compile
+lean.load("httpx")
+from httpx._urlparse import COMPONENT_REGEX, IPv4_STYLE_HOSTNAME
+assert re.compile is before
+assert not isinstance(COMPONENT_REGEX["port"], re.Pattern)
+assert COMPONENT_REGEX["host"].fullmatch("[::1]") and not COMPONENT_REGEX["host"].fullmatch("a:b")
+assert re.match(IPv4_STYLE_HOSTNAME, "10.0.0.1") and not re.match(IPv4_STYLE_HOSTNAME, "a")
+assert IPv4_STYLE_HOSTNAME.split("10.0.0.1") == ["", ""]
+import httpx
+assert httpx.URL("http://user@[::1]:81/a%20b?q#f").copy_with(port=80, path="/c").raw_path == b"/c?q"
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

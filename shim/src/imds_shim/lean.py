@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import re
 import sys
 import typing
 from types import ModuleType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +45,31 @@ class _Unread(str):
 
     def __new__(cls, annotation: str, **_context: object) -> Self:
         return super().__new__(cls, annotation)
+
+
+class _PatternOnUse(str):
+    """A regular expression that is compiled when it is first used: a start uses few of those that libraries have.
+
+    It is text as well, because `re.match` and its like take that as they take a compiled one.
+    """
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> object:
+        """Return what the compiled one has by that name."""
+        return getattr(_compiled(str(self)), name)
+
+    @property
+    def split(self) -> object:  # type: ignore[override]  # the compiled one's, not that of text
+        """Return the one name that both have."""
+        return self.__getattr__("split")
+
+
+def _on_use(pattern: Any, flags: int = 0) -> Any:
+    return _compiled(pattern, flags) if flags or not isinstance(pattern, str) else _PatternOnUse(pattern)
+
+
+_compiled = re.compile
 
 
 def _nothing(_of: object) -> None:
@@ -160,6 +186,7 @@ def load(library: str) -> None:
         if name not in sys.modules:
             _represent(name, names, undo)
     reference, typing.ForwardRef = typing.ForwardRef, _Unread  # type: ignore[misc,assignment]  # for the time being
+    re.compile = _on_use
     try:
         importlib.import_module(library)
     except Exception:  # noqa: BLE001 - whatever it missed, it is there when it is loaded as usual
@@ -168,6 +195,7 @@ def load(library: str) -> None:
                 del sys.modules[name]
     finally:
         typing.ForwardRef = reference  # type: ignore[misc]  # as it was
+        re.compile = _compiled
         for step in undo:
             step()
 
