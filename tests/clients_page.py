@@ -1,4 +1,4 @@
-"""The page that tells what came of the runs of real clients; nothing on it is volatile."""
+"""The page with the results of the runs of real clients. Its text is deterministic."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ _NOT_RUN: Final = "-"
 _TOP: Final = """\
 # Real clients
 
-Written by `make contract`, which runs each client against `imds-mock` at 169.254.169.254:80, or [fd00:ec2::254]:80, in
-a network namespace. A cell names the version of the service that the client spoke, where everything that it read was
-exactly what the instance is: region, role, keys, every property. "Who signs" means that the access key, the session
-token and the region in the signature of a request, which the client sent to an S3 endpoint on loopback, are those that
-curl reads (or, for the region, the client's default where it does not ask for it).
+`make contract` writes this page. It runs each client against `imds-mock` at 169.254.169.254:80, or
+[fd00:ec2::254]:80, in a network namespace.
 
-* **no token arrives**: tokens are optional, and the answer to a token request is lost, as in a container on an instance
-  whose hop limit is 1. Clients that then go on without a token are run.
+* A cell names the IMDS version that the client used. Everything that the client read (region, role, keys, every
+  property) matched the instance exactly.
+* **who signs**: the client sent a signed request to an S3 endpoint on loopback. The access key, the session token and
+  the region in the signature are those that curl reads. If a client does not read the region from the IMDS, its
+  default region is expected.
+* **no token arrives**: tokens are optional, and the response to the token request is lost, as in a container on an
+  instance with a hop limit of 1. Only clients that fall back to IMDSv1 are tested.
 * `-`: the client has no setting for the IPv6 endpoint; or, without a token, it gives up or waits for minutes.
 
 | client | version | what it reads | tokens optional | tokens required | IPv6, tokens required | no token arrives |
@@ -35,9 +37,9 @@ curl reads (or, for the region, the client's default where it does not ask for i
 """
 
 _MATRIX: Final = """
-## The status matrix
+## Status matrix
 
-What curl shows, with tokens optional and with tokens required alike.
+The status codes that curl receives. They are the same with tokens optional and with tokens required.
 
 | request | path | status |
 |---|---|---|
@@ -53,19 +55,21 @@ Without a session token:
 _SIGNATURES: Final = """
 ## Signatures
 
-The identity document's `signature` is verified with `openssl dgst -sha256 -verify`, `pkcs7` and `rsa2048` with
-`openssl smime -verify ... -noverify`, as the EC2 User Guide says, against the certificates of `imds-mock certs export`.
+The tests verify the identity document's signatures as the EC2 User Guide describes, against the certificates of
+`imds-mock certs export`: `signature` with `openssl dgst -sha256 -verify`, `pkcs7` and `rsa2048` with
+`openssl smime -verify ... -noverify`.
 
-## By their commands
+## Clients tested by their requests
 
-The commands of EC2 Instance Connect (`aws-ec2-instance-connect-config`), whose every path ends in a slash, find the
-instance, the signer's certificate and the pushed keys. What s3fs 1.90 asks (the role without a token, then a token with
-`Expect: 100-continue`) is answered 200 and 417, with which it goes on without a token.
+* **EC2 Instance Connect** (`aws-ec2-instance-connect-config`): all its paths end in a slash. Its commands find the
+  instance, the signer's certificate and the pushed keys.
+* **s3fs 1.90**: it reads the role without a token (200), then requests a token with `Expect: 100-continue` (417), and
+  continues without a token.
 """
 
 
 def page(instances: Instances) -> str:
-    """The whole page; runs what has not run yet."""
+    """The text of the page. Runs every client that has not run yet."""
     rows = "".join(f"| {_row(client, instances)} |\n" for client in CLIENTS)
     matrix = "".join(f"| {row.name} | {_path(row)} | {row.status} |\n" for row in ROWS)
     without = "".join(f"| {row.name} | {_path(row)} | {row.status} | 401 |\n" for row in WITHOUT_A_TOKEN)
