@@ -30,7 +30,7 @@ def test_the_configuration_is_one() -> None:
 
 def test_the_page_names_every_section_of_a_profile() -> None:
     sections = set(Profile.__struct_fields__) - {"match"}
-    (listed,) = re.findall(r"Sections that a profile may have parts of: (.*?)\.", PAGE)
+    (listed,) = re.findall(r"A profile can set parts of these sections: (.*?)\.", PAGE)
     assert set(re.findall(r"`(\w+)`", listed)) == sections
 
 
