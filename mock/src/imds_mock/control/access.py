@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.requests import ClientDisconnect
 
 from imds_mock.control.problems import ProblemError, problem_of, respond
-from imds_mock.control.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -50,7 +49,6 @@ class Access:
         local: bool = False,
     ) -> None:
         self._app = app
-        self._turns = Turns()
         self._local = local
         self._gateways = gateways or frozenset
         self._way = _way(has_token=token is not None, trusts_gateway=gateways is not None)
@@ -66,7 +64,6 @@ class Access:
                 assert problem is not None  # noqa: S101 - a ProblemError is always one
                 await respond(problem)(scope, receive, send)
                 return
-            await self._turns.take()
         # A client that goes away while it sends its body gets no answer.
         with contextlib.suppress(ClientDisconnect):
             await self._app(scope, receive, send)

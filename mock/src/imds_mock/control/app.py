@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from imds_mock.control.cockpit import Cockpit
     from imds_mock.control.operations import Operation
+    from imds_mock.control.turns import Turns
 
 
 def operations(cockpit: Cockpit) -> list[Operation]:
@@ -56,7 +57,9 @@ def build(cockpit: Cockpit) -> ASGIApp:
     for operation in operations(cockpit):
         by_path.setdefault(operation.path, {})[operation.method] = operation
     app = Starlette(
-        routes=[Route(path, _endpoint(by_method), methods=by_method) for path, by_method in by_path.items()],
+        routes=[
+            Route(path, _endpoint(by_method, cockpit.turns), methods=by_method) for path, by_method in by_path.items()
+        ],
         exception_handlers={
             **dict.fromkeys(FORESEEN, _explain),
             **{status: _explainer_of_the_way(tuple(by_path)) for status in (404, 405)},
@@ -68,12 +71,12 @@ def build(cockpit: Cockpit) -> ASGIApp:
     return app
 
 
-def _endpoint(by_method: Mapping[str, Operation]) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(by_method: Mapping[str, Operation], turns: Turns) -> Callable[[Request], Awaitable[Response]]:
     async def run(request: Request) -> Response:
         operation = by_method["GET" if request.method == "HEAD" else request.method]
         if request.method == "HEAD" and operation.answer_media == EVENT_STREAM:
             raise ProblemError(405, "A stream has no head without a body; use GET.", {"Allow": "GET"})
-        return await operation(request)
+        return await operation(request, turns)
 
     return run
 

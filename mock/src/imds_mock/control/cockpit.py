@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from imds_mock.callers.addresses import is_address, plain
 from imds_mock.callers.matches import Match, match
+from imds_mock.control.turns import Turns
 from imds_mock.metadata.tree import LATEST
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Cockpit:
         reloads: Outcome (`applied`, `refused`) to how often the configuration was read again.
         caught_up: Waits until credentials that were asked for anew are there; gives a sentence for each that stays.
         closing: Is set when live streams have to end.
+        turns: The order in which requests take their steps.
     """
 
     state: State
@@ -50,6 +52,7 @@ class Cockpit:
     reloads: dict[str, int]
     caught_up: Callable[[], Awaitable[list[str]]]
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+    turns: Turns = field(default_factory=Turns)
     _configuring: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def configure(self, change: Callable[[Config], Config]) -> None:
@@ -61,7 +64,7 @@ class Cockpit:
         # Two at once would each begin anew whenever the other one is done.
         async with self._configuring:
             for _ in self.state.configuring(change):
-                await asyncio.sleep(0)
+                await self.turns.take()
 
     async def renewed(self, targets: Iterable[str | None]) -> list[str]:
         """Have credentials that an event renews fetched now, and wait for them.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from starlette.requests import Request
+
+    from imds_mock.control.turns import Turns
 
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
@@ -104,8 +105,9 @@ class Operation:
     group: str = ""
     notes: bool = False
 
-    async def __call__(self, request: Request) -> Response:
-        """Check a request, run the operation and write its answer."""
+    async def __call__(self, request: Request, turns: Turns) -> Response:
+        """Check a request, run the operation and write its answer, each in a turn of its own."""
+        await turns.take()
         query: dict[str, str] = dict(request.query_params)
         if len(query) < len(request.query_params.multi_items()):
             raise ProblemError(422, "A query parameter is given twice; give each once.")
@@ -116,15 +118,14 @@ class Operation:
             None if self.body is None else read(self.body, sent),
             request,
         )
-        # Those who ask for metadata get their turn between the steps, so that none of them waits for a whole call.
-        await asyncio.sleep(0)
+        await turns.take()
         try:
             answer = await self.handle(call)
         except FieldError as error:
             if self.body is not None:
                 raise completed(error, self.body, sent) from error
             raise completed(error, self.query, query, is_strict=False) from error
-        await asyncio.sleep(0)
+        await turns.take()
         notes: Sequence[str] = ()
         if isinstance(answer, Noted):
             answer, notes = answer

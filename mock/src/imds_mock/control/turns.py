@@ -1,4 +1,4 @@
-"""Lets requests of the control plane begin one in each turn of the event loop.
+"""Lets requests of the control plane take their steps one in each turn of the event loop.
 
 A turn runs everything that is ready. Without this, many requests at once would take their steps in the same turn, and
 the data plane would wait for all of them.
@@ -11,13 +11,13 @@ from collections import deque
 
 
 class Turns:
-    """The order in which requests begin."""
+    """The order in which requests take their steps."""
 
     def __init__(self) -> None:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def take(self) -> None:
-        """Wait for a turn of the event loop in which no other request begins."""
+        """Wait for a turn of the event loop in which no other request takes a step."""
         loop = asyncio.get_running_loop()
         turn = loop.create_future()
         self._waiting.append(turn)
