@@ -73,7 +73,7 @@ def configuration() -> str:
 
 def metadata_tree() -> str:
     """The tables of every leaf of the metadata."""
-    columns = ("path", "since", "there")
+    columns = ("path", "since", "present")
     own = [(f"`{row.path}`", row.since, row.when or "always") for row in ROWS]
     interface = [(f"`{row.path}`", row.since, row.when or "always") for row in INTERFACE_ROWS]
     between = [f"Below `{INTERFACE_PATH}`, for each interface:", ""]
@@ -119,7 +119,7 @@ def _default(known: msgspec.structs.FieldInfo) -> str:
     if known.default_factory is not msgspec.NODEFAULT:
         default = known.default_factory()
     if default is msgspec.UNSET:
-        return "(not said)"
+        return "(not set)"
     text = msgspec.json.encode(_brief(default)).decode()
     return f"`{text}`" if len(text) <= _LONGEST_DEFAULT else f"`{text[:_LONGEST_DEFAULT]}`..."
 

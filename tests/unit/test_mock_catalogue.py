@@ -177,7 +177,7 @@ def test_every_row_is_reached_by_one_of_these_tests(signer: Signer) -> None:
     reached = Metadata(signer, TAGS_SHOWN | {"credentials": {"extended": True}}, **everything).crawl()
     for row in ROWS:
         shown = any(row.matches(path) for path in reached)
-        assert shown != (row.when in {"set by path", "while an event says so"}), row.path
+        assert shown != (row.when in {"set by path", "while an event is active"}), row.path
     for interface_row in INTERFACE_ROWS:
         assert any(interface_row.matches(path, INTERFACE_PATH) for path in reached), interface_row.path
 

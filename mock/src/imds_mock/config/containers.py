@@ -12,11 +12,12 @@ from imds_mock.config.secrets import A_SECRET, PRIVILEGED, WithSecrets
 
 
 class EcsSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """The task that a container at 169.254.170.2 belongs to; what is null follows from the instance."""
+    """The ECS task that 169.254.170.2 reports to a container; null values are derived from the instance."""
 
     cluster: Annotated[shapes.PathPart, Meta(description="Name of the cluster.")] = "default"
     service: Annotated[
-        shapes.PathPart | None, Meta(description="Name of the service; null: none, so the task cannot be protected.")
+        shapes.PathPart | None,
+        Meta(description="Name of the service; null: no service, so the task cannot be protected."),
     ] = "my-service"
     family: Annotated[shapes.PathPart, Meta(description="Family of the task definition.")] = "my-task"
     revision: Annotated[shapes.Count, Meta(description="Revision of the task definition.")] = 1
@@ -24,44 +25,45 @@ class EcsSettings(Struct, frozen=True, forbid_unknown_fields=True):
     launch_type: Annotated[Literal["EC2", "FARGATE"], Meta(description="Launch type.")] = "EC2"
     container_name: Annotated[
         shapes.PathPart | None,
-        Meta(description="Name of the container; null: its Compose service or container name, `app` if not known."),
+        Meta(description="Name of the container; null: its Compose service or container name, or `app` if unknown."),
     ] = None
     image: Annotated[
-        shapes.ImageName | None, Meta(description="Image of the container; null: the family's, in the account's ECR.")
+        shapes.ImageName | None,
+        Meta(description="Image of the container; null: the family's image in the account's ECR."),
     ] = None
     cpu: Annotated[float, Meta(gt=0, le=192, description="vCPUs of the task.", extra=shapes.NUMBER)] = 0.25
-    memory: Annotated[shapes.Count, Meta(description="MiB of the task.")] = 512
+    memory: Annotated[shapes.Count, Meta(description="Memory of the task in MiB.")] = 512
     credentials_id: Annotated[
         shapes.PathPart | None,
-        Meta(description="The only id taken below `/v2/credentials/`; null: any."),
+        Meta(description="The only id accepted below `/v2/credentials/`; null: any."),
     ] = None
     any_role: Annotated[
-        bool, Meta(description="Whether `/role/NAME` and `/role-arn/ARN` give other roles' credentials as well.")
+        bool, Meta(description="Whether `/role/NAME` and `/role-arn/ARN` also return other roles' credentials.")
     ] = False
     documents: Annotated[
-        dict[str, Any], Meta(description="Documents to merge, replace, add or (null) remove, by name or path.")
+        dict[str, Any], Meta(description="Documents to merge, replace, add or remove (null), by name or path.")
     ] = field(default_factory=dict)
 
 
 class AgentSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """How ECS's and EKS's agents are reached."""
+    """Access to the ECS and EKS agents."""
 
     any_host: Annotated[
         bool,
-        Meta(description="Whether their paths are answered whatever the `Host` is; false: only at their addresses."),
+        Meta(description="Whether the agents serve their paths for any `Host`; false: only at their addresses."),
     ] = False
 
 
 class EksSettings(WithSecrets, frozen=True, forbid_unknown_fields=True):
-    """Whom the Pod Identity agent at 169.254.170.23 gives credentials."""
+    """The EKS Pod Identity agent at 169.254.170.23."""
 
     token: Annotated[
-        shapes.Line | None, Meta(description="The only `Authorization` taken; null: any.", extra=A_SECRET)
+        shapes.Line | None, Meta(description="The only accepted `Authorization` value; null: any.", extra=A_SECRET)
     ] = None
     token_file: Annotated[
         str | None,
         Meta(
-            description="File with that token, read for each request, as it is renewed in place.",
+            description="File with that token; read for each request, so it can be renewed in place.",
             extra={PRIVILEGED: "it names a file that the mock reads"},
         ),
     ] = None

@@ -43,7 +43,7 @@ class InterfaceFacts:
 
 
 _BY_PATH: Final = "set by path"
-_BY_EVENT: Final = "while an event says so"
+_BY_EVENT: Final = "while an event is active"
 
 ROWS: Final[tuple[Row[Facts], ...]] = (
     Row("meta-data/ami-id", "1.0", lambda f: f.instance.settings.image_id),
