@@ -21,6 +21,15 @@ STATIC: Final = {"source": "static", **KEYS}
 SHOWN_KEYS: Final = {**KEYS, "secret_access_key": MASK, "session_token": MASK}
 A: Final = {"match": {"service": "a"}}
 B: Final = {"match": {"service": "b"}}
+ANY: Final = {"match": {"network": "0.0.0.0/0"}}
+KEPT: Final = {"match": {"address": "172.18.0.9"}}
+HIDDEN: Final = {"access_key_id": "AKIA", "secret_access_key": MASK, "session_token": MASK, "external_id": MASK}
+MANY: Final = [
+    {"match": {"service": f"s{place}"}, "instance": {"region": "eu-west-1", "availability_zone": "eu-west-1a"}}
+    for place in range(48)
+]
+OWN_KEYS: Final = [{"match": {"service": f"s{place}"}, "credentials": STATIC} for place in range(48)]
+HIDDEN_KEYS: Final = [{**each, "credentials": {**STATIC, **SHOWN_KEYS}} for each in OWN_KEYS]
 ROLE: Final = "meta-data/iam/security-credentials/my-role"
 AEMM_KEYS: Final = {"metadata.values.iam-security-credentials.secretaccesskey": "hush-key"}
 
@@ -64,6 +73,33 @@ ELSEWHERE: Final[list[tuple[dict[str, Any], dict[str, Any], str]]] = [
     ({"profiles": [{**A, "credentials": STATIC}]},
      {"profiles": [{"match": {"name": "*"}, "credentials": {**STATIC, **SHOWN_KEYS}}]},
      "profiles[0].credentials.secret_access_key"),
+    # Three profiles together: the keys of one, the source of another, and the region of a third.
+    ({"profiles": [{**A, "credentials": {**ASSUMING, "source": "generated"}},
+                   {**ANY, "credentials": {"source": "assume-role"}}]},
+     {"profiles": [{**A, "credentials": {**HIDDEN, "source": "generated"}},
+                   {**ANY, "credentials": {"source": "assume-role"}},
+                   {"match": {"name": "*"}, "instance": {"region": "cn-north-1"}}]},
+     "profiles[0].credentials.secret_access_key"),
+    # The same three, of which two were for other callers than the third.
+    ({"credentials": {"source": "assume-role"},
+      "profiles": [{**A, "credentials": {**HIDDEN, **KEYS, "source": "generated", "external_id": "hush-id"}},
+                   {**B, "credentials": {"source": "assume-role"}, "instance": {"region": "cn-north-1"}},
+                   {**ANY, "instance": {"account_id": "999999999999"}}]},
+     {"profiles": [{**A, "credentials": {**HIDDEN, "source": "generated"}},
+                   {**B, "credentials": {"source": "assume-role"}, "instance": {"region": "cn-north-1"}},
+                   {**A, "instance": {"account_id": "999999999999"}}]},
+     "profiles[0].credentials.external_id"),
+    # In another order.
+    ({"profiles": [{**A, "instance": {"region": "cn-north-1"}},
+                   {**ANY, "instance": {"region": "eu-west-1"}, "credentials": ASSUMING}]},
+     {"profiles": [{**ANY, "instance": {"region": "eu-west-1"}, "credentials": {**HIDDEN, "source": "assume-role"}},
+                   {**A, "instance": {"region": "cn-north-1"}}]},
+     "profiles[0].credentials.secret_access_key"),
+    # More ways than are compared.
+    ({"credentials": ASSUMING, "profiles": MANY}, {"profiles": [*MANY, {**A, "instance": {"region": "cn-north-1"}}]},
+     "credentials.secret_access_key"),
+    ({"profiles": OWN_KEYS}, {"profiles": [*HIDDEN_KEYS, {**ANY, "credentials": {"source": "generated"}}]},
+     "profiles[0].credentials.secret_access_key"),
     # By path.
     ({"profiles": [{**A, "metadata": {ROLE: {"$json": {"SecretAccessKey": "hush-key"}}}}]},
      {"profiles": [{**B, "metadata": {ROLE: {"$json": {"SecretAccessKey": MASK}}}}]}, "profiles[0].metadata"),
@@ -95,6 +131,32 @@ def test_a_masked_secret_goes_nowhere_else(
     assert b"hush" not in reply.body + mock.get(f"/latest/{ROLE}").body
 
 
+@pytest.mark.parametrize(
+    ("document", "change"),
+    [
+        ({"credentials": STATIC, "profiles": [{**KEPT, "credentials": {"source": "generated"}}]}, {"profiles": []}),
+        ({"credentials": STATIC, "profiles": [{**KEPT, "credentials": {"source": "generated"}}]},
+         {"profiles": [{**B, "credentials": {"source": "generated"}}]}),
+        ({"credentials": STATIC, "profiles": [{**KEPT, "credentials": {"source": "generated"}}]},
+         {"profiles": [{**KEPT, "credentials": {"source": "static"}}]}),
+        ({"credentials": STATIC,
+          "profiles": [{**KEPT, "credentials": {"secret_access_key": "sent", "session_token": "sent"}}]},
+         {"profiles": [KEPT]}),
+        ({"metadata": {ROLE: {"$json": {"SecretAccessKey": "hush-key"}}},
+          "profiles": [{**KEPT, "metadata": {ROLE: None}}]}, {"profiles": []}),
+    ],
+)  # fmt: skip
+def test_a_masked_secret_is_not_served_to_those_whom_a_profile_keeps_it_from(
+    started: Callable[..., HeldMock], document: dict[str, Any], change: dict[str, Any]
+) -> None:
+    mock = started(document)
+    assert b"hush" not in mock.get(f"/latest/{ROLE}", "172.18.0.9").body
+    assert b"hush" in mock.get(f"/latest/{ROLE}").body
+    reply = mock.call("PATCH", "/v1/config", change)
+    assert (reply.status, "send the secret" in reply.json["detail"]) == (422, True)
+    assert b"hush" not in mock.get(f"/latest/{ROLE}", "172.18.0.9").body
+
+
 SENT: Final[list[tuple[dict[str, Any], dict[str, Any]]]] = [
     ({"credentials": ASSUMING}, {"credentials": STATIC}),
     ({"credentials": ASSUMING}, {"instance": {"account_id": "999999999999"}, "credentials": {"external_id": "new"}}),
@@ -117,6 +179,14 @@ def test_a_secret_that_is_sent_goes_where_it_is_sent(
         ({"credentials": ASSUMING}, {"credentials": {"role_arn": "arn:aws:iam::123456789012:role/x"}}),
         ({"credentials": STATIC}, {"profiles": [{**A, "instance": {"role": "other"}}]}),
         ({"credentials": STATIC}, {"credentials": {"source": "generated"}}),
+        ({"credentials": STATIC}, {"profiles": [{**A, "credentials": {"source": "generated"}}]}),
+        ({"credentials": STATIC, "profiles": [{**A, "credentials": {"source": "generated"}}]},
+         {"profiles": [{**B, "instance": {"role": "b"}}, {**A, "credentials": {"source": "generated", "seed": "x"}}]}),
+        ({"credentials": ASSUMING, "profiles": [{**A, "instance": {"account_id": "999999999999"}}]},
+         {"profiles": [{**B, "instance": {"account_id": "999999999999"}}]}),
+        ({"credentials": ASSUMING, "profiles": MANY}, {"profiles": [*MANY, {**A, "instance": {"role": "other"}}]}),
+        ({"profiles": OWN_KEYS}, {"profiles": [{**ANY, "instance": {"role": "other"}}, *HIDDEN_KEYS]}),
+        ({"credentials": ASSUMING, "profiles": MANY[:3]}, {"profiles": MANY[1:3]}),
         ({"profiles": [{**A, "credentials": STATIC}]},
          {"profiles": [B, {"match": {"service": "a", "name": None}, "credentials": {**STATIC, **SHOWN_KEYS}}]}),
         ({"profiles": [{**A, "credentials": {"seed": "hush"}}]},

@@ -143,16 +143,22 @@ def _lay(document: dict[str, Any], profile: Profile) -> None:
         held = document["instance"].get(name)
         if isinstance(held, dict):
             document["instance"][name] = {key: value for key, value in held.items() if value is not None}
-    own = dict(_flat(profile.metadata, ""))
+    own = dict(flat(profile.metadata))
     # Paths apply in their order, and the profile's come last.
     document["metadata"] = {path: value for path, value in document["metadata"].items() if path not in own} | own
 
 
-def _flat(metadata: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:
+def flat(metadata: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """A profile's metadata as whole paths, each with its value.
+
+    Args:
+        metadata: The metadata; mappings in it stand for categories.
+        above: The path that it is below.
+    """
     for name, value in metadata.items():
         path = f"{above}/{name.strip('/')}" if above else name
         if isinstance(value, Mapping) and value and not any(str(key).startswith("$") for key in value):
-            yield from _flat(value, path)
+            yield from flat(value, path)
         else:
             yield path, value
 
