@@ -105,6 +105,14 @@ SET: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"latest/meta-data/x": {"$json": {"SecretAccessKey": "hush", "Token": "hush", "n": 1}}},
      {"latest/meta-data/x": {"$json": {"SecretAccessKey": MASK, "Token": MASK, "n": 1}}}),
     ({"meta-data/x": '{"SecretAccessKey": "hush"}'}, {"meta-data/x": f'{{"SecretAccessKey": "{MASK}"}}'}),
+    ({"meta-data/x": '{"Secret\\u0041ccessKey": "hush"}'}, {"meta-data/x": f'{{"SecretAccessKey": "{MASK}"}}'}),
+    ({"meta-data/x": '{"of": "{\\"SecretAccessKey\\": \\"hush\\"}", "n": 1}'},
+     {"meta-data/x": '{"of": "{\\"SecretAccessKey\\": \\"********\\"}", "n": 1}'}),
+    ({"meta-data/x": {"$json": {"of": {"SecretAccessKey": "hush", "in": {"Token": "hush"}}, "Token": "hush"}}},
+     {"meta-data/x": {"$json": {"of": {"SecretAccessKey": MASK, "in": {"Token": MASK}}, "Token": MASK}}}),
+    ({"meta-data/x": {"SecretAccessKey": "hush", "in": {"Token": "hush"}}},
+     {"meta-data/x": {"SecretAccessKey": MASK, "in": {"Token": MASK}}}),
+    ({"meta-data/x": {"$json": {"Token": "shown"}}}, {"meta-data/x": {"$json": {"Token": "shown"}}}),
     ({"user-data": "SecretAccessKey=hush"}, {"user-data": "SecretAccessKey=hush"}),
 ]  # fmt: skip
 
@@ -117,6 +125,23 @@ def test_credentials_that_were_set_by_path_are_masked_and_come_back(
     hidden = {"metadata": shown, "profiles": [{"match": {"name": "a"}, "metadata": shown}]}
     assert masked(current) == hidden
     assert unmasked(hidden, current).document == current
+
+
+@pytest.mark.parametrize(
+    ("leaf", "sent"),
+    [
+        ({"SecretAccessKey": "hush", "Token": "hush"}, {"Token": MASK}),
+        ({"SecretAccessKey": "hush", "in": {"Token": "hush"}}, {"in": {"Token": MASK}}),
+        ({"$json": {"of": {"SecretAccessKey": "hush"}, "Token": "hush"}}, {"$json": {"Token": MASK}}),
+        ({"$json": {"of": {"SecretAccessKey": "hush"}, "Token": "hush"}}, {"$json": {"of": {"n": 1}, "Token": MASK}}),
+    ],
+)
+def test_a_token_does_not_come_back_without_the_key_that_it_was_hidden_for(
+    leaf: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    current = {"metadata": {"meta-data/x": leaf}}
+    meant = unmasked({"metadata": {"meta-data/x": sent}}, current).document
+    assert meant == {"metadata": {"meta-data/x": sent}}
 
 
 def test_credentials_in_documents_of_the_ecs_agent_are_masked_and_come_back() -> None:
@@ -133,6 +158,12 @@ def test_a_secret_that_is_a_leaf_of_its_own_is_masked() -> None:
     assert masked_leaf(f"{ROLE}/AccessKeyId", b"AKIA") == b"AKIA"
     assert masked_leaf(ROLE, b"SecretAccessKey=hush") == masked_leaf(ROLE, b"Token: \xff") == MASK.encode()
     assert masked_leaf(ROLE, b'[{"Token": "hush"}]') == b'[\n  {\n    "Token" : "********"\n  }\n]'
+    assert masked_leaf("meta-data/x/Token", b"hush") == MASK.encode(), "a key may have been beside it"
     assert masked_leaf("meta-data/mac", b"Token") == b"Token"
     assert masked_leaf("meta-data/x", b'{"SecretAccessKey": "hush"}') == b'{\n  "SecretAccessKey" : "********"\n}'
+    assert (
+        masked_leaf(ROLE, b'{"of": "{\\"Token\\": \\"hush\\"}"}') == b'{\n  "of" : "{\\"Token\\": \\"********\\"}"\n}'
+    )
+    assert masked_leaf(ROLE, b'{"of": "SecretAccessKey=hush"}') == b'{\n  "of" : "********"\n}'
+    assert masked_leaf("meta-data/x", b'{"\\u0053ecretAccessKey": "hush"}') == b'{\n  "SecretAccessKey" : "********"\n}'
     assert masked_leaf("user-data", b"SecretAccessKey=x") == b"SecretAccessKey=x"

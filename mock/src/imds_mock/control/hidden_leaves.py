@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Any, Final
 from imds_mock.metadata import documents
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 MASK: Final = "********"
 
 _KEY: Final = "SecretAccessKey"
 _CREDENTIAL_FIELDS: Final = (_KEY, "Token")
+_CREDENTIAL_LEAVES: Final = tuple(f"/{name}" for name in _CREDENTIAL_FIELDS)
 _CREDENTIALS: Final = re.compile(r"(^|/)(iam|identity-credentials|[\w-]*security-credentials[\w-]*)(/|$)")
 _USER_DATA: Final = re.compile(r"/*(latest/+)?user-data/*")
+_ESCAPED: Final = re.compile(r"\\u([0-9A-Fa-f]{4})")
 _BASE64: Final = "$base64"
+_JSON: Final = "$json"
 
 
 def masked_leaf(path: str, body: bytes) -> bytes:
@@ -32,10 +35,10 @@ def masked_leaf(path: str, body: bytes) -> bytes:
         path: Its path, relative to the version.
         body: Its bytes.
     """
+    if path.endswith(_CREDENTIAL_LEAVES):
+        return MASK.encode()
     if not _is_concerned(path, body.decode(errors="replace")):
         return body
-    if _is_secret(path):
-        return MASK.encode()
     try:
         text = body.decode()
     except UnicodeDecodeError:
@@ -52,11 +55,8 @@ def hidden(value: Any, path: str = "", *, encoded: bool = False) -> Any:
         encoded: It is base64.
     """
     if isinstance(value, dict):
-        credentials = _KEY in value
         return {
-            name: MASK
-            if credentials and name in _CREDENTIAL_FIELDS and held is not None
-            else hidden(held, _below(path, name), encoded=name == _BASE64)
+            name: hidden(held, _below(_among(path, name, value), name), encoded=name == _BASE64)
             for name, held in value.items()
         }
     if value is not None and _is_secret(path):
@@ -79,15 +79,9 @@ def shown_again(value: Any, before: Any, kept: set[str], path: str = "", *, enco
         encoded: It is base64.
     """
     if isinstance(value, dict) and isinstance(before, dict):
-        credentials = _KEY in value and _KEY in before
         return {
             name: shown_again(
-                held,
-                before.get(name),
-                kept,
-                # Beside the key, a token is a secret wherever they stand.
-                _below(f"{path}/iam" if credentials and name in _CREDENTIAL_FIELDS else path, name),
-                encoded=name == _BASE64,
+                held, before.get(name), kept, _below(_among(path, name, value, before), name), encoded=name == _BASE64
             )
             for name, held in value.items()
         }
@@ -117,12 +111,26 @@ def texts(value: Any) -> list[str]:
 
 
 def _is_concerned(path: str, text: str) -> bool:
-    return not _USER_DATA.fullmatch(path) and (_CREDENTIALS.search(path) is not None or _KEY in text)
+    if _USER_DATA.fullmatch(path):
+        return False
+    return _CREDENTIALS.search(path) is not None or _KEY in _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
 
 
 def _is_secret(path: str) -> bool:
     name = path.rstrip("/").rpartition("/")[2]
     return name == _KEY or (name in _CREDENTIAL_FIELDS and _CREDENTIALS.search(path) is not None)
+
+
+def _among(path: str, name: object, *holders: Mapping[str, Any]) -> str:
+    """A path, as one of credentials where all of these have a key: beside and below it a token is a secret."""
+    are_credentials = all(_KEY in each or (name == _JSON and _holds_key(each.get(_JSON))) for each in holders)
+    return f"{path}/iam" if are_credentials else path
+
+
+def _holds_key(value: Any) -> bool:
+    if isinstance(value, dict):
+        return _KEY in value or any(map(_holds_key, value.values()))
+    return isinstance(value, list | tuple) and any(map(_holds_key, value))
 
 
 def _below(path: str, name: object) -> str:
@@ -164,4 +172,9 @@ def _hidden_text(text: str, write: Callable[[Any], str]) -> str:
 def _hidden_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: MASK if name in _CREDENTIAL_FIELDS else _hidden_json(held) for name, held in value.items()}
-    return [_hidden_json(each) for each in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_hidden_json(each) for each in value]
+    if isinstance(value, str) and _tells(value):
+        # A document in a document.
+        return _hidden_text(value, json.dumps) if _KEY in value or value.lstrip().startswith(("{", "[")) else value
+    return value
