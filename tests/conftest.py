@@ -19,8 +19,9 @@ settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 
 
-# A job that a script runs in the background ignores SIGINT, and so would every program that a test starts.
+# A job that a script runs in the background ignores both, and so would every program that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @pytest.hookimpl(wrapper=True)
