@@ -12,6 +12,7 @@ from imds_mock.driving.appearances import Appearances
 from imds_mock.events.armed import EventBook
 from imds_mock.events.rebalance import RebalanceRecommendation
 from imds_mock.run.assembly import Assembly
+from imds_mock.run.loading import from_document
 from imds_mock.signing.signer import Signer
 from mockserver import STARTED
 
@@ -70,6 +71,20 @@ def test_three_profiles_that_do_not_go_together_are_said_and_the_request_is_answ
     assert len(said) == 1
     assert "profiles[0], profiles[1], profiles[2]" in said[0]
     assert "us-east-1a is not in the region eu-west-1" in said[0]
+
+
+def test_who_has_credentials_of_his_own_is_never_served_those_of_all(tmp_path: Path) -> None:
+    keys = {"access_key_id": "AKIA", "secret_access_key": "of-all", "session_token": "of-all"}
+    own = {"match": {"service": "app"}, "instance": {"region": "eu-west-1"}, "credentials": {"source": "generated"}}
+    clashing = {"match": {"service": "app-3"}, "instance": {"availability_zone": "us-east-1b"}}
+    document: dict[str, Any] = {"credentials": {"source": "static", **keys}, "profiles": [clashing, own]}
+    # A service's name and a container's do not tell that they are one caller's, so these two are not checked.
+    from_document(document)
+    said: list[str] = []
+    both = appearances(tmp_path, document, said).of("172.18.0.3")
+    assert (both.config.instance.availability_zone, both.config.credentials.source) == ("us-east-1b", "generated")
+    assert len(said) == 1
+    assert "us-east-1b is not in the region eu-west-1" in said[0]
 
 
 def test_what_is_kept_for_a_container_is_bounded(tmp_path: Path) -> None:

@@ -37,27 +37,30 @@ MAX_PAIRS: Final = 500
 """Pairs of profiles that are checked; one that is not and turns out to clash loses its last profile when it is met."""
 
 
-def effective(config: Config, chosen: Sequence[int]) -> Config:
+def effective(config: Config, chosen: Sequence[int], credentials_of: Sequence[int] = ()) -> Config:
     """The configuration of callers whom certain profiles match.
 
     Args:
         config: The configuration.
         chosen: The places of these profiles, ascending; the later ones win.
+        credentials_of: The places of later profiles of which the callers have the credentials only.
 
     Raises:
         SettingError: A value is none; names its key in the last of these profiles that says something about it.
     """
-    if not chosen:
+    if not chosen and not credentials_of:
         return config
     document = msgspec.to_builtins(replace(config, profiles=()))  # or every profile would cost as much as all of them
     for place in chosen:
         _lay(document, config.profiles[place])
+    for place in credentials_of:
+        document["credentials"] = merge(document["credentials"], config.profiles[place].credentials)
     try:
         return replace(msgspec.convert(document, Config, strict=False), profiles=config.profiles)
     except (msgspec.ValidationError, RecursionError, ValueError) as error:
         found = find_violations(Config, document)
         path, sentence = found[0] if found else ((), "these values cannot be read")
-        raise named(SettingError(path, sentence), config, chosen) from error
+        raise named(SettingError(path, sentence), config, (*chosen, *credentials_of)) from error
 
 
 def named(error: SettingError, config: Config, chosen: Sequence[int]) -> SettingError:

@@ -74,7 +74,7 @@ class Appearances:
         self._describe = describe
         self._caller_of = caller_of
         self._report = report
-        self._laid: dict[tuple[int, ...], Config] = {(): config}
+        self._laid: dict[tuple[tuple[int, ...], tuple[int, ...]], Config] = {((), ()): config}
         self.common = Appearance(config, (), describe(config), _LOOKS_OF_ALL)
         tells_apart = config.profile != "aemm"
         self._alone: list[Appearance] = []
@@ -143,33 +143,41 @@ class Appearances:
                 alone.looks.under(events)
 
     def _make(self, profiles: tuple[int, ...], caller: Caller | None) -> Appearance:
-        for chosen, own in _ever_less(profiles, caller):
+        for chosen, left_out, own in _ever_less(profiles, caller):
             try:
-                config = self._with(chosen, own)
+                config = self._with(chosen, left_out, own)
                 return Appearance(
                     config, chosen, self._describe(config), _LOOKS_OF_ALL if own is None else _LOOKS_OF_ONE
                 )
             except (ConfigError, SettingError) as error:
-                self._report(f"a part of {_said(chosen, own)} does not go with the rest and is left out: {error}")
+                self._report(
+                    f"a part of {_said(chosen + left_out, own)} does not go with the rest and is left out: {error}"
+                )
         return self.common
 
-    def _with(self, profiles: tuple[int, ...], caller: Caller | None) -> Config:
-        if profiles not in self._laid:
-            self._laid[profiles] = effective(self._config, profiles)
-        config = self._laid[profiles]
+    def _with(self, profiles: tuple[int, ...], credentials_of: tuple[int, ...], caller: Caller | None) -> Config:
+        key = (profiles, credentials_of)
+        if key not in self._laid:
+            self._laid[key] = effective(self._config, *key)
+        config = self._laid[key]
         if caller is None:
             return config
         by_profile = frozenset(fact for place in profiles for fact in self._config.profiles[place].instance)
         return replace(config, instance=with_own_facts(config.instance, caller, by_profile))
 
 
-def _ever_less(profiles: tuple[int, ...], caller: Caller | None) -> Iterator[tuple[tuple[int, ...], Caller | None]]:
+def _ever_less(
+    profiles: tuple[int, ...], caller: Caller | None
+) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], Caller | None]]:
     """The profiles and facts that are tried: all first, then without the last profile, and so on.
 
-    Any two profiles go together, which was checked when the configuration was taken over; more may not.
+    Any two profiles go together, which was checked when the configuration was taken over; more may not. Of those that
+    are left out the credentials stay: without them the callers would be served somebody else's.
     """
-    for length in range(len(profiles), -1, -1):
-        yield profiles[:length], caller
+    yield profiles, (), caller
+    for length in range(len(profiles) - 1, -1, -1):
+        yield profiles[:length], profiles[length:], caller
+        yield profiles[:length], (), caller
 
 
 def _said(profiles: tuple[int, ...], caller: Caller | None) -> str:
