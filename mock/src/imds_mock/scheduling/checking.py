@@ -25,13 +25,22 @@ def read(kind: Any, value: Any, *, is_strict: bool = True) -> Any:
         FieldError: They do not fit; names every field that does not.
     """
     try:
-        return msgspec.convert(value, kind, strict=is_strict)
+        converted = msgspec.convert(value, kind, strict=is_strict)
     except (msgspec.ValidationError, RecursionError, ValueError) as error:
         # In JSON Schema 5.0 is a whole number.
+        whole = _with_whole_numbers(value)
         with contextlib.suppress(msgspec.ValidationError, RecursionError, ValueError):
-            return msgspec.convert(_with_whole_numbers(value), kind, strict=is_strict)
+            return _checked(msgspec.convert(whole, kind, strict=is_strict), kind, whole, is_strict=is_strict)
         wrong = _wrong(kind, value, is_strict=is_strict) or [_UNREADABLE]
         raise FieldError(*wrong[0], wrong[1:]) from error
+    return _checked(converted, kind, value, is_strict=is_strict)
+
+
+def _checked(converted: Any, kind: Any, value: Any, *, is_strict: bool) -> Any:
+    """What was read, after the checks that go beyond its type, such as of a duration that nothing needs to read now."""
+    if wrong := _wrong(kind, value, is_strict=is_strict):
+        raise FieldError(*wrong[0], wrong[1:])
+    return converted
 
 
 def _with_whole_numbers(value: Any) -> Any:
