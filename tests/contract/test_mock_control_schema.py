@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import jsonschema_rs
 import pytest
 import schemathesis
 from schemathesis.generation import GenerationMode
@@ -13,6 +14,7 @@ from schema_conformance import ENDLESS, ask_every_operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from schemathesis.schemas import BaseSchema
 
@@ -47,3 +49,17 @@ def test_the_document_names_every_route(mock: DrivenMock) -> None:
     assert {tag for _, _, each in documented for tag in each["tags"]} == {
         *("service", "callers", "configuration", "metadata", "events", "faults", "journal"),
     }
+
+
+def test_what_is_shown_in_place_of_a_secret_is_in_the_document(tmp_path: Path) -> None:
+    secrets = {
+        "credentials": {"external_id": "an-external-id", "secret_access_key": "x", "access_key_id": "y", "seed": "z"},
+        "control": {"token": "a-token-of-sixteen-characters"},
+        "eks": {"token": "t"},
+    }
+    with driven_mock(tmp_path, secrets) as mock:
+        document = mock.do("GET", "/openapi.json")
+        shown = mock.do("GET", "/v1/config")
+    assert shown["credentials"]["external_id"] == shown["control"]["token"] == "********"
+    schema = {"$ref": "#/components/schemas/Config", "components": document["components"]}
+    jsonschema_rs.validator_for(schema).validate(shown)

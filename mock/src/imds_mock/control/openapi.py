@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from imds_mock.config.secrets import WithSecrets
+from imds_mock.control.hidden_leaves import MASK
 from imds_mock.control.operations import MERGE_PATCH, NOTE_HEADER
 from imds_mock.control.problems import CONTENT_TYPE, Problem
+from imds_mock.violations.hiding import extra_of
+from imds_mock.violations.marks import SECRET
+from imds_mock.violations.words import fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,6 +48,7 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
     types = [each for operation in listed for each in _types(operation) if each]
     schemas, components = msgspec.json.schema_components([*types, Problem], ref_template=_REFERENCE)
     _add_rules(components)
+    _allow_masks(components)
     schema_of = dict(zip(map(id, [*types, Problem]), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for operation in listed:
@@ -78,6 +84,15 @@ def _add_rules(components: dict[str, Any]) -> None:
                 {"required": [name], "properties": {name: {"type": "object", **untimed}, other: {"type": "null"}}}
                 for name, other in (("event", "fault"), ("fault", "event"))
             ]
+
+
+def _allow_masks(components: dict[str, Any]) -> None:
+    """Let every secret be the mask as well, which takes its place in what is shown, and may be sent back."""
+    for kind in WithSecrets.__subclasses__():
+        fields = components.get(kind.__name__, {}).get("properties", {})
+        for known in fields_of(kind):
+            if SECRET in extra_of(known.type) and known.encode_name in fields:
+                fields[known.encode_name]["anyOf"].append({"const": MASK})
 
 
 def _operation(operation: Operation, schema_of: dict[int, Any], components: dict[str, Any]) -> dict[str, Any]:
