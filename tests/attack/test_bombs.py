@@ -40,7 +40,7 @@ BODIES = {
     "broken text": b'{"instance": "\xff\xfe\xed\xa0\x80"}',
 }
 TARGETS = (("PATCH", "/v1/config"), ("POST", "/v1/events"), ("POST", "/v1/faults"), ("POST", "/v1/scenarios"))
-ROUNDS = 3
+ROUNDS = 20
 
 
 @pytest.mark.parametrize("file_name", ["mock.yaml", "mock.json"])

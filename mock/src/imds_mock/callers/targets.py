@@ -12,6 +12,7 @@ import socket
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imds_mock.callers.addresses import is_address
+from imds_mock.callers.resolver import Resolver
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -22,6 +23,8 @@ _HELD_SECONDS: Final = 30.0
 # Of what getaddrinfo says these tell nothing about the name; Docker's name server says so of every name that is not its
 # own when the one behind it is dead.
 _NO_ANSWER: Final = frozenset({socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_MEMORY, socket.EAI_SYSTEM})
+
+_RESOLVER: Final = Resolver()
 
 
 class _Found(NamedTuple):
@@ -91,7 +94,7 @@ async def system_forward(name: str) -> frozenset[str]:
         OSError: That cannot be known now.
     """
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        found = await _RESOLVER.look_up(name)
     except UnicodeError:
         return frozenset()
     except socket.gaierror as error:
