@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -101,12 +100,12 @@ class HealthyClient:
             text=True,
         )
 
-    def report(self) -> Health:
-        """What it met since the last report."""
+    def report(self, requests: int = 0) -> Health:
+        """What it met since the last report, once it has made at least so many requests."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
-        stdin.write("\n")
+        stdin.write(f"{requests}\n")
         stdin.flush()
         line = stdout.readline()
         assert line, "the healthy client has ended"
@@ -161,11 +160,10 @@ class Observed:
         """What they met since the last report."""
         return Comparison(*(client.report() for client in self._clients))
 
-    def over(self, seconds: float) -> Comparison:
-        """What they meet during the next seconds."""
+    def over(self, requests: int) -> Comparison:
+        """What they meet during each one's next requests."""
         self.report()
-        time.sleep(seconds)
-        return self.report()
+        return Comparison(*(client.report(requests) for client in self._clients))
 
 
 class Victim:

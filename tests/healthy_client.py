@@ -1,8 +1,9 @@
 """A well-behaved client of the data plane that measures how long its requests take while something else goes on.
 
 A program, so that nothing but the mock and the machine delays it: `healthy_client.py HOST PORT`. It asks one request
-every 2 ms, in turn on a connection that stays open (with a session token) and on a new one. At each line on standard
-input it prints one JSON object about the time since the last one, and ends with its standard input.
+every 2 ms, in turn on a connection that stays open (with a session token) and on a new one. At each number on standard
+input it prints one JSON object about the requests since the last one, once there are that many, and ends with its
+standard input.
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ class Client:
         self._address = (host, port)
         self.milliseconds: list[float] = []
         self.failures: list[str] = []
+        self._made = asyncio.Condition()
+
+    async def made(self, requests: int) -> None:
+        """Wait until so many requests have been made since the last report."""
+        async with self._made:
+            await self._made.wait_for(lambda: len(self.milliseconds) >= requests)
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -48,7 +55,9 @@ class Client:
             except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
                 self.failures.append(repr(error))
                 kept = None
-            self.milliseconds.append((time.perf_counter() - began) * 1000)
+            async with self._made:
+                self.milliseconds.append((time.perf_counter() - began) * 1000)
+                self._made.notify_all()
             turn += 1
             await asyncio.sleep(PAUSE_SECONDS)
 
@@ -81,7 +90,9 @@ async def measure(host: str, port: int) -> None:
     client = Client(host, port)
     running = asyncio.create_task(client.run())
     loop = asyncio.get_running_loop()
-    while await loop.run_in_executor(None, sys.stdin.readline):
+    while number := await loop.run_in_executor(None, sys.stdin.readline):
+        wanted = asyncio.ensure_future(client.made(int(number)))
+        await asyncio.wait([running, wanted], return_when=asyncio.FIRST_COMPLETED)
         if running.done():
             running.result()
         sys.stdout.write(client.report() + "\n")
