@@ -102,17 +102,17 @@ def main() -> int:
             effort = Effort(arguments.seconds, arguments.rounds)
             print(f"{'conns':>6}{'p99 quiet ms':>14}{'p99 driven ms':>15}{'ratio':>7}{'most':>6}{'changes/s':>11}")
             for connections in CONNECTIONS:
-                quiet, driven, rates = [], [], []
+                quiet, busy, rates = [], [], []
                 for _ in range(arguments.rounds):
                     quiet.append(wrk(load, connections, effort, server).p99)
                     driver = Driver(control_port, arguments.changes)
                     driver.start()
-                    driven.append(wrk(load, connections, effort, server).p99)
+                    busy.append(wrk(load, connections, effort, server).p99)
                     driver.end()
                     rates.append(driver.made / arguments.seconds)
-                ratio = statistics.median(late / soon for soon, late in zip(quiet, driven, strict=True))
+                ratio = statistics.median(late / soon for soon, late in zip(quiet, busy, strict=True))
                 print(
-                    f"{connections:>6}{statistics.median(quiet):>14.2f}{statistics.median(driven):>15.2f}"
+                    f"{connections:>6}{statistics.median(quiet):>14.2f}{statistics.median(busy):>15.2f}"
                     f"{ratio:>7.2f}{MAX_P99_RATIO:>6.1f}{statistics.median(rates):>11.0f}",
                     flush=True,
                 )

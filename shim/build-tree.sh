@@ -61,7 +61,7 @@ find "$tree/lib/site-packages" -type d -empty -delete
 python3 -W ignore -X no_debug_ranges -m compileall -q -b -o 2 --invalidation-mode unchecked-hash "$stdlib" "$tree/lib/site-packages"
 find "$stdlib" "$tree/lib/site-packages" \( -name '*.py' -o -name '*.pyi' -o -name '*.h' -o -name '*.c' -o -name '*.rst' -o -name '*.ini' \) -delete
 find "$tree/lib" -name __pycache__ -prune -exec rm -rf {} +
-cp "$tree/lib/site-packages/imds_shim/archive.pyc" "$tree/lib/archive.pyc"
+cp "$tree/lib/site-packages/imds_shim/boot/archive.pyc" "$tree/lib/archive.pyc"
 python3 "$here/pack_modules.py" "$tree/lib/modules" "$stdlib" "$tree/lib/site-packages"
 find "$stdlib" "$tree/lib/site-packages" -type d -empty -delete
 

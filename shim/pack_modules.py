@@ -1,4 +1,4 @@
-"""Packs the compiled modules of the tree into one file, whose form `imds_shim.archive` describes and reads.
+"""Packs the compiled modules of the tree into one file, whose form `imds_shim.boot.archive` describes and reads.
 
 pack_modules.py FILE FOLDER... (build-tree.sh calls it): every `.pyc` below the folders goes into FILE and is removed.
 `encodings` stays where it is, as the interpreter loads it before any code of ours can run, and so does `os`, by which

@@ -6,10 +6,10 @@
  * The environment belongs to the application. Neither our loader (LD_PRELOAD, LD_LIBRARY_PATH, GLIBC_TUNABLES) nor our
  * interpreter nor our C library (LC_ALL, MALLOC_*) may act on it, and it must come through byte for byte, whatever is in
  * it. So every entry gets one byte in front, '=', which makes it a variable without a name that nobody looks at;
- * imds_shim.boot takes that byte off again. Order, duplicates and entries without '=' survive.
+ * imds_shim.boot.main takes that byte off again. Order, duplicates and entries without '=' survive.
  *
  * As PID 1 the shim would lose a SIGTERM or SIGINT that arrives before it can catch them, which takes the interpreter a
- * hundredth of a second. So they are blocked here, and one more entry, without the byte, says which imds_shim.boot has to
+ * hundredth of a second. So they are blocked here, and one more entry, without the byte, says which imds_shim.boot.main has to
  * let through.
  *
  * The interpreter ignores SIGPIPE and SIGXFSZ before any code of ours runs. The application must get them as we did, so

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from attack_table import Row, rendered
+from support.attack_table import Row, rendered
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from attack_victim import CONTROL_TOKEN, HERE, Victim, assert_log_is_clean, victim
+from support.attack_victim import CONTROL_TOKEN, HERE, Victim, assert_log_is_clean, victim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from attack_table import Row
+    from support.attack_table import Row
 
 DAY = 86_400
 JUMPS = {

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from attack_kills import Kills
-from shimlab import ShimLab
+from support.attack_kills import Kills
+from support.shimlab import ShimLab
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from attack_table import Row
+    from support.attack_table import Row
 
 SEED = 20_261_127
 SLOWEST_SECONDS = 2.0

@@ -8,13 +8,13 @@ import pytest
 import schemathesis
 from schemathesis.generation import GenerationMode
 
-from attack_victim import assert_log_is_clean, victim
-from schema_conformance import ask_every_operation
+from support.attack_victim import assert_log_is_clean, victim
+from support.schema_conformance import ask_every_operation
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from attack_table import Row
+    from support.attack_table import Row
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])

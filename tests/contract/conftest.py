@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import client_install
-from instances import Instances
 from netlab import Lab
+from support.instances import Instances
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aemm_program import ask, ended, running
+from support.aemm_program import ask, ended, running
 
 DROP_IN = (
     "{} is an argument of amazon-ec2-metadata-mock, so its data and events are served; for the ordinary mock run: {}"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aemm import written
-from aemm_program import Program, ask, ended, running
+from support.aemm import written
+from support.aemm_program import Program, ask, ended, running
 
 if TYPE_CHECKING:
     from pathlib import Path

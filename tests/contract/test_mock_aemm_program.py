@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aemm import END, EVENTS, LEAVES, LIFECYCLE, LISTINGS, PAGES, REBALANCE, SCHEDULED, SPOT, written
-from aemm_program import ask, ended, exchange, running
+from support.aemm import END, EVENTS, LEAVES, LIFECYCLE, LISTINGS, PAGES, REBALANCE, SCHEDULED, SPOT, written
+from support.aemm_program import ask, ended, exchange, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

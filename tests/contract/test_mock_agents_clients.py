@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import client_install
-from agentclients import BOTO3, JAVASCRIPT
-from imds import running_imds
-from mockserver import head, read_answer, running_mock
 from netlab import Lab
-from realclients import places
-from sdk_clients import SDK_CLIENTS
+from support.agentclients import BOTO3, JAVASCRIPT
+from support.imds import running_imds
+from support.mockserver import head, read_answer, running_mock
+from support.realclients import places
+from support.sdk_clients import SDK_CLIENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from imds import Imds
+    from support.imds import Imds
 
 ECS, EKS, EKS6 = "169.254.170.2", "169.254.170.23", "fd00:ec2::23"
 TOKEN = "token-of-the-pod"  # noqa: S105 - planted

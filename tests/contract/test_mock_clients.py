@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from clients_page import CLIENTS, page
+from support.clients_page import CLIENTS, page
 
 if TYPE_CHECKING:
-    from instances import Instances
-    from realclients import Client
+    from support.instances import Instances
+    from support.realclients import Client
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "clients.md"
 WAYS = (("optional", 4), ("required", 4), ("required", 6))

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mockcontrol import driven_mock
+from support.mockcontrol import driven_mock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mockcontrol import DrivenMock
+    from support.mockcontrol import DrivenMock
 
 YEARS = {
     "0001": -62_135_500_000.25,

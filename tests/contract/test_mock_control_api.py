@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from callers import World
 from imds_mock.control.following import MAX_FOLLOWERS
 from imds_mock.wire.descriptors import CONTROL_CONNECTIONS
-from mockcontrol import DrivenMock, driven_mock
-from mockserver import read_all
+from support.callers import World
+from support.mockcontrol import DrivenMock, driven_mock
+from support.mockserver import read_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mockserver import Answer
+    from support.mockserver import Answer
 
 LEAF = "/latest/meta-data/instance-id"
 SPOT = "/latest/meta-data/spot/instance-action"
@@ -609,9 +609,9 @@ def wait_until_nobody_follows(mock: DrivenMock) -> None:
     # The server notices when it next writes: by then a follower that went has to be gone.
     for _ in range(1000):
         mock.get(LEAF)
-        if not mock.driven.journal.followers:
+        if not mock.runtime.journal.followers:
             return
-    raise AssertionError(mock.driven.journal.followers)
+    raise AssertionError(mock.runtime.journal.followers)
 
 
 def test_a_burst_of_followers_is_kept_to_the_number_of_places(mock: DrivenMock) -> None:
@@ -628,7 +628,7 @@ def test_a_burst_of_followers_is_kept_to_the_number_of_places(mock: DrivenMock) 
         for client in clients:
             with client.makefile("rb") as lines:
                 first_lines.append(lines.readline().split()[1])
-        assert len(mock.driven.journal.followers) == MAX_FOLLOWERS
+        assert len(mock.runtime.journal.followers) == MAX_FOLLOWERS
     assert sorted(first_lines) == [b"200"] * MAX_FOLLOWERS + [b"503"] * MAX_FOLLOWERS
     wait_until_nobody_follows(mock)
 

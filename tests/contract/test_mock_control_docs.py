@@ -17,7 +17,7 @@ from imds_mock.arguments import Parser
 from imds_mock.commands import ctl
 from imds_mock.events import kinds as event_kinds
 from imds_mock.faults import kinds as fault_kinds
-from mockprogram import IMDS_MOCK, RunningProgram, running_program
+from support.mockprogram import IMDS_MOCK, RunningProgram, running_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

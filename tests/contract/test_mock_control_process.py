@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mockprogram import IMDS_MOCK, running_program
-from mockserver import Answer, head, read_all
+from support.mockprogram import IMDS_MOCK, running_program
+from support.mockserver import Answer, head, read_all
 
 if TYPE_CHECKING:
-    from mockprogram import RunningProgram
+    from support.mockprogram import RunningProgram
 
 
 def get(program: RunningProgram, path: str) -> Answer:

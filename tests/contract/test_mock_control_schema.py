@@ -9,8 +9,8 @@ import pytest
 import schemathesis
 from schemathesis.generation import GenerationMode
 
-from mockcontrol import DrivenMock, driven_mock
-from schema_conformance import ENDLESS, ask_every_operation
+from support.mockcontrol import DrivenMock, driven_mock
+from support.schema_conformance import ENDLESS, ask_every_operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

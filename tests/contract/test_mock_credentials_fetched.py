@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-import aws
-from httpservers import LittleHttpServer
 from imds_mock.credentials import botocore_program, fetching
-from imds_mock.credentials.orders import Fetched, FetchError, Order
+from imds_mock.credentials.requests import CredentialRequest, Fetched, FetchError
+from support import aws
+from support.httpservers import LittleHttpServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,12 +49,12 @@ class Home:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
 
-    def fetch(self, order: Order) -> Fetched:
+    def fetch(self, order: CredentialRequest) -> Fetched:
         """As the program does, but in this process."""
         with self._in_environment(fetching.environment(self.environment, order.endpoint_url)):
             return botocore_program.fetch(order, botocore_program.Bases())
 
-    def have_fetched(self, order: Order) -> Fetched:
+    def have_fetched(self, order: CredentialRequest) -> Fetched:
         """As the mock does, in a process of its own."""
         with self._in_environment(self.environment):
             return asyncio.run(fetching.Fetcher().fetch(order))
@@ -68,7 +68,7 @@ class Home:
                 patched.setenv(name, value)
             yield
 
-    def failure(self, order: Order, *, in_process: bool = True) -> FetchError:
+    def failure(self, order: CredentialRequest, *, in_process: bool = True) -> FetchError:
         with pytest.raises(FetchError) as raised:
             self.fetch(order) if in_process else self.have_fetched(order)
         assert SECRET not in str(raised.value)
@@ -81,8 +81,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     return Home(tmp_path, monkeypatch)
 
 
-def order(**fields: Any) -> Order:
-    return Order("eu-west-1", HOUR, HOUR, **fields)
+def order(**fields: Any) -> CredentialRequest:
+    return CredentialRequest("eu-west-1", HOUR, HOUR, **fields)
 
 
 def soon(**span: float) -> datetime:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from imds import running_imds
 from imds_mock.credentials.fetching import PROGRAM, environment
-from imds_mock.credentials.orders import Order
+from imds_mock.credentials.requests import CredentialRequest
 from netlab import Lab
+from support.imds import running_imds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from imds import Imds
+    from support.imds import Imds
 
 ECS = "169.254.170.2"
 ENDPOINTS: tuple[dict[str, str], ...] = (
@@ -45,7 +45,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Imds]:
 
 def fetch(host: Imds, profile: str | None, variables: Mapping[str, str]) -> list[object]:
     """What the program says about an order, and what it asked of the host."""
-    order = Order("eu-west-1", 3600, 3600.0, profile, endpoint_url="http://127.0.0.1:9")
+    order = CredentialRequest("eu-west-1", 3600, 3600.0, profile, endpoint_url="http://127.0.0.1:9")
     host.asked()
     said = host.run(
         [sys.executable, "-P", "-m", PROGRAM], typed=msgspec.json.encode([order]).decode(), variables=variables

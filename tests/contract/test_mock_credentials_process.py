@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import aws
-from httpservers import LittleHttpServer
-from mockprogram import IMDS_MOCK, running_program
-from mockserver import Answer, head, read_all
+from support import aws
+from support.httpservers import LittleHttpServer
+from support.mockprogram import IMDS_MOCK, running_program
+from support.mockserver import Answer, head, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mockprogram import RunningProgram
+    from support.mockprogram import RunningProgram
 
 SECRET = "planted/secret+that+nobody+may+see"  # noqa: S105 - planted, to be looked for
 LEAVES = "/latest/meta-data"

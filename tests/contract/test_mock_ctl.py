@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imds_mock.cli import main
-from mockprogram import IMDS_MOCK, RunningProgram, running_program
+from support.mockprogram import IMDS_MOCK, RunningProgram, running_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

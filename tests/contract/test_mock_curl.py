@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imds import running_imds
 from netlab import Lab
-from status_matrix import EMPTY, LEAF, ROWS, TOKEN, TOKEN_PATH, TTL, WITHOUT_A_TOKEN, Row, header, put
-from subject import INSTANCE_ID, ROLE, ZONE, document
+from support.imds import running_imds
+from support.status_matrix import EMPTY, LEAF, ROWS, TOKEN, TOKEN_PATH, TTL, WITHOUT_A_TOKEN, Row, header, put
+from support.subject import INSTANCE_ID, ROLE, ZONE, document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imds import Imds
-    from instances import Instances
+    from support.imds import Imds
+    from support.instances import Instances
 
 ENDPOINTS = {4: "http://169.254.169.254", 6: "http://[fd00:ec2::254]"}
 

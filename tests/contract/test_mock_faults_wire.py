@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mockcontrol import DrivenMock, driven_mock
-from mockserver import head, read_all, read_answer
+from support.mockcontrol import DrivenMock, driven_mock
+from support.mockserver import head, read_all, read_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from callers import World
 from imds_mock.cli import main
-from mockcontrol import DrivenMock, driven_mock
-from mockserver import Answer, head, read_all, read_answer
+from support.callers import World
+from support.mockcontrol import DrivenMock, driven_mock
+from support.mockserver import Answer, head, read_all, read_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +126,7 @@ def test_a_profile_for_a_service_holds_at_once_for_containers_that_are_known(tmp
     with driven_mock(tmp_path, {"identity": "per-container"}, around) as mock:
         before = read(mock, "instance-id", DATABASE)
         mock.do("PATCH", "/v1/config", {"profiles": [{"match": {"service": "db"}, "instance": {"role": "db"}}]})
-        around.services = mock.driven.state.services
+        around.services = mock.runtime.state.services
         assert read(mock, "iam/security-credentials/", DATABASE) == "db"
         assert read(mock, "instance-id", DATABASE) == before
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from imds_mock.config.callers import Profile
 from imds_mock.config.plain_documents import read_yaml
 from imds_mock.run.loading import from_document
-from mockprogram import IMDS_MOCK, running_program
+from support.mockprogram import IMDS_MOCK, running_program
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "identity-per-caller.md").read_text()
 

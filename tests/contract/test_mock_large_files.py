@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imds_mock.run.reading import LARGE_BYTES, Reading
-from mockprogram import running_program
-from mockserver import Answer, head, read_all, read_answer
+from support.mockprogram import running_program
+from support.mockserver import Answer, head, read_all, read_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mockprogram import RunningProgram
+    from support.mockprogram import RunningProgram
 
 LEAF = "/latest/meta-data/instance-id"
 LARGE = "metadata:\n" + "".join(f"  meta-data/x/{n}: {'v' * 90}\n" for n in range(9_000))

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imds import IMDS_MOCK
-from subject import ACCOUNT, INSTANCE_ID, LAUNCHED, REGION, ZONE
+from support.imds import IMDS_MOCK
+from support.subject import ACCOUNT, INSTANCE_ID, LAUNCHED, REGION, ZONE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imds import Imds
-    from instances import Instances
+    from support.imds import Imds
+    from support.instances import Instances
 
 IDENTITY = "/latest/dynamic/instance-identity"
 KEYS_IN_ORDER = [

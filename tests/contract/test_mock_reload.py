@@ -10,8 +10,8 @@ import pytest
 
 from imds_mock.run.loading import from_document, load
 from imds_mock.run.reloading import Reloader
-from mockcontrol import DrivenMock, driven_mock
-from mockserver import head, read_answer
+from support.mockcontrol import DrivenMock, driven_mock
+from support.mockserver import head, read_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ def reload(mock: DrivenMock, read: Callable[[], Config], times: int = 1) -> list
     log: list[str] = []
 
     async def run() -> None:
-        reloader = Reloader(mock.driven.state, read, log.append, mock.driven.reloads)
+        reloader = Reloader(mock.runtime.state, read, log.append, mock.runtime.reloads)
         for _ in range(times):
             await reloader.reload()
 
@@ -95,20 +95,20 @@ def test_a_thousand_reloads_under_load_give_no_wrong_answer(
             client.join()
     assert wrong == []
     assert log == ["configuration taken over"] * RELOADS
-    assert mock.driven.reloads == {"applied": RELOADS + 1, "refused": 0}
+    assert mock.runtime.reloads == {"applied": RELOADS + 1, "refused": 0}
     assert len(answers) == 7, f"both configurations were seen by the clients: {answers}"
 
 
 def test_what_cannot_be_stays_out_and_the_log_says_why(mock: DrivenMock, tmp_path: Path) -> None:
     file = tmp_path / "mock.yaml"
     file.write_text("instance: {regio: eu-west-1}\n")
-    before = mock.driven.state.config
+    before = mock.runtime.state.config
     (line,) = reload(mock, lambda: load({}, {}, file))
     assert line.startswith("configuration not taken over, the one before stays in force: ")
     assert "instance.regio" in line
-    assert mock.driven.state.config is before
+    assert mock.runtime.state.config is before
     assert mock.get("/latest/meta-data/placement/region").body == b"us-east-1"
-    assert mock.driven.reloads == {"applied": 0, "refused": 1}
+    assert mock.runtime.reloads == {"applied": 0, "refused": 1}
 
 
 def test_contradictions_are_found_before_anything_changes(mock: DrivenMock) -> None:
@@ -132,4 +132,4 @@ def test_what_only_a_start_can_change_is_said(mock: DrivenMock) -> None:
     log = reload(mock, lambda: from_document({"server": {"port": 4711}, "metadata": {"meta-data/x": "1"}}))
     assert log == ["configuration taken over", "the section server takes effect at the next start"]
     assert mock.get("/latest/meta-data/x").status == 200
-    assert mock.driven.state.config.server.port == 1338
+    assert mock.runtime.state.config.server.port == 1338

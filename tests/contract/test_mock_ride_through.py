@@ -12,7 +12,7 @@ import pytest
 from botocore.credentials import InstanceMetadataProvider
 from botocore.utils import InstanceMetadataFetcher
 
-from mockcontrol import DrivenMock, driven_mock
+from support.mockcontrol import DrivenMock, driven_mock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

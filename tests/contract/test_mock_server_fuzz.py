@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mockserver import INSTANCE_ID, head, running_mock
+from support.mockserver import INSTANCE_ID, head, running_mock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mockserver import RunningMock
+    from support.mockserver import RunningMock
 
 SEED = 20_260_102
 ROUNDS = 5000

@@ -11,13 +11,13 @@ from msgspec.structs import replace
 
 from imds_mock.metadata.tree import Leaf
 from imds_mock.wire.connection import Connection
-from mockserver import INSTANCE_ID, LEAVES, PROBE_ID, Answer, head, read_all, read_answer, running_mock
+from support.mockserver import INSTANCE_ID, LEAVES, PROBE_ID, Answer, head, read_all, read_answer, running_mock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imds_mock.service.messages import Response
-    from mockserver import RunningMock
+    from support.mockserver import RunningMock
 
 LEAF = "/latest/meta-data/instance-id"
 TTL = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"

@@ -15,12 +15,12 @@ from imds_mock.config.settings import MetadataOptions
 from imds_mock.metadata.tree import Leaf
 from imds_mock.wire.parsing import Limits
 from imds_mock.wire.terms import Timeouts
-from mockserver import INSTANCE_ID, LEAVES, Answer, head, read_all, read_answer, running_mock
+from support.mockserver import INSTANCE_ID, LEAVES, Answer, head, read_all, read_answer, running_mock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mockserver import RunningMock
+    from support.mockserver import RunningMock
 
 LEAF = "/latest/meta-data/instance-id"
 TOKEN_REQUEST = head("PUT", "/latest/api/token", **{"X-aws-ec2-metadata-token-ttl-seconds": "60"})

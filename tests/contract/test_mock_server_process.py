@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aws import free_port
-from mockserver import Answer, head, read_all, read_answer
+from support.aws import free_port
+from support.mockserver import Answer, head, read_all, read_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aws import free_port
-from mockprogram import IMDS_MOCK
-from mockserver import Answer, head, read_all
+from support.aws import free_port
+from support.mockprogram import IMDS_MOCK
+from support.mockserver import Answer, head, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

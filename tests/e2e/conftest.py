@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from containers import ROOT, Docker
 from engine import BASE_IMAGE, engine, has_own_network, own_engine
+from support.containers import ROOT, Docker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from containers import INSTANCE_ID, ROOT
 from engine import provide_debian
+from support.containers import INSTANCE_ID, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from containers import Completed, Docker
+    from support.containers import Completed, Docker
 
     Start = Callable[..., Completed]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from containers import IMDS, INSTANCE_ID, Docker
+from support.containers import IMDS, INSTANCE_ID, Docker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

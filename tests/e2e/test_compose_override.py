@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from containers import IMDS, INSTANCE_ID, ROOT
+from support.containers import IMDS, INSTANCE_ID, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from containers import Docker
+    from support.containers import Docker
 
 # As people write them: a list of networks, a dependency in the short form, an entrypoint, a user, no capability.
 COMPOSE = """

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from containers import ROOT
+from support.containers import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from containers import Docker
+    from support.containers import Docker
 
 PAGE = (ROOT / "docs/images.md").read_text()
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from containers import ROOT, Docker
+from support.containers import ROOT, Docker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aemm import LEAVES, LISTINGS, MAC, SPOT
-from containers import IMDS, INSTANCE_ID
+from support.aemm import LEAVES, LISTINGS, MAC, SPOT
+from support.containers import IMDS, INSTANCE_ID
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from containers import Docker
+    from support.containers import Docker
 
 COMPOSE = """
 services:

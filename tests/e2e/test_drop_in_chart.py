@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aemm import DOCUMENT, LEAVES, LISTINGS, SPOT
-from containers import INSTANCE_ID
+from support.aemm import DOCUMENT, LEAVES, LISTINGS, SPOT
+from support.containers import INSTANCE_ID
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from containers import Docker
+    from support.containers import Docker
 
 # securityContext, resources and volume of the chart's Deployment (1.13), in Compose's words.
 COMPOSE = """

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from containers import IMDS, INSTANCE_ID
-from environments import Row, capability_names, rows
+from support.containers import IMDS, INSTANCE_ID
+from support.environments import Row, capability_names, rows
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from containers import Docker
+    from support.containers import Docker
 
 ASK = f"grep CapEff /proc/self/status; getent ahostsv4 mock_metadata; curl -s {IMDS}/latest/meta-data/instance-id"
 TABLES = {"legacy": "iptables-legacy-save", "nft": "nft list ruleset"}

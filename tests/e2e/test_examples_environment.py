@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from examples import example
+from support.examples import example
 
 if TYPE_CHECKING:
-    from containers import Docker
+    from support.containers import Docker
 
 METHOD = "import boto3; print(boto3.Session().get_credentials().method)"
 

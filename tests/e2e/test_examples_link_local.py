@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from containers import IMDS, INSTANCE_ID
-from examples import ASK, Example, example
+from support.containers import IMDS, INSTANCE_ID
+from support.examples import ASK, Example, example
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from containers import Docker
+    from support.containers import Docker
 
 TWO_SECONDS_THREE_TIMES = 6
 """Two seconds are promised; without an announcement it is half a minute. This machine builds images beside."""

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from examples import FOLDER, example, steps, with_compose_files
+from support.examples import FOLDER, example, steps, with_compose_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from containers import Docker
+    from support.containers import Docker
 
 RUNS = dict[str, Future[list[str]]]
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from containers import INSTANCE_ID
-from examples import Example, example
+from support.containers import INSTANCE_ID
+from support.examples import Example, example
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from containers import Docker
+    from support.containers import Docker
 
 SIDECAR = "compose.sidecar.yaml"
 # perl is what the smallest Debian has.

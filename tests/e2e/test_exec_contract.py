@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from containers import Completed, Docker
+    from support.containers import Completed, Docker
 
 SHIM = ["--entrypoint", "/opt/imds-shim/bin/imds-shim"]
 DIRECT = ["--entrypoint", "/usr/bin/env"]

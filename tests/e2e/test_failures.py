@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from containers import Docker
+    from support.containers import Docker
 
 STARTED = "the application was started"
 NET_ADMIN = ("--cap-add", "NET_ADMIN")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from containers import IMDS, ROOT, Docker
+from support.containers import IMDS, ROOT, Docker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from containers import ROOT
+from support.containers import ROOT
 
 if TYPE_CHECKING:
-    from containers import Docker
+    from support.containers import Docker
 
 
 def test_what_new_images_replace_does_not_stay_without_a_name(docker: Docker, mock_image: str, shim_image: str) -> None:

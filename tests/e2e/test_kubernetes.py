@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import pods
-from containers import INSTANCE_ID, ROOT
+from support import pods
+from support.containers import INSTANCE_ID, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from containers import Docker
-    from pods import Pod
+    from support.containers import Docker
+    from support.pods import Pod
 
 README = (pods.FOLDER / "README.md").read_text()
 EXECUTED = dict(re.findall(r"^kubectl exec (\S+) -- (.*)$", README, re.MULTILINE))

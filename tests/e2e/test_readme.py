@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import examples
-from containers import IMDS, INSTANCE_ID, ROOT
+from support import examples
+from support.containers import IMDS, INSTANCE_ID, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from containers import Completed, Docker
+    from support.containers import Completed, Docker
 
 
 README = (ROOT / "README.md").read_text()
@@ -48,10 +48,10 @@ def running_project(folder: Path, docker: Docker, compose: str, dockerfile: str)
         docker(*project, "down", "--volumes", "--timeout", "2", "--rmi", "local")
 
 
-def in_project(folder: Path, docker: Docker, compose: str, dockerfile: str, *questions: tuple[str, ...]) -> list[str]:
+def in_project(folder: Path, docker: Docker, compose: str, dockerfile: str, *queries: tuple[str, ...]) -> list[str]:
     """Run a stranger's project until it is up, and run commands in its application; gives what they print."""
     with running_project(folder, docker, compose, dockerfile) as project:
-        return [docker(*project, "exec", "-T", "app", *question).stdout for question in questions]
+        return [docker(*project, "exec", "-T", "app", *question).stdout for question in queries]
 
 
 def test_the_two_lines_and_the_compose_file(docker: Docker, mock_image: str, shim_image: str, tmp_path: Path) -> None:
@@ -156,8 +156,8 @@ def test_an_image_that_already_has_an_entrypoint(
     theirs = dockerfile.partition("COPY")[0] + "COPY --chmod=755 docker-entrypoint.sh /docker-entrypoint.sh\n"
     shim = "COPY" + dockerfile.partition("COPY")[2].partition("ENTRYPOINT")[0]
     command = entrypoint.replace('["your", "original", "command"]', '["sleep", "3600"]')
-    questions = [INSTANCE_ID_ASKED, ("cat", "/started", "/proc/1/comm")]
-    answers = in_project(tmp_path, docker, blocks("yaml")[0], theirs + shim + command, *questions)
+    queries = [INSTANCE_ID_ASKED, ("cat", "/started", "/proc/1/comm")]
+    answers = in_project(tmp_path, docker, blocks("yaml")[0], theirs + shim + command, *queries)
     assert answers == [INSTANCE_ID, "entrypoint of the image\nsleep\n"]
 
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from containers import served_credentials
+from support.containers import served_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from containers import Docker
+    from support.containers import Docker
 
 IMAGE = Path(__file__).parent / "images" / "sdks"
 SETTINGS = {

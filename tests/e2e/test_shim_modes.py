@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from containers import INSTANCE_ID, ROOT
-from environments import DEFAULT, capability_names
-from shimcontainers import INSTANCE_ID_ASKED, application
+from support.containers import INSTANCE_ID, ROOT
+from support.environments import DEFAULT, capability_names
+from support.shimcontainers import INSTANCE_ID_ASKED, application
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from containers import Completed, Docker
+    from support.containers import Completed, Docker
 
     Start = Callable[..., Completed]
 

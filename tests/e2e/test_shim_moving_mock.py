@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from containers import INSTANCE_ID, ROOT
-from shimcontainers import INSTANCE_ID_ASKED, Application, address, application
+from support.containers import INSTANCE_ID, ROOT
+from support.shimcontainers import INSTANCE_ID_ASKED, Application, address, application
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from containers import Docker
+    from support.containers import Docker
 
 # Says what `wait` knows of, and what becomes of a connection that it opened.
 APPLICATION = """

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from containers import INSTANCE_ID
-from shimcontainers import INSTANCE_ID_ASKED, Application, application
+from support.containers import INSTANCE_ID
+from support.shimcontainers import INSTANCE_ID_ASKED, Application, application
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from containers import Docker
+    from support.containers import Docker
 
 LINK_LOCAL = "169.254.169.254"
 HOLDS_THE_ADDRESS = ("--link-local-ip", LINK_LOCAL)

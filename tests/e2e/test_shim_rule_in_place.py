@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from containers import INSTANCE_ID
-from shimcontainers import INSTANCE_ID_ASKED, Application, address, application
+from support.containers import INSTANCE_ID
+from support.shimcontainers import INSTANCE_ID_ASKED, Application, address, application
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from containers import Docker
+    from support.containers import Docker
 
 BACKENDS = ("legacy", "nft")
 # Neighbours of every kind: a chain, a rule with counters, one that looks like ours, a table with a set and a NAT hook.

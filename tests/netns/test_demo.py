@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from processes import in_session
+from support.processes import in_session
 
 ROOT = Path(__file__).resolve().parents[2]
 

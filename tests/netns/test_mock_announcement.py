@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridged import Link
 from netlab import Lab
-from shimlab import end
+from support.bridged import Link
+from support.shimlab import end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ def app(link: Link) -> Namespace:
     """An application that has just talked to the first holder of the address, which is gone now."""
     machine = link.plug("app", "169.254.7.7/16", "10.77.0.2/24")
     first = link.plug("first", f"{IMDS}/16", "10.77.0.3/24")
-    with serving(first, str(ROOT / "tests/little_imds.py"), IMDS, "80", "first"):
+    with serving(first, str(ROOT / "tests/support/little_imds.py"), IMDS, "80", "first"):
         assert machine.run(READ).returncode == 0
     first.ip("address", "flush", "scope", "global")
     first.ip("address", "flush", "scope", "link")
@@ -117,7 +117,7 @@ def test_neighbours_of_the_old_holder_read_from_the_new_one_at_once(app: Namespa
 def test_without_an_announcement_they_go_on_asking_the_old_one(app: Namespace, link: Link) -> None:
     second = link.plug("second", f"{IMDS}/16", "10.77.0.4/24")
     old = believed(app)
-    with serving(second, str(ROOT / "tests/little_imds.py"), IMDS, "80", "second"):
+    with serving(second, str(ROOT / "tests/support/little_imds.py"), IMDS, "80", "second"):
         assert app.run(READ, check=False).returncode == 28, "curl's 28 is a time-out"
         assert believed(app) == old
 

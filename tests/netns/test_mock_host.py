@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from netlab import Lab
-from shimlab import end
+from support.shimlab import end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -111,7 +111,7 @@ def real(lab: Lab, request: pytest.FixtureRequest) -> Callable[[Namespace], None
         cloud.ip("address", "add", "169.254.169.254/32", "dev", "lo")
         cloud.ip("address", "add", "fd00:ec2::254/128", "dev", "lo", "nodad")
         for address in ("169.254.169.254", "fd00:ec2::254"):
-            program = [sys.executable, str(ROOT / "tests/little_imds.py"), address, "80", "real"]
+            program = [sys.executable, str(ROOT / "tests/support/little_imds.py"), address, "80", "real"]
             server = cloud.popen(program, stdout=subprocess.PIPE)
             request.addfinalizer(functools.partial(end, server))
             assert server.stdout is not None

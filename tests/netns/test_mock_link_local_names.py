@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridged import Link
 from netlab import Lab
-from shimlab import end
+from support.bridged import Link
+from support.shimlab import end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ NOTICE = "spot/instance-action"
 # Answers as Docker's name server does, at its address.
 NAME_SERVER = """
 import json, sys, threading
-from nameservers import LittleNameServer
+from support.nameservers import LittleNameServer
 with LittleNameServer(json.loads(sys.argv[1]), "127.0.0.11", 53):
     print("ready", flush=True)
     sys.stdin.read()

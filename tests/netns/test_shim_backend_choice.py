@@ -1,6 +1,7 @@
 """Which back end is chosen where one of them is missing, on the real kernel, and what is said where none is left.
 
-What a kernel lacks is taken away by a seccomp filter (see tests/kernel_without.py), capabilities by setpriv: real root.
+What a kernel lacks is taken away by a seccomp filter (see tests/support/kernel_without.py),
+capabilities by setpriv: real root.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shimlab import MOCK, MOVED, ROOT, SHIM, ShimLab, environment
+from support.shimlab import MOCK, MOVED, ROOT, SHIM, ShimLab, environment
 
 if TYPE_CHECKING:
     import subprocess
@@ -25,7 +26,7 @@ ELSEWHERE = ("unshare", "--user", "--map-root-user")
 
 
 def kernel_without(what: str) -> tuple[str, ...]:
-    return (sys.executable, str(ROOT / "tests/kernel_without.py"), what)
+    return (sys.executable, str(ROOT / "tests/support/kernel_without.py"), what)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shimlab import MOCK, MOVED, ShimLab, end
+from support.shimlab import MOCK, MOVED, ShimLab, end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,16 +45,16 @@ COMMIT
 ENSURE = """
 import sys
 from ipaddress import ip_address
-from imds_shim.netfilter import open_tables
-from imds_shim.rule import DnatRule, ensure
+from imds_shim.nat.backend import open_tables
+from imds_shim.nat.rule import DnatRule, ensure
 tables = open_tables(sys.argv[1])
 for to in sys.argv[3:]:
     outcome = ensure(tables, DnatRule(ip_address(sys.argv[2]), 80, ip_address(to), 80))
     print(tables[0].name, outcome, *tables[0].ours(), sep="; ")
 """
 REMOVE = """
-from imds_shim.netfilter import tables_to_clean
-from imds_shim.rule import remove
+from imds_shim.nat.backend import tables_to_clean
+from imds_shim.nat.rule import remove
 print(remove(tables_to_clean()))
 """
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shimlab import ROOT, SHIM, ShimLab, close_to_others, environment
+from support.shimlab import ROOT, SHIM, ShimLab, close_to_others, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

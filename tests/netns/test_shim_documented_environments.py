@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from environments import DEFAULT, Row, capability_names, rows
-from shimlab import ROOT, SHIM, ShimLab, environment, open_to_all
+from support.environments import DEFAULT, Row, capability_names, rows
+from support.shimlab import ROOT, SHIM, ShimLab, environment, open_to_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ def wrapper(row: Row) -> list[str]:
     if user := row.user():
         words += ["--reuid", user, "--regid", user, "--clear-groups"]
     if missing := row.missing():
-        words = [sys.executable, str(ROOT / "tests/kernel_without.py"), ",".join(missing), *words]
+        words = [sys.executable, str(ROOT / "tests/support/kernel_without.py"), ",".join(missing), *words]
     if row.read_only():
         # The working directory is a mount of its own there.
         remount = 'mount --rbind / /mnt && mount -o remount,bind,ro /mnt && exec chroot /mnt "$@"'

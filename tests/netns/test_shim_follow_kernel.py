@@ -10,8 +10,8 @@ from typing import IO, TYPE_CHECKING
 
 import pytest
 
-from processes import commands
-from shimlab import IMDS, MOCK, MOVED, SHIM, ShimLab, environment
+from support.processes import commands
+from support.shimlab import IMDS, MOCK, MOVED, SHIM, ShimLab, environment
 
 if TYPE_CHECKING:
     import subprocess
@@ -160,9 +160,9 @@ def test_a_container_ends_with_its_application_in_spite_of_the_follower(lab: Shi
 END = """
 import socket, sys
 from ipaddress import ip_address
-from imds_shim import connections
-from imds_shim.netfilter import open_tables
-from imds_shim.rule import DnatRule, ensure
+from imds_shim.nat import conntrack as connections
+from imds_shim.nat.backend import open_tables
+from imds_shim.nat.rule import DnatRule, ensure
 endpoint = sys.argv[5]
 old, new = (DnatRule(ip_address(endpoint), 80, ip_address(to), 80) for to in sys.argv[2:4])
 tables = open_tables(sys.argv[1])

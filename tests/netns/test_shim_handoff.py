@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shimlab import ROOT, SHIM, ShimLab, environment
+from support.shimlab import ROOT, SHIM, ShimLab, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ ARGUMENTS = ["", "two words", "*", "$HOME", "'\"", "-c", "--", "--help", os.fsde
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = tmp_path_factory.mktemp("report") / "state_report"
-    subprocess.run(["gcc", "-Wall", "-Werror", "-o", program, ROOT / "tests/state_report.c"], check=True)
+    subprocess.run(["gcc", "-Wall", "-Werror", "-o", program, ROOT / "tests/support/state_report.c"], check=True)
     return program
 
 

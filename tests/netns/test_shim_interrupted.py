@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shimlab import IMDS, MOCK, ShimLab
+from support.shimlab import IMDS, MOCK, ShimLab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from imds_shim.capabilities import NAMES
-from shimlab import SHIM, ShimLab, environment
+from support.shimlab import SHIM, ShimLab, environment
 
 if TYPE_CHECKING:
     import subprocess

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shimlab import APP, IMDS, MOCK, ShimLab
+from support.shimlab import APP, IMDS, MOCK, ShimLab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HOW = """
 import sys
 from ipaddress import ip_address
-from imds_shim.rtnetlink import how_routed
+from imds_shim.nat.rtnetlink import how_routed
 for address in sys.argv[1:]:
     routed = how_routed(ip_address(address))
     print(routed.way, routed.interface if routed.link else "-", sep=" dev ")
@@ -24,20 +24,20 @@ for address in sys.argv[1:]:
 RULE = """
 import sys
 from ipaddress import ip_address
-from imds_shim.netfilter import open_tables
-from imds_shim.rule import DnatRule, ensure
+from imds_shim.nat.backend import open_tables
+from imds_shim.nat.rule import DnatRule, ensure
 ensure(open_tables(sys.argv[3]), DnatRule(ip_address(sys.argv[1]), 80, ip_address(sys.argv[2]), 80))
 """
 LEAD = """
 import sys
 from ipaddress import ip_address
-from imds_shim.route import lead
+from imds_shim.nat.route import lead
 print(lead(ip_address(sys.argv[1]), ip_address(sys.argv[2]), on_link="on-link" in sys.argv))
 """
 UNDO = """
 import sys
 from ipaddress import ip_address
-from imds_shim.route import lead, record, restore
+from imds_shim.nat.route import lead, record, restore
 before = record(ip_address(sys.argv[1]))
 for mock in sys.argv[2:]:
     made = lead(ip_address(sys.argv[1]), ip_address(mock))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shimlab import IMDS, MOCK, MOVED, SHIM, ShimLab, environment
+from support.shimlab import IMDS, MOCK, MOVED, SHIM, ShimLab, environment
 
 if TYPE_CHECKING:
     import subprocess

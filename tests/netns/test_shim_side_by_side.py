@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shimlab import MOCK, MOVED, ShimLab
+from support.shimlab import MOCK, MOVED, ShimLab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 ENSURE = """
 import sys
 from ipaddress import ip_address
-from imds_shim.exclusion import alone
-from imds_shim.netfilter import open_tables
-from imds_shim.rule import DnatRule, ensure
+from imds_shim.nat.lock import alone
+from imds_shim.nat.backend import open_tables
+from imds_shim.nat.rule import DnatRule, ensure
 print("ready", flush=True)
 sys.stdin.readline()
 for round in range(20):
@@ -66,7 +66,7 @@ def test_whole_starts_side_by_side(lab: ShimLab) -> None:
 def test_who_waits_in_vain_goes_on(lab: ShimLab) -> None:
     """The lock is a courtesy among shims; whoever holds its name for other reasons stops nobody."""
     code = """
-from imds_shim.exclusion import LONGEST_WAIT_SECONDS, alone
+from imds_shim.nat.lock import LONGEST_WAIT_SECONDS, alone
 slept = []
 with alone():
     with alone(sleep=slept.append):

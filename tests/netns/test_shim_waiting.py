@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from processes import seconds_to_its_end
-from shimlab import APP, IMDS, MOCK, SHIM, ShimLab, end, environment
+from support.processes import seconds_to_its_end
+from support.shimlab import APP, IMDS, MOCK, SHIM, ShimLab, end, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ FETCH = ("curl", "-sS", "--max-time", "5", f"http://{IMDS}/")
 NAME_SERVER = """
 import sys, threading
 sys.path.insert(0, sys.argv[1])
-from nameservers import LittleNameServer
+from support.nameservers import LittleNameServer
 pairs = [pair.split("=") for pair in sys.argv[3:]]
 records = {name + ".": {"A": addresses.split(",")} for name, addresses in pairs} | {"alias.test.": {"CNAME": ["far."]}}
 with LittleNameServer(records, sys.argv[2], 53):

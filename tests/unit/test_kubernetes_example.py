@@ -8,7 +8,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from pods import FOLDER, application, manifests
+from support.pods import FOLDER, application, manifests
 
 README = (FOLDER / "README.md").read_text()
 OBJECTS = [each for path in sorted(FOLDER.glob("*.yaml")) for each in manifests(path)]

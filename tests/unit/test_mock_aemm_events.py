@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from aemm import (
+from support.aemm import (
     END,
     EVENTS,
     LIFECYCLE,

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aemm import settings, written
 from imds_mock.aemm import hints
 from imds_mock.aemm.arguments import parse
 from imds_mock.aemm.errors import UsageError
@@ -14,6 +13,7 @@ from imds_mock.aemm.keys import COMMANDS, FLAG_KEYS, KEYS
 from imds_mock.aemm.settings import of_section, set_by
 from imds_mock.config.settings import Config
 from imds_mock.run.profile_choice import aemm_reason
+from support.aemm import settings, written
 
 if TYPE_CHECKING:
     from pathlib import Path

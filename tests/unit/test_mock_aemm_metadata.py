@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from aemm import (
+from imds_mock.aemm.errors import UsageError
+from support.aemm import (
     EVENTS,
     LEAVES,
     LISTINGS,
     Asker,
     lines,
 )
-from imds_mock.aemm.errors import UsageError
 
 
 @pytest.mark.parametrize("path", LEAVES)

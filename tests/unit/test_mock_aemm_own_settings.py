@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aemm import LEAVES, LISTINGS, STARTED, base, settings, written
 from imds_mock.aemm.adoption import adopt
 from imds_mock.aemm.compatibility import Compatibility
 from imds_mock.aemm.facts import FACTS
@@ -19,6 +18,7 @@ from imds_mock.run.loading import document_of, from_document, load
 from imds_mock.service.messages import Request, Response
 from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
+from support.aemm import LEAVES, LISTINGS, STARTED, base, settings, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

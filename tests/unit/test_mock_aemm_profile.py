@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from aemm import LISTINGS, PAGES, SPOT, STARTED, base, settings
-from callers import World
 from imds_mock.aemm.adoption import adopt
 from imds_mock.aemm.compatibility import Compatibility
 from imds_mock.aemm.settings import of_section
 from imds_mock.config.settings import ControlSettings, ServerSettings
+from imds_mock.control import start as control_start
 from imds_mock.control.hidden_leaves import MASK
 from imds_mock.control.secrets import masked
-from imds_mock.driving.state import State
 from imds_mock.faults.armed import Faults
-from imds_mock.run import control_start
 from imds_mock.run.loading import Config, ConfigError, document_of, from_document
 from imds_mock.run.profile_choice import aemm_reason
 from imds_mock.service.messages import Request, Response
 from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
+from imds_mock.state.state import State
+from support.aemm import LISTINGS, PAGES, SPOT, STARTED, base, settings
+from support.callers import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

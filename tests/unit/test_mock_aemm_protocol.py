@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aemm import (
+from support.aemm import (
     LIFECYCLE,
     LISTINGS,
     MAC,

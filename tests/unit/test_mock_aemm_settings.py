@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aemm import MAC, settings, written
 from imds_mock.aemm import files
 from imds_mock.aemm.arguments import parse
 from imds_mock.aemm.data import LIST_KEYS, TAGS_KEY
 from imds_mock.aemm.errors import ConfigFileError, UsageError
 from imds_mock.aemm.keys import DATA_KEYS, FLAG_KEYS, KEYS
 from imds_mock.aemm.settings import load, of_section, save
+from support.aemm import MAC, settings, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable

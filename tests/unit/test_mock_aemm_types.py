@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from aemm import STARTED, settings, written
 from imds_mock.aemm.data import LIST_KEYS, ROWS, TAGS_KEY
 from imds_mock.aemm.errors import UsageError
 from imds_mock.aemm.keys import KEYS, Key
 from imds_mock.aemm.leaves import leaves
 from imds_mock.aemm.settings import Settings, of_section
+from support.aemm import STARTED, settings, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,9 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentcontainers import SHOWN, Container
 from imds_mock.credentials.values import RoleCredentials
-from imds_mock.driving.journal import Journal
 from imds_mock.events.armed import EventBook
 from imds_mock.events.kinds import AnyEvent
 from imds_mock.faults.credentials import ClockSkewFault
@@ -22,12 +20,14 @@ from imds_mock.faults.kind import Moment
 from imds_mock.metadata.layers import lay
 from imds_mock.run.loading import from_document
 from imds_mock.service.messages import ECS, EKS, PROBE_HEADER, Request, agent_of
-from metadata import STARTED
+from imds_mock.state.journal import Journal
+from support.agentcontainers import SHOWN, Container
+from support.metadata import STARTED
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imds_mock.credentials.orders import Order
+    from imds_mock.credentials.requests import CredentialRequest
     from imds_mock.signing.signer import Signer
 
 BY_ID = "/v2/credentials/5c2b4f3e-0000-4000-8000-000000000000"
@@ -216,7 +216,7 @@ class Issued:
 
     refused_at = None
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: CredentialRequest) -> None:
         self.order = order
 
     def held(self, now: float) -> RoleCredentials:
@@ -251,12 +251,12 @@ def test_events_and_faults_concern_the_agents_as_well(signer: Signer) -> None:
     after = container.ecs(BY_ID, STARTED + 1)
     assert after["AccessKeyId"] != before["AccessKeyId"]
     assert after["AccessKeyId"] == json.loads(container.eks(now=STARTED + 1).body)["AccessKeyId"]
-    skewed = ClockSkewFault(seconds=-60).spoil(container.ask(ECS, BY_ID, STARTED + 1), Moment(STARTED, STARTED))
+    skewed = ClockSkewFault(seconds=-60).apply(container.ask(ECS, BY_ID, STARTED + 1), Moment(STARTED, STARTED))
     assert skewed is not None
     moments = [datetime.fromisoformat(each["Expiration"]) for each in (json.loads(skewed.body), after)]
     assert (moments[1] - moments[0]).total_seconds() == 60
     assert dict(skewed.head.trailing)["Content-Length"] == str(len(skewed.body))
-    assert ClockSkewFault(seconds=1).spoil(container.ask(ECS, "/v4/x"), Moment(STARTED, STARTED)) is None
+    assert ClockSkewFault(seconds=1).apply(container.ask(ECS, "/v4/x"), Moment(STARTED, STARTED)) is None
 
 
 def test_the_metadata_service_has_none_of_these_paths_and_the_probe_comes_first(signer: Signer) -> None:

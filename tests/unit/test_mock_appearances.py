@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from imds_mock.build.assembly import Assembly
 from imds_mock.callers.caller import Caller, Interface
 from imds_mock.config.settings import Config
-from imds_mock.driving.appearances import Appearances
 from imds_mock.events.armed import EventBook
 from imds_mock.events.rebalance import RebalanceRecommendation
-from imds_mock.run.assembly import Assembly
 from imds_mock.run.loading import from_document
 from imds_mock.signing.signer import Signer
-from mockserver import STARTED
+from imds_mock.state.caller_configs import CallerConfigs
+from support.mockserver import STARTED
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imds_mock.driving.described import Described
+    from imds_mock.build.described import Described
 
 
 def caller_of(address: str) -> Caller:
@@ -30,23 +30,23 @@ def caller_of(address: str) -> Caller:
     return Caller(name, (address,), name, "app", None, ("net",), (Interface(address, (), "172.18.0.0/16"),))
 
 
-def appearances(folder: Path, document: dict[str, Any], said: list[str] | None = None) -> Appearances:
+def caller_configs(folder: Path, document: dict[str, Any], said: list[str] | None = None) -> CallerConfigs:
     """Appearances of a configuration that nobody has checked."""
     config = msgspec.convert(document, Config, strict=False)
     describe = Assembly(STARTED, Signer(folder)).describe
-    return Appearances(config, describe, caller_of, ([] if said is None else said).append)
+    return CallerConfigs(config, describe, caller_of, ([] if said is None else said).append)
 
 
 def test_callers_with_the_same_profiles_share_what_they_are(tmp_path: Path) -> None:
     profile = {"match": {"name": "app-1?"}, "instance": {"role": "other"}}
-    shared = appearances(tmp_path, {"profiles": [profile]})
+    shared = caller_configs(tmp_path, {"profiles": [profile]})
     assert shared.of("172.18.0.11") is shared.of("172.18.0.12")
     assert shared.of("172.18.0.11") is not shared.of("172.18.0.3")
     assert shared.of("172.18.0.3").config.instance.role == "my-role"
 
 
 def test_each_container_is_made_once_and_nobody_is_the_configured_instance(tmp_path: Path) -> None:
-    own = appearances(tmp_path, {"identity": "per-container"})
+    own = caller_configs(tmp_path, {"identity": "per-container"})
     assert own.of("172.18.0.3") is own.of("172.18.0.3")
     assert own.of("172.18.0.3").config.instance.instance_id != own.of("172.18.0.4").config.instance.instance_id
     assert own.of("").config.instance.instance_id == "i-1234567890abcdef0"
@@ -54,7 +54,7 @@ def test_each_container_is_made_once_and_nobody_is_the_configured_instance(tmp_p
 
 def test_three_profiles_that_do_not_go_together_are_said_and_the_request_is_answered(tmp_path: Path) -> None:
     said: list[str] = []
-    own = appearances(
+    own = caller_configs(
         tmp_path,
         {
             "profiles": [
@@ -81,19 +81,19 @@ def test_who_has_credentials_of_his_own_is_never_served_those_of_all(tmp_path: P
     # A service's name and a container's do not tell that they are one caller's, so these two are not checked.
     from_document(document)
     said: list[str] = []
-    both = appearances(tmp_path, document, said).of("172.18.0.3")
+    both = caller_configs(tmp_path, document, said).of("172.18.0.3")
     assert (both.config.instance.availability_zone, both.config.credentials.source) == ("us-east-1b", "generated")
     assert len(said) == 1
     assert "us-east-1b is not in the region eu-west-1" in said[0]
 
 
 def test_what_is_kept_for_a_container_is_bounded(tmp_path: Path) -> None:
-    looks = appearances(tmp_path, {"identity": "per-container"}).looks_of("172.18.0.3")
+    cache = caller_configs(tmp_path, {"identity": "per-container"}).cache_of("172.18.0.3")
     book = EventBook()
     for _ in range(20):
         book = book.arm(RebalanceRecommendation(), STARTED)
-        looks.under(book.events[-1:])
-    assert len(looks._known) <= 2
+        cache.under(book.events[-1:])
+    assert len(cache._known) <= 2
 
 
 def test_nothing_is_kept_for_a_container_that_another_one_has_followed(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_nothing_is_kept_for_a_container_that_another_one_has_followed(tmp_path:
     here = caller_of("172.18.0.3")
     config = msgspec.convert({"identity": "per-container"}, Config)
     said: list[str] = []
-    own = Appearances(config, describe, lambda _address: here, said.append)
+    own = CallerConfigs(config, describe, lambda _address: here, said.append)
     before = len(own._known)
     for number in range(20):
         here = here._replace(key=f"run-{number}")
@@ -111,7 +111,7 @@ def test_nothing_is_kept_for_a_container_that_another_one_has_followed(tmp_path:
 
 
 def test_the_other_profile_leaves_all_callers_alike(tmp_path: Path) -> None:
-    alike = appearances(tmp_path, {"profile": "aemm", "identity": "per-container"})
+    alike = caller_configs(tmp_path, {"profile": "aemm", "identity": "per-container"})
     assert not alike.need_names
     assert alike.of("172.18.0.3") is alike.of("172.18.0.4")
 
@@ -125,6 +125,6 @@ def test_many_profiles_are_prepared_one_in_a_step(tmp_path: Path) -> None:
         described.append(one)
         return describe(one)
 
-    own = Appearances(config, counted, caller_of, lambda _said: None, in_steps=True)
+    own = CallerConfigs(config, counted, caller_of, lambda _said: None, in_steps=True)
     assert [len(described) for _ in own.prepare()] == [2, 3, 4]
     assert list(own.prepare()) == []

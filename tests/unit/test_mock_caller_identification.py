@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from callers import World
 from imds_mock.callers.caller import Caller, Interface
+from support.callers import World
 
 FRONT, BACK = "172.18.0.3", "172.19.0.7"
 TWO_NETWORKS = ("172.18.0.2/16", "172.19.0.2/24")

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from callers import World
 from imds_mock.callers.caller import Caller, Interface
 from imds_mock.callers.matches import match
+from support.callers import World
 
 BESIDE = ("172.18.0.2/16 169.254.169.254/16",)
 LINK_LOCAL, OTHER_LINK_LOCAL, ORDINARY = "169.254.100.1", "169.254.100.2", "172.18.0.3"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from callers import World
 from imds_mock.callers.targets import Targets, system_forward
-from imds_mock.driving.journal import Entry
+from imds_mock.state.journal import Entry
+from support.callers import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

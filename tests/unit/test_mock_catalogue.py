@@ -9,7 +9,7 @@ import pytest
 from imds_mock.config.sources import merge
 from imds_mock.metadata.catalogue import INTERFACE_PATH, INTERFACE_ROWS, ROWS, since_of
 from imds_mock.metadata.tree import VERSIONS
-from metadata import STARTED, Metadata
+from support.metadata import STARTED, Metadata
 
 if TYPE_CHECKING:
     from imds_mock.signing.signer import Signer

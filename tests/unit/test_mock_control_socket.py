@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imds_mock.config.settings import Config, ControlSettings, ServerSettings
-from imds_mock.run.control_socket import connect, find, open_at, open_default
-from imds_mock.run.control_start import ControlListenError, open_listeners
+from imds_mock.control.start import ControlListenError, open_listeners
+from imds_mock.control_socket import connect, find, open_at, open_default
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

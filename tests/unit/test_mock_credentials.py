@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from imds_mock.credentials.choice import source_for
 from imds_mock.credentials.generated import GeneratedCredentials
-from imds_mock.credentials.kept import NotKept
+from imds_mock.credentials.refreshable import NotRefreshed
 from imds_mock.metadata.instance import derive
 from imds_mock.run.loading import ConfigError
-from metadata import STARTED, Metadata
+from support.metadata import STARTED, Metadata
 
 if TYPE_CHECKING:
     from imds_mock.signing.signer import Signer
@@ -191,7 +191,7 @@ def test_the_static_source_needs_all_three(signer: Signer, missing: str) -> None
 
 def test_secrets_do_not_show_in_representations(signer: Signer) -> None:
     metadata = Metadata(signer, {"credentials": STATIC})
-    source = source_for(metadata.config.credentials, derive(metadata.config.instance, STARTED), "my-role", NotKept)
+    source = source_for(metadata.config.credentials, derive(metadata.config.instance, STARTED), "my-role", NotRefreshed)
     texts = f"{source!r} {source.current(STARTED)!r} {source} {metadata.config!r}"
     assert "very secret" not in texts
     assert "tok'" not in texts

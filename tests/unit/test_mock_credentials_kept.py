@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.credentials.keeper import LONGEST_PAUSE_SECONDS, MOST_AHEAD_SECONDS, Keeper, Means, due
-from imds_mock.credentials.kept import KeptCredentials, NotKept
-from imds_mock.credentials.orders import Fetched, FetchError, Order, order_for
 from imds_mock.credentials.pool import Pool
+from imds_mock.credentials.refreshable import NotRefreshed, RefreshedCredentials
+from imds_mock.credentials.refresher import LONGEST_PAUSE_SECONDS, MOST_AHEAD_SECONDS, Means, Refresher, due
+from imds_mock.credentials.requests import CredentialRequest, Fetched, FetchError, request_for
 from imds_mock.credentials.values import CredentialFailure, RoleCredentials
 from imds_mock.metadata.instance import derive
 from imds_mock.run.loading import ConfigError, from_document
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 NOW = 1_750_000_000.0
 HOUR = 3600.0
-ORDER = Order("eu-west-1", 3600, HOUR, role_arn="arn:aws:iam::123456789012:role/web")
+ORDER = CredentialRequest("eu-west-1", 3600, HOUR, role_arn="arn:aws:iam::123456789012:role/web")
 SECRET = "planted-secret"  # noqa: S105 - planted, to be looked for
 
 
@@ -68,7 +68,7 @@ class World:
         self.now += seconds
         await asyncio.sleep(0)
 
-    async def fetch(self, order: Order) -> Fetched:
+    async def fetch(self, order: CredentialRequest) -> Fetched:
         assert order == ORDER
         self.calls.append(self.now - NOW)
         if not self.script:
@@ -79,16 +79,16 @@ class World:
         return outcome
 
 
-def kept(*script: Fetched | FetchError, luck: float = 0.0) -> tuple[Keeper, World]:
+def kept(*script: Fetched | FetchError, luck: float = 0.0) -> tuple[Refresher, World]:
     """A keeper that has run until the script was over."""
     world = World(list(script), luck=luck)
-    keeper = Keeper(ORDER, world.means())
+    refresher = Refresher(ORDER, world.means())
     with contextlib.suppress(ScriptIsOver):
-        asyncio.run(keeper.run())
-    return keeper, world
+        asyncio.run(refresher.run())
+    return refresher, world
 
 
-def keys(source: KeptCredentials, now: float) -> str:
+def keys(source: RefreshedCredentials, now: float) -> str:
     current = source.current(now)
     assert isinstance(current, RoleCredentials)
     return current.access_key_id
@@ -115,10 +115,10 @@ def test_credentials_of_an_hour_are_fetched_again_after_35_minutes_and_those_of_
 
 
 def test_it_fetches_again_and_again() -> None:
-    keeper, world = kept(credentials(1, NOW + HOUR), credentials(2, NOW + 2 * HOUR), credentials(3, NOW + 3 * HOUR))
+    refresher, world = kept(credentials(1, NOW + HOUR), credentials(2, NOW + 2 * HOUR), credentials(3, NOW + 3 * HOUR))
     assert world.calls == [0, 35 * 60, 35 * 60 + HOUR, 35 * 60 + 2 * HOUR]
     assert max(world.slept) <= 30, "a laptop that was asleep is noticed"
-    held = keeper.held(world.now)
+    held = refresher.held(world.now)
     assert held is not None
     assert (held.access_key_id, held.last_updated) == ("ASIA3", NOW + 35 * 60 + HOUR)
     assert world.said == ["credentials of arn:aws:iam::123456789012:role/web until 2025-06-15T16:06:40Z"]
@@ -139,16 +139,16 @@ def test_pauses_have_full_jitter(luck: float) -> None:
 
 
 def test_the_last_good_ones_are_served_while_they_are_good_and_then_none() -> None:
-    keeper, world = kept(credentials(1, NOW + HOUR), *[unreachable()] * 60, luck=1.0)
-    source = KeptCredentials("web", keeper)
+    refresher, world = kept(credentials(1, NOW + HOUR), *[unreachable()] * 60, luck=1.0)
+    source = RefreshedCredentials("web", refresher)
     assert world.now > NOW + HOUR
     assert keys(source, NOW + HOUR - 1) == "ASIA1"
     assert source.current(NOW + HOUR) is None
 
 
 def test_a_refusal_shows_when_the_last_good_ones_have_ended() -> None:
-    keeper, _ = kept(credentials(1, NOW + HOUR), refused())
-    source = KeptCredentials("web", keeper)
+    refresher, _ = kept(credentials(1, NOW + HOUR), refused())
+    source = RefreshedCredentials("web", refresher)
     assert keys(source, NOW + HOUR - 1) == "ASIA1"
     failure = source.current(NOW + HOUR)
     assert isinstance(failure, CredentialFailure)
@@ -158,12 +158,12 @@ def test_a_refusal_shows_when_the_last_good_ones_have_ended() -> None:
 
 
 def test_a_refusal_at_the_start_and_what_ends_it() -> None:
-    keeper, _ = kept(refused())
-    assert isinstance(KeptCredentials("web", keeper).current(NOW), CredentialFailure)
-    keeper, _ = kept(refused(), unreachable())
-    assert KeptCredentials("web", keeper).current(NOW) is None
-    keeper, _ = kept(refused(), credentials(1, NOW + HOUR))
-    assert keys(KeptCredentials("web", keeper), NOW) == "ASIA1"
+    refresher, _ = kept(refused())
+    assert isinstance(RefreshedCredentials("web", refresher).current(NOW), CredentialFailure)
+    refresher, _ = kept(refused(), unreachable())
+    assert RefreshedCredentials("web", refresher).current(NOW) is None
+    refresher, _ = kept(refused(), credentials(1, NOW + HOUR))
+    assert keys(RefreshedCredentials("web", refresher), NOW) == "ASIA1"
 
 
 def test_the_log_says_what_is_wrong_once_in_five_minutes_and_when_it_is_over() -> None:
@@ -180,55 +180,57 @@ def test_the_log_says_what_is_wrong_once_in_five_minutes_and_when_it_is_over() -
 
 
 def test_no_secret_is_in_what_is_said_or_shown() -> None:
-    keeper, world = kept(credentials(1, NOW + HOUR), unreachable(), credentials(2, NOW + 2 * HOUR))
-    order = Order("eu-west-1", 3600, HOUR, access_key_id="AKIA1", secret_access_key=SECRET, session_token=SECRET)
-    shown = f"{world.said} {keeper.held(world.now)!r} {credentials(1, None)!r} {order!r} {order}"
+    refresher, world = kept(credentials(1, NOW + HOUR), unreachable(), credentials(2, NOW + 2 * HOUR))
+    order = CredentialRequest(
+        "eu-west-1", 3600, HOUR, access_key_id="AKIA1", secret_access_key=SECRET, session_token=SECRET
+    )
+    shown = f"{world.said} {refresher.held(world.now)!r} {credentials(1, None)!r} {order!r} {order}"
     assert SECRET not in shown
     assert "token 1" not in shown
 
 
 def test_the_same_ones_given_out_again_are_no_new_ones() -> None:
-    keeper, _ = kept(credentials(1, NOW + 12 * HOUR), credentials(1, NOW + 12 * HOUR))
-    held = keeper.held(NOW)
+    refresher, _ = kept(credentials(1, NOW + 12 * HOUR), credentials(1, NOW + 12 * HOUR))
+    held = refresher.held(NOW)
     assert held is not None
     assert held.last_updated == NOW
 
 
 def test_an_end_that_nobody_told_is_an_hour_ahead() -> None:
-    keeper, world = kept(credentials(1, None), credentials(1, None))
-    held = keeper.held(world.now)
+    refresher, world = kept(credentials(1, None), credentials(1, None))
+    held = refresher.held(world.now)
     assert held is not None
     assert (held.expiration, world.calls[1]) == (NOW + 35 * 60 + HOUR, 35 * 60)
 
 
 def test_what_has_ended_already_is_no_credentials() -> None:
-    keeper, world = kept(credentials(1, NOW - 1))
-    assert keeper.held(NOW) is None
+    refresher, world = kept(credentials(1, NOW - 1))
+    assert refresher.held(NOW) is None
     assert "they ended at 2025-06-15T15:06:39Z; renew them where they come from" in world.said[0]
 
 
 def test_a_wish_for_newer_ones_ends_the_wait() -> None:
     world = World([credentials(1, NOW + HOUR), credentials(2, NOW + HOUR)])
 
-    async def wish() -> Keeper:
-        keeper = Keeper(ORDER, world.means())
+    async def wish() -> Refresher:
+        refresher = Refresher(ORDER, world.means())
 
         async def sleep(seconds: float) -> None:
-            keeper.renew_after(NOW - 1)  # what is there is newer
+            refresher.renew_after(NOW - 1)  # what is there is newer
             if len(world.calls) == 1:
                 world.now += 1
-                keeper.renew_after(world.now)
+                refresher.renew_after(world.now)
                 await asyncio.sleep(3600)
             await world.sleep(seconds)
 
-        keeper._means = Means(world.fetch, lambda: world.now, sleep, lambda: 0.0, world.said.append, lambda _: True)
+        refresher._means = Means(world.fetch, lambda: world.now, sleep, lambda: 0.0, world.said.append, lambda _: True)
         with contextlib.suppress(ScriptIsOver):
-            await keeper.run()
-        return keeper
+            await refresher.run()
+        return refresher
 
-    keeper = asyncio.run(wish())
+    refresher = asyncio.run(wish())
     assert world.calls[1] == 1
-    held = keeper.held(world.now)
+    held = refresher.held(world.now)
     assert held is not None
     assert held.access_key_id == "ASIA2"
 
@@ -247,21 +249,21 @@ def test_one_can_wait_until_a_wish_is_fulfilled_or_cannot_be(outcome: Fetched | 
     wished = asyncio.Event()
 
     async def run() -> str | None:
-        keeper = Keeper(ORDER, world.means())
+        refresher = Refresher(ORDER, world.means())
 
         async def sleep(_seconds: float) -> None:
             if len(world.calls) == 1:
                 wished.set()
             await asyncio.sleep(3600)
 
-        keeper._means = Means(world.fetch, lambda: world.now, sleep, lambda: 0.0, world.said.append, lambda _: True)
-        running = asyncio.create_task(keeper.run())
+        refresher._means = Means(world.fetch, lambda: world.now, sleep, lambda: 0.0, world.said.append, lambda _: True)
+        running = asyncio.create_task(refresher.run())
         await wished.wait()
-        assert await keeper.caught_up() is None  # nothing was asked for
+        assert await refresher.caught_up() is None  # nothing was asked for
         world.now += 1
-        keeper.renew_after(world.now)
+        refresher.renew_after(world.now)
         try:
-            return await keeper.caught_up()
+            return await refresher.caught_up()
         finally:
             running.cancel()
 
@@ -270,31 +272,31 @@ def test_one_can_wait_until_a_wish_is_fulfilled_or_cannot_be(outcome: Fetched | 
 
 def test_a_wish_while_it_is_being_fulfilled_is_fulfilled_once() -> None:
     world = World([credentials(1, NOW + HOUR), credentials(2, NOW + HOUR)])
-    keeper = Keeper(ORDER, world.means())
+    refresher = Refresher(ORDER, world.means())
 
-    async def fetch(order: Order) -> Fetched:
+    async def fetch(order: CredentialRequest) -> Fetched:
         fetched = await world.fetch(order)
-        keeper.renew_after(NOW - 1)
+        refresher.renew_after(NOW - 1)
         world.now += 1
         return fetched
 
-    keeper._means = Means(fetch, lambda: world.now, world.sleep, lambda: 0.0, world.said.append, lambda _: True)
+    refresher._means = Means(fetch, lambda: world.now, world.sleep, lambda: 0.0, world.said.append, lambda _: True)
     with contextlib.suppress(ScriptIsOver):
-        asyncio.run(keeper.run())
+        asyncio.run(refresher.run())
     assert world.calls[1] > 30 * 60
 
 
 def test_an_unfulfilled_wish_does_not_take_the_pauses_away() -> None:
     world = World([credentials(1, NOW + HOUR), *[unreachable()] * 5], luck=1.0)
-    keeper = Keeper(ORDER, world.means())
+    refresher = Refresher(ORDER, world.means())
 
     async def sleep(seconds: float) -> None:
         await world.sleep(seconds)
-        keeper.renew_after(NOW + 1)  # as every read does while an event holds
+        refresher.renew_after(NOW + 1)  # as every read does while an event holds
 
-    keeper._means = Means(world.fetch, lambda: world.now, sleep, lambda: 1.0, world.said.append, lambda _: True)
+    refresher._means = Means(world.fetch, lambda: world.now, sleep, lambda: 1.0, world.said.append, lambda _: True)
     with contextlib.suppress(ScriptIsOver):
-        asyncio.run(keeper.run())
+        asyncio.run(refresher.run())
     pauses = [after - before for before, after in zip(world.calls[1:], world.calls[2:], strict=False)]
     assert pauses == [1, 2, 4, 8, 16]
 
@@ -304,11 +306,11 @@ def test_nobody_fetches_what_nobody_wants_any_more() -> None:
 
     async def run() -> None:
         pool = Pool(world.means())
-        keeper = pool.keep(ORDER)
+        refresher = pool.keep(ORDER)
         pool.start()
-        assert pool.keep(ORDER) is keeper
+        assert pool.keep(ORDER) is refresher
         await asyncio.gather(*pool._running.values())
-        assert pool._keepers == {}, "the last reference to what it held goes with it"
+        assert pool._refreshers == {}, "the last reference to what it held goes with it"
 
     asyncio.run(run())
     assert world.calls == [0, 35 * 60], "an hour after somebody asked for them last"
@@ -339,16 +341,16 @@ def test_the_start_waits_until_something_is_known(script: Sequence[Fetched | Fet
 def test_roles_that_callers_make_up_are_bounded_and_those_of_the_configuration_are_not() -> None:
     document = {"credentials": {"source": "assume-role"}, "instance": {"role": "web"}, "ecs": {"any_role": True}}
     config = from_document(document)
-    own = order_for(config.credentials, derive(config.instance, NOW), "web")
+    own = request_for(config.credentials, derive(config.instance, NOW), "web")
     working = WorkingCredentials(NOW)
     working.config = lambda: config
     made_up = [
         msgspec.structs.replace(own, role_arn=f"arn:aws:iam::123456789012:role/r{number}") for number in range(1100)
     ]
     kept = [working.keep(each) for each in made_up]
-    assert [isinstance(each, NotKept) for each in kept] == [False] * 1024 + [True] * 76
-    assert not isinstance(working.keep(own), NotKept)
-    assert not isinstance(working.keep(made_up[0]), NotKept)
+    assert [isinstance(each, NotRefreshed) for each in kept] == [False] * 1024 + [True] * 76
+    assert not isinstance(working.keep(own), NotRefreshed)
+    assert not isinstance(working.keep(made_up[0]), NotRefreshed)
 
 
 def test_a_container_that_did_not_ask_for_an_hour_has_its_credentials_fetched_anew(
@@ -375,7 +377,7 @@ def test_a_container_that_did_not_ask_for_an_hour_has_its_credentials_fetched_an
 def test_the_start_does_not_wait_for_ever() -> None:
     world = World([])
 
-    async def never(_order: Order) -> Fetched:
+    async def never(_order: CredentialRequest) -> Fetched:
         await asyncio.sleep(3600)
         raise AssertionError
 
@@ -395,7 +397,7 @@ def test_orders_follow_from_the_configuration() -> None:
     }
     config = from_document(document)
     instance = derive(config.instance, NOW)
-    order = order_for(config.credentials, instance, "web")
+    order = request_for(config.credentials, instance, "web")
     assert order.role_arn == "arn:aws-cn:iam::012345678901:role/web"
     assert (order.region, order.session_name, order.external_id, order.duration_seconds) == (
         "cn-north-1",
@@ -403,11 +405,11 @@ def test_orders_follow_from_the_configuration() -> None:
         "ex",
         900,
     )
-    assert order == order_for(from_document(document).credentials, instance, "web")
+    assert order == request_for(from_document(document).credentials, instance, "web")
     by_default = from_document({"credentials": {"source": "assume-role"}})
     ids = ("i-00000000000000001", "i-00000000000000002")
     orders = [
-        order_for(
+        request_for(
             by_default.credentials, derive(msgspec.structs.replace(by_default.instance, instance_id=each), NOW), "web"
         )
         for each in ids
@@ -415,10 +417,10 @@ def test_orders_follow_from_the_configuration() -> None:
     assert tuple(each.session_name for each in orders) == ids
     named = from_document({"credentials": {"source": "assume-role", "role_arn": "arn:aws:iam::999999999999:role/a/b"}})
     instance = derive(named.instance, NOW)
-    assert order_for(named.credentials, instance, "my-role").role_arn == "arn:aws:iam::999999999999:role/a/b"
-    assert order_for(named.credentials, instance, "other").role_arn == "arn:aws:iam::123456789012:role/other"
+    assert request_for(named.credentials, instance, "my-role").role_arn == "arn:aws:iam::999999999999:role/a/b"
+    assert request_for(named.credentials, instance, "other").role_arn == "arn:aws:iam::123456789012:role/other"
     profile = from_document({"credentials": {"source": "profile", "profile": "dev", "session_name": "any"}})
-    assert order_for(profile.credentials, instance, "a") == order_for(profile.credentials, instance, "b")
+    assert request_for(profile.credentials, instance, "a") == request_for(profile.credentials, instance, "b")
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from held_mock import HeldMock
 from imds_mock.control.hidden_leaves import MASK
+from support.held_mock import HeldMock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -55,7 +55,7 @@ def ask(
     issued: float | None = None,
 ) -> Response:
     answer = answers.content(body, "text/plain", T0)
-    return armed.spoil(answer, Request("GET", path, path), caller, T0 + at, lambda: issued)
+    return armed.apply(answer, Request("GET", path, path), caller, T0 + at, lambda: issued)
 
 
 def header(response: Response, name: str) -> str | None:
@@ -66,7 +66,7 @@ def test_without_faults_an_answer_is_the_very_same() -> None:
     answer = answers.content(b"i-1", "text/plain", T0)
     armed = faults()
     assert armed.armed == ()
-    assert armed.spoil(answer, Request("GET", "/", "/"), "1", T0, lambda: None) is answer
+    assert armed.apply(answer, Request("GET", "/", "/"), "1", T0, lambda: None) is answer
 
 
 def test_a_status_comes_instead_of_the_answer() -> None:
@@ -196,7 +196,7 @@ def test_a_fault_has_a_window() -> None:
 def test_a_probe_is_never_spoiled() -> None:
     armed = faults(*(fault(kind) for kind in KINDS))
     probe = answers.probed("abc")
-    assert armed.spoil(probe, Request("GET", "/", "/"), "1", T0, lambda: None) is probe
+    assert armed.apply(probe, Request("GET", "/", "/"), "1", T0, lambda: None) is probe
 
 
 def test_faults_are_listed_removed_and_cleared() -> None:

@@ -228,13 +228,13 @@ def test_what_is_there_needs_no_step() -> None:
 )
 def test_a_real_service_is_not_hidden(firmware: str | None, answer: ProbeError, asked: int) -> None:
     shell = FakeShell()
-    questions: list[str] = []
+    queries: list[str] = []
     with pytest.raises(SomebodyAnswersError, match="--force if that is meant") as caught:
-        machine(shell, answer=answer, firmware=firmware, asked=questions).up(DNAT, force=False)
+        machine(shell, answer=answer, firmware=firmware, asked=queries).up(DNAT, force=False)
     assert caught.value.exit_code == 70
     assert shell.ran == []
     # What the firmware says is enough: a cloud's service is not asked for nothing.
-    assert len(questions) == asked
+    assert len(queries) == asked
 
 
 def test_a_real_service_at_the_other_address_is_not_hidden_either() -> None:
@@ -249,10 +249,10 @@ def test_a_real_service_at_the_other_address_is_not_hidden_either() -> None:
 
 def test_unless_it_is_forced() -> None:
     shell = FakeShell()
-    questions: list[str] = []
-    machine(shell, answer=STRANGER, firmware="a cloud", asked=questions).up(DNAT, force=True)
+    queries: list[str] = []
+    machine(shell, answer=STRANGER, firmware="a cloud", asked=queries).up(DNAT, force=True)
     assert len(shell.ran) == 3
-    assert questions == []
+    assert queries == []
 
 
 def test_a_mock_that_answers_there_is_no_stranger() -> None:
@@ -262,9 +262,9 @@ def test_a_mock_that_answers_there_is_no_stranger() -> None:
 
 
 def test_status_asks_nobody_where_nothing_is_set(capsys: pytest.CaptureFixture[str]) -> None:
-    questions: list[str] = []
-    assert machine(FakeShell(), asked=questions).status() is False
-    assert questions == []
+    queries: list[str] = []
+    assert machine(FakeShell(), asked=queries).status() is False
+    assert queries == []
     assert "nothing is set" in capsys.readouterr().out
 
 
@@ -286,9 +286,9 @@ def test_status_says_who_answers(
 
 def test_status_of_a_part(capsys: pytest.CaptureFixture[str]) -> None:
     seen = {"ip -j -4 rule show": '[{"priority":16925,"dst":"169.254.169.254","protocol":"169"}]'}
-    questions: list[str] = []
-    assert machine(FakeShell(seen), asked=questions).status() is False
-    assert questions == []
+    queries: list[str] = []
+    assert machine(FakeShell(seen), asked=queries).status() is False
+    assert queries == []
     assert "only a part is set" in capsys.readouterr().out
 
 
@@ -451,12 +451,12 @@ def test_anybody_may_read_what_would_be_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shell = FakeShell()
-    questions: list[str] = []
-    monkeypatch.setattr(command, "this_machine", lambda: machine(shell, firmware="a cloud", asked=questions))
+    queries: list[str] = []
+    monkeypatch.setattr(command, "this_machine", lambda: machine(shell, firmware="a cloud", asked=queries))
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert main(["host", "up", "--dry-run"]) == 0
     assert capsys.readouterr().out == "".join(f"{setting.up}\n" for setting in Linux().wanted(DNAT))
-    assert (shell.ran, questions) == ([], [])
+    assert (shell.ran, queries) == ([], [])
 
 
 def test_another_system(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

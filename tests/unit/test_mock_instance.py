@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from imds_mock.metadata.regions import partition_of, region_of, zone_id_of
 from imds_mock.run.loading import ConfigError
-from metadata import STARTED, Metadata
+from support.metadata import STARTED, Metadata
 
 if TYPE_CHECKING:
     from imds_mock.signing.signer import Signer

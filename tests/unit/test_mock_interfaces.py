@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imds_mock.run.loading import ConfigError
-from metadata import Metadata
+from support.metadata import Metadata
 
 if TYPE_CHECKING:
     from imds_mock.signing.signer import Signer

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.driving.journal import Entry, Journal
 from imds_mock.service import answers
 from imds_mock.service.messages import TOKEN_HEADER, Delivery, Request, Response
+from imds_mock.state.journal import Entry, Journal
 
 SECRET = "AQAEAsecretsecretsecret"  # noqa: S105 - what must not show up
 FOUND = answers.content(b"i-1", "text/plain", 0.0)

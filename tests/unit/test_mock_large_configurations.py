@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imds_mock.config.errors import ConfigError
-from imds_mock.config.profiles import MAX_PAIRS, MAX_PROFILES, check, effective
+from imds_mock.config.variants import MAX_PAIRS, MAX_PROFILES, check, effective
 from imds_mock.metadata.overrides import MAX_PATH, apply_overrides, read_overrides
 from imds_mock.metadata.tree import Leaf
 from imds_mock.run.loading import from_document

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from held_mock import HeldMock
 from imds_mock.control.merge_patch import merge_patch
+from support.held_mock import HeldMock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

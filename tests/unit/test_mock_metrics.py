@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from imds_mock.driving.journal import Entry
-from imds_mock.driving.metrics import RequestFigures, by_kind_and_state, family
+from imds_mock.state.journal import Entry
+from imds_mock.state.metrics import RequestMetrics, by_kind_and_state, family
 
 
 def entry(
@@ -15,8 +15,8 @@ def entry(
     return Entry(1, 0.0, caller, "GET", path, path, microseconds=micros, **fields)  # type: ignore[arg-type]
 
 
-def samples(figures: RequestFigures) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    text = "\n".join(figures.render()) + "\n"
+def samples(request_metrics: RequestMetrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    text = "\n".join(request_metrics.render()) + "\n"
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for each in text_string_to_metric_families(text)
@@ -24,46 +24,52 @@ def samples(figures: RequestFigures) -> dict[tuple[str, frozenset[tuple[str, str
     }
 
 
-def value(figures: RequestFigures, name: str, **labels: str) -> float | None:
-    return samples(figures).get((name, frozenset(labels.items())))
+def value(request_metrics: RequestMetrics, name: str, **labels: str) -> float | None:
+    return samples(request_metrics).get((name, frozenset(labels.items())))
 
 
 def test_requests_are_counted_by_class_status_version_and_caller() -> None:
-    figures = RequestFigures()
-    figures.count([entry(), entry("/2021-03-23/meta-data/iam/info", status=404), entry(), entry("/", version=1)])
+    request_metrics = RequestMetrics()
+    request_metrics.count(
+        [entry(), entry("/2021-03-23/meta-data/iam/info", status=404), entry(), entry("/", version=1)]
+    )
     total = "imds_mock_requests_total"
-    assert value(figures, total, path_class="meta-data", status="200", version="2", caller="172.18.0.3") == 2
-    assert value(figures, total, path_class="credentials", status="404", version="2", caller="172.18.0.3") == 1
-    assert value(figures, total, path_class="root", status="200", version="1", caller="172.18.0.3") == 1
+    assert value(request_metrics, total, path_class="meta-data", status="200", version="2", caller="172.18.0.3") == 2
+    assert value(request_metrics, total, path_class="credentials", status="404", version="2", caller="172.18.0.3") == 1
+    assert value(request_metrics, total, path_class="root", status="200", version="1", caller="172.18.0.3") == 1
 
 
 def test_tokens_and_fault_hits_are_counted() -> None:
-    figures = RequestFigures()
-    figures.count([entry(token="issued"), entry(), entry(token="rejected", faults=("status-1", "delay-12"))])  # noqa: S106 - a state
-    assert [value(figures, "imds_mock_tokens_total", outcome=each) for each in ("issued", "valid", "rejected")] == [
+    request_metrics = RequestMetrics()
+    request_metrics.count([entry(token="issued"), entry(), entry(token="rejected", faults=("status-1", "delay-12"))])  # noqa: S106 - a state
+    assert [
+        value(request_metrics, "imds_mock_tokens_total", outcome=each) for each in ("issued", "valid", "rejected")
+    ] == [
         1,
         1,
         1,
     ]
-    assert value(figures, "imds_mock_fault_hits_total", kind="status") == 1
-    assert value(figures, "imds_mock_fault_hits_total", kind="delay") == 1
+    assert value(request_metrics, "imds_mock_fault_hits_total", kind="status") == 1
+    assert value(request_metrics, "imds_mock_fault_hits_total", kind="delay") == 1
 
 
 def test_durations_fall_into_buckets() -> None:
-    figures = RequestFigures()
-    figures.count([entry(micros=micros) for micros in (10, 25, 26, 2_000_000)])
+    request_metrics = RequestMetrics()
+    request_metrics.count([entry(micros=micros) for micros in (10, 25, 26, 2_000_000)])
     name = "imds_mock_request_duration_seconds"
-    assert value(figures, f"{name}_bucket", le="2.5e-05") == 2
-    assert value(figures, f"{name}_bucket", le="5e-05") == 3
-    assert value(figures, f"{name}_bucket", le="1") == 3
-    assert value(figures, f"{name}_bucket", le="+Inf") == value(figures, f"{name}_count") == 4
-    assert value(figures, f"{name}_sum") == 2.000061
+    assert value(request_metrics, f"{name}_bucket", le="2.5e-05") == 2
+    assert value(request_metrics, f"{name}_bucket", le="5e-05") == 3
+    assert value(request_metrics, f"{name}_bucket", le="1") == 3
+    assert value(request_metrics, f"{name}_bucket", le="+Inf") == value(request_metrics, f"{name}_count") == 4
+    assert value(request_metrics, f"{name}_sum") == 2.000061
 
 
 def test_labels_are_bounded_and_escaped() -> None:
-    figures = RequestFigures()
-    figures.count([entry(caller=f"10.0.{at // 250}.{at % 250}") for at in range(1000)])
-    callers = {dict(labels)["caller"] for name, labels in samples(figures) if name == "imds_mock_requests_total"}
+    request_metrics = RequestMetrics()
+    request_metrics.count([entry(caller=f"10.0.{at // 250}.{at % 250}") for at in range(1000)])
+    callers = {
+        dict(labels)["caller"] for name, labels in samples(request_metrics) if name == "imds_mock_requests_total"
+    }
     assert len(callers) == 201
     assert "other" in callers
     (line,) = [each for each in family("x", "gauge", "x", [((("a", 'q"\\\n'),), 1)]) if not each.startswith("#")]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from imds_mock.metadata.tree import LATEST
 from imds_mock.run.loading import ConfigError
-from metadata import Metadata
+from support.metadata import Metadata
 
 if TYPE_CHECKING:
     from imds_mock.signing.signer import Signer

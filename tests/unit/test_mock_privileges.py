@@ -9,24 +9,24 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from held_mock import HeldMock
 from imds_mock.aemm.keys import AT_START, KEYS
 from imds_mock.config.errors import dotted
 from imds_mock.config.facts import UserData
 from imds_mock.config.secrets import PRIVILEGED, PRIVILEGED_VALUES, marked_fields
 from imds_mock.config.settings import Config
-from imds_mock.credentials.orders import WORKING_SOURCES
+from imds_mock.credentials.requests import WORKING_SOURCES
 from imds_mock.events.kinds import AnyEvent
 from imds_mock.events.scenario import Scenario
 from imds_mock.faults.kinds import AnyFault
 from imds_mock.violations.hiding import extra_of
 from imds_mock.violations.marks import SECRET
+from support.held_mock import HeldMock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from imds_mock.signing.signer import Signer
-    from mockcontrol import Reply
+    from support.mockcontrol import Reply
 
 REACHING: Final = re.compile(
     r"\b(files?|folders?|director(y|ies)|paths?|sockets?|urls?|addresse?s?|endpoints?|programs?|commands?|profiles?|"

@@ -8,7 +8,7 @@ import pytest
 
 from imds_mock.callers.caller import Caller
 from imds_mock.callers.matching import matching, needs_names
-from imds_mock.config.profiles import effective
+from imds_mock.config.variants import effective
 from imds_mock.control.hidden_leaves import MASK
 from imds_mock.control.secrets import masked, unmasked
 from imds_mock.run.loading import ConfigError, document_of, from_document, load

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.driving.journal import Journal
-from imds_mock.driving.questions import Filter, Questions
 from imds_mock.service import answers
 from imds_mock.service.messages import TOKEN_HEADER, Request, Response
+from imds_mock.state.journal import Journal
+from imds_mock.state.journal_queries import Filter, JournalQueries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,19 +25,19 @@ def is_target(address: str, name: str) -> bool:
     return name == address or (address, name) == (APP, "app")
 
 
-def asked(calls: Iterable[dict[str, Any]], **bounds: int) -> Questions:
+def asked(calls: Iterable[dict[str, Any]], **bounds: int) -> JournalQueries:
     journal = Journal(**bounds)
-    questions = Questions(journal, is_target)
+    queries = JournalQueries(journal, is_target)
     for at, call in enumerate(calls, start=1):
         path = call.get("path", "/latest/meta-data/mac")
         request = Request("GET", path, path, headers={TOKEN_HEADER: "t"} if call.get("version") == 2 else {})
         journal.record(call.get("at", float(at)), call.get("caller", APP), request, call.get("answer", FOUND), 1)
-    return questions
+    return queries
 
 
 def test_a_filter_takes_what_matches_in_every_respect() -> None:
     spoiled = Response(answers.refusal(503).head, faults=("status-1",))
-    questions = asked(
+    queries = asked(
         [
             {"path": "/latest/meta-data/iam/info"},
             {"path": "/latest/meta-data/iam/info", "caller": OTHER},
@@ -47,7 +47,7 @@ def test_a_filter_takes_what_matches_in_every_respect() -> None:
     )
 
     def numbers(**wanted: Any) -> list[int]:
-        return [entry.number for entry in questions.select(Filter(**wanted), 100)]
+        return [entry.number for entry in queries.select(Filter(**wanted), 100)]
 
     assert numbers() == [4, 3, 2, 1]
     assert numbers(path="*/iam/*") == [2, 1]
@@ -61,14 +61,14 @@ def test_a_filter_takes_what_matches_in_every_respect() -> None:
 
 
 def test_the_newest_come_first_and_no_more_than_asked_for() -> None:
-    questions = asked([{}] * 5)
-    assert [entry.number for entry in questions.select(Filter(), 2)] == [5, 4]
+    queries = asked([{}] * 5)
+    assert [entry.number for entry in queries.select(Filter(), 2)] == [5, 4]
 
 
 @given(st.lists(st.sampled_from([APP, OTHER]), max_size=30), st.none() | st.integers(0, 31))
 def test_a_count_is_the_number_of_matching_requests(callers: list[str], since: int | None) -> None:
-    questions = asked([{"caller": caller} for caller in callers])
-    count = questions.count(Filter(caller="app", since=since))
+    queries = asked([{"caller": caller} for caller in callers])
+    count = queries.count(Filter(caller="app", since=since))
     times = [at for at, caller in enumerate(callers, start=1) if caller == APP and (since is None or at >= since)]
     assert (count.count, count.complete) == (len(times), True)
     assert (count.first, count.last) == (min(times, default=None), max(times, default=None))
@@ -95,29 +95,29 @@ def test_nothing_asked_means_no_without_bounds() -> None:
 
 
 def test_a_ring_that_has_forgotten_cannot_show_that_there_were_not_too_many() -> None:
-    questions = asked([{}] * 20, max_entries=5)
-    count = questions.count(Filter(path="/never"))
+    queries = asked([{}] * 20, max_entries=5)
+    count = queries.count(Filter(path="/never"))
     assert (count.count, count.complete, count.holds(None, 0)) == (0, False, False)
-    recent = questions.count(Filter(path="/never", since=16.0))
+    recent = queries.count(Filter(path="/never", since=16.0))
     assert (recent.complete, recent.holds(None, 0)) == (True, True)
-    assert not questions.count(Filter(path="/never", since=15.0)).complete
-    assert questions.count(Filter()).holds(5, None)
+    assert not queries.count(Filter(path="/never", since=15.0)).complete
+    assert queries.count(Filter()).holds(5, None)
 
 
 def test_imdsv1_callers_are_named_refused_calls_included() -> None:
-    questions = asked([{"version": 2}, {}, {"caller": OTHER, "answer": answers.refusal(401)}, {}])
-    calls = questions.imdsv1_calls()
+    queries = asked([{"version": 2}, {}, {"caller": OTHER, "answer": answers.refusal(401)}, {}])
+    calls = queries.imdsv1_calls()
     assert [(each.caller, each.first, each.last, each.times) for each in calls] == [
         (APP, 2.0, 4.0, 2),
         (OTHER, 3.0, 3.0, 1),
     ]
-    assert [each.caller for each in questions.imdsv1_calls(since=4.0)] == [APP]
-    assert questions.imdsv1_calls(since=5.0) == []
+    assert [each.caller for each in queries.imdsv1_calls(since=4.0)] == [APP]
+    assert queries.imdsv1_calls(since=5.0) == []
 
 
 def test_only_those_who_got_the_notice_have_seen_it() -> None:
     missing = answers.page(404, "text/html")
-    questions = asked(
+    queries = asked(
         [
             {"path": NOTICE, "answer": missing},
             {"path": NOTICE, "caller": OTHER, "version": 2},
@@ -126,19 +126,19 @@ def test_only_those_who_got_the_notice_have_seen_it() -> None:
             {"path": "/latest/meta-data/events/recommendations/rebalance", "caller": APP},
         ]
     )
-    seen = [(each.subject, each.caller, each.first, each.times) for each in questions.notices()]
+    seen = [(each.subject, each.caller, each.first, each.times) for each in queries.notices()]
     assert seen == [("spot-interruption", OTHER, 2.0, 2), ("rebalance-recommendation", APP, 5.0, 1)]
-    assert [each.caller for each in questions.notices(caller="app")] == [APP]
+    assert [each.caller for each in queries.notices(caller="app")] == [APP]
 
 
 def test_what_the_ring_forgets_about_imdsv1_and_notices_stays_known() -> None:
     calls: list[dict[str, Any]] = [{"caller": OTHER}, {"path": NOTICE, "version": 2}]
-    questions = asked([*calls, *[{"version": 2}] * 300], max_entries=10)
-    assert [(each.caller, each.times) for each in questions.imdsv1_calls()] == [(OTHER, 1)]
-    assert [(each.caller, each.first) for each in questions.notices()] == [(APP, 2.0)]
-    questions.clear()
-    assert questions.imdsv1_calls() == questions.notices() == []
-    assert questions.count(Filter()).complete
+    queries = asked([*calls, *[{"version": 2}] * 300], max_entries=10)
+    assert [(each.caller, each.times) for each in queries.imdsv1_calls()] == [(OTHER, 1)]
+    assert [(each.caller, each.first) for each in queries.notices()] == [(APP, 2.0)]
+    queries.clear()
+    assert queries.imdsv1_calls() == queries.notices() == []
+    assert queries.count(Filter()).complete
 
 
 @given(st.lists(st.sampled_from([APP, OTHER]), max_size=200), st.integers(1, 50))
@@ -148,5 +148,5 @@ def test_imdsv1_counts_do_not_depend_on_the_size_of_the_ring(callers: list[str],
 
 
 def test_evidence_is_bounded() -> None:
-    questions = asked([{"caller": f"10.0.{at // 250}.{at % 250}"} for at in range(3000)], max_entries=1)
-    assert len(questions.imdsv1_calls()) <= 1025
+    queries = asked([{"caller": f"10.0.{at // 250}.{at % 250}"} for at in range(3000)], max_entries=1)
+    assert len(queries.imdsv1_calls()) <= 1025

@@ -13,7 +13,7 @@ import reference
 from imds_mock.cli import main
 from imds_mock.commands import serve
 from imds_mock.run.loading import document_of, load
-from metadata import Metadata
+from support.metadata import Metadata
 
 if TYPE_CHECKING:
     from imds_mock.signing.signer import Signer

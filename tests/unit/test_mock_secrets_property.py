@@ -15,20 +15,20 @@ from hypothesis import HealthCheck, Phase, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from held_mock import HeldMock
 from imds_mock.config.errors import ConfigError
-from imds_mock.config.profiles import effective
+from imds_mock.config.variants import effective
 from imds_mock.control.hidden_leaves import MASK
 from imds_mock.metadata.regions import partition_of
 from imds_mock.run.loading import from_document
 from imds_mock.service.messages import ECS, EKS
+from support.held_mock import HeldMock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imds_mock.config.settings import Config
     from imds_mock.signing.signer import Signer
-    from mockcontrol import Reply
+    from support.mockcontrol import Reply
 
 MARK: Final = "hUsH"
 CALLERS: Final = ("127.0.0.1", "172.18.0.9", "10.0.0.1")

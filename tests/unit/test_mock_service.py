@@ -12,9 +12,9 @@ from imds_mock.config.settings import MetadataOptions
 from imds_mock.metadata.tree import VERSIONS, Leaf
 from imds_mock.service.messages import Delivery, Request, Response
 from imds_mock.service.rules import Service
-from imds_mock.service.store import Store
+from imds_mock.service.snapshot import Store
 from imds_mock.service.tokens import Tokens
-from mockserver import INSTANCE_ID, LEAVES, PROBE_ID, STARTED, snapshot
+from support.mockserver import INSTANCE_ID, LEAVES, PROBE_ID, STARTED, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,7 +16,7 @@ import pytest
 from imds_mock.signing import certificates, der
 from imds_mock.signing.keys import NAMES, KeyDirectoryError, default_directory, read_certificates
 from imds_mock.signing.signer import Signer
-from metadata import Metadata
+from support.metadata import Metadata
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,11 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imds_mock.build.described import Described
 from imds_mock.callers.caller import Caller
 from imds_mock.config.settings import Config, MetadataOptions
-from imds_mock.driving.described import Described
-from imds_mock.driving.state import State
-from imds_mock.driving.views import ConflictingPathsError, Looks, Views
 from imds_mock.events.armed import EventBook
 from imds_mock.events.kinds import KINDS, AnyEvent
 from imds_mock.events.scenario import read_scenario
@@ -22,8 +20,10 @@ from imds_mock.faults.armed import Faults
 from imds_mock.faults.kinds import AnyFault
 from imds_mock.metadata.tree import Leaf
 from imds_mock.run.loading import ConfigError
-from imds_mock.service.store import Snapshot
-from mockserver import INSTANCE_ID, LABELS, LEAVES, STARTED, Clock
+from imds_mock.service.snapshot import Snapshot
+from imds_mock.state.snapshots import ConflictingPathsError, SnapshotCache, Views
+from imds_mock.state.state import State
+from support.mockserver import INSTANCE_ID, LABELS, LEAVES, STARTED, Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -122,12 +122,12 @@ def test_what_an_event_does_not_concern_is_not_built_again() -> None:
 
 def test_looks_are_bounded() -> None:
     described = describe(Config())
-    looks = Looks(described.leaves, described.build)
+    cache = SnapshotCache(described.leaves, described.build)
     book = EventBook()
     for _ in range(200):
         book = book.arm(event("rebalance"), STARTED)
-        looks.under(book.events[-1:])
-    assert len(looks._known) <= 64
+        cache.under(book.events[-1:])
+    assert len(cache._known) <= 64
 
 
 def test_a_target_that_gets_another_address_takes_its_events_along() -> None:
@@ -317,8 +317,8 @@ def test_what_a_caller_sees_is_what_he_would_see_alone(events: list[tuple[str, s
         own = own.arm(event(kind), clock.now) if target in {None, caller} else EventBook(own.events, book.last_number)
 
     def seen(armed: EventBook) -> tuple[dict[str, Any], str]:
-        looks = Looks(instance.leaves, instance.build)
-        views = Views(looks, armed.events, lambda address, name: address == name, clock)
+        cache = SnapshotCache(instance.leaves, instance.build)
+        views = Views(cache, armed.events, lambda address, name: address == name, clock)
         snapshot = views.of(caller)
         tree = snapshot.tree
         bodies = {path: tree.lookup("latest", path, clock.now) for path in (*tree.leaves, "meta-data")}

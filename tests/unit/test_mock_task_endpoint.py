@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agentcontainers import Container
 from imds_mock.agents.overlays import Overlays
 from imds_mock.config.errors import ConfigError
 from imds_mock.config.plain_documents import read_yaml
 from imds_mock.run.loading import from_document
 from imds_mock.service.messages import ECS
-from metadata import STARTED
+from support.agentcontainers import Container
+from support.metadata import STARTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,10 +47,10 @@ def test_version_2_of_a_task(signer: Signer) -> None:
 def test_version_2_of_the_figures(signer: Signer) -> None:
     container = Container(signer)
     docker_id = container.ecs("/v4/x")["DockerId"]
-    figures = container.ecs("/v4/x/stats", STARTED + 9)
-    del figures["network_rate_stats"]
-    assert container.ecs("/v2/stats", STARTED + 9) == {docker_id: figures}
-    assert container.ecs(f"/v2/stats/{docker_id}", STARTED + 9) == figures
+    request_metrics = container.ecs("/v4/x/stats", STARTED + 9)
+    del request_metrics["network_rate_stats"]
+    assert container.ecs("/v2/stats", STARTED + 9) == {docker_id: request_metrics}
+    assert container.ecs(f"/v2/stats/{docker_id}", STARTED + 9) == request_metrics
 
 
 @pytest.mark.parametrize(

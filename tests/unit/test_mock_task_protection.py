@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agentcontainers import Container
 from imds_mock.agents.task_protection import Protections
 from imds_mock.service.messages import ECS
-from metadata import STARTED
+from support.agentcontainers import Container
+from support.metadata import STARTED
 
 if TYPE_CHECKING:
     from imds_mock.service.messages import Response

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foreignwords import FOREIGN
 from imds_mock.cli import main
 from imds_mock.config.errors import ConfigError
 from imds_mock.events.armed import EventBook
@@ -25,6 +24,7 @@ from imds_mock.scheduling.fields import FieldError
 from imds_mock.violations.finding import MOST, find
 from imds_mock.violations.syntax import json_problem
 from imds_mock.violations.words import in_words, nearest
+from support.foreignwords import FOREIGN
 
 if TYPE_CHECKING:
     from collections.abc import Callable

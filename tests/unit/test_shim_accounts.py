@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imds_shim.accounts import Account, environment_of, look_up
 from imds_shim.errors import ConfigError
+from imds_shim.exec.accounts import Account, environment_of, look_up
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from fakes import MOCK_ONE, NGINX, FakeClock, FakeKernel, FakeNetwork
-from imds_shim import accounts, cli, deadline, errors, handoff
+from imds_shim import cli, deadline, errors
 from imds_shim.errors import CommandNotFoundError, Interrupted, KernelRefusedError, PrivilegeError
-from imds_shim.interrupts import Interrupts
-from imds_shim.privileges import Plan
+from imds_shim.exec import accounts, handoff
+from imds_shim.exec.privileges import Plan
+from imds_shim.exec.signals import Interrupts
+from support.fakes import MOCK_ONE, NGINX, FakeClock, FakeKernel, FakeNetwork
 
 if TYPE_CHECKING:
     import contextlib
@@ -201,7 +202,7 @@ def test_a_taking_back_that_fails_is_said(
     def refuse(_records: object) -> None:
         raise PrivilegeError("NET_ADMIN is gone")
 
-    monkeypatch.setattr("imds_shim.rule.restore", refuse)
+    monkeypatch.setattr("imds_shim.nat.rule.restore", refuse)
     stage.failure = CommandNotFoundError("the command 'x' is not in PATH")
     assert stage.run(b"x") == 127
     assert "warning: what was already set could not be taken back: NET_ADMIN is gone" in capfd.readouterr().err

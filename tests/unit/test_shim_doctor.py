@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fakes import MOCK_ONE, MOCK_TWO, NGINX, OTHER_IMDS, FakeKernel, FakeNetwork
 from imds_shim.capabilities import NUMBERS, CapabilitySets, how_to_get
 from imds_shim.doctor import Body, examine
 from imds_shim.errors import KernelRefusedError, PrivilegeError, ShimError
+from support.fakes import MOCK_ONE, MOCK_TWO, NGINX, OTHER_IMDS, FakeKernel, FakeNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fakes import MOCK_ONE, MOCK_TWO, NGINX, OTHER_IMDS, FakeNatTable, FakeNetwork, Lines
 from imds_shim.errors import KernelRefusedError
 from imds_shim.follow import INTERVAL_SECONDS, Follower, follow
-from imds_shim.rule import DnatRule
+from imds_shim.nat.rule import DnatRule
+from support.fakes import MOCK_ONE, MOCK_TWO, NGINX, OTHER_IMDS, FakeNatTable, FakeNetwork, Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imds_shim.rule import IPAddress
+    from imds_shim.endpoints import IPAddress
 
 OLD, NEW, OLD_V6, NEW_V6 = map(ip_address, ("172.18.0.2", "172.18.0.9", "fd12::2", "fd12::9"))
 RULE = DnatRule(ip_address("169.254.169.254"), 80, OLD, 1338)
@@ -32,10 +32,10 @@ class World:
         self.lines = Lines()
         self.happened: list[str] = []
         self.follower = Follower(
-            "mock", list(rules), [self.table], self.network, self.lead, self.end_after, self.lines.log
+            "mock", list(rules), [self.table], self.network, self.ensure_route, self.end_after, self.lines.log
         )
 
-    def lead(self, destination: IPAddress, mock: IPAddress) -> None:
+    def ensure_route(self, destination: IPAddress, mock: IPAddress) -> None:
         self.happened.append(f"route of {destination} to {mock}")
 
     def end_after(self, old: DnatRule, switch: Callable[[], None]) -> None:
@@ -135,7 +135,7 @@ def test_a_route_that_cannot_be_set_leaves_the_rule() -> None:
     def refuse(destination: IPAddress, mock: IPAddress) -> None:
         raise KernelRefusedError(f"no route to {destination} by {mock}")
 
-    world.follower.lead = refuse
+    world.follower.ensure_route = refuse
     world.follower.look()
     assert world.table.rules == [RULE]
 

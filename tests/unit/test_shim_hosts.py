@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_shim.hosts import ResolverConfig, addresses_in_hosts, candidates, resolver_config
+from imds_shim.network.hosts import ResolverConfig, addresses_in_hosts, candidates, resolver_config
 from imds_shim.textfile import read_if_there
 
 HOSTS = """\

@@ -16,19 +16,21 @@ import httpx
 import pytest
 
 import imds_shim
-from httpservers import LittleHttpServer, as_mock
-from nameservers import LittleNameServer
+from support.httpservers import LittleHttpServer, as_mock
+from support.nameservers import LittleNameServer
 
 # Enters as boot does, with a pretended kernel, and a mock and a name server on loopback; prints what was loaded.
 START = """
 import sys
 sys.path[:0] = sys.argv[1].split(':')
-from imds_shim import lean
+from imds_shim import import_stubs as lean
 if sys.argv[2] == "lean":
     lean.load("socket")
 else:
     import dns.message, httpx
-from imds_shim import cli, handoff, kernel, resolve
+from imds_shim import cli, kernel
+from imds_shim.exec import handoff
+from imds_shim.network import resolve
 host, folder, dns_port, mock_port = sys.argv[3:7]
 
 class Table:
@@ -85,7 +87,7 @@ NEVER = {
     "http",
     "httpx._client",
     "importlib.metadata",
-    "imds_shim.body",
+    "imds_shim.network.body",
     "inspect",
     "iptc",
     "logging",
@@ -136,7 +138,7 @@ def test_it_works_the_same_where_everything_is_loaded_already(tmp_path: Path) ->
 LOAD = """
 import sys
 sys.path[:0] = sys.argv[1].split(':')
-from imds_shim import lean
+from imds_shim import import_stubs as lean
 {before}
 lean.load("{library}")
 import {library}
@@ -168,14 +170,14 @@ def test_nothing_that_was_represented_stays_so(library: str) -> None:
     ],
 )
 def test_a_version_that_needs_more_is_loaded_as_usual(library: str, missed: str, use: str, result: str) -> None:
-    spoil = f"lean._UNNEEDED[{library!r}] = {{{missed!r}: None}}"
-    assert load(library, f"{use}, {missed!r} in sys.modules", spoil) == f"{result} True"
+    apply = f"lean._UNNEEDED[{library!r}] = {{{missed!r}: None}}"
+    assert load(library, f"{use}, {missed!r} in sys.modules", apply) == f"{result} True"
 
 
 def test_nothing_loaded_with_a_representation_outlives_a_failure() -> None:
     """`httpx._content` is complete when `zlib` is missed, and is loaded anew with the real `inspect`."""
-    spoil = "lean._UNNEEDED['httpx'] = {'inspect': {}, 'zlib': None}"
-    assert load("httpx", "httpx._content.inspect is __import__('inspect')", spoil) == "True"
+    apply = "lean._UNNEEDED['httpx'] = {'inspect': {}, 'zlib': None}"
+    assert load("httpx", "httpx._content.inspect is __import__('inspect')", apply) == "True"
 
 
 ANSWER = """
@@ -214,7 +216,7 @@ def test_a_pattern_is_compiled_when_it_is_used() -> None:
     """Whatever a library does with it, by the pattern's methods or those of `re`."""
     code = """
 import re, sys
-from imds_shim import lean
+from imds_shim import import_stubs as lean
 before = re.compile
 lean.load("httpx")
 from httpx._urlparse import COMPONENT_REGEX, IPv4_STYLE_HOSTNAME

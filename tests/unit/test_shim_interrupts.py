@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from httpservers import LittleHttpServer
-from nameservers import LittleNameServer
-from processes import seconds_to_its_end
+from support.httpservers import LittleHttpServer
+from support.nameservers import LittleNameServer
+from support.processes import seconds_to_its_end
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PREAMBLE = """
 import os, signal, sys
 from imds_shim.errors import Interrupted
-from imds_shim.interrupts import Interrupts
+from imds_shim.exec.signals import Interrupts
 interrupts = Interrupts()
 interrupts.install()
 """
@@ -91,7 +91,7 @@ Lost()
 
 def test_held_it_waits_for_the_end_of_a_short_step() -> None:
     done = run("""
-from imds_shim.interrupts import held
+from imds_shim.exec.signals import held
 try:
     with held():
         os.kill(os.getpid(), signal.SIGTERM)
@@ -144,7 +144,7 @@ WAITING = """
 import sys
 from imds_shim import cli
 from imds_shim.kernel import RealNetwork
-from imds_shim.resolve import Resolver
+from imds_shim.network.resolve import Resolver
 folder, port, *environ = sys.argv[1:]
 cli.RealNetwork = lambda: RealNetwork(Resolver(folder + "/hosts", folder + "/resolv.conf", int(port)))
 sys.exit(cli.run([b"true"], [entry.encode() for entry in environ]))

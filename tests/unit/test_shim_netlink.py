@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_shim.netlink import NLM_F_DUMP, Netlink, _messages, attribute, attributes, nested
+from imds_shim.nat.netlink import NLM_F_DUMP, Netlink, _messages, attribute, attributes, nested
 
 RTM_GETLINK = 18
 IFLA_IFNAME = 3

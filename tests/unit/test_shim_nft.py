@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from imds_shim.errors import KernelRefusedError, PrivilegeError
-from imds_shim.nft import _explained, parse
-from imds_shim.rule import DnatRule
+from imds_shim.nat.nft import _explained, parse
+from imds_shim.nat.rule import DnatRule
 
 # As libnftables 1.0.6 and 1.1.3 print it.
 LISTED: dict[str, Any] = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from imds_shim.accounts import Account
 from imds_shim.capabilities import NUMBERS, CapabilitySets, how_to_get, read_sets
 from imds_shim.errors import PrivilegeError
-from imds_shim.privileges import Identity, plan
+from imds_shim.exec.accounts import Account
+from imds_shim.exec.privileges import Identity, plan
 
 # Docker's default set.
 DEFAULT = (

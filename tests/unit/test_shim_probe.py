@@ -9,10 +9,10 @@ from ipaddress import ip_address
 
 import pytest
 
-from httpservers import NOT_FOUND, LittleHttpServer, as_mock
-from imds_shim.answer import Answer, NoAnswerError
 from imds_shim.deadline import Deadline
-from imds_shim.probe import who_answers
+from imds_shim.network.answer import Answer, NoAnswerError
+from imds_shim.network.probe import who_answers
+from support.httpservers import NOT_FOUND, LittleHttpServer, as_mock
 
 
 def ask(server: LittleHttpServer, seconds: float = 5) -> Answer:

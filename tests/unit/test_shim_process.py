@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_shim import boot
-from imds_shim.process import _environ_of_libc, raw_environ
+from imds_shim.boot import main as boot
+from imds_shim.exec.process import _environ_of_libc, raw_environ
 
 SHOW = """
 import sys
-from imds_shim.process import raw_arguments, raw_environ
+from imds_shim.exec.process import raw_arguments, raw_environ
 sys.stdout.buffer.write(b"\\0".join([*raw_arguments(), b"--", *raw_environ()]))
 """
 ODD = [b"B=1", b"A=2", b"A=3", b"no equals sign", b"", b"=", b"\xff\xfe=\xfd", b"LC_ALL=C", b"E= spaces * "]
@@ -87,9 +87,11 @@ SHIM = Path(__file__).parents[2] / "shim"
 def tree(tmp_path: Path) -> Path:
     """A tree with as much of the package as comes before `cli`, which a test writes."""
     package = tmp_path / "tree/lib/site-packages/imds_shim"
-    package.mkdir(parents=True)
-    for name in ("__init__", "archive", "boot", "errors", "interrupts", "lean", "process"):
-        shutil.copy(SHIM / f"src/imds_shim/{name}.py", package)
+    for room in ("", "boot", "exec"):
+        (package / room).mkdir(parents=True)
+        shutil.copy(SHIM / "src/imds_shim" / room / "__init__.py", package / room)
+    for name in ("boot/archive", "boot/main", "errors", "exec/process", "exec/signals", "import_stubs"):
+        shutil.copy(SHIM / f"src/imds_shim/{name}.py", package / f"{name}.py")
     return tmp_path / "tree"
 
 
@@ -98,7 +100,7 @@ def complete(tree: Path, cli: str) -> list[bytes]:
     packages = tree / "lib/site-packages"
     (packages / "imds_shim/cli.py").write_text(cli)
     compileall.compile_dir(packages, quiet=1, legacy=True)
-    shutil.copy(packages / "imds_shim/archive.pyc", tree / "lib")
+    shutil.copy(packages / "imds_shim/boot/archive.pyc", tree / "lib")
     subprocess.run([sys.executable, SHIM / "pack_modules.py", tree / "lib/modules", packages], check=True)
     shutil.rmtree(packages)
     return [b"-I", b"-S", b"-B", b"-X", b"utf8", os.fsencode(tree / "lib/archive.pyc")]

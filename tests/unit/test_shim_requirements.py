@@ -10,7 +10,7 @@ from imds_shim import capabilities
 from imds_shim.capabilities import NUMBERS, CapabilitySets
 from imds_shim.config import load
 from imds_shim.errors import KernelRefusedError, PrivilegeError
-from imds_shim.requirements import complete
+from imds_shim.exec.requirements import complete
 
 REDIRECT = PrivilegeError("redirecting needs NET_ADMIN, which this container lacks", "add it", ("NET_ADMIN",))
 

@@ -10,8 +10,8 @@ import pytest
 
 from imds_shim.deadline import Deadline
 from imds_shim.errors import ResolveError
-from imds_shim.resolve import Resolver
-from nameservers import LittleNameServer
+from imds_shim.network.resolve import Resolver
+from support.nameservers import LittleNameServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,18 +53,18 @@ def found(resolver: Resolver, host: str, *, seconds: float = 5, ipv6: bool = Fal
 def test_a_literal_address_asks_nobody(files: Files, server: LittleNameServer) -> None:
     assert found(files.resolver(server), "10.9.9.9") == ["10.9.9.9"]
     assert found(files.resolver(server), "fd00::2") == ["fd00::2"]
-    assert server.questions == []
+    assert server.queries == []
 
 
 def test_the_hosts_file_comes_before_dns(files: Files, server: LittleNameServer) -> None:
     resolver = files.resolver(server, hosts="10.1.1.1 other Mock_Metadata # mine\n10.1.1.2 mock_metadata\n")
     assert found(resolver, "mock_metadata") == ["10.1.1.1", "10.1.1.2"]
-    assert server.questions == []
+    assert server.queries == []
 
 
 def test_a_name_with_an_underscore(files: Files, server: LittleNameServer) -> None:
     assert found(files.resolver(server), "mock_metadata") == ["10.0.0.2"]
-    assert server.questions == [("udp", "mock_metadata.", "A")]
+    assert server.queries == [("udp", "mock_metadata.", "A")]
 
 
 def test_several_addresses(files: Files, server: LittleNameServer) -> None:
@@ -86,14 +86,14 @@ def test_a_mock_with_ipv6_only_is_found(files: Files, server: LittleNameServer) 
 def test_a_chain_of_aliases_within_one_answer(files: Files, server: LittleNameServer) -> None:
     server.records |= {"a.": {"CNAME": ["b."]}, "b.": {"CNAME": ["c."]}, "c.": {"A": ["10.0.0.3"]}}
     assert found(files.resolver(server), "a") == ["10.0.0.3"]
-    assert len(server.questions) == 1
+    assert len(server.queries) == 1
 
 
 def test_an_alias_that_the_server_does_not_follow_is_asked_for(files: Files, server: LittleNameServer) -> None:
     server.follows_aliases = False
     server.records |= {"near.": {"CNAME": ["far."]}, "far.": {"A": ["10.0.0.4"]}}
     assert found(files.resolver(server), "near") == ["10.0.0.4"]
-    assert [name for _, name, _ in server.questions] == ["near.", "far."]
+    assert [name for _, name, _ in server.queries] == ["near.", "far."]
 
 
 def test_aliases_in_a_circle_end(files: Files, server: LittleNameServer) -> None:
@@ -107,23 +107,23 @@ def test_search_and_ndots_decide_what_is_asked(files: Files, server: LittleNameS
     server.records["mock.second.test."] = {"A": ["10.0.0.7"]}
     conf = "nameserver 127.0.0.1\nsearch first.test second.test\n"
     assert found(files.resolver(server, resolv_conf=conf), "mock") == ["10.0.0.7"]
-    assert [name for _, name, _ in server.questions] == ["mock.first.test.", "mock.second.test."]
-    server.questions.clear()
+    assert [name for _, name, _ in server.queries] == ["mock.first.test.", "mock.second.test."]
+    server.queries.clear()
     server.records["a.b."] = {"A": ["10.0.0.8"]}
     assert found(files.resolver(server, resolv_conf=conf + "options ndots:2\n"), "a.b") == ["10.0.0.8"]
-    assert [name for _, name, _ in server.questions] == ["a.b.first.test.", "a.b.second.test.", "a.b."]
+    assert [name for _, name, _ in server.queries] == ["a.b.first.test.", "a.b.second.test.", "a.b."]
 
 
 def test_a_cut_off_answer_is_asked_for_over_tcp(files: Files, server: LittleNameServer) -> None:
     server.cut = True
     assert found(files.resolver(server), "mock_metadata") == ["10.0.0.2"]
-    assert [transport for transport, _, _ in server.questions] == ["udp", "tcp"]
+    assert [transport for transport, _, _ in server.queries] == ["udp", "tcp"]
 
 
 def test_use_vc_asks_over_tcp_at_once(files: Files, server: LittleNameServer) -> None:
     resolver = files.resolver(server, resolv_conf="nameserver 127.0.0.1\noptions use-vc\n")
     assert found(resolver, "mock_metadata") == ["10.0.0.2"]
-    assert [transport for transport, _, _ in server.questions] == ["tcp"]
+    assert [transport for transport, _, _ in server.queries] == ["tcp"]
 
 
 def test_a_server_that_never_answers_leaves_time_for_the_next(files: Files, server: LittleNameServer) -> None:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakes import FakeNatTable
 from imds_shim.errors import KernelRefusedError
-from imds_shim.rule import DnatRule, Outcome, ensure, record, remove, restore
+from imds_shim.nat.rule import DnatRule, Outcome, ensure, record, remove, restore
+from support.fakes import FakeNatTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

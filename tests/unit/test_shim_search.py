@@ -6,11 +6,11 @@ from ipaddress import ip_address
 
 import pytest
 
-from fakes import CONTROL, MOCK_ONE, NGINX, OTHER_IMDS, FakeNetwork, Lines
-from imds_shim.answer import Answer
 from imds_shim.config import load
 from imds_shim.errors import ConfigError, MockUnreachableError, ResolveError
-from imds_shim.search import Mock, find
+from imds_shim.network.answer import Answer
+from imds_shim.network.search import Mock, find
+from support.fakes import CONTROL, MOCK_ONE, NGINX, OTHER_IMDS, FakeNetwork, Lines
 
 FOUR, FIVE, SIX = ip_address("10.0.0.4"), ip_address("10.0.0.5"), ip_address("fd00::6")
 

@@ -11,8 +11,9 @@ import pytest
 BECOME_CAT = """
 import signal, sys
 ignored, blocked, pending = [[signal.Signals[name] for name in word.split()] for word in sys.argv[1:]]
-from imds_shim import handoff, privileges
-from imds_shim.interrupts import Interrupts
+from imds_shim.exec import handoff
+from imds_shim.exec import privileges
+from imds_shim.exec.signals import Interrupts
 signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
 for number in pending:
     signal.raise_signal(number)
@@ -50,7 +51,7 @@ def test_a_closed_pipe_does_not_end_the_shim() -> None:
     """What CPython ignores the signal for still holds: writing fails with an error."""
     program = """
 import os
-from imds_shim.interrupts import Interrupts
+from imds_shim.exec.signals import Interrupts
 Interrupts().install()
 reader, writer = os.pipe()
 os.close(reader)

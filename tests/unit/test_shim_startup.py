@@ -7,12 +7,12 @@ from ipaddress import ip_address
 
 import pytest
 
-from fakes import MOCK_ONE, MOCK_TWO, NGINX, OTHER_IMDS, FakeKernel, FakeNetwork, Lines
-from imds_shim.answer import Answer
 from imds_shim.config import load
 from imds_shim.errors import KernelRefusedError, PrivilegeError, ResolveError, ShimError, WrongMockError
-from imds_shim.rule import DnatRule
+from imds_shim.nat.rule import DnatRule
+from imds_shim.network.answer import Answer
 from imds_shim.startup import Start
+from support.fakes import MOCK_ONE, MOCK_TWO, NGINX, OTHER_IMDS, FakeKernel, FakeNetwork, Lines
 
 FOUR, SIX = ip_address("10.0.0.4"), ip_address("fd00::6")
 V4, V6 = "169.254.169.254:80", "fd00:ec2::254:80"

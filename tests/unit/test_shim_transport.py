@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imds_shim.deadline import Deadline
-from imds_shim.transport import HeadTransport, read_head
+from imds_shim.network.transport import HeadTransport, read_head
 
 
 def test_a_byte_now_and_then_does_not_stretch_the_deadline() -> None:

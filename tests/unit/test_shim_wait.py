@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakes import FakeClock, Lines
 from imds_shim.errors import MockUnreachableError, ResolveError
-from imds_shim.wait import Target, until_found
+from imds_shim.network.wait import Target, until_found
+from support.fakes import FakeClock, Lines
 
 MOCK = Target("mock_metadata", 80)
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_shim.rule import DnatRule
-from imds_shim.xtables_entry import DNAT_REVISIONS, LAYOUTS, NAT_RANGE_V4, _extension, build, parse
+from imds_shim.nat.rule import DnatRule
+from imds_shim.nat.xtables_entry import DNAT_REVISIONS, LAYOUTS, NAT_RANGE_V4, _extension, build, parse
 
 TAG = b"imds-shim"
 RULE = DnatRule(IPv4Address("169.254.169.254"), 80, IPv4Address("172.18.0.2"), 1338)

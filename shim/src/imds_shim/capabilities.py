@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from .record import Record
-from .textfile import read_if_there
+from imds_shim.record import Record
+from imds_shim.textfile import read_if_there
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

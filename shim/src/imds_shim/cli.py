@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from imds_shim import config as configuration
 from imds_shim.deadline import Deadline
 from imds_shim.errors import ConfigError, Interrupted, PrivilegeError, ShimError
-from imds_shim.interrupts import Interrupts
+from imds_shim.exec.signals import Interrupts
 from imds_shim.kernel import RealKernel, RealNetwork
 from imds_shim.log import Log
 from imds_shim.startup import Start
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imds_shim.config import ShimConfig
-    from imds_shim.privileges import Plan
-    from imds_shim.rule import IPAddress
+    from imds_shim.endpoints import IPAddress
+    from imds_shim.exec.privileges import Plan
 
 _INTERNAL_ERROR = 1
 
@@ -76,7 +76,8 @@ def _warn_of_unknown_settings(environ: Sequence[bytes], say: Log) -> None:
 
 
 def _remove(say: Log) -> int:
-    from imds_shim import netfilter, route, rule  # noqa: PLC0415 - only then
+    from imds_shim.nat import backend as netfilter  # noqa: PLC0415 - only then
+    from imds_shim.nat import route, rule  # noqa: PLC0415 - only then
 
     rules = rule.remove(netfilter.tables_to_clean())
     say.info(f"{rules} rules and {route.remove()} routes removed")
@@ -84,8 +85,9 @@ def _remove(say: Log) -> int:
 
 
 def _examine(environ: Sequence[bytes]) -> int:
-    from imds_shim import capabilities, netfilter  # noqa: PLC0415 - only then
+    from imds_shim import capabilities  # noqa: PLC0415 - only then
     from imds_shim.doctor import Body, examine  # noqa: PLC0415 - only then
+    from imds_shim.nat import backend as netfilter  # noqa: PLC0415 - only then
 
     def plan(config: ShimConfig) -> Sequence[str]:
         return _planned(config).warnings
@@ -102,14 +104,14 @@ def _examine(environ: Sequence[bytes]) -> int:
 
 
 def _route_described(address: IPAddress) -> str:
-    from imds_shim import obstacle, rtnetlink  # noqa: PLC0415 - only then
+    from imds_shim.nat import obstacle, rtnetlink  # noqa: PLC0415 - only then
 
     by = obstacle.decided_by(address)
     return rtnetlink.how_routed(address).way + (f" ({by} decides)" if by else "")
 
 
 def _planned(config: ShimConfig) -> Plan:
-    from imds_shim.handoff import plan  # noqa: PLC0415 - not for the other actions
+    from imds_shim.exec.handoff import plan  # noqa: PLC0415 - not for the other actions
 
     return plan(
         user=config.user,
@@ -120,8 +122,8 @@ def _planned(config: ShimConfig) -> Plan:
 
 
 def _start(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts, say: Log) -> int:
-    from imds_shim.accounts import environment_of  # noqa: PLC0415 - not for the other actions
-    from imds_shim.handoff import hand_off  # noqa: PLC0415 - not for the other actions
+    from imds_shim.exec.accounts import environment_of  # noqa: PLC0415 - not for the other actions
+    from imds_shim.exec.handoff import hand_off  # noqa: PLC0415 - not for the other actions
 
     _warn_of_unknown_settings(environ, say)
     kernel = RealKernel()
@@ -150,7 +152,7 @@ def _start(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts,
             _take_back(undo, say)
             raise
         if isinstance(error, PrivilegeError) and error.missing:
-            from imds_shim import requirements  # noqa: PLC0415 - only then
+            from imds_shim.exec import requirements  # noqa: PLC0415 - only then
 
             check = Start(config, RealNetwork(), kernel, undo, say).check
             raise requirements.complete(error, config, check) from error
@@ -158,10 +160,10 @@ def _start(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts,
 
 
 def _what_hides_the_mock(config: ShimConfig, environ: Sequence[bytes]) -> list[str]:
-    from imds_shim.hiding import hidden_by  # noqa: PLC0415 - not for the other actions
+    from imds_shim.sdk_overrides import find_overrides  # noqa: PLC0415 - not for the other actions
 
     variables = configuration.variables(environ)
-    return [hiding.what for hiding in hidden_by(variables, config.endpoints, ipv6=config.ipv6)]
+    return [hiding.what for hiding in find_overrides(variables, config.endpoints, ipv6=config.ipv6)]
 
 
 def _follow(config: ShimConfig, kernel: RealKernel, undo: contextlib.ExitStack, say: Log) -> None:
@@ -194,7 +196,7 @@ def _say_where(error: Exception, say: Log) -> None:
 
 def main() -> int:
     """Entry point of the console script."""
-    from imds_shim.process import raw_arguments, raw_environ  # noqa: PLC0415 - the tree's entry point has its own
+    from imds_shim.exec.process import raw_arguments, raw_environ  # noqa: PLC0415 - the tree's entry point has its own
 
     return run(raw_arguments(), raw_environ())
 

@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING
 
 from imds_shim import capabilities, endpoints
 from imds_shim import config as configuration
-from imds_shim.accounts import environment_of
-from imds_shim.answer import NoAnswerError
 from imds_shim.deadline import Deadline
 from imds_shim.endpoints import PORT, shown
 from imds_shim.errors import ConfigError, PrivilegeError, ShimError
-from imds_shim.hiding import hidden_by
+from imds_shim.exec.accounts import environment_of
 from imds_shim.log import Log
+from imds_shim.network.answer import NoAnswerError
 from imds_shim.record import Record
+from imds_shim.sdk_overrides import find_overrides
 from imds_shim.startup import Start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from imds_shim.config import ShimConfig
-    from imds_shim.rule import IPAddress
-    from imds_shim.search import Network
+    from imds_shim.endpoints import IPAddress
+    from imds_shim.network.search import Network
     from imds_shim.startup import Kernel
 
 _PATIENCE_SECONDS = 5.0
@@ -76,7 +76,7 @@ class _Examination:
             self._mock(config)
         for outcome in (self._command(config), self._rehearsal(config) if not problems else 0):
             code = code or outcome
-        hidden = list(hidden_by(self._handed_on(config), config.endpoints, ipv6=config.ipv6))
+        hidden = list(find_overrides(self._handed_on(config), config.endpoints, ipv6=config.ipv6))
         for hiding in hidden:
             self._say("warn", hiding.what)
             self._environment |= hiding.environment

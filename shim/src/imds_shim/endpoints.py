@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from imds_shim.rule import IPAddress
+IPAddress = IPv4Address | IPv6Address
 
 PORT = 80
 CONTROL_PORT = 1339

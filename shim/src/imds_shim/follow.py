@@ -10,20 +10,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from . import endpoints
-from . import rule as nat
-from .answer import NoAnswerError
-from .deadline import Deadline
-from .errors import ResolveError, ShimError
+from imds_shim import endpoints
+from imds_shim.deadline import Deadline
+from imds_shim.errors import ResolveError, ShimError
+from imds_shim.nat import rule as nat
+from imds_shim.network.answer import NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .config import ShimConfig
-    from .hidden_process import HiddenProcess
-    from .log import Log
-    from .rule import DnatRule, IPAddress, NatTable
-    from .search import Network
+    from imds_shim.config import ShimConfig
+    from imds_shim.endpoints import IPAddress
+    from imds_shim.exec.hidden_process import HiddenProcess
+    from imds_shim.log import Log
+    from imds_shim.nat.rule import DnatRule, NatTable
+    from imds_shim.network.search import Network
 
 INTERVAL_SECONDS = 1.0
 PATIENCE_SECONDS = 1.0
@@ -38,7 +39,7 @@ class Follower:
     rules: list[DnatRule]
     tables: Sequence[NatTable]
     network: Network
-    lead: Callable[[IPAddress, IPAddress], None]
+    ensure_route: Callable[[IPAddress, IPAddress], None]
     end_after: Callable[[DnatRule, Callable[[], None]], None]
     say: Log
     _said: set[str] = field(default_factory=set)
@@ -78,7 +79,7 @@ class Follower:
         old = self.rules[position]
 
         def switch() -> None:
-            self.lead(new.destination, new.to_address)
+            self.ensure_route(new.destination, new.to_address)
             nat.ensure(self.tables, new)
 
         try:
@@ -108,18 +109,22 @@ def begin(config: ShimConfig, network: Network, tables: Sequence[NatTable], say:
     if not rules:
         return None
     # Loaded before the process is made, so that a library that is missing is noticed here.
-    from . import connections, exclusion, hidden_process, privileges, probe, route  # noqa: F401, PLC0415 - only then
+    from imds_shim.exec import hidden_process, privileges  # noqa: PLC0415 - only then
+    from imds_shim.nat import conntrack as connections  # noqa: PLC0415 - only then
+    from imds_shim.nat import lock as exclusion  # noqa: PLC0415 - only then
+    from imds_shim.nat import route  # noqa: PLC0415 - only then
+    from imds_shim.network import probe  # noqa: F401, PLC0415 - only then
 
-    def lead(destination: IPAddress, mock: IPAddress) -> None:
-        route.lead(destination, mock)
+    def ensure_route(destination: IPAddress, mock: IPAddress) -> None:
+        route.ensure_route(destination, mock)
 
     def end_after(old: DnatRule, switch: Callable[[], None]) -> None:
-        with exclusion.alone():
+        with exclusion.lock():
             connections.end_after(old, switch)
 
     def main(wait: Callable[[float], bool]) -> None:
         privileges.limit_to(privileges.NEEDED_BY_THE_FOLLOWER)
-        follow(Follower(config.hostname, rules, tables, network, lead, end_after, say), wait)
+        follow(Follower(config.hostname, rules, tables, network, ensure_route, end_after, say), wait)
 
     return hidden_process.start(PROCESS_NAME, main)
 

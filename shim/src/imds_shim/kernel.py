@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from imds_shim.lean import load
-from imds_shim.resolve import Resolver
+from imds_shim.import_stubs import load
+from imds_shim.network.resolve import Resolver
 
 if TYPE_CHECKING:
     import contextlib
     from collections.abc import Collection, Sequence
 
-    from imds_shim.answer import Answer
     from imds_shim.config import Backend
     from imds_shim.deadline import Deadline
-    from imds_shim.rule import IPAddress, NatTable
+    from imds_shim.endpoints import IPAddress
+    from imds_shim.nat.rule import NatTable
+    from imds_shim.network.answer import Answer
 
 
 class RealNetwork:
@@ -31,7 +32,7 @@ class RealNetwork:
     def who_answers(self, address: IPAddress, port: int, deadline: Deadline) -> Answer:
         """Ask once; raises NoAnswerError."""
         load("httpx")
-        from imds_shim.probe import who_answers  # noqa: PLC0415 - not needed before the name is resolved
+        from imds_shim.network.probe import who_answers  # noqa: PLC0415 - not needed before the name is resolved
 
         return who_answers(address, port, deadline)
 
@@ -46,15 +47,15 @@ class RealKernel:
     def __init__(self) -> None:
         self.tables: Sequence[NatTable] = ()
 
-    def alone(self) -> contextlib.AbstractContextManager[None]:
+    def lock(self) -> contextlib.AbstractContextManager[None]:
         """While it lasts, no other shim changes rules and routes of this network namespace."""
-        from imds_shim.exclusion import alone  # noqa: PLC0415 - not every way in changes anything
+        from imds_shim.nat.lock import lock  # noqa: PLC0415 - not every way in changes anything
 
-        return alone()
+        return lock()
 
     def open_tables(self, backend: Backend, without: Collection[str] = ()) -> Sequence[NatTable]:
         """Open the NAT back ends that work here, first one not in `without`; raises as netfilter's does."""
-        from imds_shim.netfilter import open_tables  # noqa: PLC0415 - not every way in needs a rule
+        from imds_shim.nat.backend import open_tables  # noqa: PLC0415 - not every way in needs a rule
 
         if not self.tables or self.tables[0].name in without:
             self.tables = open_tables(backend, without)
@@ -62,8 +63,8 @@ class RealKernel:
 
     def stays_near(self, destination: IPAddress) -> bool:
         """Whether the route to it is local or on-link, so that no packet passes a gateway."""
-        from imds_shim.route import is_ours  # noqa: PLC0415 - not every way in asks
-        from imds_shim.rtnetlink import Way, how_routed  # noqa: PLC0415 - likewise
+        from imds_shim.nat.route import is_ours  # noqa: PLC0415 - not every way in asks
+        from imds_shim.nat.rtnetlink import Way, how_routed  # noqa: PLC0415 - likewise
 
         way = how_routed(destination).way
         # A route that an earlier run has set for its rule says nothing about where the address really is.
@@ -71,33 +72,36 @@ class RealKernel:
 
     def leads_on_link(self, destination: IPAddress) -> bool:
         """Whether it is local or on-link already, by whosever route."""
-        from imds_shim.rtnetlink import Way, how_routed  # noqa: PLC0415 - not every way in asks
+        from imds_shim.nat.rtnetlink import Way, how_routed  # noqa: PLC0415 - not every way in asks
 
         return how_routed(destination).way in (Way.LOCAL, Way.ON_LINK)
 
     def refused_by(self, destination: IPAddress) -> str | None:
         """Return the route or policy rule that refuses packets to it; None where there is none."""
-        from imds_shim.obstacle import decided_by  # noqa: PLC0415 - only for a message
-        from imds_shim.rtnetlink import Way, how_routed  # noqa: PLC0415 - likewise
+        from imds_shim.nat.obstacle import decided_by  # noqa: PLC0415 - only for a message
+        from imds_shim.nat.rtnetlink import Way, how_routed  # noqa: PLC0415 - likewise
 
         return decided_by(destination) if how_routed(destination).way is Way.NONE else None
 
     def check_may_lead(self) -> None:
         """Raises PrivilegeError where no route can be set."""
-        from imds_shim import route  # noqa: PLC0415 - not every way in needs one
+        from imds_shim.nat import route  # noqa: PLC0415 - not every way in needs one
 
         route.check_may_set()
 
-    def lead(self, destination: IPAddress, mock: IPAddress, undo: contextlib.ExitStack, *, on_link: bool) -> str | None:
+    def ensure_route(
+        self, destination: IPAddress, mock: IPAddress, undo: contextlib.ExitStack, *, on_link: bool
+    ) -> str | None:
         """Make packets to `destination` leave by the interface that leads to the mock; says what had to be changed."""
-        from imds_shim import route  # noqa: PLC0415 - not every way in needs one
+        from imds_shim.nat import route  # noqa: PLC0415 - not every way in needs one
 
         def note(ours: Sequence[route.Lead]) -> None:
             undo.callback(route.restore, destination, ours)
 
-        lead = route.lead(destination, mock, on_link=on_link, note=note)
-        if lead is None:
+        changed = route.ensure_route(destination, mock, on_link=on_link, note=note)
+        if changed is None:
             return None
-        if lead.hidden_by:
-            return f"packets to {destination} leave another way than to {mock}: the kernel asks {lead.hidden_by} first"
-        return f"{lead} set: packets to {destination} could not leave as those to {mock} do"
+        if changed.overruled_by:
+            by = changed.overruled_by
+            return f"packets to {destination} leave another way than to {mock}: the kernel asks {by} first"
+        return f"{changed} set: packets to {destination} could not leave as those to {mock} do"

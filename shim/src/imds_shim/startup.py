@@ -10,25 +10,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imds_shim import endpoints
-from imds_shim import rule as nat
 from imds_shim.endpoints import shown
 from imds_shim.errors import ResolveError, WrongMockError
-from imds_shim.proof import prove, reaches_already, time_for
+from imds_shim.nat import rule as nat
+from imds_shim.nat.redirect import Redirect, Tables
+from imds_shim.network.search import find
+from imds_shim.network.verify import reaches_already, time_for, verify
 from imds_shim.record import Record
-from imds_shim.redirect import Redirect, Tables
-from imds_shim.search import find
 
 if TYPE_CHECKING:
     import contextlib
     from collections.abc import Sequence
     from typing import Protocol
 
-    from imds_shim.answer import Answer
     from imds_shim.config import ShimConfig
     from imds_shim.deadline import Deadline
+    from imds_shim.endpoints import IPAddress
     from imds_shim.log import Log
-    from imds_shim.rule import IPAddress
-    from imds_shim.search import Mock, Network
+    from imds_shim.network.answer import Answer
+    from imds_shim.network.search import Mock, Network
 else:
     Protocol = object  # making a real one costs every start 0.1 ms
 
@@ -48,7 +48,9 @@ class Kernel(Tables, Protocol):
     def check_may_lead(self) -> None:
         """Raises PrivilegeError where no route can be set."""
 
-    def lead(self, destination: IPAddress, mock: IPAddress, undo: contextlib.ExitStack, *, on_link: bool) -> str | None:
+    def ensure_route(
+        self, destination: IPAddress, mock: IPAddress, undo: contextlib.ExitStack, *, on_link: bool
+    ) -> str | None:
         """Make packets to `destination` leave by the interface that leads to the mock; says what had to be changed.
 
         With `on_link` they go to whoever holds `destination` on that link, and a gateway there will not do.
@@ -108,7 +110,7 @@ class Start(Record):
         if way == "route" and not any(map(self.kernel.leads_on_link, wanted)):
             self.kernel.check_may_lead()
         elif way == "nat" or (way == "auto" and not any(map(self.kernel.stays_near, wanted))):
-            with self.kernel.alone():
+            with self.kernel.lock():
                 self.kernel.open_tables(self.config.backend)
 
     def _serve_all(self, wanted: Sequence[IPAddress], mocks: Sequence[Mock], deadline: Deadline) -> list[IPAddress]:
@@ -118,7 +120,7 @@ class Start(Record):
             try:
                 return [endpoint for endpoint in wanted if not self._serve(endpoint, mocks, deadline, redirect)]
             except WrongMockError as error:
-                with self.kernel.alone():
+                with self.kernel.lock():
                     redirect.change(error)
 
     def _serve(self, endpoint: IPAddress, mocks: Sequence[Mock], deadline: Deadline, redirect: Redirect) -> bool:
@@ -128,15 +130,15 @@ class Start(Record):
         if not self._leads_without_a_rule(endpoint, mock, deadline):
             if same_family is None:
                 return False
-            with self.kernel.alone():
+            with self.kernel.lock():
                 redirect.ensure(nat.DnatRule(endpoint, endpoints.PORT, mock.address, mock.port))
-                self._lead(endpoint, mock.address, on_link=False)
+                self._ensure_route(endpoint, mock.address, on_link=False)
         if mock.mock_id is None and endpoint not in endpoints.IMDS:
             self.say.warning(
                 f"cannot verify that {shown(endpoint)} leads to {mock}: this IMDS does not identify itself"
             )
         else:
-            answer = self._proven(endpoint, mock, time_for(deadline, is_last=not redirect.may_change))
+            answer = self._verified(endpoint, mock, time_for(deadline, is_last=not redirect.may_change))
             if answer.mock_id is None:
                 self.say.warning(
                     f"{shown(endpoint)} is answered by an IMDS ({answer.said}) that does not identify itself"
@@ -144,10 +146,10 @@ class Start(Record):
         self.say.info(f"{shown(endpoint)} -> {mock} ({self.config.hostname})")
         return True
 
-    def _proven(self, endpoint: IPAddress, mock: Mock, limit: Deadline) -> Answer:
+    def _verified(self, endpoint: IPAddress, mock: Mock, limit: Deadline) -> Answer:
         """Prove one endpoint; a failure names the route or policy rule that refuses its packets, if one does."""
         try:
-            return prove(self.network, endpoint, mock, limit, self.config.route)
+            return verify(self.network, endpoint, mock, limit, self.config.route)
         except WrongMockError as error:
             refusing = self.kernel.refused_by(endpoint)
             if refusing is None:
@@ -158,15 +160,15 @@ class Start(Record):
         if self.config.route == "none":
             return True
         if self.config.route == "route":
-            with self.kernel.alone():
-                self._lead(endpoint, mock.address, on_link=True)
+            with self.kernel.lock():
+                self._ensure_route(endpoint, mock.address, on_link=True)
             return True
         # Asked only where the question cannot reach a cloud's real service.
         if self.config.route == "auto" and self.kernel.stays_near(endpoint):
             return reaches_already(self.network, endpoint, mock, deadline)
         return False
 
-    def _lead(self, endpoint: IPAddress, mock: IPAddress, *, on_link: bool) -> None:
-        changed = self.kernel.lead(endpoint, mock, self.undo, on_link=on_link)
+    def _ensure_route(self, endpoint: IPAddress, mock: IPAddress, *, on_link: bool) -> None:
+        changed = self.kernel.ensure_route(endpoint, mock, self.undo, on_link=on_link)
         if changed:
             self.say.info(changed)

@@ -11,8 +11,8 @@ from imds_mock.aemm.compatibility import NAME
 from imds_mock.aemm.errors import UsageError
 from imds_mock.aemm.keys import AT_START
 from imds_mock.aemm.leaves import leaves
+from imds_mock.build.leaves import require_one_instance
 from imds_mock.config.errors import SettingError
-from imds_mock.run.leaves import require_one_instance
 
 if TYPE_CHECKING:
     from imds_mock.aemm.settings import Settings

@@ -12,21 +12,21 @@ from imds_mock.aemm.keys import AT_START
 from imds_mock.aemm.leaves import ROOT, event_paths, leaves
 from imds_mock.aemm.own_settings import changes
 from imds_mock.aemm.settings import of_section
+from imds_mock.build.described import Described
 from imds_mock.config.errors import ConfigError, SettingError
-from imds_mock.credentials.kept import NotKept
-from imds_mock.driving.described import Described
+from imds_mock.credentials.refreshable import NotRefreshed
 from imds_mock.metadata.overrides import apply_overrides, read_overrides
 from imds_mock.metadata.tree import LATEST
-from imds_mock.service.profiles import Profile
-from imds_mock.service.store import Snapshot
+from imds_mock.service.compatibility import Profile
+from imds_mock.service.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from imds_mock.aemm.settings import Settings
     from imds_mock.config.settings import Config
-    from imds_mock.credentials.kept import Kept
-    from imds_mock.credentials.orders import Order
+    from imds_mock.credentials.refreshable import RefreshableCredentials
+    from imds_mock.credentials.requests import CredentialRequest
     from imds_mock.metadata.tree import Leaf
 
 NAME: Final = "aemm"
@@ -49,7 +49,7 @@ class Compatibility:
 
     started: float
     reason: str
-    keep: Callable[[Order], Kept] = NotKept
+    keep: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed
     places: dict[tuple[str, ...], Places] = field(default_factory=lambda: {feature: Places(0) for feature in _FEATURES})
 
     def describe(self, config: Config) -> Described:

@@ -16,18 +16,18 @@ import msgspec
 
 from imds_mock.aemm import data
 from imds_mock.aemm.facts import FACTS
+from imds_mock.build.leaves import derived_leaves
 from imds_mock.config.settings import Config
-from imds_mock.credentials.kept import NotKept
+from imds_mock.credentials.refreshable import NotRefreshed
 from imds_mock.metadata.instance import derive
-from imds_mock.run.leaves import derived_leaves
 from imds_mock.signing.signer import Signer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from imds_mock.aemm.values import Value
-    from imds_mock.credentials.kept import Kept
-    from imds_mock.credentials.orders import Order
+    from imds_mock.credentials.refreshable import RefreshableCredentials
+    from imds_mock.credentials.requests import CredentialRequest
     from imds_mock.metadata.instance import Instance
     from imds_mock.metadata.tree import Leaf
 
@@ -65,7 +65,9 @@ class Changes:
     lifecycle_state: Leaf | None = None
 
 
-def changes(config: Config, started: float, keep: Callable[[Order], Kept] = NotKept) -> Changes:
+def changes(
+    config: Config, started: float, keep: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed
+) -> Changes:
     """Compare a configuration with AEMM's instance.
 
     Args:
@@ -120,7 +122,9 @@ class _Described:
     placed: Mapping[str, Leaf]
 
     @classmethod
-    def of(cls, config: Config, started: float, keep: Callable[[Order], Kept] = NotKept) -> _Described:
+    def of(
+        cls, config: Config, started: float, keep: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed
+    ) -> _Described:
         instance = derive(config.instance, started)
         named = {
             **{

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.credentials.choice import source_for
 from imds_mock.credentials.documents import credentials_document, failure_document
-from imds_mock.credentials.orders import role_arn_of
+from imds_mock.credentials.requests import role_arn_of
 from imds_mock.credentials.values import CredentialFailure
 from imds_mock.metadata.tree import LATEST
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imds_mock.config.roles import CredentialSettings
-    from imds_mock.credentials.kept import Kept
-    from imds_mock.credentials.orders import Order
+    from imds_mock.credentials.refreshable import RefreshableCredentials
+    from imds_mock.credentials.requests import CredentialRequest
     from imds_mock.metadata.instance import Instance
     from imds_mock.metadata.tree import Tree
 
@@ -64,7 +64,7 @@ class Identity:
 
     instance: Instance
     settings: CredentialSettings
-    keep: Callable[[Order], Kept]
+    keep: Callable[[CredentialRequest], RefreshableCredentials]
 
     @property
     def role(self) -> str | None:

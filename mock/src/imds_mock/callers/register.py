@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from imds_mock.callers.caller import Caller
     from imds_mock.callers.identification import Identification
-    from imds_mock.driving.journal import Entry
+    from imds_mock.state.journal import Entry
 
 _BELIEVED_SECONDS: Final = 5.0
 _NOBODY_SECONDS: Final = 30.0

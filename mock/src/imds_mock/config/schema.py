@@ -9,8 +9,8 @@ import msgspec
 
 from imds_mock.config.callers import Profile
 from imds_mock.config.facts import InstanceSettings
-from imds_mock.config.profiles import OF_TEXT
 from imds_mock.config.settings import Config
+from imds_mock.config.variants import OF_TEXT
 from imds_mock.violations.words import fields_of
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"

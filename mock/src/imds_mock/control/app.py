@@ -28,37 +28,37 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp
 
-    from imds_mock.control.cockpit import Cockpit
+    from imds_mock.control.context import ControlContext
     from imds_mock.control.operations import Operation
     from imds_mock.control.turns import Turns
 
 
-def operations(cockpit: Cockpit) -> list[Operation]:
+def operations(context: ControlContext) -> list[Operation]:
     """Every operation there is.
 
     Args:
-        cockpit: What they drive.
+        context: What they drive.
     """
-    service = ServiceRoutes(cockpit)
+    service = ServiceRoutes(context)
     others = (CallerRoutes, ConfigurationRoutes, MetadataRoutes, EventRoutes, FaultRoutes, JournalRoutes)
-    rooms = (service, *(room(cockpit) for room in others))
+    rooms = (service, *(room(context) for room in others))
     listed = [replace(operation, group=room.group) for room in rooms for operation in room.operations()]
     service.describe(listed)
     return listed
 
 
-def build(cockpit: Cockpit) -> ASGIApp:
+def build(context: ControlContext) -> ASGIApp:
     """Build the application, without a guard.
 
     Args:
-        cockpit: What it drives.
+        context: What it drives.
     """
     by_path: dict[str, dict[str, Operation]] = {}
-    for operation in operations(cockpit):
+    for operation in operations(context):
         by_path.setdefault(operation.path, {})[operation.method] = operation
     app = Starlette(
         routes=[
-            Route(path, _endpoint(by_method, cockpit.turns), methods=by_method) for path, by_method in by_path.items()
+            Route(path, _endpoint(by_method, context.turns), methods=by_method) for path, by_method in by_path.items()
         ],
         exception_handlers={
             **dict.fromkeys(FORESEEN, _explain),

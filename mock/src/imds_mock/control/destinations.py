@@ -11,7 +11,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from imds_mock.config.errors import dotted
-from imds_mock.config.profiles import effective, flat
+from imds_mock.config.variants import effective, flat
 from imds_mock.control.hidden_leaves import texts
 from imds_mock.metadata.regions import partition_of, region_of
 from imds_mock.scheduling.fields import FieldError

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from imds_mock.control.cockpit import Cockpit
-    from imds_mock.driving.journal import Entry
+    from imds_mock.control.context import ControlContext
+    from imds_mock.state.journal import Entry
 
 EVENT_STREAM: Final = "text/event-stream"
 MAX_FOLLOWERS: Final = 16
@@ -35,9 +35,9 @@ class Following(StreamingResponse):
         with_missed: Begins with those that are in the journal already.
     """
 
-    def __init__(self, cockpit: Cockpit, matches: Callable[[Entry], bool], *, with_missed: bool) -> None:
-        self._cockpit = cockpit
-        self._journal = cockpit.journal
+    def __init__(self, context: ControlContext, matches: Callable[[Entry], bool], *, with_missed: bool) -> None:
+        self._context = context
+        self._journal = context.journal
         self._matches = matches
         self._with_missed = with_missed
         self._missed: Sequence[Entry] = ()
@@ -73,13 +73,13 @@ class Following(StreamingResponse):
         for entry in self._missed:
             yield self._written(entry)
         self._missed = ()
-        while not self._cockpit.closing.is_set():
+        while not self._context.closing.is_set():
             entry_or_none = await self._next(self._waiting)
             yield b":\n\n" if entry_or_none is None else self._written(entry_or_none)
 
     async def _next(self, waiting: asyncio.Queue[Any]) -> Entry | None:
         getting = asyncio.ensure_future(waiting.get())
-        closing = asyncio.ensure_future(self._cockpit.closing.wait())
+        closing = asyncio.ensure_future(self._context.closing.wait())
         try:
             await asyncio.wait((getting, closing), timeout=_KEEP_ALIVE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             return getting.result() if getting.done() else None
@@ -88,5 +88,5 @@ class Following(StreamingResponse):
             closing.cancel()
 
     def _written(self, entry: Entry) -> bytes:
-        data = msgspec.json.encode(shown.request(entry, self._cockpit))
+        data = msgspec.json.encode(shown.request(entry, self._context))
         return b"id: %d\nevent: request\ndata: %s\n\n" % (entry.number, data)

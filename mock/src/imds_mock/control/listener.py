@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from imds_mock.config.settings import ControlSettings
-    from imds_mock.control.cockpit import Cockpit
+    from imds_mock.control.context import ControlContext
 
 _PROC_NET: Final = Path("/proc/net")
 _BACKLOG: Final = 64
@@ -79,9 +79,9 @@ class ControlPlane:
         connections: How many connections each of its two listeners may have.
     """
 
-    def __init__(self, cockpit: Cockpit, settings: ControlSettings, connections: int) -> None:
-        self._app = build(cockpit)
-        self._cockpit = cockpit
+    def __init__(self, context: ControlContext, settings: ControlSettings, connections: int) -> None:
+        self._app = build(context)
+        self._context = context
         self._settings = settings
         self._connections = connections
         self._servers: list[_Server] = []
@@ -107,7 +107,7 @@ class ControlPlane:
 
     def stop(self) -> None:
         """End live streams and stop serving."""
-        self._cockpit.closing.set()
+        self._context.closing.set()
         for server in self._servers:
             server.should_exit = True
 

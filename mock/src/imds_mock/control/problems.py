@@ -10,10 +10,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from imds_mock.config.errors import ConfigError, SettingError, dotted
-from imds_mock.driving.views import ConflictingPathsError
 from imds_mock.events.armed import NotBegunError, TooManyEventsError, UnknownEventError
 from imds_mock.faults.armed import TooManyFaultsError, UnknownFaultError
 from imds_mock.scheduling.fields import FieldError
+from imds_mock.state.snapshots import ConflictingPathsError
 from imds_mock.violations.words import listed
 
 if TYPE_CHECKING:

@@ -9,21 +9,21 @@ import msgspec
 
 from imds_mock.callers.addresses import is_address
 from imds_mock.callers.matches import match
-from imds_mock.driving.journal import VERSION_NAMES
 from imds_mock.events.kinds import AnyEvent, kind_of
 from imds_mock.faults.kinds import AnyFault
 from imds_mock.faults.kinds import kind_of as fault_kind_of
 from imds_mock.metadata.documents import iso8601
 from imds_mock.scheduling.fields import FieldError
 from imds_mock.scheduling.schedule import read_duration, read_instant
+from imds_mock.state.journal import VERSION_NAMES
 
 if TYPE_CHECKING:
     from imds_mock.callers.register import Callers
-    from imds_mock.control.cockpit import Cockpit
-    from imds_mock.driving.journal import Entry
-    from imds_mock.driving.questions import Sightings
+    from imds_mock.control.context import ControlContext
     from imds_mock.events.armed import ArmedEvent
     from imds_mock.faults.armed import ArmedFault
+    from imds_mock.state.journal import Entry
+    from imds_mock.state.journal_queries import Occurrences
 
 
 class ShownEvent(msgspec.Struct, frozen=True):
@@ -118,7 +118,7 @@ class ShownRequest(msgspec.Struct, frozen=True):
     faults: tuple[str, ...]
 
 
-class ShownSightings(msgspec.Struct, frozen=True):
+class ShownOccurrences(msgspec.Struct, frozen=True):
     """What a caller did, and how often.
 
     Attributes:
@@ -172,14 +172,14 @@ def fault(armed: ArmedFault, now: float, callers: Callers) -> ShownFault:
     )
 
 
-def request(entry: Entry, cockpit: Cockpit) -> ShownRequest:
+def request(entry: Entry, context: ControlContext) -> ShownRequest:
     """Show an entry of the journal."""
     return ShownRequest(
         entry.number,
         moment(entry.time),
         entry.caller,
-        cockpit.callers.last_names(entry.caller),
-        cockpit.own_instance_of(entry.caller),
+        context.callers.last_names(entry.caller),
+        context.own_instance_of(entry.caller),
         entry.method or None,
         entry.path,
         entry.written,
@@ -191,12 +191,12 @@ def request(entry: Entry, cockpit: Cockpit) -> ShownRequest:
     )
 
 
-def sightings(seen: Sightings, cockpit: Cockpit) -> ShownSightings:
+def occurrences(seen: Occurrences, context: ControlContext) -> ShownOccurrences:
     """Show who did something how often."""
-    return ShownSightings(
+    return ShownOccurrences(
         seen.caller,
-        cockpit.callers.last_names(seen.caller),
-        cockpit.own_instance_of(seen.caller),
+        context.callers.last_names(seen.caller),
+        context.own_instance_of(seen.caller),
         seen.subject,
         moment(seen.first),
         moment(seen.last),

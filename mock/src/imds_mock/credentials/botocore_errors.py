@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from botocore import exceptions
 
 if TYPE_CHECKING:
-    from imds_mock.credentials.orders import Order, Problem
+    from imds_mock.credentials.requests import CredentialRequest, Problem
 
 _LONGEST: Final = 400
 _SERVER_ERRORS: Final = 500
@@ -47,7 +47,7 @@ _SSO: Final = (
 _UNREACHABLE: Final = (exceptions.HTTPClientError, exceptions.ConnectionError)
 
 
-def explained(error: Exception, order: Order) -> tuple[Problem, str]:
+def explained(error: Exception, order: CredentialRequest) -> tuple[Problem, str]:
     """Explain an error.
 
     Args:
@@ -59,7 +59,7 @@ def explained(error: Exception, order: Order) -> tuple[Problem, str]:
     return problem, line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
 
-def _explain(error: Exception, order: Order) -> tuple[Problem, str]:
+def _explain(error: Exception, order: CredentialRequest) -> tuple[Problem, str]:
     profile = f"profile {order.profile}" if order.profile else "default profile"
     login = "aws sso login" + (f" --profile {order.profile}" if order.profile else "")
     answer: tuple[Problem, str]

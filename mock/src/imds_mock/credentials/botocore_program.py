@@ -19,7 +19,7 @@ from botocore.config import Config
 
 from imds_mock.credentials.botocore_errors import explained
 from imds_mock.credentials.fetching import Outcome
-from imds_mock.credentials.orders import Fetched, FetchError, Order
+from imds_mock.credentials.requests import CredentialRequest, Fetched, FetchError
 
 _AT_ONCE: Final = 8
 _SECRET_CHARACTERS: Final = 12
@@ -33,10 +33,10 @@ class Bases:
     """What STS is called with; orders that differ in the role alone share it: a client takes a tenth of a second."""
 
     def __init__(self) -> None:
-        self._known: dict[Order, _Base] = {}
+        self._known: dict[CredentialRequest, _Base] = {}
         self._lock = threading.Lock()
 
-    def of(self, order: Order) -> _Base:
+    def of(self, order: CredentialRequest) -> _Base:
         """The base of an order; raises whatever botocore raises."""
         key = msgspec.structs.replace(order, role_arn=None, session_name="", external_id=None, instance_id="")
         with self._lock:
@@ -53,7 +53,7 @@ class _Base:
         self.found = session.get_credentials()
         self.frozen: Any = None if self.found is None else self.found.get_frozen_credentials()
 
-    def sts(self, order: Order) -> Any:
+    def sts(self, order: CredentialRequest) -> Any:
         with self._lock:
             if self._sts is None:
                 self._sts = self._session.create_client(
@@ -62,7 +62,7 @@ class _Base:
             return self._sts
 
 
-def fetch(order: Order, bases: Bases) -> Fetched:
+def fetch(order: CredentialRequest, bases: Bases) -> Fetched:
     """Fetch what is ordered.
 
     Args:
@@ -89,7 +89,7 @@ def fetch(order: Order, bases: Bases) -> Fetched:
     raise FetchError("other", f"{where}; {what_to_do}")
 
 
-def _session(order: Order) -> Any:
+def _session(order: CredentialRequest) -> Any:
     session = botocore.session.Session(profile=order.profile)
     session.set_default_client_config(_CLIENT)
     if session.get_config_variable("region") is None:
@@ -102,7 +102,7 @@ def _session(order: Order) -> Any:
     return session
 
 
-def _of_role(base: _Base, order: Order) -> Fetched:
+def _of_role(base: _Base, order: CredentialRequest) -> Fetched:
     wanted = {
         "RoleArn": order.role_arn,
         "RoleSessionName": order.session_name,
@@ -113,7 +113,7 @@ def _of_role(base: _Base, order: Order) -> Fetched:
     return _issued(base.sts(order).assume_role(**wanted))
 
 
-def _of_profile(base: _Base, order: Order) -> Fetched:
+def _of_profile(base: _Base, order: CredentialRequest) -> Fetched:
     frozen = base.frozen
     if not frozen.token:
         # Instance credentials always end; and a key that does not end never leaves the mock.
@@ -157,7 +157,7 @@ def _without(sentence: str, secrets: list[str | None]) -> str:
 
 def main() -> int:
     """Read orders, write outcomes."""
-    orders = msgspec.json.decode(sys.stdin.buffer.read(), type=list[Order])
+    orders = msgspec.json.decode(sys.stdin.buffer.read(), type=list[CredentialRequest])
     lock, bases = threading.Lock(), Bases()
 
     def fulfil(place: int) -> None:
@@ -168,7 +168,7 @@ def main() -> int:
     return 0
 
 
-def _outcome(place: int, order: Order, bases: Bases) -> Outcome:
+def _outcome(place: int, order: CredentialRequest, bases: Bases) -> Outcome:
     try:
         return Outcome(place, fetch(order, bases))
     except FetchError as error:

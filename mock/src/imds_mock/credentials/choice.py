@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from imds_mock.config.errors import SettingError
 from imds_mock.credentials.generated import GeneratedCredentials
-from imds_mock.credentials.kept import KeptCredentials
-from imds_mock.credentials.orders import WORKING_SOURCES, order_for
+from imds_mock.credentials.refreshable import RefreshedCredentials
+from imds_mock.credentials.requests import WORKING_SOURCES, request_for
 from imds_mock.credentials.static import RefusedCredentials, StaticCredentials
 from imds_mock.credentials.values import INSTANCE_IDENTITY, REFUSED
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imds_mock.config.roles import CredentialSettings
-    from imds_mock.credentials.kept import Kept
-    from imds_mock.credentials.orders import Order
+    from imds_mock.credentials.refreshable import RefreshableCredentials
+    from imds_mock.credentials.requests import CredentialRequest
     from imds_mock.credentials.values import CredentialSource
     from imds_mock.metadata.instance import Instance
 
@@ -27,7 +27,7 @@ def source_for(
     settings: CredentialSettings,
     instance: Instance,
     role: str,
-    keep: Callable[[Order], Kept],
+    keep: Callable[[CredentialRequest], RefreshableCredentials],
     role_arn: str | None = None,
 ) -> CredentialSource:
     """Choose where the credentials of a role come from.
@@ -52,7 +52,7 @@ def source_for(
     if settings.failure == REFUSED:
         return RefusedCredentials(role, generated)
     if settings.source in WORKING_SOURCES:
-        return KeptCredentials(role, keep(order_for(settings, instance, role, role_arn)))
+        return RefreshedCredentials(role, keep(request_for(settings, instance, role, role_arn)))
     if settings.source == "static":
         return StaticCredentials(
             settings.access_key_id or "", settings.secret_access_key or "", settings.session_token or "", generated

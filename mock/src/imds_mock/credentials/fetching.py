@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from imds_mock.credentials.orders import Fetched, FetchError, Order, Problem
+from imds_mock.credentials.requests import CredentialRequest, Fetched, FetchError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +40,7 @@ _LEFT_OUT: Final = (
 )
 
 
-Batch = Sequence[tuple[Order, asyncio.Future[Fetched]]]
+Batch = Sequence[tuple[CredentialRequest, asyncio.Future[Fetched]]]
 """Orders, each with who waits for it."""
 
 
@@ -64,10 +64,10 @@ class Fetcher:
     """Fetches what is ordered; orders that come together share a process."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str | None, list[tuple[Order, asyncio.Future[Fetched]]]] = {}
+        self._waiting: dict[str | None, list[tuple[CredentialRequest, asyncio.Future[Fetched]]]] = {}
         self._running: set[asyncio.Task[None]] = set()
 
-    async def fetch(self, order: Order) -> Fetched:
+    async def fetch(self, order: CredentialRequest) -> Fetched:
         """Fetch credentials.
 
         Args:

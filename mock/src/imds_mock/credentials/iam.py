@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imds_mock.credentials.documents import WorkingDocument, credentials_document, failure_document
-from imds_mock.credentials.kept import KeptCredentials
+from imds_mock.credentials.refreshable import RefreshedCredentials
 from imds_mock.credentials.values import ADVICE, INSTANCE_IDENTITY, CredentialFailure
 from imds_mock.metadata import documents
 from imds_mock.metadata.documents import iso8601
@@ -82,7 +82,7 @@ class Roles:
             document = credentials_document(current, account_id)
             return (
                 WorkingDocument.of(document, source.kept.renew_after)
-                if isinstance(source, KeptCredentials)
+                if isinstance(source, RefreshedCredentials)
                 else document
             )
 

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Final
 
-from imds_mock.credentials.keeper import Keeper
+from imds_mock.credentials.refresher import Refresher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imds_mock.credentials.keeper import Means
-    from imds_mock.credentials.orders import Order
+    from imds_mock.credentials.refresher import Means
+    from imds_mock.credentials.requests import CredentialRequest
 
 # Callers may name roles (`ecs.any_role`), each of which is kept for an hour.
 _MANY: Final = 1024
@@ -29,33 +29,33 @@ class Pool:
     def __init__(self, means: Means, wait_seconds: Callable[[], float] = lambda: 10.0) -> None:
         self._means = means
         self._wait_seconds = wait_seconds
-        self._first: dict[Order, asyncio.Task[None]] = {}
-        self._keepers: dict[Order, Keeper] = {}
-        self._running: dict[Order, asyncio.Task[None]] = {}
+        self._first: dict[CredentialRequest, asyncio.Task[None]] = {}
+        self._refreshers: dict[CredentialRequest, Refresher] = {}
+        self._running: dict[CredentialRequest, asyncio.Task[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def keep(self, order: Order) -> Keeper:
+    def keep(self, order: CredentialRequest) -> Refresher:
         """The keeper of an order; it begins to fetch at once, or when the event loop runs.
 
         Args:
             order: The order.
         """
-        keeper = self._keepers.get(order)
-        if keeper is None:
-            keeper = self._keepers[order] = Keeper(order, self._means)
+        refresher = self._refreshers.get(order)
+        if refresher is None:
+            refresher = self._refreshers[order] = Refresher(order, self._means)
             if self._loop is not None:
-                self._start(order, keeper, self._loop)
-        return keeper
+                self._start(order, refresher, self._loop)
+        return refresher
 
-    def has_room_for(self, order: Order) -> bool:
+    def has_room_for(self, order: CredentialRequest) -> bool:
         """Whether an order is kept already, or there are not very many.
 
         Args:
             order: The order.
         """
-        return order in self._keepers or len(self._keepers) < _MANY
+        return order in self._refreshers or len(self._refreshers) < _MANY
 
-    def first(self, order: Order) -> asyncio.Future[None] | None:
+    def first(self, order: CredentialRequest) -> asyncio.Future[None] | None:
         """What is done when an order has its first credentials, or is not waited for any longer.
 
         Args:
@@ -69,8 +69,8 @@ class Pool:
     def start(self) -> None:
         """Begin to fetch, on the event loop that runs."""
         self._loop = asyncio.get_running_loop()
-        for order, keeper in self._keepers.items():
-            self._start(order, keeper, self._loop)
+        for order, refresher in self._refreshers.items():
+            self._start(order, refresher, self._loop)
 
     async def caught_up(self, seconds: float) -> list[str]:
         """Wait until the new credentials that were asked for are there, or cannot be had.
@@ -82,18 +82,18 @@ class Pool:
             A sentence for each order whose credentials have not changed though new ones were asked for.
         """
 
-        async def one(keeper: Keeper) -> str | None:
+        async def one(refresher: Refresher) -> str | None:
             try:
                 async with asyncio.timeout(seconds):
-                    return await keeper.caught_up()
+                    return await refresher.caught_up()
             except TimeoutError:
                 return f"they are not there after {seconds:g} s, and appear when they are fetched"
 
-        keepers = list(self._keepers.values())
-        reasons = await asyncio.gather(*map(one, keepers))
+        refreshers = list(self._refreshers.values())
+        reasons = await asyncio.gather(*map(one, refreshers))
         return [
-            f"the credentials of {keeper.subject} stay as they are: {reason}"
-            for keeper, reason in zip(keepers, reasons, strict=True)
+            f"the credentials of {refresher.subject} stay as they are: {reason}"
+            for refresher, reason in zip(refreshers, reasons, strict=True)
             if reason is not None
         ]
 
@@ -105,20 +105,20 @@ class Pool:
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await asyncio.gather(*(keeper.settled() for keeper in self._keepers.values()))
+                await asyncio.gather(*(refresher.settled() for refresher in self._refreshers.values()))
 
-    def _start(self, order: Order, keeper: Keeper, loop: asyncio.AbstractEventLoop) -> None:
+    def _start(self, order: CredentialRequest, refresher: Refresher, loop: asyncio.AbstractEventLoop) -> None:
         async def run() -> None:
             try:
-                await keeper.run()
+                await refresher.run()
             finally:
-                self._keepers.pop(order, None)
+                self._refreshers.pop(order, None)
                 self._running.pop(order, None)
 
         async def wait() -> None:
             try:
                 async with asyncio.timeout(self._wait_seconds()):
-                    await keeper.settled()
+                    await refresher.settled()
             except TimeoutError:
                 pass
             finally:

@@ -8,9 +8,9 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
+from imds_mock.control_socket import DEFAULT_PORT, connect, find
 from imds_mock.ctl.output import printable
 from imds_mock.errors import EX_DATAERR, EX_UNAVAILABLE, EX_USAGE, MockError
-from imds_mock.run.control_socket import DEFAULT_PORT, connect, find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -30,7 +30,7 @@ class StatusFault(Fault, frozen=True, kw_only=True, tag_field="kind", tag="statu
     status: Status = int(HTTPStatus.SERVICE_UNAVAILABLE)
     retry_after: Seconds | None = None
 
-    def spoil(self, response: Response, _moment: Moment, /) -> Response:
+    def apply(self, response: Response, _moment: Moment, /) -> Response:
         """The error, without a body, as the real service refuses."""
         leading = [("Content-Length", "0")]
         if self.retry_after is not None:
@@ -49,6 +49,6 @@ class TruncateFault(Fault, frozen=True, kw_only=True, tag_field="kind", tag="tru
 
     keep_bytes: Bytes = 0
 
-    def spoil(self, response: Response, _moment: Moment, /) -> Response:
+    def apply(self, response: Response, _moment: Moment, /) -> Response:
         """The same answer, to be cut off."""
         return replace(response, cut_after=self.keep_bytes)

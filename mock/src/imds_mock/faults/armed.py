@@ -173,7 +173,7 @@ class Faults:
         """Have the faults again that were armed at an earlier moment."""
         self.armed = armed
 
-    def spoil(
+    def apply(
         self, response: Response, request: Request, caller: str, now: float, token_issued_at: Callable[[], float | None]
     ) -> Response:
         """Let every fault that concerns a request change its answer.
@@ -190,7 +190,7 @@ class Faults:
         for armed in self.armed:
             if not self._concerns(armed, request, caller, now):
                 continue
-            spoiled = armed.fault.spoil(response, Moment(now, armed.window.start, token_issued_at()))
+            spoiled = armed.fault.apply(response, Moment(now, armed.window.start, token_issued_at()))
             if spoiled is not None:
                 armed.hits += 1
                 response = replace(spoiled, faults=(*spoiled.faults, armed.id))

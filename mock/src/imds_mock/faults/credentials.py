@@ -33,7 +33,7 @@ class ClockSkewFault(Fault, frozen=True, kw_only=True, tag_field="kind", tag="cl
 
     seconds: SignedSeconds
 
-    def spoil(self, response: Response, _moment: Moment, /) -> Response | None:
+    def apply(self, response: Response, _moment: Moment, /) -> Response | None:
         """The same credentials with other times; None when the answer holds none."""
         body, shifted = _TIME.subn(self._shifted, response.body)
         if not shifted or b'"Expiration"' not in response.body:

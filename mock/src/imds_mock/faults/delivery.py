@@ -28,7 +28,7 @@ class DelayFault(Fault, frozen=True, kw_only=True, tag_field="kind", tag="delay"
         """The delay must be a duration."""
         read_duration("delay", self.delay)
 
-    def spoil(self, response: Response, _moment: Moment, /) -> Response:
+    def apply(self, response: Response, _moment: Moment, /) -> Response:
         """The same answer, to be held back; two delays add up."""
         return replace(response, delay_seconds=response.delay_seconds + read_duration("delay", self.delay))
 
@@ -36,7 +36,7 @@ class DelayFault(Fault, frozen=True, kw_only=True, tag_field="kind", tag="delay"
 class StallFault(Fault, frozen=True, kw_only=True, tag_field="kind", tag="stall"):
     """The request is taken and never answered; the connection stays open until a time-out ends it."""
 
-    def spoil(self, response: Response, _moment: Moment, /) -> Response:
+    def apply(self, response: Response, _moment: Moment, /) -> Response:
         """No answer."""
         return replace(response, delivery=Delivery.STALL)
 
@@ -44,6 +44,6 @@ class StallFault(Fault, frozen=True, kw_only=True, tag_field="kind", tag="stall"
 class ResetFault(Fault, frozen=True, kw_only=True, tag_field="kind", tag="reset"):
     """The connection is reset instead of an answer."""
 
-    def spoil(self, response: Response, _moment: Moment, /) -> Response:
+    def apply(self, response: Response, _moment: Moment, /) -> Response:
         """A reset."""
         return replace(response, delivery=Delivery.RESET)

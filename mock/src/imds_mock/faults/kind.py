@@ -52,7 +52,7 @@ class Fault(Scheduled, frozen=True, kw_only=True, forbid_unknown_fields=True):
             FieldError: A time among the fields cannot be read.
         """
 
-    def spoil(self, response: Response, moment: Moment, /) -> Response | None:
+    def apply(self, response: Response, moment: Moment, /) -> Response | None:
         """Change an answer.
 
         Args:

@@ -20,7 +20,7 @@ _TOKEN_RESOLUTION_SECONDS: Final = 0.001
 class RevokeTokensFault(Fault, frozen=True, kw_only=True, tag_field="kind", tag="revoke-tokens"):
     """Requests with a token from before the fault's start get 401; a new token works."""
 
-    def spoil(self, response: Response, moment: Moment, /) -> Response | None:
+    def apply(self, response: Response, moment: Moment, /) -> Response | None:
         """401 for an old token."""
         if moment.token_issued_at is None or moment.token_issued_at + _TOKEN_RESOLUTION_SECONDS > moment.since:
             return None

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from imds_mock.build.leaves import CHECKS, check
 from imds_mock.config.errors import SettingError, Violation, find_violations, unknown_section
-from imds_mock.config.profiles import OF_TEXT, SECTIONS
-from imds_mock.config.profiles import check as check_profiles
 from imds_mock.config.settings import Config
+from imds_mock.config.variants import OF_TEXT, SECTIONS
+from imds_mock.config.variants import check as check_profiles
 from imds_mock.metadata.instance import contradictions
 from imds_mock.metadata.overrides import wrong_overrides
-from imds_mock.run.leaves import CHECKS, check
 from imds_mock.violations.words import fields_of
 
 if TYPE_CHECKING:

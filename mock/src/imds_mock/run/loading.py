@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from imds_mock.build.leaves import check
 from imds_mock.config.errors import ConfigError, KeyPath, Problem, SettingError, Violation, dotted
 from imds_mock.config.facts import InstanceSettings, Interface, PublicKey
-from imds_mock.config.profiles import check as check_profiles
 from imds_mock.config.roles import CredentialSettings
 from imds_mock.config.settings import Config, MetadataOptions, ServerSettings, SigningSettings
 from imds_mock.config.sources import (
@@ -26,7 +26,7 @@ from imds_mock.config.sources import (
     read_named,
     require_known,
 )
-from imds_mock.run.leaves import check
+from imds_mock.config.variants import check as check_profiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from imds_mock.agents.task_metadata import Task
     from imds_mock.callers.caller import Caller
-    from imds_mock.driving.driven import Driven
+    from imds_mock.state.runtime import Runtime
 
 
 class KnownNeighbours:
@@ -22,7 +22,7 @@ class KnownNeighbours:
     """
 
     def __init__(self) -> None:
-        self.driven: Driven | None = None
+        self.runtime: Runtime | None = None
 
     def name_of(self, address: str) -> str | None:
         """The Compose service of the container at an address, with its number from the second replica on, or its name.
@@ -30,7 +30,7 @@ class KnownNeighbours:
         Args:
             address: Address of a caller.
         """
-        return None if self.driven is None else _name(self.driven.callers.caller(address))
+        return None if self.runtime is None else _name(self.runtime.callers.caller(address))
 
     def beside(self, address: str) -> Iterator[tuple[str, Task]]:
         """The other containers by name, each with its task.
@@ -38,11 +38,11 @@ class KnownNeighbours:
         Args:
             address: Address of the caller that is left out.
         """
-        if self.driven is None:
+        if self.runtime is None:
             return
-        own = self.driven.callers.caller(address).container
-        for caller in self.driven.callers.containers():
-            agents = self.driven.state.snapshot_for(caller.addresses[0]).agents
+        own = self.runtime.callers.caller(address).container
+        for caller in self.runtime.callers.containers():
+            agents = self.runtime.state.snapshot_for(caller.addresses[0]).agents
             if caller.container != own and isinstance(agents, ContainerAgents):
                 yield _name(caller) or caller.key, agents.task
 

@@ -9,37 +9,37 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from imds_mock.config.errors import SettingError
-from imds_mock.driving.views import ConflictingPathsError
 from imds_mock.errors import MockError
 from imds_mock.log import say
 from imds_mock.run.file_changes import watch
 from imds_mock.run.reading import anew
+from imds_mock.state.snapshots import ConflictingPathsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from imds_mock.config.settings import Config
-    from imds_mock.driving.driven import Driven
-    from imds_mock.driving.state import State
     from imds_mock.run.file_changes import Mark
+    from imds_mock.state.runtime import Runtime
+    from imds_mock.state.state import State
 
 FIXED = ("server", "control", "signing")
 """Sections of the configuration that were used up when the program started."""
 
 
-async def follow(driven: Driven, read: Callable[[], Config], file: Path | None, seen: Mark) -> None:
+async def follow(runtime: Runtime, read: Callable[[], Config], file: Path | None, seen: Mark) -> None:
     """Reload on SIGHUP, and when the configuration file changes, until cancelled.
 
     Args:
-        driven: The mock.
+        runtime: The mock.
         read: Reads the configuration from all its sources.
         file: The configuration file, if there is one.
         seen: The state of that file that is in force.
     """
-    reloader = Reloader(driven.state, read, say, driven.reloads)
+    reloader = Reloader(runtime.state, read, say, runtime.reloads)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask)
-    watching = [watch(file, reloader.ask, seen)] if file and driven.state.config.server.watch_config else []
+    watching = [watch(file, reloader.ask, seen)] if file and runtime.state.config.server.watch_config else []
     await asyncio.gather(reloader.run(), *watching)
 
 

@@ -9,24 +9,24 @@ from imds_mock.callers.matches import match
 from imds_mock.log import say
 
 if TYPE_CHECKING:
-    from imds_mock.driving.driven import Driven
     from imds_mock.events.scenario import Scenario
+    from imds_mock.state.runtime import Runtime
 
 
-async def report_unmatched(driven: Driven, scenario: Scenario) -> None:
+async def report_unmatched(runtime: Runtime, scenario: Scenario) -> None:
     """Log each target of a scenario that matches no caller when its first step begins, once.
 
     Args:
-        driven: The mock that plays it.
+        runtime: The mock that plays it.
         scenario: The scenario; it begins now.
     """
     passed = 0.0
     for target, start in _first_starts(scenario):
         await asyncio.sleep(start - passed)
         passed = start
-        await driven.callers.learn(driven.state.targets() | {target})
-        await driven.callers.find_out(driven.callers.addresses(target))
-        if warning := match(driven.callers, target).warning:
+        await runtime.callers.learn(runtime.state.targets() | {target})
+        await runtime.callers.find_out(runtime.callers.addresses(target))
+        if warning := match(runtime.callers, target).warning:
             say(f"scenario: {warning}")
 
 

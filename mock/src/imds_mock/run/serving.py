@@ -18,21 +18,21 @@ import uvloop
 from imds_mock.errors import LogFileError, MockError
 from imds_mock.log import Outlet, say, say_limited, standard_error
 from imds_mock.service.rules import Service
-from imds_mock.service.store import Store
+from imds_mock.service.snapshot import Store
 from imds_mock.service.tokens import Tokens
 from imds_mock.wire.accesslog import AccessLog
 from imds_mock.wire.descriptors import shares
 from imds_mock.wire.parsing import Limits, Memo
 from imds_mock.wire.server import DataPlane, open_sockets
-from imds_mock.wire.terms import Terms, Timeouts, answer_now
+from imds_mock.wire.terms import ServerContext, Timeouts, answer_now
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
     from imds_mock.config.settings import Config, ServerSettings
-    from imds_mock.driving.driven import Driven
-    from imds_mock.service.store import Snapshot
+    from imds_mock.service.snapshot import Snapshot
+    from imds_mock.state.runtime import Runtime
 
 _LOG_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _LOG_MODE: Final = 0o640
@@ -47,7 +47,7 @@ def serve(
     config: Config,
     snapshot: Snapshot,
     companions: Sequence[Companion] = (),
-    driven: Driven | None = None,
+    runtime: Runtime | None = None,
     before: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish the answers under way.
@@ -56,7 +56,7 @@ def serve(
         config: The merged configuration.
         snapshot: What is served first.
         companions: What runs beside it.
-        driven: What changes the answers while they are served; it takes the place of the snapshot.
+        runtime: What changes the answers while they are served; it takes the place of the snapshot.
         before: What has to be done before the first request is answered; whoever connects meanwhile waits.
 
     Raises:
@@ -70,7 +70,7 @@ def serve(
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         if before is not None:
             runner.run(before())
-        runner.run(_serve(config, Store(snapshot), sockets, companions, driven))
+        runner.run(_serve(config, Store(snapshot), sockets, companions, runtime))
 
 
 async def _serve(
@@ -78,7 +78,7 @@ async def _serve(
     store: Store,
     sockets: Sequence[socket.socket],
     companions: Sequence[Companion],
-    driven: Driven | None,
+    runtime: Runtime | None,
 ) -> None:
     settings = config.server
     loop = asyncio.get_running_loop()
@@ -91,11 +91,11 @@ async def _serve(
             told_to_stop.set()
 
     log = _access_log(settings, loop)
-    snapshot_for = driven.state.snapshot_for if driven else lambda _caller: store.current
+    snapshot_for = runtime.state.snapshot_for if runtime else lambda _caller: store.current
     service = Service(snapshot_for, Tokens(), secrets.token_hex(8))
-    terms = Terms(
-        driven.respond_with(service) if driven else service.respond,
-        (*((log.record,) if log else ()), *(driven.observers if driven else ())),
+    terms = ServerContext(
+        runtime.respond_with(service) if runtime else service.respond,
+        (*((log.record,) if log else ()), *(runtime.observers if runtime else ())),
         time.time,
         loop.time,
         limits=Limits(
@@ -105,9 +105,9 @@ async def _serve(
         bad_request_type=store.current.options.bad_request_content_type,
         unreadable=store.current.profile.unreadable,
         report=_report,
-        acquaint=driven.acquaint if driven else answer_now,
-        postpone=driven.postpone if driven else answer_now,
-        memo=Memo(driven.any_host) if driven else Memo(),
+        identify_caller=runtime.identify_caller if runtime else answer_now,
+        await_credentials=runtime.await_credentials if runtime else answer_now,
+        memo=Memo(runtime.any_host) if runtime else Memo(),
     )
     most = shares(settings.max_connections, with_control=config.control.enabled).data
     plane = DataPlane(terms, most)

@@ -8,15 +8,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imds_mock.build.assembly import Assembly
 from imds_mock.config.errors import ConfigError
-from imds_mock.credentials.kept import NotKept
-from imds_mock.driving.driven import Driven
-from imds_mock.driving.views import ConflictingPathsError
+from imds_mock.control.start import open_listeners
+from imds_mock.control.start import run as run_control
+from imds_mock.credentials.refreshable import NotRefreshed
 from imds_mock.events.armed import TooManyEventsError
 from imds_mock.faults.armed import TooManyFaultsError
-from imds_mock.run.assembly import Assembly
-from imds_mock.run.control_start import open_listeners
-from imds_mock.run.control_start import run as run_control
 from imds_mock.run.neighbours import KnownNeighbours
 from imds_mock.run.reloading import follow
 from imds_mock.run.scenario_targets import report_unmatched
@@ -24,16 +22,18 @@ from imds_mock.run.serving import serve
 from imds_mock.run.working_credentials import WorkingCredentials
 from imds_mock.signing.process import prepare as prepare_signatures
 from imds_mock.signing.signer import Signer
+from imds_mock.state.runtime import Runtime
+from imds_mock.state.snapshots import ConflictingPathsError
 from imds_mock.wire.announcement import announce
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imds_mock.aemm.compatibility import Compatibility
+    from imds_mock.build.described import Described
     from imds_mock.config.settings import Config
-    from imds_mock.credentials.kept import Kept
-    from imds_mock.credentials.orders import Order
-    from imds_mock.driving.described import Described
+    from imds_mock.credentials.refreshable import RefreshableCredentials
+    from imds_mock.credentials.requests import CredentialRequest
     from imds_mock.events.scenario import Scenario
     from imds_mock.run.file_changes import Mark
     from imds_mock.run.serving import Companion
@@ -66,26 +66,26 @@ def start(
     started = time.time()
     working = WorkingCredentials(started)
     description = Description(started, signer, reason or "the setting profile", working.keep)
-    driven = Driven(config, description)
-    description.describes(driven)
-    working.config = lambda: driven.state.config
-    driven.first_credentials = working.first_of
-    driven.caught_up = working.caught_up
+    runtime = Runtime(config, description)
+    description.describes(runtime)
+    working.config = lambda: runtime.state.config
+    runtime.first_credentials = working.first_of
+    runtime.caught_up = working.caught_up
     if scenario is not None:
-        _play(driven, scenario)
+        _play(runtime, scenario)
     file, seen = watched or (None, None)
     companions: list[Companion] = [
-        lambda _store: follow(driven, read, file, seen),
-        lambda _store: driven.keep_targets_known(),
+        lambda _store: follow(runtime, read, file, seen),
+        lambda _store: runtime.keep_targets_known(),
         lambda _store: announce(config.server.hosts),
     ]
     if scenario is not None:
-        companions.append(lambda _store: report_unmatched(driven, scenario))
+        companions.append(lambda _store: report_unmatched(runtime, scenario))
     if config.profile != "aemm":
-        companions.append(lambda _store: _prepare(signer, lambda: driven.state.config))
+        companions.append(lambda _store: _prepare(signer, lambda: runtime.state.config))
     listeners = open_listeners(config, os.environ) if config.control.enabled else None
     if listeners is not None:
-        companions.append(lambda _store: run_control(driven, config, listeners))
+        companions.append(lambda _store: run_control(runtime, config, listeners))
 
     async def before() -> None:
         await working.first()
@@ -94,15 +94,15 @@ def start(
             await prepare_signatures(signer)
 
     try:
-        serve(config, driven.state.snapshot_for(""), companions, driven, before)
+        serve(config, runtime.state.snapshot_for(""), companions, runtime, before)
     finally:
         if listeners is not None:
             listeners.close()
 
 
-def _play(driven: Driven, scenario: Scenario) -> None:
+def _play(runtime: Runtime, scenario: Scenario) -> None:
     try:
-        driven.state.begin(scenario)
+        runtime.state.begin(scenario)
     except (ConflictingPathsError, TooManyEventsError, TooManyFaultsError) as error:
         raise ConfigError(f"the scenario cannot be played: {error}") from error
 
@@ -117,7 +117,13 @@ class Description:
         keep: Has working credentials fetched and kept fresh.
     """
 
-    def __init__(self, started: float, signer: Signer, reason: str, keep: Callable[[Order], Kept] = NotKept) -> None:
+    def __init__(
+        self,
+        started: float,
+        signer: Signer,
+        reason: str,
+        keep: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed,
+    ) -> None:
         self._started = started
         self._reason = reason
         self._keep = keep
@@ -125,14 +131,14 @@ class Description:
         self._assembly = Assembly(started, signer, keep, self._neighbours)
         self._compatibility: Compatibility | None = None
 
-    def describes(self, driven: Driven) -> None:
+    def describes(self, runtime: Runtime) -> None:
         """Connect it with the mock that it describes.
 
         Args:
-            driven: Knows the containers; its reset forgets which ECS tasks were protected.
+            runtime: Knows the containers; its reset forgets which ECS tasks were protected.
         """
-        self._neighbours.driven = driven
-        driven.state.at_reset = self._assembly.protections.clear
+        self._neighbours.runtime = runtime
+        runtime.state.at_reset = self._assembly.protections.clear
 
     def __call__(self, config: Config) -> Described:
         """Describe a configuration.

@@ -7,9 +7,9 @@ import random
 import time
 from typing import TYPE_CHECKING, Final
 
-from imds_mock.config.profiles import effective
-from imds_mock.credentials.kept import NotKept
-from imds_mock.credentials.orders import WORKING_SOURCES, order_for
+from imds_mock.config.variants import effective
+from imds_mock.credentials.refreshable import NotRefreshed
+from imds_mock.credentials.requests import WORKING_SOURCES, request_for
 from imds_mock.log import say_limited
 from imds_mock.metadata.instance import derive
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from imds_mock.config.settings import Config
-    from imds_mock.credentials.kept import Kept
-    from imds_mock.credentials.orders import Order
     from imds_mock.credentials.pool import Pool
+    from imds_mock.credentials.refreshable import RefreshableCredentials
+    from imds_mock.credentials.requests import CredentialRequest
     from imds_mock.credentials.values import RoleCredentials
 
 _MANY: Final = 4096
@@ -41,26 +41,26 @@ class WorkingCredentials:
         self._started = started
         self._pool: Pool | None = None
         self._is_running = False
-        self._orders: dict[int, tuple[Config, Order | None]] = {}
+        self._orders: dict[int, tuple[Config, CredentialRequest | None]] = {}
         self.config: Callable[[], Config] | None = None
 
-    def keep(self, order: Order) -> Kept:
+    def keep(self, order: CredentialRequest) -> RefreshableCredentials:
         """What keeps the credentials of an order, also after an hour in which no caller asked for them.
 
         Args:
             order: The order.
         """
-        keeper = self._keeper(order)
-        return keeper if isinstance(keeper, NotKept) else _Again(order, self._keeper)
+        refresher = self._refresher(order)
+        return refresher if isinstance(refresher, NotRefreshed) else _Again(order, self._refresher)
 
-    def _keeper(self, order: Order) -> Kept:
+    def _refresher(self, order: CredentialRequest) -> RefreshableCredentials:
         """The keeper of an order; none where callers have made up very many roles."""
         if self._pool is None:
             self._pool = _pool(self._is_configured, self._wait_seconds)
             if self._is_running:
                 self._pool.start()
         if not (self._pool.has_room_for(order) or self._is_configured(order)):
-            return NotKept(order)
+            return NotRefreshed(order)
         return self._pool.keep(order)
 
     async def first(self) -> None:
@@ -90,10 +90,10 @@ class WorkingCredentials:
         order = self._order_of(config) if self._pool is not None else None
         if order is None or self._pool is None:
             return None
-        self._keeper(order)
+        self._refresher(order)
         return self._pool.first(order)
 
-    def _order_of(self, config: Config) -> Order | None:
+    def _order_of(self, config: Config) -> CredentialRequest | None:
         """The order of a caller's own role; None if it has none, or its credentials are not fetched."""
         known = self._orders.get(id(config))
         if known is None:
@@ -106,18 +106,18 @@ class WorkingCredentials:
     def _wait_seconds(self) -> float:
         return 0.0 if self.config is None else self.config().credentials.wait_seconds
 
-    def _is_configured(self, order: Order) -> bool:
+    def _is_configured(self, order: CredentialRequest) -> bool:
         return self.config is None or order in set(_orders(self.config(), self._started))
 
 
-def _orders(config: Config, started: float) -> Iterator[Order]:
+def _orders(config: Config, started: float) -> Iterator[CredentialRequest]:
     for whole in (config, *(effective(config, (place,)) for place in range(len(config.profiles)))):
         yield from _own_orders(whole, started)
 
 
-def _own_orders(config: Config, started: float) -> Iterator[Order]:
+def _own_orders(config: Config, started: float) -> Iterator[CredentialRequest]:
     if config.credentials.source in WORKING_SOURCES and config.instance.role is not None:
-        yield order_for(config.credentials, derive(config.instance, started), config.instance.role)
+        yield request_for(config.credentials, derive(config.instance, started), config.instance.role)
 
 
 class _Again:
@@ -128,28 +128,30 @@ class _Again:
         keeper: Gives its keeper.
     """
 
-    def __init__(self, order: Order, keeper: Callable[[Order], Kept]) -> None:
+    def __init__(
+        self, order: CredentialRequest, refresher: Callable[[CredentialRequest], RefreshableCredentials]
+    ) -> None:
         self._order = order
-        self._keeper = keeper
+        self._refresher = refresher
 
     def held(self, now: float) -> RoleCredentials | None:
         """As `Kept`."""
-        return self._keeper(self._order).held(now)
+        return self._refresher(self._order).held(now)
 
     @property
     def refused_at(self) -> float | None:
         """As `Kept`."""
-        return self._keeper(self._order).refused_at
+        return self._refresher(self._order).refused_at
 
     def renew_after(self, moment: float) -> None:
         """As `Kept`."""
-        self._keeper(self._order).renew_after(moment)
+        self._refresher(self._order).renew_after(moment)
 
 
-def _pool(is_configured: Callable[[Order], bool], wait_seconds: Callable[[], float]) -> Pool:
+def _pool(is_configured: Callable[[CredentialRequest], bool], wait_seconds: Callable[[], float]) -> Pool:
     from imds_mock.credentials.fetching import Fetcher  # noqa: PLC0415 - made up credentials need none of it
-    from imds_mock.credentials.keeper import Means  # noqa: PLC0415
     from imds_mock.credentials.pool import Pool  # noqa: PLC0415
+    from imds_mock.credentials.refresher import Means  # noqa: PLC0415
 
     return Pool(
         Means(Fetcher().fetch, time.time, asyncio.sleep, random.random, say_limited, is_configured), wait_seconds

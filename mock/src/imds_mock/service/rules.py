@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from imds_mock.config.settings import MetadataOptions
     from imds_mock.service.messages import Request
-    from imds_mock.service.store import Snapshot
+    from imds_mock.service.snapshot import Snapshot
 
 TOKEN_PATH: Final = "/latest/api/token"  # noqa: S105 - a path, not a secret
 DEFAULT_HOP_LIMIT: Final = 1

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from imds_mock.service.messages import Request
-    from imds_mock.wire.terms import Terms
+    from imds_mock.wire.terms import ServerContext
 
 # Pipelined requests are answered in slices of this size, so that a client that does not read its answers is noticed.
 _SLICE: Final = 4096
@@ -38,7 +38,7 @@ class Connection(Holding):
 
     __slots__ = ("_opened", "_partial", "_paused", "_unread", "last_request")
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: ServerContext) -> None:
         self._terms = terms
         self._parser = RequestParser(terms.limits, terms.memo)
         self._out = []
@@ -61,7 +61,7 @@ class Connection(Holding):
         peer = transport.get_extra_info("peername")
         self._caller = intern(peer[0]) if peer else "-"  # one text for all entries of the journal about this caller
         self._terms.open.add(self)
-        self._held = self._terms.acquaint(self._caller, self._acquainted)
+        self._held = self._terms.identify_caller(self._caller, self._acquainted)
 
     def data_received(self, data: bytes) -> None:
         """Called by the event loop."""

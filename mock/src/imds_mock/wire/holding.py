@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imds_mock.wire.terms import Cancellable
 
     # With the wall-clock time of the request and, on the clock of `perf_counter`, when it was received.
-    Kept = tuple[Request, Response, float, float]
+    RefreshableCredentials = tuple[Request, Response, float, float]
 
 
 class Holding(Sending):
@@ -34,7 +34,7 @@ class Holding(Sending):
     _caller: str
     _half_closed: HalfClosed | None  # the client sends nothing more, and may still read
     _held: Cancellable | None  # what has to happen before the next response
-    _kept: Kept | None  # the response that a delay holds back
+    _kept: RefreshableCredentials | None  # the response that a delay holds back
     _later: tuple[Request, ...]  # what is answered after it
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the event loop's signature
@@ -70,7 +70,7 @@ class Holding(Sending):
 
     def _postpone(self, request: Request, later: Iterator[Request]) -> bool:
         """Have a request wait for credentials, and those after it; False if it can be answered now."""
-        self._held = self._terms.postpone(self._caller, self._resume)
+        self._held = self._terms.await_credentials(self._caller, self._resume)
         if self._held is None:
             return False
         self.deadline = self._terms.monotonic() + self._terms.timeouts.write
@@ -95,7 +95,7 @@ class Holding(Sending):
             due = self.deadline - self._terms.timeouts.write - self._terms.monotonic()
             self._half_closed.ask_before(due, self._kept[-1])
 
-    def _release(self, kept: Kept) -> None:
+    def _release(self, kept: RefreshableCredentials) -> None:
         request, response, now, _ = kept
         self._deliver(request, response, now)
         if self._half_closed is None or response.delivery is not SEND:
@@ -108,7 +108,7 @@ class Holding(Sending):
             self._held = self._half_closed
             self._half_closed.settle(lambda: self._delivered(kept))
 
-    def _delivered(self, kept: Kept) -> None:
+    def _delivered(self, kept: RefreshableCredentials) -> None:
         self._held = self._kept = None
         request, response, now, began = kept
         self._note(request, response, now, perf_counter() - began)

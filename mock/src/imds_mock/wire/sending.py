@@ -12,7 +12,7 @@ from imds_mock.wire.writing import write
 if TYPE_CHECKING:
     from imds_mock.service.messages import Request, Response
     from imds_mock.wire.parsing import RequestParser
-    from imds_mock.wire.terms import Terms
+    from imds_mock.wire.terms import ServerContext
 
 SEND: Final = Delivery.SEND  # an attribute of an enumeration is slow to get before Python 3.12
 _LINGER_SECONDS: Final = 2.0
@@ -27,7 +27,7 @@ class Sending(asyncio.Protocol):
 
     __slots__ = ("_ended", "_lowered", "_out", "_parser", "_stalled", "_terms", "_transport", "deadline")
 
-    _terms: Terms
+    _terms: ServerContext
     _transport: asyncio.Transport
     _parser: RequestParser
     _out: list[bytes]

@@ -15,7 +15,7 @@ from imds_mock.wire.connection import Connection
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from imds_mock.wire.terms import Terms
+    from imds_mock.wire.terms import ServerContext
 
 _BACKLOG: Final = 4096
 _WATCH_SECONDS: Final = 0.5
@@ -87,7 +87,7 @@ class DataPlane:
         connections: How many may be open; beyond that the ones that have been silent longest are closed.
     """
 
-    def __init__(self, terms: Terms, connections: int) -> None:
+    def __init__(self, terms: ServerContext, connections: int) -> None:
         self._terms = terms
         self._connections = connections
         self._servers: list[asyncio.Server] = []

@@ -100,7 +100,7 @@ def _raise(error: Exception) -> None:
 
 
 @dataclass(slots=True)
-class Terms:
+class ServerContext:
     """The terms of a listener.
 
     Attributes:
@@ -130,8 +130,8 @@ class Terms:
     timeouts: Timeouts = field(default_factory=Timeouts)
     bad_request_type: str = "text/html"
     unreadable: Response | None = None
-    acquaint: Acquaint = answer_now
-    postpone: Postpone = answer_now
+    identify_caller: Acquaint = answer_now
+    await_credentials: Postpone = answer_now
     report: Callable[[Exception], None] = _raise
     memo: Memo = field(default_factory=Memo)
     passing_lines: PassingLines = field(default_factory=PassingLines)

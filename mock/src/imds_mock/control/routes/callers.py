@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imds_mock.config.callers import Match
-    from imds_mock.control.cockpit import Cockpit
+    from imds_mock.control.context import ControlContext
     from imds_mock.control.operations import Call
-    from imds_mock.service.store import Snapshot
+    from imds_mock.service.snapshot import Snapshot
 
 _HERE: Final = "127.0.0.1"
 _ROLES: Final = "meta-data/iam/security-credentials"
@@ -116,8 +116,8 @@ class CallerRoutes:
 
     group: Final = "callers"
 
-    def __init__(self, cockpit: Cockpit) -> None:
-        self._cockpit = cockpit
+    def __init__(self, context: ControlContext) -> None:
+        self._context = context
 
     def operations(self) -> list[Operation]:
         """All of them."""
@@ -141,10 +141,10 @@ class CallerRoutes:
     async def list(self, _call: Call) -> tuple[Caller, ...]:
         """Everybody in the journal, the busiest first."""
         seen: dict[str, list[float]] = {}
-        await self._cockpit.meet()
-        for entry in self._cockpit.journal:
+        await self._context.meet()
+        for entry in self._context.journal:
             seen.setdefault(entry.caller, []).append(entry.time)
-        await self._cockpit.callers.find_out(seen)
+        await self._context.callers.find_out(seen)
         busiest = sorted(seen.items(), key=lambda item: -len(item[1]))
         return tuple(self._caller(address, times) for address, times in busiest)
 
@@ -152,24 +152,24 @@ class CallerRoutes:
         """One caller; of a name that several have, all of them."""
         peer = call.request.client
         who = call.query.caller or (peer.host if peer else _HERE)
-        addresses = await self._cockpit.addresses_of(who)
+        addresses = await self._context.addresses_of(who)
         if not addresses:
-            raise ProblemError(404, str(self._cockpit.match(who).warning))
+            raise ProblemError(404, str(self._context.match(who).warning))
         found = tuple(map(self._appearance, addresses))
         return found if len(found) > 1 else found[0]
 
     async def match(self, call: Call) -> Matched:
         """How many callers a name matches."""
         who = call.query.caller
-        await self._cockpit.meet(who)
+        await self._context.meet(who)
         if who is None:
-            return Matched(None, len(self._cockpit.callers.seen()), None)
-        found = match(self._cockpit.callers, who, in_journal=True)
+            return Matched(None, len(self._context.callers.seen()), None)
+        found = match(self._context.callers, who, in_journal=True)
         return Matched(who, len(found.callers), found.warning)
 
     def _appearance(self, address: str) -> Appearance:
-        state = self._cockpit.state
-        caller, snapshot = self._cockpit.callers.caller(address), state.snapshot_for(address)
+        state = self._context.state
+        caller, snapshot = self._context.callers.caller(address), state.snapshot_for(address)
         return Appearance(
             address,
             caller.addresses,
@@ -187,10 +187,10 @@ class CallerRoutes:
         )
 
     def _caller(self, address: str, times: Sequence[float]) -> Caller:
-        snapshot = self._cockpit.state.snapshot_for(address)
+        snapshot = self._context.state.snapshot_for(address)
         return Caller(
             address,
-            self._cockpit.callers.last_names(address),
+            self._context.callers.last_names(address),
             snapshot.instance.decode(),
             self._profiles(address),
             self._leaf(snapshot, _ROLES),
@@ -200,12 +200,12 @@ class CallerRoutes:
         )
 
     def _profiles(self, address: str) -> tuple[str, ...]:
-        state = self._cockpit.state
-        places = state.appearance_of(address).profiles
+        state = self._context.state
+        places = state.caller_config_of(address).profiles
         return tuple(f"{place}: {_conditions(state.config.profiles[place].match)}" for place in places)
 
     def _leaf(self, snapshot: Snapshot, path: str) -> str | None:
-        found = snapshot.tree.lookup(LATEST, path, self._cockpit.state.clock())
+        found = snapshot.tree.lookup(LATEST, path, self._context.state.clock())
         return None if found is None else found.body.decode(errors="replace")
 
 

@@ -21,7 +21,7 @@ from imds_mock.scheduling.fields import FieldError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imds_mock.control.cockpit import Cockpit
+    from imds_mock.control.context import ControlContext
     from imds_mock.control.operations import Call
 
 
@@ -54,9 +54,9 @@ class ConfigurationRoutes:
 
     group: Final = "configuration"
 
-    def __init__(self, cockpit: Cockpit) -> None:
-        self._cockpit = cockpit
-        self._state = cockpit.state
+    def __init__(self, context: ControlContext) -> None:
+        self._context = context
+        self._state = context.state
 
     def operations(self) -> list[Operation]:
         """All of them."""
@@ -186,13 +186,13 @@ class ConfigurationRoutes:
         """The metadata options changed, as ModifyInstanceMetadataOptions does."""
         patch = {"metadata_options": call.body}
         require_known(patch)
-        await self._cockpit.configure(lambda current: from_document(merge_patch(document_of(current), patch)))
+        await self._context.configure(lambda current: from_document(merge_patch(document_of(current), patch)))
         return self._state.config.metadata_options
 
     async def reset(self, call: Call) -> None:
         """Everything as it was at the start: configuration, events, faults, journal, notices."""
         if not call.query.keep_journal:
-            self._cockpit.questions.restart()
+            self._context.queries.restart()
         self._state.reset()
 
     async def _put(self, change: Callable[[Document], Document]) -> None:
@@ -209,7 +209,7 @@ class ConfigurationRoutes:
                     raise FieldError(section, "takes effect at the start only; change the file and start again")
             return config
 
-        await self._cockpit.configure(changed)
+        await self._context.configure(changed)
 
 
 def _parts(call: Call) -> list[str]:

@@ -16,7 +16,7 @@ from imds_mock.scheduling.schedule import Duration, Instant
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from imds_mock.control.cockpit import Cockpit
+    from imds_mock.control.context import ControlContext
     from imds_mock.control.operations import Call
     from imds_mock.events.armed import ArmedEvent, EventBook
 
@@ -49,9 +49,9 @@ class EventRoutes:
 
     group: Final = "events"
 
-    def __init__(self, cockpit: Cockpit) -> None:
-        self._cockpit = cockpit
-        self._state = cockpit.state
+    def __init__(self, context: ControlContext) -> None:
+        self._context = context
+        self._state = context.state
 
     def operations(self) -> list[Operation]:
         """All of them."""
@@ -109,13 +109,13 @@ class EventRoutes:
 
     async def list(self, _call: Call) -> tuple[ShownEvent, ...]:
         """All events, the earliest armed first."""
-        await self._cockpit.meet()
+        await self._context.meet()
         now = self._state.clock()
-        return tuple(shown.event(each, now, self._cockpit.callers) for each in self._state.events.events)
+        return tuple(shown.event(each, now, self._context.callers) for each in self._state.events.events)
 
     async def arm(self, call: Call) -> Noted:
         """One more event."""
-        await self._cockpit.meet(call.body.target)
+        await self._context.meet(call.body.target)
         return await self._take(self._state.events.arm(call.body, self._state.clock()))
 
     async def clear(self, _call: Call) -> None:
@@ -124,7 +124,7 @@ class EventRoutes:
 
     async def show(self, call: Call) -> ShownEvent:
         """One event."""
-        await self._cockpit.meet()
+        await self._context.meet()
         return self._shown(call)
 
     async def remove(self, call: Call) -> None:
@@ -143,7 +143,7 @@ class EventRoutes:
 
     async def rearm(self, call: Call) -> Noted:
         """The event begins again."""
-        await self._cockpit.meet()
+        await self._context.meet()
         events = self._state.events
         return await self._take(events.rearm(call.path["id"], self._state.clock(), in_=call.body.in_, at=call.body.at))
 
@@ -152,9 +152,9 @@ class EventRoutes:
         scenario: Scenario = call.body
         now = self._state.clock()
         events, faults = scenario.timeline(now)
-        await self._cockpit.meet(*(each.target for each in (*events, *faults)))
+        await self._context.meet(*(each.target for each in (*events, *faults)))
         armed_events, armed_faults = self._state.play(scenario)
-        callers = self._cockpit.callers
+        callers = self._context.callers
         played = Played(
             tuple(shown.event(each, now, callers) for each in armed_events),
             tuple(shown.fault(each, now, callers) for each in armed_faults),
@@ -164,15 +164,15 @@ class EventRoutes:
     async def _take(self, events: EventBook) -> Noted:
         self._state.schedule(events)
         armed = events.events[-1]
-        shown_event = shown.event(armed, self._state.clock(), self._cockpit.callers)
+        shown_event = shown.event(armed, self._state.clock(), self._context.callers)
         return Noted(shown_event, await self._renewed((armed,)))
 
     async def _renewed(self, armed: Iterable[ArmedEvent]) -> Sequence[str]:
         """Wait for the credentials that events renew now; gives a sentence for each role whose keys stay."""
         now = self._state.clock()
         targets = [each.event.target for each in armed if each.event.renews_credentials and now in each.course.window]
-        return await self._cockpit.renewed(targets) if targets else []
+        return await self._context.renewed(targets) if targets else []
 
     def _shown(self, call: Call) -> ShownEvent:
         armed = self._state.events.get(call.path["id"])
-        return shown.event(armed, self._state.clock(), self._cockpit.callers)
+        return shown.event(armed, self._state.clock(), self._context.callers)

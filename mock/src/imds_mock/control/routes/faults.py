@@ -10,7 +10,7 @@ from imds_mock.control.shown import ShownFault
 from imds_mock.faults.kinds import AnyFault
 
 if TYPE_CHECKING:
-    from imds_mock.control.cockpit import Cockpit
+    from imds_mock.control.context import ControlContext
     from imds_mock.control.operations import Call
 
 
@@ -23,9 +23,9 @@ class FaultRoutes:
 
     group: Final = "faults"
 
-    def __init__(self, cockpit: Cockpit) -> None:
-        self._cockpit = cockpit
-        self._state = cockpit.state
+    def __init__(self, context: ControlContext) -> None:
+        self._context = context
+        self._state = context.state
 
     def operations(self) -> list[Operation]:
         """All of them."""
@@ -41,15 +41,15 @@ class FaultRoutes:
 
     async def list(self, _call: Call) -> tuple[ShownFault, ...]:
         """All faults, in the order in which they are applied."""
-        await self._cockpit.meet()
+        await self._context.meet()
         now = self._state.clock()
-        return tuple(shown.fault(each, now, self._cockpit.callers) for each in self._state.faults.armed)
+        return tuple(shown.fault(each, now, self._context.callers) for each in self._state.faults.armed)
 
     async def arm(self, call: Call) -> ShownFault:
         """One more fault."""
-        await self._cockpit.meet(call.body.target)
+        await self._context.meet(call.body.target)
         now = self._state.clock()
-        return shown.fault(self._state.faults.arm(call.body, now), now, self._cockpit.callers)
+        return shown.fault(self._state.faults.arm(call.body, now), now, self._context.callers)
 
     async def clear(self, _call: Call) -> None:
         """No faults any more."""
@@ -57,8 +57,8 @@ class FaultRoutes:
 
     async def show(self, call: Call) -> ShownFault:
         """One fault."""
-        await self._cockpit.meet()
-        return shown.fault(self._state.faults.get(call.path["id"]), self._state.clock(), self._cockpit.callers)
+        await self._context.meet()
+        return shown.fault(self._state.faults.get(call.path["id"]), self._state.clock(), self._context.callers)
 
     async def remove(self, call: Call) -> None:
         """One fault less."""

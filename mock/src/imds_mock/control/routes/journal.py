@@ -10,19 +10,19 @@ from imds_mock.callers.matches import match
 from imds_mock.control import shown
 from imds_mock.control.following import EVENT_STREAM, Following
 from imds_mock.control.operations import Operation
-from imds_mock.driving.journal import VERSION_NAMES
-from imds_mock.driving.questions import Filter
 from imds_mock.scheduling.patterns import Pattern
 from imds_mock.scheduling.schedule import Moment as Past
+from imds_mock.state.journal import VERSION_NAMES
+from imds_mock.state.journal_queries import Filter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from starlette.responses import Response
 
-    from imds_mock.control.cockpit import Cockpit
+    from imds_mock.control.context import ControlContext
     from imds_mock.control.operations import Call
-    from imds_mock.driving.questions import Sightings
+    from imds_mock.state.journal_queries import Occurrences
 
 _VERSIONS: Final = {name: version for version, name in VERSION_NAMES.items()}
 _NUMBER_DIGITS: Final = 20
@@ -142,14 +142,14 @@ class JournalRoutes:
 
     group: Final = "journal"
 
-    def __init__(self, cockpit: Cockpit) -> None:
-        self._cockpit = cockpit
-        self._journal = cockpit.journal
-        self._questions = cockpit.questions
+    def __init__(self, context: ControlContext) -> None:
+        self._context = context
+        self._journal = context.journal
+        self._questions = context.queries
 
     def operations(self) -> list[Operation]:
         """All of them."""
-        requests, sightings = tuple[shown.ShownRequest, ...], tuple[shown.ShownSightings, ...]
+        requests, occurrences = tuple[shown.ShownRequest, ...], tuple[shown.ShownOccurrences, ...]
         return [
             Operation(
                 "GET", "/v1/requests", "List requests, the oldest first", self.list, requests, query=RequestsQuery
@@ -173,21 +173,21 @@ class JournalRoutes:
                 "/v1/requests/imdsv1",
                 "Who calls without a session token?",
                 self.imdsv1,
-                sightings,
+                occurrences,
                 query=SinceQuery,
             ),
             Operation(
-                "GET", "/v1/requests/notices", "Who has seen which notice?", self.notices, sightings, query=SinceQuery
+                "GET", "/v1/requests/notices", "Who has seen which notice?", self.notices, occurrences, query=SinceQuery
             ),
         ]
 
     async def list(self, call: Call) -> tuple[shown.ShownRequest, ...]:
         """The newest matching requests, the oldest of them first."""
-        wanted = call.query.filter(self._cockpit.state.clock())
-        await self._cockpit.meet(call.query.caller)
+        wanted = call.query.filter(self._context.state.clock())
+        await self._context.meet(call.query.caller)
         found = list(self._questions.select(wanted, call.query.limit))
-        await self._cockpit.callers.find_out({entry.caller for entry in found})
-        return tuple(shown.request(entry, self._cockpit) for entry in reversed(found))
+        await self._context.callers.find_out({entry.caller for entry in found})
+        return tuple(shown.request(entry, self._context) for entry in reversed(found))
 
     async def clear(self, _call: Call) -> None:
         """Nothing was asked."""
@@ -196,11 +196,11 @@ class JournalRoutes:
     async def count(self, call: Call) -> Answer:
         """How many requests match."""
         query: CountQuery = call.query
-        wanted = query.filter(self._cockpit.state.clock())
-        await self._cockpit.meet(query.caller)
+        wanted = query.filter(self._context.state.clock())
+        await self._context.meet(query.caller)
         count = self._questions.count(wanted)
         own = None if query.caller is None else self._questions.count(Filter(caller=query.caller)).count
-        matched = None if query.caller is None else match(self._cockpit.callers, query.caller, in_journal=True)
+        matched = None if query.caller is None else match(self._context.callers, query.caller, in_journal=True)
         # An answer about no request at all, or about no caller, comes from a mistake: it must not look like success.
         recorded = len(self._journal)
         says_something = bool(recorded or query.allow_empty) and (matched is None or bool(matched.callers))
@@ -216,32 +216,32 @@ class JournalRoutes:
             None if matched is None else matched.warning,
         )
 
-    async def imdsv1(self, call: Call) -> tuple[shown.ShownSightings, ...]:
+    async def imdsv1(self, call: Call) -> tuple[shown.ShownOccurrences, ...]:
         """Callers of IMDSv1, the first one first."""
-        since = shown.past("since", call.query.since, self._cockpit.state.clock())
-        await self._cockpit.meet(call.query.caller)
+        since = shown.past("since", call.query.since, self._context.state.clock())
+        await self._context.meet(call.query.caller)
         return await self._shown(self._questions.imdsv1_calls(since, call.query.caller))
 
-    async def notices(self, call: Call) -> tuple[shown.ShownSightings, ...]:
+    async def notices(self, call: Call) -> tuple[shown.ShownOccurrences, ...]:
         """Callers who have seen a notice, the first one first."""
-        since = shown.past("since", call.query.since, self._cockpit.state.clock())
-        await self._cockpit.meet(call.query.caller)
+        since = shown.past("since", call.query.since, self._context.state.clock())
+        await self._context.meet(call.query.caller)
         return await self._shown(self._questions.notices(since, call.query.caller))
 
     async def stream(self, call: Call) -> Response:
         """Matching requests as they come; `Last-Event-ID` or `after` begins with those missed."""
-        wanted = call.query.filter(self._cockpit.state.clock())
-        await self._cockpit.meet(call.query.caller)
-        known = self._cockpit.callers.addresses(call.query.caller or "")
+        wanted = call.query.filter(self._context.state.clock())
+        await self._context.meet(call.query.caller)
+        known = self._context.callers.addresses(call.query.caller or "")
         last_seen = call.request.headers.get("last-event-id", "")
         # After a restart the numbers begin anew, and nothing of what comes has been seen.
         if last_seen.isdecimal() and len(last_seen) < _NUMBER_DIGITS and int(last_seen) <= self._journal.last_number:
             wanted = msgspec.structs.replace(wanted, after=int(last_seen))
         # Other calls have other names looked up; this one's stays known to whoever follows it.
-        is_target = self._cockpit.callers.was_target
+        is_target = self._context.callers.was_target
         matches = wanted.matcher(lambda address, target: address in known or is_target(address, target))
-        return Following(self._cockpit, matches, with_missed=wanted.after is not None)
+        return Following(self._context, matches, with_missed=wanted.after is not None)
 
-    async def _shown(self, told: Sequence[Sightings]) -> tuple[shown.ShownSightings, ...]:
-        await self._cockpit.callers.find_out({each.caller for each in told})
-        return tuple(shown.sightings(each, self._cockpit) for each in told)
+    async def _shown(self, told: Sequence[Occurrences]) -> tuple[shown.ShownOccurrences, ...]:
+        await self._context.callers.find_out({each.caller for each in told})
+        return tuple(shown.occurrences(each, self._context) for each in told)

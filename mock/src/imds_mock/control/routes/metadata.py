@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from imds_mock.config.settings import Config
-    from imds_mock.control.cockpit import Cockpit
+    from imds_mock.control.context import ControlContext
     from imds_mock.control.operations import Call
     from imds_mock.metadata.tree import Found
-    from imds_mock.service.store import Snapshot
+    from imds_mock.service.snapshot import Snapshot
 
 
 class CallerQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,9 +86,9 @@ class MetadataRoutes:
 
     group: Final = "metadata"
 
-    def __init__(self, cockpit: Cockpit) -> None:
-        self._cockpit = cockpit
-        self._state = cockpit.state
+    def __init__(self, context: ControlContext) -> None:
+        self._context = context
+        self._state = context.state
 
     def operations(self) -> list[Operation]:
         """All of them."""
@@ -155,9 +155,9 @@ class MetadataRoutes:
         target = call.query.caller
         if target is None:
             return self._state.snapshot_for("")
-        addresses = await self._cockpit.addresses_of(target)
+        addresses = await self._context.addresses_of(target)
         if not addresses:
-            raise ProblemError(404, str(self._cockpit.match(target).warning))
+            raise ProblemError(404, str(self._context.match(target).warning))
         return self._state.snapshot_for(addresses[0])
 
     async def _override(self, path: str, value: Any) -> Config:
@@ -178,7 +178,7 @@ class MetadataRoutes:
             document["metadata"] = overrides | {path: value}
             return from_document(document)
 
-        await self._cockpit.configure(overridden)
+        await self._context.configure(overridden)
         return before
 
     def _at(self, written: str, snapshot: Snapshot, version: str) -> ShownPath:

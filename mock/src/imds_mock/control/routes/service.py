@@ -10,14 +10,14 @@ from starlette.responses import Response
 
 from imds_mock.control import openapi
 from imds_mock.control.operations import Operation
-from imds_mock.driving import metrics
 from imds_mock.events.kinds import kind_of
 from imds_mock.faults.kinds import kind_of as fault_kind_of
+from imds_mock.state import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imds_mock.control.cockpit import Cockpit
+    from imds_mock.control.context import ControlContext
     from imds_mock.control.operations import Call
 
 
@@ -66,8 +66,8 @@ class ServiceRoutes:
 
     group: Final = "service"
 
-    def __init__(self, cockpit: Cockpit) -> None:
-        self._cockpit = cockpit
+    def __init__(self, context: ControlContext) -> None:
+        self._context = context
         self._document = b""
 
     def operations(self) -> list[Operation]:
@@ -81,7 +81,7 @@ class ServiceRoutes:
 
     def describe(self, operations: list[Operation]) -> None:
         """Generate the document once all operations are known."""
-        self._document = msgspec.json.encode(openapi.document(operations, self._cockpit.version))
+        self._document = msgspec.json.encode(openapi.document(operations, self._context.version))
 
     async def health(self, _call: Call) -> Health:
         """It is, or it would not answer."""
@@ -93,30 +93,30 @@ class ServiceRoutes:
 
     async def status(self, _call: Call) -> Status:
         """A few figures about the moment."""
-        cockpit, state = self._cockpit, self._cockpit.state
+        context, state = self._context, self._context.state
         now = state.clock()
         snapshot = state.snapshot_for("")
         return Status(
-            cockpit.version,
+            context.version,
             snapshot.instance.decode(),
             snapshot.options.http_tokens,
             snapshot.options.http_endpoint,
             sum(each.state(now).value in {"pending", "active"} for each in state.events.events),
             sum(each.state(now).value in {"pending", "active"} for each in state.faults.armed),
-            cockpit.journal.recorded,
-            len(cockpit.journal.followers),
-            dict(cockpit.reloads),
+            context.journal.recorded,
+            len(context.journal.followers),
+            dict(context.reloads),
         )
 
     async def metrics(self, _call: Call) -> Response:
         """Prometheus' text format."""
-        self._cockpit.journal.settle()
+        self._context.journal.settle()
         return Response("\n".join(self._lines()) + "\n", headers={"Content-Type": metrics.CONTENT_TYPE})
 
     def _lines(self) -> Iterator[str]:
-        cockpit, state = self._cockpit, self._cockpit.state
+        context, state = self._context, self._context.state
         now = state.clock()
-        yield from cockpit.figures.render()
+        yield from context.request_metrics.render()
         yield from metrics.family(
             "imds_mock_events",
             "gauge",
@@ -137,9 +137,9 @@ class ServiceRoutes:
             "imds_mock_config_reloads_total",
             "counter",
             "Changes of the configuration file by what became of them.",
-            (((("outcome", outcome),), n) for outcome, n in cockpit.reloads.items()),
+            (((("outcome", outcome),), n) for outcome, n in context.reloads.items()),
         )
-        entries = (((), float(len(cockpit.journal))),)
+        entries = (((), float(len(context.journal))),)
         yield from metrics.family("imds_mock_journal_entries", "gauge", "Requests in the journal.", entries)
-        info = (((("version", cockpit.version),), 1),)
+        info = (((("version", context.version),), 1),)
         yield from metrics.family("imds_mock_info", "gauge", "Always 1; the version as a label.", info)

@@ -1,0 +1,103 @@
+"""From a configuration to what is served: leaves and their snapshot, under one signer and one start time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from imds_mock.agents.dispatch import ContainerAgents
+from imds_mock.agents.identity import Identity
+from imds_mock.agents.task_protection import Protections
+from imds_mock.config.errors import ConfigError, SettingError
+from imds_mock.credentials.refreshable import NotRefreshed
+from imds_mock.build.described import Described
+from imds_mock.metadata.instance import derive
+from imds_mock.build.eks_token import eks_token
+from imds_mock.build.leaves import derived_leaves, overridden
+from imds_mock.service.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from imds_mock.agents.neighbours import Neighbours
+    from imds_mock.config.facts import InstanceSettings
+    from imds_mock.config.roles import CredentialSettings
+    from imds_mock.config.settings import Config
+    from imds_mock.credentials.refreshable import RefreshableCredentials
+    from imds_mock.credentials.requests import CredentialRequest
+    from imds_mock.metadata.instance import Instance
+    from imds_mock.metadata.tree import Leaf
+    from imds_mock.signing.signer import Signer
+
+
+class Assembly:
+    """What outlives a change of the configuration.
+
+    Args:
+        started: When the mock started, in seconds since the epoch.
+        signer: What signs the identity document.
+        keep: Has working credentials fetched and kept fresh.
+        neighbours: The containers that the mock knows; None: it knows none.
+
+    Attributes:
+        protections: Which ECS tasks are protected from scale-in.
+    """
+
+    def __init__(
+        self,
+        started: float,
+        signer: Signer,
+        keep: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed,
+        neighbours: Neighbours | None = None,
+    ) -> None:
+        self._started = started
+        self.signer = signer
+        self.protections = Protections()
+        self._keep = keep
+        self._neighbours = neighbours
+        # Most changes leave the facts alone, and what follows from them takes the longest to make.
+        self._derived: tuple[InstanceSettings, CredentialSettings, Instance, Mapping[str, Leaf]] | None = None
+
+    def describe(self, config: Config) -> Described:
+        """Turn a configuration into leaves and a way to make snapshots of them.
+
+        Raises:
+            ConfigError: Its facts contradict each other.
+        """
+        try:
+            instance, derived = self._derive(config)
+            leaves, labels = overridden(config, instance, derived)
+            identity = Identity(instance, config.credentials, self._keep)
+            token = eks_token(config.eks)
+            agents = ContainerAgents(identity, config.ecs, token, self._neighbours, self.protections)
+        except SettingError as error:
+            raise ConfigError(str(error), error.path) from error
+
+        def build(laid: Mapping[str, Leaf]) -> Snapshot:
+            snapshot = Snapshot.build(
+                laid,
+                labels,
+                config.metadata_options,
+                instance_id=instance.instance_id,
+                started=instance.pending_time,
+            )
+            return replace(snapshot, versions=config.versions or snapshot.versions, agents=agents)
+
+        return Described(leaves, build)
+
+    def _derive(self, config: Config) -> tuple[Instance, Mapping[str, Leaf]]:
+        known = self._derived
+        if known is None or known[:2] != (config.instance, config.credentials):
+            instance = derive(config.instance, self._started)
+            derived = derived_leaves(config, instance, self.signer, self._keep)
+            known = self._derived = (config.instance, config.credentials, instance, derived)
+        return known[2:]
+
+    def snapshot(self, config: Config) -> Snapshot:
+        """The snapshot of a configuration.
+
+        Raises:
+            ConfigError: Its facts contradict each other.
+        """
+        described = self.describe(config)
+        return described.build(described.leaves)

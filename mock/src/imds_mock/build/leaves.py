@@ -1,0 +1,168 @@
+"""From a configuration to the leaves of an instance's metadata: facts, catalogue, then what is set by path."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+
+from imds_mock.agents.overlays import Overlays
+from imds_mock.config.errors import SettingError
+from imds_mock.config.nameservers import split_name_server
+from imds_mock.credentials.choice import check_credentials, source_for
+from imds_mock.credentials.iam import Roles
+from imds_mock.credentials.refreshable import NotRefreshed
+from imds_mock.metadata.catalogue import INTERFACE_PATH, INTERFACE_ROWS, ROWS, Facts, InterfaceFacts
+from imds_mock.metadata.instance import derive, require_tag_keys
+from imds_mock.metadata.overrides import apply_overrides, read_overrides
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from imds_mock.config.settings import Config
+    from imds_mock.credentials.refreshable import RefreshableCredentials
+    from imds_mock.credentials.requests import CredentialRequest
+    from imds_mock.credentials.values import CredentialSource
+    from imds_mock.metadata.instance import Instance
+    from imds_mock.metadata.tree import Leaf
+    from imds_mock.signing.signer import Signer
+
+_PUBLIC_KEYS: Final = "meta-data/public-keys/"
+
+
+def build_leaves(
+    config: Config,
+    *,
+    started: float,
+    signer: Signer,
+    keep: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed,
+) -> tuple[dict[str, Leaf], dict[str, str]]:
+    """Build the metadata of the configured instance.
+
+    Args:
+        config: A configuration; for another instance, one with other facts.
+        started: When the mock started, in seconds since the epoch.
+        signer: What signs the identity document.
+        keep: Has working credentials fetched and kept fresh.
+
+    Returns:
+        Leaves by path relative to the version, and the labels of categories (see `Tree`).
+
+    Raises:
+        SettingError: The facts contradict each other.
+    """
+    instance = derive(config.instance, started)
+    return overridden(config, instance, derived_leaves(config, instance, signer, keep))
+
+
+def derived_leaves(
+    config: Config,
+    instance: Instance,
+    signer: Signer,
+    keep: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed,
+) -> Mapping[str, Leaf]:
+    """What follows from the facts of an instance and from its role's credentials alone.
+
+    Args:
+        config: A configuration.
+        instance: The instance that its facts make.
+        signer: What signs the identity document.
+        keep: Has working credentials fetched and kept fresh.
+    """
+
+    def source(role: str) -> CredentialSource:
+        return source_for(config.credentials, instance, role, keep)
+
+    facts = Facts(instance, Roles(instance, config.credentials, source), signer.sign(instance))
+    leaves: dict[str, Leaf] = {}
+    for row in ROWS:
+        leaves.update(row.leaves(facts))
+    for interface in instance.interfaces:
+        below = INTERFACE_PATH.replace("<mac>", interface.mac)
+        for interface_row in INTERFACE_ROWS:
+            leaves.update(interface_row.leaves(InterfaceFacts(instance, interface), below))
+    return leaves
+
+
+def overridden(
+    config: Config, instance: Instance, derived: Mapping[str, Leaf]
+) -> tuple[dict[str, Leaf], dict[str, str]]:
+    """Leaves with what is set by path, and the labels of categories.
+
+    Args:
+        config: A configuration.
+        instance: The instance that its facts make.
+        derived: What follows from the facts; stays as it is.
+
+    Raises:
+        SettingError: A path or value is none.
+    """
+    leaves, labels = dict(derived), dict[str, str]()
+    apply_overrides(leaves, labels, read_overrides(config.metadata))
+    return leaves, labels | _labels(leaves, instance)
+
+
+def check(config: Config) -> None:
+    """Check what the schema cannot: facts that must agree with each other.
+
+    Raises:
+        SettingError: The first contradiction; names the key.
+    """
+    for require in CHECKS:
+        require(config)
+
+
+def require_one_instance(config: Config) -> None:
+    """Check that a configuration of amazon-ec2-metadata-mock's profile tells no callers apart.
+
+    Raises:
+        SettingError: It does; names the key.
+    """
+    if config.profile != "aemm":
+        return
+    for key, default in (("identity", "shared"), ("profiles", ())):
+        if getattr(config, key) != default:
+            raise SettingError((key,), "the profile aemm has one instance for all callers; remove this setting")
+
+
+def _require_name_server(config: Config) -> None:
+    try:
+        if config.callers.name_server:
+            split_name_server(config.callers.name_server)
+    except ValueError as error:
+        sentence = f"expected an address such as 127.0.0.11:53, got {config.callers.name_server!r}"
+        raise SettingError(("callers", "name_server"), sentence) from error
+
+
+def _require_addresses(config: Config) -> None:
+    for section, hosts in (("server", config.server.hosts), ("control", config.control.hosts)):
+        for place, host in enumerate(hosts):
+            try:
+                ip_address(host)
+            except ValueError as error:
+                sentence = f"expected an IP address such as 127.0.0.1, got {host!r}"
+                raise SettingError((section, "hosts", place), sentence) from error
+
+
+def _require_tag_keys(config: Config) -> None:
+    if config.metadata_options.instance_metadata_tags == "enabled":
+        require_tag_keys(config.instance)
+
+
+CHECKS: Final[tuple[Callable[[Config], object], ...]] = (
+    require_one_instance,
+    _require_addresses,
+    _require_name_server,
+    lambda config: derive(config.instance, 0.0),
+    lambda config: read_overrides(config.metadata),
+    lambda config: Overlays(config.ecs.documents),
+    _require_tag_keys,
+    lambda config: check_credentials(config.credentials),
+)
+"""What the schema cannot check; each raises `SettingError` with the first contradiction that it finds."""
+
+
+def _labels(leaves: dict[str, Leaf], instance: Instance) -> dict[str, str]:
+    names = {str(index): name for index, (name, _) in enumerate(instance.public_keys)}
+    indexes = {path.removeprefix(_PUBLIC_KEYS).partition("/")[0] for path in leaves if path.startswith(_PUBLIC_KEYS)}
+    # A key that was added by path has no name of its own, but clients expect one.
+    return {f"{_PUBLIC_KEYS}{index}": f"{index}={names.get(index, f'key-{index}')}" for index in indexes}

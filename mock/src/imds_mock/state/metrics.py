@@ -1,0 +1,175 @@
+"""Figures about the mock in Prometheus' text format (version 0.0.4), counted from the journal in batches.
+
+Names and labels are few on purpose: a caller beyond the first 200 counts as `other`, and paths are put into classes.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections import Counter
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
+
+from imds_mock.state.journal import ECS_VERSION, EKS_VERSION, VERSION_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from imds_mock.state.journal import Entry
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+_MAX_CALLERS: Final = 200
+_MAX_PATHS: Final = 2048
+_BUCKETS: Final = (25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 100_000, 1_000_000)
+_CLASSES: Final = (
+    ("api/token", "token"),
+    ("user-data", "user-data"),
+    ("dynamic/instance-identity", "identity"),
+    ("meta-data/iam", "credentials"),
+    ("meta-data/identity-credentials", "credentials"),
+    ("meta-data/spot", "spot"),
+    ("meta-data/events", "events"),
+    ("meta-data/autoscaling", "autoscaling"),
+    ("meta-data/network", "network"),
+    ("meta-data/placement", "placement"),
+    ("meta-data/tags", "tags"),
+    ("meta-data", "meta-data"),
+)
+
+_AGENTS: Final = (ECS_VERSION, EKS_VERSION)
+_TASK_METADATA: Final = ("/v3", "/v4")
+
+# Read in C: counting is done for every request.
+_KEY: Final = attrgetter("path", "status", "version", "caller")
+_TOKEN: Final = attrgetter("token")
+_MICROSECONDS: Final = attrgetter("microseconds")
+
+Labels = tuple[tuple[str, str], ...]
+
+
+class RequestMetrics:
+    """Counts of requests, tokens, faults and durations; fed with each journal entry once."""
+
+    def __init__(self) -> None:
+        self._requests: dict[tuple[str, int, int, str], int] = {}
+        self._tokens: dict[str, int] = {"issued": 0, "valid": 0, "rejected": 0}
+        self._fault_hits: dict[str, int] = {}
+        self._durations = [0] * (len(_BUCKETS) + 1)
+        self._duration_sum = 0
+        self._callers: set[str] = set()
+        self._classes: dict[str, str] = {}
+
+    def count(self, entries: Sequence[Entry]) -> None:
+        """Take a batch of journal entries into account."""
+        for (path, status, version, caller), n in Counter(map(_KEY, entries)).items():
+            if version in _AGENTS:
+                path_class = "task-metadata" if path.startswith(_TASK_METADATA) else "container-credentials"
+            else:
+                path_class = self._classes.get(path) or self._class_of(path)
+            label = caller if caller in self._callers else self._label_of(caller)
+            key = (path_class, status, version, label)
+            self._requests[key] = self._requests.get(key, 0) + n
+        for token, n in Counter(map(_TOKEN, entries)).items():
+            if token in self._tokens:
+                self._tokens[token] += n
+        for entry in entries:
+            for fault in entry.faults:
+                kind = fault.rpartition("-")[0]
+                self._fault_hits[kind] = self._fault_hits.get(kind, 0) + 1
+        durations = sorted(map(_MICROSECONDS, entries))
+        below = 0
+        for place, bound in enumerate((*_BUCKETS, math.inf)):
+            upto = bisect_right(durations, bound)
+            self._durations[place] += upto - below
+            below = upto
+        self._duration_sum += sum(durations)
+
+    def render(self) -> Iterator[str]:
+        """The lines of these figures."""
+        yield from family(
+            "imds_mock_requests_total",
+            "counter",
+            "Requests; status 0 is one that was never answered, version 0 bytes that were no request.",
+            (
+                (
+                    (
+                        ("path_class", path_class),
+                        ("status", str(status)),
+                        ("version", VERSION_NAMES[version] if version in _AGENTS else str(version)),
+                        ("caller", caller),
+                    ),
+                    n,
+                )
+                for (path_class, status, version, caller), n in self._requests.items()
+            ),
+        )
+        yield from family(
+            "imds_mock_tokens_total",
+            "counter",
+            "Session tokens by what became of them.",
+            (((("outcome", outcome),), n) for outcome, n in self._tokens.items()),
+        )
+        yield from family(
+            "imds_mock_fault_hits_total",
+            "counter",
+            "Answers that a fault changed.",
+            (((("kind", kind),), n) for kind, n in self._fault_hits.items()),
+        )
+        yield from self._histogram("imds_mock_request_duration_seconds")
+
+    def _histogram(self, name: str) -> Iterator[str]:
+        yield f"# HELP {name} From receiving a request to handing its answer to the socket."
+        yield f"# TYPE {name} histogram"
+        total = 0
+        for bound, n in zip(_BUCKETS, self._durations, strict=False):
+            total += n
+            yield f'{name}_bucket{{le="{bound / 1e6:g}"}} {total}'
+        total += self._durations[-1]
+        yield f'{name}_bucket{{le="+Inf"}} {total}'
+        yield f"{name}_sum {self._duration_sum / 1e6}"
+        yield f"{name}_count {total}"
+
+    def _class_of(self, path: str) -> str:
+        inner = path[1:].partition("/")[2]
+        found = "root" if path == "/" else "other"
+        for start, name in _CLASSES:
+            if inner == start or inner.startswith(f"{start}/"):
+                found = name
+                break
+        if len(self._classes) >= _MAX_PATHS:
+            self._classes.clear()
+        self._classes[path] = found
+        return found
+
+    def _label_of(self, caller: str) -> str:
+        if len(self._callers) >= _MAX_CALLERS:
+            return "other"
+        self._callers.add(caller)
+        return caller
+
+
+def family(name: str, kind: str, explanation: str, samples: Iterable[tuple[Labels, float]]) -> Iterator[str]:
+    """The lines of one metric.
+
+    Args:
+        name: Its name.
+        kind: `counter` or `gauge`.
+        explanation: What it counts.
+        samples: Labels and value of each sample.
+    """
+    yield f"# HELP {name} {explanation}"
+    yield f"# TYPE {name} {kind}"
+    for labels, value in samples:
+        written = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels)
+        yield f"{name}{{{written}}} {value}" if written else f"{name} {value}"
+
+
+def by_kind_and_state(counts: Mapping[tuple[str, str], int]) -> Iterable[tuple[Labels, float]]:
+    """Samples with the labels `kind` and `state`."""
+    return (((("kind", kind), ("state", state)), n) for (kind, state), n in counts.items())
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -1,0 +1,1 @@
+"""How the relocatable tree starts."""

@@ -1,0 +1,1 @@
+"""What the process becomes: privileges, accounts, signals and the hand-off."""

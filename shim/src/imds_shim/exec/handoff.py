@@ -1,0 +1,154 @@
+"""The end of the shim: the process becomes the application, as if the container had started that directly.
+
+Signals that the shim catches get their default action again; ignored ones stay ignored. Everything else that exec keeps
+is untouched: the signal mask, the working directory, umask, limits, descriptors (every one that CPython opens is closed
+by exec) and the environment, which is handed on as the raw entries that were received.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import signal
+from typing import TYPE_CHECKING, NoReturn
+
+from imds_shim.errors import CommandNotExecutableError, CommandNotFoundError
+from imds_shim.exec import accounts, privileges
+from imds_shim.exec.signals import IGNORED_BY_CPYTHON
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from imds_shim.errors import CommandError
+    from imds_shim.exec.privileges import Identity, Plan
+
+DEFAULT_PATH = b"/bin:/usr/bin"  # execvp(3), when the environment has no PATH
+_CHECK = "check CMD in the Dockerfile or `command:` in the compose file"
+GO_ON_SEARCHING = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT, errno.EACCES}
+
+
+def plan(
+    *,
+    user: str | None,
+    keep_caps: bool,
+    drop_caps: AbstractSet[str],
+    no_new_privs: bool,
+    now: Identity | None = None,
+) -> Plan:
+    """Decide what to give up, before anything is touched; arguments as in `accounts.look_up` and `privileges.plan`.
+
+    Without `now`, this process is planned for.
+
+    Raises:
+        ConfigError: there is no such user.
+        PrivilegeError: what should be given up cannot be.
+    """
+    return privileges.plan(
+        now or privileges.Identity.current(),
+        None if user is None else accounts.look_up(user),
+        keep_caps=keep_caps,
+        drop_caps=drop_caps,
+        no_new_privs=no_new_privs,
+    )
+
+
+def hand_off(command: Sequence[bytes], environ: Sequence[bytes], planned: Plan) -> NoReturn:
+    """Give up privileges and execute `command`; returns only by raising.
+
+    Args:
+        command: the program and its arguments; a name without a slash is looked up in the PATH of `environ`.
+        environ: raw entries, usually `NAME=value`, handed on in order, byte for byte, duplicates included.
+        planned: what to give up.
+
+    Raises:
+        PrivilegeError: the kernel refused a step of the plan.
+        CommandNotFoundError, CommandNotExecutableError: the command did not run; the shim can still take away what it
+            set.
+    """
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    handlers = _handlers()
+    ending_the_shim = handlers.keys() - {*IGNORED_BY_CPYTHON} - mask
+    try:
+        try:
+            privileges.apply(planned)
+            if not signal.sigpending() & ending_the_shim:
+                # From here on a signal does what it does to the application before that has set itself up.
+                for number in handlers:
+                    signal.signal(number, signal.SIG_DFL)
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+                raise _execute(command, environ)
+        finally:
+            # Before anything is imported: the application's user may be unable to read the shim's modules.
+            privileges.regain(planned)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        # A signal that arrived meanwhile is now seen by its handler, which raises.
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    raise AssertionError("a pending signal whose handler does not raise")  # pragma: no cover
+
+
+def _handlers() -> dict[signal.Signals, Callable[..., object]]:
+    """Python's own handlers, which must not reach the application."""
+    return {number: handler for number in signal.Signals if callable(handler := signal.getsignal(number))}
+
+
+def _execute(command: Sequence[bytes], environ: Sequence[bytes]) -> CommandError:
+    """Try to execute; returns why that failed."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    arguments = (ctypes.c_char_p * (len(command) + 1))(*command, None)
+    entries = (ctypes.c_char_p * (len(environ) + 1))(*environ, None)
+    code, found = errno.ENOENT, b""
+    for candidate in _candidates(command[0], environ):
+        libc.execve(candidate, arguments, entries)
+        reason = ctypes.get_errno()
+        if reason not in GO_ON_SEARCHING or (reason == errno.ENOENT and os.path.lexists(candidate)):
+            return _failure(command[0], candidate, reason)
+        # A directory of PATH that this user may not search says the same of every name.
+        if reason == errno.EACCES and (b"/" in command[0] or os.path.lexists(candidate)):
+            code, found = reason, candidate
+    return _failure(command[0], found, code)
+
+
+def _candidates(name: bytes, environ: Sequence[bytes]) -> Iterator[bytes]:
+    if b"/" in name:
+        yield name
+    elif name:
+        for directory in _path(environ).split(b":"):
+            yield b"/".join((directory or b".", name))
+
+
+def _path(environ: Sequence[bytes]) -> bytes:
+    return next((entry[len(b"PATH=") :] for entry in environ if entry.startswith(b"PATH=")), DEFAULT_PATH)
+
+
+def _failure(name: bytes, candidate: bytes, code: int) -> CommandError:
+    shown = repr(os.fsdecode(candidate or name))
+    if not name:
+        return CommandNotFoundError(f"the command is empty; {_CHECK}.")
+    if not candidate:
+        where = "does not exist" if b"/" in name else "is not in PATH"
+        return CommandNotFoundError(f"the command {shown} {where}; {_CHECK}.")
+    return CommandNotExecutableError(f"the command {shown} {_why_not_executable(candidate, code)}.")
+
+
+def _why_not_executable(candidate: bytes, code: int) -> str:
+    if code == errno.EACCES:
+        if os.path.isdir(candidate):  # noqa: PTH112 - pathlib takes no bytes
+            return f"is a directory; {_CHECK}"
+        return (
+            f"is not executable for user {os.geteuid()}: add the x permission to it and to the folders above it, or "
+            "run it as another user"
+        )
+    if code == errno.ENOENT:
+        if not os.path.exists(candidate):  # noqa: PTH110 - as above
+            return "is a symbolic link to a file that does not exist"
+        return (
+            "exists, but the interpreter or loader that it names does not: look for a wrong path or a Windows line end "
+            "in its first line, or for a program that needs another C library"
+        )
+    if code == errno.ENOEXEC:
+        return "is neither a program for this machine nor a script that begins with #!"
+    return f"cannot be executed: {os.strerror(code)}"

@@ -1,0 +1,62 @@
+"""One container that asks the agents of ECS and EKS, without sockets."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from imds_mock.agents.dispatch import ContainerAgents
+from imds_mock.agents.identity import Identity
+from imds_mock.build.eks_token import eks_token
+from imds_mock.credentials.refreshable import NotRefreshed
+from imds_mock.metadata.instance import derive
+from imds_mock.service.messages import ECS, EKS, Request, Response
+from imds_mock.service.rules import Service
+from imds_mock.service.tokens import Tokens
+from support.metadata import STARTED, Metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imds_mock.agents.neighbours import Neighbours
+    from imds_mock.credentials.refreshable import RefreshableCredentials
+    from imds_mock.credentials.requests import CredentialRequest
+    from imds_mock.signing.signer import Signer
+
+SHOWN = "iam/security-credentials/my-role"
+
+
+class Container:
+    """What one container is answered."""
+
+    def __init__(
+        self,
+        signer: Signer,
+        document: dict[str, Any] | None = None,
+        keep: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed,
+        neighbours: Neighbours | None = None,
+    ) -> None:
+        self.metadata = Metadata(signer, document)
+        config = self.metadata.config
+        identity = Identity(derive(config.instance, STARTED), config.credentials, keep)
+        self.agents = ContainerAgents(identity, config.ecs, eks_token(config.eks), neighbours)
+        self.snapshot = replace(self.metadata.snapshot, agents=self.agents)
+        self.service = Service(lambda _caller: self.snapshot, Tokens(), "probe")
+
+    def ask(
+        self, agent: str, path: str, now: float = STARTED, method: str = "GET", body: bytes = b"", **headers: str
+    ) -> Response:
+        parts = [part for part in path.split("/") if part]
+        request = Request(method, path, "/" + "/".join(parts), path.endswith("/"), headers, agent=agent, body=body)
+        return self.service.respond(request, "10.1.2.3", now)
+
+    def ecs(self, path: str, now: float = STARTED) -> Any:
+        return json.loads(self.ask(ECS, path, now).body)
+
+    def eks(self, shown: str = "any", now: float = STARTED) -> Response:
+        return self.ask(EKS, "/v1/credentials", now, authorization=shown)
+
+    def shown(self, now: float = STARTED) -> dict[str, str]:
+        read: dict[str, str] = json.loads(self.metadata.text(SHOWN, now=now) or "null")
+        return read

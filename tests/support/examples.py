@@ -1,0 +1,134 @@
+"""The examples as a reader has them: a folder with compose files and a page, and the commands that the page tells."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import subprocess
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from support.containers import IMDS, ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from support.containers import Completed, Docker
+
+FOLDER = ROOT / "examples"
+ASK = ("curl", "-sf", "--max-time", "1", f"{IMDS}/latest/meta-data/instance-id")
+_SECONDS = 180
+_DOWN_SECONDS = 5  # an engine waits 10 s before it kills
+
+
+def with_compose_files() -> list[str]:
+    """The examples that Compose runs."""
+    return sorted(file.parent.name for file in FOLDER.glob("*/compose.yaml"))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of a `console` block, and what the page says that it prints; nothing: whatever it likes."""
+
+    command: str
+    printed: str
+
+    def problem_with(self, done: Completed) -> str:
+        """What a run of it did otherwise; empty if nothing. A command that fails has to print the page's words last."""
+        if done.returncode == 0:
+            as_told = not self.printed or done.stdout.strip() == self.printed
+        else:
+            as_told = bool(self.printed) and done.stderr.strip().endswith(self.printed)
+        if as_told:
+            return ""
+        outcome = f"(exit code {done.returncode}; the page says: {self.printed!r})"
+        return f"$ {self.command}\n{done.stdout}{done.stderr}{outcome}"
+
+
+def steps(page: str) -> list[Step]:
+    """All commands of a page, in order."""
+    blocks: list[str] = re.findall(r"^```console\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", "".join(blocks), re.MULTILINE)
+    return [Step(command, printed.strip()) for command, printed in found]
+
+
+@dataclass
+class Example:
+    """An example on an engine, as a project of the test's own where the command line names no other."""
+
+    docker: Docker
+    name: str
+    project: str = field(init=False)
+    _projects: set[str] = field(default_factory=set)
+    _networks: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.project = self.docker.name()
+        self._projects.add(self.project)
+
+    @property
+    def folder(self) -> Path:
+        return FOLDER / self.name
+
+    def type(self, command: str) -> Completed:
+        """Run a command in the folder, as it is typed."""
+        self._projects.update(re.findall(r" -p (\S+)", command))
+        self._networks.update(re.findall(r"^docker network create .* (\S+)$", command))
+        return subprocess.run(
+            ["bash", "-c", command],
+            cwd=self.folder,
+            env={**self.docker.environment, "COMPOSE_PROJECT_NAME": self.project},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+
+    def compose(self, *words: str, file: str = "compose.yaml", check: bool = True) -> Completed:
+        """Run `docker compose WORDS...` with one of its files."""
+        project = ["--project-name", self.project, "--file", str(self.folder / file)]
+        return self.docker("compose", *project, *words, check=check)
+
+    def container(self, service: str, number: int = 1) -> str:
+        """The name of one container of a service."""
+        return f"{self.project}-{service}-{number}"
+
+    def transcript(self) -> list[str]:
+        """Run the page from top to bottom until something is not as it says; gives what is not."""
+        for step in steps((self.folder / "README.md").read_text()):
+            began = time.monotonic()
+            if problem := step.problem_with(self.type(step.command)):
+                return [problem]
+            if step.command.endswith(" down") and time.monotonic() - began > _DOWN_SECONDS:
+                return [f"$ {step.command}\n(takes as long as an engine waits for a process that ignores SIGTERM)"]
+        return []
+
+    def up(self, *words: str, file: str = "compose.yaml") -> None:
+        """Bring it up, and go on as soon as the mock answers."""
+        self.compose("up", "--build", "--detach", *words, file=file)
+        self.docker.await_log(self.container("mock_metadata"), "answers on", seconds=30)
+
+    def ask(self, number: int = 1, file: str = "compose.yaml") -> Completed:
+        """What one replica of the application reads as its instance id."""
+        return self.compose("exec", "-T", "--index", str(number), "app", *ASK, file=file, check=False)
+
+    def down(self) -> None:
+        """Take everything away that it has brought up."""
+        everything = ("down", "--volumes", "--timeout", "0", "--remove-orphans", "--rmi", "local")
+        for project in sorted(self._projects):
+            self.docker("compose", "--project-name", project, *everything)
+        for network in self._networks:
+            self.docker("network", "rm", network, check=False)
+
+
+@contextlib.contextmanager
+def example(docker: Docker, name: str) -> Iterator[Example]:
+    """An example, taken away at the end."""
+    made = Example(docker, name)
+    try:
+        yield made
+    finally:
+        made.down()

@@ -1,0 +1,121 @@
+"""A whole mock without sockets: both planes are asked by function calls, and everything that it says is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from imds_mock.control.app import build
+from imds_mock.control.context import ControlContext
+from imds_mock.credentials.refreshable import NotRefreshed
+from imds_mock.run.loading import from_document
+from imds_mock.run.start import Description
+from imds_mock.service.messages import Request
+from imds_mock.service.rules import Service
+from imds_mock.service.tokens import Tokens
+from imds_mock.state.runtime import Runtime
+from support.callers import World
+from support.mockcontrol import NAMES, Reply
+from support.mockserver import STARTED, Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping
+
+    from imds_mock.credentials.requests import CredentialRequest
+    from imds_mock.service.messages import Response
+    from imds_mock.signing.signer import Signer
+
+
+class HeldMock:
+    """A mock in a test's hand.
+
+    Args:
+        signer: What signs the identity document.
+        document: The configuration.
+
+    Attributes:
+        orders: Every request for working credentials that it would have made.
+        said: Everything that it would have written to standard error.
+    """
+
+    def __init__(self, signer: Signer, document: Mapping[str, Any] | None = None) -> None:
+        self.orders: list[CredentialRequest] = []
+        self.said: list[str] = []
+        config = from_document(document or {})
+        callers = World(hosts=dict(NAMES)).callers()
+        self.clock = Clock()
+        self.runtime = Runtime(config, Description(STARTED, signer, "a test says so", self._keep), self.clock, callers)
+        self.runtime.state.report = self.said.append
+        self._respond = self.runtime.respond_with(
+            Service(self.runtime.state.snapshot_for, Tokens(), "0123456789abcdef")
+        )
+        runtime = self.runtime
+        self._app = build(
+            ControlContext(
+                *(
+                    runtime.state,
+                    callers,
+                    runtime.journal,
+                    runtime.queries,
+                    runtime.request_metrics,
+                    "0.0.0",
+                    runtime.reloads,
+                ),
+                runtime.caught_up,
+            )
+        )
+        self._loop = asyncio.new_event_loop()
+
+    def close(self) -> None:
+        """Let go of the event loop."""
+        self._loop.close()
+
+    def call(self, method: str, path: str, body: Any = None) -> Reply:
+        """Call the control plane past its guard; a body is sent as JSON."""
+        path, _, query = path.partition("?")
+        headers = [(b"host", b"localhost")]
+        if body is not None:
+            media = b"application/merge-patch+json" if method == "PATCH" else b"application/json"
+            headers.append((b"content-type", media))
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "scheme": "http",
+            "client": ("127.0.0.1", 1),
+            "server": None,
+            "method": method,
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": "",
+            "query_string": query.encode(),
+            "headers": headers,
+        }
+        sent: list[MutableMapping[str, Any]] = []
+
+        async def receive() -> MutableMapping[str, Any]:
+            return {"type": "http.request", "body": b"" if body is None else json.dumps(body).encode()}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            sent.append(message)
+
+        self._loop.run_until_complete(self._app(scope, receive, send))
+        lines = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
+        return Reply(sent[0]["status"], lines, b"".join(part.get("body", b"") for part in sent[1:]))
+
+    def get(self, path: str, caller: str = "127.0.0.1", agent: str = "", **headers: str) -> Response:
+        """Ask the data plane, and have the journal record it."""
+        request = Request("GET", path, path.rstrip("/") or "/", path.endswith("/"), headers, agent=agent)
+
+        async def ask() -> Response:
+            response = self._respond(request, caller, self.clock())
+            for observe in self.runtime.observers:
+                observe(self.clock(), caller, request, response, 1)
+            return response
+
+        # What is observed may start a look-up, which needs the running loop.
+        return self._loop.run_until_complete(ask())
+
+    def _keep(self, order: CredentialRequest) -> NotRefreshed:
+        self.orders.append(order)
+        return NotRefreshed(order)
