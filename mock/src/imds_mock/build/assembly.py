@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from imds_mock.agents.dispatch import ContainerAgents
 from imds_mock.agents.identity import Identity
 from imds_mock.agents.task_protection import Protections
-from imds_mock.config.errors import ConfigError, SettingError
-from imds_mock.credentials.refreshable import NotRefreshed
 from imds_mock.build.described import Described
-from imds_mock.metadata.instance import derive
 from imds_mock.build.eks_token import eks_token
 from imds_mock.build.leaves import derived_leaves, overridden
+from imds_mock.config.errors import ConfigError, SettingError
+from imds_mock.credentials.refreshable import NotRefreshed
+from imds_mock.metadata.instance import derive
 from imds_mock.service.snapshot import Snapshot
 
 if TYPE_CHECKING:
