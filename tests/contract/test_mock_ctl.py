@@ -179,7 +179,7 @@ def test_state_by_path(mock: RunningProgram) -> None:
     at_the_start = get(mock, "/latest/meta-data/instance-type")
     set_by_path = mock.ctl("set", "meta-data/placement/region", "eu-west-1")
     assert set_by_path.returncode == 0
-    assert "imds-mock: meta-data/placement/region is derived from instance.region; " in set_by_path.stderr
+    assert "imds-mock ctl: meta-data/placement/region is derived from instance.region; " in set_by_path.stderr
     assert "use `imds-mock ctl config set instance.region=VALUE`\n" in set_by_path.stderr
     assert get(mock, "/latest/meta-data/placement/region") == (200, "eu-west-1")
     assert ctl(mock, "get meta-data/placement/region") == "eu-west-1\n"

@@ -16,6 +16,8 @@ import os
 import socket
 from typing import Final
 
+from imds_mock.addresses import host_and_port
+
 EX_USAGE: Final = 64
 EX_DATAERR: Final = 65
 EX_UNAVAILABLE: Final = 69
@@ -57,7 +59,6 @@ class ListenError(MockError):
     ) -> None:
         host_option, port_option = options
         self.host, self.port, self.cause = host, port, cause
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if isinstance(cause, socket.gaierror):
             self.exit_code = EX_CONFIG
             advice = "it is not an IP address; write one such as 127.0.0.1, 0.0.0.0 or ::"
@@ -73,7 +74,7 @@ class ListenError(MockError):
         else:
             self.exit_code = EX_OSERR
             advice = os.strerror(cause.errno) if cause.errno else str(cause)
-        super().__init__(f"cannot listen on {address}{subject}: {advice}")
+        super().__init__(f"cannot listen on {host_and_port(host, port)}{subject}: {advice}")
 
 
 class LogFileError(MockError):

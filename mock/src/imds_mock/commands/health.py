@@ -7,6 +7,7 @@ import math
 import os
 import sys
 
+from imds_mock.addresses import host_and_port
 from imds_mock.errors import ProbeError
 from imds_mock.wire import listening
 from imds_mock.wire.health import probe
@@ -69,4 +70,4 @@ def _default_url() -> str:
     if host in {"", "0.0.0.0", "::"}:  # noqa: S104 - listening on all addresses includes loopback
         host = "::1" if host == "::" else "127.0.0.1"
     port = os.environ.get("IMDS_MOCK_PORT") or _DEFAULT_PORT
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://{host_and_port(host, port)}"

@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from imds_mock.addresses import host_and_port
 from imds_mock.control_socket import DEFAULT_PORT, NoSocketError, open_at, open_default
 from imds_mock.errors import EX_OSERR, ListenError, MockError
 from imds_mock.log import say
@@ -53,9 +54,7 @@ class Listeners:
         """Say where the control plane is reached."""
         places = [f"unix:{self.path}"] if self.path else []
         names = {listening.getsockname()[:2] for listening in self.network}
-        return ", ".join(
-            [*places, *sorted(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in names)]
-        )
+        return ", ".join([*places, *sorted(host_and_port(host, port) for host, port in names)])
 
     def close(self) -> None:
         """Close them and take the Unix socket away."""

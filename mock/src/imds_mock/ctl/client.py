@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
-import sys
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from imds_mock.control_socket import DEFAULT_PORT, connect, find
-from imds_mock.ctl.output import printable
+from imds_mock.ctl.output import print_warning
 from imds_mock.errors import EX_DATAERR, EX_UNAVAILABLE, EX_USAGE, MockError
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ class Client:
         if answer.status >= 400:  # noqa: PLR2004 - an error by definition
             raise _refused(answer.status, received)
         for note in answer.headers.get_all("Imds-Mock-Note") or ():
-            sys.stderr.write(f"imds-mock: {printable(note)}\n")
+            print_warning(note)
         return json.loads(received) if received else None
 
     def stream(self, path: str, query: Mapping[str, Any]) -> Iterator[Any]:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.ctl.client import ArgumentError
-from imds_mock.ctl.output import cell, print_done, print_json, print_line, print_table, print_warning, printable
+from imds_mock.ctl.output import cell, print_done, print_json, print_line, print_table, print_warning
 
 if TYPE_CHECKING:
     import argparse
@@ -165,7 +165,7 @@ def _assert(client: Client, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"holds": holds, "found": found})
     if not holds:
-        sys.stderr.write(f"imds-mock ctl assert: {printable(sentence)}\n")
+        print_warning(sentence, "imds-mock ctl assert")
     elif not arguments.json:
         print_line(sentence)
     return 0 if holds else EX_ASSERTION

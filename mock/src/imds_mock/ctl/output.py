@@ -32,10 +32,10 @@ def print_line(text: str) -> None:
     sys.stdout.flush()
 
 
-def print_warning(sentence: str | None) -> None:
-    """Print a sentence on standard error, whatever it holds; None prints nothing."""
+def print_warning(sentence: str | None, command: str = "imds-mock ctl") -> None:
+    """Print a sentence on standard error, with control characters escaped; None prints nothing."""
     if sentence is not None:
-        sys.stderr.write(f"imds-mock ctl: {printable(sentence)}\n")
+        sys.stderr.write(f"{command}: {printable(sentence)}\n")
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], empty: str) -> None:

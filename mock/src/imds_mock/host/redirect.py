@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imds_mock.addresses import host_and_port
 from imds_mock.errors import ProbeError, StrangerError
 
 from .errors import HostError, SomebodyAnswersError, WayError
@@ -97,7 +98,7 @@ class Host:
         return self.platform.wanted(request)
 
     def _answered(self, address: str, request: Request) -> bool:
-        url = f"http://{_shown(address, HTTP)}"
+        url = f"http://{host_and_port(address, HTTP)}"
         try:
             say(f"{url} is imds-mock {self.probe(url)}")
         except StrangerError as error:
@@ -121,7 +122,7 @@ class Host:
 
     def _stranger_at(self, address: str) -> str | None:
         try:
-            self.probe(f"http://{_shown(address, HTTP)}")
+            self.probe(f"http://{host_and_port(address, HTTP)}")
         except StrangerError as error:
             return str(error)
         except ProbeError:
@@ -154,13 +155,9 @@ def _leads(request: Request) -> str:
     if request.port == UNKNOWN_PORT:
         ends = [f"{LOOPBACK[version]}, at a port that only root may see" for version, _ in request.addresses]
     else:
-        ends = [_shown(LOOPBACK[version], request.port) for version, _ in request.addresses]
-    starts = [_shown(address, HTTP) for _, address in request.addresses]
+        ends = [host_and_port(LOOPBACK[version], request.port) for version, _ in request.addresses]
+    starts = [host_and_port(address, HTTP) for _, address in request.addresses]
     return ", ".join(f"{start} -> {end}" for start, end in zip(starts, ends, strict=True))
-
-
-def _shown(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def say(sentence: str) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvloop
 
+from imds_mock.addresses import host_and_port
 from imds_mock.errors import LogFileError, MockError
 from imds_mock.log import Outlet, say, say_limited, standard_error
 from imds_mock.service.rules import Service
@@ -157,4 +158,4 @@ def _access_log(settings: ServerSettings, loop: asyncio.AbstractEventLoop) -> Ac
 
 def _addresses(sockets: Sequence[socket.socket]) -> str:
     names = (listening.getsockname() for listening in sockets)
-    return ", ".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port, *_ in names)
+    return ", ".join(host_and_port(host, port) for host, port, *_ in names)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from imds_mock.errors import MockError
+from imds_mock.errors import EX_CONFIG, MockError
 from imds_mock.signing import certificates, der
 from imds_mock.signing.cms import Signatory
 
@@ -32,13 +32,12 @@ _RSA: Final = der.sequence(der.object_identifier("1.2.840.113549.1.1.1"), der.NU
 _RSA_SHA256: Final = der.sequence(der.object_identifier("1.2.840.113549.1.1.11"), der.NULL)
 _DSA_SHA1: Final = der.sequence(der.object_identifier("1.2.840.10040.4.3"))
 _RSA_EXPONENT: Final = 65537
-_EX_CONFIG: Final = 78
 
 
 class KeyDirectoryError(MockError):
     """A folder of keys that cannot be used."""
 
-    exit_code = _EX_CONFIG
+    exit_code = EX_CONFIG
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from imds_mock.addresses import host_and_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -33,7 +35,7 @@ def urls(pid: int, proc: Path = Path("/proc")) -> list[str]:
     """
     own = {inode for process in (pid, *_children(pid, proc)) for inode in _sockets(process, proc)}
     found = {(port, _host(address)) for address, port, inode in _listeners(proc) if inode in own}
-    return [f"http://{host}:{port}" for port, host in sorted(found)]
+    return [f"http://{host_and_port(host, port)}" for port, host in sorted(found)]
 
 
 def _children(pid: int, proc: Path) -> list[int]:
@@ -69,6 +71,6 @@ def _address(digits: str) -> IPv4Address | IPv6Address:
 
 
 def _host(address: IPv4Address | IPv6Address) -> str:
-    if isinstance(address, IPv4Address):
-        return "127.0.0.1" if address.is_unspecified else str(address)
-    return "[::1]" if address.is_unspecified else f"[{address}]"
+    if not address.is_unspecified:
+        return str(address)
+    return "127.0.0.1" if isinstance(address, IPv4Address) else "::1"
