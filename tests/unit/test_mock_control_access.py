@@ -1,4 +1,4 @@
-"""Who may use the control plane: local, loopback, gateway or token; and no page of another origin."""
+"""Access to the control plane: Unix socket, loopback, gateway or token, and no web page of another origin."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imds_mock.callers.gateways import Remembered, default_gateways
-from imds_mock.control.access import Access
+from imds_mock.control.access import AccessGuard
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ def status(
     allowed_hosts: tuple[str, ...] = (),
     trust_gateway: bool = True,
 ) -> int:
-    """The status that a request gets; 200 is what stands behind the guard."""
+    """The status that a request gets; the application behind the guard answers 200."""
     sent: list[dict[str, Any]] = []
 
     async def app(_scope: Any, _receive: Any, send: Any) -> None:
@@ -44,29 +44,29 @@ def status(
     headers = [(name.encode(), value.encode()) for name, value in named.items() if value is not None]
     scope = {"type": "http", "client": None if client is None else (client, 4711), "headers": headers}
     gateways = (lambda: frozenset({GATEWAY, "fd00::1"})) if trust_gateway else None
-    guard = Access(app, gateways, token, allowed_hosts, local=local)
+    guard = AccessGuard(app, gateways, token, allowed_hosts, is_local=local)
     asyncio.run(guard(scope, receive, send))
     return int(sent[0]["status"])
 
 
 @pytest.mark.parametrize("client", ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1", GATEWAY, "fd00::1"])
-def test_loopback_and_the_gateway_may(client: str) -> None:
+def test_loopback_and_the_gateway_have_access(client: str) -> None:
     assert status(client) == 200
 
 
 @pytest.mark.parametrize("client", ["172.18.0.3", "10.0.0.1", "fe80::1%eth0", "::ffff:172.18.0.3", "nonsense", None])
-def test_others_may_not(client: str | None) -> None:
+def test_other_addresses_have_no_access(client: str | None) -> None:
     assert status(client) == 403
 
 
 @pytest.mark.parametrize("gateway", [GATEWAY, "fd00::1", f"::ffff:{GATEWAY}"])
-def test_the_gateway_needs_the_token_where_there_is_one(gateway: str) -> None:
+def test_the_gateway_needs_the_token_if_one_is_set(gateway: str) -> None:
     assert status(gateway, token=TOKEN) == 403
     assert status(gateway, token=TOKEN, authorization=f"Bearer {TOKEN}x") == 403
     assert status(gateway, token=TOKEN, authorization=f"Bearer {TOKEN}") == 200
 
 
-def test_the_gateway_may_not_where_it_is_not_trusted() -> None:
+def test_the_gateway_has_no_access_if_it_is_not_trusted() -> None:
     assert status(GATEWAY, trust_gateway=False) == 403
     assert status(GATEWAY, trust_gateway=False, token=TOKEN, authorization=f"Bearer {TOKEN}") == 200
     assert status("127.0.0.1", trust_gateway=False) == 200
@@ -74,7 +74,7 @@ def test_the_gateway_may_not_where_it_is_not_trusted() -> None:
     assert status(None, local=True, trust_gateway=False, token=TOKEN) == 200
 
 
-def test_others_may_with_the_token_and_with_no_other() -> None:
+def test_other_addresses_need_exactly_the_token() -> None:
     assert status("172.18.0.3", token=TOKEN, authorization=f"Bearer {TOKEN}") == 200
     for wrong in (None, "", f"Bearer {TOKEN}x", TOKEN, f"Basic {TOKEN}", "Bearer", "Bearer \xe9"):
         assert status("172.18.0.3", token=TOKEN, authorization=wrong) == 403
@@ -90,16 +90,16 @@ def test_the_unix_socket_needs_no_address() -> None:
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "127.0.0.1:1339", "[::1]:1339", "localhost", "LOCALHOST:9", "x.localhost"]
 )
-def test_addresses_and_localhost_name_this_mock(host: str) -> None:
+def test_ip_addresses_and_localhost_are_own_hosts(host: str) -> None:
     assert status("127.0.0.1", host=host) == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:1339", "localhost.example", "", "127.0.0.1.nip.io"])
-def test_a_name_that_was_rebound_to_a_local_address_is_refused(host: str) -> None:
+def test_unknown_host_names_are_refused(host: str) -> None:
     assert status("127.0.0.1", host=host) == 403
 
 
-def test_further_names_can_be_allowed() -> None:
+def test_more_host_names_can_be_allowed() -> None:
     assert status(GATEWAY, host="mock_metadata:1339", allowed_hosts=("Mock_Metadata",)) == 200
     assert status(GATEWAY, host="mock:1339", allowed_hosts=("mock_metadata",)) == 403
 
@@ -116,11 +116,11 @@ def test_further_names_can_be_allowed() -> None:
     ],
 )
 @pytest.mark.parametrize("local", [False, True])
-def test_pages_of_other_origins_are_refused(origin: str | None, expected: int, local: bool) -> None:  # noqa: FBT001 - a table
+def test_web_pages_of_other_origins_are_refused(origin: str | None, expected: int, local: bool) -> None:  # noqa: FBT001 - a table
     assert status("127.0.0.1", origin=origin, local=local) == expected
 
 
-def test_the_gateways_are_read_from_the_kernels_tables(tmp_path: Path) -> None:
+def test_gateways_are_read_from_the_kernel_tables(tmp_path: Path) -> None:
     (tmp_path / "route").write_text(
         "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
         "eth0\t00000000\t010012AC\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"

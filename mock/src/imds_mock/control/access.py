@@ -1,10 +1,10 @@
-"""Who may drive the mock: callers over the Unix socket, from loopback or from the default gateway; others by token.
+"""Access to the control plane: the Unix socket, loopback and the default gateway; all other clients need the token.
 
-A port that is published on the host is reached from the default gateway's address, measured with Docker. An address is
-no proof: a neighbour that may send ARP answers (NET_ADMIN, NET_RAW) can take the gateway's. So the gateway is trusted
-only while there is no token, and `control.trust_gateway` takes that away. Browsers are
-kept out by what they cannot leave out or forge: `Origin` on every request that changes something, and `Host`, which
-names the page's own host when a name was rebound to a local address.
+Requests to a port that is published on the host come from the default gateway's address (measured with Docker). An
+address proves little: a neighbour that can send ARP replies (NET_ADMIN, NET_RAW) can take the gateway's address.
+Therefore the gateway is trusted only if no token is set, and `control.trust_gateway` can turn that off. Browsers are
+stopped by two headers that pages can neither omit nor forge: `Origin`, and `Host`, which holds the page's own host
+name after DNS rebinding.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 _LOCALHOST: Final = "localhost"
 
 
-class Access:
-    """The guard in front of all operations.
+class AccessGuard:
+    """ASGI middleware that answers 403 to clients without access.
 
     Args:
-        app: What is guarded.
-        gateways: Gives the addresses of the default gateways, which need no token as long as there is none; None: they
-            are callers like others.
-        token: The bearer token; None if nobody is let in by one.
-        allowed_hosts: Names that callers may use for the mock.
-        local: The listener is the Unix socket, which only this container's processes reach.
+        app: The protected application.
+        gateways: Returns the addresses of the default gateways, which have access if no token is set; None: gateways
+            have no access of their own.
+        token: The bearer token, if one is set.
+        allowed_hosts: Additional host names of the mock.
+        is_local: Whether the listener is the Unix socket, which only processes of this container can reach.
     """
 
     def __init__(
@@ -46,17 +46,17 @@ class Access:
         token: str | None,
         allowed_hosts: Iterable[str],
         *,
-        local: bool = False,
+        is_local: bool = False,
     ) -> None:
         self._app = app
-        self._local = local
+        self._is_local = is_local
         self._gateways = gateways or frozenset
-        self._way = _way(has_token=token is not None, trusts_gateway=gateways is not None)
+        self._advice = _advice(has_token=token is not None, trusts_gateway=gateways is not None)
         self._token = None if token is None else f"Bearer {token}".encode("latin-1")
         self._allowed_hosts = frozenset(name.lower().rstrip(".") for name in allowed_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or answer 403."""
+        """Pass a request on, or answer 403."""
         if scope["type"] == "http":
             refusal = self.refusal(scope)
             if refusal is not None:
@@ -64,34 +64,32 @@ class Access:
                 assert problem is not None  # noqa: S101 - a ProblemError is always one
                 await respond(problem)(scope, receive, send)
                 return
-        # A client that goes away while it sends its body gets no answer.
+        # A client that disconnects while it sends its body gets no response.
         with contextlib.suppress(ClientDisconnect):
             await self._app(scope, receive, send)
 
     def refusal(self, scope: Mapping[str, Any]) -> str | None:
-        """Why a request may not pass; None if it may."""
+        """Return why a request is refused, or None if it has access."""
         headers = {name: value for name, value in scope["headers"] if name in {b"authorization", b"host", b"origin"}}
         if self._token is not None and hmac.compare_digest(headers.get(b"authorization", b""), self._token):
             return None
-        if self._local:
+        if self._is_local:
             return self._cross_origin(headers)
-        # The peer of a connection that was reset already is unknown: it is nobody.
-        client = scope.get("client") or ("nobody", 0)
-        needs_token = self._token is not None and not _is_loopback(client[0])
-        if needs_token or not self.is_near(client[0]):
-            return f"{client[0]} may not use the control plane; {self._way}."
-        host = _name_of(headers.get(b"host", b"").decode("latin-1"))
-        if not self._is_own(host):
-            return (
-                f"The host name {host!r} is not known to be this mock's; add it to the setting control.allowed_hosts."
-            )
+        # After a reset the peer's address is no longer available.
+        address = (scope.get("client") or ("unknown", 0))[0]
+        needs_token = self._token is not None and not _is_loopback(address)
+        if needs_token or not self.has_priority(address):
+            return f"{address} may not use the control plane; {self._advice}."
+        host = _host_name(headers.get(b"host", b"").decode("latin-1"))
+        if not self._is_own_host(host):
+            return f"The host name {host!r} is unknown; add it to the setting control.allowed_hosts."
         return self._cross_origin(headers)
 
-    def is_near(self, address: str) -> bool:
-        """Whether a peer is this machine or a gateway that is trusted, told by its address."""
+    def has_priority(self, address: str) -> bool:
+        """Whether an address is loopback or that of a trusted gateway."""
         return _is_loopback(address) or str(_peer(address)) in self._gateways()
 
-    def _is_own(self, host: str) -> bool:
+    def _is_own_host(self, host: str) -> bool:
         if host == _LOCALHOST or host.endswith(f".{_LOCALHOST}") or host in self._allowed_hosts:
             return True
         try:
@@ -104,7 +102,8 @@ class Access:
         origin = headers.get(b"origin")
         if origin is None or origin.partition(b"://")[2] == headers.get(b"host", b""):
             return None
-        return "Requests from pages of other origins are refused."
+        shown = origin.decode("latin-1")
+        return f"Requests from web pages of the origin {shown!r} are refused; use imds-mock ctl or curl."
 
 
 def _peer(address: str) -> IPv4Address | IPv6Address | None:
@@ -120,8 +119,8 @@ def _is_loopback(address: str) -> bool:
     return peer is not None and peer.is_loopback
 
 
-def _way(*, has_token: bool, trusts_gateway: bool) -> str:
-    """What a caller that was refused can do."""
+def _advice(*, has_token: bool, trusts_gateway: bool) -> str:
+    """What a refused client can do."""
     inside = "use it from inside the container (imds-mock ctl)"
     if has_token:
         return f"send the bearer token of the setting control.token, or {inside}"
@@ -129,7 +128,7 @@ def _way(*, has_token: bool, trusts_gateway: bool) -> str:
     return f"{inside}{published} or set control.token and send it as bearer token"
 
 
-def _name_of(host: str) -> str:
+def _host_name(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0].lower()
     return host.partition(":")[0].lower().rstrip(".")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from imds_mock.control.context import ControlContext
     from imds_mock.control.operations import Operation
-    from imds_mock.control.turns import Turns
+    from imds_mock.control.pacer import Pacer
 
 
 def operations(context: ControlContext) -> list[Operation]:
@@ -58,7 +58,7 @@ def build(context: ControlContext) -> ASGIApp:
         by_path.setdefault(operation.path, {})[operation.method] = operation
     app = Starlette(
         routes=[
-            Route(path, _endpoint(by_method, context.turns), methods=by_method) for path, by_method in by_path.items()
+            Route(path, _endpoint(by_method, context.pacer), methods=by_method) for path, by_method in by_path.items()
         ],
         exception_handlers={
             **dict.fromkeys(FORESEEN, _explain),
@@ -71,12 +71,12 @@ def build(context: ControlContext) -> ASGIApp:
     return app
 
 
-def _endpoint(by_method: Mapping[str, Operation], turns: Turns) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(by_method: Mapping[str, Operation], pacer: Pacer) -> Callable[[Request], Awaitable[Response]]:
     async def run(request: Request) -> Response:
         operation = by_method["GET" if request.method == "HEAD" else request.method]
         if request.method == "HEAD" and operation.answer_media == EVENT_STREAM:
             raise ProblemError(405, "A stream has no head without a body; use GET.", {"Allow": "GET"})
-        return await operation(request, turns)
+        return await operation(request, pacer)
 
     return run
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from imds_mock.callers.addresses import is_address, plain
 from imds_mock.callers.matches import Match, match
-from imds_mock.control.turns import Turns
+from imds_mock.control.pacer import Pacer
 from imds_mock.metadata.tree import LATEST
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class ControlContext:
         reloads: Outcome (`applied`, `refused`) to how often the configuration was read again.
         caught_up: Waits until credentials that were asked for anew are there; gives a sentence for each that stays.
         closing: Is set when live streams have to end.
-        turns: The order in which requests take their steps.
+        pacer: Runs one step of a request per iteration of the event loop.
     """
 
     state: State
@@ -52,7 +52,7 @@ class ControlContext:
     reloads: dict[str, int]
     caught_up: Callable[[], Awaitable[list[str]]]
     closing: asyncio.Event = field(default_factory=asyncio.Event)
-    turns: Turns = field(default_factory=Turns)
+    pacer: Pacer = field(default_factory=Pacer)
     _configuring: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def configure(self, change: Callable[[Config], Config]) -> None:
@@ -64,7 +64,7 @@ class ControlContext:
         # Two at once would each begin anew whenever the other one is done.
         async with self._configuring:
             for _ in self.state.configuring(change):
-                await self.turns.take()
+                await self.pacer.wait()
 
     async def renewed(self, targets: Iterable[str | None]) -> list[str]:
         """Have credentials that an event renews fetched now, and wait for them.

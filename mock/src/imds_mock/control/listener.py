@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final, cast
 import uvicorn
 
 from imds_mock.callers.gateways import Remembered, default_gateways
-from imds_mock.control.access import Access
+from imds_mock.control.acceptor import Acceptor, RateLimiter
+from imds_mock.control.access import AccessGuard
 from imds_mock.control.app import build
-from imds_mock.control.bounded import BoundedProtocol
-from imds_mock.control.doorway import Doorway, Rates
-from imds_mock.control.places import Places
+from imds_mock.control.connection_slots import ConnectionSlots
+from imds_mock.control.limited_protocol import LimitedProtocol
 
 if TYPE_CHECKING:
     import socket
@@ -40,24 +40,26 @@ class _Server(uvicorn.Server):
 
     Args:
         config: uvicorn's.
-        doorway: Accepts the connections in place of uvicorn, given what makes the protocol of each; None: uvicorn does.
+        make_acceptor: Makes the acceptor for a protocol factory; None: uvicorn accepts the connections itself.
     """
 
-    def __init__(self, config: uvicorn.Config, doorway: Callable[[Callable[[], Protocol]], Doorway] | None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, make_acceptor: Callable[[Callable[[], Protocol]], Acceptor] | None
+    ) -> None:
         super().__init__(config)
-        self._make_doorway = doorway
-        self._doorway: Doorway | None = None
+        self._make_acceptor = make_acceptor
+        self._acceptor: Acceptor | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept connections."""
         await super().startup(sockets)
-        if self._make_doorway is not None:
-            self._doorway = self._make_doorway(self._protocol)
+        if self._make_acceptor is not None:
+            self._acceptor = self._make_acceptor(self._protocol)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept no more connections, and end those that are open."""
-        if self._doorway is not None:
-            self._doorway.close()
+        if self._acceptor is not None:
+            self._acceptor.close()
         await super().shutdown(sockets)
 
     def _protocol(self) -> Protocol:
@@ -94,13 +96,13 @@ class ControlPlane:
             network: Listening TCP sockets.
         """
         runs = []
-        rates = Rates(asyncio.get_running_loop().time)
+        rates = RateLimiter(asyncio.get_running_loop().time)
         for sockets, is_local in ((local, True), (network, False)):
             if sockets:
                 guard = self._guard(is_local=is_local)
-                places = Places(self._connections, None if is_local else guard.is_near, rates.trust)
-                doorway = None if is_local else partial(Doorway, sockets, guard.is_near, rates)
-                server = _Server(self._config(guard, places), doorway)
+                slots = ConnectionSlots(self._connections, None if is_local else guard.has_priority, rates.exempt)
+                make_acceptor = None if is_local else partial(Acceptor, sockets, guard.has_priority, rates)
+                server = _Server(self._config(guard, slots), make_acceptor)
                 self._servers.append(server)
                 runs.append(server.serve(list(sockets) if is_local else []))
         await asyncio.gather(*runs)
@@ -111,21 +113,21 @@ class ControlPlane:
         for server in self._servers:
             server.should_exit = True
 
-    def _guard(self, *, is_local: bool) -> Access:
+    def _guard(self, *, is_local: bool) -> AccessGuard:
         settings = self._settings
-        return Access(
+        return AccessGuard(
             self._app,
             Remembered(partial(default_gateways, _PROC_NET), time.monotonic) if settings.trust_gateway else None,
             settings.token,
             settings.allowed_hosts,
-            local=is_local,
+            is_local=is_local,
         )
 
-    def _config(self, guard: Access, places: Places) -> uvicorn.Config:
+    def _config(self, guard: AccessGuard, slots: ConnectionSlots) -> uvicorn.Config:
         return uvicorn.Config(
             guard,
             # uvicorn only calls it, as it would a class.
-            http=cast("type[BoundedProtocol]", partial(BoundedProtocol, guard=guard, places=places)),
+            http=cast("type[LimitedProtocol]", partial(LimitedProtocol, guard=guard, slots=slots)),
             ws="none",
             lifespan="off",
             log_config=None,

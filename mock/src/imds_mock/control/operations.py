@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from imds_mock.control.turns import Turns
+    from imds_mock.control.pacer import Pacer
 
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
@@ -105,9 +105,9 @@ class Operation:
     group: str = ""
     notes: bool = False
 
-    async def __call__(self, request: Request, turns: Turns) -> Response:
-        """Check a request, run the operation and write its answer, each in a turn of its own."""
-        await turns.take()
+    async def __call__(self, request: Request, pacer: Pacer) -> Response:
+        """Check a request, run the operation and write its answer, each in its own iteration of the event loop."""
+        await pacer.wait()
         query: dict[str, str] = dict(request.query_params)
         if len(query) < len(request.query_params.multi_items()):
             raise ProblemError(422, "A query parameter is given twice; give each once.")
@@ -118,14 +118,14 @@ class Operation:
             None if self.body is None else read(self.body, sent),
             request,
         )
-        await turns.take()
+        await pacer.wait()
         try:
             answer = await self.handle(call)
         except FieldError as error:
             if self.body is not None:
                 raise completed(error, self.body, sent) from error
             raise completed(error, self.query, query, is_strict=False) from error
-        await turns.take()
+        await pacer.wait()
         notes: Sequence[str] = ()
         if isinstance(answer, Noted):
             answer, notes = answer

@@ -1,21 +1,21 @@
-"""Requests of the control plane begin one in each turn of the event loop."""
+"""One request of the control plane takes a step in each iteration of the event loop."""
 
 from __future__ import annotations
 
 import asyncio
 
-from imds_mock.control.turns import Turns
+from imds_mock.control.pacer import Pacer
 
 
-async def begun_in_each_turn(requests: int) -> list[int]:
-    """How many requests begin in each turn of the loop, when all come at once."""
-    turns = Turns()
+async def steps_per_iteration(requests: int) -> list[int]:
+    """How many requests proceed in each iteration, if all arrive at once."""
+    pacer = Pacer()
     begun = 0
     counts = []
 
     async def request() -> None:
         nonlocal begun
-        await turns.take()
+        await pacer.wait()
         begun += 1
 
     tasks = [asyncio.create_task(request()) for _ in range(requests)]
@@ -26,21 +26,21 @@ async def begun_in_each_turn(requests: int) -> list[int]:
     return counts
 
 
-def test_one_request_begins_in_a_turn_in_the_order_of_arrival() -> None:
-    counts = asyncio.run(begun_in_each_turn(50))
+def test_one_request_proceeds_per_iteration() -> None:
+    counts = asyncio.run(steps_per_iteration(50))
     assert max(counts) == 1
     assert sum(counts) == 50
     assert len(counts) < 60
 
 
 async def after_one_is_cancelled() -> bool:
-    turns = Turns()
-    first, second = asyncio.create_task(turns.take()), asyncio.create_task(turns.take())
+    pacer = Pacer()
+    first, second = asyncio.create_task(pacer.wait()), asyncio.create_task(pacer.wait())
     await asyncio.sleep(0)
     first.cancel()
     await asyncio.wait_for(second, 5)
     return first.cancelled()
 
 
-def test_a_request_that_is_cancelled_keeps_no_other_waiting() -> None:
+def test_a_cancelled_request_does_not_block_others() -> None:
     assert asyncio.run(after_one_is_cancelled())

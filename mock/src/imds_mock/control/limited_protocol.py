@@ -1,7 +1,7 @@
-"""What a connection to the control plane may cost: uvicorn sets no bound, and anybody in the network can connect.
+"""An HTTP connection of the control plane, with limits that uvicorn does not have.
 
-Who may use the control plane is decided when a request's head is complete. So the head is bounded in bytes and time,
-and connections in number: whatever neighbours do, the data plane keeps its descriptors and the mock its memory.
+Any host on the network can connect, and access is decided only when the headers of a request are complete. Therefore
+headers are limited in size and time, and connections in number (`connection_slots`).
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 if TYPE_CHECKING:
     import asyncio
 
-    from imds_mock.control.access import Access
-    from imds_mock.control.places import Places
+    from imds_mock.control.access import AccessGuard
+    from imds_mock.control.connection_slots import ConnectionSlots
 
 MAX_HEAD_BYTES: Final = 32 * 1024
 """Request line and headers together."""
 
 HEAD_SECONDS: Final = 10.0
-"""From connecting to the end of the headers, for near peers and clients with access."""
+"""From connecting to the end of the headers, for peers with priority and clients with access."""
 
-FAR_HEAD_SECONDS: Final = 2.0
-"""The same for others."""
+OTHERS_HEAD_SECONDS: Final = 2.0
+"""The same for all other peers."""
 
 
 class _UntilClosed:
-    """A transport that takes no more data once it closes, where the event loop's own raises an exception.
+    """A transport that drops data while it closes, where the event loop's own raises an exception.
 
-    A request can be answered after its connection was closed: by the client, or because what came after it was bad.
+    A response can be ready after its connection was closed by the client or because of a malformed next request.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -44,48 +44,48 @@ class _UntilClosed:
         return getattr(self._transport, name)
 
 
-class BoundedProtocol(HttpToolsProtocol):
-    """Serves one client, within bounds.
+class LimitedProtocol(HttpToolsProtocol):
+    """Serves one client within the limits.
 
     Args:
-        guard: Tells who has access.
-        places: The places of the listener.
-        uvicorns: uvicorn's own arguments.
+        guard: Decides who has access.
+        slots: The listener's connection slots.
+        uvicorn_arguments: uvicorn's own arguments.
     """
 
     address = ""
-    _is_near = True
+    _has_priority = True
     _head_bytes = 0
     _in_head = True
-    _expiry: asyncio.TimerHandle | None = None
+    _timeout: asyncio.TimerHandle | None = None
 
-    def __init__(self, *, guard: Access, places: Places, **uvicorns: Any) -> None:
-        super().__init__(**uvicorns)
+    def __init__(self, *, guard: AccessGuard, slots: ConnectionSlots, **uvicorn_arguments: Any) -> None:
+        super().__init__(**uvicorn_arguments)
         self._guard = guard
-        self._places = places
+        self._slots = slots
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         """Called by the event loop."""
         super().connection_made(cast("asyncio.Transport", _UntilClosed(transport)))
         self.address = self.client[0] if self.client else ""
-        self._is_near = self._places.take(self)
+        self._has_priority = self._slots.add(self)
         self._await_head()
 
     def drop(self) -> None:
-        """End the connection at once."""
+        """Close the connection at once."""
         self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
-        self._stop_waiting()
-        self._places.leave(self)
+        self._cancel_timeout()
+        self._slots.remove(self)
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn never answers a client that has half-closed
-        """Called by the event loop when the client has sent all that it will send.
+        """Called by the event loop when the client has sent its last byte.
 
         Returns:
-            Whether its last request is complete and is still to be answered.
+            Whether its last request is complete and still needs a response.
         """
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.more_body or cycle.response_started:
@@ -110,21 +110,21 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Called by the parser."""
         self._in_head, self._head_bytes = False, 0
-        self._stop_waiting()
-        if not self._is_near and self._guard.refusal(self.scope) is None:
-            self._is_near = True
-            self._places.move_near(self)
+        self._cancel_timeout()
+        if not self._has_priority and self._guard.refusal(self.scope) is None:
+            self._has_priority = True
+            self._slots.promote(self)
         super().on_headers_complete()
-        if not self._is_near:
+        if not self._has_priority:
             self.cycle.keep_alive = False
 
     def _await_head(self) -> None:
         self._in_head = True
-        self._stop_waiting()
-        seconds = HEAD_SECONDS if self._is_near else FAR_HEAD_SECONDS
-        self._expiry = self.loop.call_later(seconds, self.transport.abort)
+        self._cancel_timeout()
+        seconds = HEAD_SECONDS if self._has_priority else OTHERS_HEAD_SECONDS
+        self._timeout = self.loop.call_later(seconds, self.transport.abort)
 
-    def _stop_waiting(self) -> None:
-        if self._expiry is not None:
-            self._expiry.cancel()
-            self._expiry = None
+    def _cancel_timeout(self) -> None:
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None

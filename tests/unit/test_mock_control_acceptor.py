@@ -1,4 +1,4 @@
-"""Connections to the control plane's TCP port: near peers always, others within their rate."""
+"""The control plane's TCP port accepts connections of peers with priority always, of others within their rate."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imds_mock.control.doorway import BURST, MAX_PEERS, PER_SECOND, Doorway, Rates
+from imds_mock.control.acceptor import BURST, MAX_PEERS, PER_SECOND, Acceptor, RateLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,12 +26,12 @@ def clock() -> Clock:
     return Clock()
 
 
-def admitted(rates: Rates, address: str, tries: int) -> int:
+def admitted(rates: RateLimiter, address: str, tries: int) -> int:
     return sum(rates.admits(address) for _ in range(tries))
 
 
 def test_a_burst_and_then_a_steady_rate(clock: Clock) -> None:
-    rates = Rates(clock)
+    rates = RateLimiter(clock)
     assert admitted(rates, "10.0.0.3", 1000) == BURST
     clock.now += 0.5
     assert admitted(rates, "10.0.0.3", 1000) == PER_SECOND / 2
@@ -39,25 +39,25 @@ def test_a_burst_and_then_a_steady_rate(clock: Clock) -> None:
     assert admitted(rates, "10.0.0.3", 1000) == BURST
 
 
-def test_a_flood_of_one_address_costs_another_nothing(clock: Clock) -> None:
-    rates = Rates(clock)
+def test_a_flood_from_one_address_does_not_limit_another(clock: Clock) -> None:
+    rates = RateLimiter(clock)
     admitted(rates, "10.0.0.3", 1000)
     assert admitted(rates, "10.0.0.4", 1) == 1
 
 
-def test_an_address_whose_client_has_shown_the_token_has_no_rate(clock: Clock) -> None:
-    rates = Rates(clock)
+def test_an_exempt_address_has_no_rate(clock: Clock) -> None:
+    rates = RateLimiter(clock)
     admitted(rates, "10.0.0.3", 1000)
-    rates.trust("10.0.0.3")
+    rates.exempt("10.0.0.3")
     assert admitted(rates, "10.0.0.3", 1000) == 1000
 
 
-def test_what_is_remembered_of_addresses_is_bounded(clock: Clock) -> None:
-    rates = Rates(clock)
+def test_the_number_of_remembered_addresses_is_bounded(clock: Clock) -> None:
+    rates = RateLimiter(clock)
     for number in range(10 * MAX_PEERS):
         rates.admits(f"10.0.{number // 256}.{number % 256}")
-        rates.trust(f"10.1.{number // 256}.{number % 256}")
-    assert len(rates._left) == len(rates._trusted) == MAX_PEERS
+        rates.exempt(f"10.1.{number // 256}.{number % 256}")
+    assert len(rates._buckets) == len(rates._exempt) == MAX_PEERS
 
 
 class Greeting(asyncio.Protocol):
@@ -67,11 +67,11 @@ class Greeting(asyncio.Protocol):
         transport.close()
 
 
-async def greetings(is_near: Callable[[str], bool], clients: int) -> int:
-    """How many of many clients are served through a doorway."""
+async def greetings(has_priority: Callable[[str], bool], clients: int) -> int:
+    """How many clients are served, of those that connect at once."""
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
         listening.setblocking(False)
-        doorway = Doorway([listening], is_near, Rates(Clock()), Greeting)
+        acceptor = Acceptor([listening], has_priority, RateLimiter(Clock()), Greeting)
         address = listening.getsockname()
 
         async def ask() -> bytes:
@@ -84,11 +84,11 @@ async def greetings(is_near: Callable[[str], bool], clients: int) -> int:
                 writer.close()
 
         served = await asyncio.gather(*(ask() for _ in range(clients)))
-        doorway.close()
+        acceptor.close()
         assert listening.fileno() == -1
     return served.count(b"hello")
 
 
-@pytest.mark.parametrize(("near", "served"), [(True, 200), (False, BURST)])
-def test_near_peers_are_all_served_and_others_within_their_rate(near: bool, served: int) -> None:  # noqa: FBT001 - a row
-    assert asyncio.run(greetings(lambda _: near, 200)) == served
+@pytest.mark.parametrize(("has_priority", "served"), [(True, 200), (False, BURST)])
+def test_peers_with_priority_are_all_served_and_others_within_their_rate(has_priority: bool, served: int) -> None:  # noqa: FBT001 - a row
+    assert asyncio.run(greetings(lambda _: has_priority, 200)) == served
