@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 import msgspec
 
-from imds_mock.config.callers import Match, Profile
+from imds_mock.config.callers import Match, Variant
 from imds_mock.config.errors import KeyPath, dotted, in_words
 from imds_mock.config.facts import Interface, ManagedSshKeys, PublicKey, UserData
 from imds_mock.config.secrets import PRIVILEGED, PRIVILEGED_VALUES
@@ -30,8 +30,8 @@ FLAGS: Final = {"server.hosts": "--host", "server.port": "--port", "server.acces
 """Settings that have a flag of their own; `--set KEY=VALUE` does for the others."""
 
 _NESTED: Final[dict[str, type[msgspec.Struct]]] = {
-    "profiles[]": Profile,
-    "profiles[].match": Match,
+    "variants[]": Variant,
+    "variants[].match": Match,
     "instance.interfaces[]": Interface,
     "instance.public_keys[]": PublicKey,
     "instance.user_data": UserData,

@@ -45,7 +45,7 @@ def test_who_says_the_drop_in_s_name_is_told_nothing() -> None:
             ["--acess-log", "off", "-n", "::1"],
             NO_FLAG.format("--acess-log", "imds-mock serve --access-log off --host ::1"),
         ),
-        (["--set", "profile=imds"], NO_FLAG.format("--set", "imds-mock serve --set profile=imds")),
+        (["--set", "compatibility=imds"], NO_FLAG.format("--set", "imds-mock serve --set compatibility=imds")),
         (["--default-port", "80"], NO_FLAG.format("--default-port", "imds-mock serve --default-port 80")),
         (["-p", "80", "serve"], "the command serve has to come first; run: imds-mock serve --port 80"),
         (["--prot", "80"], "unknown flag --prot; did you mean --port? (see --help)"),
@@ -86,7 +86,11 @@ def test_without_arguments_a_variable_makes_it_the_drop_in(argv: list[str], envi
 
 
 def test_without_arguments_and_variables_it_shows_its_commands() -> None:
-    for environ in ({}, {"AEMM_SPOT_ACTION": "stop", "IMDS_MOCK_PROFILE": "imds"}, {"AEMM_SERVICE_HOST": "10.0.0.1"}):
+    for environ in (
+        {},
+        {"AEMM_SPOT_ACTION": "stop", "IMDS_MOCK_COMPATIBILITY": "imds"},
+        {"AEMM_SERVICE_HOST": "10.0.0.1"},
+    ):
         result = ended("imds-mock", **environ)
         assert result.returncode == 64
         assert "usage: imds-mock COMMAND" in result.stderr

@@ -97,7 +97,7 @@ def test_its_own_file_counts_and_is_followed(tmp_path: Path) -> None:
 def test_what_one_instance_for_all_cannot_have_is_refused() -> None:
     result = ended("ec2-metadata-mock", *LOCAL, IMDS_MOCK_IDENTITY="per-container")
     assert result.returncode == 78
-    assert result.stderr.startswith("imds-mock: IMDS_MOCK_IDENTITY: identity: the profile aemm has one instance")
+    assert result.stderr.startswith("imds-mock: IMDS_MOCK_IDENTITY: identity: compatibility aemm has one instance")
 
 
 def test_settings_in_force_are_saved_with_its_own(tmp_path: Path) -> None:

@@ -103,8 +103,8 @@ def test_a_session(port: int) -> None:
          "the command is ec2-metadata-mock", {REBALANCE, LIFECYCLE}),
         (["imds-mock", "serve", "--host", "127.0.0.1", "--port", "0"], {"AEMM_SPOT_ACTION": "stop"},
          "the variable AEMM_SPOT_ACTION is set", EVENTS),
-        (["imds-mock", "serve", "--host", "127.0.0.1", "--port", "0", "--set", "profile=aemm"], {},
-         "the setting profile", EVENTS),
+        (["imds-mock", "serve", "--host", "127.0.0.1", "--port", "0", "--set", "compatibility=aemm"], {},
+         "the setting compatibility", EVENTS),
         (["imds-mock", "serve", "--host", "127.0.0.1", "--port", "1"], {"AEMM_SERVER_PORT": "0"},
          "the variable AEMM_SERVER_PORT is set", EVENTS),
         (["ec2-metadata-mock", *LOCAL], {"IMDS_MOCK_PORT": "1", "IMDS_MOCK_CONTROL_ENABLED": "false"},
@@ -119,7 +119,7 @@ def test_documented_starts(argv: list[str], environ: dict[str, str], reason: str
         mocked = {"spot": "EC2 Spot interruption notice", "se": "EC2 Events", "asg": "EC2 ASG Lifecycle"}
         assert f"for {mocked.get(argv[1] if len(argv) > 1 else '', 'all mocks')} on port 0" in line
         ports = program.ports()
-        assert f"(profile aemm: {reason})" in program.said[-1]
+        assert f"(compatibility aemm: {reason})" in program.said[-1]
         number = next(iter(ports.values()))
         assert {path for path in EVENTS if ask(number, path).status == 200} == present
         assert ask(number, "/latest/meta-data/instance-id").body == b"i-1234567890abcdef0"
@@ -259,16 +259,16 @@ def test_a_watched_config_file_is_taken_over_whole_or_not_at_all(tmp_path: Path)
         assert program.end() == 0
 
 
-def test_the_real_service_s_profile_can_be_insisted_on() -> None:
-    options = ("serve", "--host", "127.0.0.1", "--port", "0", "--set", "profile=imds")
+def test_the_real_service_can_be_insisted_on() -> None:
+    options = ("serve", "--host", "127.0.0.1", "--port", "0", "--set", "compatibility=imds")
     with running("imds-mock", *options, AEMM_SPOT_ACTION="stop") as program:
         port = program.ports()["127.0.0.1"]
-        assert "profile" not in program.said[-1]
+        assert "compatibility" not in program.said[-1]
         assert ask(port, "/").body.startswith(b"1.0\n")
 
 
 def test_a_config_file_may_hold_the_settings_of_the_drop_in(tmp_path: Path) -> None:
-    document = {"profile": "aemm", "metadata_options": {"http_tokens": "required"},
+    document = {"compatibility": "aemm", "metadata_options": {"http_tokens": "required"},
                 "metadata": {"meta-data/ami-id": "ami-1", "meta-data/kernel-id": None},
                 "aemm": {"command": "spot", "spot": {"action": "stop"}, "metadata.values.mac": "x"}}  # fmt: skip
     options = ("serve", "--host", "127.0.0.1", "--port", "0", "--config", str(written(tmp_path, document)))

@@ -77,7 +77,7 @@ def test_the_metadata_service_stays_where_it_is(imds: Imds) -> None:
 def mock(tmp_path: Path) -> Iterator[DrivenMock]:
     names = {WEB: "proj-web-1.proj_default", WORKER: "proj-worker-1.proj_default", DATABASE: "db.proj_default"}
     hosts = {name.partition(".")[0]: frozenset({address}) for address, name in names.items()}
-    document = {"profiles": [{"match": {"name": "db"}, "ecs": {"family": "database"}}]}
+    document = {"variants": [{"match": {"name": "db"}, "ecs": {"family": "database"}}]}
     with driven_mock(tmp_path, document, World(names, hosts, links=(), asks_for_all=True)) as running:
         yield running
 

@@ -271,7 +271,7 @@ def test_settings_are_set_together_by_their_dotted_keys(mock: DrivenMock) -> Non
         {"eks": "{token_file: /etc/hostname}"},
         {"credentials.source": "profile"},
         {"credentials.endpoint_url": "http://127.0.0.1:9"},
-        {"profiles": [{"match": {"service": "a"}, "eks": {"token_file": "/etc/hostname"}}]},
+        {"variants": [{"match": {"service": "a"}, "eks": {"token_file": "/etc/hostname"}}]},
         {"server.port": 1},
     ],
 )
@@ -281,6 +281,24 @@ def test_settings_that_reach_beyond_the_mock_are_refused_by_key_as_well(mock: Dr
     assert status == 422
     assert "cannot be set" in detail or "at the start only" in detail
     assert mock.do("GET", "/v1/config") == before
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "example"),
+    [
+        ("PATCH", "/v1/config", {"profile": "aemm"}, "compatibility: aemm"),
+        ("PUT", "/v1/config", {"profile": "aemm"}, "compatibility: aemm"),
+        ("PATCH", "/v1/config", {"profile": None}, "compatibility"),
+        ("POST", "/v1/config", {"profile": "aemm"}, "compatibility"),
+        ("PUT", "/v1/config/profile", {"value": "aemm"}, "compatibility: aemm"),
+    ],
+)
+def test_a_renamed_setting_is_refused_with_its_new_name(
+    mock: DrivenMock, method: str, path: str, body: Any, example: str
+) -> None:
+    status, detail, _ = problem(mock, method, path, body)
+    assert status == 422
+    assert f"profile: renamed to compatibility in 0.2.0; write {example}" in detail
 
 
 def test_a_null_that_restores_a_default_is_said(mock: DrivenMock) -> None:
@@ -351,8 +369,8 @@ def test_a_rejected_change_changes_nothing_and_names_the_field(mock: DrivenMock)
         (
             "PATCH",
             "/v1/config",
-            {"profiles": [{"match": {"name": "x"}, "instance": {"user_data": {"file": "/etc/passwd"}}}]},
-            "profiles[0].instance.user_data.file",
+            {"variants": [{"match": {"name": "x"}, "instance": {"user_data": {"file": "/etc/passwd"}}}]},
+            "variants[0].instance.user_data.file",
         ),
         ("GET", "/v1/requests?limit=0", None, "limit"),
         ("GET", "/v1/requests?since=soon", None, "since"),

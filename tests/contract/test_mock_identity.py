@@ -23,7 +23,7 @@ APPS = {f"127.0.0.{place + 1}": f"proj-app-{place}.proj_default" for place in (1
 DATABASE, STRANGER = "127.0.0.9", "127.0.0.10"
 NAMES = {**APPS, DATABASE: "db.proj_default"}
 LEAVES = "/latest/meta-data"
-PROFILES = [
+VARIANTS = [
     {"match": {"service": "app"}, "instance": {"role": "app-role", "tags": {"Name": "app"}}},
     {"match": {"name": "*-app-3"}, "instance": {"instance_life_cycle": "spot"}, "metadata": {"meta-data/extra": "3"}},
     {"match": {"address": STRANGER}, "instance": {"local_ipv4": "10.0.0.10", "user_data": "hello"}},
@@ -38,7 +38,7 @@ def world() -> World:
 
 @pytest.fixture
 def mock(tmp_path: Path) -> Iterator[DrivenMock]:
-    with driven_mock(tmp_path, {"identity": "per-container", "profiles": PROFILES}, world()) as running:
+    with driven_mock(tmp_path, {"identity": "per-container", "variants": VARIANTS}, world()) as running:
         yield running
 
 
@@ -72,7 +72,7 @@ def test_the_identity_document_of_each_is_signed(mock: DrivenMock) -> None:
     assert all(len(signature) > 100 for signature in signatures)
 
 
-def test_profiles_change_what_a_caller_sees(mock: DrivenMock) -> None:
+def test_variants_change_what_a_caller_sees(mock: DrivenMock) -> None:
     assert {read(mock, "iam/security-credentials/", source) for source in APPS} == {"app-role"}
     assert read(mock, "iam/security-credentials/", STRANGER) == "my-role"
     assert [read(mock, "instance-life-cycle", source) for source in APPS] == ["on-demand", "on-demand", "spot"]
@@ -121,40 +121,40 @@ def test_an_event_for_one_address_of_a_container_reaches_it_at_all_of_them(tmp_p
         assert mock.get(notice, "127.1.0.2").status == 404
 
 
-def test_a_profile_for_a_service_holds_at_once_for_containers_that_are_known(tmp_path: Path) -> None:
+def test_a_variant_for_a_service_holds_at_once_for_containers_that_are_known(tmp_path: Path) -> None:
     around = World({DATABASE: "custom.net"}, {"db": frozenset({DATABASE})}, links=(), asks_for_all=True)
     with driven_mock(tmp_path, {"identity": "per-container"}, around) as mock:
         before = read(mock, "instance-id", DATABASE)
-        mock.do("PATCH", "/v1/config", {"profiles": [{"match": {"service": "db"}, "instance": {"role": "db"}}]})
+        mock.do("PATCH", "/v1/config", {"variants": [{"match": {"service": "db"}, "instance": {"role": "db"}}]})
         around.services = mock.runtime.state.services
         assert read(mock, "iam/security-credentials/", DATABASE) == "db"
         assert read(mock, "instance-id", DATABASE) == before
 
 
-def test_identity_and_profiles_change_while_it_runs_and_reset_leads_back(mock: DrivenMock) -> None:
+def test_identity_and_variants_change_while_it_runs_and_reset_leads_back(mock: DrivenMock) -> None:
     source = "127.0.0.2"
     own = read(mock, "instance-id", source)
     mock.do(
         "PATCH",
         "/v1/config",
-        {"identity": "shared", "profiles": [{"match": {"service": "app"}, "instance": {"role": "other"}}]},
+        {"identity": "shared", "variants": [{"match": {"service": "app"}, "instance": {"role": "other"}}]},
     )
     assert read(mock, "instance-id", source) == "i-1234567890abcdef0"
     assert read(mock, "iam/security-credentials/", source) == "other"
     refused = mock.call(
-        "PATCH", "/v1/config", {"profiles": [{"match": {"service": "app"}, "instance": {"role": "no good"}}]}
+        "PATCH", "/v1/config", {"variants": [{"match": {"service": "app"}, "instance": {"role": "no good"}}]}
     )
     assert refused.status == 422
-    assert refused.json["errors"][0]["field"] == "profiles[0].instance.role"
+    assert refused.json["errors"][0]["field"] == "variants[0].instance.role"
     assert read(mock, "iam/security-credentials/", source) == "other"
     mock.do("POST", "/v1/reset")
     assert read(mock, "instance-id", source) == own
     assert read(mock, "iam/security-credentials/", source) == "app-role"
 
 
-def test_an_event_that_a_profile_rules_out_is_refused(mock: DrivenMock) -> None:
+def test_an_event_that_a_variant_rules_out_is_refused(mock: DrivenMock) -> None:
     mock.do(
-        "PATCH", "/v1/config", {"profiles": [{"match": {"service": "app"}, "metadata": {"meta-data/spot": "text"}}]}
+        "PATCH", "/v1/config", {"variants": [{"match": {"service": "app"}, "metadata": {"meta-data/spot": "text"}}]}
     )
     assert mock.call("POST", "/v1/events", {"kind": "spot"}).status == 409
 
@@ -162,7 +162,7 @@ def test_an_event_that_a_profile_rules_out_is_refused(mock: DrivenMock) -> None:
 def test_whoami_and_callers_say_how_the_mock_sees_somebody(mock: DrivenMock) -> None:
     found = mock.do("GET", "/v1/whoami?caller=127.0.0.4")
     assert (found["container"], found["service"], found["networks"]) == ("proj-app-3", "app", ["proj_default"])
-    assert found["profiles"] == ["0: service=app", "1: name=*-app-3"]
+    assert found["variants"] == ["0: service=app", "1: name=*-app-3"]
     assert (found["instance_id"], found["local_ipv4"]) == (read(mock, "instance-id", "127.0.0.4"), "127.0.0.4")
     assert (found["identity"], found["role"], found["http_tokens"]) == ("per-container", "app-role", "optional")
     assert mock.do("GET", "/v1/whoami?caller=proj-app-3")["address"] == "127.0.0.4"
@@ -359,8 +359,8 @@ def test_shared_identity_waits_for_no_name_and_learns_it_in_the_background(tmp_p
         assert mock.do("GET", "/v1/requests/count?caller=proj-app-1")["count"] == 2
 
 
-def test_profiles_hold_for_shared_identity_too(tmp_path: Path) -> None:
-    with driven_mock(tmp_path, {"profiles": PROFILES}, world()) as mock:
+def test_variants_hold_for_shared_identity_too(tmp_path: Path) -> None:
+    with driven_mock(tmp_path, {"variants": VARIANTS}, world()) as mock:
         assert {read(mock, "instance-id", source) for source in APPS} == {"i-1234567890abcdef0"}
         assert {read(mock, "iam/security-credentials/", source) for source in APPS} == {"app-role"}
         token = mock.token("127.0.0.2")

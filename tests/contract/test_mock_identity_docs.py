@@ -7,7 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from imds_mock.config.callers import Profile
+from imds_mock.config.callers import Variant
 from imds_mock.config.plain_documents import read_yaml
 from imds_mock.run.loading import from_document
 from support.mockprogram import IMDS_MOCK, running_program
@@ -25,12 +25,12 @@ def block(language: str) -> str:
 def test_the_configuration_is_one() -> None:
     config = from_document(read_yaml(block("yaml"), "page"))
     assert config.identity == "per-container"
-    assert [each.match.service or each.match.name for each in config.profiles][:2] == ["web", "*-worker-*"]
+    assert [each.match.service or each.match.name for each in config.variants][:2] == ["web", "*-worker-*"]
 
 
-def test_the_page_names_every_section_of_a_profile() -> None:
-    sections = set(Profile.__struct_fields__) - {"match"}
-    (listed,) = re.findall(r"A profile can set parts of these sections: (.*?)\.", PAGE)
+def test_the_page_names_every_section_of_a_variant() -> None:
+    sections = set(Variant.__struct_fields__) - {"match"}
+    (listed,) = re.findall(r"A variant can set parts of these sections: (.*?)\.", PAGE)
     assert set(re.findall(r"`(\w+)`", listed)) == sections
 
 

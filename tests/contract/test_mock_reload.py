@@ -47,7 +47,7 @@ def reload(mock: DrivenMock, read: Callable[[], Config], times: int = 1) -> list
         lambda leaf, region: {"metadata": leaf, "instance": {"region": region}},
         lambda leaf, region: {
             "metadata": leaf,
-            "profile": "aemm",
+            "compatibility": "aemm",
             "aemm": {"metadata.values.placement-region": region},
         },
     ],

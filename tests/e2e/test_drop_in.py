@@ -55,7 +55,7 @@ def test_through_the_shim_in_compose(
         assert ask("/") == LISTINGS["/"]
         assert ask(f"{MAC}subnet-id") == LEAVES[f"{MAC}subnet-id"]["body"]
         assert json.loads(ask(SPOT))["action"] == "stop"
-        assert "(profile aemm: " in docker(*compose, "logs", "mock_metadata").stdout
+        assert "(compatibility aemm: " in docker(*compose, "logs", "mock_metadata").stdout
     finally:
         docker(*compose, "down", "--volumes", "--timeout", "2")
 

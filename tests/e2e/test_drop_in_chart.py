@@ -74,7 +74,7 @@ def test_the_chart_s_container(
         assert document["marketplaceProductCodes"] == (PRODUCT_CODES if config else None)
         assert docker(*compose, "exec", "-T", "aemm", "imds-mock", "ctl", "status").returncode == 0
         logs = docker(*compose, "logs", "aemm").stdout
-        assert "(profile aemm: the variable AEMM_" in logs
+        assert "(compatibility aemm: the variable AEMM_" in logs
         assert "has no effect" not in logs
     finally:
         docker(*compose, "down", "--volumes", "--timeout", "2")
@@ -87,6 +87,6 @@ def test_without_arguments_and_variables_the_image_is_the_ordinary_mock(docker: 
             docker("run", "--detach", "--name", name, *environ, mock_image)
             docker("exec", name, "sh", "-c", "until imds-mock health --pid 1; do :; done")
             assert f":{port}" in docker("logs", name).stderr
-            assert "profile aemm" not in docker("logs", name).stderr
+            assert "compatibility aemm" not in docker("logs", name).stderr
         finally:
             docker("rm", "--force", name)

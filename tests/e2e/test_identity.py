@@ -1,4 +1,4 @@
-"""Every container its own instance, in real containers: replicas, a restart, a profile for one service."""
+"""Every container its own instance, in real containers: replicas, a restart, a variant for one service."""
 
 from __future__ import annotations
 
@@ -114,14 +114,14 @@ def test_three_replicas_are_three_instances_whose_addresses_lead_to_them(stack: 
     assert zones == {"us-east-1a", "us-east-1b", "us-east-1c"}
 
 
-def test_a_profile_is_for_a_service(stack: Stack) -> None:
+def test_a_variant_is_for_a_service(stack: Stack) -> None:
     worker, (first, *_) = f"{stack.project}-worker-1", stack.apps()
     assert stack.read(worker, "meta-data/iam/security-credentials/") == "worker-role"
     assert stack.read(worker, "meta-data/instance-life-cycle") == "spot"
     assert stack.read(first, "meta-data/iam/security-credentials/") == "my-role"
     seen = stack.ctl("whoami", "--caller", "worker")
     assert (seen["service"], seen["role"], seen["container"]) == ("worker", "worker-role", worker)
-    assert seen["profiles"] == ["0: service=worker"]
+    assert seen["variants"] == ["0: service=worker"]
 
 
 def test_a_container_on_two_networks_is_one_instance_with_two_interfaces(stack: Stack) -> None:

@@ -144,10 +144,10 @@ def test_an_event_for_a_service_reaches_it_at_its_link_local_address(project: Pr
 
 def test_each_container_is_its_own_instance_at_its_link_local_address(project: Project) -> None:
     web = project.container("web", "10.77.0.3", "169.254.100.1")
-    # Far from the addresses that an engine gives out first: it is found by the name that a profile says.
+    # Far from the addresses that an engine gives out first: it is found by the name that a variant says.
     worker = project.container("worker", "10.77.200.4", "169.254.100.2")
-    profiles = '[{"match": {"service": "worker"}, "instance": {"role": "worker-role"}}]'
-    project.up("--set", "identity=per-container", "--set", f"profiles={profiles}")
+    variants = '[{"match": {"service": "worker"}, "instance": {"role": "worker-role"}}]'
+    project.up("--set", "identity=per-container", "--set", f"variants={variants}")
     mac = json.loads(web.space.ip("-json", "link", "show", "type", "veth"))[0]["address"]
     assert web.get("local-ipv4") == (200, "10.77.0.3")
     assert web.get("mac") == (200, mac)

@@ -36,8 +36,8 @@ def settings(*argv: str, environ: Mapping[str, str] | None = None, file: Path | 
 
 
 def base(**sections: Any) -> Config:
-    """A configuration of the profile, with what the mock's own settings say."""
-    return from_document({"profile": "aemm", **sections})
+    """A configuration with `compatibility: aemm` and what the mock's own settings say."""
+    return from_document({"compatibility": "aemm", **sections})
 
 
 def described(*argv: str, environ: Mapping[str, str] | None = None, compatibility: Compatibility) -> Snapshot:

@@ -99,7 +99,7 @@ def test_start_commands_that_are_shown_are_understood() -> None:
     from imds_mock.aemm.program import is_meant
 
     shown = re.findall(r"^\$ (ec2-metadata-mock|imds-mock) (.*?)(?: +#.*)?$", DOCS, re.MULTILINE)
-    assert [line for _, line in shown] == ["-p 80", "-p 80", "serve --set profile=aemm"]
+    assert [line for _, line in shown] == ["-p 80", "-p 80", "serve --set compatibility=aemm"]
     for _, line in shown[:2]:
         assert parse(line.split()).values == {"server.port": 80}
         assert is_meant(line.split(), {})

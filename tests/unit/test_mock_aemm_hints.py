@@ -12,7 +12,7 @@ from imds_mock.aemm.errors import UsageError
 from imds_mock.aemm.keys import COMMANDS, FLAG_KEYS, KEYS
 from imds_mock.aemm.settings import of_section, set_by
 from imds_mock.config.settings import Config
-from imds_mock.run.profile_choice import aemm_reason
+from imds_mock.run.compatibility_choice import aemm_reason
 from support.aemm import settings, written
 
 if TYPE_CHECKING:
@@ -147,4 +147,4 @@ def test_variables_that_kubernetes_sets_for_a_service_are_not_settings() -> None
 
 def test_any_other_variable_of_its_own_turns_the_drop_in_on() -> None:
     assert aemm_reason(Config(), {"AEMM_SPOT_ITN_ACTION": "stop"}) == "the variable AEMM_SPOT_ITN_ACTION is set"
-    assert aemm_reason(Config(profile="imds"), {"AEMM_SPOT_ACTION": "stop"}) is None
+    assert aemm_reason(Config(compatibility="imds"), {"AEMM_SPOT_ACTION": "stop"}) is None

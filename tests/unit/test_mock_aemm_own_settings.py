@@ -34,7 +34,7 @@ def asked(
     own: Mapping[str, str], *argv: str, environ: Mapping[str, str] | None = None, file: Path | None = None
 ) -> Any:
     """Asks the drop-in as it is started with variables of the mock's own, and with what AEMM is given."""
-    loaded = load({"profile": "aemm"}, own, None)
+    loaded = load({"compatibility": "aemm"}, own, None)
     config = adopt(settings(*argv, environ=environ, file=file), loaded)
     described = Compatibility(STARTED, "a test says so").describe(config)
     service = Service(lambda _caller: described.build(described.leaves), Tokens(), "id")
@@ -55,7 +55,7 @@ def changed(own: Mapping[str, str]) -> dict[str, str | None]:
 def test_aemm_s_own_instance_changes_nothing() -> None:
     assert changes(base(), STARTED) == Changes()
     assert changed({}) == {}
-    again = from_document(json.loads(json.dumps({"profile": "aemm", **FACTS})))
+    again = from_document(json.loads(json.dumps({"compatibility": "aemm", **FACTS})))
     assert changes(again, STARTED) == Changes()
 
 
@@ -226,10 +226,10 @@ def test_no_fact_of_an_instance_is_ignored(name: str) -> None:
 def test_versions_and_sections_without_a_place_in_aemm_s_data(capsys: pytest.CaptureFixture[str]) -> None:
     assert asked({"IMDS_MOCK_VERSIONS": "2021-07-15"})("/").body == b"2021-07-15\n"
     environ = {"IMDS_MOCK_ECS_CLUSTER": "x"}
-    reading = Reading(Run(environ, lambda: load({"profile": "aemm"}, environ, None), "a test says so"))
+    reading = Reading(Run(environ, lambda: load({"compatibility": "aemm"}, environ, None), "a test says so"))
     reading()
     reading()
-    assert capsys.readouterr().err == "imds-mock: the section ecs has no effect in the profile aemm\n"
+    assert capsys.readouterr().err == "imds-mock: the section ecs has no effect with compatibility aemm\n"
 
 
 def test_generated_credentials_by_choice_are_alive() -> None:
@@ -279,7 +279,9 @@ def test_all_sources_in_their_order(tmp_path: Path) -> None:
 
     def value(name: str, **more: str) -> object:
         all_of_them = {**environ, **more}
-        reading = Reading(Run(all_of_them, lambda: load({"profile": "aemm"}, all_of_them, None), "a test says so"))
+        reading = Reading(
+            Run(all_of_them, lambda: load({"compatibility": "aemm"}, all_of_them, None), "a test says so")
+        )
         reading()
         return reading.settings.values[f"metadata.values.{name}"]
 
@@ -293,7 +295,7 @@ def test_all_sources_in_their_order(tmp_path: Path) -> None:
 
 def test_listener_and_options_are_the_mock_s_own_unless_aemm_says_otherwise() -> None:
     own = {"IMDS_MOCK_PORT": "8080", "IMDS_MOCK_HOSTS": "127.0.0.1", "IMDS_MOCK_HTTP_TOKENS": "required"}
-    loaded = load({"profile": "aemm"}, own, None)
+    loaded = load({"compatibility": "aemm"}, own, None)
     config = adopt(settings(), loaded)
     assert (config.server.port, config.server.hosts, config.metadata_options.http_tokens) == (
         8080, ("127.0.0.1",), "required",
@@ -320,6 +322,6 @@ def test_all_listings_are_still_those_of_aemm() -> None:
 
 def test_wrong_settings_of_its_own_are_refused_by_name() -> None:
     with pytest.raises(ConfigError, match=r"^IMDS_MOCK_REGION: instance\.region: "):
-        load({"profile": "aemm"}, {"IMDS_MOCK_REGION": "nowhere"}, None)
+        load({"compatibility": "aemm"}, {"IMDS_MOCK_REGION": "nowhere"}, None)
     with pytest.raises(ConfigError, match=r"IMDS_MOCK_REGOIN"):
-        load({"profile": "aemm"}, {"IMDS_MOCK_REGOIN": "us-east-1"}, None)
+        load({"compatibility": "aemm"}, {"IMDS_MOCK_REGOIN": "us-east-1"}, None)

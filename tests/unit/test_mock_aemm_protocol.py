@@ -1,4 +1,4 @@
-"""Pages, tokens and slashes in the aemm profile: whose way each goes."""
+"""Pages, tokens and slashes with `compatibility: aemm`: whose way each goes."""
 
 from __future__ import annotations
 

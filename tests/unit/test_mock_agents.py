@@ -266,7 +266,7 @@ def test_the_metadata_service_has_none_of_these_paths_and_the_probe_comes_first(
     for agent in (ECS, EKS):
         assert container.ask(agent, "/", STARTED, "GET", b"", **{PROBE_HEADER: "n"}).status == 204
     container.snapshot = replace(container.snapshot, agents=None)
-    assert container.ask(ECS, "/latest/meta-data/instance-id").status == 200, "another profile knows no agents"
+    assert container.ask(ECS, "/latest/meta-data/instance-id").status == 200, "compatibility aemm knows no agents"
 
 
 def test_the_endpoint_switch_of_the_metadata_service_is_not_theirs(signer: Signer) -> None:

@@ -37,9 +37,9 @@ def caller_configs(folder: Path, document: dict[str, Any], said: list[str] | Non
     return CallerConfigs(config, describe, caller_of, ([] if said is None else said).append)
 
 
-def test_callers_with_the_same_profiles_share_what_they_are(tmp_path: Path) -> None:
-    profile = {"match": {"name": "app-1?"}, "instance": {"role": "other"}}
-    shared = caller_configs(tmp_path, {"profiles": [profile]})
+def test_callers_with_the_same_variants_share_what_they_are(tmp_path: Path) -> None:
+    variant = {"match": {"name": "app-1?"}, "instance": {"role": "other"}}
+    shared = caller_configs(tmp_path, {"variants": [variant]})
     assert shared.of("172.18.0.11") is shared.of("172.18.0.12")
     assert shared.of("172.18.0.11") is not shared.of("172.18.0.3")
     assert shared.of("172.18.0.3").config.instance.role == "my-role"
@@ -52,12 +52,12 @@ def test_each_container_is_made_once_and_nobody_is_the_configured_instance(tmp_p
     assert own.of("").config.instance.instance_id == "i-1234567890abcdef0"
 
 
-def test_three_profiles_that_do_not_go_together_are_said_and_the_request_is_answered(tmp_path: Path) -> None:
+def test_three_variants_that_do_not_go_together_are_said_and_the_request_is_answered(tmp_path: Path) -> None:
     said: list[str] = []
     own = caller_configs(
         tmp_path,
         {
-            "profiles": [
+            "variants": [
                 {"match": {"service": "app"}, "instance": {"role": "kept"}},
                 {"match": {"network": "net"}, "instance": {"region": "eu-west-1"}},
                 {"match": {"name": "app-*"}, "instance": {"availability_zone": "us-east-1a"}},
@@ -66,10 +66,10 @@ def test_three_profiles_that_do_not_go_together_are_said_and_the_request_is_answ
         said,
     )
     found = own.of("172.18.0.3")
-    assert (found.config.instance.role, found.config.instance.region, found.profiles) == ("kept", "eu-west-1", (0, 1))
+    assert (found.config.instance.role, found.config.instance.region, found.variants) == ("kept", "eu-west-1", (0, 1))
     assert own.of("172.18.0.3") is found
     assert len(said) == 1
-    assert "profiles[0], profiles[1], profiles[2]" in said[0]
+    assert "variants[0], variants[1], variants[2]" in said[0]
     assert "us-east-1a is not in the region eu-west-1" in said[0]
 
 
@@ -77,7 +77,7 @@ def test_who_has_credentials_of_his_own_is_never_served_those_of_all(tmp_path: P
     keys = {"access_key_id": "AKIA", "secret_access_key": "of-all", "session_token": "of-all"}
     own = {"match": {"service": "app"}, "instance": {"region": "eu-west-1"}, "credentials": {"source": "generated"}}
     clashing = {"match": {"service": "app-3"}, "instance": {"availability_zone": "us-east-1b"}}
-    document: dict[str, Any] = {"credentials": {"source": "static", **keys}, "profiles": [clashing, own]}
+    document: dict[str, Any] = {"credentials": {"source": "static", **keys}, "variants": [clashing, own]}
     # A service's name and a container's do not tell that they are one caller's, so these two are not checked.
     from_document(document)
     said: list[str] = []
@@ -110,14 +110,14 @@ def test_nothing_is_kept_for_a_container_that_another_one_has_followed(tmp_path:
     assert len(own._known) == before + 1
 
 
-def test_the_other_profile_leaves_all_callers_alike(tmp_path: Path) -> None:
-    alike = caller_configs(tmp_path, {"profile": "aemm", "identity": "per-container"})
+def test_the_other_variant_leaves_all_callers_alike(tmp_path: Path) -> None:
+    alike = caller_configs(tmp_path, {"compatibility": "aemm", "identity": "per-container"})
     assert not alike.need_names
     assert alike.of("172.18.0.3") is alike.of("172.18.0.4")
 
 
-def test_many_profiles_are_prepared_one_in_a_step(tmp_path: Path) -> None:
-    document = {"profiles": [{"match": {"service": f"s{n}"}, "instance": {"role": f"r{n}"}} for n in range(3)]}
+def test_many_variants_are_prepared_one_in_a_step(tmp_path: Path) -> None:
+    document = {"variants": [{"match": {"service": f"s{n}"}, "instance": {"role": f"r{n}"}} for n in range(3)]}
     config = msgspec.convert(document, Config, strict=False)
     describe, described = Assembly(STARTED, Signer(tmp_path)).describe, list[Config]()
 

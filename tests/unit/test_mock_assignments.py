@@ -80,7 +80,7 @@ def test_any_setting_can_be_set_to_any_value_or_is_named(key: str, value: Any) -
 
 keys = st.lists(
     st.sampled_from(
-        ["instance", "interfaces", "tags", "metadata", "user_data", "profiles", "aemm", "mac", "[0]", "[99]", ".", ""]
+        ["instance", "interfaces", "tags", "metadata", "user_data", "variants", "aemm", "mac", "[0]", "[99]", ".", ""]
     )
     | st.text(max_size=3),
     max_size=4,

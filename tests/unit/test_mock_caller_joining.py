@@ -65,7 +65,7 @@ def test_a_hardware_address_that_is_made_from_the_ip_address_leads_to_it() -> No
     assert (caller.container, world.reached) == ("proj-web-1", [FAR])
 
 
-def test_the_services_that_profiles_are_for_are_asked_for_wherever_they_are() -> None:
+def test_the_services_that_variants_are_for_are_asked_for_wherever_they_are() -> None:
     world = beside(
         names={FAR: "proj-web-1.proj_default"},
         hosts={"web": frozenset({FAR})},

@@ -249,7 +249,7 @@ def test_a_container_whose_name_comes_late_keeps_its_identity() -> None:
         assert world.slow is not None
         world.slow.set()
         await callers.settled()
-        assert callers.caller(APP).container == "proj-app-1", "profiles by name match from now on"
+        assert callers.caller(APP).container == "proj-app-1", "variants by name match from now on"
         assert callers.caller(APP).key == APP
         world.names = {"172.18.0.9": NAME}
         assert await meet(callers, "172.18.0.9") == APP, "the same container, restarted at another address"

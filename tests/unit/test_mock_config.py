@@ -20,6 +20,7 @@ from imds_mock.control.secrets import SECRET_KEYS
 from imds_mock.run.loading import Config, ConfigError, document_of, from_document, load
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 NO_FLAGS: dict[str, object] = {}
@@ -320,10 +321,10 @@ HUSH = "wJalrXUtnFEMI/K7MDENG-bPxRfiCY"
         f"credentials: {{role_arn: {HUSH}}}",
         f"credentials: {{duration_seconds: {HUSH}}}",
         f"eks: {{token: {{a: {HUSH}}}}}",
-        f"profiles: [{{match: {{service: a}}, credentials: {HUSH}}}]",
-        f"profiles: [{{match: {{service: a}}, credentials: {{{HUSH}: x}}}}]",
-        f"profiles: [{{match: {{service: a}}, credentials: {{endpoint_url: 'http://u:{HUSH}@h'}}}}]",
-        f"profiles: [{{match: {{service: a}}, {HUSH}: x}}]",
+        f"variants: [{{match: {{service: a}}, credentials: {HUSH}}}]",
+        f"variants: [{{match: {{service: a}}, credentials: {{{HUSH}: x}}}}]",
+        f"variants: [{{match: {{service: a}}, credentials: {{endpoint_url: 'http://u:{HUSH}@h'}}}}]",
+        f"variants: [{{match: {{service: a}}, {HUSH}: x}}]",
         f"metadata: {{meta-data/iam/security-credentials/r: {{$text: x, {HUSH}: y}}}}",
         f"metadata: {{meta-data/iam/security-credentials/r: {{$json: '{HUSH}'}}}}",
         f"metadata: {{meta-data/iam/security-credentials/r: {{$base64: '{HUSH}?'}}}}",
@@ -464,9 +465,9 @@ def test_the_json_schema_takes_what_we_take_and_refuses_what_we_refuse(tmp_path:
     validator = jsonschema_rs.validator_for(json_schema())
     assert validator.is_valid(document_of(Config()))
     assert validator.is_valid({"x-mine": 3, "instance": {"public_ipv4": None}, "metadata": {"meta-data": {"a": None}}})
-    profile = {"match": {"service": "a"}, "instance": {"role": None, "tags": {"Name": None}}}
-    assert validator.is_valid({"identity": "per-container", "profiles": [profile]})
-    from_document({"profiles": [profile]})
+    variant = {"match": {"service": "a"}, "instance": {"role": None, "tags": {"Name": None}}}
+    assert validator.is_valid({"identity": "per-container", "variants": [variant]})
+    from_document({"variants": [variant]})
     wrong: dict[str, Any]
     for wrong in (
         {"region": "us-east-1"},
@@ -474,10 +475,10 @@ def test_the_json_schema_takes_what_we_take_and_refuses_what_we_refuse(tmp_path:
         {"instance": {"instance_id": "x"}},
         {"instance": {"interfaces": [{"macc": "x"}]}},
         {"metadata_options": {"http_tokens": "on"}},
-        {"profiles": [{"match": {"service": "a"}, "instance": {"role": "no good"}}]},
-        {"profiles": [{"match": {"service": "a"}, "instance": {"regoin": "us-east-1"}}]},
-        {"profiles": [{"match": {"service": "a"}, "metadata_options": {"http_tokens": "on"}}]},
-        {"profiles": [{"instance": {}}]},
+        {"variants": [{"match": {"service": "a"}, "instance": {"role": "no good"}}]},
+        {"variants": [{"match": {"service": "a"}, "instance": {"regoin": "us-east-1"}}]},
+        {"variants": [{"match": {"service": "a"}, "metadata_options": {"http_tokens": "on"}}]},
+        {"variants": [{"instance": {}}]},
     ):
         assert not validator.is_valid(wrong)
         assert message(written(tmp_path, json.dumps(wrong)))
@@ -561,3 +562,33 @@ def test_certs_export(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkey
     (tmp_path / "file").touch()
     assert main(["certs", "export", str(tmp_path / "file")]) == 78
     assert capsys.readouterr().err.count("\n") == 1
+
+
+RENAMED = "renamed to compatibility in 0.2.0; write compatibility: aemm"
+
+
+def test_a_renamed_key_is_refused_with_its_new_name(tmp_path: Path) -> None:
+    file = tmp_path / "mock.yaml"
+    file.write_text("profile: aemm\nprofiles: [{match: {service: a}}]\n")
+    assert refused(lambda: load({}, {}, file)) == [
+        f"{file}: profile: {RENAMED}",
+        f"{file}: profiles: renamed to variants in 0.2.0; write variants",
+    ]
+
+
+def test_a_renamed_variable_or_flag_is_refused_with_its_new_name() -> None:
+    assert refused(lambda: load({}, {"IMDS_MOCK_PROFILE": "aemm", "IMDS_MOCK_PROFILES": "[{match: x}]"}, None)) == [
+        "IMDS_MOCK_PROFILE: renamed to IMDS_MOCK_COMPATIBILITY in 0.2.0; write IMDS_MOCK_COMPATIBILITY=aemm",
+        "IMDS_MOCK_PROFILES: renamed to IMDS_MOCK_VARIANTS in 0.2.0; write IMDS_MOCK_VARIANTS",
+    ]
+    assert refused(lambda: load({"profile": "aemm", "profiles": "[{match: x}]"}, {}, None)) == [
+        "command line: profile: renamed to compatibility in 0.2.0; write compatibility=aemm",
+        "command line: profiles: renamed to variants in 0.2.0; write variants",
+    ]
+
+
+def refused(read: Callable[[], object]) -> list[str]:
+    with pytest.raises(ConfigError) as error:
+        read()
+    assert error.value.exit_code == 78
+    return [problem.sentence for problem in error.value.problems]

@@ -51,68 +51,68 @@ ELSEWHERE: Final[list[tuple[dict[str, Any], dict[str, Any], str]]] = [
     # Served, where it was for STS.
     ({"credentials": ASSUMING}, {"credentials": {"source": "static"}}, "credentials.secret_access_key"),
     ({"credentials": ASSUMING}, {"credentials": {"source": "static", **SHOWN_KEYS}}, "credentials.secret_access_key"),
-    ({"credentials": ASSUMING}, {"profiles": [{**A, "credentials": {"source": "static"}}]},
+    ({"credentials": ASSUMING}, {"variants": [{**A, "credentials": {"source": "static"}}]},
      "credentials.secret_access_key"),
     ({"credentials": ASSUMING},
-     {"profiles": [{**A, "credentials": {"source": "static", "secret_access_key": "sent"}}]},
+     {"variants": [{**A, "credentials": {"source": "static", "secret_access_key": "sent"}}]},
      "credentials.session_token"),
     ({"credentials": {**KEYS, "source": "generated"}}, {"credentials": {"source": "static"}},
      "credentials.secret_access_key"),
-    ({"profiles": [{**A, "credentials": ASSUMING}]}, {"profiles": [{**A, "credentials": {**ASSUMING, **STATIC,
+    ({"variants": [{**A, "credentials": ASSUMING}]}, {"variants": [{**A, "credentials": {**ASSUMING, **STATIC,
       "secret_access_key": MASK, "session_token": MASK, "external_id": MASK}}]},
-     "profiles[0].credentials.secret_access_key"),
-    # Two profiles together: the keys of one, the source of the other.
-    ({"profiles": [{**A, "credentials": {**KEYS, "source": "generated"}}]},
+     "variants[0].credentials.secret_access_key"),
+    # Two variants together: the keys of one, the source of the other.
+    ({"variants": [{**A, "credentials": {**KEYS, "source": "generated"}}]},
      {"credentials": {"access_key_id": "AKIA", "secret_access_key": "sent", "session_token": "sent"},
-      "profiles": [{**A, "credentials": {**SHOWN_KEYS, "source": "generated"}},
+      "variants": [{**A, "credentials": {**SHOWN_KEYS, "source": "generated"}},
                    {"match": {"name": "a-*"}, "credentials": {"source": "static"}}]},
-     "profiles[0].credentials.secret_access_key"),
+     "variants[0].credentials.secret_access_key"),
     # Served to other callers.
-    ({"profiles": [{**A, "credentials": STATIC}]}, {"profiles": [{**B, "credentials": {**STATIC, **SHOWN_KEYS}}]},
-     "profiles[0].credentials.secret_access_key"),
-    ({"profiles": [{**A, "credentials": STATIC}]},
-     {"profiles": [{"match": {"name": "*"}, "credentials": {**STATIC, **SHOWN_KEYS}}]},
-     "profiles[0].credentials.secret_access_key"),
-    # Three profiles together: the keys of one, the source of another, and the region of a third.
-    ({"profiles": [{**A, "credentials": {**ASSUMING, "source": "generated"}},
+    ({"variants": [{**A, "credentials": STATIC}]}, {"variants": [{**B, "credentials": {**STATIC, **SHOWN_KEYS}}]},
+     "variants[0].credentials.secret_access_key"),
+    ({"variants": [{**A, "credentials": STATIC}]},
+     {"variants": [{"match": {"name": "*"}, "credentials": {**STATIC, **SHOWN_KEYS}}]},
+     "variants[0].credentials.secret_access_key"),
+    # Three variants together: the keys of one, the source of another, and the region of a third.
+    ({"variants": [{**A, "credentials": {**ASSUMING, "source": "generated"}},
                    {**ANY, "credentials": {"source": "assume-role"}}]},
-     {"profiles": [{**A, "credentials": {**HIDDEN, "source": "generated"}},
+     {"variants": [{**A, "credentials": {**HIDDEN, "source": "generated"}},
                    {**ANY, "credentials": {"source": "assume-role"}},
                    {"match": {"name": "*"}, "instance": {"region": "cn-north-1"}}]},
-     "profiles[0].credentials.secret_access_key"),
+     "variants[0].credentials.secret_access_key"),
     # The same three, of which two were for other callers than the third.
     ({"credentials": {"source": "assume-role"},
-      "profiles": [{**A, "credentials": {**HIDDEN, **KEYS, "source": "generated", "external_id": "hush-id"}},
+      "variants": [{**A, "credentials": {**HIDDEN, **KEYS, "source": "generated", "external_id": "hush-id"}},
                    {**B, "credentials": {"source": "assume-role"}, "instance": {"region": "cn-north-1"}},
                    {**ANY, "instance": {"account_id": "999999999999"}}]},
-     {"profiles": [{**A, "credentials": {**HIDDEN, "source": "generated"}},
+     {"variants": [{**A, "credentials": {**HIDDEN, "source": "generated"}},
                    {**B, "credentials": {"source": "assume-role"}, "instance": {"region": "cn-north-1"}},
                    {**A, "instance": {"account_id": "999999999999"}}]},
-     "profiles[0].credentials.external_id"),
+     "variants[0].credentials.external_id"),
     # In another order.
-    ({"profiles": [{**A, "instance": {"region": "cn-north-1"}},
+    ({"variants": [{**A, "instance": {"region": "cn-north-1"}},
                    {**ANY, "instance": {"region": "eu-west-1"}, "credentials": ASSUMING}]},
-     {"profiles": [{**ANY, "instance": {"region": "eu-west-1"}, "credentials": {**HIDDEN, "source": "assume-role"}},
+     {"variants": [{**ANY, "instance": {"region": "eu-west-1"}, "credentials": {**HIDDEN, "source": "assume-role"}},
                    {**A, "instance": {"region": "cn-north-1"}}]},
-     "profiles[0].credentials.secret_access_key"),
+     "variants[0].credentials.secret_access_key"),
     # More ways than are compared.
-    ({"credentials": ASSUMING, "profiles": MANY}, {"profiles": [*MANY, {**A, "instance": {"region": "cn-north-1"}}]},
+    ({"credentials": ASSUMING, "variants": MANY}, {"variants": [*MANY, {**A, "instance": {"region": "cn-north-1"}}]},
      "credentials.secret_access_key"),
-    ({"profiles": OWN_KEYS}, {"profiles": [*HIDDEN_KEYS, {**ANY, "credentials": {"source": "generated"}}]},
-     "profiles[0].credentials.secret_access_key"),
+    ({"variants": OWN_KEYS}, {"variants": [*HIDDEN_KEYS, {**ANY, "credentials": {"source": "generated"}}]},
+     "variants[0].credentials.secret_access_key"),
     # By path.
-    ({"profiles": [{**A, "metadata": {ROLE: {"$json": {"SecretAccessKey": "hush-key"}}}}]},
-     {"profiles": [{**B, "metadata": {ROLE: {"$json": {"SecretAccessKey": MASK}}}}]}, "profiles[0].metadata"),
+    ({"variants": [{**A, "metadata": {ROLE: {"$json": {"SecretAccessKey": "hush-key"}}}}]},
+     {"variants": [{**B, "metadata": {ROLE: {"$json": {"SecretAccessKey": MASK}}}}]}, "variants[0].metadata"),
     # To STS of another partition, or into another account's logs.
     ({"credentials": ASSUMING}, {"instance": {"region": "cn-north-1"}}, "credentials.secret_access_key"),
     ({"credentials": ASSUMING}, {"instance": {"account_id": "999999999999"}}, "credentials.external_id"),
     ({"credentials": ASSUMING}, {"credentials": {"role_arn": "arn:aws:iam::999999999999:role/x"}},
      "credentials.external_id"),
     ({"credentials": ASSUMING}, {"ecs": {"any_role": True}}, "credentials.external_id"),
-    ({"credentials": ASSUMING}, {"profiles": [{**A, "instance": {"account_id": "999999999999"}}]},
+    ({"credentials": ASSUMING}, {"variants": [{**A, "instance": {"account_id": "999999999999"}}]},
      "credentials.external_id"),
     # In the drop-in's words.
-    ({"aemm": AEMM_KEYS}, {"profile": "aemm"}, "aemm"),
+    ({"aemm": AEMM_KEYS}, {"compatibility": "aemm"}, "aemm"),
 ]  # fmt: skip
 
 
@@ -134,19 +134,19 @@ def test_a_masked_secret_goes_nowhere_else(
 @pytest.mark.parametrize(
     ("document", "change"),
     [
-        ({"credentials": STATIC, "profiles": [{**KEPT, "credentials": {"source": "generated"}}]}, {"profiles": []}),
-        ({"credentials": STATIC, "profiles": [{**KEPT, "credentials": {"source": "generated"}}]},
-         {"profiles": [{**B, "credentials": {"source": "generated"}}]}),
-        ({"credentials": STATIC, "profiles": [{**KEPT, "credentials": {"source": "generated"}}]},
-         {"profiles": [{**KEPT, "credentials": {"source": "static"}}]}),
+        ({"credentials": STATIC, "variants": [{**KEPT, "credentials": {"source": "generated"}}]}, {"variants": []}),
+        ({"credentials": STATIC, "variants": [{**KEPT, "credentials": {"source": "generated"}}]},
+         {"variants": [{**B, "credentials": {"source": "generated"}}]}),
+        ({"credentials": STATIC, "variants": [{**KEPT, "credentials": {"source": "generated"}}]},
+         {"variants": [{**KEPT, "credentials": {"source": "static"}}]}),
         ({"credentials": STATIC,
-          "profiles": [{**KEPT, "credentials": {"secret_access_key": "sent", "session_token": "sent"}}]},
-         {"profiles": [KEPT]}),
+          "variants": [{**KEPT, "credentials": {"secret_access_key": "sent", "session_token": "sent"}}]},
+         {"variants": [KEPT]}),
         ({"metadata": {ROLE: {"$json": {"SecretAccessKey": "hush-key"}}},
-          "profiles": [{**KEPT, "metadata": {ROLE: None}}]}, {"profiles": []}),
+          "variants": [{**KEPT, "metadata": {ROLE: None}}]}, {"variants": []}),
     ],
 )  # fmt: skip
-def test_a_masked_secret_is_not_served_to_those_whom_a_profile_keeps_it_from(
+def test_a_masked_secret_is_not_served_to_those_whom_a_variant_keeps_it_from(
     started: Callable[..., HeldMock], document: dict[str, Any], change: dict[str, Any]
 ) -> None:
     mock = started(document)
@@ -160,8 +160,8 @@ def test_a_masked_secret_is_not_served_to_those_whom_a_profile_keeps_it_from(
 SENT: Final[list[tuple[dict[str, Any], dict[str, Any]]]] = [
     ({"credentials": ASSUMING}, {"credentials": STATIC}),
     ({"credentials": ASSUMING}, {"instance": {"account_id": "999999999999"}, "credentials": {"external_id": "new"}}),
-    ({"profiles": [{**A, "credentials": STATIC}]}, {"profiles": [{**B, "credentials": STATIC}]}),
-    ({"profile": "aemm", "aemm": AEMM_KEYS}, {"aemm": {"spot.action": "stop"}}),
+    ({"variants": [{**A, "credentials": STATIC}]}, {"variants": [{**B, "credentials": STATIC}]}),
+    ({"compatibility": "aemm", "aemm": AEMM_KEYS}, {"aemm": {"spot.action": "stop"}}),
 ]
 
 
@@ -177,20 +177,20 @@ def test_a_secret_that_is_sent_goes_where_it_is_sent(
     [
         ({"credentials": ASSUMING}, {"instance": {"region": "eu-west-1", "role": "other"}}),
         ({"credentials": ASSUMING}, {"credentials": {"role_arn": "arn:aws:iam::123456789012:role/x"}}),
-        ({"credentials": STATIC}, {"profiles": [{**A, "instance": {"role": "other"}}]}),
+        ({"credentials": STATIC}, {"variants": [{**A, "instance": {"role": "other"}}]}),
         ({"credentials": STATIC}, {"credentials": {"source": "generated"}}),
-        ({"credentials": STATIC}, {"profiles": [{**A, "credentials": {"source": "generated"}}]}),
-        ({"credentials": STATIC, "profiles": [{**A, "credentials": {"source": "generated"}}]},
-         {"profiles": [{**B, "instance": {"role": "b"}}, {**A, "credentials": {"source": "generated", "seed": "x"}}]}),
-        ({"credentials": ASSUMING, "profiles": [{**A, "instance": {"account_id": "999999999999"}}]},
-         {"profiles": [{**B, "instance": {"account_id": "999999999999"}}]}),
-        ({"credentials": ASSUMING, "profiles": MANY}, {"profiles": [*MANY, {**A, "instance": {"role": "other"}}]}),
-        ({"profiles": OWN_KEYS}, {"profiles": [{**ANY, "instance": {"role": "other"}}, *HIDDEN_KEYS]}),
-        ({"credentials": ASSUMING, "profiles": MANY[:3]}, {"profiles": MANY[1:3]}),
-        ({"profiles": [{**A, "credentials": STATIC}]},
-         {"profiles": [B, {"match": {"service": "a", "name": None}, "credentials": {**STATIC, **SHOWN_KEYS}}]}),
-        ({"profiles": [{**A, "credentials": {"seed": "hush"}}]},
-         {"profiles": [{**B, "credentials": {"seed": MASK}}]}),
+        ({"credentials": STATIC}, {"variants": [{**A, "credentials": {"source": "generated"}}]}),
+        ({"credentials": STATIC, "variants": [{**A, "credentials": {"source": "generated"}}]},
+         {"variants": [{**B, "instance": {"role": "b"}}, {**A, "credentials": {"source": "generated", "seed": "x"}}]}),
+        ({"credentials": ASSUMING, "variants": [{**A, "instance": {"account_id": "999999999999"}}]},
+         {"variants": [{**B, "instance": {"account_id": "999999999999"}}]}),
+        ({"credentials": ASSUMING, "variants": MANY}, {"variants": [*MANY, {**A, "instance": {"role": "other"}}]}),
+        ({"variants": OWN_KEYS}, {"variants": [{**ANY, "instance": {"role": "other"}}, *HIDDEN_KEYS]}),
+        ({"credentials": ASSUMING, "variants": MANY[:3]}, {"variants": MANY[1:3]}),
+        ({"variants": [{**A, "credentials": STATIC}]},
+         {"variants": [B, {"match": {"service": "a", "name": None}, "credentials": {**STATIC, **SHOWN_KEYS}}]}),
+        ({"variants": [{**A, "credentials": {"seed": "hush"}}]},
+         {"variants": [{**B, "credentials": {"seed": MASK}}]}),
     ],
 )  # fmt: skip
 def test_a_masked_secret_stays_where_it_is(
@@ -214,7 +214,7 @@ def test_static_keys_are_served_to_whom_they_are_for(started: Callable[..., Held
 
 
 def test_the_drop_in_s_keys_are_masked_wherever_its_paths_put_them(started: Callable[..., HeldMock]) -> None:
-    mock = started({"profile": "aemm", "aemm": AEMM_KEYS})
+    mock = started({"compatibility": "aemm", "aemm": AEMM_KEYS})
     moved = {"aemm": {"metadata.paths.iam-security-credentials": "/latest/meta-data/elsewhere"}}
     assert mock.call("PATCH", "/v1/config", moved).status == 200
     assert b"hush-key" in mock.get("/latest/meta-data/elsewhere").body

@@ -77,8 +77,8 @@ def test_yaml_bombs(tmp_path: Path, text: str, words: str) -> None:
 @pytest.mark.parametrize(("text", "words"), BOMBS_OF_YAML.values(), ids=BOMBS_OF_YAML)
 def test_yaml_bombs_in_variables_and_flags(text: str, words: str) -> None:
     value = f"- {text}".replace("\n", "\n  ")
-    assert words in refused(lambda: load({}, {"IMDS_MOCK_PROFILES": value}, None))
-    assert words in refused(lambda: load({"profiles": value}, {}, None))
+    assert words in refused(lambda: load({}, {"IMDS_MOCK_VARIANTS": value}, None))
+    assert words in refused(lambda: load({"variants": value}, {}, None))
 
 
 @pytest.mark.parametrize(("text", "words"), BOMBS_OF_JSON.values(), ids=BOMBS_OF_JSON)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imds_mock.config.errors import ConfigError
-from imds_mock.config.variants import MAX_PAIRS, MAX_PROFILES, check, effective
+from imds_mock.config.variants import MAX_PAIRS, MAX_VARIANTS, check, effective
 from imds_mock.metadata.overrides import MAX_PATH, apply_overrides, read_overrides
 from imds_mock.metadata.tree import Leaf
 from imds_mock.run.loading import from_document
@@ -54,10 +54,10 @@ def test_a_path_has_a_longest_length() -> None:
         read_overrides({"meta-data": {"x" * MAX_PATH: "v"}})
 
 
-def test_a_profile_costs_the_same_among_many() -> None:
+def test_a_variant_costs_the_same_among_many() -> None:
     def configuration(count: int) -> dict[str, Any]:
         tags = {f"key-{n}": "v" for n in range(40)}
-        return {"profiles": [{"match": {"service": f"s{n}"}, "instance": {"tags": tags}} for n in range(count)]}
+        return {"variants": [{"match": {"service": f"s{n}"}, "instance": {"tags": tags}} for n in range(count)]}
 
     def seconds(count: int) -> float:
         config = from_document(configuration(count))
@@ -65,7 +65,7 @@ def test_a_profile_costs_the_same_among_many() -> None:
         def taken() -> float:
             began = time.process_time()
             for _ in range(5):
-                assert effective(config, (0,)).profiles == config.profiles
+                assert effective(config, (0,)).variants == config.variants
             return time.process_time() - began
 
         return min(taken() for _ in range(5))
@@ -73,15 +73,15 @@ def test_a_profile_costs_the_same_among_many() -> None:
     assert seconds(100) < 4 * seconds(4) + 0.002
 
 
-def test_profiles_that_may_all_meet_are_checked_in_pairs_up_to_a_number() -> None:
+def test_variants_that_may_all_meet_are_checked_in_pairs_up_to_a_number() -> None:
     def configuration(count: int) -> dict[str, Any]:
-        return {"profiles": [{"match": {"name": f"*-{n}"}, "instance": {"role": f"r{n}"}} for n in range(count)]}
+        return {"variants": [{"match": {"name": f"*-{n}"}, "instance": {"role": f"r{n}"}} for n in range(count)]}
 
     checked: list[Config] = []
-    config = from_document(configuration(MAX_PROFILES))
+    config = from_document(configuration(MAX_VARIANTS))
     check(config, checked.append)
-    assert len(checked) == MAX_PROFILES + MAX_PAIRS
+    assert len(checked) == MAX_VARIANTS + MAX_PAIRS
     with pytest.raises(
-        ConfigError, match=f"profiles: expected at most {MAX_PROFILES} profiles, got {MAX_PROFILES + 1}"
+        ConfigError, match=f"variants: expected at most {MAX_VARIANTS} variants, got {MAX_VARIANTS + 1}"
     ):
-        from_document(configuration(MAX_PROFILES + 1))
+        from_document(configuration(MAX_VARIANTS + 1))

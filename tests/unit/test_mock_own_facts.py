@@ -23,8 +23,8 @@ def container(name: str = "proj-app-1", *interfaces: Interface, number: int | No
     return Caller(name, (ADDRESS,), name, "app", number, ("proj_default",), interfaces)
 
 
-def instance(said: InstanceSettings, caller: Caller, *by_profile: str) -> Instance:
-    return derive(with_own_facts(said, caller, frozenset(by_profile)), 0.0)
+def instance(said: InstanceSettings, caller: Caller, *by_variant: str) -> Instance:
+    return derive(with_own_facts(said, caller, frozenset(by_variant)), 0.0)
 
 
 def test_what_only_one_instance_can_have_is_the_containers() -> None:
@@ -63,7 +63,7 @@ def test_a_zone_that_was_said_holds_for_all() -> None:
     assert {instance(said, container(f"x-{n}", number=n)).availability_zone for n in (1, 2, 3)} == {"eu-west-1b"}
 
 
-def test_a_profile_wins_over_what_is_the_containers_own() -> None:
+def test_a_variant_wins_over_what_is_the_containers_own() -> None:
     said = InstanceSettings(
         instance_id="i-00000000", local_ipv4="10.0.0.9", public_ipv4="198.51.100.7", mac="0a:00:00:00:00:01"
     )
@@ -146,15 +146,15 @@ said_interfaces = st.lists(
 
 @given(seen_interfaces(), said_interfaces, st.sampled_from(((), ("interfaces",))), st.none() | st.just("198.51.100.9"))
 def test_own_facts_never_contradict_what_was_said(
-    seen: tuple[Interface, ...], said: list[Any], by_profile: tuple[str, ...], public: str | None
+    seen: tuple[Interface, ...], said: list[Any], by_variant: tuple[str, ...], public: str | None
 ) -> None:
     settings = InstanceSettings(interfaces=tuple(said), public_ipv4=public)
-    found = instance(settings, container("proj-app-1", *seen), *by_profile)
+    found = instance(settings, container("proj-app-1", *seen), *by_variant)
     for interface in found.interfaces:
         for address in interface.local_ipv4s:
             assert interface.subnet_ipv4_cidr_block is not None
             assert ip_address(address) in ip_network(interface.subnet_ipv4_cidr_block)
         for address in interface.ipv6s:
             assert any(ip_address(address) in ip_network(block) for block in interface.subnet_ipv6_cidr_blocks)
-    if not by_profile:
+    if not by_variant:
         assert [each.local_ipv4 for each in found.interfaces] == [each.ipv4 for each in seen]

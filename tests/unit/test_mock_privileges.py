@@ -63,9 +63,9 @@ HARMLESS: Final = {
     "instance.interfaces.*.vpc_ipv6_cidr_blocks": "a leaf's value",
     "metadata": "what is below a path of the tree",
     "ecs.documents": "what is below a path of the agent",
-    "profiles.*.metadata": "what is below a path of the tree",
+    "variants.*.metadata": "what is below a path of the tree",
     "aemm": "the keys that name files are used at the start only, see below",
-    "profiles.*.match.address": "compared with a caller's address",
+    "variants.*.match.address": "compared with a caller's address",
 }
 """Fields that speak of such things and reach none of them."""
 
@@ -141,7 +141,7 @@ def test_events_and_faults_name_no_files() -> None:
 
 START: Final[dict[str, Any]] = {
     "credentials": {"source": "profile", "profile": "dev"},
-    "profiles": [{"match": {"service": "a"}, "credentials": {"source": "profile", "profile": "a"}}],
+    "variants": [{"match": {"service": "a"}, "credentials": {"source": "profile", "profile": "a"}}],
 }
 NAMED: Final = [
     (("credentials", "source"), "profile", "the mock then uses the AWS"),
@@ -157,7 +157,7 @@ NAMED: Final = [
     (("control", "socket"), "/nowhere/x", "it names a file that the mock makes"),
     (("signing", "key_directory"), "/nowhere/x", "it names a folder that the mock reads and writes"),
 ]
-SECTIONS_OF_PROFILES: Final = {"instance", "credentials", "eks"}
+SECTIONS_OF_VARIANTS: Final = {"instance", "credentials", "eks"}
 
 
 def nested(parts: tuple[str, ...], value: Any) -> dict[str, Any]:
@@ -167,8 +167,8 @@ def nested(parts: tuple[str, ...], value: Any) -> dict[str, Any]:
     return value
 
 
-def profile_with(document: dict[str, Any], **match: str) -> dict[str, Any]:
-    return {"profiles": [{"match": match or {"service": "new"}, **document}]}
+def variant_with(document: dict[str, Any], **match: str) -> dict[str, Any]:
+    return {"variants": [{"match": match or {"service": "new"}, **document}]}
 
 
 WAYS: Final[dict[str, Callable[[HeldMock, tuple[str, ...], Any], Reply]]] = {
@@ -179,9 +179,9 @@ WAYS: Final[dict[str, Callable[[HeldMock, tuple[str, ...], Any], Reply]]] = {
     "section": lambda mock, parts, value: mock.call(
         "PUT", f"/v1/config/{parts[0]}", {"value": nested(parts[1:], value)}
     ),
-    "profile": lambda mock, parts, value: mock.call("PATCH", "/v1/config", profile_with(nested(parts, value))),
-    "profiles": lambda mock, parts, value: mock.call(
-        "PUT", "/v1/config/profiles", {"value": profile_with(nested(parts, value))["profiles"]}
+    "variant": lambda mock, parts, value: mock.call("PATCH", "/v1/config", variant_with(nested(parts, value))),
+    "variants": lambda mock, parts, value: mock.call(
+        "PUT", "/v1/config/variants", {"value": variant_with(nested(parts, value))["variants"]}
     ),
 }
 
@@ -204,7 +204,7 @@ def started(signer: Signer) -> Iterator[Callable[..., HeldMock]]:
 def test_a_setting_that_reaches_beyond_the_mock_is_refused_over_the_control_plane(
     started: Callable[..., HeldMock], way: str, parts: tuple[str, ...], value: Any, reason: str
 ) -> None:
-    if way.startswith("profile") and parts[0] not in SECTIONS_OF_PROFILES:
+    if way.startswith("variant") and parts[0] not in SECTIONS_OF_VARIANTS:
         return
     mock = started()
     before = mock.call("GET", "/v1/config").json
@@ -225,13 +225,13 @@ def test_a_setting_that_reaches_beyond_the_mock_is_refused_over_the_control_plan
         ("PUT", "/v1/config/credentials/profile", {"value": None}),
         ("DELETE", "/v1/config/credentials/profile", None),
         ("POST", "/v1/config", {"credentials.profile": None}),
-        ("POST", "/v1/config", {"profiles[0].credentials": {"source": "profile", "profile": "dev"}}),
-        ("POST", "/v1/config", {"profiles[0].match.service": "b"}),
-        # The owner's profile for other callers.
-        ("PATCH", "/v1/config", {"profiles": [{**START["profiles"][0], "match": {"service": "b"}}]}),
-        ("PATCH", "/v1/config", {"profiles": [{**START["profiles"][0], "match": {}}]}),
-        ("PATCH", "/v1/config", {"profiles": [*START["profiles"], *START["profiles"]]}),
-        ("PUT", "/v1/config", {"profiles": [{"match": {"service": "a"}, "credentials": {"profile": None}}]}),
+        ("POST", "/v1/config", {"variants[0].credentials": {"source": "profile", "profile": "dev"}}),
+        ("POST", "/v1/config", {"variants[0].match.service": "b"}),
+        # The owner's variant for other callers.
+        ("PATCH", "/v1/config", {"variants": [{**START["variants"][0], "match": {"service": "b"}}]}),
+        ("PATCH", "/v1/config", {"variants": [{**START["variants"][0], "match": {}}]}),
+        ("PATCH", "/v1/config", {"variants": [*START["variants"], *START["variants"]]}),
+        ("PUT", "/v1/config", {"variants": [{"match": {"service": "a"}, "credentials": {"profile": None}}]}),
     ],
 )
 def test_what_the_owner_has_set_is_not_set_otherwise(
@@ -248,10 +248,10 @@ def test_what_the_owner_has_set_stays_where_a_call_leaves_it_out(started: Callab
     shown = mock.call("GET", "/v1/config").json
     assert mock.call("PUT", "/v1/config", shown).status == 200, "what was shown can be sent back"
     assert mock.call("PATCH", "/v1/config", {"instance": {"role": "other"}}).status == 200
-    changed = mock.call("PUT", "/v1/config", {"profiles": [{"match": {"service": "a"}, "credentials": {}}]}).json
+    changed = mock.call("PUT", "/v1/config", {"variants": [{"match": {"service": "a"}, "credentials": {}}]}).json
     assert changed["credentials"]["source"] == "generated", "what fetches nothing can be chosen"
     assert changed["credentials"]["profile"] == "dev"
-    assert changed["profiles"][0]["credentials"] == {"profile": "a"}
+    assert changed["variants"][0]["credentials"] == {"profile": "a"}
     assert mock.call("PATCH", "/v1/config", {"credentials": {"source": "profile"}}).status == 422
     assert mock.call("POST", "/v1/reset").status == 204
     assert mock.call("GET", "/v1/config").json == shown, "the state at the start is the owner's"

@@ -39,7 +39,7 @@ def test_secrets_are_masked_and_come_back(document: dict[str, Any], shown: dict[
     ("document", "field"),
     [
         ({"credentials": {"seed": MASK}}, "credentials.seed"),
-        ({"profiles": [{"match": {"name": "new"}, "credentials": {"seed": MASK}}]}, "profiles[0].credentials.seed"),
+        ({"variants": [{"match": {"name": "new"}, "credentials": {"seed": MASK}}]}, "variants[0].credentials.seed"),
         ({"metadata": {"meta-data/iam/security-credentials/r": {"Token": MASK}}},
          "metadata.meta-data/iam/security-credentials/r/Token"),
     ],
@@ -51,9 +51,9 @@ def test_a_mask_that_hides_nothing_is_refused(document: dict[str, Any], field: s
 
 
 def test_which_secrets_were_left_masked() -> None:
-    current = {"credentials": {"seed": "old"}, "profiles": [profile("a", "of a")]}
+    current = {"credentials": {"seed": "old"}, "variants": [variant("a", "of a")]}
     assert unmasked(masked(current), current).masked == {"old", "of a"}
-    sent = {"credentials": {"seed": "of a"}, "profiles": [profile("a", MASK)]}
+    sent = {"credentials": {"seed": "of a"}, "variants": [variant("a", MASK)]}
     assert unmasked(sent, current).masked == frozenset(), "who sends a secret knows it"
 
 
@@ -62,25 +62,25 @@ def test_a_new_secret_is_taken() -> None:
     assert unmasked(new, {"credentials": {"seed": "old"}}).document == new
 
 
-def profile(name: str, seed: str | None, **match: str | None) -> dict[str, Any]:
+def variant(name: str, seed: str | None, **match: str | None) -> dict[str, Any]:
     return {"match": {"name": name, **match}, "credentials": {"seed": seed}}
 
 
 def seeds(document: dict[str, Any]) -> list[str | None]:
-    return [each["credentials"]["seed"] for each in document["profiles"]]
+    return [each["credentials"]["seed"] for each in document["variants"]]
 
 
-def test_a_secret_stays_with_its_profile_wherever_that_is_put() -> None:
-    current = {"profiles": [profile("a", "of a", service=None), profile("b", "of b"), profile("b", "of the second b")]}
-    a, b, second = masked(current)["profiles"]
-    assert seeds(unmasked({"profiles": [b, second]}, current).document) == ["of b", "of the second b"]
-    assert seeds(unmasked({"profiles": [second, b, profile("a", MASK)]}, current).document) == [
+def test_a_secret_stays_with_its_variant_wherever_that_is_put() -> None:
+    current = {"variants": [variant("a", "of a", service=None), variant("b", "of b"), variant("b", "of the second b")]}
+    a, b, second = masked(current)["variants"]
+    assert seeds(unmasked({"variants": [b, second]}, current).document) == ["of b", "of the second b"]
+    assert seeds(unmasked({"variants": [second, b, variant("a", MASK)]}, current).document) == [
         "of b",
         "of the second b",
         "of a",
     ]
-    assert seeds(unmasked({"profiles": [profile("new", "new"), a, b]}, current).document) == ["new", "of a", "of b"]
-    assert seeds(unmasked({"profiles": [profile("renamed", MASK), b]}, current).document) == ["of a", "of b"]
+    assert seeds(unmasked({"variants": [variant("new", "new"), a, b]}, current).document) == ["new", "of a", "of b"]
+    assert seeds(unmasked({"variants": [variant("renamed", MASK), b]}, current).document) == ["of a", "of b"]
 
 
 ROLE = "meta-data/iam/security-credentials/my-role"
@@ -121,8 +121,8 @@ SET: list[tuple[dict[str, Any], dict[str, Any]]] = [
 def test_credentials_that_were_set_by_path_are_masked_and_come_back(
     leaves: dict[str, Any], shown: dict[str, Any]
 ) -> None:
-    current = {"metadata": leaves, "profiles": [{"match": {"name": "a"}, "metadata": leaves}]}
-    hidden = {"metadata": shown, "profiles": [{"match": {"name": "a"}, "metadata": shown}]}
+    current = {"metadata": leaves, "variants": [{"match": {"name": "a"}, "metadata": leaves}]}
+    hidden = {"metadata": shown, "variants": [{"match": {"name": "a"}, "metadata": shown}]}
     assert masked(current) == hidden
     assert unmasked(hidden, current).document == current
 
@@ -146,7 +146,7 @@ def test_a_token_does_not_come_back_without_the_key_that_it_was_hidden_for(
 
 def test_credentials_in_documents_of_the_ecs_agent_are_masked_and_come_back() -> None:
     documents = {"/v2/mine": {"SecretAccessKey": "hush", "Token": "hush", "n": 1}, "task": {"Token": "shown"}}
-    current = {"ecs": {"documents": documents}, "profiles": [{"match": {"name": "a"}, "ecs": {"documents": documents}}]}
+    current = {"ecs": {"documents": documents}, "variants": [{"match": {"name": "a"}, "ecs": {"documents": documents}}]}
     shown = masked(current)
     assert "hush" not in str(shown)
     assert shown["ecs"]["documents"]["/v2/mine"] == {"SecretAccessKey": MASK, "Token": MASK, "n": 1}

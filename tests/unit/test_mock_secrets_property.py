@@ -48,7 +48,7 @@ SHOWN: Final = (
         "/v1/config",
         "/v1/metadata",
         "/v1/config/credentials",
-        "/v1/config/profiles",
+        "/v1/config/variants",
         "/v1/config/metadata",
         "/v1/config/aemm",
     ),
@@ -111,9 +111,9 @@ CONFIGURATIONS: Final = st.fixed_dictionaries(
         "aemm": st.just({f"{AEMM_KEYS}.secretaccesskey": f"{MARK}-aemm-key", f"{AEMM_KEYS}.token": f"{MARK}-aemm"}),
     },
     optional={
-        "profile": st.sampled_from(["imds", "aemm"]),
+        "compatibility": st.sampled_from(["imds", "aemm"]),
         "ecs": st.just({"any_role": True}),
-        "profiles": st.tuples(
+        "variants": st.tuples(
             *(
                 st.fixed_dictionaries(
                     {"match": st.sampled_from(MATCHES), "credentials": st.just({}) | credentials(f"p{place}")},
@@ -160,7 +160,7 @@ ANY_AEMM: Final = st.sampled_from(
         {"metadata.values.instance-id": MASK},
     ]
 )
-ANY_PROFILE: Final = st.fixed_dictionaries(
+ANY_VARIANT: Final = st.fixed_dictionaries(
     {"match": st.sampled_from(MATCHES)},
     optional={
         "credentials": ANY_CREDENTIALS,
@@ -172,10 +172,10 @@ ANY_PROFILE: Final = st.fixed_dictionaries(
 )
 SECTIONS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "credentials": ANY_CREDENTIALS,
-    "profiles": st.lists(ANY_PROFILE, max_size=3),
+    "variants": st.lists(ANY_VARIANT, max_size=3),
     "metadata": ANY_METADATA,
     "aemm": ANY_AEMM,
-    "profile": st.sampled_from(["imds", "aemm", None]),
+    "compatibility": st.sampled_from(["imds", "aemm", None]),
     "identity": st.sampled_from(["shared", "per-container"]),
     "eks": maybe(VALUES, "token", "token_file"),
     "ecs": st.just({"any_role": True}),
@@ -206,9 +206,9 @@ ATTACKS: Final = st.sampled_from(
         {"instance": {"account_id": "999999999999"}},
         {"instance": {"region": "cn-north-1"}},
         {"ecs": {"any_role": True}},
-        {"profile": "aemm", "profiles": []},
-        {"profile": "imds"},
-        {"profiles": []},
+        {"compatibility": "aemm", "variants": []},
+        {"compatibility": "imds"},
+        {"variants": []},
         {"metadata": {}, "credentials": {"failure": None}},
         {"aemm": {"metadata.paths.iam-security-credentials": "/latest/meta-data/elsewhere"}},
     ]
@@ -216,7 +216,7 @@ ATTACKS: Final = st.sampled_from(
 PATHS: Final = st.sampled_from(
     [
         *(("credentials", name) for name in ("source", "secret_access_key", "endpoint_url", "profile", "external_id")),
-        *(("credentials",), ("profiles",), ("metadata",), ("eks",), ("eks", "token"), ("aemm",), ("profile",)),
+        *(("credentials",), ("variants",), ("metadata",), ("eks",), ("eks", "token"), ("aemm",), ("compatibility",)),
         *(
             ("instance", "role"),
             ("metadata", *BY_PATH.split("/")),
@@ -265,16 +265,16 @@ class Secrets(RuleBasedStateMachine):
         self.any_role = config.ecs.any_role
 
     def _served_at_the_start(self, config: Config, caller: str) -> set[str]:
-        """What a caller may see: what the profiles that match it serve, all of them together."""
+        """What a caller may see: what the variants that match it serve, all of them together."""
         matched = [
             place
-            for place, profile in enumerate(config.profiles)
-            if profile.match.address == caller
-            or profile.match.network == "0.0.0.0/0"
+            for place, variant in enumerate(config.variants)
+            if variant.match.address == caller
+            or variant.match.network == "0.0.0.0/0"
             # Who calls over loopback is in the mock's own container, which has an address on that network.
-            or (profile.match.network == "172.18.0.0/16" and caller.startswith(("172.18.", "127.")))
+            or (variant.match.network == "172.18.0.0/16" and caller.startswith(("172.18.", "127.")))
         ]
-        found = markers(config.metadata) | (markers(config.aemm) if config.profile == "aemm" else set())
+        found = markers(config.metadata) | (markers(config.aemm) if config.compatibility == "aemm" else set())
         whole = effective(config, matched)
         found |= markers(whole.metadata)
         if whole.credentials.source == "static":
@@ -320,37 +320,37 @@ class Secrets(RuleBasedStateMachine):
         self._call("PATCH", "/v1/config", patch)
 
     @rule(match=st.sampled_from(MATCHES), credentials=ANY_CREDENTIALS)
-    def add_a_profile(self, match: dict[str, str], credentials: dict[str, Any]) -> None:
-        profiles = self._call("GET", "/v1/config/profiles").json["value"]
-        self._call("PATCH", "/v1/config", {"profiles": [*profiles, {"match": match, "credentials": credentials}]})
+    def add_a_variant(self, match: dict[str, str], credentials: dict[str, Any]) -> None:
+        variants = self._call("GET", "/v1/config/variants").json["value"]
+        self._call("PATCH", "/v1/config", {"variants": [*variants, {"match": match, "credentials": credentials}]})
 
     @rule(place=st.integers(0, 1), match=st.sampled_from(MATCHES))
-    def move_a_profile(self, place: int, match: dict[str, str]) -> None:
-        profiles = self._call("GET", "/v1/config/profiles").json["value"]
-        if place < len(profiles):
-            profiles[place]["match"] = match
-        self._call("PATCH", "/v1/config", {"profiles": profiles})
+    def move_a_variant(self, place: int, match: dict[str, str]) -> None:
+        variants = self._call("GET", "/v1/config/variants").json["value"]
+        if place < len(variants):
+            variants[place]["match"] = match
+        self._call("PATCH", "/v1/config", {"variants": variants})
 
-    @rule(place=st.integers(0, 1), change=ANY_PROFILE)
-    def change_a_profile_that_was_shown(self, place: int, change: dict[str, Any]) -> None:
-        profiles = self._call("GET", "/v1/config/profiles").json["value"]
-        if place < len(profiles):
-            below = profiles[place]
-            profiles[place] = {
+    @rule(place=st.integers(0, 1), change=ANY_VARIANT)
+    def change_a_variant_that_was_shown(self, place: int, change: dict[str, Any]) -> None:
+        variants = self._call("GET", "/v1/config/variants").json["value"]
+        if place < len(variants):
+            below = variants[place]
+            variants[place] = {
                 key: {**below.get(key, {}), **change.get(key, {})} if key != "match" else change["match"]
                 for key in {*below, *change}
             }
-        self._call("PATCH", "/v1/config", {"profiles": profiles})
+        self._call("PATCH", "/v1/config", {"variants": variants})
 
     @rule(document=ANY_DOCUMENT)
     def replace(self, document: dict[str, Any]) -> None:
         self._call("PUT", "/v1/config", document)
 
-    @rule(parts=PATHS, value=VALUES | ANY_CREDENTIALS | ANY_METADATA | st.lists(ANY_PROFILE, max_size=2))
+    @rule(parts=PATHS, value=VALUES | ANY_CREDENTIALS | ANY_METADATA | st.lists(ANY_VARIANT, max_size=2))
     def set_one(self, parts: tuple[str, ...], value: Any) -> None:
         self._call("PUT", f"/v1/config/{'/'.join(parts)}", {"value": value})
 
-    @rule(parts=PATHS, value=VALUES | ANY_CREDENTIALS | st.lists(ANY_PROFILE, max_size=2))
+    @rule(parts=PATHS, value=VALUES | ANY_CREDENTIALS | st.lists(ANY_VARIANT, max_size=2))
     def assign(self, parts: tuple[str, ...], value: Any) -> None:
         self._call("POST", "/v1/config", {".".join(parts): value})
 

@@ -221,9 +221,9 @@ def test_documents_that_cannot_be_used(documents: dict[str, Any], sentence: str)
     with pytest.raises(ConfigError) as raised:
         from_document({"ecs": {"documents": documents}})
     assert sentence in str(raised.value)
-    with pytest.raises(ConfigError) as in_profile:
-        from_document({"profiles": [{"match": {"service": "web"}, "ecs": {"documents": documents}}]})
-    assert "profiles[0].ecs.documents" in str(in_profile.value)
+    with pytest.raises(ConfigError) as in_variant:
+        from_document({"variants": [{"match": {"service": "web"}, "ecs": {"documents": documents}}]})
+    assert "variants[0].ecs.documents" in str(in_variant.value)
 
 
 def test_nothing_said_changes_nothing() -> None:

@@ -51,7 +51,7 @@ CONFIG: Final[dict[str, Any]] = {
     },
     "credentials": {"source": "generated", "renew_seconds": 60},
     "callers": {"look_up_seconds": 1, "name_server": "127.0.0.11:53"},
-    "profiles": [{"match": {"service": "a"}, "instance": {"role": "r", "mac": "0a:00:00:00:00:02"}}],
+    "variants": [{"match": {"service": "a"}, "instance": {"role": "r", "mac": "0a:00:00:00:00:02"}}],
     "metadata": {"meta-data/own": "x"},
 }
 SCENARIO: Final[dict[str, Any]] = {

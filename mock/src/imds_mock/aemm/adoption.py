@@ -26,7 +26,7 @@ def adopt(settings: Settings, base: Config) -> Config:
 
     Args:
         settings: The settings.
-        base: A configuration of the profile `aemm`; what AEMM has no setting for is as in there.
+        base: A configuration with `compatibility: aemm`; what AEMM has no setting for is as in there.
 
     Raises:
         UsageError: A setting cannot be served.
@@ -46,7 +46,7 @@ def adopt(settings: Settings, base: Config) -> Config:
     # Made now, although not served: here a message can still say where a wrong path is from.
     leaves(settings, 0.0)
     section = {name: value for name, value in settings.section().items() if name not in AT_START}
-    return structs.replace(base, profile=NAME, server=server, metadata_options=options, aemm=section)
+    return structs.replace(base, compatibility=NAME, server=server, metadata_options=options, aemm=section)
 
 
 def _hosts(settings: Settings) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The `aemm` profile as one value: a configuration turned into what is served, anew at each reload."""
+"""What `compatibility: aemm` serves, as one value: a configuration turned into what is served, anew at each reload."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _FEATURES: Final = (events.SPOT_KEYS, events.EVENT_KEYS, events.LIFECYCLE_KEYS)
 
 @dataclass(frozen=True, slots=True)
 class Compatibility:
-    """Describes configurations of the profile.
+    """Describes configurations with `compatibility: aemm`.
 
     Attributes:
         started: Start of the program in seconds since the epoch; delays count from it.
-        reason: Why the profile is on.
+        reason: Why amazon-ec2-metadata-mock's data is served.
         keep: Has working credentials fetched and kept fresh.
         places: Who has seen which kind of event, by the keys of its leaves; outlives a reload.
     """

@@ -1,6 +1,6 @@
 """AEMM's instance in the mock's own settings.
 
-In the profile `aemm` these are the defaults. So a setting that says the same changes nothing, a setting that says
+With `compatibility: aemm` these are the defaults. So a setting that says the same changes nothing, a setting that says
 anything else changes AEMM's data, and `null` leads back to AEMM's. AEMM's identity document and `iam/info` contradict
 its other values (accounts, images, zones); `data` has what is served while no setting says otherwise.
 """

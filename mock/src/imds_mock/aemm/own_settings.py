@@ -71,7 +71,7 @@ def changes(
     """Compare a configuration with AEMM's instance.
 
     Args:
-        config: A configuration of the profile `aemm`.
+        config: A configuration with `compatibility: aemm`.
         started: Start of the mock in seconds since the epoch.
         keep: Has working credentials fetched and kept fresh.
 
@@ -100,7 +100,7 @@ def without_effect(config: Config) -> tuple[str, ...]:
     """The sections that say something and that AEMM's data has no place for.
 
     Args:
-        config: A configuration of the profile `aemm`.
+        config: A configuration with `compatibility: aemm`.
     """
     return tuple(name for name in _WITHOUT_EFFECT if getattr(config, name) != getattr(_BASE, name))
 

@@ -51,14 +51,14 @@ def reason_of(environ: Mapping[str, str]) -> str:
         environ: The environment.
 
     Raises:
-        ConfigError: The mock's own settings, which may keep the profile off, cannot be used.
+        ConfigError: The mock's own settings, which may select `compatibility: imds`, cannot be used.
     """
     from imds_mock.aemm.settings import set_by  # noqa: PLC0415 - as above
 
     if not set_by(environ):
         return ""
+    from imds_mock.run.compatibility_choice import aemm_reason  # noqa: PLC0415
     from imds_mock.run.loading import load  # noqa: PLC0415
-    from imds_mock.run.profile_choice import aemm_reason  # noqa: PLC0415
 
     return aemm_reason(load({}, environ, None), environ) or ""
 
@@ -96,7 +96,7 @@ def run(argv: Sequence[str], environ: Mapping[str, str], reason: str, ordinary: 
 
         run_of = Run(
             environ,
-            lambda: load({"profile": "aemm"}, environ, None),
+            lambda: load({"compatibility": "aemm"}, environ, None),
             reason,
             arguments,
             file=file_of(environ, None),

@@ -91,7 +91,7 @@ class Reading:
         base = self._base()
         settings = load(self._arguments, self._environ, base.aemm, changes(base, 0.0).values)
         config = adopt(settings, base)
-        sections = (f"the section {name} has no effect in the profile aemm" for name in without_effect(base))
+        sections = (f"the section {name} has no effect with compatibility aemm" for name in without_effect(base))
         warnings = (*settings.warnings, *sections)
         for warning in warnings:
             if warning not in self._warned:

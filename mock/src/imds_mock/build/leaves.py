@@ -112,16 +112,16 @@ def check(config: Config) -> None:
 
 
 def require_one_instance(config: Config) -> None:
-    """Check that a configuration of amazon-ec2-metadata-mock's profile tells no callers apart.
+    """Check that a configuration with `compatibility: aemm` tells no callers apart.
 
     Raises:
         SettingError: It does; names the key.
     """
-    if config.profile != "aemm":
+    if config.compatibility != "aemm":
         return
-    for key, default in (("identity", "shared"), ("profiles", ())):
+    for key, default in (("identity", "shared"), ("variants", ())):
         if getattr(config, key) != default:
-            raise SettingError((key,), "the profile aemm has one instance for all callers; remove this setting")
+            raise SettingError((key,), "compatibility aemm has one instance for all callers; remove this setting")
 
 
 def _require_name_server(config: Config) -> None:

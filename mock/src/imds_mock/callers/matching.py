@@ -1,4 +1,4 @@
-"""Which profiles are for a caller: by service, name pattern, address or network, as far as it is known who he is."""
+"""Which variants are for a caller: by service, name pattern, address or network, as far as it is known who he is."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
 
 
 def matching(config: Config, caller: Caller) -> tuple[int, ...]:
-    """The places of the profiles that match, in the order in which they apply.
+    """The places of the variants that match, in the order in which they apply.
 
     Args:
         config: The configuration.
         caller: Who asks.
     """
-    return tuple(place for place, profile in enumerate(config.profiles) if _matches(profile.match, caller))
+    return tuple(place for place, variant in enumerate(config.variants) if _matches(variant.match, caller))
 
 
 def needs_names(config: Config) -> bool:
     """Whether what a caller sees depends on his name."""
     return config.identity == "per-container" or any(
         each.match.service is not None or each.match.name is not None or _is_name(each.match.network)
-        for each in config.profiles
+        for each in config.variants
     )
 
 
 def services(config: Config) -> frozenset[str]:
-    """The services that profiles are for."""
-    return frozenset(each.match.service for each in config.profiles if each.match.service is not None)
+    """The services that variants are for."""
+    return frozenset(each.match.service for each in config.variants if each.match.service is not None)
 
 
 def _matches(match: Match, caller: Caller) -> bool:

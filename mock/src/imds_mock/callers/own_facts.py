@@ -1,7 +1,7 @@
 """A container as an instance of its own: the facts that only it can have, in place of the configured ones.
 
 What one instance alone can have (its id, its addresses, what belongs to its interfaces) is the container's own, unless
-a profile says otherwise; what the configuration says of everything else holds for every container. Nothing here can
+a variant says otherwise; what the configuration says of everything else holds for every container. Nothing here can
 contradict anything: a block that does not contain the container's address gives way to one that does.
 """
 
@@ -29,23 +29,23 @@ _ZONES: Final = "abc"
 """Letters of the zones that instances are spread over: almost every region has them."""
 
 
-def with_own_facts(said: InstanceSettings, caller: Caller, by_profile: frozenset[str]) -> InstanceSettings:
+def with_own_facts(said: InstanceSettings, caller: Caller, by_variant: frozenset[str]) -> InstanceSettings:
     """The facts of a caller's instance.
 
     Args:
-        said: The configured facts, the matching profiles' among them.
+        said: The configured facts, the matching variants' among them.
         caller: Who asks.
-        by_profile: The facts that a profile says.
+        by_variant: The facts that a variant says.
     """
     own = said
-    if "instance_id" not in by_profile:
+    if "instance_id" not in by_variant:
         own = replace(own, instance_id=ec2_id("i", said.instance_id, caller.key))
-    own = replace(own, **{fact: None for fact in ("local_ipv4", "mac") if fact not in by_profile})
-    if isinstance(own.public_ipv4, str) and "public_ipv4" not in by_profile:
+    own = replace(own, **{fact: None for fact in ("local_ipv4", "mac") if fact not in by_variant})
+    if isinstance(own.public_ipv4, str) and "public_ipv4" not in by_variant:
         own = replace(own, public_ipv4=UNSET)
     if said.availability_zone is None and said.availability_zone_id is None:
         own = replace(own, availability_zone=f"{said.region or DEFAULT_REGION}{_zone(caller)}")
-    own = replace(own, interfaces=_interfaces(own, caller, own_addresses="interfaces" not in by_profile))
+    own = replace(own, interfaces=_interfaces(own, caller, own_addresses="interfaces" not in by_variant))
     if isinstance(own.public_ipv4, str) and not (own.local_ipv4 or own.interfaces[0].local_ipv4s):
         own = replace(own, public_ipv4=None)
     return own

@@ -52,8 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     # Until it means that the configuration is to be read again, it must not end the program.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     from imds_mock.config.sources import file_of  # noqa: PLC0415
+    from imds_mock.run.compatibility_choice import aemm_reason  # noqa: PLC0415
     from imds_mock.run.file_changes import mark  # noqa: PLC0415
-    from imds_mock.run.profile_choice import aemm_reason  # noqa: PLC0415
     from imds_mock.run.reading import Reading  # noqa: PLC0415 - after the handlers: this takes most of the start
     from imds_mock.run.scenario_file import read_scenario_file  # noqa: PLC0415
     from imds_mock.run.start import start  # noqa: PLC0415
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     scenario = None if arguments.scenario is None else read_scenario_file(arguments.scenario)
     reason = aemm_reason(config, os.environ)
     if reason:
-        overrides["profile"] = "aemm"
+        overrides["compatibility"] = "aemm"
         defaults.clear()
         from imds_mock.aemm.running import Run, serve  # noqa: PLC0415 - the real service needs none of it
 

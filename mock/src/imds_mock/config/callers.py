@@ -27,7 +27,7 @@ class CallerSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Match(Struct, frozen=True, forbid_unknown_fields=True):
-    """The callers of a profile; all conditions must hold."""
+    """The callers of a variant; all conditions must hold."""
 
     service: Annotated[shapes.Line | None, Meta(description="Compose service, or the full container name.")] = None
     name: Annotated[shapes.Line | None, Meta(description="Pattern for the container's name, such as `web-*`.")] = None
@@ -38,10 +38,10 @@ class Match(Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
 
 
-class Profile(Struct, frozen=True, forbid_unknown_fields=True):
+class Variant(Struct, frozen=True, forbid_unknown_fields=True):
     """Settings for selected callers: parts of sections that override the configuration."""
 
-    match: Annotated[Match, Meta(description="The callers that the profile applies to.")]
+    match: Annotated[Match, Meta(description="The callers that the variant applies to.")]
     instance: Annotated[dict[str, Any], Meta(description="Attributes of the instance.")] = field(default_factory=dict)
     metadata_options: Annotated[dict[str, Any], Meta(description="Behaviour of the metadata service.")] = field(
         default_factory=dict
@@ -57,4 +57,4 @@ class Profile(Struct, frozen=True, forbid_unknown_fields=True):
 
     def __repr__(self) -> str:
         # Credentials among it may be real ones.
-        return f"Profile({self.match!r}, instance={self.instance!r}, ...)"
+        return f"Variant({self.match!r}, instance={self.instance!r}, ...)"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from imds_mock.errors import EX_CONFIG, MockError
-from imds_mock.violations.finding import KeyPath, Reading, Violation, dotted, find
+from imds_mock.violations.finding import KeyPath, Reading, Violation, dotted, find, renamed
 from imds_mock.violations.words import bare_type, fields_of, in_words, is_struct, listed, nearest, options
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ __all__ = [
     "in_words",
     "known_keys",
     "nearest",
+    "renamed",
     "unknown_section",
 ]
 
@@ -102,7 +103,7 @@ def unknown_section(kind: type[msgspec.Struct], name: str) -> str | None:
         kind: The struct of the whole document.
         name: The key.
     """
-    if nearest(name, [known.name for known in fields_of(kind)]) is not None:
+    if renamed([kind], name) or nearest(name, [known.name for known in fields_of(kind)]) is not None:
         return None
     elsewhere = {known[-1]: known for known in known_keys(kind)}
     like = nearest(name, elsewhere)

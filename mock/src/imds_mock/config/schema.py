@@ -7,7 +7,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from imds_mock.config.callers import Profile
+from imds_mock.config.callers import Variant
 from imds_mock.config.facts import InstanceSettings
 from imds_mock.config.settings import Config
 from imds_mock.config.variants import OF_TEXT
@@ -21,20 +21,20 @@ def json_schema() -> dict[str, Any]:
     schema = msgspec.json.schema(Config)
     # Keys of the top level that begin with x- are the user's own, a place for YAML anchors.
     schema["$defs"][Config.__name__]["patternProperties"] = {"^x-": {}}
-    _describe_profiles(schema["$defs"])
+    _describe_variants(schema["$defs"])
     return {"$schema": _DIALECT, "title": "Configuration of imds-mock", **schema}
 
 
-def _describe_profiles(definitions: dict[str, Any]) -> None:
-    """Describe the parts of sections that a profile has as those sections, none of whose keys has to be there."""
-    profile = definitions[Profile.__name__]["properties"]
+def _describe_variants(definitions: dict[str, Any]) -> None:
+    """Describe the parts of sections that a variant has as those sections, none of whose keys has to be there."""
+    variant = definitions[Variant.__name__]["properties"]
     for section in fields_of(Config):
         kind = get_args(section.type)[:1]
-        if section.name in profile and kind and kind[0].__name__ in definitions:
-            profile[section.name]["allOf"] = [{"$ref": f"#/$defs/{kind[0].__name__}"}]
+        if section.name in variant and kind and kind[0].__name__ in definitions:
+            variant[section.name]["allOf"] = [{"$ref": f"#/$defs/{kind[0].__name__}"}]
     facts = copy.deepcopy(definitions[InstanceSettings.__name__])
     for name in OF_TEXT:  # where null takes away
         values = facts["properties"][name]["additionalProperties"]
         facts["properties"][name]["additionalProperties"] = {"anyOf": [values, {"type": "null"}]}
-    definitions["InstanceOfProfile"] = facts
-    profile["instance"]["allOf"] = [{"$ref": "#/$defs/InstanceOfProfile"}]
+    definitions["InstanceOfVariant"] = facts
+    variant["instance"]["allOf"] = [{"$ref": "#/$defs/InstanceOfVariant"}]

@@ -7,12 +7,13 @@ Here and in `facts` annotations are evaluated at once: as text, msgspec would ev
 takes several milliseconds of the start.
 """
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct, field
 
 from imds_mock.config import shapes
-from imds_mock.config.callers import CallerSettings, Profile
+from imds_mock.config.callers import CallerSettings, Variant
 from imds_mock.config.containers import AgentSettings, EcsSettings, EksSettings
 from imds_mock.config.facts import InstanceSettings
 from imds_mock.config.roles import CredentialSettings
@@ -153,6 +154,11 @@ class SigningSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole configuration."""
 
+    renamed: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "profile": ("compatibility", "0.2.0"),
+        "profiles": ("variants", "0.2.0"),
+    }
+
     server: Annotated[ServerSettings, Meta(description="The listener of the data plane.")] = ServerSettings()
     control: Annotated[ControlSettings, Meta(description="The control plane.")] = ControlSettings()
     metadata_options: Annotated[MetadataOptions, Meta(description="Behaviour of the metadata service.")] = (
@@ -164,7 +170,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     ecs: Annotated[EcsSettings, Meta(description="The ECS agent.")] = EcsSettings()
     eks: Annotated[EksSettings, Meta(description="The EKS Pod Identity agent.")] = EksSettings()
     signing: Annotated[SigningSettings, Meta(description="Keys that sign the identity document.")] = SigningSettings()
-    profile: Annotated[
+    compatibility: Annotated[
         Literal["imds", "aemm"] | None,
         Meta(
             description="Whether the mock serves the data and events of the real service or of "
@@ -176,9 +182,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="Whether all callers share one instance or every container is its own instance."),
     ] = "shared"
     callers: Annotated[CallerSettings, Meta(description="How the mock identifies callers.")] = CallerSettings()
-    profiles: Annotated[
-        tuple[Profile, ...],
-        Meta(description="Settings for selected callers; if several profiles match, the last one wins."),
+    variants: Annotated[
+        tuple[Variant, ...],
+        Meta(description="Settings for selected callers; if several variants match, the last one wins."),
     ] = ()
     versions: Annotated[
         tuple[shapes.Date, ...] | None,
@@ -190,7 +196,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     aemm: Annotated[
         dict[str, Any],
         Meta(
-            description="Settings of amazon-ec2-metadata-mock under its own keys, for the profile `aemm`.",
+            description="Settings of amazon-ec2-metadata-mock under its own keys, for `compatibility: aemm`.",
             extra=WITH_SECRETS,
         ),
     ] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args, get_origin
 
 import msgspec
 
-from imds_mock.config.errors import ConfigError, KeyPath, Problem, dotted, nearest
+from imds_mock.config.errors import ConfigError, KeyPath, Problem, dotted, nearest, renamed
 from imds_mock.config.plain_documents import read_document_text, read_json, read_yaml
 from imds_mock.config.settings import Config
 from imds_mock.violations.hiding import shown_unless_secret
@@ -116,7 +116,10 @@ def read_environment(environ: Mapping[str, str]) -> Source:
         if _OF_SERVICES.fullmatch(name) or (name == "IMDS_MOCK_PORT" and _OF_SERVICE_PORT.fullmatch(text)):
             continue
         known = variables()
-        if name not in known:
+        old = renamed([Config], name.removeprefix(PREFIX).lower(), text, lambda new: PREFIX + new.upper(), "=")
+        if old is not None:
+            unknown.append(Problem(f"{name}: {old.sentence}"))
+        elif name not in known:
             unknown.append(Problem(f"unknown setting {name}{_did_you_mean(name, known)}"))
         else:
             found[known[name]] = (name, text)
@@ -145,8 +148,12 @@ def read_named(values: Mapping[KeyPath, tuple[str, object]]) -> Source:
     return Source(document, names={path: name for path, (name, _) in values.items()}, problems=tuple(problems))
 
 
-def require_known(key: str) -> KeyPath:
+def require_known(key: str, value: object = None) -> KeyPath:
     """The path of a dotted key such as `server.port`.
+
+    Args:
+        key: The key.
+        value: Its value, for the message about an old name.
 
     Raises:
         ConfigError: The schema does not have it on its first two levels.
@@ -154,6 +161,9 @@ def require_known(key: str) -> KeyPath:
     path = tuple(key.split("."))
     if path in key_types():
         return path
+    old = renamed([Config], key, value, sign="=")
+    if old is not None:
+        raise ConfigError(f"{key}: {old.sentence}")
     known = {dotted(known): dotted(known) for known in key_types()}
     known |= {str(path[-1]): dotted(path) for path in key_types()}
     like = nearest(key, known)

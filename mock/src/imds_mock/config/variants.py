@@ -1,6 +1,6 @@
-"""Profiles laid over a configuration: what the callers that they match have of their own.
+"""Variants laid over a configuration: what the callers that they match have of their own.
 
-A profile's sections have the form and the meaning that they have in a file, so null is a value like others
+A variant's sections have the form and the meaning that they have in a file, so null is a value like others
 (`role: null` is no role); only in a mapping whose values cannot be null (tags, block devices) it takes a key away.
 """
 
@@ -21,42 +21,42 @@ from imds_mock.config.sources import merge
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from imds_mock.config.callers import Match, Profile
+    from imds_mock.config.callers import Match, Variant
     from imds_mock.config.errors import KeyPath
 
 SECTIONS: Final = ("instance", "metadata_options", "credentials", "ecs", "eks")
-"""What a profile can have parts of, besides `metadata`."""
+"""What a variant can have parts of, besides `metadata`."""
 
 OF_TEXT: Final = ("tags", "block_devices")
 """Facts that are mappings to text: null in one takes its key away."""
 
 
-MAX_PROFILES: Final = 256
+MAX_VARIANTS: Final = 256
 
 MAX_PAIRS: Final = 500
-"""Pairs of profiles that are checked; one that is not and turns out to clash loses its last profile when it is met."""
+"""Pairs of variants that are checked; one that is not and turns out to clash loses its last variant when it is met."""
 
 
 def effective(config: Config, chosen: Sequence[int], credentials_of: Sequence[int] = ()) -> Config:
-    """The configuration of callers whom certain profiles match.
+    """The configuration of callers whom certain variants match.
 
     Args:
         config: The configuration.
-        chosen: The places of these profiles, ascending; the later ones win.
-        credentials_of: The places of later profiles of which the callers have the credentials only.
+        chosen: The places of these variants, ascending; the later ones win.
+        credentials_of: The places of later variants of which the callers have the credentials only.
 
     Raises:
-        SettingError: A value is none; names its key in the last of these profiles that says something about it.
+        SettingError: A value is none; names its key in the last of these variants that says something about it.
     """
     if not chosen and not credentials_of:
         return config
-    document = msgspec.to_builtins(replace(config, profiles=()))  # or every profile would cost as much as all of them
+    document = msgspec.to_builtins(replace(config, variants=()))  # or every variant would cost as much as all of them
     for place in chosen:
-        _lay(document, config.profiles[place])
+        _lay(document, config.variants[place])
     for place in credentials_of:
-        document["credentials"] = merge(document["credentials"], config.profiles[place].credentials)
+        document["credentials"] = merge(document["credentials"], config.variants[place].credentials)
     try:
-        return replace(msgspec.convert(document, Config, strict=False), profiles=config.profiles)
+        return replace(msgspec.convert(document, Config, strict=False), variants=config.variants)
     except (msgspec.ValidationError, RecursionError, ValueError) as error:
         found = find_violations(Config, document)
         path, sentence = found[0] if found else ((), "these values cannot be read")
@@ -64,38 +64,38 @@ def effective(config: Config, chosen: Sequence[int], credentials_of: Sequence[in
 
 
 def named(error: SettingError, config: Config, chosen: Sequence[int]) -> SettingError:
-    """An error in an effective configuration as one in the profile that it comes from.
+    """An error in an effective configuration as one in the variant that it comes from.
 
     Args:
         error: The error; its path is one of the effective configuration.
         config: The configuration.
-        chosen: The places of the profiles that were laid over it.
+        chosen: The places of the variants that were laid over it.
     """
     last = chosen[-1]
     for place in reversed(chosen):
-        key = _said(config.profiles[place], error.path)
+        key = _said(config.variants[place], error.path)
         if key is not None:
-            beside = f" (where profiles[{other}] matches, too)" if (other := _other(chosen, place)) is not None else ""
-            return SettingError(("profiles", place, *key), error.sentence + beside)
-    # Nobody said that key: what the profile says does not go with what is there.
-    return SettingError(("profiles", last), f"with it, {error}")
+            beside = f" (where variants[{other}] matches, too)" if (other := _other(chosen, place)) is not None else ""
+            return SettingError(("variants", place, *key), error.sentence + beside)
+    # Nobody said that key: what the variant says does not go with what is there.
+    return SettingError(("variants", last), f"with it, {error}")
 
 
 def check(config: Config, check_one: Callable[[Config], None]) -> None:
-    """Check what callers can come to have: with each profile, and with any two that may match the same caller.
+    """Check what callers can come to have: with each variant, and with any two that may match the same caller.
 
     Args:
         config: The configuration.
         check_one: Checks an effective configuration; raises `SettingError`.
 
     Raises:
-        SettingError: The first thing wrong; names the profile's key.
+        SettingError: The first thing wrong; names the variant's key.
     """
-    if len(config.profiles) > MAX_PROFILES:
-        raise SettingError(("profiles",), f"expected at most {MAX_PROFILES} profiles, got {len(config.profiles)}")
-    for place, profile in enumerate(config.profiles):
-        _check_match(profile.match, ("profiles", place, "match"))
-    for chosen in _to_check(config.profiles):
+    if len(config.variants) > MAX_VARIANTS:
+        raise SettingError(("variants",), f"expected at most {MAX_VARIANTS} variants, got {len(config.variants)}")
+    for place, variant in enumerate(config.variants):
+        _check_match(variant.match, ("variants", place, "match"))
+    for chosen in _to_check(config.variants):
         whole = effective(config, chosen)
         try:
             check_one(whole)
@@ -120,13 +120,13 @@ def _check_match(match: Match, path: KeyPath) -> None:
         raise SettingError((*path, "network"), sentence) from error
 
 
-def _to_check(profiles: Sequence[Profile]) -> Iterator[tuple[int, ...]]:
-    yield from ((place,) for place in range(len(profiles)))
-    pairs = (pair for pair in combinations(range(len(profiles)), 2) if _may_clash(*(profiles[place] for place in pair)))
+def _to_check(variants: Sequence[Variant]) -> Iterator[tuple[int, ...]]:
+    yield from ((place,) for place in range(len(variants)))
+    pairs = (pair for pair in combinations(range(len(variants)), 2) if _may_clash(*(variants[place] for place in pair)))
     yield from islice(pairs, MAX_PAIRS)
 
 
-def _may_clash(one: Profile, other: Profile) -> bool:
+def _may_clash(one: Variant, other: Variant) -> bool:
     says_the_same = any(getattr(one, part) and getattr(other, part) for part in SECTIONS)
     return says_the_same and _may_meet(one.match, other.match)
 
@@ -139,20 +139,20 @@ def _may_meet(one: Match, other: Match) -> bool:
     )
 
 
-def _lay(document: dict[str, Any], profile: Profile) -> None:
+def _lay(document: dict[str, Any], variant: Variant) -> None:
     for section in SECTIONS:
-        document[section] = merge(document[section], getattr(profile, section))
+        document[section] = merge(document[section], getattr(variant, section))
     for name in OF_TEXT:
         held = document["instance"].get(name)
         if isinstance(held, dict):
             document["instance"][name] = {key: value for key, value in held.items() if value is not None}
-    own = dict(flat(profile.metadata))
-    # Paths apply in their order, and the profile's come last.
+    own = dict(flat(variant.metadata))
+    # Paths apply in their order, and the variant's come last.
     document["metadata"] = {path: value for path, value in document["metadata"].items() if path not in own} | own
 
 
 def flat(metadata: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """A profile's metadata as whole paths, each with its value.
+    """A variant's metadata as whole paths, each with its value.
 
     Args:
         metadata: The metadata; mappings in it stand for categories.
@@ -166,11 +166,11 @@ def flat(metadata: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, An
             yield path, value
 
 
-def _said(profile: Profile, path: KeyPath) -> KeyPath | None:
-    """The path as the profile's key, if it says something about it."""
+def _said(variant: Variant, path: KeyPath) -> KeyPath | None:
+    """The path as the variant's key, if it says something about it."""
     if not path or path[0] not in {*SECTIONS, "metadata"}:
         return None
-    held: Any = getattr(profile, str(path[0]))
+    held: Any = getattr(variant, str(path[0]))
     if path[0] == "metadata":
         return path if held else None
     for depth, part in enumerate(path[1:], 1):

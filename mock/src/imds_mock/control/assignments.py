@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin
 
 import msgspec
 
-from imds_mock.config.errors import ConfigError, dotted, known_keys, nearest
+from imds_mock.config.errors import ConfigError, dotted, known_keys, nearest, renamed
 from imds_mock.config.settings import Config
 from imds_mock.config.sources import read_text
 from imds_mock.control.hidden_leaves import MASK
@@ -150,6 +150,10 @@ def unknown_setting(key: str) -> str:
     Args:
         key: The dotted key.
     """
+    first = _NAME.match(key)
+    old = first and renamed([Config], first[0])
+    if old:
+        return old.sentence
     known = {str(path[-1]): dotted(path) for path in known_keys(Config)}
     known |= {dotted(path): dotted(path) for path in known_keys(Config)}
     like = nearest(key, known)

@@ -88,33 +88,33 @@ def _destinations(config: Config) -> Iterator[tuple[str, Place, KeyPath]]:
     for key in _KEYS:
         for places in (given.served(key) if key != "external_id" else (), given.asked(key)):
             for secret, place, giver in places:
-                yield secret, place, (*(() if giver is None else ("profiles", giver)), _SECTION, key)
+                yield secret, place, (*(() if giver is None else ("variants", giver)), _SECTION, key)
     for holder, path, place in _by_path(config):
         for secret in texts(holder):
             yield secret, place, path
 
 
 class _Given:
-    """What the configuration and each of its profiles give; of the profiles that match a caller the last one wins.
+    """What the configuration and each of its variants give; of the variants that match a caller the last one wins.
 
     Args:
         config: The configuration.
     """
 
     def __init__(self, config: Config) -> None:
-        self._matches = [profile.match for profile in config.profiles]
+        self._matches = [variant.match for variant in config.variants]
         settings = ((_SECTION, key) for key in _KEYS)
         self._values: dict[Setting, dict[int | None, Any]] = {
             setting: {None: _value(config, setting)} for setting in (*settings, *_STS, *_ACCOUNT)
         }
-        for place, profile in enumerate(config.profiles):
-            own = [setting for setting in self._values if setting[1] in getattr(profile, setting[0])]
+        for place, variant in enumerate(config.variants):
+            own = [setting for setting in self._values if setting[1] in getattr(variant, setting[0])]
             whole = effective(config, (place,)) if own else config
             for setting in own:
                 self._values[setting][place] = _value(whole, setting)
 
     def served(self, key: str) -> Iterator[tuple[str, Place, int | None]]:
-        """The secrets of a key that the data plane serves, to whom, and the profile that gives each."""
+        """The secrets of a key that the data plane serves, to whom, and the variant that gives each."""
         setting = (_SECTION, key)
         deciding = (setting, _SOURCE)
         if self._are_many(deciding):
@@ -134,7 +134,7 @@ class _Given:
                 yield secret, Place(_SERVED, self._whom(chosen), frozenset(unless)), givers[setting]
 
     def asked(self, key: str) -> Iterator[tuple[str, Place, int | None]]:
-        """The secrets of a key that credentials are asked for with, of whom, and the profile that gives each."""
+        """The secrets of a key that credentials are asked for with, of whom, and the variant that gives each."""
         setting = (_SECTION, key)
         if "assume-role" not in self._values[_SOURCE].values():
             return
@@ -146,7 +146,7 @@ class _Given:
             values = {each[1]: self._values[each][giver] for each, giver in givers.items()}
             if values[key] is not None and values["source"] == "assume-role":
                 chosen = _places(givers.values())
-                # Those for nobody and for each profile alone are asked for at once, whoever calls.
+                # Those for nobody and for each variant alone are asked for at once, whoever calls.
                 whom = self._whom(chosen) if len(chosen) > 1 else frozenset[Any]()
                 yield values[key], Place(_asked_of(values), whom), givers[setting]
 
@@ -197,13 +197,13 @@ def _asked_of(values: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _by_path(config: Config) -> Iterator[tuple[Any, KeyPath, Place]]:
     """What is served as it was given: the metadata that is set by path, and amazon-ec2-metadata-mock's."""
-    own = [frozenset((profile.match, path) for path, _ in flat(profile.metadata)) for profile in config.profiles]
+    own = [frozenset((variant.match, path) for path, _ in flat(variant.metadata)) for variant in config.variants]
     nobody: frozenset[Any] = frozenset()
     yield config.metadata, ("metadata",), Place(_SERVED, nobody, nobody.union(*own))
     yield config.ecs.documents, ("ecs", "documents"), Place(_SERVED)
-    for place, profile in enumerate(config.profiles):
-        whom = frozenset([profile.match])
-        yield profile.metadata, ("profiles", place, "metadata"), Place(_SERVED, whom, nobody.union(*own[place + 1 :]))
-        yield profile.ecs.get("documents"), ("profiles", place, "ecs", "documents"), Place(_SERVED, whom)
-    if config.profile == "aemm":
+    for place, variant in enumerate(config.variants):
+        whom = frozenset([variant.match])
+        yield variant.metadata, ("variants", place, "metadata"), Place(_SERVED, whom, nobody.union(*own[place + 1 :]))
+        yield variant.ecs.get("documents"), ("variants", place, "ecs", "documents"), Place(_SERVED, whom)
+    if config.compatibility == "aemm":
         yield config.aemm, ("aemm",), Place(("aemm",))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from imds_mock.config.errors import ConfigError, Problem, dotted
 from imds_mock.config.settings import Config
-from imds_mock.violations.finding import unknown, unknown_and_hidden
+from imds_mock.violations.finding import renamed, unknown, unknown_and_hidden
 from imds_mock.violations.hiding import may_repeat_key
 from imds_mock.violations.words import bare_type, fields_of, is_struct, nearest, options
 
@@ -58,8 +58,10 @@ def _unknown_nulls(kind: Any, patch: Document, path: KeyPath) -> Iterator[Proble
         if name in known and isinstance(value, dict):
             yield from _unknown_nulls(known[name].type, value, (*path, name))
         elif name not in known and value is None:
-            here = (*path, name)
-            if may_repeat_key(name, structs):
+            here, old = (*path, name), renamed(structs, name)
+            if old is not None:
+                yield Problem(f"{dotted(here)}: {old.sentence}", here)
+            elif may_repeat_key(name, structs):
                 yield Problem(f"{dotted(here)}: {unknown(known, nearest(name, known), path)}", here)
             else:
                 yield Problem(": ".join(filter(None, (dotted(path), unknown_and_hidden(known)))), path)

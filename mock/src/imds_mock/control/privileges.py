@@ -2,7 +2,7 @@
 
 The mock acts on them with the rights of its own user, so only the mock's owner sets them: in the configuration file, a
 variable or a flag. Which settings these are, the marks on the schema's fields say. A setting that a call leaves out
-keeps its value; a null or another value is refused, and so is a profile that names one for other callers than before.
+keeps its value; a null or another value is refused, and so is a variant that names one for other callers than before.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from imds_mock.config.errors import dotted
 from imds_mock.config.secrets import PRIVILEGED, PRIVILEGED_VALUES, marked_fields, marked_values
 from imds_mock.config.settings import Config
-from imds_mock.control.secrets import same_profiles
+from imds_mock.control.secrets import same_variants
 from imds_mock.run.reloading import FIXED
 from imds_mock.scheduling.fields import FieldError
 
@@ -83,11 +83,11 @@ def _kept_fields() -> Iterator[Marked]:
 def _holders(
     document: Mapping[str, Any], current: Mapping[str, Any]
 ) -> Iterator[tuple[KeyPath, dict[str, Any], Mapping[str, Any]]]:
-    """What has sections, its key path, and what it was before: the document itself, and its profiles by their match."""
+    """What has sections, its key path, and what it was before: the document itself, and its variants by their match."""
     if isinstance(document, dict):
         yield (), document, current
-        for place, profile, before in same_profiles(document, current):
-            yield ("profiles", place), profile, before
+        for place, variant, before in same_variants(document, current):
+            yield ("variants", place), variant, before
 
 
 def _held(holder: Any, path: KeyPath) -> Any:

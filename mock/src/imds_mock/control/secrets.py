@@ -38,7 +38,7 @@ class Unmasked(NamedTuple):
 def masked(document: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration document without its secrets."""
     shown = copy.deepcopy(dict(document))
-    for holder in (shown, *_profiles(shown)):
+    for holder in (shown, *_variants(shown)):
         for held, key in _secrets(holder):
             if held[key] is not None:
                 held[key] = MASK
@@ -81,46 +81,46 @@ def unmasked(document: Mapping[str, Any], current: Mapping[str, Any]) -> Unmaske
     return Unmasked(meant, frozenset(kept - sent))
 
 
-def same_profiles(
+def same_variants(
     document: Mapping[str, Any], current: Mapping[str, Any]
 ) -> list[tuple[int, dict[str, Any], Mapping[str, Any]]]:
-    """The profiles of a document, each with its place and what the profile for the same callers was before."""
-    before = _profiles(current)
+    """The variants of a document, each with its place and what the variant for the same callers was before."""
+    before = _variants(current)
     left = list(range(len(before)))
     pairs: list[tuple[int, dict[str, Any], Mapping[str, Any]]] = []
-    for place, profile in enumerate(_profiles(document)):
-        same = next((each for each in left if _for_whom(before[each]) == _for_whom(profile)), None)
+    for place, variant in enumerate(_variants(document)):
+        same = next((each for each in left if _for_whom(before[each]) == _for_whom(variant)), None)
         if same is not None:
             left.remove(same)
-        pairs.append((place, profile, {} if same is None else before[same]))
+        pairs.append((place, variant, {} if same is None else before[same]))
     return pairs
 
 
 def _pairs(
     meant: dict[str, Any], current: Mapping[str, Any]
 ) -> Iterator[tuple[str, dict[str, Any], Mapping[str, Any]]]:
-    """What has sections, each with what it was before: a profile is known by whom it is for, whatever its place."""
+    """What has sections, each with what it was before: a variant is known by whom it is for, whatever its place."""
     yield "", meant, current
-    pairs, before = same_profiles(meant, current), _profiles(current)
+    pairs, before = same_variants(meant, current), _variants(current)
     found = [id(was) for _, _, was in pairs]
-    for place, profile, was in pairs:
+    for place, variant, was in pairs:
         known = was
         if not known and place < len(before) and id(before[place]) not in found:
             # Whom it is for may be what was changed.
             known = before[place]
-        yield f"profiles[{place}].", profile, known
+        yield f"variants[{place}].", variant, known
 
 
-def _for_whom(profile: Mapping[str, Any]) -> dict[str, Any]:
-    match = profile.get("match")
+def _for_whom(variant: Mapping[str, Any]) -> dict[str, Any]:
+    match = variant.get("match")
     return {name: value for name, value in match.items() if value is not None} if isinstance(match, dict) else {}
 
 
-def _profiles(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    profiles = document.get("profiles")
-    if not isinstance(profiles, list | tuple):
+def _variants(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    variants = document.get("variants")
+    if not isinstance(variants, list | tuple):
         return []
-    return [profile if isinstance(profile, dict) else {} for profile in profiles]
+    return [variant if isinstance(variant, dict) else {} for variant in variants]
 
 
 def _by_path(holder: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:

@@ -98,7 +98,7 @@ def _open_network(config: Config) -> list[socket.socket]:
     settings = config.control
     port = settings.port if settings.port is not None else (DEFAULT_PORT if config.server.port else 0)
     # Users of amazon-ec2-metadata-mock never asked for this port: some have several side by side, or their mock on it.
-    is_optional = config.profile == "aemm" and settings.port is None
+    is_optional = config.compatibility == "aemm" and settings.port is None
     if is_optional and port == config.server.port:
         say(f"control plane without TCP: {port} is the data plane's port (setting control.port)")
         return []

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     from imds_mock.ctl.client import Client
 
-_COLUMNS: Final = ("address", "names", "instance_id", "profiles", "role", "first", "last", "requests")
+_COLUMNS: Final = ("address", "names", "instance_id", "variants", "role", "first", "last", "requests")
 
 _REPLICAS: Final = (
-    *("container", "service", "addresses", "instance_id", "availability_zone", "role", "local_ipv4", "profiles"),
+    *("container", "service", "addresses", "instance_id", "availability_zone", "role", "local_ipv4", "variants"),
 )
 
 

@@ -11,7 +11,7 @@ from imds_mock.build.leaves import CHECKS, check
 from imds_mock.config.errors import SettingError, Violation, find_violations, unknown_section
 from imds_mock.config.settings import Config
 from imds_mock.config.variants import OF_TEXT, SECTIONS
-from imds_mock.config.variants import check as check_profiles
+from imds_mock.config.variants import check as check_variants
 from imds_mock.metadata.instance import contradictions
 from imds_mock.metadata.overrides import wrong_overrides
 from imds_mock.violations.words import fields_of
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from imds_mock.config.errors import KeyPath
 
 _INSTANCE: Final = "instance"
-_PROFILES: Final = "profiles"
+_VARIANTS: Final = "variants"
 
 
 def violations(document: Mapping[str, Any]) -> list[Violation]:
-    """Find what does not fit the schema, in the parts of sections that profiles have as well.
+    """Find what does not fit the schema, in the parts of sections that variants have as well.
 
     Args:
         document: Nested mappings and lists of plain values.
@@ -36,10 +36,10 @@ def violations(document: Mapping[str, Any]) -> list[Violation]:
         name = str(each.path[0]) if len(each.path) == 1 else ""
         elsewhere = unknown_section(Config, name) if name and name not in Config.__struct_fields__ else None
         found.append(Violation(each.path, elsewhere or each.sentence))
-    profiles = document.get(_PROFILES)
-    for place, profile in enumerate(profiles if isinstance(profiles, list | tuple) else ()):
-        if isinstance(profile, dict):
-            found += _in_profile(profile, (_PROFILES, place))
+    variants = document.get(_VARIANTS)
+    for place, variant in enumerate(variants if isinstance(variants, list | tuple) else ()):
+        if isinstance(variant, dict):
+            found += _in_variant(variant, (_VARIANTS, place))
     return found
 
 
@@ -57,7 +57,7 @@ def disagreements(document: Mapping[str, Any], wrong: list[Violation]) -> list[V
     if isinstance(facts, Mapping):
         fitting[_INSTANCE] = {name: held for name, held in facts.items() if name not in unread}
     if sections & {*SECTIONS, "metadata"}:
-        fitting.pop(_PROFILES, None)
+        fitting.pop(_VARIANTS, None)
     try:
         config = msgspec.convert(fitting, Config, strict=False)
     except (msgspec.ValidationError, RecursionError, ValueError):
@@ -75,14 +75,14 @@ def _contradictions(config: Config) -> Iterator[SettingError]:
             yield error
     yield from wrong_overrides(config.metadata)
     try:
-        check_profiles(config, check)
+        check_variants(config, check)
     except SettingError as error:
         yield error
 
 
-def _in_profile(profile: Mapping[str, Any], path: KeyPath) -> Iterator[Violation]:
+def _in_variant(variant: Mapping[str, Any], path: KeyPath) -> Iterator[Violation]:
     for section in fields_of(Config):
-        held = profile.get(section.name)
+        held = variant.get(section.name)
         if section.name not in SECTIONS or not isinstance(held, dict):
             continue
         # Null takes a key away in a mapping to text.

@@ -1,7 +1,7 @@
 """From defaults, file, variables and flags to one frozen, checked configuration; or every problem that it has.
 
-Later sources win: defaults, then the file, then `IMDS_MOCK_*` variables, then flags. In the profile `aemm` the defaults
-are the facts of amazon-ec2-metadata-mock's instance.
+Later sources win: defaults, then the file, then `IMDS_MOCK_*` variables, then flags. With `compatibility: aemm` the
+defaults are the facts of amazon-ec2-metadata-mock's instance.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from imds_mock.config.sources import (
     read_named,
     require_known,
 )
-from imds_mock.config.variants import check as check_profiles
+from imds_mock.config.variants import check as check_variants
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,7 +80,7 @@ def load(
     unknown: list[Problem] = []
     for key, value in argv_overrides.items():
         try:
-            named[require_known(key)] = (_COMMAND_LINE, value)
+            named[require_known(key, value)] = (_COMMAND_LINE, value)
         except ConfigError as error:
             unknown.append(Problem(f"{_COMMAND_LINE}: {error}"))
     source = read_named(named)
@@ -114,7 +114,7 @@ def _build(sources: Sequence[Source], folder: Path) -> Config:
         merged = merge(merged, source.document)
     problems = [problem for source in sources for problem in source.problems]
     unread = _embed_user_data(merged, folder)
-    if merged.get("profile") == "aemm":
+    if merged.get("compatibility") == "aemm":
         from imds_mock.aemm.facts import FACTS  # noqa: PLC0415 - the real service needs none of it
 
         merged = {**merged, **{name: _over(merged.get(name, {}), section) for name, section in FACTS.items()}}
@@ -122,7 +122,7 @@ def _build(sources: Sequence[Source], folder: Path) -> Config:
         try:
             config = msgspec.convert(merged, Config, strict=False)
             check(config)
-            check_profiles(config, check)
+            check_variants(config, check)
         except (SettingError, msgspec.ValidationError, RecursionError, ValueError) as error:
             found = _found(merged)
             if not found and isinstance(error, SettingError):
@@ -163,13 +163,13 @@ def _embed_user_data(document: dict[str, Any], folder: Path) -> list[Violation]:
     """
     unread: list[Violation] = []
     document |= _embedded(document, folder, (), unread)
-    profiles = document.get("profiles")
-    if isinstance(profiles, list):
-        document["profiles"] = [
-            {**profile, **_embedded(profile, folder, ("profiles", place), unread)}
-            if isinstance(profile, dict)
-            else profile
-            for place, profile in enumerate(profiles)
+    variants = document.get("variants")
+    if isinstance(variants, list):
+        document["variants"] = [
+            {**variant, **_embedded(variant, folder, ("variants", place), unread)}
+            if isinstance(variant, dict)
+            else variant
+            for place, variant in enumerate(variants)
         ]
     return unread
 

@@ -114,7 +114,7 @@ async def _serve(
     plane = DataPlane(terms, most)
     await plane.start(sockets)
     profile = store.current.profile
-    why = f" (profile {profile.name}: {profile.reason})" if profile.reason else ""
+    why = f" (compatibility {profile.name}: {profile.reason})" if profile.reason else ""
     say(f"{store.current.instance.decode()} answers on {_addresses(sockets)}{why}")
     running = [loop.create_task(companion(store)) for companion in companions]
     for task in running:

@@ -56,7 +56,7 @@ def start(
         read: Reads it anew; is called whenever it may have changed.
         watched: The file whose changes are taken over, and its state before `config` was read from it.
         scenario: Is played from the start on.
-        reason: Why the profile is another than the real service's; empty for the setting `profile`.
+        reason: Why `compatibility` is not `imds`; empty for the setting itself.
 
     Raises:
         MockError: The configuration cannot be used, or an address not be listened on.
@@ -65,7 +65,7 @@ def start(
     signer = Signer(None if key_directory is None else Path(key_directory))
     started = time.time()
     working = WorkingCredentials(started)
-    description = Description(started, signer, reason or "the setting profile", working.keep)
+    description = Description(started, signer, reason or "the setting compatibility", working.keep)
     runtime = Runtime(config, description)
     description.describes(runtime)
     working.config = lambda: runtime.state.config
@@ -81,7 +81,7 @@ def start(
     ]
     if scenario is not None:
         companions.append(lambda _store: report_unmatched(runtime, scenario))
-    if config.profile != "aemm":
+    if config.compatibility != "aemm":
         companions.append(lambda _store: _prepare(signer, lambda: runtime.state.config))
     listeners = open_listeners(config, os.environ) if config.control.enabled else None
     if listeners is not None:
@@ -89,7 +89,7 @@ def start(
 
     async def before() -> None:
         await working.first()
-        if config.profile != "aemm" and key_directory is not None:
+        if config.compatibility != "aemm" and key_directory is not None:
             # What is wrong with the folder is said before the mock says that it answers.
             await prepare_signatures(signer)
 
@@ -108,12 +108,12 @@ def _play(runtime: Runtime, scenario: Scenario) -> None:
 
 
 class Description:
-    """Turns a configuration into what it describes, by its profile.
+    """Turns a configuration into what it describes, by its compatibility.
 
     Args:
         started: When the mock started, in seconds since the epoch.
         signer: What signs the identity document.
-        reason: Why the profile is another than the real service's.
+        reason: Why `compatibility` is not `imds`.
         keep: Has working credentials fetched and kept fresh.
     """
 
@@ -146,7 +146,7 @@ class Description:
         Raises:
             ConfigError: It contradicts itself.
         """
-        if config.profile != "aemm":
+        if config.compatibility != "aemm":
             return self._assembly.describe(config)
         if self._compatibility is None:
             from imds_mock.aemm.compatibility import Compatibility  # noqa: PLC0415 - the real service needs none of it

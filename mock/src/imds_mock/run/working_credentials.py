@@ -111,7 +111,7 @@ class WorkingCredentials:
 
 
 def _orders(config: Config, started: float) -> Iterator[CredentialRequest]:
-    for whole in (config, *(effective(config, (place,)) for place in range(len(config.profiles)))):
+    for whole in (config, *(effective(config, (place,)) for place in range(len(config.variants)))):
         yield from _own_orders(whole, started)
 
 

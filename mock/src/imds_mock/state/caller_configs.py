@@ -1,6 +1,6 @@
-"""What each caller is under one configuration: with the profiles that match him, and as an instance of his own.
+"""What each caller is under one configuration: with the variants that match him, and as an instance of his own.
 
-Callers with the same profiles share what follows from them; where every container is an instance, all addresses of one
+Callers with the same variants share what follows from them; where every container is an instance, all addresses of one
 share it. Each is made when its caller first asks, and kept.
 """
 
@@ -35,15 +35,15 @@ class CallerConfig:
 
     Attributes:
         config: Their configuration.
-        profiles: The places of the profiles that match them.
+        variants: The places of the variants that match them.
         cache: Their snapshots under events.
     """
 
-    __slots__ = ("cache", "config", "profiles")
+    __slots__ = ("cache", "config", "variants")
 
-    def __init__(self, config: Config, profiles: tuple[int, ...], described: Described, cache: int) -> None:
+    def __init__(self, config: Config, variants: tuple[int, ...], described: Described, cache: int) -> None:
         self.config = config
-        self.profiles = profiles
+        self.variants = variants
         self.cache = SnapshotCache(described.leaves, described.build, cache)
 
 
@@ -76,12 +76,12 @@ class CallerConfigs:
         self._report = report
         self._laid: dict[tuple[tuple[int, ...], tuple[int, ...]], Config] = {((), ()): config}
         self.common = CallerConfig(config, (), describe(config), _LOOKS_OF_ALL)
-        tells_apart = config.profile != "aemm"
+        tells_apart = config.compatibility != "aemm"
         self._alone: list[CallerConfig] = []
         self._known: dict[tuple[tuple[int, ...], Caller | None], CallerConfig] = {}
         # Under which key a caller's is kept, by address.
         self._keys: dict[str, tuple[tuple[int, ...], Caller | None]] = {}
-        self.differ = tells_apart and (config.identity == "per-container" or bool(config.profiles))
+        self.differ = tells_apart and (config.identity == "per-container" or bool(config.variants))
         """Whether callers differ at all."""
         self.need_names = tells_apart and needs_names(config)
         """Whether it matters by which name a caller goes."""
@@ -92,21 +92,21 @@ class CallerConfigs:
                 pass
 
     def prepare(self) -> Iterator[None]:
-        """Make what each profile shows alone, one in each step: what their credentials need takes time to get."""
-        for place in range(len(self._alone), len(self._config.profiles)):
+        """Make what each variant shows alone, one in each step: what their credentials need takes time to get."""
+        for place in range(len(self._alone), len(self._config.variants)):
             alone = self._known[(place,), None] = self._make((place,), None)
             self._alone.append(alone)
             yield
 
     def of(self, address: str) -> CallerConfig:
-        """What the caller with an address is; for what is no address, what has no profile and is no container."""
+        """What the caller with an address is; for what is no address, what has no variant and is no container."""
         if not self.differ:
             return self.common
         caller = self._caller_of(address)
         if not caller.addresses:
             return self.common
-        profiles = matching(self._config, caller)
-        key = (profiles, caller if self._config.identity == "per-container" else None)
+        variants = matching(self._config, caller)
+        key = (variants, caller if self._config.identity == "per-container" else None)
         known = self._known.get(key)
         if known is None:
             if len(self._known) >= _MAX_KNOWN:
@@ -133,17 +133,17 @@ class CallerConfigs:
         return self.of(address).cache
 
     def check(self, events: tuple[ArmedEvent, ...]) -> None:
-        """Check that events can be laid over what each profile sets by path.
+        """Check that events can be laid over what each variant sets by path.
 
         Raises:
             ConflictingPathsError: One cannot.
         """
-        for alone, profile in zip(self._alone, self._config.profiles, strict=True):
-            if profile.metadata:
+        for alone, variant in zip(self._alone, self._config.variants, strict=True):
+            if variant.metadata:
                 alone.cache.under(events)
 
-    def _make(self, profiles: tuple[int, ...], caller: Caller | None) -> CallerConfig:
-        for chosen, left_out, own in _ever_less(profiles, caller):
+    def _make(self, variants: tuple[int, ...], caller: Caller | None) -> CallerConfig:
+        for chosen, left_out, own in _ever_less(variants, caller):
             try:
                 config = self._with(chosen, left_out, own)
                 return CallerConfig(
@@ -155,33 +155,33 @@ class CallerConfigs:
                 )
         return self.common
 
-    def _with(self, profiles: tuple[int, ...], credentials_of: tuple[int, ...], caller: Caller | None) -> Config:
-        key = (profiles, credentials_of)
+    def _with(self, variants: tuple[int, ...], credentials_of: tuple[int, ...], caller: Caller | None) -> Config:
+        key = (variants, credentials_of)
         if key not in self._laid:
             self._laid[key] = effective(self._config, *key)
         config = self._laid[key]
         if caller is None:
             return config
-        by_profile = frozenset(fact for place in profiles for fact in self._config.profiles[place].instance)
-        return replace(config, instance=with_own_facts(config.instance, caller, by_profile))
+        by_variant = frozenset(fact for place in variants for fact in self._config.variants[place].instance)
+        return replace(config, instance=with_own_facts(config.instance, caller, by_variant))
 
 
 def _ever_less(
-    profiles: tuple[int, ...], caller: Caller | None
+    variants: tuple[int, ...], caller: Caller | None
 ) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], Caller | None]]:
-    """The profiles and facts that are tried: all first, then without the last profile, and so on.
+    """The variants and facts that are tried: all first, then without the last variant, and so on.
 
-    Any two profiles go together, which was checked when the configuration was taken over; more may not. Of those that
+    Any two variants go together, which was checked when the configuration was taken over; more may not. Of those that
     are left out the credentials stay: without them the callers would be served somebody else's.
     """
-    yield profiles, (), caller
-    for length in range(len(profiles) - 1, -1, -1):
-        yield profiles[:length], profiles[length:], caller
-        yield profiles[:length], (), caller
+    yield variants, (), caller
+    for length in range(len(variants) - 1, -1, -1):
+        yield variants[:length], variants[length:], caller
+        yield variants[:length], (), caller
 
 
-def _said(profiles: tuple[int, ...], caller: Caller | None) -> str:
-    what = [f"profiles[{place}]" for place in profiles]
+def _said(variants: tuple[int, ...], caller: Caller | None) -> str:
+    what = [f"variants[{place}]" for place in variants]
     if caller is not None:
         what.append(f"the own facts of {caller.container or caller.key}")
     return ", ".join(what)

@@ -100,9 +100,9 @@ class Runtime:
         return respond_with_faults
 
     def any_host(self) -> bool:
-        """Whether ECS's and EKS's agents answer whatever the `Host` is; the profile `aemm` has no agents."""
+        """Whether ECS's and EKS's agents answer whatever the `Host` is; `compatibility: aemm` has no agents."""
         config = self.state.config
-        return config.agents.any_host and config.profile != "aemm"
+        return config.agents.any_host and config.compatibility != "aemm"
 
     def identify_caller(self, address: str, then: Callable[[], None]) -> Waiting | None:
         """Find out who is behind an address, if what he sees depends on that.

@@ -81,7 +81,7 @@ class State:
         return self._views.of(caller)
 
     def caller_config_of(self, caller: str) -> CallerConfig:
-        """What the caller with this address is: configuration and profiles."""
+        """What the caller with this address is: configuration and variants."""
         return self._caller_configs.of(caller)
 
     @property
@@ -91,7 +91,7 @@ class State:
 
     @property
     def services(self) -> frozenset[str]:
-        """The services that profiles are for."""
+        """The services that variants are for."""
         return self._caller_configs.services
 
     def configure(self, config: Config) -> None:

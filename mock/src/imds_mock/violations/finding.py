@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Un
 import msgspec
 
 from imds_mock.violations.hiding import NOT_SHOWN, has_secrets, is_word, may_be_secret, may_repeat_key
-from imds_mock.violations.marks import CHECK, MISTAKES
+from imds_mock.violations.marks import CHECK, MISTAKES, RENAMED
 from imds_mock.violations.words import (
     bare_type,
     fields_of,
@@ -29,7 +29,7 @@ from imds_mock.violations.words import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
 KeyPath = tuple[str | int, ...]
 
@@ -123,9 +123,13 @@ class _Walk:
         for kind in kinds:
             for each in fields_of(kind):
                 known.setdefault(each.encode_name, []).append(each)
-        taken = set()
+        taken: set[str | None] = set()
         for key, held in value.items():
-            if key not in known:
+            old = None if key in known else renamed(kinds, key, held)
+            if old is not None:
+                taken.add(old.name)
+                yield Violation((*path, key), old.sentence)
+            elif key not in known:
                 like = nearest(str(key), known)
                 taken.add(like)
                 if may_repeat_key(str(key), kinds):
@@ -176,6 +180,33 @@ def unknown(names: Collection[str], like: str | None, path: KeyPath = ()) -> str
     if like is not None:
         return f"unknown key; did you mean {dotted((*path, like))}?"
     return f"unknown key; the keys here are {several(names)}"
+
+
+class Renamed(NamedTuple):
+    """The new name of a key, and the sentence that says so."""
+
+    name: str
+    sentence: str
+
+
+def renamed(
+    kinds: Iterable[type], key: str, value: Any = None, spell: Callable[[str], str] = str, sign: str = ": "
+) -> Renamed | None:
+    """Find the new name of a key that an earlier version had.
+
+    Args:
+        kinds: The structs of which one may have had it.
+        key: The key.
+        value: Its value; the sentence repeats it if it is a word.
+        spell: Spells a name as in the source of the key, such as a variable.
+        sign: What stands between name and value there.
+    """
+    for kind in kinds:
+        if key in (names := getattr(kind, RENAMED, {})):
+            name, version = names[key]
+            example = f"{spell(name)}{sign}{value}" if isinstance(value, str) and is_word(value) else spell(name)
+            return Renamed(name, f"renamed to {spell(name)} in {version}; write {example}")
+    return None
 
 
 def unknown_and_hidden(names: Collection[str]) -> str:

@@ -17,6 +17,9 @@ MISTAKES: Final = "mistakes_in"
 """Name of a class method of structs: takes a mapping that should become one, and gives the paths and sentences of keys
 that contradict each other. What the types of the keys do not allow is found without it."""
 
+RENAMED: Final = "renamed"
+"""Name of a class variable of structs: the old name of a key to its new name and the version that renamed it."""
+
 SECRET: Final = "secret"  # noqa: S105 - the name of a mark
 """Key in `Meta.extra`: the value is never shown."""
 

@@ -44,7 +44,7 @@ class Appearance(msgspec.Struct, frozen=True):
         service: Its compose service, where it is known.
         networks: The networks on which it is known.
         identity: `shared` or `per-container`.
-        profiles: The profiles that match him, in the order in which they apply.
+        variants: The variants that match him, in the order in which they apply.
         instance_id: The instance that he is on.
         availability_zone: Where it is.
         role: Its role; null when it has none, or it shows none.
@@ -59,7 +59,7 @@ class Appearance(msgspec.Struct, frozen=True):
     service: str | None
     networks: tuple[str, ...]
     identity: str
-    profiles: tuple[str, ...]
+    variants: tuple[str, ...]
     instance_id: str
     availability_zone: str | None
     role: str | None
@@ -90,7 +90,7 @@ class Caller(msgspec.Struct, frozen=True):
         address: His address.
         names: Container and service name, where they are known.
         instance_id: The instance that he is on.
-        profiles: The profiles that match him.
+        variants: The variants that match him.
         role: Its role.
         first: Time of his first request in the journal.
         last: Time of his last one.
@@ -100,7 +100,7 @@ class Caller(msgspec.Struct, frozen=True):
     address: str
     names: tuple[str, ...]
     instance_id: str
-    profiles: tuple[str, ...]
+    variants: tuple[str, ...]
     role: str | None
     first: str
     last: str
@@ -177,7 +177,7 @@ class CallerRoutes:
             caller.service,
             caller.networks,
             state.config.identity,
-            self._profiles(address),
+            self._variants(address),
             snapshot.instance.decode(),
             self._leaf(snapshot, "meta-data/placement/availability-zone"),
             self._leaf(snapshot, _ROLES),
@@ -192,17 +192,17 @@ class CallerRoutes:
             address,
             self._context.callers.last_names(address),
             snapshot.instance.decode(),
-            self._profiles(address),
+            self._variants(address),
             self._leaf(snapshot, _ROLES),
             shown.moment(times[0]),
             shown.moment(times[-1]),
             len(times),
         )
 
-    def _profiles(self, address: str) -> tuple[str, ...]:
+    def _variants(self, address: str) -> tuple[str, ...]:
         state = self._context.state
-        places = state.caller_config_of(address).profiles
-        return tuple(f"{place}: {_conditions(state.config.profiles[place].match)}" for place in places)
+        places = state.caller_config_of(address).variants
+        return tuple(f"{place}: {_conditions(state.config.variants[place].match)}" for place in places)
 
     def _leaf(self, snapshot: Snapshot, path: str) -> str | None:
         found = snapshot.tree.lookup(LATEST, path, self._context.state.clock())

@@ -17,9 +17,9 @@ def aemm_reason(config: Config, environ: Mapping[str, str]) -> str | None:
         config: The configuration.
         environ: The environment.
     """
-    if config.profile == "aemm":
-        return "the setting profile"
-    if config.profile is None and any(name.startswith("AEMM_") for name in environ):
+    if config.compatibility == "aemm":
+        return "the setting compatibility"
+    if config.compatibility is None and any(name.startswith("AEMM_") for name in environ):
         from imds_mock.aemm.settings import set_by  # noqa: PLC0415 - the real service needs none of it
 
         return next((f"the variable {variable} is set" for variable in set_by(environ)), None)

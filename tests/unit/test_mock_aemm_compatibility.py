@@ -1,4 +1,4 @@
-"""How the aemm profile gets into a configuration, and how it lives with what else a configuration and a driver say."""
+"""How `compatibility: aemm` is selected, and how it combines with other settings, events and overrides."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from imds_mock.control import start as control_start
 from imds_mock.control.hidden_leaves import MASK
 from imds_mock.control.secrets import masked
 from imds_mock.faults.armed import Faults
+from imds_mock.run.compatibility_choice import aemm_reason
 from imds_mock.run.loading import Config, ConfigError, document_of, from_document
-from imds_mock.run.profile_choice import aemm_reason
 from imds_mock.service.messages import Request, Response
 from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    ("profile", "environ", "reason"),
+    ("compatibility", "environ", "reason"),
     [
         (None, {}, None),
         (None, {"AEMM_SPOT_ACTION": "stop"}, "the variable AEMM_SPOT_ACTION is set"),
         (None, {"AEMM_SERVICE_HOST": "10.0.0.1", "AEMM_PORT": "tcp://10.0.0.1:1338"}, None),
         ("imds", {"AEMM_SPOT_ACTION": "stop"}, None),
-        ("aemm", {}, "the setting profile"),
+        ("aemm", {}, "the setting compatibility"),
     ],
 )
-def test_when_the_profile_is_on(profile: Any, environ: dict[str, str], reason: str | None) -> None:
-    assert aemm_reason(Config(profile=profile), environ) == reason
+def test_when_the_drop_in_is_on(compatibility: Any, environ: dict[str, str], reason: str | None) -> None:
+    assert aemm_reason(Config(compatibility=compatibility), environ) == reason
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_secrets_in_the_section_are_not_shown() -> None:
 
 
 class Driver:
-    """A state in the profile, asked through a service."""
+    """A state with `compatibility: aemm`, asked through a service."""
 
     def __init__(self) -> None:
         self.now = STARTED
@@ -143,7 +143,7 @@ def test_settings_can_be_changed_while_it_runs_and_reset() -> None:
     assert driver.get("/latest/meta-data/network/interfaces/macs").body == b"0e:49:61:0f:c3:11/"
 
 
-def test_leaves_set_by_path_lie_over_the_profile_s() -> None:
+def test_leaves_set_by_path_lie_over_the_drop_in_s() -> None:
     driver = Driver()
     paths = {
         "meta-data/ami-id": "ami-1",
@@ -174,7 +174,7 @@ def test_the_control_plane_gives_way_where_nobody_asked_for_it(
     taken_port: int, capsys: pytest.CaptureFixture[str], is_own: bool  # noqa: FBT001 - a test's parameter
 ) -> None:  # fmt: skip
     config = Config(
-        profile="aemm",
+        compatibility="aemm",
         server=ServerSettings(port=taken_port if is_own else 1),
         control=ControlSettings(hosts=("127.0.0.1",), socket=""),
     )
@@ -182,7 +182,7 @@ def test_the_control_plane_gives_way_where_nobody_asked_for_it(
     assert listeners.network == []
     assert "control plane without TCP: " in capsys.readouterr().err
     for asked_for in (
-        replace(config, profile=None, server=ServerSettings(port=1)),
+        replace(config, compatibility=None, server=ServerSettings(port=1)),
         replace(config, control=replace(config.control, port=taken_port)),
     ):
         with pytest.raises(control_start.ControlListenError):

@@ -1,4 +1,4 @@
-"""Profiles: whom they match, what they lay over the configuration, and how what is wrong in one is said."""
+"""Variants: whom they match, what they lay over the configuration, and how what is wrong in one is said."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ APP = Caller("proj-app-1", ("172.18.0.3",), "proj-app-1", "app", 1, ("proj_back"
 UNNAMED = Caller("169.254.7.7", ("169.254.7.7",))
 
 
-def profiles(*given: dict[str, Any], **others: Any) -> dict[str, Any]:
-    return {"profiles": list(given), **others}
+def variants(*given: dict[str, Any], **others: Any) -> dict[str, Any]:
+    return {"variants": list(given), **others}
 
 
 @pytest.mark.parametrize(
@@ -49,21 +49,21 @@ def profiles(*given: dict[str, Any], **others: Any) -> dict[str, Any]:
     ],
 )
 def test_all_conditions_of_a_match_must_hold(match: dict[str, str], caller: Caller, holds: bool) -> None:  # noqa: FBT001 - a row of a table
-    assert matching(from_document(profiles({"match": match})), caller) == ((0,) if holds else ())
+    assert matching(from_document(variants({"match": match})), caller) == ((0,) if holds else ())
 
 
 def test_names_matter_only_where_something_depends_on_them() -> None:
-    by_address = profiles({"match": {"address": "10.0.0.1"}}, {"match": {"network": "10.0.0.0/8"}})
+    by_address = variants({"match": {"address": "10.0.0.1"}}, {"match": {"network": "10.0.0.0/8"}})
     assert not needs_names(from_document({}))
     assert not needs_names(from_document(by_address))
     assert needs_names(from_document({"identity": "per-container"}))
     for match in ({"service": "a"}, {"name": "a"}, {"network": "a"}):
-        assert needs_names(from_document(profiles({"match": match})))
+        assert needs_names(from_document(variants({"match": match})))
 
 
 def test_of_several_that_match_the_later_one_wins() -> None:
     config = from_document(
-        profiles(
+        variants(
             {"match": {"service": "app"}, "instance": {"role": "first", "tags": {"a": "1"}}},
             {"match": {"name": "proj-*"}, "instance": {"role": "second", "tags": {"b": "2"}}},
         )
@@ -74,7 +74,7 @@ def test_of_several_that_match_the_later_one_wins() -> None:
 
 def test_null_means_what_it_means_in_a_file() -> None:
     config = from_document(
-        profiles({"match": {"service": "app"}, "instance": {"role": None, "public_ipv4": None, "tags": {"Name": None}}})
+        variants({"match": {"service": "app"}, "instance": {"role": None, "public_ipv4": None, "tags": {"Name": None}}})
     )
     instance = effective(config, (0,)).instance
     assert (instance.role, instance.public_ipv4, instance.tags) == (None, None, {})
@@ -82,7 +82,7 @@ def test_null_means_what_it_means_in_a_file() -> None:
 
 def test_every_section_can_differ() -> None:
     config = from_document(
-        profiles(
+        variants(
             {
                 "match": {"service": "app"},
                 "metadata_options": {"http_tokens": "required"},
@@ -102,38 +102,38 @@ def test_every_section_can_differ() -> None:
     ("document", "sentence"),
     [
         (
-            profiles({"match": {"service": "a"}}, {"match": {"service": "b"}, "instance": {"role": "no good"}}),
-            "profiles[1].instance.role: expected a name of letters, digits and +=,.@_- or null, got 'no good'",
+            variants({"match": {"service": "a"}}, {"match": {"service": "b"}, "instance": {"role": "no good"}}),
+            "variants[1].instance.role: expected a name of letters, digits and +=,.@_- or null, got 'no good'",
         ),
-        (profiles({"match": {"service": "a"}, "instance": {"rol": "x"}}), "profiles[0].instance.rol: unknown key"),
-        (profiles({"match": {"servce": "a"}}), "profiles[0].match.servce: unknown key; did you mean"),
-        (profiles({"match": {}}), "profiles[0].match: expected a service, name, address or network"),
-        (profiles({"match": {"address": "app"}}), "profiles[0].match.address: expected an IP address such as"),
+        (variants({"match": {"service": "a"}, "instance": {"rol": "x"}}), "variants[0].instance.rol: unknown key"),
+        (variants({"match": {"servce": "a"}}), "variants[0].match.servce: unknown key; did you mean"),
+        (variants({"match": {}}), "variants[0].match: expected a service, name, address or network"),
+        (variants({"match": {"address": "app"}}), "variants[0].match.address: expected an IP address such as"),
         (
-            profiles({"match": {"network": "10.0.0.1/8"}}),
-            "profiles[0].match.network: expected a network's name or a block",
+            variants({"match": {"network": "10.0.0.1/8"}}),
+            "variants[0].match.network: expected a network's name or a block",
         ),
-        (profiles({"match": {"service": "a"}, "metadata": {"foo": 1}}), "profiles[0].metadata.foo: expected a path"),
+        (variants({"match": {"service": "a"}, "metadata": {"foo": 1}}), "variants[0].metadata.foo: expected a path"),
         (
-            profiles(
+            variants(
                 {"match": {"service": "a"}, "instance": {"availability_zone": "us-east-1a"}},
                 instance={"region": "eu-west-1"},
             ),
-            "profiles[0].instance.availability_zone: us-east-1a is not in the region eu-west-1",
+            "variants[0].instance.availability_zone: us-east-1a is not in the region eu-west-1",
         ),
         (
-            profiles({"match": {"service": "a"}, "credentials": {"source": "static"}}),
-            "profiles[0]: with it, credentials.access_key_id: is missing",
+            variants({"match": {"service": "a"}, "credentials": {"source": "static"}}),
+            "variants[0]: with it, credentials.access_key_id: is missing",
         ),
         (
-            profiles(
+            variants(
                 {"match": {"service": "a"}, "instance": {"region": "us-east-1"}},
                 {"match": {"name": "x*"}, "instance": {"availability_zone": "eu-west-1a"}},
             ),
-            "profiles[1].instance.availability_zone: eu-west-1a is not in the region us-east-1 (where profiles[0]",
+            "variants[1].instance.availability_zone: eu-west-1a is not in the region us-east-1 (where variants[0]",
         ),
-        (profiles(profile="aemm", identity="per-container"), "identity: the profile aemm has one instance"),
-        (profiles({"match": {"service": "a"}}, profile="aemm"), "profiles: the profile aemm has one instance"),
+        (variants(compatibility="aemm", identity="per-container"), "identity: compatibility aemm has one instance"),
+        (variants({"match": {"service": "a"}}, compatibility="aemm"), "variants: compatibility aemm has one instance"),
         (
             {"callers": {"name_server": "127.0.0.300"}},
             "callers.name_server: expected an address such as 127.0.0.11:53 or null, got '",
@@ -149,9 +149,9 @@ def test_what_is_wrong_names_its_key(document: dict[str, Any], sentence: str) ->
     assert sentence in str(error.value)
 
 
-def test_profiles_that_never_meet_may_contradict_each_other() -> None:
+def test_variants_that_never_meet_may_contradict_each_other() -> None:
     from_document(
-        profiles(
+        variants(
             {"match": {"service": "a"}, "instance": {"region": "us-east-1"}},
             {"match": {"service": "b"}, "instance": {"availability_zone": "eu-west-1a"}},
         )
@@ -161,24 +161,24 @@ def test_profiles_that_never_meet_may_contradict_each_other() -> None:
 def test_user_data_comes_from_a_file_beside_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "app.sh").write_text("#!/bin/sh\n")
     (tmp_path / "mock.yaml").write_text(
-        "identity: per-container\nprofiles:\n- match: {service: app}\n  instance: {user_data: {file: app.sh}}\n"
+        "identity: per-container\nvariants:\n- match: {service: app}\n  instance: {user_data: {file: app.sh}}\n"
     )
     config = load({}, {}, tmp_path / "mock.yaml")
     assert config.identity == "per-container"
-    assert config.profiles[0].instance["user_data"] == {"base64": "IyEvYmluL3NoCg=="}
+    assert config.variants[0].instance["user_data"] == {"base64": "IyEvYmluL3NoCg=="}
 
 
 def test_variables_say_it_too() -> None:
-    config = load({}, {"IMDS_MOCK_IDENTITY": "per-container", "IMDS_MOCK_PROFILES": "[{match: {service: a}}]"}, None)
-    assert (config.identity, config.profiles[0].match.service) == ("per-container", "a")
-    block = load({}, {"IMDS_MOCK_PROFILES": "- match: {service: a}\n  instance: {role: b}\n"}, None)
-    assert block.profiles[0].instance == {"role": "b"}
+    config = load({}, {"IMDS_MOCK_IDENTITY": "per-container", "IMDS_MOCK_VARIANTS": "[{match: {service: a}}]"}, None)
+    assert (config.identity, config.variants[0].match.service) == ("per-container", "a")
+    block = load({}, {"IMDS_MOCK_VARIANTS": "- match: {service: a}\n  instance: {role: b}\n"}, None)
+    assert block.variants[0].instance == {"role": "b"}
 
 
-def test_secrets_of_a_profile_are_never_shown() -> None:
+def test_secrets_of_a_variant_are_never_shown() -> None:
     keys = {"source": "static", "access_key_id": "AKIA", "secret_access_key": "hidden", "session_token": "hidden"}
-    config = from_document(profiles({"match": {"service": "a"}, "credentials": keys}))
+    config = from_document(variants({"match": {"service": "a"}, "credentials": keys}))
     shown = masked(document_of(config))
-    assert shown["profiles"][0]["credentials"]["secret_access_key"] == MASK
+    assert shown["variants"][0]["credentials"]["secret_access_key"] == MASK
     assert "hidden" not in repr(shown) + repr(config)
     assert unmasked(shown, document_of(config)).document == document_of(config)
