@@ -99,4 +99,4 @@ def assert_unharmed(mock: RunningMock) -> None:
         client.sendall(head("GET", LEAF).encode())
         assert client.recv(65536).endswith(INSTANCE_ID.encode())
         assert client.recv(1) == b""
-    assert len(mock.terms.open) <= 1
+    assert len(mock.context.connections) <= 1

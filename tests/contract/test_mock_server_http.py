@@ -303,7 +303,7 @@ def test_a_client_that_reads_slowly_gets_every_byte_and_delays_nobody() -> None:
         sender.start()
         first = read_answer(client)
         assert mock.get(LEAF).status == 200
-        opened = [each for each in mock.terms.open if isinstance(each, Connection)]
+        opened = [each for each in mock.context.connections if isinstance(each, Connection)]
         buffered = max(connection._transport.get_write_buffer_size() for connection in opened)
         assert buffered < 8 * 2**20
         assert first.body == document
@@ -314,8 +314,8 @@ def test_a_client_that_reads_slowly_gets_every_byte_and_delays_nobody() -> None:
 
 def test_what_follows_a_late_last_answer_is_not_answered() -> None:
     with running_mock() as mock, mock.connect() as client:
-        respond = mock.terms.respond
-        mock.terms.respond = lambda *asked: replace(respond(*asked), delay_seconds=0.05)
+        respond = mock.context.respond
+        mock.context.respond = lambda *asked: replace(respond(*asked), delay_seconds=0.05)
         client.sendall(head("GET", LEAF).encode() + b"\x00\r\n\r\n")
         assert read_all(client).count(b"HTTP/1.1") == 1
 
@@ -323,14 +323,14 @@ def test_what_follows_a_late_last_answer_is_not_answered() -> None:
 def test_what_goes_wrong_inside_is_one_500_and_one_report() -> None:
     reports: list[Exception] = []
     with running_mock() as mock:
-        respond = mock.terms.respond
+        respond = mock.context.respond
 
         def break_once(*_asked: Any) -> Response:
-            mock.terms.respond = respond
+            mock.context.respond = respond
             raise ZeroDivisionError
 
-        mock.terms.respond = break_once
-        mock.terms.report = reports.append
+        mock.context.respond = break_once
+        mock.context.report_error = reports.append
         with mock.connect() as client:
             client.sendall(head("GET", LEAF, Connection="keep-alive").encode() * 2)
             assert [read_answer(client).status, read_answer(client).status] == [500, 200]

@@ -13,8 +13,8 @@ import pytest
 
 from imds_mock.config.settings import MetadataOptions
 from imds_mock.metadata.tree import Leaf
+from imds_mock.wire.context import Timeouts
 from imds_mock.wire.parsing import Limits
-from imds_mock.wire.terms import Timeouts
 from support.mockserver import INSTANCE_ID, LEAVES, Answer, head, read_all, read_answer, running_mock
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def test_a_lost_token_answer_leaves_the_client_waiting() -> None:
         with pytest.raises(TimeoutError):
             client.recv(1)
         assert mock.get(LEAF).body == INSTANCE_ID.encode()
-        assert len(mock.terms.open) == 1
+        assert len(mock.context.connections) == 1
 
 
 def test_a_lost_token_answer_may_look_like_a_reset() -> None:

@@ -22,10 +22,10 @@ from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
 from imds_mock.signing.signer import Signer
 from imds_mock.state.runtime import Runtime
+from imds_mock.wire.context import ServerContext
 from imds_mock.wire.descriptors import CONTROL_CONNECTIONS
-from imds_mock.wire.parsing import Memo
+from imds_mock.wire.parsing import ParseCache
 from imds_mock.wire.server import DataPlane, open_sockets
-from imds_mock.wire.terms import ServerContext
 from support.callers import World
 from support.mockserver import STARTED, Answer, Clock, head, read_all
 
@@ -80,7 +80,7 @@ class DrivenMock:
 
     def connections(self) -> int:
         """How many connections to the data plane are open."""
-        return int(self.run(lambda: len(self.plane._terms.open)))
+        return int(self.run(lambda: len(self.plane._context.connections)))
 
     def connect(self, source: str = "127.0.0.1") -> socket.socket:
         """A connection to the data plane.
@@ -163,16 +163,16 @@ def driven_mock(
     failures: list[object] = []
     loop.set_exception_handler(lambda _loop, context: failures.append(context))
     service = Service(runtime.state.snapshot_for, Tokens(), "0123456789abcdef")
-    memo = Memo(runtime.any_host)
-    terms = ServerContext(
+    parse_cache = ParseCache(runtime.any_host)
+    server_context = ServerContext(
         runtime.respond_with(service),
         runtime.observers,
         clock,
         loop.time,
         identify_caller=runtime.identify_caller,
-        memo=memo,
+        parse_cache=parse_cache,
     )
-    plane = DataPlane(terms, 4096)
+    plane = DataPlane(server_context, 4096)
     context = ControlContext(
         *(runtime.state, callers, runtime.journal, runtime.queries, runtime.request_metrics, "0.0.0", runtime.reloads),
         runtime.caught_up,

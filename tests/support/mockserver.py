@@ -16,9 +16,9 @@ from imds_mock.metadata.tree import Leaf
 from imds_mock.service.rules import Service
 from imds_mock.service.snapshot import Snapshot, Store
 from imds_mock.service.tokens import Tokens
+from imds_mock.wire.context import ServerContext, Timeouts
 from imds_mock.wire.parsing import Limits
 from imds_mock.wire.server import DataPlane, open_sockets
-from imds_mock.wire.terms import ServerContext, Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -74,7 +74,7 @@ class RunningMock:
     store: Store
     clock: Clock
     journal: Journal
-    terms: ServerContext
+    context: ServerContext
     plane: DataPlane
     loop: asyncio.AbstractEventLoop
 
@@ -115,11 +115,11 @@ def running_mock(
     loop = uvloop.new_event_loop()
     failures: list[object] = []
     loop.set_exception_handler(lambda _loop, context: failures.append(context))
-    terms = ServerContext(
+    context = ServerContext(
         service.respond, (journal.record,), clock, loop.time, limits or Limits(), timeouts or Timeouts()
     )
-    plane = DataPlane(terms, connections)
-    running = RunningMock(sockets[0].getsockname()[1], store, clock, journal, terms, plane, loop)
+    plane = DataPlane(context, connections)
+    running = RunningMock(sockets[0].getsockname()[1], store, clock, journal, context, plane, loop)
     loop.run_until_complete(plane.start(sockets))
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

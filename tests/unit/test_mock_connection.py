@@ -9,7 +9,7 @@ import pytest
 
 from imds_mock.service.answers import content
 from imds_mock.wire.connection import Connection
-from imds_mock.wire.terms import ServerContext
+from imds_mock.wire.context import ServerContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,8 +77,8 @@ def connected(fetching: Fetching) -> tuple[Connection, Wire]:
     def respond(request: Request, _caller: str, now: float) -> Response:
         return content(request.path.encode(), "text/plain", now)
 
-    terms = ServerContext(respond, (), lambda: 1_700_000_000.0, lambda: 0.0, await_credentials=fetching)
-    connection, wire = Connection(terms), Wire()
+    context = ServerContext(respond, (), lambda: 1_700_000_000.0, lambda: 0.0, await_credentials=fetching)
+    connection, wire = Connection(context), Wire()
     connection.connection_made(wire)
     return connection, wire
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from imds_mock.wire.parsing import Limits, Memo, RequestParser
+from imds_mock.wire.parsing import Limits, ParseCache, RequestParser
 
 if TYPE_CHECKING:
     from imds_mock.service.messages import Request
@@ -26,8 +26,8 @@ def heads(draw: st.DrawFn) -> bytes:
     return f"{method} {draw(path)} HTTP/{version}\r\n{fields}\r\n".encode("latin-1")
 
 
-def parse(pieces: list[bytes], memo: Memo | None = None) -> tuple[list[Request], int | None]:
-    parser = RequestParser(Limits(), memo or Memo())
+def parse(pieces: list[bytes], parse_cache: ParseCache | None = None) -> tuple[list[Request], int | None]:
+    parser = RequestParser(Limits(), parse_cache or ParseCache())
     requests: list[Request] = []
     for piece in pieces:
         if parser.failure is None:
@@ -52,9 +52,9 @@ def test_cutting_the_bytes_changes_nothing(messages: list[bytes], cuts: list[int
 
 @given(st.lists(heads(), min_size=1, max_size=4))
 def test_what_is_remembered_is_what_parsing_gives(messages: list[bytes]) -> None:
-    memo = Memo()
+    parse_cache = ParseCache()
     for message in messages:
-        first, again, fresh = parse([message], memo), parse([message], memo), parse([message])
+        first, again, fresh = parse([message], parse_cache), parse([message], parse_cache), parse([message])
         assert first == again == fresh
 
 
@@ -71,24 +71,24 @@ def test_no_bytes_raise(pieces: list[bytes]) -> None:
 
 
 def test_a_request_is_remembered_only_when_it_is_whole_and_short() -> None:
-    memo = Memo()
+    parse_cache = ParseCache()
     whole = b"GET / HTTP/1.1\r\n\r\n"
     for data in (whole[:-2], whole + b"G", b"GET / HTTP/1.1\r\nA: %s\r\n\r\n" % (b"b" * 2000), b"\r\n"):
-        parse([data], memo)
-        assert memo.get(data) is None
-    parse([whole[:4], whole[4:]], memo)
-    assert memo.get(whole[4:]) is None
-    parse([whole], memo)
-    assert memo.get(whole) is not None
+        parse([data], parse_cache)
+        assert parse_cache.get(data) is None
+    parse([whole[:4], whole[4:]], parse_cache)
+    assert parse_cache.get(whole[4:]) is None
+    parse([whole], parse_cache)
+    assert parse_cache.get(whole) is not None
 
 
 def test_the_memory_of_the_memo_is_bounded() -> None:
     for padding, most in ((0, 512), (900, 120)):
-        memo = Memo()
+        parse_cache = ParseCache()
         requests = [b"GET /%d%s HTTP/1.1\r\n\r\n" % (number, b"x" * padding) for number in range(2000)]
         for each in requests:
-            parse([each], memo)
-        kept = [each for each in requests if memo.get(each) is not None]
+            parse([each], parse_cache)
+        kept = [each for each in requests if parse_cache.get(each) is not None]
         assert kept[-1] == requests[-1]
         assert len(kept) <= most
 
@@ -99,7 +99,7 @@ def test_repeated_fields_are_one_list_and_trailers_are_dropped() -> None:
 
 
 def test_a_request_is_given_before_its_body() -> None:
-    parser = RequestParser(Limits(), Memo())
+    parser = RequestParser(Limits(), ParseCache())
     [request] = parser.feed(b"PUT / HTTP/1.1\r\nContent-Length: 3\r\n\r\nab")
     assert request.method == "PUT"
     assert parser.in_body
@@ -114,7 +114,7 @@ def test_a_plain_path_is_one_text_with_its_target() -> None:
 
 def test_a_request_that_an_agent_reads_is_given_with_its_body() -> None:
     head = b"PUT /api/x/task-protection/v1/state HTTP/1.1\r\nHost: 169.254.170.2\r\nContent-Length: 30000\r\n\r\n"
-    parser = RequestParser(Limits(), Memo())
+    parser = RequestParser(Limits(), ParseCache())
     assert parser.feed(head) == ()
     assert parser.feed(b"a" * 29_999) == ()
     assert (parser.in_body, parser.at_boundary, parser.failure) == (False, False, None)
@@ -124,17 +124,17 @@ def test_a_request_that_an_agent_reads_is_given_with_its_body() -> None:
         head.replace(b"Content-Length: 30000", b"Transfer-Encoding: chunked") + b"2\r\n{}\r\n0\r\n\r\n"
     )
     assert chunked.body == b"{}"
-    larger = RequestParser(Limits(), Memo())
+    larger = RequestParser(Limits(), ParseCache())
     assert larger.feed(head.replace(b"30000", b"65537")) == ()
     assert larger.failure == 413
 
 
 def test_by_choice_agents_are_known_by_their_paths() -> None:
     chosen = False
-    memo = Memo(lambda: chosen)
+    parse_cache = ParseCache(lambda: chosen)
 
     def agents(path: str, host: str = "mock_metadata") -> str:
-        [request] = parse([f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()], memo)[0]
+        [request] = parse([f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()], parse_cache)[0]
         assert request.keep_alive == bool(request.agent)
         return request.agent
 

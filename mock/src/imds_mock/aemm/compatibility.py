@@ -17,7 +17,7 @@ from imds_mock.config.errors import ConfigError, SettingError
 from imds_mock.credentials.refreshable import NotRefreshed
 from imds_mock.metadata.overrides import apply_overrides, read_overrides
 from imds_mock.metadata.tree import LATEST
-from imds_mock.service.compatibility import Profile
+from imds_mock.service.snapshot import Compatibility as Differences
 from imds_mock.service.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ class Compatibility:
                 instance_id=settings.text("metadata.values.instance-id"),
                 started=self.started,
             )
-            profile = Profile(NAME, self.reason, pages.PAGES, _LISTING_ENDS, admissions, pages.UNREADABLE)
-            return replace(snapshot, versions=config.versions or VERSIONS, profile=profile)
+            compatibility = Differences(NAME, self.reason, pages.PAGES, _LISTING_ENDS, admissions, pages.UNREADABLE)
+            return replace(snapshot, versions=config.versions or VERSIONS, compatibility=compatibility)
 
         return Described(described, build)
 

@@ -22,10 +22,10 @@ from imds_mock.service.rules import Service
 from imds_mock.service.snapshot import Store
 from imds_mock.service.tokens import Tokens
 from imds_mock.wire.accesslog import AccessLog
+from imds_mock.wire.context import ServerContext, Timeouts, no_wait
 from imds_mock.wire.descriptors import shares
-from imds_mock.wire.parsing import Limits, Memo
+from imds_mock.wire.parsing import Limits, ParseCache
 from imds_mock.wire.server import DataPlane, open_sockets
-from imds_mock.wire.terms import ServerContext, Timeouts, answer_now
 
 if TYPE_CHECKING:
     import socket
@@ -94,7 +94,7 @@ async def _serve(
     log = _access_log(settings, loop)
     snapshot_for = runtime.state.snapshot_for if runtime else lambda _caller: store.current
     service = Service(snapshot_for, Tokens(), secrets.token_hex(8))
-    terms = ServerContext(
+    context = ServerContext(
         runtime.respond_with(service) if runtime else service.respond,
         (*((log.record,) if log else ()), *(runtime.observers if runtime else ())),
         time.time,
@@ -103,18 +103,18 @@ async def _serve(
             settings.max_target_bytes, settings.max_head_bytes, settings.max_headers, settings.max_body_bytes
         ),
         timeouts=Timeouts(settings.head_timeout_seconds, settings.idle_timeout_seconds, settings.write_timeout_seconds),
-        bad_request_type=store.current.options.bad_request_content_type,
-        unreadable=store.current.profile.unreadable,
-        report=_report,
-        identify_caller=runtime.identify_caller if runtime else answer_now,
-        await_credentials=runtime.await_credentials if runtime else answer_now,
-        memo=Memo(runtime.any_host) if runtime else Memo(),
+        bad_request_content_type=store.current.options.bad_request_content_type,
+        malformed_response=store.current.compatibility.malformed_response,
+        report_error=_report,
+        identify_caller=runtime.identify_caller if runtime else no_wait,
+        await_credentials=runtime.await_credentials if runtime else no_wait,
+        parse_cache=ParseCache(runtime.any_host) if runtime else ParseCache(),
     )
     most = shares(settings.max_connections, with_control=config.control.enabled).data
-    plane = DataPlane(terms, most)
+    plane = DataPlane(context, most)
     await plane.start(sockets)
-    profile = store.current.profile
-    why = f" (compatibility {profile.name}: {profile.reason})" if profile.reason else ""
+    compatibility = store.current.compatibility
+    why = f" (compatibility {compatibility.name}: {compatibility.reason})" if compatibility.reason else ""
     say(f"{store.current.instance.decode()} answers on {_addresses(sockets)}{why}")
     running = [loop.create_task(companion(store)) for companion in companions]
     for task in running:

@@ -97,7 +97,9 @@ class Service:
         asked = request.headers.get(TOKEN_TTL_HEADER, "")
         ttl_seconds = int(asked) if _DIGITS.fullmatch(asked) else 0
         if not MIN_TTL_SECONDS <= ttl_seconds <= MAX_TTL_SECONDS:
-            return snapshot.profile.pages.get(400) or answers.page(400, options.bad_request_content_type)
+            return snapshot.compatibility.responses_by_status.get(400) or answers.page(
+                400, options.bad_request_content_type
+            )
         hop_limit = options.http_put_response_hop_limit
         lost = options.container_hops >= (hop_limit or DEFAULT_HOP_LIMIT)
         return Response(
@@ -112,11 +114,11 @@ class Service:
         token = request.headers.get(TOKEN_HEADER)
         if token is None:
             if snapshot.options.http_tokens == "required":
-                return snapshot.profile.pages.get(401) or answers.refusal(401)
+                return snapshot.compatibility.responses_by_status.get(401) or answers.refusal(401)
             return snapshot.rendered.get(request.path) or _look_up(request.path, snapshot, caller, now)
         left = self._tokens.remaining_seconds(token, now, snapshot.instance)
         if left is None:
-            return snapshot.profile.pages.get(401) or answers.refusal(401)
+            return snapshot.compatibility.responses_by_status.get(401) or answers.refusal(401)
         found = snapshot.rendered.get(request.path) or _look_up(request.path, snapshot, caller, now)
         return Response(found.head, found.body, left)
 
@@ -132,16 +134,16 @@ def _refuse_at_once(request: Request, caller: str, options: MetadataOptions) -> 
 
 
 def _look_up(path: str, snapshot: Snapshot, caller: str, now: float) -> Response:
-    profile = snapshot.profile
-    end = profile.listing_ends.get(path, b"")
+    compatibility = snapshot.compatibility
+    end = compatibility.listing_suffixes.get(path, b"")
     if path == "/":
         answer = answers.content("\n".join(snapshot.versions).encode() + end, "text/plain", snapshot.started)
         return _remember(path, answer, snapshot)
     version, _, inner = path[1:].partition("/")
     found = snapshot.tree.lookup(version, inner, now) if version in snapshot.versions else None
-    admits = profile.admissions.get(path)
+    admits = compatibility.visible_to.get(path)
     if (admits is not None and not admits(caller)) or found is None:
-        return profile.pages.get(404) or answers.page(404, snapshot.options.not_found_content_type)
+        return compatibility.responses_by_status.get(404) or answers.page(404, snapshot.options.not_found_content_type)
     modified = snapshot.started if found.modified is None else found.modified
     answer = answers.content(found.body + end, found.content_type, modified)
     return _remember(path, answer, snapshot) if found.lasting else answer

@@ -1,6 +1,6 @@
-"""The current state as one immutable snapshot; a change builds a new one and swaps one reference.
+"""An immutable snapshot: everything that a caller's responses are made from.
 
-A request takes one snapshot at its beginning and never sees half of a change.
+A change builds a new snapshot and replaces one reference. A request uses one snapshot, so it never sees half a change.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from imds_mock.metadata.tree import VERSIONS, Leaf, Tree
-from imds_mock.service.compatibility import IMDS, Profile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from imds_mock.config.settings import MetadataOptions
     from imds_mock.service.messages import Request, Response
@@ -21,32 +20,58 @@ _TAGS: Final = "meta-data/tags/"
 
 
 class Agents(Protocol):
-    """What containers ask at addresses of their own."""
+    """The container agents (ECS and EKS Pod Identity), which have their own addresses."""
 
     def respond(self, request: Request, tree: Tree, caller: str, now: float) -> Response:
-        """Answer a request for one of them.
+        """Return the response to a request for an agent.
 
         Args:
-            request: The request; its agent is one of containers.
-            tree: The metadata of the instance that the container has.
-            caller: Address of the peer.
+            request: The request; its `agent` is not empty.
+            tree: The metadata of the container's instance.
+            caller: The caller's IP address.
             now: Wall-clock time in seconds since the epoch.
         """
 
 
 @dataclass(frozen=True, slots=True)
+class Compatibility:
+    """How responses differ from the real service's, to be compatible with another mock.
+
+    Attributes:
+        name: Shown when the mock starts.
+        reason: Why this compatibility is on, shown when the mock starts; empty for the real service.
+        responses_by_status: Status (400, 401 or 404) to the response sent instead of the service's own.
+        listing_suffixes: Request path of a listing to the bytes appended to it.
+        visible_to: Request path of a leaf to a predicate that decides, by the caller's address, whether the leaf exists
+            for the caller. The leaf's body must be a function of the time, so that each request looks it up.
+        malformed_response: The response to bytes that cannot be parsed; None for the service's own.
+    """
+
+    name: str
+    reason: str = ""
+    responses_by_status: Mapping[int, Response] = field(default_factory=dict)
+    listing_suffixes: Mapping[str, bytes] = field(default_factory=dict)
+    visible_to: Mapping[str, Callable[[str], bool]] = field(default_factory=dict)
+    malformed_response: Response | None = None
+
+
+IMDS: Final = Compatibility("imds")
+"""The real service."""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that the answers to one caller are made from.
+    """Everything that one caller's responses are made from.
 
     Attributes:
         tree: The instance's metadata.
         options: The instance's metadata options.
-        instance: What session tokens are bound to: the instance id.
+        instance: The instance id, which session tokens are bound to.
         started: Start of the instance in seconds since the epoch.
-        versions: What `GET /` lists.
-        profile: What differs from the real service.
-        agents: What containers ask at addresses of their own; None: there is nothing, `Host` is not looked at.
-        rendered: Answers that hold as long as the snapshot does, by path; filled while serving.
+        versions: The listing of `GET /`.
+        compatibility: Differences from the real service.
+        agents: The container agents; None if there are none, and then the `Host` header is ignored.
+        rendered: Path to a response that is valid as long as the snapshot is; filled while serving.
     """
 
     tree: Tree
@@ -54,7 +79,7 @@ class Snapshot:
     instance: bytes
     started: float
     versions: tuple[str, ...] = VERSIONS
-    profile: Profile = IMDS
+    compatibility: Compatibility = IMDS
     agents: Agents | None = None
     rendered: dict[str, Response] = field(default_factory=dict, repr=False, compare=False)
 
@@ -68,7 +93,7 @@ class Snapshot:
         instance_id: str,
         started: float,
     ) -> Snapshot:
-        """Build a snapshot; instance tags are part of it only where the options show them.
+        """Build a snapshot; it contains the instance's tags only if the metadata options enable them.
 
         Args:
             leaves: Path relative to the version to leaf.

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from imds_mock.config.settings import Config
     from imds_mock.service.messages import Request, Response
     from imds_mock.service.rules import Service
-    from imds_mock.wire.terms import Observer
+    from imds_mock.wire.context import Observer
 
 _LOOK_AGAIN_SECONDS: Final = 5.0
 # A name that comes late is still good to have, but no request waits that long.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from imds_mock.service.messages import Request
-    from imds_mock.wire.terms import ServerContext
+    from imds_mock.wire.context import ServerContext
 
 # Pipelined requests are answered in slices of this size, so that a client that does not read its answers is noticed.
 _SLICE: Final = 4096
@@ -30,17 +30,17 @@ class Connection(Holding):
     """Serves one client.
 
     Args:
-        terms: What it shares with the others.
+        context: What it shares with the others.
 
     Attributes:
-        last_request: When the last request was answered, or the connection opened, on the event loop's clock.
+        last_active: When the last request was answered, or the connection opened, on the event loop's clock.
     """
 
-    __slots__ = ("_opened", "_partial", "_paused", "_unread", "last_request")
+    __slots__ = ("_opened", "_partial", "_paused", "_unread", "last_active")
 
-    def __init__(self, terms: ServerContext) -> None:
-        self._terms = terms
-        self._parser = RequestParser(terms.limits, terms.memo)
+    def __init__(self, context: ServerContext) -> None:
+        self._context = context
+        self._parser = RequestParser(context.limits, context.parse_cache)
         self._out = []
         self._unread = b""
         self._paused = False  # the client does not read: neither do we
@@ -52,16 +52,16 @@ class Connection(Holding):
         self._kept = None
         self._later = ()
         self._lowered = False
-        self.last_request = self._opened = terms.monotonic()
-        self.deadline = self.last_request + terms.timeouts.head
+        self.last_active = self._opened = context.monotonic()
+        self.deadline = self.last_active + context.timeouts.head
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop."""
         self._transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
         self._caller = intern(peer[0]) if peer else "-"  # one text for all entries of the journal about this caller
-        self._terms.open.add(self)
-        self._held = self._terms.identify_caller(self._caller, self._acquainted)
+        self._context.connections.add(self)
+        self._held = self._context.identify_caller(self._caller, self._acquainted)
 
     def data_received(self, data: bytes) -> None:
         """Called by the event loop."""
@@ -79,7 +79,7 @@ class Connection(Holding):
     def pause_writing(self) -> None:
         """Called by the event loop when the client does not read."""
         self._paused = True
-        self.deadline = self._terms.monotonic() + self._terms.timeouts.write
+        self.deadline = self._context.monotonic() + self._context.timeouts.write
         if not self._ended:
             self._transport.pause_reading()
 
@@ -87,7 +87,7 @@ class Connection(Holding):
         """Called by the event loop when the client has read."""
         self._paused = False
         if not self._ended and not self._held:
-            self.deadline = self._terms.monotonic() + self._terms.timeouts.idle
+            self.deadline = self._context.monotonic() + self._context.timeouts.idle
         self._read_on()
 
     def stop(self, new_since: float) -> None:
@@ -96,7 +96,7 @@ class Connection(Holding):
         Args:
             new_since: A connection that opened later and has sent nothing yet stays open, on the event loop's clock.
         """
-        is_new = self.last_request == self._opened >= new_since
+        is_new = self.last_active == self._opened >= new_since
         is_busy = self._ended or self._partial or self._unread or self._held or self._unsent()
         if self._stalled or not (is_busy or is_new):
             self._close()
@@ -112,7 +112,7 @@ class Connection(Holding):
 
     def _acquainted(self) -> None:
         self._held = None
-        if self._terms.stopping and not self._unread:
+        if self._context.is_stopping and not self._unread:
             self._close()
         else:
             self._read_on()
@@ -153,15 +153,15 @@ class Connection(Holding):
             self._close()
 
     def _answer(self, request: Request, began: float) -> None:
-        terms = self._terms
+        context = self._context
         if self._lowered:
             # Not earlier: a retransmission of the token answer has to carry its hop limit as well.
             self._set_hop_limit(None)
-        now = terms.wall_clock()
+        now = context.wall_clock()
         try:
-            response = terms.respond(request, self._caller, now)
+            response = context.respond(request, self._caller, now)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and the others theirs
-            terms.report(error)
+            context.report_error(error)
             response = refusal(500)
         if response.delay_seconds:
             self._hold(request, response, now, began)
@@ -173,20 +173,20 @@ class Connection(Holding):
         self._ended = True
         if self._parser.in_body:
             return  # its request has been answered already
-        terms = self._terms
-        now = terms.wall_clock()
+        context = self._context
+        now = context.wall_clock()
         response = refusal(status)
         if status == BAD_REQUEST:
-            response = terms.unreadable or page(status, terms.bad_request_type)
-        write(self._out, response, terms.passing_lines.closing(now), "")
+            response = context.malformed_response or page(status, context.bad_request_content_type)
+        write(self._out, response, context.connection_headers.closing(now), "")
         self._note(None, response, now, perf_counter() - began)
 
     def _await_more(self, answered: tuple[Request, ...]) -> None:
         partial = not self._parser.at_boundary
         if answered or (partial and not self._partial):
-            now, timeouts = self._terms.monotonic(), self._terms.timeouts
+            now, timeouts = self._context.monotonic(), self._context.timeouts
             if not self._paused:
                 self.deadline = now + (timeouts.head if partial else timeouts.idle)
             if answered:
-                self.last_request = now
+                self.last_active = now
         self._partial = partial

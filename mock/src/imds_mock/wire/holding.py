@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imds_mock.service.messages import Request, Response
-    from imds_mock.wire.terms import Cancellable
+    from imds_mock.wire.context import Cancellable
 
     # With the wall-clock time of the request and, on the clock of `perf_counter`, when it was received.
     RefreshableCredentials = tuple[Request, Response, float, float]
@@ -45,10 +45,10 @@ class Holding(Sending):
             self._abandon(self._held)
         if self._half_closed is not None:
             self._half_closed.cancel()
-        terms = self._terms
-        terms.open.discard(self)
-        if terms.drained is not None and not terms.open:
-            terms.drained.set()
+        context = self._context
+        context.connections.discard(self)
+        if context.all_closed is not None and not context.connections:
+            context.all_closed.set()
 
     def eof_received(self) -> bool:
         """Called by the event loop when the client has sent everything that it is going to send.
@@ -56,7 +56,7 @@ class Holding(Sending):
         Returns:
             Whether a response is still to come.
         """
-        if self._held is None and (not self._stalled or self._terms.stopping):
+        if self._held is None and (not self._stalled or self._context.is_stopping):
             return False  # everything is answered, and gets sent before the connection closes
         self._half_closed = HalfClosed(self._transport, self.abort)
         self._ask_whether_it_reads()
@@ -70,10 +70,10 @@ class Holding(Sending):
 
     def _postpone(self, request: Request, later: Iterator[Request]) -> bool:
         """Have a request wait for credentials, and those after it; False if it can be answered now."""
-        self._held = self._terms.await_credentials(self._caller, self._resume)
+        self._held = self._context.await_credentials(self._caller, self._resume)
         if self._held is None:
             return False
-        self.deadline = self._terms.monotonic() + self._terms.timeouts.write
+        self.deadline = self._context.monotonic() + self._context.timeouts.write
         self._later = (request, *later)
         return True
 
@@ -85,14 +85,14 @@ class Holding(Sending):
 
     def _hold(self, request: Request, response: Response, now: float, began: float) -> None:
         delay = response.delay_seconds
-        self.deadline = self._terms.monotonic() + delay + self._terms.timeouts.write
+        self.deadline = self._context.monotonic() + delay + self._context.timeouts.write
         self._kept = request, response, now, began
         self._held = asyncio.get_running_loop().call_later(delay, self._release, self._kept)
         self._ask_whether_it_reads()
 
     def _ask_whether_it_reads(self) -> None:
         if self._half_closed is not None and self._kept is not None and self._kept[1].delivery is SEND:
-            due = self.deadline - self._terms.timeouts.write - self._terms.monotonic()
+            due = self.deadline - self._context.timeouts.write - self._context.monotonic()
             self._half_closed.ask_before(due, self._kept[-1])
 
     def _release(self, kept: RefreshableCredentials) -> None:
@@ -126,5 +126,5 @@ class Holding(Sending):
 
     def _note(self, request: Request | None, response: Response, now: float, seconds: float) -> None:
         microseconds = int(seconds * 1_000_000)
-        for observe in self._terms.observers:
+        for observe in self._context.observers:
             observe(now, self._caller, request, response, microseconds)

@@ -49,7 +49,7 @@ class Limits:
     body_bytes: int = 64 * 1024
 
 
-class Memo:
+class ParseCache:
     """Remembers how byte strings parsed; bounded, and shared by the connections of one listener.
 
     Args:
@@ -86,7 +86,7 @@ class RequestParser:
 
     Args:
         limits: What a request may measure.
-        memo: What was parsed before, shared with other connections.
+        parse_cache: What was parsed before, shared with other connections.
 
     Attributes:
         failure: Status to refuse the rest of the connection with; None while all is well.
@@ -94,9 +94,24 @@ class RequestParser:
         in_body: A request has been given out whose body is still to come.
     """
 
-    __slots__ = ("_awaiting_body", "_body", "_body_bytes", "_depends", "_fields", "_head_bytes", "_header_count",
-                 "_limits", "_memo", "_parser", "_received", "_requests", "_target", "at_boundary", "failure",
-                 "in_body")  # fmt: skip
+    __slots__ = (
+        "_awaiting_body",
+        "_body",
+        "_body_bytes",
+        "_cache",
+        "_depends",
+        "_fields",
+        "_head_bytes",
+        "_header_count",
+        "_limits",
+        "_parser",
+        "_received",
+        "_requests",
+        "_target",
+        "at_boundary",
+        "failure",
+        "in_body",
+    )  # fmt: skip
 
     # Set when bytes are parsed or a message begins: most connections bring bytes that are known, and parse nothing.
     _requests: list[Request]
@@ -108,9 +123,9 @@ class RequestParser:
     _received: int
     _body_bytes: int
 
-    def __init__(self, limits: Limits, memo: Memo) -> None:
+    def __init__(self, limits: Limits, parse_cache: ParseCache) -> None:
         self._limits = limits
-        self._memo = memo
+        self._cache = parse_cache
         self._parser: httptools.HttpRequestParser | None = None
         self._awaiting_body: Request | None = None
         self._body = b""
@@ -122,7 +137,7 @@ class RequestParser:
         """Take bytes and give the requests whose heads they complete. Never raises: see `failure`."""
         from_boundary = self.at_boundary
         if from_boundary:
-            known = self._memo.get(data)
+            known = self._cache.get(data)
             if known is not None:
                 return known
         self._requests = []
@@ -130,7 +145,7 @@ class RequestParser:
         self._execute(data)
         requests = tuple(self._requests)
         if from_boundary and self.at_boundary and requests and self.failure is None and not self._depends:
-            self._memo.keep(data, requests)
+            self._cache.keep(data, requests)
         return requests
 
     def close(self) -> None:
@@ -193,7 +208,7 @@ class RequestParser:
         agent = agent_of(fields.get("host", ""))
         if not agent and (agent_by_path := agent_at(path)):
             self._depends = True
-            agent = agent_by_path if self._memo.any_host() else ""
+            agent = agent_by_path if self._cache.any_host() else ""
         keep_alive = (
             ("keep-alive" in wants or agent != "")
             and "close" not in wants

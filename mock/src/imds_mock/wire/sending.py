@@ -11,8 +11,8 @@ from imds_mock.wire.writing import write
 
 if TYPE_CHECKING:
     from imds_mock.service.messages import Request, Response
+    from imds_mock.wire.context import ServerContext
     from imds_mock.wire.parsing import RequestParser
-    from imds_mock.wire.terms import ServerContext
 
 SEND: Final = Delivery.SEND  # an attribute of an enumeration is slow to get before Python 3.12
 _LINGER_SECONDS: Final = 2.0
@@ -25,9 +25,9 @@ class Sending(asyncio.Protocol):
         deadline: On the event loop's clock; the data plane calls `expire` when it has passed.
     """
 
-    __slots__ = ("_ended", "_lowered", "_out", "_parser", "_stalled", "_terms", "_transport", "deadline")
+    __slots__ = ("_context", "_ended", "_lowered", "_out", "_parser", "_stalled", "_transport", "deadline")
 
-    _terms: ServerContext
+    _context: ServerContext
     _transport: asyncio.Transport
     _parser: RequestParser
     _out: list[bytes]
@@ -50,21 +50,21 @@ class Sending(asyncio.Protocol):
         reset(self._transport)
 
     def _deliver(self, request: Request, response: Response, now: float) -> None:
-        terms = self._terms
+        context = self._context
         if response.delivery is SEND:
             if response.hop_limit is not None:
                 self._set_hop_limit(response.hop_limit)
-            if request.keep_alive and not terms.stopping:
-                passing = terms.passing_lines.staying(now)
+            if request.keep_alive and not context.is_stopping:
+                passing = context.connection_headers.staying(now)
                 if response.cut_after is not None:
                     self._ended = True
             else:
                 self._ended = True
-                passing = terms.passing_lines.closing(now)
+                passing = context.connection_headers.closing(now)
             write(self._out, response, passing, request.method)
         elif response.delivery is Delivery.STALL:
             self._ended = self._stalled = True
-            self.deadline = terms.monotonic() + terms.timeouts.idle
+            self.deadline = context.monotonic() + context.timeouts.idle
         else:
             self.abort()
 
@@ -76,7 +76,7 @@ class Sending(asyncio.Protocol):
     def _close(self) -> None:
         """Close when everything is sent; let a client that is still sending read its response first."""
         self._ended = True
-        now, timeouts = self._terms.monotonic(), self._terms.timeouts
+        now, timeouts = self._context.monotonic(), self._context.timeouts
         if self._stalled or self._unsent():
             self.deadline = now + timeouts.write
         else:

@@ -15,7 +15,7 @@ from imds_mock.wire.connection import Connection
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from imds_mock.wire.terms import ServerContext
+    from imds_mock.wire.context import ServerContext
 
 _BACKLOG: Final = 4096
 _WATCH_SECONDS: Final = 0.5
@@ -83,12 +83,12 @@ class DataPlane:
     """A running listener.
 
     Args:
-        terms: What its connections share.
+        context: What its connections share.
         connections: How many may be open; beyond that the ones that have been silent longest are closed.
     """
 
-    def __init__(self, terms: ServerContext, connections: int) -> None:
-        self._terms = terms
+    def __init__(self, context: ServerContext, connections: int) -> None:
+        self._context = context
         self._connections = connections
         self._servers: list[asyncio.Server] = []
         self._sockets: tuple[socket.socket, ...] = ()
@@ -112,9 +112,9 @@ class DataPlane:
         Args:
             grace_seconds: How long requests and answers under way may take.
         """
-        terms, loop = self._terms, asyncio.get_running_loop()
-        terms.stopping = True
-        terms.drained = asyncio.Event()
+        context, loop = self._context, asyncio.get_running_loop()
+        context.is_stopping = True
+        context.all_closed = asyncio.Event()
         # Closing a listening socket resets the connections that wait to be accepted.
         waiting = [client for listening in self._sockets for client in _accept_all(listening)]
         for server in self._servers:
@@ -125,32 +125,32 @@ class DataPlane:
         await asyncio.sleep(0)
         ends = loop.time() + grace_seconds
         for patience, new_since in ((_NEW_SECONDS, loop.time() - _NEW_SECONDS), (grace_seconds, math.inf)):
-            for connection in tuple(terms.open):
+            for connection in tuple(context.connections):
                 connection.stop(new_since)
-            if terms.open:
+            if context.connections:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(terms.drained.wait(), min(patience, ends - loop.time()))
-        for connection in tuple(terms.open):
+                    await asyncio.wait_for(context.all_closed.wait(), min(patience, ends - loop.time()))
+        for connection in tuple(context.connections):
             connection.abort()
-        if terms.open:
-            await terms.drained.wait()
+        if context.connections:
+            await context.all_closed.wait()
         if self._watch is not None:
             self._watch.cancel()
 
     def _connect(self) -> Connection:
-        if len(self._terms.open) >= self._connections:
+        if len(self._context.connections) >= self._connections:
             self._evict()
-        return Connection(self._terms)
+        return Connection(self._context)
 
     def _evict(self) -> None:
-        by_silence = sorted(self._terms.open, key=lambda connection: connection.last_request)
+        by_silence = sorted(self._context.connections, key=lambda connection: connection.last_active)
         for connection in by_silence[: max(1, len(by_silence) // _EVICTED_SHARE)]:
             connection.expire()
 
     def _watch_connections(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
-        for connection in tuple(self._terms.open):
+        for connection in tuple(self._context.connections):
             if connection.deadline <= now:
                 connection.expire()
-        self._watch = loop.call_later(min(_WATCH_SECONDS, self._terms.timeouts.shortest / 4), self._watch_connections)
+        self._watch = loop.call_later(min(_WATCH_SECONDS, self._context.timeouts.shortest / 4), self._watch_connections)

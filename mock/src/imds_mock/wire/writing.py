@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _SERVER_LINE: Final = b"Server: EC2ws\r\n"
 
 
-class PassingLines:
+class ConnectionHeaders:
     """The header lines that belong to the moment and the connection: `Date`, `Server`, `Connection`."""
 
     __slots__ = ("_closing", "_second", "_staying")

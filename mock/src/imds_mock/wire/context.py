@@ -1,0 +1,136 @@
+"""What the connections of one listener share: how requests are answered, and the limits and timeouts they keep to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from imds_mock.wire.parsing import Limits, ParseCache
+from imds_mock.wire.writing import ConnectionHeaders
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from imds_mock.service.messages import Request, Response
+
+
+class Observer(Protocol):
+    """Records each response, such as the access log."""
+
+    def __call__(
+        self, now: float, caller: str, request: Request | None, response: Response, microseconds: int, /
+    ) -> None:
+        """Record a response.
+
+        Args:
+            now: Wall-clock time of the request in seconds since the epoch.
+            caller: The caller's IP address.
+            request: The request; None if the bytes could not be parsed.
+            response: The response to it.
+            microseconds: From receiving the request to handing the response to the socket.
+        """
+
+
+class OpenConnection(Protocol):
+    """A connection as the listener sees it.
+
+    Attributes:
+        deadline: When the connection times out, on the event loop's clock.
+        last_active: When its last request was answered or the next one began, or when it opened.
+    """
+
+    deadline: float
+    last_active: float
+
+    def stop(self, new_since: float) -> None:
+        """Close the connection unless it is busy, or is unused and opened after `new_since`."""
+
+    def expire(self) -> None:
+        """Close the connection because it has timed out or its place is needed."""
+
+    def abort(self) -> None:
+        """Reset the connection."""
+
+
+class Cancellable(Protocol):
+    """Something pending."""
+
+    def cancel(self) -> None:
+        """Cancel it."""
+
+
+WaitFor = Callable[[str, Callable[[], None]], Cancellable | None]
+"""Starts what the caller with an address has to wait for, and calls back when it is done.
+
+Returns None, and does not call back, if there is nothing to wait for.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """The timeouts of a connection, in seconds.
+
+    Attributes:
+        head: From the first byte of a request to the end of its headers; for the first request, from the connection.
+        idle: Between two requests.
+        write: For the client to read a response.
+    """
+
+    head: float = 20.0
+    idle: float = 75.0
+    write: float = 30.0
+
+    @property
+    def shortest(self) -> float:
+        """The shortest of the three."""
+        return min(self.head, self.idle, self.write)
+
+
+def no_wait(_address: str, _then: Callable[[], None]) -> None:
+    """Start nothing: no caller has to wait."""
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+@dataclass(slots=True)
+class ServerContext:
+    """What all connections of a listener use.
+
+    Attributes:
+        respond: Returns the response to a request, given the caller's address and the wall-clock time.
+        observers: Called with each response, in this order.
+        wall_clock: Seconds since the epoch.
+        monotonic: The event loop's clock, for timeouts.
+        limits: The limits of a request.
+        timeouts: The timeouts of a connection.
+        bad_request_content_type: `Content-Type` of the 400 page for bytes that cannot be parsed.
+        malformed_response: Replaces that page if set.
+        identify_caller: Called when a connection opens; its first request waits until the caller is identified.
+        await_credentials: Called before a request for credentials is answered; it waits until they are fetched.
+        report_error: Called with an exception raised by `respond`; the client gets a 500.
+        parse_cache: Requests that were parsed before.
+        connection_headers: The `Date`, `Server` and `Connection` lines.
+        connections: The open connections.
+        is_stopping: Every connection closes after its response.
+        all_closed: Set when the last connection has closed.
+    """
+
+    respond: Callable[[Request, str, float], Response]
+    observers: tuple[Observer, ...]
+    wall_clock: Callable[[], float]
+    monotonic: Callable[[], float]
+    limits: Limits = field(default_factory=Limits)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    bad_request_content_type: str = "text/html"
+    malformed_response: Response | None = None
+    identify_caller: WaitFor = no_wait
+    await_credentials: WaitFor = no_wait
+    report_error: Callable[[Exception], None] = _raise
+    parse_cache: ParseCache = field(default_factory=ParseCache)
+    connection_headers: ConnectionHeaders = field(default_factory=ConnectionHeaders)
+    connections: set[OpenConnection] = field(default_factory=set)
+    is_stopping: bool = False
+    all_closed: asyncio.Event | None = None
