@@ -1,4 +1,4 @@
-"""The mock asks neither itself nor its host for credentials, shown in a namespace whose addresses a mock holds."""
+"""The mock requests credentials neither from itself nor from its host: run in a namespace with a mock as the host."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Imds]:
 
 
 def fetch(host: Imds, profile: str | None, variables: Mapping[str, str]) -> list[object]:
-    """What the program says about an order, and what it asked of the host."""
-    order = CredentialRequest("eu-west-1", 3600, 3600.0, profile, endpoint_url="http://127.0.0.1:9")
+    """The program's result for a request, and the paths that it requested from the host."""
+    request = CredentialRequest("eu-west-1", 3600, 3600.0, profile, endpoint_url="http://127.0.0.1:9")
     host.asked()
-    said = host.run(
-        [sys.executable, "-P", "-m", PROGRAM], typed=msgspec.json.encode([order]).decode(), variables=variables
+    output = host.run(
+        [sys.executable, "-P", "-m", PROGRAM], typed=msgspec.json.encode([request]).decode(), variables=variables
     )
-    return [json.loads(said.stdout)["fetched"], [each.path for each in host.asked()]]
+    return [json.loads(output.stdout)["fetched"], [each.path for each in host.asked()]]
 
 
 @pytest.mark.parametrize("profile", [None, "empty", "instance", "container"])
@@ -60,7 +60,7 @@ def test_the_host_is_never_asked(host: Imds, profile: str | None, variables: Map
 
 
 @pytest.mark.parametrize(("profile", "variables"), [("instance", {}), ("container", ENDPOINTS[0])])
-def test_it_would_be_asked_in_the_environment_of_the_mock(
+def test_the_host_would_be_asked_with_the_mocks_own_environment(
     host: Imds, profile: str, variables: Mapping[str, str]
 ) -> None:
     _, asked = fetch(host, profile, variables)

@@ -95,7 +95,8 @@ def test_an_unconfigured_boto3_is_seen_under_the_role(tmp_path: Path, sts: str) 
         assert buckets == ["mine"]
         assert program.end() == 0
     assert any(
-        "imds-mock: credentials of arn:aws:iam::123456789012:role/web until 20" in line for line in program.lines
+        "imds-mock: fetched credentials of arn:aws:iam::123456789012:role/web, valid until 20" in line
+        for line in program.lines
     )
 
 
@@ -134,7 +135,7 @@ def test_a_rotation_of_keys_that_stay_the_same_says_so(tmp_path: Path) -> None:
         assert served(program)["AccessKeyId"] == "ASIADEV"
         same = program.ctl("credentials", "rotate")
         assert same.returncode == 0
-        assert "stay as they are: their source gives the same ones again" in same.stderr
+        assert "are unchanged: their source returned the same ones" in same.stderr
         assert SECRET not in same.stderr
         write("ASIANEW")
         assert program.ctl("credentials", "rotate").stderr == ""
@@ -166,8 +167,8 @@ def test_whom_sts_refuses_is_told_as_ec2_does(tmp_path: Path) -> None:
         assert document["Code"] == "AssumeRoleUnauthorizedAccess"
         assert get(program, ROLES).body == b"my-role"
         assert program.end() == 0
-    (told,) = (line for line in program.lines if "no credentials of" in line)
-    assert "AssumeRole is refused: User: me is not authorized; check whom the role trusts" in told
+    (told,) = (line for line in program.lines if "cannot fetch credentials of" in line)
+    assert "AssumeRole was refused: User: me is not authorized; check the role's trust policy" in told
 
 
 def test_while_nobody_can_be_asked_there_is_no_role(tmp_path: Path, sts: str) -> None:
@@ -184,9 +185,9 @@ def test_while_nobody_can_be_asked_there_is_no_role(tmp_path: Path, sts: str) ->
         assert get(program, ROLES).status == 404
         assert get(program, "/latest/meta-data/iam").body == b"info"
         assert get(program, "/latest/meta-data/instance-id").status == 200
-        program.await_line(f"no credentials of .*role/my-role: {nowhere} cannot be reached")
+        program.await_line(f"cannot fetch credentials of .*role/my-role: {nowhere} cannot be reached")
         ask(sts)
-        program.await_line("credentials of arn:aws:iam::123456789012:role/my-role until")
+        program.await_line("fetched credentials of arn:aws:iam::123456789012:role/my-role, valid until")
         assert served(program)["Code"] == "Success"
 
 

@@ -127,8 +127,8 @@ def test_files_that_the_mock_may_not_read_are_named(docker: Docker, tmp_path: Pa
     files.chmod(0o755)
     options = ["--volume", f"{files}:/.aws", "--env", "IMDS_MOCK_CREDENTIALS_SOURCE=profile"]
     with docker.container("imds-mock", options=options) as mock:
-        said = docker.await_log(mock, "no credentials of the default profile: ")
-    assert "/.aws/credentials cannot be read by the user that the mock runs as (65532)" in said
+        said = docker.await_log(mock, "cannot fetch credentials of the default profile: ")
+    assert "/.aws/credentials cannot be read by the mock's user (65532)" in said
     assert "`user: '1234'`" in said
 
 

@@ -212,15 +212,15 @@ def test_credentials_that_are_not_there_yet(signer: Signer, where: dict[str, Any
 
 
 class Issued:
-    """Credentials of any order, there at once."""
+    """Credentials that are available at once."""
 
     refused_at = None
 
-    def __init__(self, order: CredentialRequest) -> None:
-        self.order = order
+    def __init__(self, request: CredentialRequest) -> None:
+        self.request = request
 
-    def held(self, now: float) -> RoleCredentials:
-        return RoleCredentials(f"ASIA{self.order.subject[-4:]}", "s", "t", now, now + 3600)
+    def valid_at(self, now: float) -> RoleCredentials:
+        return RoleCredentials(f"ASIA{self.request.display_name[-4:]}", "s", "t", now, now + 3600)
 
     def renew_after(self, moment: float) -> None:
         raise AssertionError(moment)

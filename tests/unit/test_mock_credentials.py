@@ -1,4 +1,4 @@
-"""Role credentials: believable, alive, the same to every reader, and in bad times the error that EC2 shows."""
+"""Role credentials: their format, renewal and reproducibility, and the failures that EC2 shows."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.credentials.choice import source_for
 from imds_mock.credentials.generated import GeneratedCredentials
 from imds_mock.credentials.refreshable import NotRefreshed
+from imds_mock.credentials.sources import select_source
 from imds_mock.metadata.instance import derive
 from imds_mock.run.loading import ConfigError
 from support.metadata import STARTED, Metadata
@@ -70,7 +70,7 @@ def test_the_document(signer: Signer) -> None:
     assert found.modified == int(STARTED) + HOUR - 1
 
 
-def test_they_are_renewed_hourly_while_the_old_ones_have_hours_to_go(signer: Signer) -> None:
+def test_renewal_is_hourly_and_previous_credentials_stay_valid_for_hours(signer: Signer) -> None:
     metadata = Metadata(signer)
     first, same = shown(metadata), shown(metadata, now=STARTED + HOUR - 1)
     second = shown(metadata, now=STARTED + HOUR)
@@ -81,7 +81,7 @@ def test_they_are_renewed_hourly_while_the_old_ones_have_hours_to_go(signer: Sig
 
 
 @given(moments, st.floats(60, 6 * HOUR - 300))
-def test_at_every_moment_the_credentials_are_good_for_five_minutes_and_more(now: float, renew_seconds: float) -> None:
+def test_credentials_are_always_valid_for_five_more_minutes(now: float, renew_seconds: float) -> None:
     source = GeneratedCredentials("s", "123456789012", "eu-west-1", anchor=5e8, renew_seconds=renew_seconds)
     credentials = source.current(now)
     assert credentials.last_updated <= now
@@ -91,7 +91,7 @@ def test_at_every_moment_the_credentials_are_good_for_five_minutes_and_more(now:
 
 
 @given(moments)
-def test_every_process_makes_the_same_ones(now: float) -> None:
+def test_every_process_generates_the_same_credentials(now: float) -> None:
     again = GeneratedCredentials("seed", "123456789012", "us-east-1", anchor=1000.0, renew_seconds=HOUR)
     assert SOURCE.current(now) == again.current(now)
     other = GeneratedCredentials("other", "123456789012", "us-east-1", anchor=1000.0, renew_seconds=HOUR)
@@ -104,7 +104,7 @@ def test_the_access_key_id_names_the_account(account: str, now: float) -> None:
     assert account_of(source.current(now).access_key_id) == account
 
 
-def test_a_seed_and_times_of_ones_own(signer: Signer) -> None:
+def test_configured_seed_and_times(signer: Signer) -> None:
     section = {"credentials": {"seed": "x", "renew_seconds": 60, "lifetime_seconds": 900}}
     document = shown(Metadata(signer, section))
     assert document["AccessKeyId"] != shown(Metadata(signer))["AccessKeyId"]
@@ -113,7 +113,7 @@ def test_a_seed_and_times_of_ones_own(signer: Signer) -> None:
     assert seconds(later["LastUpdated"]) == int(STARTED) + 60
 
 
-def test_the_role_and_the_profile_have_names_of_their_own(signer: Signer) -> None:
+def test_role_and_instance_profile_have_separate_names(signer: Signer) -> None:
     metadata = Metadata(signer, role="the-role", instance_profile="the-profile")
     assert metadata.text("iam") == "info\nsecurity-credentials/"
     assert metadata.text("iam/security-credentials") == "the-role"
@@ -123,11 +123,11 @@ def test_the_role_and_the_profile_have_names_of_their_own(signer: Signer) -> Non
     assert info["Code"] == "Success"
     assert info["InstanceProfileArn"] == "arn:aws:iam::123456789012:instance-profile/the-profile"
     assert re.fullmatch(r"AIPA[A-Z2-7]{17}", info["InstanceProfileId"])
-    said = Metadata(signer, instance_profile_id="AIPA5BOGHHXZELSK34VU4")
-    assert shown(said, "iam/info")["InstanceProfileId"] == "AIPA5BOGHHXZELSK34VU4"
+    configured = Metadata(signer, instance_profile_id="AIPA5BOGHHXZELSK34VU4")
+    assert shown(configured, "iam/info")["InstanceProfileId"] == "AIPA5BOGHHXZELSK34VU4"
 
 
-def test_without_a_role_there_is_no_iam_but_the_instance_has_its_own_identity(signer: Signer) -> None:
+def test_without_a_role_iam_is_absent_and_the_instance_identity_remains(signer: Signer) -> None:
     metadata = Metadata(signer, role=None)
     assert metadata.text("iam") is None
     assert shown(metadata, "identity-credentials/ec2/info") == {
@@ -140,7 +140,7 @@ def test_without_a_role_there_is_no_iam_but_the_instance_has_its_own_identity(si
     assert shown(Metadata(signer), path)["AccessKeyId"] != shown(Metadata(signer))["AccessKeyId"]
 
 
-def test_the_extended_form_on_request(signer: Signer) -> None:
+def test_the_extended_form_if_enabled(signer: Signer) -> None:
     assert Metadata(signer).text("iam/security-credentials-extended") is None
     metadata = Metadata(signer, {"credentials": {"extended": True}})
     assert metadata.text("iam/security-credentials-extended") == "my-role"
@@ -161,7 +161,7 @@ def test_a_role_that_ec2_cannot_assume(signer: Signer) -> None:
     assert shown(metadata, "iam/info")["Code"] == "Success"
 
 
-def test_a_profile_that_is_gone(signer: Signer) -> None:
+def test_a_missing_instance_profile(signer: Signer) -> None:
     metadata = Metadata(signer, {"credentials": {"failure": "InstanceProfileNotFound"}})
     assert metadata.text("iam") == "info"
     document = shown(metadata, "iam/info")
@@ -173,7 +173,7 @@ def test_a_profile_that_is_gone(signer: Signer) -> None:
 STATIC = {"source": "static", "access_key_id": "AKIA1", "secret_access_key": "very secret", "session_token": "tok"}
 
 
-def test_keys_that_were_given(signer: Signer) -> None:
+def test_static_credentials(signer: Signer) -> None:
     metadata = Metadata(signer, {"credentials": STATIC})
     document = shown(metadata)
     assert [document[key] for key in ("AccessKeyId", "SecretAccessKey", "Token")] == ["AKIA1", "very secret", "tok"]
@@ -185,13 +185,15 @@ def test_keys_that_were_given(signer: Signer) -> None:
 @pytest.mark.parametrize("missing", ["access_key_id", "secret_access_key", "session_token"])
 def test_the_static_source_needs_all_three(signer: Signer, missing: str) -> None:
     section: dict[str, Any] = {key: value for key, value in STATIC.items() if key != missing}
-    with pytest.raises(ConfigError, match=f"credentials.{missing}: is missing; the static source needs it"):
+    with pytest.raises(ConfigError, match=f"credentials.{missing}: is required when the source is static"):
         Metadata(signer, {"credentials": section})
 
 
-def test_secrets_do_not_show_in_representations(signer: Signer) -> None:
+def test_repr_omits_secrets(signer: Signer) -> None:
     metadata = Metadata(signer, {"credentials": STATIC})
-    source = source_for(metadata.config.credentials, derive(metadata.config.instance, STARTED), "my-role", NotRefreshed)
+    source = select_source(
+        metadata.config.credentials, derive(metadata.config.instance, STARTED), "my-role", NotRefreshed
+    )
     texts = f"{source!r} {source.current(STARTED)!r} {source} {metadata.config!r}"
     assert "very secret" not in texts
     assert "tok'" not in texts

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.credentials.documents import WorkingDocument
+from imds_mock.credentials.documents import RenewableDocument
 from imds_mock.events.armed import (
     MAX_EVENTS,
     EventBook,
@@ -279,7 +279,7 @@ class Issuer:
         self.document |= {"AccessKeyId": f"ASIA{number}", "LastUpdated": at}
 
     def body(self, _now: float) -> bytes:
-        return WorkingDocument.of(documents.write(self.document), self.renew_after)
+        return RenewableDocument.of(documents.write(self.document), self.renew_after)
 
 
 def shown(book: EventBook, issuer: Issuer, now: float) -> list[str]:

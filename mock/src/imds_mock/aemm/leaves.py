@@ -11,7 +11,7 @@ from imds_mock.aemm.data import JSON, ROWS, TAGS_KEY, TAGS_PATH, Nested, Row
 from imds_mock.aemm.errors import UsageError
 from imds_mock.aemm.own_settings import Changes
 from imds_mock.aemm.values import decode_base64
-from imds_mock.credentials.documents import WorkingDocument
+from imds_mock.credentials.documents import RenewableDocument
 from imds_mock.metadata.tree import Leaf, Tree
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _own_document(leaf: Leaf, row: Row, settings: Settings) -> Leaf:
         if own is None:
             return None
         document = events.tabbed({**json.loads(own), **given})
-        return WorkingDocument.of(document, own.renew_after) if isinstance(own, WorkingDocument) else document
+        return RenewableDocument.of(document, own.renew_after) if isinstance(own, RenewableDocument) else document
 
     return replace(leaf, body=body, content_type=row.content_type)
 

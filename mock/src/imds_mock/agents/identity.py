@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from imds_mock.credentials.choice import source_for
 from imds_mock.credentials.documents import credentials_document, failure_document
 from imds_mock.credentials.requests import role_arn_of
+from imds_mock.credentials.sources import select_source
 from imds_mock.credentials.values import CredentialFailure
 from imds_mock.metadata.tree import LATEST
 
@@ -106,7 +106,7 @@ class Identity:
         Raises:
             NoCredentialsError: There are none, or not yet: asking for them has them fetched.
         """
-        source = source_for(self.settings, self.instance, role_arn.rpartition("/")[2], self.keep, role_arn)
+        source = select_source(self.settings, self.instance, role_arn.rpartition("/")[2], self.keep, role_arn)
         current = source.current(now)
         if current is None:
             return _grant(role_arn, None)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from imds_mock.agents.overlays import Overlays
 from imds_mock.config.errors import SettingError
 from imds_mock.config.nameservers import split_name_server
-from imds_mock.credentials.choice import check_credentials, source_for
 from imds_mock.credentials.iam import Roles
 from imds_mock.credentials.refreshable import NotRefreshed
+from imds_mock.credentials.sources import check_credentials, select_source
 from imds_mock.metadata.catalogue import INTERFACE_PATH, INTERFACE_ROWS, ROWS, Facts, InterfaceFacts
 from imds_mock.metadata.instance import derive, require_tag_keys
 from imds_mock.metadata.overrides import apply_overrides, read_overrides
@@ -70,7 +70,7 @@ def derived_leaves(
     """
 
     def source(role: str) -> CredentialSource:
-        return source_for(config.credentials, instance, role, keep)
+        return select_source(config.credentials, instance, role, keep)
 
     facts = Facts(instance, Roles(instance, config.credentials, source), signer.sign(instance))
     leaves: dict[str, Leaf] = {}

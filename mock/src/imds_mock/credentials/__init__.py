@@ -1,1 +1,1 @@
-"""Where the credentials of a role come from, and the documents in which they are shown."""
+"""Sources of role credentials, and the documents that show them."""

@@ -1,7 +1,7 @@
-"""What went wrong with botocore, in a sentence for a user: why, and what to do; never what a program or a file said.
+"""Explains botocore's errors to the user: why a fetch failed and what to do, without quoting programs or files.
 
-Messages of STS are passed on where they name what is refused; those that repeat the request (a wrong signature) are
-not, because it holds the session token.
+Messages from STS are quoted only if they name what is refused. Others may repeat the request (wrong signature), which
+contains the session token.
 """
 
 from __future__ import annotations
@@ -11,30 +11,30 @@ from typing import TYPE_CHECKING, Final
 from botocore import exceptions
 
 if TYPE_CHECKING:
-    from imds_mock.credentials.requests import CredentialRequest, Problem
+    from imds_mock.credentials.requests import CredentialRequest, FetchProblem
 
-_LONGEST: Final = 400
+_MAX_CHARACTERS: Final = 400
 _SERVER_ERRORS: Final = 500
-_SILENT: Final = frozenset({"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"})
-_UNKNOWN: Final = "the access key that it was called with is not known there"
-_WRONG: Final = "the secret access key is not that of the access key id"
-_ENDED: Final = "the credentials that it was called with have ended; renew them"
-_OTHER_TIME: Final = "the clock here differs too much from theirs; set it right"
+_THROTTLED: Final = frozenset({"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"})
+_UNKNOWN_KEY: Final = "the service does not know the access key; check its id"
+_KEY_MISMATCH: Final = "the secret access key does not match the key id; correct it"
+_EXPIRED: Final = "the credentials for the call have expired; renew them"
+_CLOCK_SKEW: Final = "the mock's clock differs too much from AWS's; correct it"
 _REFUSALS: Final = {
-    "InvalidClientTokenId": _UNKNOWN,
-    "UnrecognizedClientException": _UNKNOWN,
-    "InvalidAccessKeyId": _UNKNOWN,
-    "SignatureDoesNotMatch": _WRONG,
-    "InvalidSignatureException": _WRONG,
-    "ExpiredToken": _ENDED,
-    "ExpiredTokenException": _ENDED,
-    "RequestExpired": _OTHER_TIME,
-    "RequestTimeTooSkewed": _OTHER_TIME,
-    "RequestInTheFuture": _OTHER_TIME,
+    "InvalidClientTokenId": _UNKNOWN_KEY,
+    "UnrecognizedClientException": _UNKNOWN_KEY,
+    "InvalidAccessKeyId": _UNKNOWN_KEY,
+    "SignatureDoesNotMatch": _KEY_MISMATCH,
+    "InvalidSignatureException": _KEY_MISMATCH,
+    "ExpiredToken": _EXPIRED,
+    "ExpiredTokenException": _EXPIRED,
+    "RequestExpired": _CLOCK_SKEW,
+    "RequestTimeTooSkewed": _CLOCK_SKEW,
+    "RequestInTheFuture": _CLOCK_SKEW,
 }
-# How AWS says with a wrong signature that it is the time in it that is wrong.
-_TIME_IN_SIGNATURE: Final = ("Signature expired", "Signature not yet current")
-_TOLD: Final = frozenset(
+# AWS reports clock skew as a wrong signature with one of these messages.
+_CLOCK_SKEW_MESSAGES: Final = ("Signature expired", "Signature not yet current")
+_QUOTED: Final = frozenset(
     {"ValidationError", "MalformedPolicyDocument", "PackedPolicyTooLarge", "RegionDisabledException"}
 )
 _DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedException"})
@@ -47,62 +47,59 @@ _SSO: Final = (
 _UNREACHABLE: Final = (exceptions.HTTPClientError, exceptions.ConnectionError)
 
 
-def explained(error: Exception, order: CredentialRequest) -> tuple[Problem, str]:
-    """Explain an error.
+def explain(error: Exception, request: CredentialRequest) -> tuple[FetchProblem, str]:
+    """The kind of problem and one line that explains it.
 
     Args:
-        error: What was raised.
-        order: What was ordered.
+        error: The error raised by botocore.
+        request: The request that failed.
     """
-    problem, sentence = _explain(error, order)
-    line = " ".join(sentence.split())
-    return problem, line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
+    problem, message = _explain(error, request)
+    line = " ".join(message.split())
+    return problem, line if len(line) <= _MAX_CHARACTERS else f"{line[:_MAX_CHARACTERS]}..."
 
 
-def _explain(error: Exception, order: CredentialRequest) -> tuple[Problem, str]:
-    profile = f"profile {order.profile}" if order.profile else "default profile"
-    login = "aws sso login" + (f" --profile {order.profile}" if order.profile else "")
-    answer: tuple[Problem, str]
+def _explain(error: Exception, request: CredentialRequest) -> tuple[FetchProblem, str]:
+    profile = f"profile {request.profile}" if request.profile else "default profile"
     if isinstance(error, exceptions.ClientError):
-        answer = _explain_answer(error)
-    elif isinstance(error, _SSO):
-        answer = "other", f"the sign-in of the {profile} is over: `{login}` where your ~/.aws is"
-    elif isinstance(error, _UNREACHABLE):
-        asked = order.endpoint_url or f"AWS in {order.region}"
-        answer = (
+        return _explain_response(error)
+    if isinstance(error, _UNREACHABLE):
+        endpoint = request.endpoint_url or f"AWS in {request.region}"
+        return (
             "unreachable",
-            f"{asked} cannot be reached ({type(error).__name__}); check endpoint_url and the network",
+            f"{endpoint} cannot be reached ({type(error).__name__}); check endpoint_url and the network",
         )
+    if isinstance(error, _SSO):
+        login = "aws sso login" + (f" --profile {request.profile}" if request.profile else "")
+        message = f"the sign-in of the {profile} has expired; run `{login}` where your ~/.aws is"
     elif isinstance(error, exceptions.ProfileNotFound):
-        answer = "other", f"there is no {profile}; mount your ~/.aws into the mock's container, or correct the name"
+        message = f"{profile} does not exist; mount your ~/.aws into the mock's container, or correct its name"
     elif isinstance(error, exceptions.CredentialRetrievalError):
-        answer = "other", f"what the {profile} names as its source gave nothing (`credential_process`?); try it by hand"
+        message = f"the source of the {profile} (such as `credential_process`) failed; run it by hand to see why"
     elif isinstance(error, exceptions.ConfigParseError):
-        answer = "other", "the AWS configuration file cannot be read as one"
+        message = "the AWS configuration file is invalid; correct its syntax"
     elif isinstance(error, EOFError | exceptions.RefreshWithMFAUnsupportedError):
-        answer = (
-            "other",
-            f"the {profile} wants an MFA code, which nobody can type here; use a session that has it already",
-        )
+        message = f"the {profile} requires an MFA code, which the mock cannot ask for; use a session that has one"
     elif isinstance(error, OSError):
-        answer = "other", f"{error.filename or 'a file'}: {error.strerror or type(error).__name__}"
+        message = f"{error.filename or 'a file'}: {error.strerror or type(error).__name__}"
     else:
-        answer = "other", f"the {profile} cannot be used: {type(error).__name__}"
-    return answer
+        message = f"the {profile} cannot be used: {type(error).__name__}"
+    return "other", message
 
 
-def _explain_answer(error: exceptions.ClientError) -> tuple[Problem, str]:
-    told = error.response.get("Error", {})
-    code, message = str(told.get("Code", "")), str(told.get("Message", ""))
+def _explain_response(error: exceptions.ClientError) -> tuple[FetchProblem, str]:
+    details = error.response.get("Error", {})
+    code, message = str(details.get("Code", "")), str(details.get("Message", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     operation = error.operation_name
     if code in _DENIED:
         if operation in {"GetRoleCredentials", "CreateToken"}:
-            return "other", f"the sign-in does not give these credentials: {message}"
-        return "refused", f"{operation} is refused: {message}; check whom the role trusts and what the caller may do"
+            return "other", f"the sign-in does not grant these credentials: {message}"
+        advice = "check the role's trust policy and the caller's permissions"
+        return "refused", f"{operation} was refused: {message}; {advice}"
     if code in _REFUSALS:
-        why = _OTHER_TIME if message.startswith(_TIME_IN_SIGNATURE) else _REFUSALS[code]
-        return "other", f"{operation} is refused ({code}): {why}"
-    if code in _SILENT or status >= _SERVER_ERRORS:
+        reason = _CLOCK_SKEW if message.startswith(_CLOCK_SKEW_MESSAGES) else _REFUSALS[code]
+        return "other", f"{operation} was refused ({code}): {reason}"
+    if code in _THROTTLED or status >= _SERVER_ERRORS:
         return "unreachable", f"{operation} failed ({code or status})"
-    return "other", f"{operation} failed ({code or status})" + (f": {message}" if code in _TOLD else "")
+    return "other", f"{operation} failed ({code or status})" + (f": {message}" if code in _QUOTED else "")

@@ -1,7 +1,7 @@
-"""The program that fetches credentials: botocore looks for them as for any AWS client, but never on this host.
+"""The program that fetches credentials with botocore, from the same places as any AWS client.
 
-Orders come in on standard input, outcomes go out on standard output, one line each, as they become known. Instance
-metadata and the container endpoints are no source: that would be the mock itself, or the host that it runs on.
+It reads requests from standard input and writes each result to standard output as one line, as soon as it is known. It
+never asks an instance metadata service or a container endpoint: that would be the mock itself, or the mock's own host.
 """
 
 from __future__ import annotations
@@ -17,168 +17,163 @@ import botocore.session
 import msgspec
 from botocore.config import Config
 
-from imds_mock.credentials.botocore_errors import explained
-from imds_mock.credentials.fetching import Outcome
-from imds_mock.credentials.requests import CredentialRequest, Fetched, FetchError
+from imds_mock.credentials.botocore_errors import explain
+from imds_mock.credentials.fetching import FetchResult
+from imds_mock.credentials.requests import CredentialRequest, FetchedCredentials, FetchError
 
-_AT_ONCE: Final = 8
-_SECRET_CHARACTERS: Final = 12
-# Trying again is the mock's business.
+_THREADS: Final = 8
+_MIN_SECRET_CHARACTERS: Final = 12
+# The refresher retries.
 _CLIENT: Final = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 1, "mode": "standard"})
-_OF_THIS_HOST: Final = ("iam-role", "container-role")
+_HOST_PROVIDERS: Final = ("iam-role", "container-role")
 _FILES: Final = (("AWS_CONFIG_FILE", "~/.aws/config"), ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"))
 
 
-class Bases:
-    """What STS is called with; orders that differ in the role alone share it: a client takes a tenth of a second."""
+class SessionCache:
+    """Sessions shared by requests that differ only in the role, because a client takes 0.1 s to create."""
 
     def __init__(self) -> None:
-        self._known: dict[CredentialRequest, _Base] = {}
+        self._sessions: dict[CredentialRequest, _Session] = {}
         self._lock = threading.Lock()
 
-    def of(self, order: CredentialRequest) -> _Base:
-        """The base of an order; raises whatever botocore raises."""
-        key = msgspec.structs.replace(order, role_arn=None, session_name="", external_id=None, instance_id="")
+    def get(self, request: CredentialRequest) -> _Session:
+        """The session of a request; raises botocore's errors."""
+        key = msgspec.structs.replace(request, role_arn=None, session_name="", external_id=None, instance_id="")
         with self._lock:
-            if key not in self._known:
-                self._known[key] = _Base(_session(order))
-            return self._known[key]
+            if key not in self._sessions:
+                self._sessions[key] = _Session(request)
+            return self._sessions[key]
 
 
-class _Base:
-    def __init__(self, session: Any) -> None:
-        self._session = session
+class _Session:
+    def __init__(self, request: CredentialRequest) -> None:
+        self._session = _botocore_session(request)
         self._lock = threading.Lock()
         self._sts: Any = None
-        self.found = session.get_credentials()
-        self.frozen: Any = None if self.found is None else self.found.get_frozen_credentials()
+        self.credentials = self._session.get_credentials()
+        self.frozen: Any = None if self.credentials is None else self.credentials.get_frozen_credentials()
 
-    def sts(self, order: CredentialRequest) -> Any:
+    def sts(self, request: CredentialRequest) -> Any:
         with self._lock:
             if self._sts is None:
                 self._sts = self._session.create_client(
-                    "sts", region_name=order.region, endpoint_url=order.endpoint_url
+                    "sts", region_name=request.region, endpoint_url=request.endpoint_url
                 )
             return self._sts
 
 
-def fetch(order: CredentialRequest, bases: Bases) -> Fetched:
-    """Fetch what is ordered.
+def fetch(request: CredentialRequest, sessions: SessionCache) -> FetchedCredentials:
+    """Fetch credentials.
 
     Args:
-        order: Which credentials.
-        bases: What STS is called with.
+        request: The credentials to fetch.
+        sessions: Sessions of earlier requests.
 
     Raises:
-        FetchError: They cannot be had.
+        FetchError: They cannot be fetched.
     """
-    secrets = [order.secret_access_key, order.session_token, order.external_id]
+    secrets = [request.secret_access_key, request.session_token, request.external_id]
     try:
         _require_readable_files()
-        base = bases.of(order)
-        if base.frozen is not None:
-            secrets += [base.frozen.secret_key, base.frozen.token]
-            return _of_role(base, order) if order.role_arn else _of_profile(base, order)
+        session = sessions.get(request)
+        if session.frozen is not None:
+            secrets += [session.frozen.secret_key, session.frozen.token]
+            return _assume_role(session, request) if request.role_arn else _profile_credentials(session, request)
     except FetchError:
         raise
     except Exception as error:
-        problem, sentence = explained(error, order)
-        raise FetchError(problem, _without(sentence, secrets)) from error
-    where = f"the profile {order.profile} has none" if order.profile else "no variable and no file has any"
-    what_to_do = "mount your ~/.aws into the mock's container, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY there"
-    raise FetchError("other", f"{where}; {what_to_do}")
+        problem, message = explain(error, request)
+        raise FetchError(problem, _masked(message, secrets)) from error
+    place = f"in the profile {request.profile}" if request.profile else "in variables or files"
+    advice = "mount your ~/.aws into the mock's container, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY there"
+    raise FetchError("other", f"no credentials {place}; {advice}")
 
 
-def _session(order: CredentialRequest) -> Any:
-    session = botocore.session.Session(profile=order.profile)
+def _botocore_session(request: CredentialRequest) -> Any:
+    session = botocore.session.Session(profile=request.profile)
     session.set_default_client_config(_CLIENT)
     if session.get_config_variable("region") is None:
-        session.set_config_variable("region", order.region)
+        session.set_config_variable("region", request.region)
     resolver = session.get_component("credential_provider")
-    for name in _OF_THIS_HOST:
+    for name in _HOST_PROVIDERS:
         resolver.remove(name)
-    if order.access_key_id is not None:
-        session.set_credentials(order.access_key_id, order.secret_access_key, order.session_token)
+    if request.access_key_id is not None:
+        session.set_credentials(request.access_key_id, request.secret_access_key, request.session_token)
     return session
 
 
-def _of_role(base: _Base, order: CredentialRequest) -> Fetched:
-    wanted = {
-        "RoleArn": order.role_arn,
-        "RoleSessionName": order.session_name,
-        "DurationSeconds": order.duration_seconds,
+def _assume_role(session: _Session, request: CredentialRequest) -> FetchedCredentials:
+    parameters = {
+        "RoleArn": request.role_arn,
+        "RoleSessionName": request.session_name,
+        "DurationSeconds": request.duration_seconds,
     }
-    if order.external_id is not None:
-        wanted["ExternalId"] = order.external_id
-    return _issued(base.sts(order).assume_role(**wanted))
+    if request.external_id is not None:
+        parameters["ExternalId"] = request.external_id
+    return _issued(session.sts(request).assume_role(**parameters))
 
 
-def _of_profile(base: _Base, order: CredentialRequest) -> Fetched:
-    frozen = base.frozen
+def _profile_credentials(session: _Session, request: CredentialRequest) -> FetchedCredentials:
+    frozen = session.frozen
     if not frozen.token:
-        # Instance credentials always end; and a key that does not end never leaves the mock.
-        return _issued(base.sts(order).get_session_token(DurationSeconds=order.duration_seconds))
-    # Who made them knows their end, and has no better name for it.
-    end = getattr(base.found, "_expiry_time", None)
-    return Fetched(frozen.access_key, frozen.secret_key, frozen.token, None if end is None else end.timestamp())
+        # Instance credentials always expire, and a long-lived key must not leave the mock.
+        return _issued(session.sts(request).get_session_token(DurationSeconds=request.duration_seconds))
+    # botocore has no public attribute for the expiration time.
+    expiration = getattr(session.credentials, "_expiry_time", None)
+    return FetchedCredentials(
+        frozen.access_key, frozen.secret_key, frozen.token, None if expiration is None else expiration.timestamp()
+    )
 
 
-def _issued(answer: Any) -> Fetched:
-    given = answer["Credentials"]
-    return Fetched(
-        given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], given["Expiration"].timestamp()
+def _issued(response: Any) -> FetchedCredentials:
+    issued = response["Credentials"]
+    return FetchedCredentials(
+        issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"], issued["Expiration"].timestamp()
     )
 
 
 def _require_readable_files() -> None:
-    """A file that cannot be read counts as absent for the library, and would be looked for in vain.
+    """Check that the mock may read the AWS files, because botocore ignores unreadable ones.
 
     Raises:
-        FetchError: There is one.
+        FetchError: A file or its folder is unreadable.
     """
-    for variable, usual in _FILES:
-        path = Path(os.environ.get(variable) or usual).expanduser()
-        for barrier, mode in ((path.parent, os.X_OK), (path, os.R_OK)):
-            if barrier.exists() and not os.access(barrier, mode):
+    for variable, default in _FILES:
+        file = Path(os.environ.get(variable) or default).expanduser()
+        for path, mode in ((file.parent, os.X_OK), (file, os.R_OK)):
+            if path.exists() and not os.access(path, mode):
                 raise FetchError(
                     "other",
-                    f"{barrier} cannot be read by the user that the mock runs as ({os.geteuid()}); run it as the "
-                    f"files' owner (in compose: `user: '{barrier.stat().st_uid}'`)",
+                    f"{path} cannot be read by the mock's user ({os.geteuid()}); run the mock as the owner of the "
+                    f"files (in Compose: `user: '{path.stat().st_uid}'`)",
                 )
 
 
-def _without(sentence: str, secrets: list[str | None]) -> str:
+def _masked(message: str, secrets: list[str | None]) -> str:
     for secret in secrets:
-        # What is shorter is no secret of AWS's, and may be part of any word.
-        if secret and len(secret) >= _SECRET_CHARACTERS:
-            sentence = sentence.replace(secret, "********")
-    return sentence
+        # AWS secrets are longer; a shorter value may be part of an ordinary word.
+        if secret and len(secret) >= _MIN_SECRET_CHARACTERS:
+            message = message.replace(secret, "********")
+    return message
 
 
 def main() -> int:
-    """Read orders, write outcomes."""
-    orders = msgspec.json.decode(sys.stdin.buffer.read(), type=list[CredentialRequest])
-    lock, bases = threading.Lock(), Bases()
+    """Read requests, write results."""
+    requests = msgspec.json.decode(sys.stdin.buffer.read(), type=list[CredentialRequest])
+    lock, sessions = threading.Lock(), SessionCache()
 
-    def fulfil(place: int) -> None:
-        _write(_outcome(place, orders[place], bases), lock)
+    def handle(index: int) -> None:
+        try:
+            result = FetchResult(index, fetch(requests[index], sessions))
+        except FetchError as error:
+            result = FetchResult(index, None, error.problem, str(error))
+        with lock:
+            sys.stdout.buffer.write(msgspec.json.encode(result) + b"\n")
+            sys.stdout.buffer.flush()
 
-    with ThreadPoolExecutor(_AT_ONCE) as workers:
-        tuple(workers.map(fulfil, range(len(orders))))
+    with ThreadPoolExecutor(_THREADS) as workers:
+        tuple(workers.map(handle, range(len(requests))))
     return 0
-
-
-def _outcome(place: int, order: CredentialRequest, bases: Bases) -> Outcome:
-    try:
-        return Outcome(place, fetch(order, bases))
-    except FetchError as error:
-        return Outcome(place, None, error.problem, str(error))
-
-
-def _write(outcome: Outcome, lock: threading.Lock) -> None:
-    with lock:
-        sys.stdout.buffer.write(msgspec.json.encode(outcome) + b"\n")
-        sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How the metadata shows credentials, and failures in their place."""
+"""The metadata documents that contain credentials or a failure."""
 
 from __future__ import annotations
 
@@ -13,37 +13,36 @@ if TYPE_CHECKING:
     from imds_mock.credentials.values import CredentialFailure, RoleCredentials
 
 
-class WorkingDocument(bytes):
-    """A document with credentials that AWS, or who stands for it, has issued.
+class RenewableDocument(bytes):
+    """A document with fetched credentials.
 
-    Whatever lies over it may change its times; keys that somebody makes up in place of its own would not work. New ones
-    are asked for instead.
+    Events may change its times but not its keys, because generated keys would not work. They request new keys instead.
 
     Attributes:
-        renew_after: Asks for credentials that are newer than a moment in seconds since the epoch.
+        renew_after: Requests credentials that are newer than a time in seconds since the epoch.
     """
 
     renew_after: Callable[[float], None]
 
     @classmethod
-    def of(cls, body: bytes, renew_after: Callable[[float], None]) -> WorkingDocument:
-        """Mark a document.
+    def of(cls, body: bytes, renew_after: Callable[[float], None]) -> RenewableDocument:
+        """Make a document renewable.
 
         Args:
             body: The document.
-            renew_after: See the class.
+            renew_after: See the attribute.
         """
-        marked = cls(body)
-        marked.renew_after = renew_after
-        return marked
+        document = cls(body)
+        document.renew_after = renew_after
+        return document
 
 
 def credentials_document(credentials: RoleCredentials, account_id: str | None = None) -> bytes:
-    """Write credentials as `iam/security-credentials/<role>` shows them.
+    """Write credentials as in `iam/security-credentials/<role>`.
 
     Args:
         credentials: The credentials.
-        account_id: Added at the end, as in the extended form.
+        account_id: The last field of the extended form; None omits it.
     """
     document = {
         "Code": "Success",
@@ -58,6 +57,6 @@ def credentials_document(credentials: RoleCredentials, account_id: str | None = 
 
 
 def failure_document(failure: CredentialFailure) -> bytes:
-    """Write what the metadata shows, with status 200, where there are no credentials."""
+    """Write the document that replaces the credentials; EC2 serves it with status 200."""
     last_updated = iso8601(failure.last_updated)
     return documents.write({"Code": failure.code, "Message": failure.message, "LastUpdated": last_updated})

@@ -1,8 +1,8 @@
-"""Credentials fetched in a process of its own, which ends when it has handed them over.
+"""Fetches credentials in a separate, short-lived process.
 
-The library that can read every kind of profile takes thirty megabytes and a quarter of a second of the interpreter:
-too much beside a service that answers in a tenth of a millisecond, and once in half an hour. What it logs is lost with
-it, so that no secret of its own gets into the mock's log.
+The library that reads every kind of AWS profile needs 30 MB and blocks the interpreter for a quarter of a second: too
+much for a service that answers in a tenth of a millisecond, and needed only about every half hour. The process's log
+output is discarded, so the library cannot write secrets to the mock's log.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from imds_mock.credentials.requests import CredentialRequest, Fetched, FetchError, Problem
+from imds_mock.credentials.requests import CredentialRequest, FetchedCredentials, FetchError, FetchProblem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 PROGRAM: Final = "imds_mock.credentials.botocore_program"
 
 _GATHER_SECONDS: Final = 0.02
-# Each takes thirty megabytes, and the processor for half a second.
-_PROCESSES: Final = 4
-_PATIENCE_SECONDS: Final = 60.0
+# Each needs 30 MB, and a processor for half a second.
+_MAX_PROCESSES: Final = 4
+_TIMEOUT_SECONDS: Final = 60.0
 _LINE_BYTES: Final = 1024 * 1024
-# The mock must never ask itself, or the host that it runs on, for credentials.
-_LEFT_OUT: Final = (
+# The mock must not request credentials from itself or from its own host.
+_REMOVED_VARIABLES: Final = (
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
@@ -40,58 +40,58 @@ _LEFT_OUT: Final = (
 )
 
 
-Batch = Sequence[tuple[CredentialRequest, asyncio.Future[Fetched]]]
-"""Orders, each with who waits for it."""
+Batch = Sequence[tuple[CredentialRequest, asyncio.Future[FetchedCredentials]]]
+"""Requests, each with the future for its result."""
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """What became of one order.
+class FetchResult(msgspec.Struct, frozen=True):
+    """The result of one request, as the process writes it.
 
     Attributes:
-        place: Its place in the list of orders.
-        fetched: The credentials, if there are any.
+        index: The request's index in the batch.
+        fetched: The credentials; None if the fetch failed.
         problem: See `FetchError`.
-        sentence: Likewise.
+        message: See `FetchError`.
     """
 
-    place: int
-    fetched: Fetched | None = None
-    problem: Problem = "other"
-    sentence: str = ""
+    index: int
+    fetched: FetchedCredentials | None = None
+    problem: FetchProblem = "other"
+    message: str = ""
 
 
 class Fetcher:
-    """Fetches what is ordered; orders that come together share a process."""
+    """Fetches credentials; requests that arrive together share a process."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str | None, list[tuple[CredentialRequest, asyncio.Future[Fetched]]]] = {}
+        self._waiting: dict[str | None, list[tuple[CredentialRequest, asyncio.Future[FetchedCredentials]]]] = {}
         self._running: set[asyncio.Task[None]] = set()
 
-    async def fetch(self, order: CredentialRequest) -> Fetched:
+    async def fetch(self, request: CredentialRequest) -> FetchedCredentials:
         """Fetch credentials.
 
         Args:
-            order: Which ones.
+            request: The credentials to fetch.
 
         Raises:
-            FetchError: They cannot be had.
+            FetchError: They cannot be fetched.
         """
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Fetched] = loop.create_future()
-        waiting = self._waiting.setdefault(order.endpoint_url, [])
-        waiting.append((order, future))
+        future: asyncio.Future[FetchedCredentials] = loop.create_future()
+        # The library reads the endpoint from the environment, so each endpoint needs its own process.
+        waiting = self._waiting.setdefault(request.endpoint_url, [])
+        waiting.append((request, future))
         if len(waiting) == 1:
-            # An endpoint is told to the library through the environment, which one process has but once.
-            loop.call_later(_GATHER_SECONDS, self._dispatch, order.endpoint_url)
+            loop.call_later(_GATHER_SECONDS, self._dispatch, request.endpoint_url)
         return await future
 
     def _dispatch(self, endpoint_url: str | None) -> None:
-        if len(self._running) >= _PROCESSES:
-            return  # the next one that ends goes on with it
+        if len(self._running) >= _MAX_PROCESSES:
+            return  # `_ended` dispatches it when a process has ended
         batch = self._waiting.pop(endpoint_url, None)
         if batch is None:
             return
-        task = asyncio.get_running_loop().create_task(_have_fetched(batch, environment(os.environ, endpoint_url)))
+        task = asyncio.get_running_loop().create_task(_fetch_batch(batch, environment(os.environ, endpoint_url)))
         self._running.add(task)
         task.add_done_callback(self._ended)
 
@@ -102,37 +102,38 @@ class Fetcher:
 
 
 def environment(environ: Mapping[str, str], endpoint_url: str | None) -> dict[str, str]:
-    """The environment in which credentials are looked for.
+    """The environment of the process.
 
     Args:
-        environ: The mock's own.
-        endpoint_url: STS, where it is not AWS's own.
+        environ: The mock's environment.
+        endpoint_url: URL of STS; None is the one of AWS.
     """
-    kept = {name: value for name, value in environ.items() if name not in _LEFT_OUT}
-    kept["AWS_EC2_METADATA_DISABLED"] = "true"
+    variables = {name: value for name, value in environ.items() if name not in _REMOVED_VARIABLES}
+    variables["AWS_EC2_METADATA_DISABLED"] = "true"
     if endpoint_url is not None:
-        kept["AWS_ENDPOINT_URL_STS"] = endpoint_url
-    return kept
+        variables["AWS_ENDPOINT_URL_STS"] = endpoint_url
+    return variables
 
 
-async def _have_fetched(batch: Batch, environ: Mapping[str, str]) -> None:
-    sentence = "the program that fetches credentials ended too early"
+async def _fetch_batch(batch: Batch, environ: Mapping[str, str]) -> None:
+    message = "the program that fetches credentials exited without a result"
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
             await _run(batch, environ)
     except TimeoutError:
-        sentence = f"no answer within {_PATIENCE_SECONDS:.0f} s"
+        message = f"no credentials within {_TIMEOUT_SECONDS:.0f} s"
     except msgspec.MsgspecError:
-        sentence = "the program that fetches credentials said something that cannot be read"
+        message = "the program that fetches credentials wrote an invalid result"
     except OSError as error:
-        sentence = f"the program that fetches credentials cannot be started: {error.strerror}"
+        message = f"the program that fetches credentials cannot be started: {error.strerror}"
     finally:
-        # Whatever happened, nobody waits for ever.
-        _give_up(batch, sentence)
+        for _, future in batch:
+            if not future.done():
+                future.set_exception(FetchError("unreachable", message))
 
 
 async def _run(batch: Batch, environ: Mapping[str, str]) -> None:
-    # -P: nothing that lies in the working directory is taken for a module. A session of its own has no terminal to ask.
+    # -P: modules in the working directory are ignored. In its own session the process has no terminal to prompt on.
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", PROGRAM),
         stdin=asyncio.subprocess.PIPE,
@@ -145,29 +146,23 @@ async def _run(batch: Batch, environ: Mapping[str, str]) -> None:
     try:
         if process.stdin is None or process.stdout is None:
             return
-        process.stdin.write(msgspec.json.encode([order for order, _ in batch]))
+        process.stdin.write(msgspec.json.encode([request for request, _ in batch]))
         process.stdin.close()
         async for line in process.stdout:
-            _deliver(batch, msgspec.json.decode(line, type=Outcome))
+            _deliver(batch, msgspec.json.decode(line, type=FetchResult))
         await process.wait()
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # what a profile has started as well
+                os.killpg(process.pid, signal.SIGKILL)  # also ends a `credential_process` that it started
             await process.wait()
 
 
-def _deliver(batch: Batch, outcome: Outcome) -> None:
-    future = batch[outcome.place][1]
+def _deliver(batch: Batch, result: FetchResult) -> None:
+    future = batch[result.index][1]
     if future.done():
         return
-    if outcome.fetched is None:
-        future.set_exception(FetchError(outcome.problem, outcome.sentence))
+    if result.fetched is None:
+        future.set_exception(FetchError(result.problem, result.message))
     else:
-        future.set_result(outcome.fetched)
-
-
-def _give_up(batch: Batch, sentence: str) -> None:
-    for _, future in batch:
-        if not future.done():
-            future.set_exception(FetchError("unreachable", sentence))
+        future.set_result(result.fetched)

@@ -1,11 +1,11 @@
-"""Credentials that are made up, but alive.
+"""Credential sources that need no network: generated keys, configured keys, and a configured refusal.
 
-They follow from a seed and the time alone, so every reader at one moment sees the same, in every process that has the
-same configuration, and nothing has to be stored. New ones appear about hourly while the old ones still have hours to
-go, as observed on instances; EC2 promises an overlap of five minutes.
+Generated credentials depend only on a seed and the time. Every process with the same configuration therefore serves the
+same ones, and nothing is stored. They are renewed about hourly while the previous ones are valid for hours, as observed
+on instances; EC2 promises an overlap of five minutes.
 
-Facts: the access key id says which account it is for; a session token begins with the same bytes everywhere and names
-the region. Neither is any good at AWS.
+As at AWS, the access key id encodes the account, and the session token starts with the same bytes everywhere and
+contains the region. AWS rejects both.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Final
 
 import msgspec
 
-from imds_mock.credentials.values import RoleCredentials
+from imds_mock.credentials.values import CredentialFailure, RoleCredentials, refusal
 from imds_mock.metadata.unique_ids import iam_id, random_bytes
 
-# Captured from four instances: 6 h 19 min to 6 h 26 min between LastUpdated and Expiration.
+# Observed on four instances: 6 h 19 min to 6 h 26 min between LastUpdated and Expiration.
 _LIFETIME_SECONDS: Final = 6 * 3600 + 19 * 60
 _LIFETIME_SPREAD_SECONDS: Final = 7 * 60
 _TOKEN_START: Final = b"!\n\torigin_ec\x10\x9f" + b"\xff" * 8 + b"\x01\x1a"
@@ -28,15 +28,15 @@ _TOKEN_BYTES: Final = 900
 
 
 class GeneratedCredentials(msgspec.Struct, frozen=True):
-    """Credentials that follow from a seed and the clock.
+    """Credentials derived from a seed and the time.
 
     Attributes:
-        seed: What they follow from.
-        account_id: The account that their ids name.
-        region: The region that their tokens name.
-        anchor: A moment at which new ones appear, in seconds since the epoch.
-        renew_seconds: How long until the next ones appear.
-        lifetime_seconds: Their life; None is as long as on instances.
+        seed: Different seeds give different keys.
+        account_id: The account encoded in the access key id.
+        region: The region in the session token.
+        anchor: A renewal time in seconds since the epoch; the others are multiples of `renew_seconds` away.
+        renew_seconds: Seconds between two renewals.
+        lifetime_seconds: Seconds that each set is valid; None takes the lifetime observed on instances.
     """
 
     seed: str
@@ -47,11 +47,11 @@ class GeneratedCredentials(msgspec.Struct, frozen=True):
     lifetime_seconds: float | None = None
 
     def current(self, now: float) -> RoleCredentials:
-        """The credentials at a moment (seconds since the epoch)."""
+        """The credentials at a time (seconds since the epoch)."""
         return _generate(self, math.floor((now - self.anchor) / self.renew_seconds))
 
 
-@lru_cache(maxsize=256)  # a caller or two each; the credentials themselves need no memory
+@lru_cache(maxsize=256)
 def _generate(source: GeneratedCredentials, window: int) -> RoleCredentials:
     updated = math.floor(source.anchor + window * source.renew_seconds)
     entropy = random_bytes(_TOKEN_BYTES + 44, "credentials", source.seed, source.account_id, str(window))
@@ -67,3 +67,47 @@ def _generate(source: GeneratedCredentials, window: int) -> RoleCredentials:
         last_updated=updated,
         expiration=updated + math.ceil(lifetime),
     )
+
+
+class StaticCredentials(msgspec.Struct, frozen=True):
+    """Configured keys with generated times. `repr` omits the secrets.
+
+    Attributes:
+        access_key_id: The access key id.
+        secret_access_key: The secret access key.
+        session_token: The session token.
+        times: Provides the times of the last update and of the expiration.
+    """
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+    times: GeneratedCredentials
+
+    def __repr__(self) -> str:
+        return f"StaticCredentials({self.access_key_id!r})"
+
+    def current(self, now: float) -> RoleCredentials:
+        """The credentials at a time (seconds since the epoch)."""
+        return msgspec.structs.replace(
+            self.times.current(now),
+            access_key_id=self.access_key_id,
+            secret_access_key=self.secret_access_key,
+            session_token=self.session_token,
+        )
+
+
+class RefusedCredentials(msgspec.Struct, frozen=True):
+    """The failure of a role that EC2 cannot assume.
+
+    Attributes:
+        role: The role's name.
+        times: Provides the time of the last update.
+    """
+
+    role: str
+    times: GeneratedCredentials
+
+    def current(self, now: float) -> CredentialFailure:
+        """The failure at a time (seconds since the epoch)."""
+        return refusal(self.role, self.times.current(now).last_updated)

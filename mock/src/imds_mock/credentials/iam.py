@@ -1,11 +1,11 @@
-"""What the metadata says about roles: `iam/` and `identity-credentials/`, good news and bad, as they move with time."""
+"""The documents below `iam/` and `identity-credentials/`: credentials or failures, with their times."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from imds_mock.credentials.documents import WorkingDocument, credentials_document, failure_document
+from imds_mock.credentials.documents import RenewableDocument, credentials_document, failure_document
 from imds_mock.credentials.refreshable import RefreshedCredentials
 from imds_mock.credentials.values import ADVICE, INSTANCE_IDENTITY, CredentialFailure
 from imds_mock.metadata import documents
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from imds_mock.metadata.instance import Instance, InstanceProfile
 
 _NOT_FOUND: Final = "InstanceProfileNotFound"
-# Captured: credentials were written a second or two before the time that they give themselves.
-_WRITTEN_BEFORE_SECONDS: Final = 1.0
+# Observed: `Last-Modified` is one or two seconds earlier than `LastUpdated`.
+_MODIFIED_BEFORE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class Roles:
 
     Attributes:
         instance: The instance.
-        settings: The configuration's section.
-        source: Gives the source of a role's credentials.
+        settings: The configuration's section `credentials`.
+        source: Returns the source of a role's credentials.
     """
 
     instance: Instance
@@ -49,11 +49,11 @@ class Roles:
         return self._dated(profile.role, lambda at: _info(profile, at))
 
     def credentials(self) -> dict[str, Timed]:
-        """`iam/security-credentials/`: role to document."""
+        """`iam/security-credentials/`: documents by role."""
         return self._of_role(None)
 
     def extended(self) -> dict[str, Timed]:
-        """`iam/security-credentials-extended/`: role to document, if the instance has it at all."""
+        """`iam/security-credentials-extended/`: documents by role; empty unless enabled."""
         return self._of_role(self.instance.account_id) if self.settings.extended else {}
 
     def identity_info(self) -> Timed:
@@ -81,19 +81,19 @@ class Roles:
                 return failure_document(current)
             document = credentials_document(current, account_id)
             return (
-                WorkingDocument.of(document, source.kept.renew_after)
+                RenewableDocument.of(document, source.refreshable.renew_after)
                 if isinstance(source, RefreshedCredentials)
                 else document
             )
 
-        return Timed(body, lambda now: self._updated(source, now) - _WRITTEN_BEFORE_SECONDS)
+        return Timed(body, lambda now: self._updated(source, now) - _MODIFIED_BEFORE_SECONDS)
 
     def _dated(self, role: str, write: Callable[[float], bytes]) -> Timed:
-        """A document that is as old as the credentials of a role."""
+        """A document with the time of a role's last credentials."""
         source = self.source(role)
         return Timed(
             lambda now: write(self._updated(source, now)),
-            lambda now: self._updated(source, now) - _WRITTEN_BEFORE_SECONDS,
+            lambda now: self._updated(source, now) - _MODIFIED_BEFORE_SECONDS,
         )
 
     def _updated(self, source: CredentialSource, now: float) -> float:

@@ -1,4 +1,4 @@
-"""The keepers of a run: one for each order, whoever asks for it and however often the configuration is read anew."""
+"""The refreshers of a run, one for each request; a reload of the configuration keeps them."""
 
 from __future__ import annotations
 
@@ -11,118 +11,118 @@ from imds_mock.credentials.refresher import Refresher
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imds_mock.credentials.refresher import Means
+    from imds_mock.credentials.refresher import RefresherDependencies
     from imds_mock.credentials.requests import CredentialRequest
 
-# Callers may name roles (`ecs.any_role`), each of which is kept for an hour.
-_MANY: Final = 1024
+# Callers can name arbitrary roles (`ecs.any_role`); each one's refresher runs for an hour.
+_MAX_REFRESHERS: Final = 1024
 
 
-class Pool:
-    """Keepers by order. All calls are made on the event loop's thread, or before there is one.
+class RefresherPool:
+    """Refreshers by request. Not thread-safe: use it on the event loop's thread, or before the loop runs.
 
     Args:
-        means: What its keepers work with.
-        wait_seconds: Gives how long a request may wait for the first credentials of an order.
+        dependencies: Passed to the refreshers.
+        wait_seconds: Returns how long a request may wait for its first credentials.
     """
 
-    def __init__(self, means: Means, wait_seconds: Callable[[], float] = lambda: 10.0) -> None:
-        self._means = means
+    def __init__(self, dependencies: RefresherDependencies, wait_seconds: Callable[[], float] = lambda: 10.0) -> None:
+        self._dependencies = dependencies
         self._wait_seconds = wait_seconds
-        self._first: dict[CredentialRequest, asyncio.Task[None]] = {}
+        self._first_fetches: dict[CredentialRequest, asyncio.Task[None]] = {}
         self._refreshers: dict[CredentialRequest, Refresher] = {}
         self._running: dict[CredentialRequest, asyncio.Task[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def keep(self, order: CredentialRequest) -> Refresher:
-        """The keeper of an order; it begins to fetch at once, or when the event loop runs.
+    def refresher_for(self, request: CredentialRequest) -> Refresher:
+        """The refresher of a request, created if needed. It starts to fetch at once, or when the pool starts.
 
         Args:
-            order: The order.
+            request: The credentials to fetch.
         """
-        refresher = self._refreshers.get(order)
+        refresher = self._refreshers.get(request)
         if refresher is None:
-            refresher = self._refreshers[order] = Refresher(order, self._means)
+            refresher = self._refreshers[request] = Refresher(request, self._dependencies)
             if self._loop is not None:
-                self._start(order, refresher, self._loop)
+                self._start(request, refresher, self._loop)
         return refresher
 
-    def has_room_for(self, order: CredentialRequest) -> bool:
-        """Whether an order is kept already, or there are not very many.
+    def has_room_for(self, request: CredentialRequest) -> bool:
+        """Whether a request has a refresher, or the pool may create one.
 
         Args:
-            order: The order.
+            request: The credentials to fetch.
         """
-        return order in self._refreshers or len(self._refreshers) < _MANY
+        return request in self._refreshers or len(self._refreshers) < _MAX_REFRESHERS
 
-    def first(self, order: CredentialRequest) -> asyncio.Future[None] | None:
-        """What is done when an order has its first credentials, or is not waited for any longer.
+    def first_fetch(self, request: CredentialRequest) -> asyncio.Future[None] | None:
+        """A future that is done when the first fetch of a request has ended or taken too long.
 
         Args:
-            order: The order.
+            request: The credentials to fetch.
 
         Returns:
-            None where there is nothing to wait for.
+            None if there is nothing to wait for.
         """
-        return self._first.get(order)
+        return self._first_fetches.get(request)
 
     def start(self) -> None:
-        """Begin to fetch, on the event loop that runs."""
+        """Start to fetch on the running event loop."""
         self._loop = asyncio.get_running_loop()
-        for order, refresher in self._refreshers.items():
-            self._start(order, refresher, self._loop)
+        for request, refresher in self._refreshers.items():
+            self._start(request, refresher, self._loop)
 
-    async def caught_up(self, seconds: float) -> list[str]:
-        """Wait until the new credentials that were asked for are there, or cannot be had.
+    async def wait_for_renewals(self, seconds: float) -> list[str]:
+        """Wait until all requested renewals have succeeded or failed.
 
         Args:
-            seconds: At most.
+            seconds: The longest time to wait.
 
         Returns:
-            A sentence for each order whose credentials have not changed though new ones were asked for.
+            A sentence for each request whose credentials are unchanged although a renewal was requested.
         """
 
-        async def one(refresher: Refresher) -> str | None:
+        async def wait(refresher: Refresher) -> str | None:
             try:
                 async with asyncio.timeout(seconds):
-                    return await refresher.caught_up()
+                    return await refresher.wait_for_renewal()
             except TimeoutError:
-                return f"they are not there after {seconds:g} s, and appear when they are fetched"
+                return f"no new ones after {seconds:g} s; they are served once they are fetched"
 
         refreshers = list(self._refreshers.values())
-        reasons = await asyncio.gather(*map(one, refreshers))
+        reasons = await asyncio.gather(*map(wait, refreshers))
         return [
-            f"the credentials of {refresher.subject} stay as they are: {reason}"
+            f"the credentials of {refresher.display_name} are unchanged: {reason}"
             for refresher, reason in zip(refreshers, reasons, strict=True)
             if reason is not None
         ]
 
-    async def settled(self, seconds: float) -> None:
-        """Wait until every order has credentials, or what keeps them away is known.
+    async def wait_until_ready(self, seconds: float) -> None:
+        """Wait until every refresher has credentials or needs the user to act.
 
         Args:
-            seconds: At most.
+            seconds: The longest time to wait.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await asyncio.gather(*(refresher.settled() for refresher in self._refreshers.values()))
+                await asyncio.gather(*(refresher.wait_until_ready() for refresher in self._refreshers.values()))
 
-    def _start(self, order: CredentialRequest, refresher: Refresher, loop: asyncio.AbstractEventLoop) -> None:
+    def _start(self, request: CredentialRequest, refresher: Refresher, loop: asyncio.AbstractEventLoop) -> None:
         async def run() -> None:
             try:
                 await refresher.run()
             finally:
-                self._refreshers.pop(order, None)
-                self._running.pop(order, None)
+                self._refreshers.pop(request, None)
+                self._running.pop(request, None)
 
         async def wait() -> None:
             try:
                 async with asyncio.timeout(self._wait_seconds()):
-                    await refresher.settled()
+                    await refresher.wait_until_ready()
             except TimeoutError:
                 pass
             finally:
-                self._first.pop(order, None)
+                self._first_fetches.pop(request, None)
 
-        self._first[order] = loop.create_task(wait())
-        self._running[order] = loop.create_task(run())
+        self._first_fetches[request] = loop.create_task(wait())
+        self._running[request] = loop.create_task(run())

@@ -1,4 +1,4 @@
-"""Credentials that somebody else fetches and keeps fresh, as a role's."""
+"""Credentials that a refresher keeps up to date, as the source of a role."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class RefreshableCredentials(Protocol):
-    """What there is for one order."""
+    """The credentials of one request."""
 
-    def held(self, now: float) -> RoleCredentials | None:
-        """The last credentials that were fetched, as long as they are good.
+    def valid_at(self, now: float) -> RoleCredentials | None:
+        """The last fetched credentials; None if there are none or they have expired.
 
         Args:
             now: Seconds since the epoch.
@@ -24,10 +24,10 @@ class RefreshableCredentials(Protocol):
 
     @property
     def refused_at(self) -> float | None:
-        """When STS said last that the role may not be assumed, in seconds since the epoch; None if it does not."""
+        """When STS refused to assume the role (seconds since the epoch); None if the last fetch was not refused."""
 
     def renew_after(self, moment: float) -> None:
-        """Have new credentials fetched, unless those that are there are newer than a moment.
+        """Request new credentials, unless the current ones are newer than a time.
 
         Args:
             moment: Seconds since the epoch.
@@ -36,47 +36,47 @@ class RefreshableCredentials(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RefreshedCredentials:
-    """Credentials of a role.
+    """The source of a role whose credentials are fetched.
 
     Attributes:
-        role: The role.
-        kept: What there is for it.
+        role: The role's name.
+        refreshable: Its credentials.
     """
 
     role: str
-    kept: RefreshableCredentials
+    refreshable: RefreshableCredentials
 
     def current(self, now: float) -> RoleCredentials | CredentialFailure | None:
-        """The last good ones; without any, the refusal; None before anything is known.
+        """The valid credentials; without any, the refusal; None as long as neither is known.
 
         Args:
             now: Seconds since the epoch.
         """
-        held = self.kept.held(now)
-        if held is not None:
-            return held
-        refused_at = self.kept.refused_at
+        valid = self.refreshable.valid_at(now)
+        if valid is not None:
+            return valid
+        refused_at = self.refreshable.refused_at
         return None if refused_at is None else refusal(self.role, refused_at)
 
 
 class NotRefreshed:
-    """In place of credentials where nobody fetches any."""
+    """No credentials, for a mock without a refresher."""
 
     refused_at = None
 
-    def __init__(self, order: CredentialRequest) -> None:
-        self._order = order
+    def __init__(self, request: CredentialRequest) -> None:
+        self._request = request
 
-    def held(self, now: float) -> None:
-        """There are none.
+    def valid_at(self, now: float) -> None:
+        """None.
 
         Args:
-            now: Seconds since the epoch.
+            now: Ignored.
         """
 
     def renew_after(self, moment: float) -> None:
-        """Nobody would fetch them.
+        """Do nothing.
 
         Args:
-            moment: Seconds since the epoch.
+            moment: Ignored.
         """

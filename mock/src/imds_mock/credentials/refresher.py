@@ -1,8 +1,8 @@
-"""Credentials kept fresh: fetched ahead of their end, asked for again with growing pauses while they cannot be had.
+"""Keeps fetched credentials up to date: fetches new ones before they expire, and retries with growing pauses.
 
-EC2 promises new credentials five minutes before the old ones end, and SDKs begin to ask for them a quarter of an hour
-before. So new ones are fetched when half of their life is left, 25 minutes at the most. Pauses after failures grow
-exponentially with full jitter. Whatever goes wrong, the last good ones are shown as long as they are good.
+EC2 promises new credentials five minutes before the old ones expire, and SDKs start to ask for them 15 minutes before.
+New ones are therefore fetched when half of the lifetime is left, at the earliest 25 minutes before the end. Pauses
+after failures grow exponentially with full jitter. The last credentials are served as long as they are valid.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ if TYPE_CHECKING:
 
     from tenacity import RetryCallState
 
-    from imds_mock.credentials.requests import CredentialRequest, Fetched
+    from imds_mock.credentials.requests import CredentialRequest, FetchedCredentials
 
-MOST_AHEAD_SECONDS: Final = 25 * 60
-LONGEST_PAUSE_SECONDS: Final = 60.0
-COMPLAIN_AGAIN_SECONDS: Final = 300.0
-UNKNOWN_LIFE_SECONDS: Final = 3600
-"""How long credentials are said to be good whose end nobody told; they are looked at again before."""
+MAX_AHEAD_SECONDS: Final = 25 * 60
+MAX_PAUSE_SECONDS: Final = 60.0
+REPEAT_LOG_SECONDS: Final = 300.0
+ASSUMED_LIFETIME_SECONDS: Final = 3600
+"""Lifetime of credentials without an expiration time; they are fetched again before it ends."""
 
 _FIRST_PAUSE_SECONDS: Final = 1.0
-_LEAST_SECONDS: Final = 5.0
-_SPREAD: Final = 0.1
-# The wall clock counts, and a laptop that slept has skipped some of it.
-_NAP_SECONDS: Final = 30.0
-_FORGOTTEN_AFTER_SECONDS: Final = 3600.0
+_MIN_SECONDS: Final = 5.0
+_JITTER: Final = 0.1
+# Short sleeps, because a suspended laptop skips wall clock time.
+_SLEEP_SECONDS: Final = 30.0
+_IDLE_SECONDS: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
-    """What a keeper works with.
+class RefresherDependencies:
+    """Everything with side effects that a refresher uses.
 
     Attributes:
-        fetch: Fetches what an order asks for; raises `FetchError`.
-        clock: Wall clock, seconds since the epoch.
-        sleep: Waits for so many seconds.
-        random: Gives numbers from 0 up to 1.
-        log: Takes a sentence for the log.
-        is_configured: Whether the configuration in force has such an order.
+        fetch: Fetches the credentials of a request; raises `FetchError`.
+        clock: Returns the wall clock time in seconds since the epoch.
+        sleep: Sleeps for a number of seconds.
+        random: Returns random numbers from 0 (included) to 1 (excluded).
+        log: Logs a line.
+        is_configured: Whether a request comes from the current configuration; such a request is refreshed even if idle.
     """
 
-    fetch: Callable[[CredentialRequest], Awaitable[Fetched]]
+    fetch: Callable[[CredentialRequest], Awaitable[FetchedCredentials]]
     clock: Callable[[], float]
     sleep: Callable[[float], Awaitable[object]]
     random: Callable[[], float]
@@ -61,178 +61,175 @@ class Means:
 
 
 class Refresher:
-    """Keeps the credentials of one order.
+    """Keeps the credentials of one request up to date.
 
     Args:
-        order: The order.
-        means: What it works with.
+        request: The credentials to fetch.
+        dependencies: See `RefresherDependencies`.
 
     Attributes:
-        refused_at: When STS said last that the role may not be assumed; None if it does not.
+        refused_at: When STS refused to assume the role; None if the last fetch was not refused.
     """
 
-    def __init__(self, order: CredentialRequest, means: Means) -> None:
-        self._order = order
-        self._means = means
-        self._held: RoleCredentials | None = None
-        self._fetched_at = self._wished_after = self._ended_at = self._changed_at = -math.inf
-        self._ended = asyncio.Event()
-        self._asked_at = means.clock()
+    def __init__(self, request: CredentialRequest, dependencies: RefresherDependencies) -> None:
+        self._request = request
+        self._dependencies = dependencies
+        self._credentials: RoleCredentials | None = None
+        self._fetched_at = self._renew_after = self._attempted_at = self._changed_at = -math.inf
+        self._attempted = asyncio.Event()
+        self._used_at = dependencies.clock()
         self._wake = asyncio.Event()
-        self._settled = asyncio.Event()
-        self._complained: tuple[str, float] | None = None
+        self._ready = asyncio.Event()
+        self._logged: tuple[str, float] | None = None
         self.refused_at: float | None = None
 
-    def held(self, now: float) -> RoleCredentials | None:
-        """The last credentials that were fetched, as long as they are good.
+    def valid_at(self, now: float) -> RoleCredentials | None:
+        """The last fetched credentials; None if there are none or they have expired.
 
         Args:
             now: Seconds since the epoch.
         """
-        self._asked_at = now
-        held = self._held
-        return held if held is not None and now < held.expiration else None
+        self._used_at = now
+        credentials = self._credentials
+        return credentials if credentials is not None and now < credentials.expiration else None
 
     def renew_after(self, moment: float) -> None:
-        """Have new credentials fetched, unless those that are there are newer than a moment.
+        """Request new credentials, unless the current ones are newer than a time.
 
         Args:
             moment: Seconds since the epoch.
         """
-        if moment > max(self._fetched_at, self._wished_after):
-            self._wished_after = moment
+        if moment > max(self._fetched_at, self._renew_after):
+            self._renew_after = moment
             self._wake.set()
 
-    async def settled(self) -> None:
-        """Wait until there are credentials, or it is known that somebody has to do something for them."""
-        await self._settled.wait()
+    async def wait_until_ready(self) -> None:
+        """Wait until there are credentials, or a fetch has failed in a way that the user must resolve."""
+        await self._ready.wait()
 
-    async def caught_up(self) -> str | None:
-        """Wait until an attempt has ended since new credentials were last asked for.
+    async def wait_for_renewal(self) -> str | None:
+        """Wait until an attempt has ended since new credentials were requested.
 
         Returns:
-            Why there are no other ones; None if there are, or if none were asked for.
+            Why the credentials are unchanged; None if they have changed, or if no renewal was requested.
         """
-        wished = self._wished_after
-        while self._ended_at < wished:
-            await self._ended.wait()
-        if self._fetched_at < wished:
-            return self._complained[0] if self._complained else "they cannot be fetched"
-        return "their source gives the same ones again" if self._changed_at < wished else None
+        requested = self._renew_after
+        while self._attempted_at < requested:
+            await self._attempted.wait()
+        if self._fetched_at < requested:
+            return self._logged[0] if self._logged else "they cannot be fetched"
+        return "their source returned the same ones" if self._changed_at < requested else None
 
     @property
-    def subject(self) -> str:
-        """Whose credentials they are."""
-        return self._order.subject
+    def display_name(self) -> str:
+        """The role or profile, for messages."""
+        return self._request.display_name
 
     async def run(self) -> None:
-        """Keep them fresh until nobody wants them any more."""
+        """Refresh the credentials as long as they are configured or in use."""
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(FetchError),
-            wait=self._pause_after,
-            sleep=self._rest,
-            before_sleep=self._note_failure,
+            wait=self._retry_pause,
+            sleep=self._sleep,
+            before_sleep=self._record_failure,
         )
-        while self._is_wanted():
-            again: float | None = await retrying(self._fetch)
-            if again is not None:
-                await self._rest(again - self._means.clock())
+        while self._is_needed():
+            next_time: float | None = await retrying(self._fetch)
+            if next_time is not None:
+                await self._sleep(next_time - self._dependencies.clock())
 
     async def _fetch(self) -> float | None:
         """Fetch once.
 
         Returns:
-            When to do so again; None when nobody wants them any more.
+            The time of the next fetch; None if the credentials are no longer needed.
 
         Raises:
-            FetchError: They cannot be had.
+            FetchError: The credentials cannot be fetched.
         """
-        if not self._is_wanted():
+        if not self._is_needed():
             return None
-        fetched = await self._means.fetch(self._order)
-        now = self._means.clock()
-        expiration = now + UNKNOWN_LIFE_SECONDS if fetched.expiration is None else fetched.expiration
+        fetched = await self._dependencies.fetch(self._request)
+        now = self._dependencies.clock()
+        expiration = now + ASSUMED_LIFETIME_SECONDS if fetched.expiration is None else fetched.expiration
         if expiration <= now:
-            raise FetchError("other", f"they ended at {iso8601(expiration)}; renew them where they come from")
-        self._take(fetched, now, math.floor(expiration))
-        return due(expiration, now, self._order.renew_seconds, self._means.random())
+            raise FetchError("other", f"they expired at {iso8601(expiration)}; renew them at their source")
+        self._record(fetched, now, math.floor(expiration))
+        return next_fetch_time(expiration, now, self._request.renew_seconds, self._dependencies.random())
 
-    def _take(self, fetched: Fetched, now: float, expiration: float) -> None:
-        before = self._held
-        # The same ones given out again are no new ones, unless their end has moved.
+    def _record(self, fetched: FetchedCredentials, now: float, expiration: float) -> None:
+        before = self._credentials
+        # `LastUpdated` stays when the source returns the same credentials again.
         if before is None or (before.access_key_id, before.expiration) != (fetched.access_key_id, expiration):
-            self._held = RoleCredentials(
+            self._credentials = RoleCredentials(
                 fetched.access_key_id, fetched.secret_access_key, fetched.session_token, math.floor(now), expiration
             )
         if before is None or before.access_key_id != fetched.access_key_id:
             self._changed_at = now
         self._fetched_at = now
         self._wake.clear()
-        if before is None or self._complained is not None:
-            self._means.log(f"credentials of {self._order.subject} until {iso8601(expiration)}")
-        self._complained = self.refused_at = None
-        self._settled.set()
+        if before is None or self._logged is not None:
+            self._dependencies.log(f"fetched credentials of {self.display_name}, valid until {iso8601(expiration)}")
+        self._logged = self.refused_at = None
+        self._ready.set()
         self._end_attempt(now)
 
-    def _note_failure(self, state: RetryCallState) -> None:
+    def _record_failure(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome is not None else None
         if not isinstance(error, FetchError):
             return
-        now = self._means.clock()
+        now = self._dependencies.clock()
         self.refused_at = now if error.problem == "refused" else None
         if error.problem != "unreachable":
-            self._settled.set()
-        sentence = str(error)
-        if self._complained is None or self._complained[0] != sentence or now >= self._complained[1]:
-            self._complained = sentence, now + COMPLAIN_AGAIN_SECONDS
-            held = self._held
+            self._ready.set()
+        message = str(error)
+        if self._logged is None or self._logged[0] != message or now >= self._logged[1]:
+            self._logged = message, now + REPEAT_LOG_SECONDS
+            credentials = self._credentials
             meanwhile = (
-                f"; those until {iso8601(held.expiration)} are served meanwhile"
-                if held is not None and now < held.expiration
+                f" (serving those valid until {iso8601(credentials.expiration)})"
+                if credentials is not None and now < credentials.expiration
                 else ""
             )
-            self._means.log(f"no credentials of {self._order.subject}: {sentence}{meanwhile}")
+            self._dependencies.log(f"cannot fetch credentials of {self.display_name}: {message}{meanwhile}")
         self._end_attempt(now)
 
     def _end_attempt(self, now: float) -> None:
-        self._ended_at = now
-        self._ended.set()
-        self._ended = asyncio.Event()
+        self._attempted_at = now
+        self._attempted.set()
+        self._attempted = asyncio.Event()
 
-    def _pause_after(self, state: RetryCallState) -> float:
-        most = min(LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(state.attempt_number - 1, 16))
-        return most * self._means.random()
+    def _retry_pause(self, state: RetryCallState) -> float:
+        longest = min(MAX_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(state.attempt_number - 1, 16))
+        return longest * self._dependencies.random()
 
-    async def _rest(self, seconds: float) -> None:
-        """Wait, unless somebody asks for new credentials."""
-        until = self._means.clock() + seconds
-        while not self._wake.is_set() and (left := until - self._means.clock()) > 0:
-            nap = asyncio.ensure_future(self._means.sleep(min(left, _NAP_SECONDS)))
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep, but wake up early if new credentials are requested."""
+        until = self._dependencies.clock() + seconds
+        while not self._wake.is_set() and (left := until - self._dependencies.clock()) > 0:
+            sleeping = asyncio.ensure_future(self._dependencies.sleep(min(left, _SLEEP_SECONDS)))
             woken = asyncio.ensure_future(self._wake.wait())
             try:
-                await asyncio.wait({nap, woken}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({sleeping, woken}, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                nap.cancel()
+                sleeping.cancel()
                 woken.cancel()
         self._wake.clear()
 
-    def _is_wanted(self) -> bool:
-        recently = self._means.clock() - self._asked_at < _FORGOTTEN_AFTER_SECONDS
-        return recently or self._means.is_configured(self._order)
+    def _is_needed(self) -> bool:
+        is_in_use = self._dependencies.clock() - self._used_at < _IDLE_SECONDS
+        return is_in_use or self._dependencies.is_configured(self._request)
 
 
-def due(expiration: float, now: float, renew_seconds: float, early: float) -> float:
-    """When the next credentials are fetched.
+def next_fetch_time(expiration: float, now: float, renew_seconds: float, jitter: float) -> float:
+    """When to fetch the next credentials, in seconds since the epoch.
 
     Args:
-        expiration: The end of those that are there, in seconds since the epoch.
-        now: When they were fetched.
-        renew_seconds: After this time at the latest.
-        early: From 0 up to 1: how much earlier than need be, so that many do not come at once.
-
-    Returns:
-        Seconds since the epoch.
+        expiration: When the current ones expire, in seconds since the epoch.
+        now: When they were fetched, in seconds since the epoch.
+        renew_seconds: The longest time between two fetches.
+        jitter: From 0 (included) to 1 (excluded); the larger, the earlier, so that refreshers do not fetch in step.
     """
     left = expiration - now
-    wait = min(renew_seconds, left - min(left / 2, MOST_AHEAD_SECONDS))
-    return now + max(_LEAST_SECONDS, wait * (1 - _SPREAD * early))
+    wait = min(renew_seconds, left - min(left / 2, MAX_AHEAD_SECONDS))
+    return now + max(_MIN_SECONDS, wait * (1 - _JITTER * jitter))

@@ -1,4 +1,4 @@
-"""Orders for working credentials, which AWS or who stands for it is asked for, and what comes of them."""
+"""Requests for credentials that AWS, or a stand-in for it, issues, and their results."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ if TYPE_CHECKING:
     from imds_mock.metadata.instance import Instance
 
 WORKING_SOURCES: Final = frozenset({"profile", "assume-role"})
-"""Sources whose credentials have to be fetched."""
+"""Sources whose credentials are fetched, and therefore work at AWS."""
 
 
 class CredentialRequest(msgspec.Struct, frozen=True):
-    """Which credentials are wanted; two that are equal are fetched once. Its secrets never show in `repr`.
+    """The credentials to fetch; equal requests are fetched once. `repr` omits the secrets.
 
     Attributes:
-        region: Whose STS is asked.
-        duration_seconds: Life asked for.
-        renew_seconds: After this time at the latest they are fetched again.
-        profile: Profile of the AWS configuration files; None takes what variables and files say.
+        region: The region whose STS is called.
+        duration_seconds: The requested lifetime.
+        renew_seconds: The longest time between two fetches.
+        profile: Profile of the AWS configuration files; None takes the default of the variables and files.
         role_arn: The role to assume; None takes the profile's own credentials.
         session_name: Session name of the assumed role.
-        external_id: External id that the role asks for.
-        endpoint_url: STS; None is AWS's own.
-        access_key_id: What STS is called with in place of a profile.
-        secret_access_key: Belongs to it.
-        session_token: Belongs to it.
-        instance_id: The instance that assumes the role; two never share keys, even under one session name.
+        external_id: External id that the role requires.
+        endpoint_url: URL of STS; None is the one of AWS.
+        access_key_id: Access key for the call to STS, instead of a profile.
+        secret_access_key: Secret of this access key.
+        session_token: Session token of this access key.
+        instance_id: The instance that assumes the role; instances never share keys, even with the same session name.
     """
 
     region: str
@@ -46,22 +46,22 @@ class CredentialRequest(msgspec.Struct, frozen=True):
     instance_id: str = ""
 
     def __repr__(self) -> str:
-        return f"Order({self.subject!r})"
+        return f"CredentialRequest({self.display_name!r})"
 
     @property
-    def subject(self) -> str:
-        """What it is about, for people."""
+    def display_name(self) -> str:
+        """The role or profile, for messages."""
         return self.role_arn or (f"profile {self.profile}" if self.profile else "the default profile")
 
 
-class Fetched(msgspec.Struct, frozen=True):
-    """Credentials as they were given out.
+class FetchedCredentials(msgspec.Struct, frozen=True):
+    """Credentials as issued. `repr` omits the secrets.
 
     Attributes:
         access_key_id: The access key id.
         secret_access_key: The secret access key.
         session_token: The session token.
-        expiration: Their end in seconds since the epoch; None if nobody said.
+        expiration: Seconds since the epoch; None if unknown.
     """
 
     access_key_id: str
@@ -70,38 +70,38 @@ class Fetched(msgspec.Struct, frozen=True):
     expiration: float | None
 
     def __repr__(self) -> str:
-        return f"Fetched({self.access_key_id!r})"
+        return f"FetchedCredentials({self.access_key_id!r})"
 
 
-Problem = Literal["refused", "unreachable", "other"]
+FetchProblem = Literal["refused", "unreachable", "other"]
 
 
 class FetchError(Exception):
-    """Credentials cannot be had; the sentence says why and what to do, and holds no secret.
+    """Credentials cannot be fetched. The message says why and what to do, and contains no secret.
 
     Attributes:
-        problem: `refused` (STS says that the role may not be assumed), `unreachable` (trying again may help at any
-            moment) or `other` (somebody has to do something).
+        problem: `refused` (STS refuses to assume the role), `unreachable` (a retry may succeed) or `other` (the user
+            must act first).
     """
 
-    def __init__(self, problem: Problem, sentence: str) -> None:
-        super().__init__(sentence)
-        self.problem: Problem = problem
+    def __init__(self, problem: FetchProblem, message: str) -> None:
+        super().__init__(message)
+        self.problem: FetchProblem = problem
 
 
 def request_for(
     settings: CredentialSettings, instance: Instance, role: str, role_arn: str | None = None
 ) -> CredentialRequest:
-    """The order for the credentials of a role.
+    """The request for the credentials of a role.
 
-    EC2 names the session after the instance, so instances that have the same role get keys of their own each
+    EC2 names the session after the instance, so instances with the same role have different keys
     (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-ec2.html).
 
     Args:
-        settings: The configuration's section; its source is one of `WORKING_SOURCES`.
-        instance: The instance that asks for them.
-        role: The role.
-        role_arn: Its ARN, where it is none of the instance's account.
+        settings: The configuration's section `credentials`; its source is one of `WORKING_SOURCES`.
+        instance: The instance that has the role.
+        role: The role's name.
+        role_arn: The role's ARN if it is not derived from the instance's account.
     """
     if settings.source == "profile":
         return CredentialRequest(
@@ -128,12 +128,12 @@ def request_for(
 
 
 def role_arn_of(settings: CredentialSettings, instance: Instance, role: str) -> str:
-    """The ARN of a role: the configured one for the instance's own role, otherwise that of its name in the account.
+    """The ARN of a role: the configured one for the instance's own role, otherwise one in the instance's account.
 
     Args:
-        settings: The configuration's section.
+        settings: The configuration's section `credentials`.
         instance: The instance.
-        role: The role.
+        role: The role's name.
     """
     profile = instance.instance_profile
     if settings.role_arn is not None and profile is not None and role == profile.role:

@@ -1,4 +1,4 @@
-"""A set of credentials, what there may be instead, and who is asked for them."""
+"""Role credentials, the failure shown in their place, and the interface of a credential source."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ ADVICE: Final = (
     "Please see documentation at https://docs.aws.amazon.com/IAM/latest/UserGuide/"
     "troubleshoot_iam-ec2.html#troubleshoot_iam-ec2_errors-info-doc."
 )
-"""How every failure's message ends."""
+"""The end of every failure's message, as on EC2."""
 
 INSTANCE_IDENTITY: Final = "aws:ec2-instance"
-"""The role that every instance has for itself."""
+"""The role that every instance has for its own identity."""
 
 
 class RoleCredentials(msgspec.Struct, frozen=True):
-    """One set of credentials; times are whole seconds since the epoch. Its secrets never show in `repr`."""
+    """One set of credentials; times are whole seconds since the epoch. `repr` omits the secrets."""
 
     access_key_id: str
     secret_access_key: str
@@ -33,11 +33,11 @@ class RoleCredentials(msgspec.Struct, frozen=True):
 
 
 class CredentialFailure(msgspec.Struct, frozen=True):
-    """What there is instead of credentials.
+    """A failure that the metadata shows in place of credentials.
 
     Attributes:
-        code: Such as `AssumeRoleUnauthorizedAccess`.
-        message: For people.
+        code: The error code, such as `AssumeRoleUnauthorizedAccess`.
+        message: The explanation for a reader.
         last_updated: Seconds since the epoch.
     """
 
@@ -47,21 +47,24 @@ class CredentialFailure(msgspec.Struct, frozen=True):
 
 
 class CredentialSource(Protocol):
-    """Where the credentials of one role come from."""
+    """The source of one role's credentials."""
 
     def current(self, now: float) -> RoleCredentials | CredentialFailure | None:
-        """What there is at a moment (seconds since the epoch), at once: the data plane asks while it answers.
+        """The credentials, or the failure, at a time. Must not block: the data plane calls it for each response.
+
+        Args:
+            now: Seconds since the epoch.
 
         Returns:
-            None while nothing is known: the metadata then has no such role.
+            None as long as neither is known; the metadata then omits the role.
         """
 
 
 def refusal(role: str, last_updated: float) -> CredentialFailure:
-    """What EC2 shows in place of credentials of a role that it may not assume.
+    """The failure that EC2 shows for a role that it cannot assume.
 
     Args:
-        role: The role.
+        role: The role's name.
         last_updated: Seconds since the epoch.
     """
     return CredentialFailure(REFUSED, f"EC2 cannot assume the role {role}.  {ADVICE}", last_updated)

@@ -15,7 +15,7 @@ from datetime import datetime
 from hashlib import shake_256
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from imds_mock.credentials.documents import WorkingDocument
+from imds_mock.credentials.documents import RenewableDocument
 from imds_mock.events.kind import Course, Event
 from imds_mock.metadata import documents
 from imds_mock.metadata.documents import iso8601
@@ -77,7 +77,7 @@ class _Rotated:
     def body(self, now: float, below: bytes | None) -> bytes | None:
         if now not in self.window:
             return below
-        if isinstance(below, WorkingDocument):
+        if isinstance(below, RenewableDocument):
             below.renew_after(self.window.start)
             return below
         return _edited(below, self._renew)
@@ -100,20 +100,20 @@ class _Expiring:
     def body(self, now: float, below: bytes | None) -> bytes | None:
         if now not in self.window:
             return below
-        if isinstance(below, WorkingDocument):
+        if isinstance(below, RenewableDocument):
             return self._working(below, now)
         if self.renew and now >= self.expiry:
             return _edited(below, lambda credentials: _renewed(credentials, self.seed, self.expiry))
         return _edited(below, self._shorten)
 
-    def _working(self, below: WorkingDocument, now: float) -> bytes | None:
+    def _working(self, below: RenewableDocument, now: float) -> bytes | None:
         if self.renew and now >= self.expiry:
             below.renew_after(self.expiry)
             updated = json.loads(below).get("LastUpdated")
             if updated is None or _seconds(updated) >= math.floor(self.expiry):
                 return below
         shortened = _edited(below, self._shorten)
-        return None if shortened is None else WorkingDocument.of(shortened, below.renew_after)
+        return None if shortened is None else RenewableDocument.of(shortened, below.renew_after)
 
     def _shorten(self, credentials: dict[str, Any]) -> dict[str, Any]:
         return credentials | {"Expiration": iso8601(self.expiry)}

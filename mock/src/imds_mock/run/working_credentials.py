@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from imds_mock.config.settings import Config
-    from imds_mock.credentials.pool import Pool
+    from imds_mock.credentials.pool import RefresherPool
     from imds_mock.credentials.refreshable import RefreshableCredentials
     from imds_mock.credentials.requests import CredentialRequest
     from imds_mock.credentials.values import RoleCredentials
@@ -39,36 +39,36 @@ class WorkingCredentials:
 
     def __init__(self, started: float) -> None:
         self._started = started
-        self._pool: Pool | None = None
+        self._pool: RefresherPool | None = None
         self._is_running = False
-        self._orders: dict[int, tuple[Config, CredentialRequest | None]] = {}
+        self._requests: dict[int, tuple[Config, CredentialRequest | None]] = {}
         self.config: Callable[[], Config] | None = None
 
-    def keep(self, order: CredentialRequest) -> RefreshableCredentials:
-        """What keeps the credentials of an order, also after an hour in which no caller asked for them.
+    def keep(self, request: CredentialRequest) -> RefreshableCredentials:
+        """What keeps the credentials of a request, also after an hour in which no caller asked for them.
 
         Args:
-            order: The order.
+            request: The credentials to fetch.
         """
-        refresher = self._refresher(order)
-        return refresher if isinstance(refresher, NotRefreshed) else _Again(order, self._refresher)
+        refresher = self._refresher(request)
+        return refresher if isinstance(refresher, NotRefreshed) else _Again(request, self._refresher)
 
-    def _refresher(self, order: CredentialRequest) -> RefreshableCredentials:
-        """The keeper of an order; none where callers have made up very many roles."""
+    def _refresher(self, request: CredentialRequest) -> RefreshableCredentials:
+        """The keeper of a request; none where callers have made up very many roles."""
         if self._pool is None:
             self._pool = _pool(self._is_configured, self._wait_seconds)
             if self._is_running:
                 self._pool.start()
-        if not (self._pool.has_room_for(order) or self._is_configured(order)):
-            return NotRefreshed(order)
-        return self._pool.keep(order)
+        if not (self._pool.has_room_for(request) or self._is_configured(request)):
+            return NotRefreshed(request)
+        return self._pool.refresher_for(request)
 
     async def first(self) -> None:
         """Begin to fetch, and wait for the first credentials as long as the configuration says."""
         self._is_running = True
         if self._pool is not None and self.config is not None:
             self._pool.start()
-            await self._pool.settled(self.config().credentials.wait_seconds)
+            await self._pool.wait_until_ready(self.config().credentials.wait_seconds)
 
     async def caught_up(self) -> list[str]:
         """Wait until the new credentials that were asked for are there, or cannot be had.
@@ -76,7 +76,7 @@ class WorkingCredentials:
         Returns:
             A sentence for each order whose credentials have not changed though new ones were asked for.
         """
-        return [] if self._pool is None else await self._pool.caught_up(_CHANGE_SECONDS)
+        return [] if self._pool is None else await self._pool.wait_for_renewals(_CHANGE_SECONDS)
 
     def first_of(self, config: Config) -> asyncio.Future[None] | None:
         """What is done when a caller has its first credentials, or they are not waited for any longer.
@@ -87,72 +87,73 @@ class WorkingCredentials:
         Returns:
             None where there is nothing to wait for.
         """
-        order = self._order_of(config) if self._pool is not None else None
-        if order is None or self._pool is None:
+        request = self._request_of(config) if self._pool is not None else None
+        if request is None or self._pool is None:
             return None
-        self._refresher(order)
-        return self._pool.first(order)
+        self._refresher(request)
+        return self._pool.first_fetch(request)
 
-    def _order_of(self, config: Config) -> CredentialRequest | None:
+    def _request_of(self, config: Config) -> CredentialRequest | None:
         """The order of a caller's own role; None if it has none, or its credentials are not fetched."""
-        known = self._orders.get(id(config))
+        known = self._requests.get(id(config))
         if known is None:
-            if len(self._orders) >= _MANY:
-                self._orders.clear()
+            if len(self._requests) >= _MANY:
+                self._requests.clear()
             # The configuration is kept beside the order, so that no other one gets its id.
-            known = self._orders[id(config)] = config, next(_own_orders(config, self._started), None)
+            known = self._requests[id(config)] = config, next(_own_requests(config, self._started), None)
         return known[1]
 
     def _wait_seconds(self) -> float:
         return 0.0 if self.config is None else self.config().credentials.wait_seconds
 
-    def _is_configured(self, order: CredentialRequest) -> bool:
-        return self.config is None or order in set(_orders(self.config(), self._started))
+    def _is_configured(self, request: CredentialRequest) -> bool:
+        return self.config is None or request in set(_requests(self.config(), self._started))
 
 
-def _orders(config: Config, started: float) -> Iterator[CredentialRequest]:
+def _requests(config: Config, started: float) -> Iterator[CredentialRequest]:
     for whole in (config, *(effective(config, (place,)) for place in range(len(config.variants)))):
-        yield from _own_orders(whole, started)
+        yield from _own_requests(whole, started)
 
 
-def _own_orders(config: Config, started: float) -> Iterator[CredentialRequest]:
+def _own_requests(config: Config, started: float) -> Iterator[CredentialRequest]:
     if config.credentials.source in WORKING_SOURCES and config.instance.role is not None:
         yield request_for(config.credentials, derive(config.instance, started), config.instance.role)
 
 
 class _Again:
-    """What keeps the credentials of an order: a keeper ends when no caller has asked for long, and another one begins.
+    """What keeps the credentials of a request: a keeper ends when no caller has asked for long, and another one begins.
 
     Args:
-        order: The order.
+        request: The credentials to fetch.
         keeper: Gives its keeper.
     """
 
     def __init__(
-        self, order: CredentialRequest, refresher: Callable[[CredentialRequest], RefreshableCredentials]
+        self, request: CredentialRequest, refresher: Callable[[CredentialRequest], RefreshableCredentials]
     ) -> None:
-        self._order = order
+        self._request = request
         self._refresher = refresher
 
-    def held(self, now: float) -> RoleCredentials | None:
-        """As `Kept`."""
-        return self._refresher(self._order).held(now)
+    def valid_at(self, now: float) -> RoleCredentials | None:
+        """See `RefreshableCredentials`."""
+        return self._refresher(self._request).valid_at(now)
 
     @property
     def refused_at(self) -> float | None:
-        """As `Kept`."""
-        return self._refresher(self._order).refused_at
+        """See `RefreshableCredentials`."""
+        return self._refresher(self._request).refused_at
 
     def renew_after(self, moment: float) -> None:
-        """As `Kept`."""
-        self._refresher(self._order).renew_after(moment)
+        """See `RefreshableCredentials`."""
+        self._refresher(self._request).renew_after(moment)
 
 
-def _pool(is_configured: Callable[[CredentialRequest], bool], wait_seconds: Callable[[], float]) -> Pool:
+def _pool(is_configured: Callable[[CredentialRequest], bool], wait_seconds: Callable[[], float]) -> RefresherPool:
     from imds_mock.credentials.fetching import Fetcher  # noqa: PLC0415 - made up credentials need none of it
-    from imds_mock.credentials.pool import Pool  # noqa: PLC0415
-    from imds_mock.credentials.refresher import Means  # noqa: PLC0415
+    from imds_mock.credentials.pool import RefresherPool  # noqa: PLC0415
+    from imds_mock.credentials.refresher import RefresherDependencies  # noqa: PLC0415
 
-    return Pool(
-        Means(Fetcher().fetch, time.time, asyncio.sleep, random.random, say_limited, is_configured), wait_seconds
+    return RefresherPool(
+        RefresherDependencies(Fetcher().fetch, time.time, asyncio.sleep, random.random, say_limited, is_configured),
+        wait_seconds,
     )

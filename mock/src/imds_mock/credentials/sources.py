@@ -1,14 +1,13 @@
-"""Which source the credentials of a role have."""
+"""Selects the credential source of a role."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from imds_mock.config.errors import SettingError
-from imds_mock.credentials.generated import GeneratedCredentials
+from imds_mock.credentials.generated import GeneratedCredentials, RefusedCredentials, StaticCredentials
 from imds_mock.credentials.refreshable import RefreshedCredentials
 from imds_mock.credentials.requests import WORKING_SOURCES, request_for
-from imds_mock.credentials.static import RefusedCredentials, StaticCredentials
 from imds_mock.credentials.values import INSTANCE_IDENTITY, REFUSED
 
 if TYPE_CHECKING:
@@ -23,21 +22,21 @@ if TYPE_CHECKING:
 _KEYS: Final = ("access_key_id", "secret_access_key", "session_token")
 
 
-def source_for(
+def select_source(
     settings: CredentialSettings,
     instance: Instance,
     role: str,
-    keep: Callable[[CredentialRequest], RefreshableCredentials],
+    refreshable_for: Callable[[CredentialRequest], RefreshableCredentials],
     role_arn: str | None = None,
 ) -> CredentialSource:
-    """Choose where the credentials of a role come from.
+    """The source of a role's credentials.
 
     Args:
-        settings: The configuration's section.
-        instance: The instance that asks for them.
-        role: The role; `INSTANCE_IDENTITY` always has generated ones.
-        keep: Has the credentials of an order fetched and kept fresh.
-        role_arn: The role's ARN, where it is none of the instance's account.
+        settings: The configuration's section `credentials`.
+        instance: The instance that has the role.
+        role: The role's name; `INSTANCE_IDENTITY` always has generated credentials.
+        refreshable_for: Provides the credentials of a request, kept up to date.
+        role_arn: The role's ARN if it is not derived from the instance's account.
     """
     generated = GeneratedCredentials(
         seed=f"{settings.seed or instance.instance_id}/{role_arn or role}",
@@ -52,7 +51,7 @@ def source_for(
     if settings.failure == REFUSED:
         return RefusedCredentials(role, generated)
     if settings.source in WORKING_SOURCES:
-        return RefreshedCredentials(role, keep(request_for(settings, instance, role, role_arn)))
+        return RefreshedCredentials(role, refreshable_for(request_for(settings, instance, role, role_arn)))
     if settings.source == "static":
         return StaticCredentials(
             settings.access_key_id or "", settings.secret_access_key or "", settings.session_token or "", generated
@@ -61,22 +60,22 @@ def source_for(
 
 
 def check_credentials(settings: CredentialSettings) -> None:
-    """Check that what a source needs was said.
+    """Check that the settings required by the source are present.
 
     Args:
-        settings: The configuration's section.
+        settings: The configuration's section `credentials`.
 
     Raises:
-        SettingError: Something is missing; names the key.
+        SettingError: A setting is missing or contradicts another; names the key.
     """
     given = [key for key in _KEYS if getattr(settings, key) is not None]
     if settings.source == "static":
         for key in _KEYS:
             if key not in given:
-                raise SettingError(("credentials", key), "is missing; the static source needs it")
+                raise SettingError(("credentials", key), "is required when the source is static")
     elif settings.source == "assume-role" and given:
         for key in _KEYS[:2]:
             if key not in given:
-                raise SettingError(("credentials", key), f"is missing; {given[0]} is nothing without it")
+                raise SettingError(("credentials", key), f"is required when {given[0]} is set")
         if settings.profile is not None:
             raise SettingError(("credentials", "profile"), "expected either a profile or an access key, not both")

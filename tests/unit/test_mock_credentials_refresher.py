@@ -1,0 +1,463 @@
+"""Fetched credentials: renewed before they expire, retried after failures, served as long as they are valid."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imds_mock.credentials.pool import RefresherPool
+from imds_mock.credentials.refreshable import NotRefreshed, RefreshedCredentials
+from imds_mock.credentials.refresher import (
+    MAX_AHEAD_SECONDS,
+    MAX_PAUSE_SECONDS,
+    Refresher,
+    RefresherDependencies,
+    next_fetch_time,
+)
+from imds_mock.credentials.requests import CredentialRequest, FetchedCredentials, FetchError, request_for
+from imds_mock.credentials.values import CredentialFailure, RoleCredentials
+from imds_mock.metadata.instance import derive
+from imds_mock.run.loading import ConfigError, from_document
+from imds_mock.run.working_credentials import WorkingCredentials
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NOW = 1_750_000_000.0
+HOUR = 3600.0
+REQUEST = CredentialRequest("eu-west-1", 3600, HOUR, role_arn="arn:aws:iam::123456789012:role/web")
+SECRET = "planted-secret"  # noqa: S105 - planted, to be looked for
+
+
+class ScriptEnd(Exception):  # noqa: N818 - no error
+    """The refresher fetches after the last scripted result."""
+
+
+def credentials(number: int, expiration: float | None) -> FetchedCredentials:
+    return FetchedCredentials(f"ASIA{number}", SECRET, f"token {number}", expiration)
+
+
+def unreachable() -> FetchError:
+    return FetchError("unreachable", "http://sts cannot be reached")
+
+
+def refused() -> FetchError:
+    return FetchError("refused", "AssumeRole was refused")
+
+
+@dataclass
+class FakeAws:
+    """A clock that sleeping advances, and scripted results of fetches."""
+
+    script: list[FetchedCredentials | FetchError]
+    now: float = NOW
+    random: float = 0.0
+    calls: list[float] = field(default_factory=list)
+    slept: list[float] = field(default_factory=list)
+    logged: list[str] = field(default_factory=list)
+    is_configured: bool = True
+
+    def dependencies(self) -> RefresherDependencies:
+        return RefresherDependencies(
+            self.fetch,
+            lambda: self.now,
+            self.sleep,
+            lambda: self.random,
+            self.logged.append,
+            lambda _: self.is_configured,
+        )
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+        await asyncio.sleep(0)
+
+    async def fetch(self, request: CredentialRequest) -> FetchedCredentials:
+        assert request == REQUEST
+        self.calls.append(self.now - NOW)
+        if not self.script:
+            raise ScriptEnd
+        result = self.script.pop(0)
+        if isinstance(result, FetchError):
+            raise result
+        return result
+
+
+def run_refresher(*script: FetchedCredentials | FetchError, random: float = 0.0) -> tuple[Refresher, FakeAws]:
+    """Run a refresher until the script ends."""
+    fake = FakeAws(list(script), random=random)
+    refresher = Refresher(REQUEST, fake.dependencies())
+    with contextlib.suppress(ScriptEnd):
+        asyncio.run(refresher.run())
+    return refresher, fake
+
+
+def keys(source: RefreshedCredentials, now: float) -> str:
+    current = source.current(now)
+    assert isinstance(current, RoleCredentials)
+    return current.access_key_id
+
+
+@given(st.floats(600, 12 * HOUR), st.floats(1, 24 * HOUR), st.floats(0, 1, exclude_max=True))
+def test_the_next_fetch_is_five_minutes_or_more_before_the_end(life: float, renew: float, jitter: float) -> None:
+    then = next_fetch_time(NOW + life, NOW, renew, jitter)
+    assert then <= NOW + life - 300
+    assert then <= NOW + max(renew, 5.0)
+    assert then > NOW
+
+
+@given(st.floats(2 * MAX_AHEAD_SECONDS, 12 * HOUR))
+def test_the_next_fetch_precedes_sdks_that_ask_15_minutes_before_the_expiration(life: float) -> None:
+    assert next_fetch_time(NOW + life, NOW, 24 * HOUR, 0.0) <= NOW + life - 20 * 60
+
+
+def test_the_next_fetch_is_after_35_minutes_for_one_hour_and_hourly_for_twelve_hours() -> None:
+    assert next_fetch_time(NOW + HOUR, NOW, HOUR, 0.0) == NOW + 35 * 60
+    assert next_fetch_time(NOW + 12 * HOUR, NOW, HOUR, 0.0) == NOW + HOUR
+    assert next_fetch_time(NOW + 900, NOW, HOUR, 0.0) == NOW + 450
+    assert next_fetch_time(NOW + HOUR, NOW, HOUR, 0.5) == NOW + 35 * 60 * 0.95
+
+
+def test_repeated_fetches() -> None:
+    refresher, fake = run_refresher(
+        credentials(1, NOW + HOUR), credentials(2, NOW + 2 * HOUR), credentials(3, NOW + 3 * HOUR)
+    )
+    assert fake.calls == [0, 35 * 60, 35 * 60 + HOUR, 35 * 60 + 2 * HOUR]
+    assert max(fake.slept) <= 30, "short sleeps notice that a laptop was suspended"
+    valid = refresher.valid_at(fake.now)
+    assert valid is not None
+    assert (valid.access_key_id, valid.last_updated) == ("ASIA3", NOW + 35 * 60 + HOUR)
+    assert fake.logged == [
+        "fetched credentials of arn:aws:iam::123456789012:role/web, valid until 2025-06-15T16:06:40Z"
+    ]
+
+
+def test_pauses_after_failures_grow_to_one_minute() -> None:
+    _, fake = run_refresher(*[unreachable()] * 9, random=1.0)
+    pauses = [after - before for before, after in zip(fake.calls, fake.calls[1:], strict=False)]
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+@given(st.floats(0, 1, exclude_max=True))
+def test_pauses_have_full_jitter(random: float) -> None:
+    _, fake = run_refresher(*[unreachable()] * 8, random=random)
+    pauses = [after - before for before, after in zip(fake.calls, fake.calls[1:], strict=False)]
+    for attempt, pause in enumerate(pauses):
+        assert pause == pytest.approx(random * min(2.0**attempt, MAX_PAUSE_SECONDS), abs=1e-3)
+
+
+def test_the_last_credentials_are_served_until_they_expire() -> None:
+    refresher, fake = run_refresher(credentials(1, NOW + HOUR), *[unreachable()] * 60, random=1.0)
+    source = RefreshedCredentials("web", refresher)
+    assert fake.now > NOW + HOUR
+    assert keys(source, NOW + HOUR - 1) == "ASIA1"
+    assert source.current(NOW + HOUR) is None
+
+
+def test_a_refusal_shows_once_the_last_credentials_have_expired() -> None:
+    refresher, _ = run_refresher(credentials(1, NOW + HOUR), refused())
+    source = RefreshedCredentials("web", refresher)
+    assert keys(source, NOW + HOUR - 1) == "ASIA1"
+    failure = source.current(NOW + HOUR)
+    assert isinstance(failure, CredentialFailure)
+    assert failure.code == "AssumeRoleUnauthorizedAccess"
+    assert failure.message.startswith("EC2 cannot assume the role web.  Please see documentation at https://")
+    assert failure.last_updated == NOW + 35 * 60
+
+
+def test_a_refusal_at_the_start_ends_with_the_next_attempt() -> None:
+    refresher, _ = run_refresher(refused())
+    assert isinstance(RefreshedCredentials("web", refresher).current(NOW), CredentialFailure)
+    refresher, _ = run_refresher(refused(), unreachable())
+    assert RefreshedCredentials("web", refresher).current(NOW) is None
+    refresher, _ = run_refresher(refused(), credentials(1, NOW + HOUR))
+    assert keys(RefreshedCredentials("web", refresher), NOW) == "ASIA1"
+
+
+def test_a_problem_is_logged_every_five_minutes_and_when_it_ends() -> None:
+    _, fake = run_refresher(*[unreachable()] * 12, credentials(1, NOW + 2 * HOUR), random=1.0)
+    assert fake.logged == [
+        "cannot fetch credentials of arn:aws:iam::123456789012:role/web: http://sts cannot be reached",
+        "cannot fetch credentials of arn:aws:iam::123456789012:role/web: http://sts cannot be reached",
+        "fetched credentials of arn:aws:iam::123456789012:role/web, valid until 2025-06-15T17:06:40Z",
+    ]
+    _, fake = run_refresher(unreachable(), refused(), unreachable(), random=1.0)
+    assert len(fake.logged) == 3, "a different reason is logged at once"
+    _, fake = run_refresher(credentials(1, NOW + HOUR), unreachable())
+    assert fake.logged[1].endswith(" (serving those valid until 2025-06-15T16:06:40Z)")
+
+
+def test_log_and_repr_contain_no_secret() -> None:
+    refresher, fake = run_refresher(credentials(1, NOW + HOUR), unreachable(), credentials(2, NOW + 2 * HOUR))
+    request = CredentialRequest(
+        "eu-west-1", 3600, HOUR, access_key_id="AKIA1", secret_access_key=SECRET, session_token=SECRET
+    )
+    shown = f"{fake.logged} {refresher.valid_at(fake.now)!r} {credentials(1, None)!r} {request!r} {request}"
+    assert SECRET not in shown
+    assert "token 1" not in shown
+
+
+def test_last_updated_stays_if_the_source_returns_the_same_credentials() -> None:
+    refresher, _ = run_refresher(credentials(1, NOW + 12 * HOUR), credentials(1, NOW + 12 * HOUR))
+    valid = refresher.valid_at(NOW)
+    assert valid is not None
+    assert valid.last_updated == NOW
+
+
+def test_credentials_without_an_expiration_are_valid_for_an_hour() -> None:
+    refresher, fake = run_refresher(credentials(1, None), credentials(1, None))
+    valid = refresher.valid_at(fake.now)
+    assert valid is not None
+    assert (valid.expiration, fake.calls[1]) == (NOW + 35 * 60 + HOUR, 35 * 60)
+
+
+def test_expired_credentials_are_rejected() -> None:
+    refresher, fake = run_refresher(credentials(1, NOW - 1))
+    assert refresher.valid_at(NOW) is None
+    assert "they expired at 2025-06-15T15:06:39Z; renew them at their source" in fake.logged[0]
+
+
+def test_a_requested_renewal_ends_the_wait() -> None:
+    fake = FakeAws([credentials(1, NOW + HOUR), credentials(2, NOW + HOUR)])
+
+    async def run() -> Refresher:
+        refresher = Refresher(REQUEST, fake.dependencies())
+
+        async def sleep(seconds: float) -> None:
+            refresher.renew_after(NOW - 1)  # the current ones are newer
+            if len(fake.calls) == 1:
+                fake.now += 1
+                refresher.renew_after(fake.now)
+                await asyncio.sleep(3600)
+            await fake.sleep(seconds)
+
+        refresher._dependencies = RefresherDependencies(
+            fake.fetch, lambda: fake.now, sleep, lambda: 0.0, fake.logged.append, lambda _: True
+        )
+        with contextlib.suppress(ScriptEnd):
+            await refresher.run()
+        return refresher
+
+    refresher = asyncio.run(run())
+    assert fake.calls[1] == 1
+    valid = refresher.valid_at(fake.now)
+    assert valid is not None
+    assert valid.access_key_id == "ASIA2"
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        (credentials(2, NOW + HOUR), None),
+        (credentials(1, NOW + HOUR), "their source returned the same ones"),
+        (refused(), "AssumeRole was refused"),
+        (unreachable(), "http://sts cannot be reached"),
+    ],
+)
+def test_waiting_for_a_renewal_returns_its_failure(result: FetchedCredentials | FetchError, reason: str | None) -> None:
+    fake = FakeAws([credentials(1, NOW + HOUR), result])
+    requested = asyncio.Event()
+
+    async def run() -> str | None:
+        refresher = Refresher(REQUEST, fake.dependencies())
+
+        async def sleep(_seconds: float) -> None:
+            if len(fake.calls) == 1:
+                requested.set()
+            await asyncio.sleep(3600)
+
+        refresher._dependencies = RefresherDependencies(
+            fake.fetch, lambda: fake.now, sleep, lambda: 0.0, fake.logged.append, lambda _: True
+        )
+        running = asyncio.create_task(refresher.run())
+        await requested.wait()
+        assert await refresher.wait_for_renewal() is None  # no renewal was requested
+        fake.now += 1
+        refresher.renew_after(fake.now)
+        try:
+            return await refresher.wait_for_renewal()
+        finally:
+            running.cancel()
+
+    assert asyncio.run(run()) == reason
+
+
+def test_a_renewal_requested_during_a_fetch_is_not_repeated() -> None:
+    fake = FakeAws([credentials(1, NOW + HOUR), credentials(2, NOW + HOUR)])
+    refresher = Refresher(REQUEST, fake.dependencies())
+
+    async def fetch(request: CredentialRequest) -> FetchedCredentials:
+        fetched = await fake.fetch(request)
+        refresher.renew_after(NOW - 1)
+        fake.now += 1
+        return fetched
+
+    refresher._dependencies = RefresherDependencies(
+        fetch, lambda: fake.now, fake.sleep, lambda: 0.0, fake.logged.append, lambda _: True
+    )
+    with contextlib.suppress(ScriptEnd):
+        asyncio.run(refresher.run())
+    assert fake.calls[1] > 30 * 60
+
+
+def test_a_failing_renewal_keeps_the_pauses() -> None:
+    fake = FakeAws([credentials(1, NOW + HOUR), *[unreachable()] * 5], random=1.0)
+    refresher = Refresher(REQUEST, fake.dependencies())
+
+    async def sleep(seconds: float) -> None:
+        await fake.sleep(seconds)
+        refresher.renew_after(NOW + 1)  # as every read during an event
+
+    refresher._dependencies = RefresherDependencies(
+        fake.fetch, lambda: fake.now, sleep, lambda: 1.0, fake.logged.append, lambda _: True
+    )
+    with contextlib.suppress(ScriptEnd):
+        asyncio.run(refresher.run())
+    pauses = [after - before for before, after in zip(fake.calls[1:], fake.calls[2:], strict=False)]
+    assert pauses == [1, 2, 4, 8, 16]
+
+
+def test_an_idle_refresher_ends_after_an_hour() -> None:
+    fake = FakeAws([credentials(number, NOW + number * HOUR) for number in range(1, 9)], is_configured=False)
+
+    async def run() -> None:
+        pool = RefresherPool(fake.dependencies())
+        refresher = pool.refresher_for(REQUEST)
+        pool.start()
+        assert pool.refresher_for(REQUEST) is refresher
+        await asyncio.gather(*pool._running.values())
+        assert pool._refreshers == {}, "the pool drops its last reference"
+
+    asyncio.run(run())
+    assert fake.calls == [0, 35 * 60], "an hour after the last use"
+
+
+@pytest.mark.parametrize(
+    ("script", "calls"),
+    [
+        ([credentials(1, NOW + HOUR)], 1),
+        ([refused()], 1),
+        ([FetchError("other", "no profile")], 1),
+        ([unreachable(), unreachable(), credentials(1, NOW + HOUR)], 3),
+    ],
+)
+def test_the_start_waits_for_a_first_result(script: Sequence[FetchedCredentials | FetchError], calls: int) -> None:
+    fake = FakeAws(list(script), random=1.0)
+
+    async def run() -> int:
+        pool = RefresherPool(fake.dependencies())
+        pool.refresher_for(REQUEST)
+        pool.start()
+        await pool.wait_until_ready(10)
+        return len(fake.calls)
+
+    assert asyncio.run(run()) == calls
+
+
+def test_the_number_of_roles_named_by_callers_is_limited() -> None:
+    document = {"credentials": {"source": "assume-role"}, "instance": {"role": "web"}, "ecs": {"any_role": True}}
+    config = from_document(document)
+    own = request_for(config.credentials, derive(config.instance, NOW), "web")
+    working = WorkingCredentials(NOW)
+    working.config = lambda: config
+    named = [
+        msgspec.structs.replace(own, role_arn=f"arn:aws:iam::123456789012:role/r{number}") for number in range(1100)
+    ]
+    kept = [working.keep(each) for each in named]
+    assert [isinstance(each, NotRefreshed) for each in kept] == [False] * 1024 + [True] * 76
+    assert not isinstance(working.keep(own), NotRefreshed)
+    assert not isinstance(working.keep(named[0]), NotRefreshed)
+
+
+def test_an_idle_container_gets_new_credentials(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake = FakeAws([credentials(number, NOW + number * HOUR) for number in range(1, 9)], is_configured=False)
+
+    async def run() -> None:
+        pool = RefresherPool(fake.dependencies())
+        monkeypatch.setattr("imds_mock.run.working_credentials._pool", lambda *_: pool)
+        working = WorkingCredentials(NOW)
+        working.config = lambda: from_document({})
+        kept = working.keep(REQUEST)
+        await working.first()
+        await asyncio.gather(*pool._running.values())
+        fake.now += 2 * HOUR
+        assert kept.valid_at(fake.now) is None
+        await pool.wait_until_ready(10)
+        assert kept.valid_at(fake.now) is not None
+
+    asyncio.run(run())
+
+
+def test_the_start_waits_for_a_limited_time() -> None:
+    fake = FakeAws([])
+
+    async def never(_request: CredentialRequest) -> FetchedCredentials:
+        await asyncio.sleep(3600)
+        raise AssertionError
+
+    async def run() -> None:
+        pool = RefresherPool(replace(fake.dependencies(), fetch=never))
+        pool.refresher_for(REQUEST)
+        pool.start()
+        await pool.wait_until_ready(0.01)
+
+    asyncio.run(run())
+
+
+def test_requests_are_derived_from_the_configuration() -> None:
+    document = {
+        "instance": {"region": "cn-north-1", "role": "web", "account_id": "012345678901"},
+        "credentials": {"source": "assume-role", "session_name": "sn", "external_id": "ex", "duration_seconds": 900},
+    }
+    config = from_document(document)
+    instance = derive(config.instance, NOW)
+    request = request_for(config.credentials, instance, "web")
+    assert request.role_arn == "arn:aws-cn:iam::012345678901:role/web"
+    assert (request.region, request.session_name, request.external_id, request.duration_seconds) == (
+        "cn-north-1",
+        "sn",
+        "ex",
+        900,
+    )
+    assert request == request_for(from_document(document).credentials, instance, "web")
+    by_default = from_document({"credentials": {"source": "assume-role"}})
+    ids = ("i-00000000000000001", "i-00000000000000002")
+    requests = [
+        request_for(
+            by_default.credentials, derive(msgspec.structs.replace(by_default.instance, instance_id=each), NOW), "web"
+        )
+        for each in ids
+    ]
+    assert tuple(each.session_name for each in requests) == ids
+    named = from_document({"credentials": {"source": "assume-role", "role_arn": "arn:aws:iam::999999999999:role/a/b"}})
+    instance = derive(named.instance, NOW)
+    assert request_for(named.credentials, instance, "my-role").role_arn == "arn:aws:iam::999999999999:role/a/b"
+    assert request_for(named.credentials, instance, "other").role_arn == "arn:aws:iam::123456789012:role/other"
+    profile = from_document({"credentials": {"source": "profile", "profile": "dev", "session_name": "any"}})
+    assert request_for(profile.credentials, instance, "a") == request_for(profile.credentials, instance, "b")
+
+
+@pytest.mark.parametrize(
+    ("section", "sentence"),
+    [
+        ({"access_key_id": "AKIA1"}, "secret_access_key: is required when access_key_id is set"),
+        ({"session_token": "t"}, "access_key_id: is required when session_token is set"),
+        ({"access_key_id": "a", "secret_access_key": "b", "profile": "p"}, "profile: expected either a profile or an"),
+        ({"role_arn": "web"}, "role_arn: expected an ARN such as arn:aws:iam::123456789012:role/web or null"),
+        ({"endpoint_url": "http://user:pass@host"}, "endpoint_url: expected an address such as"),
+        ({"duration_seconds": 60}, "duration_seconds: expected a number of seconds from 900 to 43200, got 60"),
+        ({"session_name": "a b"}, "session_name: expected 2 to 64 letters"),
+    ],
+)
+def test_invalid_settings(section: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=f"credentials.{sentence}"):
+        from_document({"credentials": {"source": "assume-role", **section}})
