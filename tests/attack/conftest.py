@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.attack_table import Row, rendered
+from support.attack_report import Row, rendered
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.attack_victim import Victim, assert_log_is_clean, victim
+from support.attacked_mock import Victim, assert_log_is_clean, victim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.attack_table import Row
+    from support.attack_report import Row
 
 LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.attack_victim import Victim, assert_log_is_clean, victim
+from support.attacked_mock import Victim, assert_log_is_clean, victim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.attack_table import Row
+    from support.attack_report import Row
 
 SEED = 20_261_126
 DATA_STATUSES = {"200", "400", "401", "403", "404", "405", "413", "414", "417", "431"}

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.attack_victim import CONTROL_TOKEN, HERE, Victim, assert_log_is_clean, victim
+from support.attacked_mock import CONTROL_TOKEN, HERE, Victim, assert_log_is_clean, victim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.attack_table import Row
+    from support.attack_report import Row
 
 DAY = 86_400
 JUMPS = {

@@ -12,7 +12,7 @@ from support.shimlab import ShimLab
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.attack_table import Row
+    from support.attack_report import Row
 
 SEED = 20_261_127
 SLOWEST_SECONDS = 2.0

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from netlab import Lab
-from support.attack_victim import CONTROL_TOKEN, Victim, assert_log_is_clean, attack_bytes, program, victim
+from support.attacked_mock import CONTROL_TOKEN, Victim, assert_log_is_clean, attack_bytes, program, victim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from netlab import Namespace
-    from support.attack_table import Row
+    from support.attack_report import Row
 
 SEED = 20_261_127
 MOCK, GATEWAY, MOCK_TO_NEIGHBOUR, NEIGHBOUR = "10.77.0.2", "10.77.0.1", "10.78.0.2", "10.78.0.3"

@@ -8,13 +8,13 @@ import pytest
 import schemathesis
 from schemathesis.generation import GenerationMode
 
-from support.attack_victim import assert_log_is_clean, victim
+from support.attacked_mock import assert_log_is_clean, victim
 from support.schema_conformance import ask_every_operation
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.attack_table import Row
+    from support.attack_report import Row
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])

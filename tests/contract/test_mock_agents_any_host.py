@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import client_install
-from support.agentclients import BOTO3, JAVASCRIPT
 from support.callers import World
-from support.imds import running_imds
+from support.imds_program import running_imds
 from support.mockcontrol import DrivenMock, driven_mock
 from support.mockserver import head, read_answer
-from support.realclients import places
+from support.real_clients import BOTO3, JAVASCRIPT, places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.imds import Imds
+    from support.imds_program import Imds
 
 TOKEN = "token-of-the-pod"  # noqa: S105 - planted
 WEB, WORKER, DATABASE = "127.0.0.2", "127.0.0.3", "127.0.0.4"

@@ -12,16 +12,15 @@ import pytest
 
 import client_install
 from netlab import Lab
-from support.agentclients import BOTO3, JAVASCRIPT
-from support.imds import running_imds
+from support.imds_program import running_imds
 from support.mockserver import head, read_answer, running_mock
-from support.realclients import places
+from support.real_clients import BOTO3, JAVASCRIPT, places
 from support.sdk_clients import SDK_CLIENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from support.imds import Imds
+    from support.imds_program import Imds
 
 ECS, EKS, EKS6 = "169.254.170.2", "169.254.170.23", "fd00:ec2::23"
 TOKEN = "token-of-the-pod"  # noqa: S105 - planted

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from support.clients_page import CLIENTS, page
+from support.paths import ROOT
 
 if TYPE_CHECKING:
     from support.instances import Instances
-    from support.realclients import Client
+    from support.real_clients import Client
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "clients.md"
+PAGE = ROOT / "docs" / "clients.md"
 WAYS = (("optional", 4), ("required", 4), ("required", 6))
 RUNS = [
     pytest.param(client, tokens, family, id=f"{client.name}-{tokens}-ipv{family}")

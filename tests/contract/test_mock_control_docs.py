@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import urllib.request
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,12 +16,14 @@ from imds_mock.arguments import Parser
 from imds_mock.commands import ctl
 from imds_mock.events import kinds as event_kinds
 from imds_mock.faults import kinds as fault_kinds
-from support.mockprogram import IMDS_MOCK, RunningProgram, running_program
+from support.mockprogram import RunningProgram, running_program
+from support.paths import IMDS_MOCK, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "control.md").read_text()
+PAGE = (ROOT / "docs" / "control.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 COMMANDS = [text for language, text in BLOCKS if language == "sh"]
 SCENARIO = next(text for language, text in BLOCKS if language == "yaml" and text.startswith("# interruption.yaml"))

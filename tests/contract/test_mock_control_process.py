@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.mockprogram import IMDS_MOCK, running_program
+from support.mockprogram import running_program
 from support.mockserver import Answer, head, read_all
+from support.paths import IMDS_MOCK
 
 if TYPE_CHECKING:
     from support.mockprogram import RunningProgram

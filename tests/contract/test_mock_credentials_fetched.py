@@ -17,7 +17,7 @@ import pytest
 from imds_mock.credentials import botocore_program, fetching
 from imds_mock.credentials.requests import CredentialRequest, FetchedCredentials, FetchError
 from support import aws
-from support.httpservers import LittleHttpServer
+from support.http_server import LittleHttpServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

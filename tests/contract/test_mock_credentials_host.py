@@ -12,12 +12,12 @@ import pytest
 from imds_mock.credentials.fetching import PROGRAM, environment
 from imds_mock.credentials.requests import CredentialRequest
 from netlab import Lab
-from support.imds import running_imds
+from support.imds_program import running_imds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from support.imds import Imds
+    from support.imds_program import Imds
 
 ECS = "169.254.170.2"
 ENDPOINTS: tuple[dict[str, str], ...] = (

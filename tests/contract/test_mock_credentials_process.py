@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support import aws
-from support.httpservers import LittleHttpServer
-from support.mockprogram import IMDS_MOCK, running_program
+from support.http_server import LittleHttpServer
+from support.mockprogram import running_program
 from support.mockserver import Answer, head, read_all
+from support.paths import IMDS_MOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

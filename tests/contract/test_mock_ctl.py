@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imds_mock.cli import main
-from support.mockprogram import IMDS_MOCK, RunningProgram, running_program
+from support.mockprogram import RunningProgram, running_program
+from support.paths import IMDS_MOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from netlab import Lab
-from support.imds import running_imds
+from support.imds_program import running_imds
+from support.reference_instance import INSTANCE_ID, ROLE, ZONE, document
 from support.status_matrix import EMPTY, LEAF, ROWS, TOKEN, TOKEN_PATH, TTL, WITHOUT_A_TOKEN, Row, header, put
-from support.subject import INSTANCE_ID, ROLE, ZONE, document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.imds import Imds
+    from support.imds_program import Imds
     from support.instances import Instances
 
 ENDPOINTS = {4: "http://169.254.169.254", 6: "http://[fd00:ec2::254]"}

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imds_mock.config.callers import Variant
 from imds_mock.config.plain_documents import read_yaml
 from imds_mock.run.loading import from_document
-from support.mockprogram import IMDS_MOCK, running_program
+from support.mockprogram import running_program
+from support.paths import IMDS_MOCK, ROOT
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "identity-per-caller.md").read_text()
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGE = (ROOT / "docs" / "identity-per-caller.md").read_text()
 
 
 BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)

@@ -6,17 +6,17 @@ import json
 import os
 import re
 import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from support.paths import PROGRAMS, ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-PAGE = Path(__file__).parents[2] / "docs/identity-document.md"
-PROGRAMS = Path(sys.executable).parent
+PAGE = ROOT / "docs/identity-document.md"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import uvloop
 
 from imds_mock.callers.nameserver import NameServer
 from imds_mock.config.nameservers import split_name_server
-from support.nameservers import LittleNameServer
+from support.name_server import LittleNameServer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.imds import IMDS_MOCK
-from support.subject import ACCOUNT, INSTANCE_ID, LAUNCHED, REGION, ZONE
+from support.paths import IMDS_MOCK
+from support.reference_instance import ACCOUNT, INSTANCE_ID, LAUNCHED, REGION, ZONE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.imds import Imds
+    from support.imds_program import Imds
     from support.instances import Instances
 
 IDENTITY = "/latest/dynamic/instance-identity"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,9 +12,11 @@ from botocore.credentials import InstanceMetadataProvider
 from botocore.utils import InstanceMetadataFetcher
 
 from support.mockcontrol import DrivenMock, driven_mock
+from support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_credentials_that_end_are_fetched_anew(mock: DrivenMock) -> None:
 
 
 def test_keys_of_the_short_life_that_the_page_gives_are_renewed_within_five_minutes(tmp_path: Path) -> None:
-    page = (Path(__file__).resolve().parents[2] / "docs" / "control.md").read_text()
+    page = (ROOT / "docs" / "control.md").read_text()
     written = re.findall(r"^      IMDS_MOCK_CREDENTIALS_(\w+): (\d+)$", page, re.MULTILINE)
     document = {"credentials": {name.lower(): int(value) for name, value in written}}
     with driven_mock(tmp_path, document) as mock:

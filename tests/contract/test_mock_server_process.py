@@ -10,7 +10,6 @@ import signal
 import socket
 import statistics
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -20,11 +19,11 @@ import pytest
 
 from support.aws import free_port
 from support.mockserver import Answer, head, read_all, read_answer
+from support.paths import IMDS_MOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-IMDS_MOCK = Path(sys.executable).with_name("imds-mock")
 LEAF = "/latest/meta-data/instance-id"
 TOKEN_REQUEST = head("PUT", "/latest/api/token", **{"X-aws-ec2-metadata-token-ttl-seconds": "60"})
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.aws import free_port
-from support.mockprogram import IMDS_MOCK
 from support.mockserver import Answer, head, read_all
+from support.paths import IMDS_MOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine import BASE_IMAGE, engine, has_own_network, own_engine
-from support.containers import ROOT, Docker
+from support.containers import Docker
+from support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

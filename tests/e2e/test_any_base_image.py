@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine import provide_debian
-from support.containers import INSTANCE_ID, ROOT
+from support.containers import INSTANCE_ID
+from support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.containers import IMDS, INSTANCE_ID, ROOT
+from support.containers import IMDS, INSTANCE_ID
+from support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.containers import ROOT, Docker
+from support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from support.containers import Docker
 
 PAGE = (ROOT / "docs/credentials.md").read_text()
 IMAGES = Path(__file__).parent / "images"

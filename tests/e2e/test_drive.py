@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.containers import IMDS, ROOT, Docker
+from support.containers import IMDS, Docker
+from support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.containers import IMDS, INSTANCE_ID
-from support.environments import Row, capability_names, rows
+from support.documented_environments import Row, capability_names, rows
 
 if TYPE_CHECKING:
     from pathlib import Path

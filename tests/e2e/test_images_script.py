@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from support.containers import ROOT
+from support.paths import ROOT
 
 if TYPE_CHECKING:
     from support.containers import Docker

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support import pods
-from support.containers import INSTANCE_ID, ROOT
+from support.containers import INSTANCE_ID
+from support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.containers import INSTANCE_ID, ROOT
-from support.environments import DEFAULT, capability_names
+from support.containers import INSTANCE_ID
+from support.documented_environments import DEFAULT, capability_names
+from support.paths import ROOT
 from support.shimcontainers import INSTANCE_ID_ASKED, application
 
 if TYPE_CHECKING:

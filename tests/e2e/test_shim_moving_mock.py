@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.containers import INSTANCE_ID, ROOT
+from support.containers import INSTANCE_ID
+from support.paths import ROOT
 from support.shimcontainers import INSTANCE_ID_ASKED, Application, address, application
 
 if TYPE_CHECKING:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
+from support.paths import ROOT
 from support.processes import in_session
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_embedded_lab_shows_the_transcript_and_leaves_nothing() -> None:

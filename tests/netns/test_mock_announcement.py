@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from netlab import Lab
-from support.bridged import Link
+from support.bridge import Link
+from support.paths import IMDS_MOCK, ROOT
 from support.shimlab import end
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from netlab import Namespace
 
-ROOT = Path(__file__).parents[2]
-IMDS_MOCK = Path(sys.executable).with_name("imds-mock")
 IMDS = "169.254.169.254"
 READ = ("curl", "-sS", "--max-time", "1", f"http://{IMDS}/latest/meta-data/instance-id")
 TWO_SECONDS_THREE_TIMES = 6
@@ -61,7 +60,7 @@ def app(link: Link) -> Namespace:
     """An application that has just talked to the first holder of the address, which is gone now."""
     machine = link.plug("app", "169.254.7.7/16", "10.77.0.2/24")
     first = link.plug("first", f"{IMDS}/16", "10.77.0.3/24")
-    with serving(first, str(ROOT / "tests/support/little_imds.py"), IMDS, "80", "first"):
+    with serving(first, str(ROOT / "tests/support/fake_imds.py"), IMDS, "80", "first"):
         assert machine.run(READ).returncode == 0
     first.ip("address", "flush", "scope", "global")
     first.ip("address", "flush", "scope", "link")
@@ -117,7 +116,7 @@ def test_neighbours_of_the_old_holder_read_from_the_new_one_at_once(app: Namespa
 def test_without_an_announcement_they_go_on_asking_the_old_one(app: Namespace, link: Link) -> None:
     second = link.plug("second", f"{IMDS}/16", "10.77.0.4/24")
     old = believed(app)
-    with serving(second, str(ROOT / "tests/support/little_imds.py"), IMDS, "80", "second"):
+    with serving(second, str(ROOT / "tests/support/fake_imds.py"), IMDS, "80", "second"):
         assert app.run(READ, check=False).returncode == 28, "curl's 28 is a time-out"
         assert believed(app) == old
 

@@ -10,19 +10,19 @@ import contextlib
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from netlab import Lab
+from support.paths import IMDS_MOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from netlab import Namespace
 
-IMDS_MOCK = Path(sys.executable).with_name("imds-mock")
 TOKEN = "the-token-of-this-test"  # noqa: S105 - made up
 MOCK, GATEWAY, NEIGHBOUR = "10.77.0.2", "10.77.0.1", "10.78.0.3"
 MOCK_TO_NEIGHBOUR = "10.78.0.2"

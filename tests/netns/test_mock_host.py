@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from netlab import Lab
+from support.paths import IMDS_MOCK, ROOT
 from support.shimlab import end
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
     from netlab import Namespace
 
-ROOT = Path(__file__).parents[2]
-IMDS_MOCK = Path(sys.executable).with_name("imds-mock")
 README = (ROOT / "examples/host/README.md").read_text()
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 COMMANDS = [block.strip().splitlines() for block in BLOCKS]
@@ -111,7 +110,7 @@ def real(lab: Lab, request: pytest.FixtureRequest) -> Callable[[Namespace], None
         cloud.ip("address", "add", "169.254.169.254/32", "dev", "lo")
         cloud.ip("address", "add", "fd00:ec2::254/128", "dev", "lo", "nodad")
         for address in ("169.254.169.254", "fd00:ec2::254"):
-            program = [sys.executable, str(ROOT / "tests/support/little_imds.py"), address, "80", "real"]
+            program = [sys.executable, str(ROOT / "tests/support/fake_imds.py"), address, "80", "real"]
             server = cloud.popen(program, stdout=subprocess.PIPE)
             request.addfinalizer(functools.partial(end, server))
             assert server.stdout is not None

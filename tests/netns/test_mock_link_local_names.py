@@ -8,28 +8,27 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from ipaddress import ip_address
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from netlab import Lab
-from support.bridged import Link
+from support.bridge import Link
+from support.paths import IMDS_MOCK, ROOT
 from support.shimlab import end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from netlab import Namespace
 
-ROOT = Path(__file__).parents[2]
-IMDS_MOCK = Path(sys.executable).with_name("imds-mock")
 IMDS = "169.254.169.254"
 NOTICE = "spot/instance-action"
 # Answers as Docker's name server does, at its address.
 NAME_SERVER = """
 import json, sys, threading
-from support.nameservers import LittleNameServer
+from support.name_server import LittleNameServer
 with LittleNameServer(json.loads(sys.argv[1]), "127.0.0.11", 53):
     print("ready", flush=True)
     sys.stdin.read()

@@ -6,19 +6,18 @@ import contextlib
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from netlab import Lab
+from support.paths import IMDS_MOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from netlab import Namespace
 
-IMDS_MOCK = Path(sys.executable).with_name("imds-mock")
 ADDRESSES = {"IPv4": "10.99.2.2", "IPv6": "fd99:2::2"}
 
 # Asks once for a token and once for a leaf over one connection, and says what came, and with which hop limits.

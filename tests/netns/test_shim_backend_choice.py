@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.shimlab import MOCK, MOVED, ROOT, SHIM, ShimLab, environment
+from support.paths import ROOT
+from support.shimlab import MOCK, MOVED, SHIM, ShimLab, environment
 
 if TYPE_CHECKING:
     import subprocess

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.shimlab import ROOT, SHIM, ShimLab, close_to_others, environment
+from support.paths import ROOT
+from support.shimlab import SHIM, ShimLab, close_to_others, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.environments import DEFAULT, Row, capability_names, rows
-from support.shimlab import ROOT, SHIM, ShimLab, environment, open_to_all
+from support.documented_environments import DEFAULT, Row, capability_names, rows
+from support.paths import ROOT
+from support.shimlab import SHIM, ShimLab, environment, open_to_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.shimlab import ROOT, SHIM, ShimLab, environment
+from support.paths import ROOT
+from support.shimlab import SHIM, ShimLab, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.paths import IMDS_MOCK
 from support.processes import seconds_to_its_end
 from support.shimlab import APP, IMDS, MOCK, SHIM, ShimLab, end, environment
 
@@ -24,7 +25,7 @@ FETCH = ("curl", "-sS", "--max-time", "5", f"http://{IMDS}/")
 NAME_SERVER = """
 import sys, threading
 sys.path.insert(0, sys.argv[1])
-from support.nameservers import LittleNameServer
+from support.name_server import LittleNameServer
 pairs = [pair.split("=") for pair in sys.argv[3:]]
 records = {name + ".": {"A": addresses.split(",")} for name, addresses in pairs} | {"alias.test.": {"CNAME": ["far."]}}
 with LittleNameServer(records, sys.argv[2], 53):
@@ -205,7 +206,7 @@ def test_a_web_server_that_answers_every_path_is_not_an_imds(lab: ShimLab) -> No
 
 
 def test_the_control_port_of_a_mock_is_named_at_once(lab: ShimLab, tmp_path: Path) -> None:
-    program = ["env", f"XDG_RUNTIME_DIR={tmp_path}", str(Path(sys.executable).with_name("imds-mock")), "serve"]
+    program = ["env", f"XDG_RUNTIME_DIR={tmp_path}", str(IMDS_MOCK), "serve"]
     mock = lab.mock.popen([*program, "--port", "80", "--access-log", "off"], stderr=subprocess.PIPE)
     try:
         assert mock.stderr is not None

@@ -9,17 +9,15 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.mockserver import Answer, head, read_all
+from support.paths import PROGRAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-BIN = Path(sys.executable).parent
 _PATIENCE_SECONDS = 20
 
 
@@ -28,7 +26,7 @@ class Program:
 
     def __init__(self, argv: Sequence[str], environ: dict[str, str]) -> None:
         self.process = subprocess.Popen(
-            [BIN / argv[0], *argv[1:]],
+            [PROGRAMS / argv[0], *argv[1:]],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -87,7 +85,7 @@ def running(*argv: str, **environ: str) -> Iterator[Program]:
 def ended(*argv: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a program that ends by itself."""
     return subprocess.run(
-        [BIN / argv[0], *argv[1:]],
+        [PROGRAMS / argv[0], *argv[1:]],
         capture_output=True,
         text=True,
         timeout=_PATIENCE_SECONDS,

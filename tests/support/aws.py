@@ -6,15 +6,15 @@ import contextlib
 import json
 import socket
 import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from support.paths import PROGRAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-MOTO: Final = Path(sys.executable).with_name("moto_server")
+MOTO: Final = PROGRAMS / "moto_server"
 START_SECONDS: Final = 30
 _ERROR: Final = (
     '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>'

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from support.crawling_clients import CRAWLING_CLIENTS
-from support.realclients import version_of
+from support.real_clients import version_of
 from support.sdk_clients import SDK_CLIENTS
 from support.status_matrix import ROWS, WITHOUT_A_TOKEN
 
 if TYPE_CHECKING:
     from support.instances import Instances
-    from support.realclients import Client
+    from support.real_clients import Client
     from support.status_matrix import Row
 
 CLIENTS: Final = (*SDK_CLIENTS, *CRAWLING_CLIENTS)

@@ -9,13 +9,14 @@ import os
 import subprocess
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
 # Whatever a test makes begins with this, so that it can be told from a user's own.
 PREFIX = "imds-e2e"
 IMDS = "http://169.254.169.254"

@@ -6,8 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from support.realclients import Client
-from support.subject import (
+from support.real_clients import Client
+from support.reference_instance import (
     ACCOUNT,
     INSTANCE_ID,
     INTERFACES,
@@ -25,7 +25,7 @@ from support.subject import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.subject import Truth
+    from support.reference_instance import Truth
 
 _HOSTNAME: Final = "ip-10-20-30-40.eu-west-3.compute.internal"
 _PUBLIC_HOSTNAME: Final = "ec2-198-51-100-7.eu-west-3.compute.amazonaws.com"

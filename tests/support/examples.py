@@ -9,7 +9,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from support.containers import IMDS, ROOT
+from support.containers import IMDS
+from support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from support import subject
-from support.imds import running_imds
-from support.realclients import Run
+from support import reference_instance
+from support.imds_program import running_imds
+from support.real_clients import Run
 
 if TYPE_CHECKING:
     import contextlib
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from client_install import Clients
     from netlab import Lab
-    from support.imds import Imds
-    from support.realclients import Client
+    from support.imds_program import Imds
+    from support.real_clients import Client
 
 OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "optional": {"http_tokens": "optional"},
@@ -33,7 +33,7 @@ class Instances:
     def __init__(self, lab: Lab, folder: Path, stack: contextlib.ExitStack, clients: Clients) -> None:
         self._lab, self._folder, self._stack, self._clients = lab, folder, stack, clients
         self._running: dict[str, Imds] = {}
-        self._truths: dict[str, subject.Truth] = {}
+        self._truths: dict[str, reference_instance.Truth] = {}
         self._runs: dict[tuple[str, str, int], Run] = {}
 
     def __getitem__(self, tokens: str) -> Imds:
@@ -41,7 +41,9 @@ class Instances:
             folder = self._folder / tokens
             folder.mkdir()
             running = running_imds(
-                subject.document(**OPTIONS[tokens]), folder, namespace=self._lab.namespace(f"tokens-{tokens}")
+                reference_instance.document(**OPTIONS[tokens]),
+                folder,
+                namespace=self._lab.namespace(f"tokens-{tokens}"),
             )
             self._running[tokens] = self._stack.enter_context(running)
         return self._running[tokens]
@@ -61,9 +63,11 @@ class Instances:
                 self._runs[key] = Run(seen, expected(truth), asked)
         return self._runs[key]
 
-    def _truth(self, tokens: str) -> subject.Truth:
+    def _truth(self, tokens: str) -> reference_instance.Truth:
         imds, with_token = self[tokens], tokens != "lost"
         known = self._truths.get(tokens)
-        if known is None or subject.read_credentials(imds, with_token=with_token) != known.credentials:
-            known = self._truths[tokens] = subject.read_truth(imds, Path(sys.executable), with_token=with_token)
+        if known is None or reference_instance.read_credentials(imds, with_token=with_token) != known.credentials:
+            known = self._truths[tokens] = reference_instance.read_truth(
+                imds, Path(sys.executable), with_token=with_token
+            )
         return known

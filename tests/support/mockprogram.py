@@ -9,18 +9,16 @@ import re
 import select
 import signal
 import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
 
 from imds_mock.cli import main
+from support.paths import IMDS_MOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-IMDS_MOCK = Path(sys.executable).with_name("imds-mock")
+    from pathlib import Path
 
 
 @dataclass

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from engine import BASE_IMAGE
+from support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from support.containers import Docker
 
-FOLDER = Path(__file__).parents[2] / "examples/kubernetes"
+FOLDER = ROOT / "examples/kubernetes"
 
 
 def manifests(path: Path) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from support.foreignwords import FOREIGN
+from support.library_wording import FOREIGN
 
 if TYPE_CHECKING:
     from schemathesis.schemas import BaseSchema

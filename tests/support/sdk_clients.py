@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from support.realclients import IPV6_MODE, Client
-from support.subject import INSTANCE_ID, REGION, SPOT_ACTION
+from support.real_clients import IPV6_MODE, Client
+from support.reference_instance import INSTANCE_ID, REGION, SPOT_ACTION
 
 if TYPE_CHECKING:
-    from support.subject import Truth
+    from support.reference_instance import Truth
 
 _DEFAULT_REGION: Final = "us-east-1"
 _JS: Final = {"NODE_PATH": "{modules}", "AWS_SDK_JS_SUPPRESS_MAINTENANCE_MODE_MESSAGE": "1"}

@@ -6,18 +6,18 @@ import contextlib
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from netlab import Lab
+from support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from netlab import Namespace
 
-ROOT = Path(__file__).parents[2]
 SHIM = ROOT / ".venv/bin/imds-shim"
 IMDS = "169.254.169.254"
 APP, MOCK, MOVED = "10.77.0.2", "10.77.0.1", "10.77.0.3"
@@ -54,7 +54,7 @@ class ShimLab:
         self, address: str = MOCK, mock_id: str = "first", port: int = 80, where: Namespace | None = None
     ) -> subprocess.Popen[str]:
         """Start a little IMDS and wait until it listens; it ends with the lab."""
-        program = [sys.executable, str(ROOT / "tests/support/little_imds.py"), address, str(port), mock_id]
+        program = [sys.executable, str(ROOT / "tests/support/fake_imds.py"), address, str(port), mock_id]
         server = (where or self.mock).popen(program, stdout=subprocess.PIPE)
         self._stack.callback(end, server)
         assert server.stdout is not None

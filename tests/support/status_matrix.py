@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from support.subject import INSTANCE_ID, ROLE
+from support.reference_instance import INSTANCE_ID, ROLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts/clean.sh"
+from support.paths import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCRIPT = ROOT / "scripts/clean.sh"
 # Answers like an engine that has the project's images and a build cache.
 DOCKER = """#!/bin/sh
 case "$1 $2" in

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts/engine.py"
+from support.paths import ROOT
+
+SCRIPT = ROOT / "scripts/engine.py"
 
 
 def engine(*words: str) -> subprocess.CompletedProcess[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,11 +14,12 @@ from imds_mock.aemm.arguments import HELP, VERSION
 from imds_mock.aemm.keys import COMMANDS, FLAG_KEYS, KEYS, Command
 from imds_mock.config.errors import dotted
 from imds_mock.config.sources import key_types
+from support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DOCS = (Path(__file__).parents[2] / "docs/migrating-from-amazon-ec2-metadata-mock.md").read_text("utf-8")
+DOCS = (ROOT / "docs/migrating-from-amazon-ec2-metadata-mock.md").read_text("utf-8")
 COMMAND_NAMES = {Command.ALL: "all", Command.SPOT: "`spot`", Command.EVENTS: "`events`"}
 
 

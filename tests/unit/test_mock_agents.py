@@ -21,7 +21,7 @@ from imds_mock.metadata.layers import lay
 from imds_mock.run.loading import from_document
 from imds_mock.service.messages import ECS, EKS, PROBE_HEADER, Request, agent_of
 from imds_mock.state.journal import Journal
-from support.agentcontainers import SHOWN, Container
+from support.agents import SHOWN, Container
 from support.metadata import STARTED
 
 if TYPE_CHECKING:

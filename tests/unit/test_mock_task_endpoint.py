@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,8 +13,9 @@ from imds_mock.config.errors import ConfigError
 from imds_mock.config.plain_documents import read_yaml
 from imds_mock.run.loading import from_document
 from imds_mock.service.messages import ECS
-from support.agentcontainers import Container
+from support.agents import Container
 from support.metadata import STARTED
+from support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imds_mock.agents.task_metadata import Task
     from imds_mock.signing.signer import Signer
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = ROOT / "docs"
 UNKNOWN = "0" * 64
 
 

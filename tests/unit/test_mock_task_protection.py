@@ -9,7 +9,7 @@ import pytest
 
 from imds_mock.agents.task_protection import Protections
 from imds_mock.service.messages import ECS
-from support.agentcontainers import Container
+from support.agents import Container
 from support.metadata import STARTED
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from imds_mock.scheduling.fields import FieldError
 from imds_mock.violations.finding import MOST, find
 from imds_mock.violations.syntax import json_problem
 from imds_mock.violations.words import in_words, nearest
-from support.foreignwords import FOREIGN
+from support.library_wording import FOREIGN
 
 if TYPE_CHECKING:
     from collections.abc import Callable

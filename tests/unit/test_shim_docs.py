@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import inspect
 import signal
-from pathlib import Path
 
 from imds_shim import errors
 from imds_shim.config import SETTINGS, command_line
 from imds_shim.network import wait
 from imds_shim.network.hosts import resolver_config
 from imds_shim.settings import LONGEST_TIMEOUT_SECONDS
+from support.paths import ROOT
 
-DOCS = (Path(__file__).parents[2] / "docs/shim.md").read_text()
+DOCS = (ROOT / "docs/shim.md").read_text()
 
 
 def rows(heading: str) -> list[list[str]]:

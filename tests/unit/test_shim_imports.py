@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 import imds_shim
-from support.httpservers import LittleHttpServer, as_mock
-from support.nameservers import LittleNameServer
+from support.http_server import LittleHttpServer, as_mock
+from support.name_server import LittleNameServer
 
 # Enters as boot does, with a pretended kernel, and a mock and a name server on loopback; prints what was loaded.
 START = """

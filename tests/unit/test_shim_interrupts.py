@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.httpservers import LittleHttpServer
-from support.nameservers import LittleNameServer
+from support.http_server import LittleHttpServer
+from support.name_server import LittleNameServer
 from support.processes import seconds_to_its_end
 
 if TYPE_CHECKING:

@@ -8,13 +8,18 @@ import signal
 import stat
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-SOURCE = Path(__file__).resolve().parents[2] / "shim/launcher/launcher.c"
+from support.paths import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SOURCE = ROOT / "shim/launcher/launcher.c"
 STRICT = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
 # Reads what the kernel was given, before its own libraries could change it.
 LOADER = f"""#!{sys.executable} -IS

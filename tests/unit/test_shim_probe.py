@@ -12,7 +12,7 @@ import pytest
 from imds_shim.deadline import Deadline
 from imds_shim.network.answer import Answer, NoAnswerError
 from imds_shim.network.probe import who_answers
-from support.httpservers import NOT_FOUND, LittleHttpServer, as_mock
+from support.http_server import NOT_FOUND, LittleHttpServer, as_mock
 
 
 def ask(server: LittleHttpServer, seconds: float = 5) -> Answer:

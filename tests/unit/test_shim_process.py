@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -16,6 +16,10 @@ from hypothesis import strategies as st
 
 from imds_shim.boot import main as boot
 from imds_shim.exec.process import _environ_of_libc, raw_environ
+from support.paths import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SHOW = """
 import sys
@@ -80,7 +84,7 @@ def run(argv, environ, interrupts):
 """
 
 
-SHIM = Path(__file__).parents[2] / "shim"
+SHIM = ROOT / "shim"
 
 
 @pytest.fixture

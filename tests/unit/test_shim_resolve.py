@@ -11,7 +11,7 @@ import pytest
 from imds_shim.deadline import Deadline
 from imds_shim.errors import ResolveError
 from imds_shim.network.resolve import Resolver
-from support.nameservers import LittleNameServer
+from support.name_server import LittleNameServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,10 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from support.attack_report import Comparison, Health
+from support.paths import IMDS_MOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
     from netlab import Namespace
 
 HERE = Path(__file__).resolve().parent
-IMDS_MOCK = Path(sys.executable).with_name("imds-mock")
 CONTROL_TOKEN = "MARKER-control-token-0001"  # noqa: S105 - made up
 SECRET_KEY = "MARKER-secret-access-key-0002"  # noqa: S105 - made up
 SESSION_TOKEN = "MARKER-session-token-0003"  # noqa: S105 - made up
@@ -41,7 +43,6 @@ CONFIGURATION = {
     "control": {"token": CONTROL_TOKEN},
 }
 START_SECONDS = 20
-MAX_P99_RATIO = 2.0
 
 
 def program(name: str, *arguments: str | int, space: Namespace | None = None) -> list[str]:
@@ -78,17 +79,6 @@ def attack_bytes(
     return found
 
 
-class Health(NamedTuple):
-    """What a well-behaved client met: durations in milliseconds."""
-
-    requests: int
-    failures: int
-    example: list[str]
-    median: float
-    p99: float
-    slowest: float
-
-
 class HealthyClient:
     """Asks a mock's data plane steadily, from a process of its own."""
 
@@ -115,39 +105,6 @@ class HealthyClient:
         """End it."""
         self._process.kill()
         self._process.communicate()
-
-
-class Comparison(NamedTuple):
-    """What two well-behaved clients met at the same time: one at the mock under attack, one at a mock left alone.
-
-    They share the machine with the attack and with whatever else runs, so that their difference is the mock's.
-    """
-
-    attacked: Health
-    spared: Health
-
-    @property
-    def p99_ratio(self) -> float:
-        """Of the attacked mock's 99th percentile to the other one's."""
-        return self.attacked.p99 / self.spared.p99
-
-    def assert_unharmed(self, slack_milliseconds: float) -> None:
-        """No request failed, and the 99th percentile is at most doubled, or longer by no more than the slack.
-
-        Args:
-            slack_milliseconds: What the attacked program's share of a busy machine may add.
-        """
-        assert self.attacked.requests > 100
-        assert self.attacked.failures == 0, self.attacked.example
-        assert self.attacked.p99 <= max(MAX_P99_RATIO * self.spared.p99, self.spared.p99 + slack_milliseconds), self
-
-    def figures(self) -> dict[str, str]:
-        """For the table."""
-        attacked, spared = self.attacked, self.spared
-        return {
-            "p99": f"{attacked.p99:.1f} ms, {self.p99_ratio:.1f} x spared",
-            "slowest": f"{attacked.slowest:.0f} ms (spared {spared.slowest:.0f})",
-        }
 
 
 class Observed:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import NamedTuple
 
 from imds_shim.capabilities import NAMES
+from support.paths import ROOT
 
-PAGE = Path(__file__).resolve().parents[2] / "docs/netfilter.md"
+PAGE = ROOT / "docs/netfilter.md"
 DEFAULT = (
     *("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP"),
     *("NET_BIND_SERVICE", "NET_RAW", "SYS_CHROOT", "MKNOD", "AUDIT_WRITE", "SETFCAP"),

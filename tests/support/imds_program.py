@@ -14,18 +14,18 @@ import queue
 import re
 import signal
 import subprocess
-import sys
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from support.paths import IMDS_MOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from netlab import Namespace
 
-IMDS_MOCK: Final = Path(sys.executable).with_name("imds-mock")
 IPV4: Final = "169.254.169.254"
 IPV6: Final = "fd00:ec2::254"
 START_SECONDS: Final = 30

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from client_install import Clients
-    from support.imds import Asked, Imds
-    from support.subject import Truth
+    from support.imds_program import Asked, Imds
+    from support.reference_instance import Truth
 
 PROGRAMS: Final = Path(__file__).parents[1] / "clients"
 IPV6_MODE: Final = {"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "IPv6"}
@@ -99,3 +99,17 @@ def version_of(client: Client) -> str:
         if pinned:
             return pinned[1]
     raise AssertionError(f"{client.package} is in no lock file")
+
+
+# Programs that print the credentials that an SDK's default chain finds in a container.
+BOTO3 = """
+import boto3, json
+found = boto3.Session().get_credentials()
+frozen = found.get_frozen_credentials()
+print(json.dumps([found.method, frozen.access_key, frozen.secret_key, frozen.token, frozen.account_id]))
+"""
+JAVASCRIPT = """
+const { fromNodeProviderChain } = require("@aws-sdk/credential-providers");
+fromNodeProviderChain()().then((found) => console.log(
+  JSON.stringify(["", found.accessKeyId, found.secretAccessKey, found.sessionToken, found.accountId ?? null])));
+"""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from support.imds import Imds
+    from support.imds_program import Imds
 
 REGION: Final = "eu-west-3"
 ZONE: Final = "eu-west-3c"
