@@ -7,9 +7,9 @@ import re
 import subprocess
 from typing import TYPE_CHECKING
 
+from imds_mock.build.loading import from_document
 from imds_mock.config.callers import Variant
 from imds_mock.config.plain_documents import read_yaml
-from imds_mock.run.loading import from_document
 from support.mockprogram import running_program
 from support.paths import IMDS_MOCK, ROOT
 

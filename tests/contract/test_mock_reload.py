@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imds_mock.run.loading import from_document, load
+from imds_mock.build.loading import from_document, load
 from imds_mock.run.reloading import Reloader
 from support.mockcontrol import DrivenMock, driven_mock
 from support.mockserver import head, read_answer

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from imds_mock.aemm.adoption import adopt
 from imds_mock.aemm.arguments import parse
-from imds_mock.aemm.compatibility import Compatibility
 from imds_mock.aemm.settings import Settings, load
-from imds_mock.run.loading import Config, from_document
+from imds_mock.build.aemm import AemmBuilder
+from imds_mock.build.loading import Config, from_document
 from imds_mock.service.messages import Request, Response
 from imds_mock.service.rules import Service
 from imds_mock.service.snapshot import Snapshot, Store
@@ -40,11 +40,11 @@ def base(**sections: Any) -> Config:
     return from_document({"compatibility": "aemm", **sections})
 
 
-def described(*argv: str, environ: Mapping[str, str] | None = None, compatibility: Compatibility) -> Snapshot:
+def described(*argv: str, environ: Mapping[str, str] | None = None, builder: AemmBuilder) -> Snapshot:
     """What is served for a command line and variables."""
     config = adopt(settings(*argv, environ=environ), base())
-    served = compatibility.describe(config)
-    return served.build(served.leaves)
+    served = builder.build(config)
+    return served.snapshot()
 
 
 def written(folder: Path, document: Any, name: str = "settings.json") -> Path:
@@ -70,8 +70,8 @@ class Asker:
     """Asks the drop-in as if it had been started with a command line."""
 
     def __init__(self, *argv: str, environ: Mapping[str, str] | None = None) -> None:
-        self.compatibility = Compatibility(STARTED, "a test says so")
-        self.store = Store(described(*argv, environ=environ, compatibility=self.compatibility))
+        self.builder = AemmBuilder(STARTED, "a test says so")
+        self.store = Store(described(*argv, environ=environ, builder=self.builder))
         self.service = Service(lambda _caller: self.store.current, Tokens(), "id")
 
     def __call__(self, path: str, now: float = STARTED, caller: str = "10.0.0.1", method: str = "GET",

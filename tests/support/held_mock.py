@@ -6,11 +6,11 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
+from imds_mock.build.builder import SnapshotBuilder
+from imds_mock.build.loading import from_document
 from imds_mock.control.app import build
 from imds_mock.control.context import ControlContext
 from imds_mock.credentials.refreshable import NotRefreshed
-from imds_mock.run.loading import from_document
-from imds_mock.run.start import Description
 from imds_mock.service.messages import Request
 from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
@@ -45,7 +45,9 @@ class HeldMock:
         config = from_document(document or {})
         callers = World(hosts=dict(NAMES)).callers()
         self.clock = Clock()
-        self.runtime = Runtime(config, Description(STARTED, signer, "a test says so", self._keep), self.clock, callers)
+        self.runtime = Runtime(
+            config, SnapshotBuilder(STARTED, signer, "a test says so", self._keep), self.clock, callers
+        )
         self.runtime.state.report = self.said.append
         self._respond = self.runtime.respond_with(
             Service(self.runtime.state.snapshot_for, Tokens(), "0123456789abcdef")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.build.leaves import build_leaves
+from imds_mock.build.loading import from_document
 from imds_mock.metadata.tree import LATEST
-from imds_mock.run.loading import from_document
 from imds_mock.service.snapshot import Snapshot
 
 if TYPE_CHECKING:

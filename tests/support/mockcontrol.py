@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
+from imds_mock.build.builder import SnapshotBuilder
+from imds_mock.build.loading import from_document
 from imds_mock.control.context import ControlContext
 from imds_mock.control.listener import ControlPlane
 from imds_mock.control_socket import open_at
-from imds_mock.run.loading import from_document
-from imds_mock.run.start import Description
+from imds_mock.run.neighbours import KnownNeighbours
 from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
 from imds_mock.signing.signer import Signer
@@ -154,9 +155,11 @@ def driven_mock(
     """
     config, clock = from_document(document or {}), Clock()
     callers = (world or World(hosts=dict(NAMES))).callers(config.callers.look_up_seconds)
-    description = Description(STARTED, Signer(folder / "keys"), "a test says so")
-    runtime = Runtime(config, description, clock, callers)
-    description.describes(runtime)
+    neighbours = KnownNeighbours()
+    builder = SnapshotBuilder(STARTED, Signer(folder / "keys"), "a test says so", neighbours=neighbours)
+    runtime = Runtime(config, builder, clock, callers)
+    neighbours.runtime = runtime
+    runtime.state.at_reset = builder.reset
     sockets, network = open_sockets(("127.0.0.1",), 0), open_sockets(("127.0.0.1",), 0)
     path = folder / "control.sock"
     loop = uvloop.new_event_loop()

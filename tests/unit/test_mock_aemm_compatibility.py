@@ -11,15 +11,15 @@ import pytest
 from msgspec.structs import replace
 
 from imds_mock.aemm.adoption import adopt
-from imds_mock.aemm.compatibility import Compatibility
 from imds_mock.aemm.settings import of_section
+from imds_mock.build.aemm import AemmBuilder
+from imds_mock.build.loading import Config, ConfigError, document_of, from_document
+from imds_mock.commands.ec2_metadata_mock import aemm_reason
 from imds_mock.config.settings import ControlSettings, ServerSettings
 from imds_mock.control import start as control_start
 from imds_mock.control.hidden_leaves import MASK
 from imds_mock.control.secrets import masked
 from imds_mock.faults.armed import Faults
-from imds_mock.run.compatibility_choice import aemm_reason
-from imds_mock.run.loading import Config, ConfigError, document_of, from_document
 from imds_mock.service.messages import Request, Response
 from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
@@ -76,10 +76,10 @@ def test_a_section_of_a_configuration_gives_back_the_settings_that_made_it() -> 
 def test_what_would_change_nothing_while_the_mock_runs_is_refused(key: str, value: object, advice: str) -> None:
     config = adopt(of_section({key: value, "mock-delay-sec": 3}), base())
     assert config.aemm == {"mock-delay-sec": 3}
-    compatibility = Compatibility(0.0, "a test says so")
-    compatibility.describe(config)
+    builder = AemmBuilder(0.0, "a test says so")
+    builder.build(config)
     with pytest.raises(ConfigError) as refused:
-        compatibility.describe(replace(config, aemm={key: value}))
+        builder.build(replace(config, aemm={key: value}))
     assert str(refused.value) == f"key {key} in section aemm: has no effect while the mock runs{advice}"
 
 
@@ -94,7 +94,7 @@ def test_what_would_change_nothing_while_the_mock_runs_is_refused(key: str, valu
 )
 def test_a_section_that_cannot_be_is_refused_as_part_of_the_configuration(section: Any, sentence: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        Compatibility(STARTED, "").describe(base(aemm=section))
+        AemmBuilder(STARTED, "").build(base(aemm=section))
     assert str(refused.value).startswith(sentence)
     assert refused.value.path == ("aemm",)
 
@@ -117,8 +117,8 @@ class Driver:
         self.now = STARTED
         callers = World().callers()
         config = adopt(settings("spot", "-d", "60"), base())
-        describe = Compatibility(STARTED, "a test says so").describe
-        self.state = State(config, describe, Faults(callers.is_target, random.random), callers, lambda: self.now)
+        build = AemmBuilder(STARTED, "a test says so").build
+        self.state = State(config, build, Faults(callers.is_target, random.random), callers, lambda: self.now)
         self.service = Service(self.state.snapshot_for, Tokens(), "id")
 
     def get(self, path: str, caller: str = "10.0.0.1") -> Response:

@@ -96,7 +96,7 @@ def test_every_command_that_is_named_as_the_native_one_exists(words: list[str]) 
 
 def test_start_commands_that_are_shown_are_understood() -> None:
     from imds_mock.aemm.arguments import parse
-    from imds_mock.aemm.program import is_meant
+    from imds_mock.commands.ec2_metadata_mock import is_meant
 
     shown = re.findall(r"^\$ (ec2-metadata-mock|imds-mock) (.*?)(?: +#.*)?$", DOCS, re.MULTILINE)
     assert [line for _, line in shown] == ["-p 80", "-p 80", "serve --set compatibility=aemm"]

@@ -204,6 +204,6 @@ def test_who_has_been_served_stays_so_through_a_reload() -> None:
         (["-x", "2", "-a", "stop"], [200, 200]),
         (["-x", "0"], [200, 404]),
     ):
-        ask.store.swap(described("spot", *argv, compatibility=ask.compatibility))
+        ask.store.swap(described("spot", *argv, builder=ask.builder))
         callers = ("10.0.0.1", "10.0.0.2" if argv[1] != "0" else "10.0.0.3")
         assert [ask.status(SPOT, caller=caller) for caller in callers] == statuses

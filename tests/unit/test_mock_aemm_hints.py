@@ -11,8 +11,8 @@ from imds_mock.aemm.arguments import parse
 from imds_mock.aemm.errors import UsageError
 from imds_mock.aemm.keys import COMMANDS, FLAG_KEYS, KEYS
 from imds_mock.aemm.settings import of_section, set_by
+from imds_mock.commands.ec2_metadata_mock import aemm_reason
 from imds_mock.config.settings import Config
-from imds_mock.run.compatibility_choice import aemm_reason
 from support.aemm import settings, written
 
 if TYPE_CHECKING:

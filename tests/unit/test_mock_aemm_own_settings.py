@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from imds_mock.aemm.adoption import adopt
-from imds_mock.aemm.compatibility import Compatibility
 from imds_mock.aemm.facts import FACTS
 from imds_mock.aemm.own_settings import Changes, changes
-from imds_mock.aemm.running import Reading, Run
+from imds_mock.build.aemm import AemmBuilder
+from imds_mock.build.aemm_loading import AemmReader
+from imds_mock.build.leaves import derived_leaves
+from imds_mock.build.loading import document_of, from_document, load
 from imds_mock.config.errors import ConfigError
 from imds_mock.config.facts import InstanceSettings
-from imds_mock.run.loading import document_of, from_document, load
 from imds_mock.service.messages import Request, Response
 from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
+from imds_mock.signing.signer import Signer
 from support.aemm import LEAVES, LISTINGS, STARTED, base, settings, written
 
 if TYPE_CHECKING:
@@ -36,8 +39,8 @@ def asked(
     """Asks the drop-in as it is started with variables of the mock's own, and with what AEMM is given."""
     loaded = load({"compatibility": "aemm"}, own, None)
     config = adopt(settings(*argv, environ=environ, file=file), loaded)
-    described = Compatibility(STARTED, "a test says so").describe(config)
-    service = Service(lambda _caller: described.build(described.leaves), Tokens(), "id")
+    described = AemmBuilder(STARTED, "a test says so").build(config)
+    service = Service(lambda _caller: described.snapshot(), Tokens(), "id")
 
     def ask(path: str) -> Response:
         return service.respond(Request("GET", path, path.rstrip("/") or "/", path.endswith("/")), "10.0.0.1", STARTED)
@@ -53,10 +56,11 @@ def changed(own: Mapping[str, str]) -> dict[str, str | None]:
 
 
 def test_aemm_s_own_instance_changes_nothing() -> None:
-    assert changes(base(), STARTED) == Changes()
+    derive_leaves = partial(derived_leaves, signer=Signer())
+    assert changes(base(), STARTED, derive_leaves) == Changes()
     assert changed({}) == {}
     again = from_document(json.loads(json.dumps({"compatibility": "aemm", **FACTS})))
-    assert changes(again, STARTED) == Changes()
+    assert changes(again, STARTED, derive_leaves) == Changes()
 
 
 def test_the_region_and_what_follows_from_it() -> None:
@@ -215,8 +219,8 @@ def test_no_fact_of_an_instance_is_ignored(name: str) -> None:
         "instance_profile_id": "AIPA1234567890ABCDEFG", "user_data": "x", "tags": {"Env": "dev"},
         "public_keys": [{"name": "k", "openssh_key": "ssh-ed25519 AAAA k"}], "managed_ssh_keys": {"signer_cert": "x"},
     }  # fmt: skip
-    before = Compatibility(STARTED, "").describe(base()).leaves
-    after = Compatibility(STARTED, "").describe(base(instance={name: samples[name]})).leaves
+    before = AemmBuilder(STARTED, "").build(base()).leaves
+    after = AemmBuilder(STARTED, "").build(base(instance={name: samples[name]})).leaves
     shown = [
         {path: leaf.body for path, leaf in leaves.items() if not callable(leaf.body)} for leaves in (before, after)
     ]
@@ -226,7 +230,7 @@ def test_no_fact_of_an_instance_is_ignored(name: str) -> None:
 def test_versions_and_sections_without_a_place_in_aemm_s_data(capsys: pytest.CaptureFixture[str]) -> None:
     assert asked({"IMDS_MOCK_VERSIONS": "2021-07-15"})("/").body == b"2021-07-15\n"
     environ = {"IMDS_MOCK_ECS_CLUSTER": "x"}
-    reading = Reading(Run(environ, lambda: load({"compatibility": "aemm"}, environ, None), "a test says so"))
+    reading = AemmReader(lambda: load({"compatibility": "aemm"}, environ, None), environ)
     reading()
     reading()
     assert capsys.readouterr().err == "imds-mock: the section ecs has no effect with compatibility aemm\n"
@@ -279,9 +283,7 @@ def test_all_sources_in_their_order(tmp_path: Path) -> None:
 
     def value(name: str, **more: str) -> object:
         all_of_them = {**environ, **more}
-        reading = Reading(
-            Run(all_of_them, lambda: load({"compatibility": "aemm"}, all_of_them, None), "a test says so")
-        )
+        reading = AemmReader(lambda: load({"compatibility": "aemm"}, all_of_them, None), all_of_them)
         reading()
         return reading.settings.values[f"metadata.values.{name}"]
 
@@ -305,14 +307,14 @@ def test_listener_and_options_are_the_mock_s_own_unless_aemm_says_otherwise() ->
 
 
 def test_a_change_while_it_runs_and_the_way_back() -> None:
-    compatibility = Compatibility(STARTED, "a test says so")
+    builder = AemmBuilder(STARTED, "a test says so")
     config = base()
     document = document_of(config)
     assert document["instance"]["instance_type"] == "m4.xlarge"
     document["instance"]["instance_type"] = "m5.large"
-    assert compatibility.describe(from_document(document)).leaves["meta-data/instance-type"].body == b"m5.large"
+    assert builder.build(from_document(document)).leaves["meta-data/instance-type"].body == b"m5.large"
     del document["instance"]["instance_type"]
-    assert compatibility.describe(from_document(document)).leaves["meta-data/instance-type"].body == b"m4.xlarge"
+    assert builder.build(from_document(document)).leaves["meta-data/instance-type"].body == b"m4.xlarge"
 
 
 def test_all_listings_are_still_those_of_aemm() -> None:

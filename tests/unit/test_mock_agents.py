@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imds_mock.build.loading import from_document
 from imds_mock.credentials.values import RoleCredentials
 from imds_mock.events.armed import EventBook
 from imds_mock.events.kinds import AnyEvent
 from imds_mock.faults.credentials import ClockSkewFault
 from imds_mock.faults.kind import Moment
 from imds_mock.metadata.layers import lay
-from imds_mock.run.loading import from_document
 from imds_mock.service.messages import ECS, EKS, PROBE_HEADER, Request, agent_of
 from imds_mock.state.journal import Journal
 from support.agents import SHOWN, Container

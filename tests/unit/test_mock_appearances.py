@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from imds_mock.build.assembly import Assembly
+from imds_mock.build.ec2 import Ec2Builder
+from imds_mock.build.loading import from_document
 from imds_mock.callers.caller import Caller, Interface
 from imds_mock.config.settings import Config
 from imds_mock.events.armed import EventBook
 from imds_mock.events.rebalance import RebalanceRecommendation
-from imds_mock.run.loading import from_document
 from imds_mock.signing.signer import Signer
 from imds_mock.state.caller_configs import CallerConfigs
 from support.mockserver import STARTED
@@ -19,7 +19,7 @@ from support.mockserver import STARTED
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imds_mock.build.described import Described
+    from imds_mock.build.built_config import BuiltConfig
 
 
 def caller_of(address: str) -> Caller:
@@ -33,8 +33,8 @@ def caller_of(address: str) -> Caller:
 def caller_configs(folder: Path, document: dict[str, Any], said: list[str] | None = None) -> CallerConfigs:
     """Appearances of a configuration that nobody has checked."""
     config = msgspec.convert(document, Config, strict=False)
-    describe = Assembly(STARTED, Signer(folder)).describe
-    return CallerConfigs(config, describe, caller_of, ([] if said is None else said).append)
+    build = Ec2Builder(STARTED, Signer(folder)).build
+    return CallerConfigs(config, build, caller_of, ([] if said is None else said).append)
 
 
 def test_callers_with_the_same_variants_share_what_they_are(tmp_path: Path) -> None:
@@ -97,11 +97,11 @@ def test_what_is_kept_for_a_container_is_bounded(tmp_path: Path) -> None:
 
 
 def test_nothing_is_kept_for_a_container_that_another_one_has_followed(tmp_path: Path) -> None:
-    describe = Assembly(STARTED, Signer(tmp_path)).describe
+    build = Ec2Builder(STARTED, Signer(tmp_path)).build
     here = caller_of("172.18.0.3")
     config = msgspec.convert({"identity": "per-container"}, Config)
     said: list[str] = []
-    own = CallerConfigs(config, describe, lambda _address: here, said.append)
+    own = CallerConfigs(config, build, lambda _address: here, said.append)
     before = len(own._known)
     for number in range(20):
         here = here._replace(key=f"run-{number}")
@@ -119,11 +119,11 @@ def test_the_other_variant_leaves_all_callers_alike(tmp_path: Path) -> None:
 def test_many_variants_are_prepared_one_in_a_step(tmp_path: Path) -> None:
     document = {"variants": [{"match": {"service": f"s{n}"}, "instance": {"role": f"r{n}"}} for n in range(3)]}
     config = msgspec.convert(document, Config, strict=False)
-    describe, described = Assembly(STARTED, Signer(tmp_path)).describe, list[Config]()
+    build, described = Ec2Builder(STARTED, Signer(tmp_path)).build, list[Config]()
 
-    def counted(one: Config) -> Described:
+    def counted(one: Config) -> BuiltConfig:
         described.append(one)
-        return describe(one)
+        return build(one)
 
     own = CallerConfigs(config, counted, caller_of, lambda _said: None, in_steps=True)
     assert [len(described) for _ in own.prepare()] == [2, 3, 4]

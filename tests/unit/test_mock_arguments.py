@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imds_mock.arguments import Parser
-from imds_mock.cli import COMMANDS, main, module
-from imds_mock.commands import ctl
+from imds_mock.cli import main
+from imds_mock.commands import COMMANDS, ctl, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -88,7 +88,7 @@ def every_command() -> list[tuple[tuple[str, ...], list[str]]]:
     found: list[tuple[tuple[str, ...], list[str]]] = []
     for name in COMMANDS:
         parser = Parser(prog=f"imds-mock {name}")
-        __import__(module(name), fromlist=["add_arguments"]).add_arguments(parser)
+        load(name).add_arguments(parser)
         found += commands(parser, (name,))
     return found
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imds_mock.build.loading import document_of, from_document
 from imds_mock.config.errors import ConfigError, dotted, known_keys
 from imds_mock.config.settings import Config
 from imds_mock.config.sources import key_types
 from imds_mock.control.assignments import assigned, at_key, null_defaults
 from imds_mock.control.merge_patch import merge_patch
-from imds_mock.run.loading import document_of, from_document
 from imds_mock.scheduling.fields import FieldError
 
 

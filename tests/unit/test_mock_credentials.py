@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imds_mock.build.loading import ConfigError
 from imds_mock.credentials.generated import GeneratedCredentials
 from imds_mock.credentials.refreshable import NotRefreshed
 from imds_mock.credentials.sources import select_source
 from imds_mock.metadata.instance import derive
-from imds_mock.run.loading import ConfigError
 from support.metadata import STARTED, Metadata
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imds_mock.build.loading import ConfigError, from_document
 from imds_mock.credentials.pool import RefresherPool
 from imds_mock.credentials.refreshable import NotRefreshed, RefreshedCredentials
 from imds_mock.credentials.refresher import (
@@ -24,7 +25,6 @@ from imds_mock.credentials.refresher import (
 from imds_mock.credentials.requests import CredentialRequest, FetchedCredentials, FetchError, request_for
 from imds_mock.credentials.values import CredentialFailure, RoleCredentials
 from imds_mock.metadata.instance import derive
-from imds_mock.run.loading import ConfigError, from_document
 from imds_mock.run.working_credentials import WorkingCredentials
 
 if TYPE_CHECKING:

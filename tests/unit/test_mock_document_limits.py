@@ -10,11 +10,11 @@ import pytest
 
 from imds_mock.aemm import files
 from imds_mock.aemm.errors import ConfigFileError
+from imds_mock.build.loading import load
 from imds_mock.config.document_limits import MAX_BYTES, MAX_DEPTH, MAX_NODES, excess
 from imds_mock.config.errors import ConfigError
-from imds_mock.config.plain_documents import read_json, read_yaml
-from imds_mock.run.loading import load
-from imds_mock.run.scenario_file import read_scenario_file
+from imds_mock.config.plain_documents import read_document_text, read_json, read_yaml
+from imds_mock.events.scenario import read_scenario_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,10 @@ def refused(call: Callable[[], object], error: type[Exception] = ConfigError) ->
 @pytest.mark.parametrize(("text", "words"), BOMBS_OF_YAML.values(), ids=BOMBS_OF_YAML)
 def test_yaml_bombs(tmp_path: Path, text: str, words: str) -> None:
     assert words in refused(lambda: read_yaml(text, "x.yaml"))
-    for name, read in (("config.yaml", lambda file: load({}, {}, file)), ("scenario.yaml", read_scenario_file)):
+    for name, read in (
+        ("config.yaml", lambda file: load({}, {}, file)),
+        ("scenario.yaml", lambda file: read_scenario_text(read_document_text(file), str(file))),
+    ):
         file = tmp_path / name
         file.write_text(text)
         sentence = refused(lambda read=read, file=file: read(file))  # type: ignore[misc]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imds_mock.build.loading import ConfigError
 from imds_mock.metadata.regions import partition_of, region_of, zone_id_of
-from imds_mock.run.loading import ConfigError
 from support.metadata import STARTED, Metadata
 
 if TYPE_CHECKING:

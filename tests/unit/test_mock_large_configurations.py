@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imds_mock.build.loading import from_document
 from imds_mock.config.errors import ConfigError
 from imds_mock.config.variants import MAX_PAIRS, MAX_VARIANTS, check, effective
 from imds_mock.metadata.overrides import MAX_PATH, apply_overrides, read_overrides
 from imds_mock.metadata.tree import Leaf
-from imds_mock.run.loading import from_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

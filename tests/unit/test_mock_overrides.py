@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imds_mock.build.loading import ConfigError
 from imds_mock.metadata.tree import LATEST
-from imds_mock.run.loading import ConfigError
 from support.metadata import Metadata
 
 if TYPE_CHECKING:

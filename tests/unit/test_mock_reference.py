@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import reference
+from imds_mock.build.loading import document_of, load
 from imds_mock.cli import main
 from imds_mock.commands import serve
-from imds_mock.run.loading import document_of, load
 from support.metadata import Metadata
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, Phase, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from imds_mock.build.loading import from_document
 from imds_mock.config.errors import ConfigError
 from imds_mock.config.variants import effective
 from imds_mock.control.hidden_leaves import MASK
 from imds_mock.metadata.regions import partition_of
-from imds_mock.run.loading import from_document
 from imds_mock.service.messages import ECS, EKS
 from support.held_mock import HeldMock
 

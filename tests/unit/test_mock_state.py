@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.build.described import Described
+from imds_mock.build.built_config import BuiltConfig
+from imds_mock.build.loading import ConfigError
 from imds_mock.callers.caller import Caller
 from imds_mock.config.settings import Config, MetadataOptions
 from imds_mock.events.armed import EventBook
@@ -19,7 +20,6 @@ from imds_mock.events.scenario import read_scenario
 from imds_mock.faults.armed import Faults
 from imds_mock.faults.kinds import AnyFault
 from imds_mock.metadata.tree import Leaf
-from imds_mock.run.loading import ConfigError
 from imds_mock.service.snapshot import Snapshot
 from imds_mock.state.snapshots import ConflictingPathsError, SnapshotCache, Views
 from imds_mock.state.state import State
@@ -46,21 +46,21 @@ class Names:
         return Caller(address, (address,) if address else ())
 
 
-def describe(config: Config) -> Described:
+def build(config: Config) -> BuiltConfig:
     if "forbidden" in config.metadata:
         raise ConfigError("metadata: forbidden")
     leaves = {**LEAVES, **{path: Leaf(str(value).encode()) for path, value in config.metadata.items()}}
 
-    def build(laid: Mapping[str, Leaf]) -> Snapshot:
+    def build_snapshot(laid: Mapping[str, Leaf]) -> Snapshot:
         return Snapshot.build(laid, LABELS, config.metadata_options, instance_id=INSTANCE_ID, started=STARTED)
 
-    return Described(leaves, build)
+    return BuiltConfig(leaves, build_snapshot)
 
 
 def state(clock: Clock | None = None, names: Names | None = None) -> State:
     names = names or Names()
     faults = Faults(names.is_target, lambda: 0.0)
-    return State(Config(), describe, faults, names, clock or Clock())  # type: ignore[arg-type]
+    return State(Config(), build, faults, names, clock or Clock())  # type: ignore[arg-type]
 
 
 def event(kind: str, **fields: Any) -> AnyEvent:
@@ -121,8 +121,8 @@ def test_what_an_event_does_not_concern_is_not_built_again() -> None:
 
 
 def test_looks_are_bounded() -> None:
-    described = describe(Config())
-    cache = SnapshotCache(described.leaves, described.build)
+    built = build(Config())
+    cache = SnapshotCache(built.leaves, built.build_snapshot)
     book = EventBook()
     for _ in range(200):
         book = book.arm(event("rebalance"), STARTED)
@@ -309,7 +309,7 @@ CALLERS = ("10.0.0.1", "10.0.0.2", "10.0.0.3")
 def test_what_a_caller_sees_is_what_he_would_see_alone(events: list[tuple[str, str | None]], caller: str) -> None:
     """A view with targets equals the view that has only the caller's own events, said to everybody."""
     clock = Clock()
-    instance = describe(Config())
+    instance = build(Config())
     book = own = EventBook()
     for kind, target in events:
         book = book.arm(event(kind, target=target), clock.now)
@@ -317,7 +317,7 @@ def test_what_a_caller_sees_is_what_he_would_see_alone(events: list[tuple[str, s
         own = own.arm(event(kind), clock.now) if target in {None, caller} else EventBook(own.events, book.last_number)
 
     def seen(armed: EventBook) -> tuple[dict[str, Any], str]:
-        cache = SnapshotCache(instance.leaves, instance.build)
+        cache = SnapshotCache(instance.leaves, instance.build_snapshot)
         views = Views(cache, armed.events, lambda address, name: address == name, clock)
         snapshot = views.of(caller)
         tree = snapshot.tree

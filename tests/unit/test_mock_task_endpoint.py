@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imds_mock.agents.overlays import Overlays
+from imds_mock.build.loading import from_document
 from imds_mock.config.errors import ConfigError
 from imds_mock.config.plain_documents import read_yaml
-from imds_mock.run.loading import from_document
 from imds_mock.service.messages import ECS
 from support.agents import Container
 from support.metadata import STARTED

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imds_mock.build.loading import ConfigError, document_of, from_document, load
 from imds_mock.callers.caller import Caller
 from imds_mock.callers.matching import matching, needs_names
 from imds_mock.config.variants import effective
 from imds_mock.control.hidden_leaves import MASK
 from imds_mock.control.secrets import masked, unmasked
-from imds_mock.run.loading import ConfigError, document_of, from_document, load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,7 +123,7 @@ def test_every_section_can_differ() -> None:
         ),
         (
             variants({"match": {"service": "a"}, "credentials": {"source": "static"}}),
-            "variants[0]: with it, credentials.access_key_id: is missing",
+            "variants[0]: with it, credentials.access_key_id: is required",
         ),
         (
             variants(

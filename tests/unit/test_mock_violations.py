@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imds_mock.build.loading import from_document, load
 from imds_mock.cli import main
 from imds_mock.config.errors import ConfigError
 from imds_mock.events.armed import EventBook
@@ -18,7 +19,6 @@ from imds_mock.events.kinds import AnyEvent
 from imds_mock.events.scenario import read_scenario
 from imds_mock.faults.armed import arm
 from imds_mock.faults.kinds import AnyFault
-from imds_mock.run.loading import from_document, load
 from imds_mock.scheduling.checking import completed, read
 from imds_mock.scheduling.fields import FieldError
 from imds_mock.violations.finding import MOST, find

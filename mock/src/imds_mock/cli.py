@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from imds_mock.arguments import Parser
+from imds_mock.commands import COMMANDS, load
 from imds_mock.errors import EX_USAGE, MockError
 from imds_mock.log import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
-
-COMMANDS: Final = {
-    "serve": "serve the metadata of an EC2 instance",
-    "ctl": "drive a running mock: events, faults, state, journal",
-    "host": "redirect 169.254.169.254 on this machine to a mock",
-    "health": "check whether a running mock answers (exit code 0 or 1)",
-    "config": "show the merged settings, check a file, print the JSON Schema",
-    "certs": "export the certificates that verify the identity document",
-    "compose-override": "print an override that adds the mock to your Compose file",
-    "completion": "print the completion script for bash, zsh or tcsh",
-}
-"""Name of the subcommand to what it does."""
-
-
-def module(name: str) -> str:
-    """The module of a subcommand."""
-    return f"imds_mock.commands.{name.replace('-', '_')}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,21 +39,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _command(name: str) -> tuple[ModuleType, Parser]:
-    command = importlib.import_module(module(name))
+    command = load(name)
     parser = Parser(prog=f"imds-mock {name}", description=command.__doc__)
     command.add_arguments(parser)
     return command, parser
 
 
 def _is_for_aemm(arguments: Sequence[str]) -> bool:
-    from imds_mock.aemm import program  # noqa: PLC0415 - the subcommands do without it
+    from imds_mock.commands import ec2_metadata_mock as program  # noqa: PLC0415 - the subcommands do without it
 
     return program.is_meant(arguments, os.environ)
 
 
 def _aemm(arguments: Sequence[str]) -> int:
-    from imds_mock.aemm import program  # noqa: PLC0415 - the subcommands do without it
     from imds_mock.aemm.ordinary import Ordinary  # noqa: PLC0415
+    from imds_mock.commands import ec2_metadata_mock as program  # noqa: PLC0415 - the subcommands do without it
 
     if not arguments:
         return program.run(arguments, os.environ, program.reason_of(os.environ))

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import structs
 
-from imds_mock.aemm.compatibility import NAME
 from imds_mock.aemm.errors import UsageError
-from imds_mock.aemm.keys import AT_START
+from imds_mock.aemm.keys import AT_START, NAME
 from imds_mock.aemm.leaves import leaves
-from imds_mock.build.leaves import require_one_instance
 from imds_mock.config.errors import SettingError
+from imds_mock.config.variants import require_one_instance
 
 if TYPE_CHECKING:
     from imds_mock.aemm.settings import Settings

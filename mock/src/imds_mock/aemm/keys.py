@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from imds_mock.aemm.values import Reader, Value
 
 
+NAME: Final = "aemm"
+"""The value of the setting that turns AEMM's data and behaviour on."""
+
+
 class Command(enum.Enum):
     """What is mocked: the value is how AEMM's first log line names it."""
 

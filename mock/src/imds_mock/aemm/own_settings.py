@@ -16,18 +16,13 @@ import msgspec
 
 from imds_mock.aemm import data
 from imds_mock.aemm.facts import FACTS
-from imds_mock.build.leaves import derived_leaves
 from imds_mock.config.settings import Config
-from imds_mock.credentials.refreshable import NotRefreshed
 from imds_mock.metadata.instance import derive
-from imds_mock.signing.signer import Signer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from imds_mock.aemm.values import Value
-    from imds_mock.credentials.refreshable import RefreshableCredentials
-    from imds_mock.credentials.requests import CredentialRequest
     from imds_mock.metadata.instance import Instance
     from imds_mock.metadata.tree import Leaf
 
@@ -65,22 +60,20 @@ class Changes:
     lifecycle_state: Leaf | None = None
 
 
-def changes(
-    config: Config, started: float, keep: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed
-) -> Changes:
+def changes(config: Config, started: float, derive_leaves: Callable[[Config, Instance], Mapping[str, Leaf]]) -> Changes:
     """Compare a configuration with AEMM's instance.
 
     Args:
         config: A configuration with `compatibility: aemm`.
         started: Start of the mock in seconds since the epoch.
-        keep: Has working credentials fetched and kept fresh.
+        derive_leaves: Makes the leaves of an instance that follow from its configuration.
 
     Raises:
         SettingError: The facts contradict each other.
     """
     if (config.instance, config.credentials) == (_BASE.instance, _BASE.credentials):
         return Changes()
-    mine, base = _Described.of(config, started, keep), _Described.of(_BASE, started)
+    mine, base = (_PlacedLeaves.of(each, started, derive_leaves) for each in (config, _BASE))
     has_credentials = config.credentials != _BASE.credentials
     documents = {} if not has_credentials else {_CREDENTIALS_KEY: f"{_CREDENTIALS}{{{_ROLE_KEY}}}"}
     if config.credentials.failure is not None:
@@ -105,7 +98,7 @@ def without_effect(config: Config) -> tuple[str, ...]:
     return tuple(name for name in _WITHOUT_EFFECT if getattr(config, name) != getattr(_BASE, name))
 
 
-def _is_added(path: str, mine: _Described, base: _Described) -> bool:
+def _is_added(path: str, mine: _PlacedLeaves, base: _PlacedLeaves) -> bool:
     if path in _OF_ROWS:
         return False
     setting = _LEAF_OF.get(path)
@@ -115,7 +108,7 @@ def _is_added(path: str, mine: _Described, base: _Described) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Described:
+class _PlacedLeaves:
     """An instance and its leaves, by paths in which names in braces stand for the values of AEMM's keys."""
 
     instance: Instance
@@ -123,8 +116,8 @@ class _Described:
 
     @classmethod
     def of(
-        cls, config: Config, started: float, keep: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed
-    ) -> _Described:
+        cls, config: Config, started: float, derive_leaves: Callable[[Config, Instance], Mapping[str, Leaf]]
+    ) -> _PlacedLeaves:
         instance = derive(config.instance, started)
         named = {
             **{
@@ -134,7 +127,7 @@ class _Described:
             f"{_CREDENTIALS}{instance.settings.role}": f"{_CREDENTIALS}{{{_ROLE_KEY}}}",
         }
         placed = {}
-        for path, leaf in derived_leaves(config, instance, Signer(), keep).items():
+        for path, leaf in derive_leaves(config, instance).items():
             general = path.replace(f"/macs/{instance.primary.mac}/", "/macs/{mac}/")
             placed[named.get(general, general)] = leaf
         return cls(instance, placed)
@@ -149,7 +142,7 @@ class _Described:
         return leaf.body
 
 
-def _changed_values(mine: _Described, base: _Described) -> Iterator[tuple[str, Value]]:
+def _changed_values(mine: _PlacedLeaves, base: _PlacedLeaves) -> Iterator[tuple[str, Value]]:
     for row in data.ROWS:
         name = f"{row.section}.values.{row.key}"
         if row.value is None or row.key in _ROLE_ROWS:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
-from imds_mock.agents.overlays import Overlays
-from imds_mock.config.errors import SettingError
-from imds_mock.config.nameservers import split_name_server
 from imds_mock.credentials.iam import Roles
 from imds_mock.credentials.refreshable import NotRefreshed
-from imds_mock.credentials.sources import check_credentials, select_source
+from imds_mock.credentials.sources import select_source
 from imds_mock.metadata.catalogue import INTERFACE_PATH, INTERFACE_ROWS, ROWS, Facts, InterfaceFacts
-from imds_mock.metadata.instance import derive, require_tag_keys
+from imds_mock.metadata.instance import derive
 from imds_mock.metadata.overrides import apply_overrides, read_overrides
 
 if TYPE_CHECKING:
@@ -99,66 +95,6 @@ def overridden(
     leaves, labels = dict(derived), dict[str, str]()
     apply_overrides(leaves, labels, read_overrides(config.metadata))
     return leaves, labels | _labels(leaves, instance)
-
-
-def check(config: Config) -> None:
-    """Check what the schema cannot: facts that must agree with each other.
-
-    Raises:
-        SettingError: The first contradiction; names the key.
-    """
-    for require in CHECKS:
-        require(config)
-
-
-def require_one_instance(config: Config) -> None:
-    """Check that a configuration with `compatibility: aemm` tells no callers apart.
-
-    Raises:
-        SettingError: It does; names the key.
-    """
-    if config.compatibility != "aemm":
-        return
-    for key, default in (("identity", "shared"), ("variants", ())):
-        if getattr(config, key) != default:
-            raise SettingError((key,), "compatibility aemm has one instance for all callers; remove this setting")
-
-
-def _require_name_server(config: Config) -> None:
-    try:
-        if config.callers.name_server:
-            split_name_server(config.callers.name_server)
-    except ValueError as error:
-        sentence = f"expected an address such as 127.0.0.11:53, got {config.callers.name_server!r}"
-        raise SettingError(("callers", "name_server"), sentence) from error
-
-
-def _require_addresses(config: Config) -> None:
-    for section, hosts in (("server", config.server.hosts), ("control", config.control.hosts)):
-        for place, host in enumerate(hosts):
-            try:
-                ip_address(host)
-            except ValueError as error:
-                sentence = f"expected an IP address such as 127.0.0.1, got {host!r}"
-                raise SettingError((section, "hosts", place), sentence) from error
-
-
-def _require_tag_keys(config: Config) -> None:
-    if config.metadata_options.instance_metadata_tags == "enabled":
-        require_tag_keys(config.instance)
-
-
-CHECKS: Final[tuple[Callable[[Config], object], ...]] = (
-    require_one_instance,
-    _require_addresses,
-    _require_name_server,
-    lambda config: derive(config.instance, 0.0),
-    lambda config: read_overrides(config.metadata),
-    lambda config: Overlays(config.ecs.documents),
-    _require_tag_keys,
-    lambda config: check_credentials(config.credentials),
-)
-"""What the schema cannot check; each raises `SettingError` with the first contradiction that it finds."""
 
 
 def _labels(leaves: dict[str, Leaf], instance: Instance) -> dict[str, str]:

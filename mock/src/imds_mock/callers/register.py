@@ -13,7 +13,7 @@ address keeps the identity that it was given; one that comes where nobody had a 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from imds_mock.callers.addresses import is_address, plain
 from imds_mock.callers.directory import Directory
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from imds_mock.callers.caller import Caller
     from imds_mock.callers.identification import Identification
-    from imds_mock.state.journal import Entry
 
 _BELIEVED_SECONDS: Final = 5.0
 _NOBODY_SECONDS: Final = 30.0
@@ -33,6 +32,14 @@ _REFRESH_SECONDS: Final = 0.1
 _SILENCE_SECONDS: Final = 0.25
 _MAX_ADDRESSES: Final = 4096
 _FORGOTTEN_SHARE: Final = 4
+
+
+class HasCaller(Protocol):
+    """A journal entry, as far as it matters here."""
+
+    @property
+    def caller(self) -> str:
+        """Address of the peer."""
 
 
 class Callers(Directory):
@@ -100,7 +107,7 @@ class Callers(Directory):
         for known in self._known.values():
             known.ask_again = known.thorough_again = 0.0
 
-    def notice(self, entries: Sequence[Entry]) -> None:
+    def notice(self, entries: Sequence[HasCaller]) -> None:
         """Find out the names behind new entries of the journal, in the background."""
         for address in {entry.caller for entry in entries}:
             self.meet(address)

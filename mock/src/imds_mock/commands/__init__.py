@@ -1,1 +1,30 @@
 """The subcommands of `imds-mock`: a module each, with `add_arguments(parser)` and `run(arguments) -> exit code`."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+COMMANDS: Final = {
+    "serve": "serve the metadata of an EC2 instance",
+    "ctl": "drive a running mock: events, faults, state, journal",
+    "host": "redirect 169.254.169.254 on this machine to a mock",
+    "health": "check whether a running mock answers (exit code 0 or 1)",
+    "config": "show the merged settings, check a file, print the JSON Schema",
+    "certs": "export the certificates that verify the identity document",
+    "compose-override": "print an override that adds the mock to your Compose file",
+    "completion": "print the completion script for bash, zsh or tcsh",
+}
+"""Name of each subcommand to its help text."""
+
+
+def load(name: str) -> ModuleType:
+    """Import the module of a subcommand.
+
+    Args:
+        name: A key of `COMMANDS`.
+    """
+    return importlib.import_module(f"imds_mock.commands.{name.replace('-', '_')}")

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export."""
-    from imds_mock.run.loading import load  # noqa: PLC0415 - help does without it
+    from imds_mock.build.loading import load  # noqa: PLC0415 - help does without it
     from imds_mock.signing.keys import KeyDirectoryError, read_certificates  # noqa: PLC0415 - as above
 
     configured = load({}, os.environ, arguments.config).signing.key_directory

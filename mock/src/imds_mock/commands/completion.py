@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -27,10 +26,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _everything() -> argparse.ArgumentParser:
     from imds_mock.arguments import Parser  # noqa: PLC0415 - only this needs it
-    from imds_mock.cli import COMMANDS, module  # noqa: PLC0415 - which imports this module
+    from imds_mock.commands import COMMANDS, load  # noqa: PLC0415
 
     root = Parser(prog="imds-mock")
     commands = root.add_subparsers(parser_class=Parser)
     for name, text in COMMANDS.items():
-        importlib.import_module(module(name)).add_arguments(commands.add_parser(name, help=text))
+        load(name).add_arguments(commands.add_parser(name, help=text))
     return root

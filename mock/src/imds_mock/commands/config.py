@@ -30,15 +30,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> None:
+    from imds_mock.build.loading import document_of, load  # noqa: PLC0415 - each action loads what it needs
     from imds_mock.control.secrets import masked  # noqa: PLC0415 - as above
-    from imds_mock.run.loading import document_of, load  # noqa: PLC0415 - each action loads what it needs
 
     document = masked(document_of(load({}, os.environ, arguments.config)))
     sys.stdout.write(_json(document) if arguments.format == "json" else _yaml(document))
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    from imds_mock.run.loading import load  # noqa: PLC0415 - each action loads what it needs
+    from imds_mock.build.loading import load  # noqa: PLC0415 - each action loads what it needs
 
     load({}, {}, arguments.file)
     sys.stdout.write(f"{arguments.file}: ok\n")

@@ -7,8 +7,12 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imds_mock.log import install
+
+if TYPE_CHECKING:
+    from imds_mock.events.scenario import Scenario
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,11 +55,10 @@ def run(arguments: argparse.Namespace) -> int:
         signal.signal(number, lambda received, _frame: sys.exit(128 + received))
     # Until it means that the configuration is to be read again, it must not end the program.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    from imds_mock.commands import ec2_metadata_mock  # noqa: PLC0415
     from imds_mock.config.sources import file_of  # noqa: PLC0415
-    from imds_mock.run.compatibility_choice import aemm_reason  # noqa: PLC0415
     from imds_mock.run.file_changes import mark  # noqa: PLC0415
     from imds_mock.run.reading import Reading  # noqa: PLC0415 - after the handlers: this takes most of the start
-    from imds_mock.run.scenario_file import read_scenario_file  # noqa: PLC0415
     from imds_mock.run.start import start  # noqa: PLC0415
 
     overrides = _overrides(arguments)
@@ -65,14 +68,14 @@ def run(arguments: argparse.Namespace) -> int:
     file = file_of(os.environ, arguments.config)
     watched = (file, mark(file)) if file else None
     config = read()
-    scenario = None if arguments.scenario is None else read_scenario_file(arguments.scenario)
-    reason = aemm_reason(config, os.environ)
+    scenario = None if arguments.scenario is None else _scenario(arguments.scenario)
+    reason = ec2_metadata_mock.aemm_reason(config, os.environ)
     if reason:
         overrides["compatibility"] = "aemm"
         defaults.clear()
-        from imds_mock.aemm.running import Run, serve  # noqa: PLC0415 - the real service needs none of it
+        from imds_mock.build.aemm_loading import AemmReader  # noqa: PLC0415 - the real service needs none of it
 
-        serve(Run(os.environ, read, reason, file=file, scenario=scenario))
+        ec2_metadata_mock.serve(AemmReader(read, os.environ), reason, file, scenario)
     else:
         start(config, read, watched, scenario)
     return 0
@@ -88,6 +91,13 @@ def _overrides(arguments: argparse.Namespace) -> dict[str, object]:
         "control.port": arguments.control_port,
     }
     return overrides | {key: value for key, value in given.items() if value is not None}
+
+
+def _scenario(path: Path) -> Scenario:
+    from imds_mock.config.plain_documents import read_document_text  # noqa: PLC0415 - only few starts have one
+    from imds_mock.events.scenario import read_scenario_text  # noqa: PLC0415
+
+    return read_scenario_text(read_document_text(path), str(path))
 
 
 def _setting(text: str) -> tuple[str, str]:

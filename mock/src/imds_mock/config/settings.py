@@ -8,7 +8,7 @@ takes several milliseconds of the start.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -200,3 +200,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
             extra=WITH_SECRETS,
         ),
     ] = field(default_factory=dict)
+
+
+FIXED_SECTIONS: Final = ("server", "control", "signing")
+"""Sections that only take effect at a start: a reload or the control plane cannot change them."""

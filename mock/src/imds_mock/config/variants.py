@@ -103,6 +103,19 @@ def check(config: Config, check_one: Callable[[Config], None]) -> None:
             raise named(error, config, chosen) from error
 
 
+def require_one_instance(config: Config) -> None:
+    """Check that a configuration with `compatibility: aemm` tells no callers apart.
+
+    Raises:
+        SettingError: It does; names the key.
+    """
+    if config.compatibility != "aemm":
+        return
+    for key, default in (("identity", "shared"), ("variants", ())):
+        if getattr(config, key) != default:
+            raise SettingError((key,), "compatibility aemm has one instance for all callers; remove this setting")
+
+
 def _check_match(match: Match, path: KeyPath) -> None:
     if match == type(match)():
         raise SettingError(path, "expected a service, name, address or network")

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin
 
 import msgspec
 
+from imds_mock.build.diagnosis import violations
 from imds_mock.config.errors import ConfigError, dotted, known_keys, nearest, renamed
 from imds_mock.config.settings import Config
 from imds_mock.config.sources import read_text
 from imds_mock.control.hidden_leaves import MASK
-from imds_mock.run.diagnosis import violations
 from imds_mock.scheduling.fields import FieldError, WrongField, raise_if_any
 from imds_mock.violations.words import bare_type, fields_of, is_struct, options
 

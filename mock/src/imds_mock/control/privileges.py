@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.config.errors import dotted
 from imds_mock.config.secrets import PRIVILEGED, PRIVILEGED_VALUES, marked_fields, marked_values
-from imds_mock.config.settings import Config
+from imds_mock.config.settings import FIXED_SECTIONS, Config
 from imds_mock.control.secrets import same_variants
-from imds_mock.run.reloading import FIXED
 from imds_mock.scheduling.fields import FieldError
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def require_unprivileged(document: Mapping[str, Any], current: Mapping[str, Any]
             if marked.value == _held(before, marked.path) or (values is not None and marked.value not in values):
                 continue
             shown = "" if values is None else f" to {marked.value}"
-            again = " and start again" if marked.path[0] in FIXED else ""
+            again = " and start again" if marked.path[0] in FIXED_SECTIONS else ""
             raise FieldError(
                 dotted((*path, *marked.path)),
                 f"cannot be set{shown} over the control plane, because {marked.extra[PRIVILEGED]}; {_WAY}{again}",

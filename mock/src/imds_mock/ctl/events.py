@@ -245,13 +245,14 @@ def _play(client: Client, arguments: argparse.Namespace) -> int:
 
     import msgspec  # noqa: PLC0415
 
-    from imds_mock.run.scenario_file import read_scenario_file, read_scenario_text  # noqa: PLC0415
+    from imds_mock.config.plain_documents import read_document_text  # noqa: PLC0415
+    from imds_mock.events.scenario import read_scenario_text  # noqa: PLC0415
     from imds_mock.standard_input import read_input  # noqa: PLC0415
 
     if arguments.file == "-":
         scenario = read_scenario_text(read_input(), "standard input")
     else:
-        scenario = read_scenario_file(Path(arguments.file))
+        scenario = read_scenario_text(read_document_text(Path(arguments.file)), arguments.file)
     played = client.call("POST", "/v1/scenarios", msgspec.to_builtins(scenario))
     print_warnings([*played["events"], *played["faults"]])
     if arguments.json:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from imds_mock.config.errors import ConfigError, Problem
+from imds_mock.config.plain_documents import read_yaml
 from imds_mock.events.armed import EventBook
 from imds_mock.events.kinds import AnyEvent
 from imds_mock.faults.armed import arm
@@ -144,3 +146,21 @@ def read_scenario(document: Any, *, is_strict: bool = True) -> Scenario:
     except FieldError as error:
         raise completed(error, Scenario, document, is_strict=is_strict) from error
     return scenario
+
+
+def read_scenario_text(text: str, name: str) -> Scenario:
+    """Read a scenario from YAML, or from JSON, which is YAML too.
+
+    Args:
+        text: The YAML or JSON.
+        name: What an error calls it.
+
+    Raises:
+        ConfigError: It does not fit; names every wrong field.
+    """
+    if not text.strip():
+        raise ConfigError(f"{name}: expected a scenario with steps, got nothing")
+    try:
+        return read_scenario(read_yaml(text, name), is_strict=False)
+    except FieldError as error:
+        raise ConfigError([Problem(f"{name}: {problem}") for problem in error.problems]) from error

@@ -8,21 +8,58 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from imds_mock.metadata.rows import Row, Timed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from imds_mock.credentials.iam import Roles
     from imds_mock.metadata.instance import Instance
     from imds_mock.metadata.interfaces import NetworkInterface
-    from imds_mock.signing.signer import SignedDocument
 
 INTERFACE_PATH: Final = "meta-data/network/interfaces/macs/<mac>/"
 """Where the rows of `INTERFACE_ROWS` begin."""
 _VARIABLE: Final = "<"  # how a part begins that stands for many
+
+
+class Roles(Protocol):
+    """The documents about the instance's roles; see `credentials.iam`."""
+
+    def info(self) -> Timed | None:
+        """`iam/info`."""
+
+    def credentials(self) -> Mapping[str, Timed]:
+        """`iam/security-credentials/`: role to document."""
+
+    def extended(self) -> Mapping[str, Timed]:
+        """`iam/security-credentials-extended/`: role to document."""
+
+    def identity_info(self) -> Timed:
+        """`identity-credentials/ec2/info`."""
+
+    def identity_credentials(self) -> Timed:
+        """`identity-credentials/ec2/security-credentials/ec2-instance`."""
+
+
+class SignedDocument(Protocol):
+    """The identity document with its signatures; see `signing.signer`."""
+
+    @property
+    def document(self) -> bytes:
+        """The document."""
+
+    def signature(self, now: float = 0, /) -> bytes:
+        """Its RSA signature."""
+
+    def pkcs7(self, now: float = 0, /) -> bytes:
+        """Its DSA signature in a signed message."""
+
+    def rsa2048(self, now: float = 0, /) -> bytes:
+        """Its RSA signature in a signed message."""
+
+    def managed_ssh_signer(self, now: float = 0, /) -> bytes:
+        """The certificate of the managed SSH keys."""
 
 
 @dataclass(frozen=True, slots=True)

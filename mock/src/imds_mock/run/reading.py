@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from imds_mock.build.loading import load
 from imds_mock.config.errors import ConfigError, Problem
 from imds_mock.config.settings import Config
 from imds_mock.config.sources import file_of
-from imds_mock.run.loading import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

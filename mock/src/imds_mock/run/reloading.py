@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from imds_mock.config.errors import SettingError
+from imds_mock.config.settings import FIXED_SECTIONS
 from imds_mock.errors import MockError
 from imds_mock.log import say
 from imds_mock.run.file_changes import watch
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from imds_mock.run.file_changes import Mark
     from imds_mock.state.runtime import Runtime
     from imds_mock.state.state import State
-
-FIXED = ("server", "control", "signing")
-"""Sections of the configuration that were used up when the program started."""
 
 
 async def follow(runtime: Runtime, read: Callable[[], Config], file: Path | None, seen: Mark) -> None:
@@ -78,8 +76,8 @@ class Reloader:
         try:
             config = await anew(self._read)
             current = self._state.config
-            kept = {section: getattr(current, section) for section in FIXED}
-            waiting = [section for section in FIXED if getattr(config, section) != kept[section]]
+            kept = {section: getattr(current, section) for section in FIXED_SECTIONS}
+            waiting = [section for section in FIXED_SECTIONS if getattr(config, section) != kept[section]]
             for _ in self._state.restarting_from(replace(config, **kept)):
                 await asyncio.sleep(0)
         except (MockError, SettingError, ConflictingPathsError) as error:

@@ -8,11 +8,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imds_mock.build.assembly import Assembly
+from imds_mock.build.builder import SnapshotBuilder
 from imds_mock.config.errors import ConfigError
 from imds_mock.control.start import open_listeners
 from imds_mock.control.start import run as run_control
-from imds_mock.credentials.refreshable import NotRefreshed
 from imds_mock.events.armed import TooManyEventsError
 from imds_mock.faults.armed import TooManyFaultsError
 from imds_mock.run.neighbours import KnownNeighbours
@@ -29,11 +28,7 @@ from imds_mock.wire.announcement import announce
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imds_mock.aemm.compatibility import Compatibility
-    from imds_mock.build.described import Described
     from imds_mock.config.settings import Config
-    from imds_mock.credentials.refreshable import RefreshableCredentials
-    from imds_mock.credentials.requests import CredentialRequest
     from imds_mock.events.scenario import Scenario
     from imds_mock.run.file_changes import Mark
     from imds_mock.run.serving import Companion
@@ -65,9 +60,11 @@ def start(
     signer = Signer(None if key_directory is None else Path(key_directory))
     started = time.time()
     working = WorkingCredentials(started)
-    description = Description(started, signer, reason or "the setting compatibility", working.keep)
-    runtime = Runtime(config, description)
-    description.describes(runtime)
+    neighbours = KnownNeighbours()
+    builder = SnapshotBuilder(started, signer, reason or "the setting compatibility", working.keep, neighbours)
+    runtime = Runtime(config, builder)
+    neighbours.runtime = runtime
+    runtime.state.at_reset = builder.reset
     working.config = lambda: runtime.state.config
     runtime.first_credentials = working.first_of
     runtime.caught_up = working.caught_up
@@ -105,54 +102,6 @@ def _play(runtime: Runtime, scenario: Scenario) -> None:
         runtime.state.begin(scenario)
     except (ConflictingPathsError, TooManyEventsError, TooManyFaultsError) as error:
         raise ConfigError(f"the scenario cannot be played: {error}") from error
-
-
-class Description:
-    """Turns a configuration into what it describes, by its compatibility.
-
-    Args:
-        started: When the mock started, in seconds since the epoch.
-        signer: What signs the identity document.
-        reason: Why `compatibility` is not `imds`.
-        keep: Has working credentials fetched and kept fresh.
-    """
-
-    def __init__(
-        self,
-        started: float,
-        signer: Signer,
-        reason: str,
-        keep: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed,
-    ) -> None:
-        self._started = started
-        self._reason = reason
-        self._keep = keep
-        self._neighbours = KnownNeighbours()
-        self._assembly = Assembly(started, signer, keep, self._neighbours)
-        self._compatibility: Compatibility | None = None
-
-    def describes(self, runtime: Runtime) -> None:
-        """Connect it with the mock that it describes.
-
-        Args:
-            runtime: Knows the containers; its reset forgets which ECS tasks were protected.
-        """
-        self._neighbours.runtime = runtime
-        runtime.state.at_reset = self._assembly.protections.clear
-
-    def __call__(self, config: Config) -> Described:
-        """Describe a configuration.
-
-        Raises:
-            ConfigError: It contradicts itself.
-        """
-        if config.compatibility != "aemm":
-            return self._assembly.describe(config)
-        if self._compatibility is None:
-            from imds_mock.aemm.compatibility import Compatibility  # noqa: PLC0415 - the real service needs none of it
-
-            self._compatibility = Compatibility(self._started, self._reason, self._keep)
-        return self._compatibility.describe(config)
 
 
 async def _prepare(signer: Signer, config: Callable[[], Config]) -> None:

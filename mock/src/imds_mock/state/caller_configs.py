@@ -19,7 +19,7 @@ from imds_mock.state.snapshots import SnapshotCache
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from imds_mock.build.described import Described
+    from imds_mock.build.built_config import Build, BuiltConfig
     from imds_mock.callers.caller import Caller
     from imds_mock.config.settings import Config
     from imds_mock.events.armed import ArmedEvent
@@ -41,10 +41,10 @@ class CallerConfig:
 
     __slots__ = ("cache", "config", "variants")
 
-    def __init__(self, config: Config, variants: tuple[int, ...], described: Described, cache: int) -> None:
+    def __init__(self, config: Config, variants: tuple[int, ...], built: BuiltConfig, cache: int) -> None:
         self.config = config
         self.variants = variants
-        self.cache = SnapshotCache(described.leaves, described.build, cache)
+        self.cache = SnapshotCache(built.leaves, built.build_snapshot, cache)
 
 
 class CallerConfigs:
@@ -52,7 +52,7 @@ class CallerConfigs:
 
     Args:
         config: The configuration.
-        describe: Turns a configuration into what it describes.
+        build: Builds a configuration.
         caller_of: Says who is behind an address.
         report: Is given what had to be left out of somebody's configuration, and why.
         in_steps: `prepare` is going to be called.
@@ -64,18 +64,18 @@ class CallerConfigs:
     def __init__(
         self,
         config: Config,
-        describe: Callable[[Config], Described],
+        build: Build,
         caller_of: Callable[[str], Caller],
         report: Callable[[str], None],
         *,
         in_steps: bool = False,
     ) -> None:
         self._config = config
-        self._describe = describe
+        self._build = build
         self._caller_of = caller_of
         self._report = report
         self._laid: dict[tuple[tuple[int, ...], tuple[int, ...]], Config] = {((), ()): config}
-        self.common = CallerConfig(config, (), describe(config), _LOOKS_OF_ALL)
+        self.common = CallerConfig(config, (), build(config), _LOOKS_OF_ALL)
         tells_apart = config.compatibility != "aemm"
         self._alone: list[CallerConfig] = []
         self._known: dict[tuple[tuple[int, ...], Caller | None], CallerConfig] = {}
@@ -147,7 +147,7 @@ class CallerConfigs:
             try:
                 config = self._with(chosen, left_out, own)
                 return CallerConfig(
-                    config, chosen, self._describe(config), _LOOKS_OF_ALL if own is None else _LOOKS_OF_ONE
+                    config, chosen, self._build(config), _LOOKS_OF_ALL if own is None else _LOOKS_OF_ONE
                 )
             except (ConfigError, SettingError) as error:
                 self._report(

@@ -27,7 +27,7 @@ from imds_mock.state.state import State
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from imds_mock.build.described import Described
+    from imds_mock.build.built_config import Build
     from imds_mock.config.settings import Config
     from imds_mock.service.messages import Request, Response
     from imds_mock.service.rules import Service
@@ -45,7 +45,7 @@ class Runtime:
 
     Args:
         config: The configuration to start with.
-        describe: Turns a configuration into what it describes.
+        build: Builds a configuration.
         clock: Wall clock, seconds since the epoch.
         callers: Who goes by which name; None asks the name server and the kernel.
 
@@ -56,13 +56,13 @@ class Runtime:
     def __init__(
         self,
         config: Config,
-        describe: Callable[[Config], Described],
+        build: Build,
         clock: Callable[[], float] = time.time,
         callers: Callers | None = None,
     ) -> None:
         self.callers = callers or self._real_callers()
         self.faults = Faults(self.callers.is_target, random.random)
-        self.state = State(config, describe, self.faults, self.callers, clock)
+        self.state = State(config, build, self.faults, self.callers, clock)
         self.state.report = say_limited
         self.journal = Journal(config.control.journal_entries)
         self.queries = JournalQueries(self.journal, self.callers.was_target)

@@ -6,7 +6,7 @@ A change is prepared whole before it takes effect. If anything about it cannot b
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from imds_mock.events.armed import EventBook
 from imds_mock.state.caller_configs import CallerConfig, CallerConfigs
@@ -15,8 +15,8 @@ from imds_mock.state.snapshots import ConflictingPathsError, Views, for_everybod
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from imds_mock.build.described import Described
-    from imds_mock.callers.register import Callers
+    from imds_mock.build.built_config import Build
+    from imds_mock.callers.caller import Caller
     from imds_mock.config.settings import Config
     from imds_mock.events.armed import ArmedEvent
     from imds_mock.events.scenario import Scenario
@@ -28,12 +28,31 @@ _TRIES: Final = (True, True, False)
 """Whether a change is made in steps; the last time it is not, as then nobody can come between."""
 
 
+class KnownCallers(Protocol):
+    """The callers, as far as the state needs them; see `callers.register`.
+
+    Attributes:
+        changed: Is called when other callers are behind addresses; with None, when targets have other addresses.
+    """
+
+    changed: Callable[[Collection[str] | None], None]
+
+    def caller(self, address: str) -> Caller:
+        """The caller with an address."""
+
+    def is_target(self, address: str, target: str) -> bool:
+        """Whether a target's name stands for an address."""
+
+    def look_again(self) -> None:
+        """Look up every known caller again at its next request."""
+
+
 class State:
     """The current state.
 
     Args:
         config: The configuration to start with.
-        describe: Turns a configuration into what it describes.
+        build: Builds a configuration.
         faults: The faults.
         callers: Who goes by which name.
         clock: Wall clock, seconds since the epoch.
@@ -45,16 +64,16 @@ class State:
     def __init__(
         self,
         config: Config,
-        describe: Callable[[Config], Described],
+        build: Build,
         faults: Faults,
-        callers: Callers,
+        callers: KnownCallers,
         clock: Callable[[], float],
     ) -> None:
         self.report: Callable[[str], None] = lambda _sentence: None
         """Is given what had to be left out of a caller's configuration."""
         self.at_reset: Callable[[], None] = lambda: None
         """Is called when everything goes back to what it was at the start."""
-        self._describe = describe
+        self._build = build
         self._callers = callers
         self.clock = clock
         self.faults = faults
@@ -256,7 +275,7 @@ class State:
             self._callers.look_again()
 
     def _caller_configs_of(self, config: Config, *, in_steps: bool = False) -> CallerConfigs:
-        return CallerConfigs(config, self._describe, self._callers.caller, self._report, in_steps=in_steps)
+        return CallerConfigs(config, self._build, self._callers.caller, self._report, in_steps=in_steps)
 
     def _report(self, sentence: str) -> None:
         self.report(sentence)

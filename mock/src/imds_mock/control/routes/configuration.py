@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from imds_mock.config.settings import Config, MetadataOptions
+from imds_mock.build.loading import document_of, from_document
+from imds_mock.config.settings import FIXED_SECTIONS, Config, MetadataOptions
 from imds_mock.control.assignments import assigned, at_key, null_defaults, unknown_setting
 from imds_mock.control.destinations import require_anew
 from imds_mock.control.merge_patch import Document, merge_patch, require_known
@@ -14,8 +15,6 @@ from imds_mock.control.operations import MERGE_PATCH, Noted, Operation
 from imds_mock.control.privileges import require_unprivileged, require_unprivileged_at, with_privileged
 from imds_mock.control.problems import ProblemError
 from imds_mock.control.secrets import masked, unmasked
-from imds_mock.run.loading import document_of, from_document
-from imds_mock.run.reloading import FIXED
 from imds_mock.scheduling.fields import FieldError
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ class ConfigurationRoutes:
 
     async def replace(self, call: Call) -> Document:
         """Another configuration; what is left out has its default."""
-        await self._put(lambda document: {section: document[section] for section in FIXED} | call.body)
+        await self._put(lambda document: {section: document[section] for section in FIXED_SECTIONS} | call.body)
         return await self.show(call)
 
     async def assign(self, call: Call) -> Document:
@@ -204,7 +203,7 @@ class ConfigurationRoutes:
             meant = unmasked(document, before)
             config = from_document(meant.document)
             require_anew(current, config, meant.masked)
-            for section in FIXED:
+            for section in FIXED_SECTIONS:
                 if getattr(config, section) != getattr(current, section):
                     raise FieldError(section, "takes effect at the start only; change the file and start again")
             return config

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from imds_mock.build.loading import document_of, from_document
 from imds_mock.control.hidden_leaves import masked_leaf
 from imds_mock.control.operations import Noted, Operation
 from imds_mock.control.problems import ProblemError
 from imds_mock.metadata.derivation import advice_about
 from imds_mock.metadata.overrides import ROOTS
 from imds_mock.metadata.tree import LATEST
-from imds_mock.run.loading import document_of, from_document
 from imds_mock.scheduling.fields import FieldError
 from imds_mock.violations.words import nearest
 

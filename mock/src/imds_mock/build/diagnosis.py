@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from imds_mock.build.leaves import CHECKS, check
+from imds_mock.build.checks import CHECKS, check
 from imds_mock.config.errors import SettingError, Violation, find_violations, unknown_section
 from imds_mock.config.settings import Config
 from imds_mock.config.variants import OF_TEXT, SECTIONS

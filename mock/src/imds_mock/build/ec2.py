@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from imds_mock.agents.dispatch import ContainerAgents
 from imds_mock.agents.identity import Identity
 from imds_mock.agents.task_protection import Protections
-from imds_mock.build.described import Described
+from imds_mock.build.built_config import BuiltConfig
 from imds_mock.build.eks_token import eks_token
 from imds_mock.build.leaves import derived_leaves, overridden
 from imds_mock.config.errors import ConfigError, SettingError
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from imds_mock.signing.signer import Signer
 
 
-class Assembly:
+class Ec2Builder:
     """What outlives a change of the configuration.
 
     Args:
@@ -58,7 +58,7 @@ class Assembly:
         # Most changes leave the facts alone, and what follows from them takes the longest to make.
         self._derived: tuple[InstanceSettings, CredentialSettings, Instance, Mapping[str, Leaf]] | None = None
 
-    def describe(self, config: Config) -> Described:
+    def build(self, config: Config) -> BuiltConfig:
         """Turn a configuration into leaves and a way to make snapshots of them.
 
         Raises:
@@ -73,7 +73,7 @@ class Assembly:
         except SettingError as error:
             raise ConfigError(str(error), error.path) from error
 
-        def build(laid: Mapping[str, Leaf]) -> Snapshot:
+        def build_snapshot(laid: Mapping[str, Leaf]) -> Snapshot:
             snapshot = Snapshot.build(
                 laid,
                 labels,
@@ -83,7 +83,7 @@ class Assembly:
             )
             return replace(snapshot, versions=config.versions or snapshot.versions, agents=agents)
 
-        return Described(leaves, build)
+        return BuiltConfig(leaves, build_snapshot)
 
     def _derive(self, config: Config) -> tuple[Instance, Mapping[str, Leaf]]:
         known = self._derived
@@ -99,5 +99,4 @@ class Assembly:
         Raises:
             ConfigError: Its facts contradict each other.
         """
-        described = self.describe(config)
-        return described.build(described.leaves)
+        return self.build(config).snapshot()

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from imds_mock.aemm import events, pages
 from imds_mock.aemm.admission import Places
 from imds_mock.aemm.errors import UsageError
-from imds_mock.aemm.keys import AT_START
+from imds_mock.aemm.keys import AT_START, NAME
 from imds_mock.aemm.leaves import ROOT, event_paths, leaves
 from imds_mock.aemm.own_settings import changes
 from imds_mock.aemm.settings import of_section
-from imds_mock.build.described import Described
+from imds_mock.build.built_config import BuiltConfig
+from imds_mock.build.leaves import derived_leaves
 from imds_mock.config.errors import ConfigError, SettingError
 from imds_mock.credentials.refreshable import NotRefreshed
 from imds_mock.metadata.overrides import apply_overrides, read_overrides
 from imds_mock.metadata.tree import LATEST
 from imds_mock.service.snapshot import Compatibility as Differences
 from imds_mock.service.snapshot import Snapshot
+from imds_mock.signing.signer import Signer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
     from imds_mock.credentials.requests import CredentialRequest
     from imds_mock.metadata.tree import Leaf
 
-NAME: Final = "aemm"
 VERSIONS: Final = (LATEST,)
 
 _LISTING_ENDS: Final = dict.fromkeys(("/", "/latest", "/latest/meta-data", "/latest/dynamic"), b"\n")
@@ -37,8 +39,8 @@ _FEATURES: Final = (events.SPOT_KEYS, events.EVENT_KEYS, events.LIFECYCLE_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
-class Compatibility:
-    """Describes configurations with `compatibility: aemm`.
+class AemmBuilder:
+    """Builds configurations with `compatibility: aemm`.
 
     Attributes:
         started: Start of the program in seconds since the epoch; delays count from it.
@@ -52,7 +54,7 @@ class Compatibility:
     keep: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed
     places: dict[tuple[str, ...], Places] = field(default_factory=lambda: {feature: Places(0) for feature in _FEATURES})
 
-    def describe(self, config: Config) -> Described:
+    def build(self, config: Config) -> BuiltConfig:
         """Turn a configuration into leaves and a way to make snapshots of them.
 
         Args:
@@ -62,7 +64,7 @@ class Compatibility:
             ConfigError: A setting cannot be served.
         """
         try:
-            own = changes(config, self.started, self.keep)
+            own = changes(config, self.started, partial(derived_leaves, signer=Signer(), keep=self.keep))
             settings = of_section(config.aemm, own.values)
             _require_effect(settings)
             described = leaves(settings, self.started, own)
@@ -76,7 +78,7 @@ class Compatibility:
         count = settings.number("mock-ip-count")
         admitted = {paths[key]: places for keys, places in self.places.items() for key in keys if key in paths}
 
-        def build(laid: Mapping[str, Leaf]) -> Snapshot:
+        def build_snapshot(laid: Mapping[str, Leaf]) -> Snapshot:
             for places in self.places.values():
                 places.count = count
             admissions = {
@@ -94,7 +96,7 @@ class Compatibility:
             compatibility = Differences(NAME, self.reason, pages.PAGES, _LISTING_ENDS, admissions, pages.UNREADABLE)
             return replace(snapshot, versions=config.versions or VERSIONS, compatibility=compatibility)
 
-        return Described(described, build)
+        return BuiltConfig(described, build_snapshot)
 
 
 def _require_effect(settings: Settings) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from imds_mock.build.leaves import check
+from imds_mock.build.checks import check
 from imds_mock.config.errors import ConfigError, KeyPath, Problem, SettingError, Violation, dotted
 from imds_mock.config.facts import InstanceSettings, Interface, PublicKey
 from imds_mock.config.roles import CredentialSettings
@@ -139,7 +139,7 @@ def _over(section: Any, defaults: Mapping[str, Any]) -> Any:
 
 
 def _found(document: Mapping[str, Any]) -> list[Violation]:
-    from imds_mock.run import diagnosis  # noqa: PLC0415 - a configuration that is right does without
+    from imds_mock.build import diagnosis  # noqa: PLC0415 - a configuration that is right does without
 
     wrong = diagnosis.violations(document)
     return [*wrong, *diagnosis.disagreements(document, wrong)]

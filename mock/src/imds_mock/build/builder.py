@@ -1,0 +1,64 @@
+"""The builder of a run: it turns each configuration into what is served, as its setting `compatibility` says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imds_mock.aemm.keys import NAME
+from imds_mock.build.ec2 import Ec2Builder
+from imds_mock.credentials.refreshable import NotRefreshed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imds_mock.agents.neighbours import Neighbours
+    from imds_mock.build.aemm import AemmBuilder
+    from imds_mock.build.built_config import BuiltConfig
+    from imds_mock.config.settings import Config
+    from imds_mock.credentials.refreshable import RefreshableCredentials
+    from imds_mock.credentials.requests import CredentialRequest
+    from imds_mock.signing.signer import Signer
+
+
+class SnapshotBuilder:
+    """Builds configurations for the real service, or for amazon-ec2-metadata-mock.
+
+    Args:
+        started: When the mock started, in seconds since the epoch.
+        signer: Signs the identity document.
+        reason: Why amazon-ec2-metadata-mock's data is served, for the start message.
+        keep: Gives the credentials of a request, which a refresher keeps up to date.
+        neighbours: The containers that the mock knows; None if it knows none.
+    """
+
+    def __init__(
+        self,
+        started: float,
+        signer: Signer,
+        reason: str,
+        keep: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed,
+        neighbours: Neighbours | None = None,
+    ) -> None:
+        self._started = started
+        self._reason = reason
+        self._keep = keep
+        self._ec2 = Ec2Builder(started, signer, keep, neighbours)
+        self._aemm: AemmBuilder | None = None
+
+    def __call__(self, config: Config) -> BuiltConfig:
+        """Build a configuration.
+
+        Raises:
+            ConfigError: Its settings contradict each other.
+        """
+        if config.compatibility != NAME:
+            return self._ec2.build(config)
+        if self._aemm is None:
+            from imds_mock.build.aemm import AemmBuilder  # noqa: PLC0415 - the real service needs none of it
+
+            self._aemm = AemmBuilder(self._started, self._reason, self._keep)
+        return self._aemm.build(config)
+
+    def reset(self) -> None:
+        """Forget what callers have changed: which ECS tasks are protected from scale-in."""
+        self._ec2.protections.clear()

@@ -1,0 +1,158 @@
+"""The command `ec2-metadata-mock`, and `imds-mock` with that command's arguments."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Final
+
+from imds_mock.errors import MockError
+from imds_mock.log import install, say
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from imds_mock.aemm.arguments import Arguments
+    from imds_mock.aemm.ordinary import Ordinary
+    from imds_mock.build.aemm_loading import AemmReader
+    from imds_mock.config.settings import Config
+    from imds_mock.events.scenario import Scenario
+
+_COMMAND: Final = "ec2-metadata-mock"
+_OF_IMDS_MOCK: Final = ("-h", "--help", "--version")
+
+
+def main() -> int:
+    """Run `ec2-metadata-mock` with the process's own arguments.
+
+    Returns:
+        The exit code.
+    """
+    return run(sys.argv[1:], os.environ, f"the command is {_COMMAND}")
+
+
+def is_meant(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Whether `imds-mock` acts as `ec2-metadata-mock`.
+
+    Args:
+        argv: The words after the program's name; the first is not a subcommand of `imds-mock`. Without any, AEMM's
+            variables decide.
+        environ: Environment variables.
+    """
+    from imds_mock.aemm.arguments import is_ours  # noqa: PLC0415 - `imds-mock` does without it otherwise
+
+    if not argv:
+        return bool(reason_of(environ))
+    return argv[0] not in _OF_IMDS_MOCK and is_ours(argv[0])
+
+
+def reason_of(environ: Mapping[str, str]) -> str:
+    """Why the environment turns a program without arguments into `ec2-metadata-mock`; empty if it does not.
+
+    Args:
+        environ: Environment variables.
+
+    Raises:
+        ConfigError: The mock's own settings, which may turn AEMM's data off, are invalid.
+    """
+    from imds_mock.aemm.settings import set_by  # noqa: PLC0415 - as above
+
+    if not set_by(environ):
+        return ""
+    from imds_mock.build.loading import load  # noqa: PLC0415
+
+    return aemm_reason(load({}, environ, None), environ) or ""
+
+
+def aemm_reason(config: Config, environ: Mapping[str, str]) -> str | None:
+    """Why AEMM's data and events are served; None if the real service's are.
+
+    Args:
+        config: The configuration.
+        environ: Environment variables.
+    """
+    if config.compatibility == "aemm":
+        return "the setting compatibility"
+    if config.compatibility is None and any(name.startswith("AEMM_") for name in environ):
+        from imds_mock.aemm.settings import set_by  # noqa: PLC0415 - the real service needs none of it
+
+        return next((f"the variable {variable} is set" for variable in set_by(environ)), None)
+    return None
+
+
+def run(argv: Sequence[str], environ: Mapping[str, str], reason: str, ordinary: Ordinary | None = None) -> int:
+    """Do what a command line says.
+
+    Args:
+        argv: The words after the program's name.
+        environ: Environment variables.
+        reason: Why the words are read as those of `ec2-metadata-mock`.
+        ordinary: The command line of `imds-mock`, if that is the program: the words may have been meant for it.
+
+    Returns:
+        The exit code.
+    """
+    # As PID 1 a signal without a handler is ignored; the event loop's handlers come later.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _frame: sys.exit(128 + received))
+    # SIGHUP must not end the program before it means a reload.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    from imds_mock.aemm.arguments import parse  # noqa: PLC0415 - after the handlers: loading takes most of the start
+
+    try:
+        if ordinary is not None:
+            ordinary.require_aemm_s(argv)
+        arguments = parse(argv)
+        if arguments.asks:
+            sys.stdout.write(_asked(arguments))
+            return 0
+        install()
+        from imds_mock.build.aemm_loading import AemmReader  # noqa: PLC0415 - help and version do without
+        from imds_mock.build.loading import load  # noqa: PLC0415
+        from imds_mock.config.sources import file_of  # noqa: PLC0415
+
+        reader = AemmReader(lambda: load({"compatibility": "aemm"}, environ, None), environ, arguments)
+        notice = ordinary.says(argv[0], arguments) if ordinary else ""
+        serve(reader, reason, file_of(environ, None), notice=notice)
+    except MockError as error:
+        say(str(error))
+        return error.exit_code
+    return 0
+
+
+def serve(
+    read: AemmReader, reason: str, file: Path | None, scenario: Scenario | None = None, *, notice: str = ""
+) -> None:
+    """Serve AEMM's data until a signal says stop.
+
+    Args:
+        read: Reads the configuration.
+        reason: Why AEMM's data is served.
+        file: The configuration file below AEMM's settings, if there is one.
+        scenario: Is played from the start.
+        notice: A line to log once the settings are read; empty for none.
+
+    Raises:
+        MockError: A setting is invalid, or an address cannot be listened on.
+    """
+    from imds_mock.run.file_changes import mark  # noqa: PLC0415 - help and version do without
+    from imds_mock.run.start import start  # noqa: PLC0415
+
+    file = read.watched_file or file
+    watched = (file, mark(file)) if file else None
+    config = read()
+    read.save()
+    if notice:
+        say(notice)
+    say(f"Initiating ec2-metadata-mock for {read.settings.command.value} on port {config.server.port}")
+    start(config, read, watched, scenario, reason)
+
+
+def _asked(arguments: Arguments) -> str:
+    from imds_mock.aemm import usage  # noqa: PLC0415 - only this needs it
+
+    if arguments.asks == "help":
+        return usage.help_text(arguments.command)
+    return usage.version_text() if arguments.asks == "version" else usage.completion_text(arguments.extra)
