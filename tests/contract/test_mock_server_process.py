@@ -212,7 +212,7 @@ def test_keys_that_cannot_be_kept_end_the_start_before_it_says_that_it_answers(t
     broken.mkdir()
     (broken / "rsa2048.key").write_text("no key")
     for folder, before, words in (
-        (keys, nothing_can_be_written, f"{keys}: File too large; signing.key_directory needs it"),
+        (keys, nothing_can_be_written, f"{keys}: File too large; set signing.key_directory to"),
         (broken, [], f"{broken}/rsa2048.key: expected an RSA key in PEM without a password"),
     ):
         options = ["--host", "127.0.0.1", "--port", "0", "--control", "off", "--set", f"signing.key_directory={folder}"]

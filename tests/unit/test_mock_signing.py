@@ -1,4 +1,4 @@
-"""The instance identity document's signatures, checked as AWS documents it, with the openssl program."""
+"""The signatures of the instance identity document, verified with openssl as AWS documents it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_the_signed_messages_verify_and_print_the_document(
         ),
     ],
 )
-def test_the_encoding_is_the_real_services(signer: Signer, folder: Path, name: str, start: bytes) -> None:
+def test_the_encoding_matches_the_real_service(signer: Signer, folder: Path, name: str, start: bytes) -> None:
     metadata = Metadata(signer, launch_time="2024-02-29T23:59:58Z")
     body = leaf(metadata, name)
     assert body.replace(b"\n", b"").startswith(start)
@@ -110,19 +110,19 @@ def test_the_signature_is_128_bytes_in_lines_of_76(signer: Signer) -> None:
 @pytest.mark.parametrize(
     ("name", "key"), [("signature", "(1024 bit)"), ("pkcs7", "(1024 bit)"), ("rsa2048", "(2048 bit)")]
 )
-def test_certificates_say_whose_they_are(folder: Path, name: str, key: str) -> None:
+def test_certificates_name_imds_mock(folder: Path, name: str, key: str) -> None:
     text = openssl("x509", "-in", folder / f"{name}.pem", "-noout", "-text").stdout.decode()
     assert "Version: 1 (0x0)" in text
-    # Newer versions of openssl leave out the blanks around the sign.
+    # Newer versions of openssl omit the spaces around the sign.
     assert f"Subject: O=imds-mock, CN=imds-mock instance identity {name}" in text.replace(" = ", "=")
     assert key in text
     assert "Not After : Jan  1 00:00:00 2195 GMT" in text
     assert "amazon" not in text.lower()
-    if name != "pkcs7":  # openssl counts SHA-1 as too weak for a certificate
+    if name != "pkcs7":  # openssl rejects SHA-1 in certificates
         assert openssl("verify", "-CAfile", folder / f"{name}.pem", folder / f"{name}.pem").returncode == 0
 
 
-def test_a_signature_is_made_once(signer: Signer) -> None:
+def test_a_signature_is_computed_once(signer: Signer) -> None:
     metadata = Metadata(signer)
     assert leaf(metadata, "pkcs7") == leaf(metadata, "pkcs7")
 
@@ -136,7 +136,7 @@ def test_the_signer_of_managed_ssh_keys(signer: Signer, tmp_path: Path) -> None:
     assert not body.endswith("\n")
 
 
-def test_keys_outlive_a_restart_in_their_folder(tmp_path: Path) -> None:
+def test_a_restart_reads_the_stored_keys(tmp_path: Path) -> None:
     first, second = Signer(tmp_path / "new/keys"), Signer(tmp_path / "new/keys")
     first.prepare()
     assert sorted(path.name for path in (tmp_path / "new/keys").iterdir()) == sorted(
@@ -147,7 +147,7 @@ def test_keys_outlive_a_restart_in_their_folder(tmp_path: Path) -> None:
     assert Metadata(first).read(f"{IDENTITY}/signature") == Metadata(second).read(f"{IDENTITY}/signature")
 
 
-def test_many_starts_in_one_folder_agree(tmp_path: Path) -> None:
+def test_simultaneous_starts_use_the_same_keys(tmp_path: Path) -> None:
     signers = [Signer(tmp_path) for _ in range(6)]
     threads = [threading.Thread(target=signer.prepare) for signer in signers]
     for thread in threads:
@@ -158,7 +158,7 @@ def test_many_starts_in_one_folder_agree(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2 * len(NAMES)
 
 
-def test_keys_and_certificates_of_ones_own(tmp_path: Path) -> None:
+def test_user_provided_keys_and_certificates(tmp_path: Path) -> None:
     key, certificate = tmp_path / "rsa2048.key", tmp_path / "rsa2048.pem"
     made = openssl(
         *("req", "-x509", "-newkey", "rsa:3072", "-nodes", "-keyout", key, "-out", certificate, "-subj", "/CN=mine"),
@@ -173,7 +173,7 @@ def test_keys_and_certificates_of_ones_own(tmp_path: Path) -> None:
     assert verified.stdout == leaf(metadata, "document")
 
 
-def test_a_folder_that_does_not_keep_anything_still_has_its_keys_used(tmp_path: Path) -> None:
+def test_keys_without_certificates_are_used(tmp_path: Path) -> None:
     Signer(tmp_path).prepare()
     for name in NAMES:
         (tmp_path / f"{name}.pem").unlink()
@@ -186,14 +186,12 @@ def test_a_folder_that_does_not_keep_anything_still_has_its_keys_used(tmp_path: 
     [
         ("pkcs7.key", b"nonsense", "expected a DSA key in PEM without a password"),
         ("signature.key", b"nonsense", "expected an RSA key in PEM without a password"),
-        ("rsa2048.pem", b"nonsense", "is no certificate in PEM for the key beside it"),
-        ("rsa2048.pem", None, "is no certificate in PEM for the key beside it"),
+        ("rsa2048.pem", b"nonsense", "expected a certificate in PEM for the key beside it"),
+        ("rsa2048.pem", None, "expected a certificate in PEM for the key beside it"),
         ("pkcs7.key", None, "expected a DSA key in PEM without a password"),
     ],
 )
-def test_files_that_are_not_what_they_should_be(
-    tmp_path: Path, name: str, content: bytes | None, sentence: str
-) -> None:
+def test_invalid_files(tmp_path: Path, name: str, content: bytes | None, sentence: str) -> None:
     Signer(tmp_path).prepare()
     other = tmp_path / f"signature.{name.rpartition('.')[2]}"
     (tmp_path / name).write_bytes(other.read_bytes() if content is None else content)
@@ -204,9 +202,9 @@ def test_files_that_are_not_what_they_should_be(
     assert "\n" not in str(raised.value)
 
 
-def test_a_folder_that_is_none(tmp_path: Path) -> None:
+def test_a_file_instead_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(KeyDirectoryError, match=r"Not a directory; signing\.key_directory needs it"):
+    with pytest.raises(KeyDirectoryError, match=r"Not a directory; set signing\.key_directory to a folder"):
         Signer(tmp_path / "file/keys").prepare()
     with pytest.raises(KeyDirectoryError, match=r"start the mock first, or set signing\.key_directory"):
         read_certificates(tmp_path / "none")
@@ -218,9 +216,7 @@ def test_a_full_disk_is_named_with_its_folder(tmp_path: Path, monkeypatch: pytes
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("os.fdopen", full)
-    with pytest.raises(
-        KeyDirectoryError, match=r"^.*/keys: No space left on device; signing\.key_directory needs it: "
-    ):
+    with pytest.raises(KeyDirectoryError, match=r"^.*/keys: No space left on device; set signing\.key_directory to"):
         Signer(tmp_path / "keys").prepare()
     assert list((tmp_path / "keys").iterdir()) == []
 
@@ -231,20 +227,20 @@ def own_tmp(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return default_directory()
 
 
-def test_certificates_that_another_user_may_have_put_there_are_not_given_out(own_tmp: Path) -> None:
+def test_certificates_that_another_user_may_have_written_are_rejected(own_tmp: Path) -> None:
     Signer().prepare()
     for mode in (0o777, 0o770, 0o702):
         own_tmp.chmod(mode)
-        with pytest.raises(KeyDirectoryError, match=r"another user owns it or may write to it.*key_directory$"):
+        with pytest.raises(KeyDirectoryError, match=r"another user owns the folder or may write to it.*key_directory$"):
             read_certificates(None)
     own_tmp.chmod(0o700)
     others = own_tmp.rename(own_tmp.with_name("others"))
     own_tmp.symlink_to(others)
-    with pytest.raises(KeyDirectoryError, match="another user owns it"):
+    with pytest.raises(KeyDirectoryError, match="another user owns the folder"):
         read_certificates(None)
 
 
-def test_without_a_configured_folder_the_temporary_one_is_this_users_alone(own_tmp: Path) -> None:
+def test_the_default_folder_is_private(own_tmp: Path) -> None:
     signer = Signer()
     assert read_certificates_or_none() is None
     signer.prepare()
@@ -253,7 +249,7 @@ def test_without_a_configured_folder_the_temporary_one_is_this_users_alone(own_t
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o750])
-def test_a_temporary_folder_of_somebody_elses_is_not_used(own_tmp: Path, mode: int) -> None:
+def test_a_default_folder_that_is_not_private_is_ignored(own_tmp: Path, mode: int) -> None:
     own_tmp.mkdir()
     own_tmp.chmod(mode)
     assert Signer().certificates() != Signer().certificates()
@@ -278,8 +274,8 @@ def read_certificates_or_none() -> dict[str, bytes] | None:
         (der.octet_string(b"x" * 127)[:2], "047f"),
         (der.octet_string(b"x" * 128)[:3], "048180"),
         (der.octet_string(b"x" * 256)[:4], "04820100"),
-        (der.moment(2524607999), "170d3439313233313233353935395a"),
-        (der.moment(2524608000), "180f32303530303130313030303030305a"),
+        (der.time_value(2524607999), "170d3439313233313233353935395a"),
+        (der.time_value(2524608000), "180f32303530303130313030303030305a"),
         (der.set_of(der.integer(2), der.integer(1)), "3106020101020102"),
         (der.encode_indefinite(0x30, der.NULL), "308005000000"),
     ],
@@ -289,21 +285,21 @@ def test_encodings(value: bytes, encoded: str) -> None:
 
 
 @pytest.mark.parametrize("cut", [b"", b"\x30", b"\x30\x05\x00", b"\x30\x80\x00\x00", b"\x30\x82\x01"])
-def test_an_encoding_that_is_cut_off(cut: bytes) -> None:
-    with pytest.raises(ValueError, match="cut off"):
+def test_a_truncated_encoding(cut: bytes) -> None:
+    with pytest.raises(ValueError, match="truncated"):
         der.content(cut)
 
 
-def test_a_certificate_that_is_cut_off(signer: Signer) -> None:
+def test_a_truncated_certificate(signer: Signer) -> None:
     pem = signer.certificates()["signature"]
     start = b"".join(pem.split(b"\n")[1:-2])
     key = base64.b64decode(start)[-300:-200]
     broken = b"-----BEGIN CERTIFICATE-----\n" + start[:-8] + b"\n-----END CERTIFICATE-----\n"
-    with pytest.raises(ValueError, match="cut off"):
+    with pytest.raises(ValueError, match="truncated"):
         certificates.issuer_and_serial_number(broken, key)
 
 
-def test_without_a_temporary_folder_the_shared_memory_takes_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shared_memory_replaces_a_missing_temporary_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     def nowhere() -> str:
         raise FileNotFoundError
 

@@ -1,4 +1,4 @@
-"""Keys and signatures from another process: the same as made here, and none of the library's memory."""
+"""Keys and signatures from a separate process: the same as computed in the mock, without loading the library."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from imds_mock.config.facts import InstanceSettings
 from imds_mock.metadata.instance import derive
 from imds_mock.signing.keys import NAMES, KeyDirectoryError, read_certificates
-from imds_mock.signing.process import Order, Unsigned, fulfil, prepare
+from imds_mock.signing.process import SigningRequest, UnsignedDocument, prepare_signatures, sign_documents
 from imds_mock.signing.signer import SignedDocument, Signer
 
 STARTED = 1_700_000_000.0
@@ -23,75 +23,77 @@ def document(signer: Signer) -> SignedDocument:
     return signer.sign(derive(InstanceSettings(), STARTED))
 
 
-def made_anew(signer: Signer, like: SignedDocument) -> SignedDocument:
+def sign_again(signer: Signer, like: SignedDocument) -> SignedDocument:
     return SignedDocument(signer, like.document, like.pending_time, like.ssh_signer_name)
 
 
-def test_what_the_other_process_makes_is_under_the_keys_in_the_folder(tmp_path: Path) -> None:
+def test_the_process_signs_with_the_keys_in_the_folder(tmp_path: Path) -> None:
     signer = Signer(tmp_path / "keys")
     signed = document(signer)
-    asyncio.run(prepare(signer))
-    assert set(signed.made) == {*NAMES, signed.ssh_signer_name}
+    asyncio.run(prepare_signatures(signer))
+    assert set(signed.bodies) == {*NAMES, signed.ssh_signer_name}
     assert signer.certificates() == read_certificates(tmp_path / "keys")
-    again = made_anew(Signer(tmp_path / "keys"), signed)
-    assert signed.made["signature"] == again.signature()  # RSA signs the same way each time, DSA does not
-    assert signed.made["rsa2048"] == again.rsa2048()
+    again = sign_again(Signer(tmp_path / "keys"), signed)
+    assert signed.bodies["signature"] == again.signature()  # RSA signatures are deterministic, DSA signatures are not
+    assert signed.bodies["rsa2048"] == again.rsa2048()
 
 
-def test_without_a_folder_the_keys_are_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A file in the place of the folder keeps everybody out, root included.
+def test_without_a_folder_the_process_returns_the_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A file instead of the folder denies access even to root.
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
     (tmp_path / f"imds-mock-{Path('/proc/self').stat().st_uid}").touch()
     signer = Signer()
     signed = document(signer)
-    asyncio.run(prepare(signer))
-    assert signed.made["signature"] == made_anew(signer, signed).signature()
+    asyncio.run(prepare_signatures(signer))
+    assert signed.bodies["signature"] == sign_again(signer, signed).signature()
     assert not (tmp_path / "signature.key").exists()
 
 
-def test_keys_that_are_in_use_already_stay(tmp_path: Path) -> None:
+def test_keys_in_use_stay(tmp_path: Path) -> None:
     signer = Signer(tmp_path / "one")
     signed = document(signer)
     signature = signed.signature()
     signer.key_directory = tmp_path / "other"
-    asyncio.run(prepare(signer))
-    assert signed.made == {"signature": signature}
+    asyncio.run(prepare_signatures(signer))
+    assert signed.bodies == {"signature": signature}
     assert signer.certificates() == read_certificates(tmp_path / "one")
 
 
-def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+def test_the_error_names_an_unusable_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(KeyDirectoryError, match="file/keys"):
-        asyncio.run(prepare(Signer(tmp_path / "file/keys")))
+        asyncio.run(prepare_signatures(Signer(tmp_path / "file/keys")))
 
 
-def test_where_no_process_can_be_started_a_thread_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thread_replaces_a_process_that_cannot_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     signer = Signer(tmp_path / "keys")
-    asyncio.run(prepare(signer))
+    asyncio.run(prepare_signatures(signer))
     assert read_certificates(tmp_path / "keys") == signer.certificates()
 
 
-def test_an_order_is_fulfilled_for_every_document(tmp_path: Path) -> None:
-    made = fulfil(Order(str(tmp_path), [Unsigned(b"one", STARTED, "a"), Unsigned(b"two", STARTED, "b")]))
-    assert [set(each) for each in made.signed] == [{*NAMES, "a"}, {*NAMES, "b"}]
-    assert set(made.pairs) == set(NAMES)
+def test_every_document_is_signed(tmp_path: Path) -> None:
+    result = sign_documents(
+        SigningRequest(str(tmp_path), [UnsignedDocument(b"one", STARTED, "a"), UnsignedDocument(b"two", STARTED, "b")])
+    )
+    assert [set(each) for each in result.signed] == [{*NAMES, "a"}, {*NAMES, "b"}]
+    assert set(result.pairs) == set(NAMES)
 
 
-def test_the_library_is_not_loaded_here(tmp_path: Path) -> None:
+def test_the_mock_does_not_load_the_library(tmp_path: Path) -> None:
     program = (
         "import asyncio, sys; from pathlib import Path\n"
-        "from imds_mock.signing.signer import Signer; from imds_mock.signing.process import prepare\n"
-        f"asyncio.run(prepare(Signer(Path({str(tmp_path)!r}))))\n"
+        "from imds_mock.signing.signer import Signer; from imds_mock.signing.process import prepare_signatures\n"
+        f"asyncio.run(prepare_signatures(Signer(Path({str(tmp_path)!r}))))\n"
         "sys.exit(any(name.startswith('cryptography') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
     assert read_certificates(tmp_path)
 
 
-def test_keys_do_not_show() -> None:
-    made = fulfil(Order(None, []))
-    for pair in made.pairs.values():
+def test_repr_omits_keys() -> None:
+    result = sign_documents(SigningRequest(None, []))
+    for pair in result.pairs.values():
         assert "PRIVATE" not in repr(pair)
-    assert "PRIVATE" not in repr(made)
+    assert "PRIVATE" not in repr(result)

@@ -19,7 +19,7 @@ from imds_mock.run.reloading import follow
 from imds_mock.run.scenario_targets import report_unmatched
 from imds_mock.run.serving import serve
 from imds_mock.run.working_credentials import WorkingCredentials
-from imds_mock.signing.process import prepare as prepare_signatures
+from imds_mock.signing.process import prepare_signatures
 from imds_mock.signing.signer import Signer
 from imds_mock.state.runtime import Runtime
 from imds_mock.state.snapshots import ConflictingPathsError

@@ -1,1 +1,1 @@
-"""The instance identity document and its signatures, under the mock's own keys."""
+"""The instance identity document and its signatures, made with the mock's own keys."""

@@ -1,8 +1,8 @@
-"""Signed messages (CMS, RFC 5652) in the very shape of EC2's `pkcs7` and `rsa2048`.
+"""Signed messages (CMS, RFC 5652) in the encoding of EC2's `pkcs7` and `rsa2048`.
 
 Facts (dump of a 2022 instance): BER with indefinite lengths, the content embedded as a constructed octet string, no
 certificates, one signer named by issuer and serial number, signed attributes content type, signing time, message
-digest and CMS algorithm protection (RFC 6211). Verifiers must be given the certificate.
+digest and CMS algorithm protection (RFC 6211). Verifiers need the certificate.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ _IMPLICIT_1: Final = 0xA1
 
 
 @dataclass(frozen=True, slots=True)
-class Signatory:
-    """Who signs and how.
+class SignerIdentity:
+    """A key and its certificate, as a signed message refers to them.
 
     Attributes:
         issuer: Encoded Name of the certificate's issuer.
         serial_number: The certificate's serial number.
-        digest: Name of the hash, as `hashlib` knows it.
+        digest: Name of the hash in `hashlib`.
         digest_algorithm: Encoded AlgorithmIdentifier of the hash.
         signature_algorithm: Encoded AlgorithmIdentifier of the signature.
-        sign: Signs bytes, hashing included.
+        sign: Hashes and signs bytes.
     """
 
     issuer: bytes
@@ -51,37 +51,37 @@ class Signatory:
     sign: Callable[[bytes], bytes]
 
 
-def sign(content: bytes, signatory: Signatory, signing_time: float) -> bytes:
-    """Sign a message and embed it.
+def sign(content: bytes, identity: SignerIdentity, signing_time: float) -> bytes:
+    """A signed message with the content embedded.
 
     Args:
-        content: The message.
-        signatory: Who signs.
-        signing_time: When, in seconds since the epoch.
+        content: The bytes to sign.
+        identity: The signer.
+        signing_time: Seconds since the epoch.
 
     Returns:
         A ContentInfo in BER.
     """
     attributes = (
         _attribute(_CONTENT_TYPE, _DATA),
-        _attribute(_SIGNING_TIME, der.moment(signing_time)),
-        _attribute(_MESSAGE_DIGEST, der.octet_string(hashlib.new(signatory.digest, content).digest())),
-        _attribute(_ALGORITHM_PROTECTION, _protection(signatory)),
+        _attribute(_SIGNING_TIME, der.time_value(signing_time)),
+        _attribute(_MESSAGE_DIGEST, der.octet_string(hashlib.new(identity.digest, content).digest())),
+        _attribute(_ALGORITHM_PROTECTION, _protection(identity)),
     )
     signer = der.sequence(
         _VERSION,
-        der.sequence(signatory.issuer, der.integer(signatory.serial_number)),
-        signatory.digest_algorithm,
+        der.sequence(identity.issuer, der.integer(identity.serial_number)),
+        identity.digest_algorithm,
         der.set_of(*attributes, tag=_IMPLICIT_0),
-        signatory.signature_algorithm,
-        # RFC 5652 5.4: what is signed is the SET OF attributes, not the tagged form in which it is sent.
-        der.octet_string(signatory.sign(der.set_of(*attributes))),
+        identity.signature_algorithm,
+        # RFC 5652 5.4: the signature covers the SET OF attributes, not the tagged form sent above.
+        der.octet_string(identity.sign(der.set_of(*attributes))),
     )
     embedded = der.encode_indefinite(_CONSTRUCTED_OCTET_STRING, der.octet_string(content))
     signed_data = der.encode_indefinite(
         _SEQUENCE,
         _VERSION,
-        der.set_of(signatory.digest_algorithm),
+        der.set_of(identity.digest_algorithm),
         der.encode_indefinite(_SEQUENCE, _DATA, der.encode_indefinite(_EXPLICIT_0, embedded)),
         der.set_of(signer),
     )
@@ -92,7 +92,7 @@ def _attribute(kind: bytes, value: bytes) -> bytes:
     return der.sequence(kind, der.set_of(value))
 
 
-def _protection(signatory: Signatory) -> bytes:
-    # The same AlgorithmIdentifier with the tag of a SEQUENCE replaced.
-    tagged = bytes([_IMPLICIT_1]) + signatory.signature_algorithm[1:]
-    return der.sequence(signatory.digest_algorithm, tagged)
+def _protection(identity: SignerIdentity) -> bytes:
+    # The AlgorithmIdentifier with an implicit tag instead of SEQUENCE.
+    tagged = bytes([_IMPLICIT_1]) + identity.signature_algorithm[1:]
+    return der.sequence(identity.digest_algorithm, tagged)

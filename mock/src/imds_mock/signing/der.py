@@ -1,4 +1,4 @@
-"""ASN.1 in DER, and the indefinite lengths of BER, as far as certificates and signed messages need them (X.690)."""
+"""The ASN.1 encodings of certificates and signed messages: DER, and the indefinite lengths of BER (X.690)."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _SEQUENCE: Final = 0x30
 _SET: Final = 0x31
 _UTC_TIME: Final = 0x17
 _GENERALIZED_TIME: Final = 0x18
-# RFC 5280 4.1.2.5: from 2050 on a time has four digits of year.
+# RFC 5280 4.1.2.5: from 2050 on, times have four-digit years.
 _FIRST_UTC_YEAR: Final = 1950
 _FIRST_GENERALIZED_YEAR: Final = 2050
 
 
 def encode(tag: int, content: bytes) -> bytes:
-    """One value with a definite length.
+    """A value with a definite length.
 
     Args:
-        tag: Its identifier octet.
-        content: Its content octets.
+        tag: The identifier octet.
+        content: The content octets.
     """
     length = len(content)
     if length < _LONG_FORM:
@@ -32,7 +32,7 @@ def encode(tag: int, content: bytes) -> bytes:
 
 
 def encode_indefinite(tag: int, *values: bytes) -> bytes:
-    """One constructed value with an indefinite length, ended by two zero octets."""
+    """A constructed value with an indefinite length, ended by two zero octets."""
     return bytes([tag, _LONG_FORM]) + b"".join(values) + b"\x00\x00"
 
 
@@ -42,17 +42,17 @@ def sequence(*values: bytes) -> bytes:
 
 
 def set_of(*values: bytes, tag: int = _SET) -> bytes:
-    """A SET OF encoded values, in DER's order.
+    """A SET OF encoded values, in the order of DER.
 
     Args:
         values: The members.
-        tag: The identifier octet, where it is tagged implicitly.
+        tag: The identifier octet, for an implicitly tagged set.
     """
     return encode(tag, b"".join(sorted(values)))
 
 
 def integer(value: int) -> bytes:
-    """An INTEGER of 0 or more."""
+    """A non-negative INTEGER."""
     return encode(0x02, value.to_bytes(value.bit_length() // 8 + 1, "big"))
 
 
@@ -70,7 +70,7 @@ def object_identifier(dotted: str) -> bytes:
     """An OBJECT IDENTIFIER.
 
     Args:
-        dotted: Such as `1.2.840.113549.1.7.2`.
+        dotted: The dotted form, such as `1.2.840.113549.1.7.2`.
     """
     first, second, *rest = map(int, dotted.split("."))
     content = b""
@@ -87,8 +87,8 @@ def utf8_string(text: str) -> bytes:
     return encode(0x0C, text.encode())
 
 
-def moment(seconds: float) -> bytes:
-    """A Time (UTCTime or GeneralizedTime, RFC 5280), from seconds since the epoch."""
+def time_value(seconds: float) -> bytes:
+    """A Time (UTCTime or GeneralizedTime, RFC 5280) of seconds since the epoch."""
     year, month, day, hour, minute, second, *_ = time.gmtime(seconds)
     rest = f"{month:02}{day:02}{hour:02}{minute:02}{second:02}Z"
     if _FIRST_UTC_YEAR <= year < _FIRST_GENERALIZED_YEAR:
@@ -97,20 +97,20 @@ def moment(seconds: float) -> bytes:
 
 
 def content(encoded: bytes) -> bytes:
-    """The content octets of one value with a definite length.
+    """The content octets of a value with a definite length.
 
     Raises:
-        ValueError: It is cut off.
+        ValueError: It is truncated.
     """
     start, end = _extent(encoded)
     return encoded[start:end]
 
 
 def members(encoded: bytes) -> list[bytes]:
-    """The encoded values inside of a constructed one with a definite length.
+    """The encoded members of a constructed value with a definite length.
 
     Raises:
-        ValueError: One of them is cut off.
+        ValueError: A member is truncated.
     """
     rest, found = content(encoded), []
     while rest:
@@ -128,4 +128,4 @@ def _extent(encoded: bytes) -> tuple[int, int]:
             length = int.from_bytes(encoded[2:start], "big")
         if length != _LONG_FORM and start + length <= len(encoded):
             return start, start + length
-    raise ValueError("the encoding is cut off")
+    raise ValueError("the encoding is truncated")

@@ -1,7 +1,7 @@
-"""The instance identity document, byte for byte in the form that verifiers need: they check exactly these bytes.
+"""The instance identity document in the exact bytes that the real service signs.
 
 Facts (dump of a 2022 instance): fifteen keys in this order, ` : ` between key and value, lists on one line (`[ "x" ]`),
-`null` for what there is none of, no final newline.
+`null` for absent values, no final newline.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def write(instance: Instance) -> bytes:
-    """Write the identity document of an instance."""
+    """The identity document of an instance."""
     settings = instance.settings
     members: dict[str, str | tuple[str, ...] | None] = {
         "accountId": settings.account_id,

@@ -1,7 +1,7 @@
-"""The three private keys that sign the identity document: read from a folder, or made and, if possible, kept there.
+"""The three private keys that sign the identity document: read from a folder, or generated and stored there.
 
-A folder holds for each of `signature` (RSA, 1024 bits when made here), `pkcs7` (DSA, 1024) and `rsa2048` (RSA, 2048)
-the key in `NAME.key` and the certificate in `NAME.pem`. Where several processes share it the first one's keys stay.
+For each of `signature` (RSA, 1024 bits if generated), `pkcs7` (DSA, 1024) and `rsa2048` (RSA, 2048), the folder
+contains the key in `NAME.key` and its certificate in `NAME.pem`. If processes share a folder, the first keys are used.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.errors import EX_CONFIG, MockError
 from imds_mock.signing import certificates, der
-from imds_mock.signing.cms import Signatory
+from imds_mock.signing.cms import SignerIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ _RSA_EXPONENT: Final = 65537
 
 
 class KeyDirectoryError(MockError):
-    """A folder of keys that cannot be used."""
+    """The folder of keys cannot be used."""
 
     exit_code = EX_CONFIG
 
@@ -46,72 +46,72 @@ class SigningKey:
 
     Attributes:
         certificate: The certificate in PEM.
-        signatory: Signs with it.
-        self_signed: Makes another certificate for the same key, from a common name.
-        private_pem: The key itself in PEM, to hand it to another process of this mock.
+        identity: The key as a signer.
+        self_signed: Returns another certificate for the key, with a common name.
+        private_pem: The private key in PEM, for another process of this mock.
     """
 
     certificate: bytes
-    signatory: Signatory
+    identity: SignerIdentity
     self_signed: Callable[[str], bytes]
     private_pem: bytes = field(repr=False)
 
 
 def default_directory() -> Path:
-    """The folder that is used when none was configured: this user's, in the system's folder for temporary files."""
+    """The folder for a mock without a configured one: per user, in the system's temporary directory."""
     try:
         folder = tempfile.gettempdir()
     except FileNotFoundError:
-        # In a container with a read-only root file system this one can still be written.
-        folder = "/dev/shm"  # noqa: S108 - the folder in there must be this user's own
+        # Writable even in a container with a read-only root file system.
+        folder = "/dev/shm"  # noqa: S108 - `_require_private` checks the folder
     return Path(folder) / f"imds-mock-{os.getuid()}"
 
 
-def load_or_make(directory: Path | None) -> dict[str, SigningKey]:
-    """Read the keys; make those that are missing.
+def load_or_generate(directory: Path | None) -> dict[str, SigningKey]:
+    """Read the keys, and generate the missing ones.
 
     Args:
-        directory: The folder; None takes this user's temporary one, and does without where that cannot be written.
+        directory: The folder; None takes the default one, or generates keys in memory if that cannot be used.
 
     Returns:
         A key for each of `NAMES`.
 
     Raises:
-        KeyDirectoryError: The configured folder cannot be used, or a file in it is not what it should be.
+        KeyDirectoryError: The configured folder cannot be used, or a file in it is invalid.
     """
     if directory is not None:
-        return {name: _load(directory, name, make=True) for name in NAMES}
+        return {name: _load(directory, name) for name in NAMES}
     directory = default_directory()
     try:
         directory.mkdir(mode=0o700, exist_ok=True)
         _require_private(directory)
-        return {name: _load(directory, name, make=True) for name in NAMES}
+        return {name: _load(directory, name) for name in NAMES}
     except (OSError, KeyDirectoryError):
-        return {name: _complete(name, _generate(name)) for name in NAMES}
+        return {name: _signing_key(name, _generate(name)) for name in NAMES}
 
 
 def from_pem(name: str, private_pem: bytes, certificate: bytes) -> SigningKey:
-    """Take a key and its certificate as another process of this mock made them.
+    """A key and certificate from another process of this mock.
 
     Args:
         name: One of `NAMES`.
         private_pem: The key in PEM.
         certificate: The certificate in PEM.
     """
-    return _complete(name, _parse(private_pem, name, "a key"), certificate, "a certificate")
+    return _signing_key(name, _parse(private_pem, name, "a key"), certificate, "a certificate")
 
 
 def read_certificates(directory: Path | None) -> dict[str, bytes]:
-    """Read the certificates that a mock signs under, for verifiers; makes none.
+    """The certificates of a mock's keys, for verifiers.
 
     Args:
-        directory: The folder; None takes the one that a mock without a configured folder uses.
+        directory: The folder; None takes the default one.
 
     Returns:
-        Name to PEM.
+        Certificates in PEM, by name.
 
     Raises:
-        KeyDirectoryError: They are not there, or may be another user's.
+        KeyDirectoryError: They do not exist, or may belong to another user.
     """
     folder = default_directory() if directory is None else directory
     try:
@@ -127,33 +127,33 @@ def _require_private(directory: Path) -> None:
     status = directory.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
         raise KeyDirectoryError(
-            f"{directory}: another user owns it or may write to it, so the keys in it are not this user's; "
+            f"{directory}: another user owns the folder or may write to it, so its keys cannot be trusted; "
             "remove it, or set signing.key_directory"
         )
 
 
-def _load(directory: Path, name: str, *, make: bool) -> SigningKey:
+def _load(directory: Path, name: str) -> SigningKey:
     key_file, certificate_file = directory / f"{name}.key", directory / f"{name}.pem"
     try:
-        if make and not key_file.exists():
+        if not key_file.exists():
             directory.mkdir(parents=True, exist_ok=True)
-            _keep(key_file, _pem_of(_generate(name)), 0o600)
+            _write_new(key_file, _pem_of(_generate(name)), 0o600)
         private = _parse(key_file.read_bytes(), name, key_file)
         if not certificate_file.exists():
-            with contextlib.suppress(OSError):  # a folder of keys may be read-only
-                _keep(certificate_file, _complete(name, private).certificate, 0o644)
+            with contextlib.suppress(OSError):  # the folder may be read-only
+                _write_new(certificate_file, _signing_key(name, private).certificate, 0o644)
         if not certificate_file.exists():
-            return _complete(name, private)
-        return _complete(name, private, certificate_file.read_bytes(), certificate_file)
+            return _signing_key(name, private)
+        return _signing_key(name, private, certificate_file.read_bytes(), certificate_file)
     except OSError as error:
-        # Only what opens a file knows its name, and not what writes to it.
+        # Errors of opening a file name it; errors of writing do not.
         raise KeyDirectoryError(
-            f"{error.filename or directory}: {error.strerror}; signing.key_directory needs it: a folder that has the "
-            "keys, or one that the mock can write them to"
+            f"{error.filename or directory}: {error.strerror}; set signing.key_directory to a folder that contains the "
+            "keys or that the mock can write to"
         ) from error
 
 
-def _keep(path: Path, content: bytes, mode: int) -> None:
+def _write_new(path: Path, content: bytes, mode: int) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -166,15 +166,15 @@ def _keep(path: Path, content: bytes, mode: int) -> None:
 
 
 def _generate(name: str) -> Any:
-    from cryptography.hazmat.primitives.asymmetric import dsa, rsa  # noqa: PLC0415 - a start does not pay for it
+    from cryptography.hazmat.primitives.asymmetric import dsa, rsa  # noqa: PLC0415 - keeps a start fast
 
     if name == PKCS7:
-        return dsa.generate_private_key(1024)  # noqa: S505 - EC2's own size
+        return dsa.generate_private_key(1024)  # noqa: S505 - the size on EC2
     return rsa.generate_private_key(_RSA_EXPONENT, 2048 if name == RSA2048 else 1024)
 
 
 def _pem_of(private: Any) -> bytes:
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - a start does not pay for it
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - keeps a start fast
 
     pem: bytes = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -183,46 +183,46 @@ def _pem_of(private: Any) -> bytes:
 
 
 def _parse(pem: bytes, name: str, source: object) -> Any:
-    from cryptography.hazmat.primitives.asymmetric import dsa, rsa  # noqa: PLC0415 - a start does not pay for it
+    from cryptography.hazmat.primitives.asymmetric import dsa, rsa  # noqa: PLC0415 - keeps a start fast
     from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415 - see above
 
-    kind, words = (dsa.DSAPrivateKey, "a DSA") if name == PKCS7 else (rsa.RSAPrivateKey, "an RSA")
-    expected = f"{source}: expected {words} key in PEM without a password"
+    kind, key_type = (dsa.DSAPrivateKey, "a DSA") if name == PKCS7 else (rsa.RSAPrivateKey, "an RSA")
+    expected = f"{source}: expected {key_type} key in PEM without a password"
     try:
         private = load_pem_private_key(pem, None)
-    except Exception as error:  # the library's errors for unusable input have no common base
+    except Exception as error:  # the library's errors for invalid input have no common base class
         raise KeyDirectoryError(expected) from error
     if not isinstance(private, kind):
         raise KeyDirectoryError(expected)
     return private
 
 
-def _complete(name: str, private: Any, certificate: bytes | None = None, source: object = None) -> SigningKey:
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415 - a start does not pay for it
+def _signing_key(name: str, private: Any, certificate: bytes | None = None, source: object = None) -> SigningKey:
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415 - keeps a start fast
     from cryptography.hazmat.primitives.asymmetric import padding  # noqa: PLC0415 - see above
 
     public_key: bytes = private.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     if name == PKCS7:
-        digest, digest_algorithm, algorithm, in_certificate = "sha1", _SHA1, _DSA_SHA1, _DSA_SHA1
+        digest, digest_algorithm, algorithm, certificate_algorithm = "sha1", _SHA1, _DSA_SHA1, _DSA_SHA1
     else:
-        digest, digest_algorithm, algorithm, in_certificate = "sha256", _SHA256, _RSA, _RSA_SHA256
+        digest, digest_algorithm, algorithm, certificate_algorithm = "sha256", _SHA256, _RSA, _RSA_SHA256
 
     def sign(content: bytes) -> bytes:
         if name == PKCS7:
-            signed: bytes = private.sign(content, hashes.SHA1())  # noqa: S303 - what EC2's verifiers expect
+            signed: bytes = private.sign(content, hashes.SHA1())  # noqa: S303 - as on EC2
         else:
             signed = private.sign(content, padding.PKCS1v15(), hashes.SHA256())
         return signed
 
     def self_signed(common_name: str) -> bytes:
-        return certificates.self_signed(common_name, public_key, in_certificate, sign)
+        return certificates.self_signed(common_name, public_key, certificate_algorithm, sign)
 
     pem = self_signed(f"imds-mock instance identity {name}") if certificate is None else certificate
     try:
         issuer, serial = certificates.issuer_and_serial_number(pem, public_key)
     except ValueError as error:
         raise KeyDirectoryError(f"{source}: {error}") from error
-    signatory = Signatory(issuer, serial, digest, digest_algorithm, algorithm, sign)
-    return SigningKey(pem, signatory, self_signed, _pem_of(private))
+    identity = SignerIdentity(issuer, serial, digest, digest_algorithm, algorithm, sign)
+    return SigningKey(pem, identity, self_signed, _pem_of(private))

@@ -1,7 +1,7 @@
-"""Keys and signatures made in a process of its own, so that neither memory nor time of the mock goes into them.
+"""Loads keys and signs documents in a separate process, to save memory and time in the mock.
 
-The library for them takes ten megabytes, and making keys up to half a second of the interpreter: too much beside a
-service that answers in a tenth of a millisecond. `prepare` is the mock's side; as a program this module is the other.
+The cryptography library needs 10 MB, and generating keys blocks the interpreter for up to half a second: too much for a
+service that answers in a tenth of a millisecond. The mock calls `prepare_signatures`; the process runs this module.
 """
 
 from __future__ import annotations
@@ -22,82 +22,82 @@ if TYPE_CHECKING:
 _EX_OK: Final = 0
 
 
-class Unsigned(msgspec.Struct, frozen=True):
-    """A document that is to be signed; see `SignedDocument`."""
+class UnsignedDocument(msgspec.Struct, frozen=True):
+    """A document to sign; see `SignedDocument`."""
 
     document: bytes
     pending_time: float
     ssh_signer_name: str
 
 
-class Order(msgspec.Struct, frozen=True):
-    """What is to be made.
+class SigningRequest(msgspec.Struct, frozen=True):
+    """The input of the process.
 
     Attributes:
-        key_directory: Where the keys are; None takes this user's temporary folder.
-        documents: What is to be signed.
+        key_directory: The folder of the keys; None takes the default one.
+        documents: The documents to sign.
     """
 
     key_directory: str | None
-    documents: list[Unsigned]
+    documents: list[UnsignedDocument]
 
 
-class Made(msgspec.Struct, frozen=True):
-    """What was made.
+class SigningResult(msgspec.Struct, frozen=True):
+    """The output of the process.
 
     Attributes:
-        pairs: A key for each name.
-        signed: What goes with each document, by the name of the leaf.
+        pairs: Keys by name.
+        signed: For each document its computed leaves by name.
     """
 
     pairs: dict[str, KeyPair]
     signed: list[dict[str, bytes]]
 
 
-async def prepare(signer: Signer) -> None:
-    """Have keys made and the latest documents signed in another process; where there can be none, in a thread.
+async def prepare_signatures(signer: Signer) -> None:
+    """Load keys and sign the latest documents in a separate process; if it fails, load the keys in a thread.
 
     Args:
-        signer: Gets the keys, its documents what goes with them.
+        signer: Receives the keys; its documents receive the signatures.
 
     Raises:
         KeyDirectoryError: The configured folder cannot be used.
     """
     documents = tuple(signer.latest)
-    made = await _have_made(_order(signer.key_directory, documents))
-    if made is None:
-        # The same here says why it cannot be, or can be after all.
+    result = await _run_process(_request(signer.key_directory, documents))
+    if result is None:
+        # Succeeds here, or raises the reason.
         await asyncio.to_thread(signer.prepare)
-    elif signer.take_over(made.pairs):
-        for document, signed in zip(documents, made.signed, strict=True):
-            document.made.update(signed)
+    elif signer.adopt_keys(result.pairs):
+        for document, signed in zip(documents, result.signed, strict=True):
+            document.bodies.update(signed)
 
 
-def fulfil(order: Order) -> Made:
-    """Make what is ordered.
+def sign_documents(request: SigningRequest) -> SigningResult:
+    """Load keys and sign documents.
 
     Args:
-        order: What is to be made.
+        request: The folder of the keys and the documents.
 
     Raises:
         KeyDirectoryError: The folder cannot be used.
     """
-    signer = Signer(None if order.key_directory is None else Path(order.key_directory))
+    signer = Signer(None if request.key_directory is None else Path(request.key_directory))
     signed = [
-        SignedDocument(signer, each.document, each.pending_time, each.ssh_signer_name).make_all()
-        for each in order.documents
+        SignedDocument(signer, each.document, each.pending_time, each.ssh_signer_name).sign_all()
+        for each in request.documents
     ]
-    return Made(signer.pairs(), signed)
+    return SigningResult(signer.pairs(), signed)
 
 
-def _order(key_directory: Path | None, documents: Sequence[SignedDocument]) -> Order:
-    unsigned = [Unsigned(each.document, each.pending_time, each.ssh_signer_name) for each in documents]
-    return Order(None if key_directory is None else str(key_directory), unsigned)
+def _request(key_directory: Path | None, documents: Sequence[SignedDocument]) -> SigningRequest:
+    unsigned = [UnsignedDocument(each.document, each.pending_time, each.ssh_signer_name) for each in documents]
+    return SigningRequest(None if key_directory is None else str(key_directory), unsigned)
 
 
-async def _have_made(order: Order) -> Made | None:
+async def _run_process(request: SigningRequest) -> SigningResult | None:
     try:
-        # -P: nothing that lies in the working directory is taken for a module.
+        # -P: modules in the working directory are ignored.
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", __name__),
             stdin=asyncio.subprocess.PIPE,
@@ -107,22 +107,22 @@ async def _have_made(order: Order) -> Made | None:
     except OSError:
         return None
     try:
-        out, _ = await process.communicate(msgspec.json.encode(order))
+        out, _ = await process.communicate(msgspec.json.encode(request))
     except asyncio.CancelledError:
         process.kill()
         await process.wait()
         raise
-    return msgspec.json.decode(out, type=Made) if process.returncode == _EX_OK else None
+    return msgspec.json.decode(out, type=SigningResult) if process.returncode == _EX_OK else None
 
 
 def main() -> int:
-    """Read an order from standard input, write what was made to standard output."""
-    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
+    """Read a request from standard input, write the result to standard output."""
+    request = msgspec.json.decode(sys.stdin.buffer.read(), type=SigningRequest)
     try:
-        made = fulfil(order)
+        result = sign_documents(request)
     except KeyDirectoryError as error:
         return error.exit_code
-    sys.stdout.buffer.write(msgspec.json.encode(made))
+    sys.stdout.buffer.write(msgspec.json.encode(result))
     return _EX_OK
 
 

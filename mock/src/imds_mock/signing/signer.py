@@ -1,11 +1,11 @@
-"""The instance identity document with its three signatures, made when somebody asks for them.
+"""The instance identity document with its three signatures, which are computed on first use.
 
 Facts (dump of a 2022 instance, verified with AWS's certificates): `signature` is RSA over SHA-256 of the document;
-`pkcs7` a signed message with DSA and SHA-1, `rsa2048` one with RSA and SHA-256, each in base64 of 76 characters a line
-without a final newline; they were signed three seconds after the document's pendingTime.
+`pkcs7` is a signed message with DSA and SHA-1, `rsa2048` one with RSA and SHA-256. Each is base64 in lines of 76
+characters without a final newline, signed three seconds after the document's pendingTime.
 
-Keys cost time and memory, so nothing is made at the start: soon after it `signing_process` makes keys and signatures in
-a process of its own. Whatever that did not make is made here when somebody asks for it.
+Keys cost time and memory, so a start generates none. Soon after, `process` generates keys and signatures in a separate
+process. A request for a signature that is not ready yet computes it here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imds_mock.signing import cms, identity_document
-from imds_mock.signing.keys import NAMES, PKCS7, RSA2048, SIGNATURE, SigningKey, from_pem, load_or_make
+from imds_mock.signing.keys import NAMES, PKCS7, RSA2048, SIGNATURE, SigningKey, from_pem, load_or_generate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from imds_mock.metadata.instance import Instance
 
 _SIGNED_AFTER_SECONDS: Final = 3.0
-_REMEMBERED: Final = 4
+_MAX_LATEST: Final = 4
 
 
 class KeyPair(NamedTuple):
-    """A private key and its certificate, both in PEM."""
+    """A private key and its certificate in PEM. `repr` omits both."""
 
     private_key: bytes
     certificate: bytes
@@ -40,38 +40,38 @@ class KeyPair(NamedTuple):
 
 
 class Signer:
-    """Holds the keys.
+    """The keys of a mock.
 
     Args:
-        key_directory: The folder that they are in, or are put into; None takes this user's temporary one.
+        key_directory: The folder to read them from or to store them in; None takes the default one.
 
     Attributes:
-        latest: The documents that were last given out.
+        latest: The last documents, for which a separate process computes signatures.
     """
 
     def __init__(self, key_directory: Path | None = None) -> None:
         self.key_directory = key_directory
-        self.latest: deque[SignedDocument] = deque(maxlen=_REMEMBERED)
+        self.latest: deque[SignedDocument] = deque(maxlen=_MAX_LATEST)
         self._pairs: dict[str, KeyPair] = {}
         self._keys: dict[str, SigningKey] = {}
         self._lock = threading.Lock()
 
     def prepare(self) -> None:
-        """Read or make the keys, once; some 0.1 to 0.5 seconds.
+        """Read or generate the keys if there are none yet; takes 0.1 to 0.5 s.
 
         Raises:
             KeyDirectoryError: The configured folder cannot be used.
         """
         self.key(SIGNATURE)
 
-    def take_over(self, pairs: Mapping[str, KeyPair]) -> bool:
-        """Use the keys that another process read or made.
+    def adopt_keys(self, pairs: Mapping[str, KeyPair]) -> bool:
+        """Use the keys of another process, unless there are keys already.
 
         Args:
-            pairs: A key for each name.
+            pairs: Keys by name.
 
         Returns:
-            Whether they are used: not when there are others already.
+            Whether the keys are used.
         """
         with self._lock:
             if self._keys:
@@ -80,7 +80,10 @@ class Signer:
             return True
 
     def key(self, name: str) -> SigningKey:
-        """A key by the name of the leaf that it signs.
+        """The key of a leaf.
+
+        Args:
+            name: The leaf's name.
 
         Raises:
             KeyDirectoryError: The configured folder cannot be used.
@@ -88,20 +91,20 @@ class Signer:
         if not self._keys:
             with self._lock:
                 if not self._keys:
-                    made = {known: from_pem(known, *pair) for known, pair in self._pairs.items()}
-                    self._keys = made or load_or_make(self.key_directory)
+                    keys = {known: from_pem(known, *pair) for known, pair in self._pairs.items()}
+                    self._keys = keys or load_or_generate(self.key_directory)
         return self._keys[name]
 
     def pairs(self) -> dict[str, KeyPair]:
-        """The keys with their certificates, for another process of this mock."""
+        """The keys and certificates by name, for another process of this mock."""
         return {name: KeyPair(self.key(name).private_pem, self.key(name).certificate) for name in NAMES}
 
     def certificates(self) -> dict[str, bytes]:
-        """The certificates in PEM that verifiers need, by the name of the leaf."""
+        """The certificates in PEM by name, for verifiers."""
         return {name: self.key(name).certificate for name in NAMES}
 
     def sign(self, instance: Instance) -> SignedDocument:
-        """The identity document of an instance; costs nothing until a signature is read."""
+        """The identity document of an instance; signatures are computed on first use."""
         document = SignedDocument(
             self,
             identity_document.write(instance),
@@ -114,21 +117,21 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class SignedDocument:
-    """An identity document and what goes with it. The arguments of its methods are the time, which they do not need.
+    """An identity document and its signatures, as leaves: their argument is the time, which has no effect.
 
     Attributes:
-        signer: Holds the keys.
+        signer: The keys.
         document: The document's bytes.
         pending_time: When the instance was launched, in seconds since the epoch.
-        ssh_signer_name: Common name of the certificate that EC2 Instance Connect asks for.
-        made: What was made for it so far, by the name of the leaf.
+        ssh_signer_name: Common name of the certificate that EC2 Instance Connect reads.
+        bodies: The leaves computed so far, by name.
     """
 
     signer: Signer = field(repr=False, compare=False)
     document: bytes
     pending_time: float
     ssh_signer_name: str
-    made: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
+    bodies: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     def signature(self, _now: float = 0) -> bytes:
         """`dynamic/instance-identity/signature`."""
@@ -143,24 +146,28 @@ class SignedDocument:
         return self._once(RSA2048)
 
     def managed_ssh_signer(self, _now: float = 0) -> bytes:
-        """`managed-ssh-keys/signer-cert`: a certificate named as EC2 Instance Connect expects."""
-        if self.ssh_signer_name not in self.made:
+        """`managed-ssh-keys/signer-cert`: a certificate with the name that EC2 Instance Connect expects."""
+        if self.ssh_signer_name not in self.bodies:
             certificate = self.signer.key(RSA2048).self_signed(self.ssh_signer_name)
-            self.made[self.ssh_signer_name] = certificate.rstrip()
-        return self.made[self.ssh_signer_name]
+            self.bodies[self.ssh_signer_name] = certificate.rstrip()
+        return self.bodies[self.ssh_signer_name]
 
-    def make_all(self) -> dict[str, bytes]:
-        """Make everything that is not made yet, and give all of it."""
-        for make in (self.signature, self.pkcs7, self.rsa2048, self.managed_ssh_signer):
-            make()
-        return self.made
+    def sign_all(self) -> dict[str, bytes]:
+        """Compute all leaves.
+
+        Returns:
+            The leaves by name.
+        """
+        for compute in (self.signature, self.pkcs7, self.rsa2048, self.managed_ssh_signer):
+            compute()
+        return self.bodies
 
     def _once(self, name: str) -> bytes:
-        if name not in self.made:
-            signatory = self.signer.key(name).signatory
+        if name not in self.bodies:
+            identity = self.signer.key(name).identity
             if name == SIGNATURE:
-                signed = signatory.sign(self.document)
+                signed = identity.sign(self.document)
             else:
-                signed = cms.sign(self.document, signatory, self.pending_time + _SIGNED_AFTER_SECONDS)
-            self.made[name] = base64.encodebytes(signed).rstrip(b"\n")
-        return self.made[name]
+                signed = cms.sign(self.document, identity, self.pending_time + _SIGNED_AFTER_SECONDS)
+            self.bodies[name] = base64.encodebytes(signed).rstrip(b"\n")
+        return self.bodies[name]
