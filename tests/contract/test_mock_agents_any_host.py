@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import client_install
-from support.callers import World
+from support.callers import FakeNetwork
 from support.imds_program import running_imds
 from support.mockcontrol import DrivenMock, driven_mock
 from support.mockserver import head, read_answer
@@ -77,7 +77,7 @@ def mock(tmp_path: Path) -> Iterator[DrivenMock]:
     names = {WEB: "proj-web-1.proj_default", WORKER: "proj-worker-1.proj_default", DATABASE: "db.proj_default"}
     hosts = {name.partition(".")[0]: frozenset({address}) for address, name in names.items()}
     document = {"variants": [{"match": {"name": "db"}, "ecs": {"family": "database"}}]}
-    with driven_mock(tmp_path, document, World(names, hosts, links=(), asks_for_all=True)) as running:
+    with driven_mock(tmp_path, document, FakeNetwork(names, hosts, own_addresses=(), names_loopback=True)) as running:
         yield running
 
 

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from imds_mock.control.following import MAX_FOLLOWERS
 from imds_mock.wire.descriptors import CONTROL_CONNECTIONS
-from support.callers import World
+from support.callers import FakeNetwork
 from support.mockcontrol import DrivenMock, driven_mock
 from support.mockserver import read_all
 
@@ -524,7 +524,7 @@ def test_the_journal_says_who_asked_what(mock: DrivenMock) -> None:
     assert (caller["instance_id"], caller["role"]) == ("i-1234567890abcdef0", "my-role")
 
 
-class BusyNameServer(World):
+class BusyNameServer(FakeNetwork):
     """Its answers take some turns of the event loop, as those of a real one do."""
 
     async def name_of(self, address: str) -> str | None:
@@ -536,8 +536,8 @@ class BusyNameServer(World):
 @pytest.mark.parametrize("question", ["", "/imdsv1", "/notices"])
 def test_who_is_shown_is_shown_with_a_name_the_first_time(tmp_path: Path, question: str) -> None:
     """In CI there is no second time."""
-    world = BusyNameServer({"127.0.0.5": "proj-worker-1.proj_default"}, links=(), asks_for_all=True)
-    with driven_mock(tmp_path, world=world) as mock:
+    network = BusyNameServer({"127.0.0.5": "proj-worker-1.proj_default"}, own_addresses=(), names_loopback=True)
+    with driven_mock(tmp_path, fake_network=network) as mock:
         mock.do("POST", "/v1/events", {"kind": "spot"})
         assert mock.get("/latest/meta-data/spot/instance-action", source="127.0.0.5").status == 200
         (found,) = mock.do("GET", f"/v1/requests{question}")

@@ -322,7 +322,7 @@ def test_a_silent_caller_is_said(mock: RunningProgram) -> None:
 )
 def test_a_name_that_matches_no_caller_is_said_on_standard_error(mock: RunningProgram, line: str) -> None:
     done = mock.ctl(*line.split())
-    assert "'wbe' matches no caller: no container and no service has this name now" in done.stderr
+    assert "'wbe' matches no caller: no container or service has this name now" in done.stderr
     assert done.stderr.count("\n") == 1
     assert mock.ctl(*line.split(), "--json").stderr == done.stderr
 

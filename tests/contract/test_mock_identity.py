@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imds_mock.cli import main
-from support.callers import World
+from support.callers import FakeNetwork
 from support.mockcontrol import DrivenMock, driven_mock
 from support.mockserver import Answer, head, read_all, read_answer
 
@@ -31,14 +31,14 @@ VARIANTS = [
 ]
 
 
-def world() -> World:
+def fake_network() -> FakeNetwork:
     hosts = {name.partition(".")[0]: frozenset({address}) for address, name in NAMES.items()}
-    return World(dict(NAMES), hosts, links=(), asks_for_all=True)
+    return FakeNetwork(dict(NAMES), hosts, own_addresses=(), names_loopback=True)
 
 
 @pytest.fixture
 def mock(tmp_path: Path) -> Iterator[DrivenMock]:
-    with driven_mock(tmp_path, {"identity": "per-container", "variants": VARIANTS}, world()) as running:
+    with driven_mock(tmp_path, {"identity": "per-container", "variants": VARIANTS}, fake_network()) as running:
         yield running
 
 
@@ -105,15 +105,15 @@ def test_an_event_for_a_service_reaches_each_of_its_instances(mock: DrivenMock) 
 
 
 def test_an_event_for_one_address_of_a_container_reaches_it_at_all_of_them(tmp_path: Path) -> None:
-    around = World(
+    network = FakeNetwork(
         {"127.0.0.2": "app.front", "127.1.0.2": "app.back"},
         {"app": frozenset({"127.0.0.2", "127.1.0.2"})},
-        links=("127.0.0.99/16", "127.1.0.99/16"),
+        own_addresses=("127.0.0.99/16", "127.1.0.99/16"),
         is_engine=False,
-        asks_for_all=True,
+        names_loopback=True,
     )
     notice = f"{LEAVES}/spot/instance-action"
-    with driven_mock(tmp_path, {"identity": "per-container"}, around) as mock:
+    with driven_mock(tmp_path, {"identity": "per-container"}, network) as mock:
         assert read(mock, "instance-id", "127.0.0.2") == read(mock, "instance-id", "127.1.0.2")
         mock.do("POST", "/v1/events", {"kind": "spot", "target": "127.0.0.2"})
         assert [mock.get(notice, source).status for source in ("127.0.0.2", "127.1.0.2", STRANGER)] == [200, 200, 404]
@@ -122,11 +122,13 @@ def test_an_event_for_one_address_of_a_container_reaches_it_at_all_of_them(tmp_p
 
 
 def test_a_variant_for_a_service_holds_at_once_for_containers_that_are_known(tmp_path: Path) -> None:
-    around = World({DATABASE: "custom.net"}, {"db": frozenset({DATABASE})}, links=(), asks_for_all=True)
-    with driven_mock(tmp_path, {"identity": "per-container"}, around) as mock:
+    network = FakeNetwork(
+        {DATABASE: "custom.net"}, {"db": frozenset({DATABASE})}, own_addresses=(), names_loopback=True
+    )
+    with driven_mock(tmp_path, {"identity": "per-container"}, network) as mock:
         before = read(mock, "instance-id", DATABASE)
         mock.do("PATCH", "/v1/config", {"variants": [{"match": {"service": "db"}, "instance": {"role": "db"}}]})
-        around.services = mock.runtime.state.services
+        network.services = mock.runtime.state.services
         assert read(mock, "iam/security-credentials/", DATABASE) == "db"
         assert read(mock, "instance-id", DATABASE) == before
 
@@ -198,7 +200,7 @@ def test_the_replicas_of_a_service_are_told_apart(mock: DrivenMock, capsys: pyte
 def test_replicas_without_a_name_are_told_apart_by_their_instance(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with driven_mock(tmp_path, {"identity": "per-container"}, World(links=())) as mock:
+    with driven_mock(tmp_path, {"identity": "per-container"}, FakeNetwork(own_addresses=())) as mock:
         ids = {address: read(mock, "instance-id", address) for address in APPS}
         for request in mock.do("GET", "/v1/requests"):
             assert request["instance_id"] == ids[request["caller"]]
@@ -216,27 +218,27 @@ def test_the_tree_is_shown_as_a_caller_sees_it(mock: DrivenMock) -> None:
 class Slow:
     """A mock whose name server takes its time."""
 
-    def __init__(self, mock: DrivenMock, world: World) -> None:
+    def __init__(self, mock: DrivenMock, network: FakeNetwork) -> None:
         self.mock = mock
-        self._world = world
+        self._network = network
 
     def answer(self) -> None:
         """Let the name server answer."""
-        assert self._world.slow is not None
-        self.mock.run(self._world.slow.set)
+        assert self._network.answering is not None
+        self.mock.run(self._network.answering.set)
 
 
 @pytest.fixture
 def slow(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Slow]:
     patience = getattr(request, "param", 30.0)
-    around = world()
-    around.slow = asyncio.Event()
+    network = fake_network()
+    network.answering = asyncio.Event()
     document: dict[str, Any] = {"identity": "per-container", "callers": {"look_up_seconds": patience}}
-    with driven_mock(tmp_path, document, around) as running:
+    with driven_mock(tmp_path, document, network) as running:
         try:
-            yield Slow(running, around)
+            yield Slow(running, network)
         finally:
-            running.run(around.slow.set)
+            running.run(network.answering.set)
 
 
 def test_the_first_request_waits_and_pipelined_ones_keep_their_order(slow: Slow) -> None:
@@ -319,48 +321,48 @@ def test_without_a_name_the_address_does_and_stays(slow: Slow) -> None:
 
 
 def test_others_are_answered_while_one_waits(tmp_path: Path) -> None:
-    around = world()
-    with driven_mock(tmp_path, {"identity": "per-container", "callers": {"look_up_seconds": 30}}, around) as mock:
+    network = fake_network()
+    with driven_mock(tmp_path, {"identity": "per-container", "callers": {"look_up_seconds": 30}}, network) as mock:
         known = read(mock, "instance-id", "127.0.0.2")
-        around.slow = asyncio.Event()
+        network.answering = asyncio.Event()
         with mock.connect("127.0.0.3") as waiting:
             waiting.sendall(head("GET", f"{LEAVES}/instance-id").encode())
             assert read(mock, "instance-id", "127.0.0.2") == known
-            mock.run(around.slow.set)
+            mock.run(network.answering.set)
             assert Answer.parse(read_all(waiting)).body.decode() not in {known, ""}
 
 
 def test_an_address_that_another_container_uses_is_right_after_five_seconds(tmp_path: Path) -> None:
-    around = world()
-    with driven_mock(tmp_path, {"identity": "per-container"}, around) as mock:
+    network = fake_network()
+    with driven_mock(tmp_path, {"identity": "per-container"}, network) as mock:
         first = read(mock, "instance-id", "127.0.0.2")
-        around.names["127.0.0.2"] = "proj-app-9.proj_default"
+        network.names["127.0.0.2"] = "proj-app-9.proj_default"
         assert read(mock, "instance-id", "127.0.0.2") == first
-        around.now = 5.1
+        network.now = 5.1
         second = read(mock, "instance-id", "127.0.0.2")
         assert second != first
-        around.names["127.0.0.8"] = "proj-app-1.proj_default"
+        network.names["127.0.0.8"] = "proj-app-1.proj_default"
         assert read(mock, "instance-id", "127.0.0.8") == first, "the first one, restarted at another address"
 
 
 def test_shared_identity_waits_for_no_name_and_learns_it_in_the_background(tmp_path: Path) -> None:
-    around = world()
-    around.slow = asyncio.Event()
-    with driven_mock(tmp_path, {"callers": {"look_up_seconds": 30}}, around) as mock:
+    network = fake_network()
+    network.answering = asyncio.Event()
+    with driven_mock(tmp_path, {"callers": {"look_up_seconds": 30}}, network) as mock:
         assert {read(mock, "instance-id", source) for source in APPS} == {"i-1234567890abcdef0"}
         assert {read(mock, "local-ipv4", source) for source in APPS} == {"10.0.1.23"}
-        mock.run(around.slow.set)
+        mock.run(network.answering.set)
         # The container is gone before the journal is read; the journal shows who asked nevertheless.
         mock.settle_callers()
-        around.names.clear()
-        around.now = 60.0
+        network.names.clear()
+        network.now = 60.0
         asked = {each["caller"]: each["names"] for each in mock.do("GET", "/v1/requests")}
         assert asked["127.0.0.2"] == ["proj-app-1", "app"]
         assert mock.do("GET", "/v1/requests/count?caller=proj-app-1")["count"] == 2
 
 
 def test_variants_hold_for_shared_identity_too(tmp_path: Path) -> None:
-    with driven_mock(tmp_path, {"variants": VARIANTS}, world()) as mock:
+    with driven_mock(tmp_path, {"variants": VARIANTS}, fake_network()) as mock:
         assert {read(mock, "instance-id", source) for source in APPS} == {"i-1234567890abcdef0"}
         assert {read(mock, "iam/security-credentials/", source) for source in APPS} == {"app-role"}
         token = mock.token("127.0.0.2")

@@ -10,7 +10,7 @@ import pytest
 import uvloop
 
 from imds_mock.callers.nameserver import NameServer
-from imds_mock.config.nameservers import split_name_server
+from imds_mock.config.shapes import split_name_server
 from support.name_server import LittleNameServer
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def server() -> Iterator[LittleNameServer]:
 Answer = TypeVar("Answer")
 
 
-def ask(where: str | None, question: Callable[[NameServer], Awaitable[Answer]], patience_seconds: float = 5) -> Answer:
+def ask(where: str | None, question: Callable[[NameServer], Awaitable[Answer]], timeout_seconds: float = 5) -> Answer:
     async def scenario() -> Answer:
-        names = NameServer(lambda: where, patience_seconds)
+        names = NameServer(lambda: where, timeout_seconds)
         try:
             return await question(names)
         finally:
@@ -85,22 +85,22 @@ async def addresses_or_none(names: NameServer, name: str) -> frozenset[str] | No
 @pytest.mark.parametrize("rcode", ["SERVFAIL", "REFUSED"])
 def test_a_refusal_is_not_the_absence_of_a_name(server: LittleNameServer, rcode: str) -> None:
     server.rcodes["*"] = rcode
-    with pytest.raises(OSError, match="refuses"):
+    with pytest.raises(OSError, match="refused"):
         ask(f"127.0.0.1:{server.port}", lambda names: names.name_of("172.18.0.3"))
 
 
 def test_a_silent_server_ends_the_patience(server: LittleNameServer) -> None:
     server.silent = True
     with pytest.raises(TimeoutError):
-        ask(f"127.0.0.1:{server.port}", lambda names: names.name_of("172.18.0.3"), patience_seconds=0.05)
+        ask(f"127.0.0.1:{server.port}", lambda names: names.name_of("172.18.0.3"), timeout_seconds=0.05)
 
 
 def test_nobody_there_is_said_at_once() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    with pytest.raises(OSError, match="no name server answers there"):
-        ask(f"127.0.0.1:{port}", lambda names: names.name_of("172.18.0.3"), patience_seconds=30)
+    with pytest.raises(OSError, match="the name server is unreachable"):
+        ask(f"127.0.0.1:{port}", lambda names: names.name_of("172.18.0.3"), timeout_seconds=30)
 
 
 def test_answers_to_other_questions_and_rubbish_are_passed_over(server: LittleNameServer) -> None:
@@ -126,7 +126,7 @@ def test_five_hundred_questions_at_once_are_all_answered() -> None:
         async def all_names(names: NameServer) -> list[str | None]:
             return await asyncio.gather(*map(names.name_of, addresses))
 
-        assert ask(f"127.0.0.1:{server.port}", all_names, patience_seconds=30) == [
+        assert ask(f"127.0.0.1:{server.port}", all_names, timeout_seconds=30) == [
             f"c{place}.net." for place in range(500)
         ]
 

@@ -19,7 +19,7 @@ LOOK = """
 import json, sys
 from imds_mock.callers.kernel import Kernel
 kernel = Kernel()
-links = {link.address: (str(link.interface.network), link.place) for link in kernel.links()}
+links = {link.address: (str(link.interface.network), link.interface_index) for link in kernel.own_addresses()}
 place = links["10.7.0.1"][1]
 print(json.dumps({"links": {address: block for address, (block, _) in links.items()},
                   "macs": {address: kernel.mac_of(address, place) for address in sys.argv[1:]}}))

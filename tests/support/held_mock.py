@@ -15,7 +15,7 @@ from imds_mock.service.messages import Request
 from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
 from imds_mock.state.runtime import Runtime
-from support.callers import World
+from support.callers import FakeNetwork
 from support.mockcontrol import NAMES, Reply
 from support.mockserver import STARTED, Clock
 
@@ -43,7 +43,7 @@ class HeldMock:
         self.orders: list[CredentialRequest] = []
         self.said: list[str] = []
         config = from_document(document or {})
-        callers = World(hosts=dict(NAMES)).callers()
+        callers = FakeNetwork(hosts=dict(NAMES)).registry()
         self.clock = Clock()
         self.runtime = Runtime(
             config, SnapshotBuilder(STARTED, signer, "a test says so", self._keep), self.clock, callers

@@ -27,7 +27,7 @@ from imds_mock.wire.context import ServerContext
 from imds_mock.wire.descriptors import CONTROL_CONNECTIONS
 from imds_mock.wire.parsing import ParseCache
 from imds_mock.wire.server import DataPlane, open_sockets
-from support.callers import World
+from support.callers import FakeNetwork
 from support.mockserver import STARTED, Answer, Clock, head, read_all
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class DrivenMock:
 
     def settle_callers(self) -> None:
         """Wait until the look-ups of callers that are under way have ended."""
-        asyncio.run_coroutine_threadsafe(self.runtime.callers.settled(), self.loop).result(10)
+        asyncio.run_coroutine_threadsafe(self.runtime.callers.wait_for_look_ups(), self.loop).result(10)
 
     def run(self, function: Callable[[], Any]) -> Any:
         """Run a function on the mock's own thread."""
@@ -144,17 +144,17 @@ class DrivenMock:
 
 @contextlib.contextmanager
 def driven_mock(
-    folder: Path, document: Mapping[str, Any] | None = None, world: World | None = None
+    folder: Path, document: Mapping[str, Any] | None = None, fake_network: FakeNetwork | None = None
 ) -> Iterator[DrivenMock]:
     """Run a mock until the block ends.
 
     Args:
         folder: Where the Unix socket is put.
         document: The configuration.
-        world: What tells who its callers are.
+        fake_network: The network around the mock.
     """
     config, clock = from_document(document or {}), Clock()
-    callers = (world or World(hosts=dict(NAMES))).callers(config.callers.look_up_seconds)
+    callers = (fake_network or FakeNetwork(hosts=dict(NAMES))).registry(config.callers.look_up_seconds)
     neighbours = KnownNeighbours()
     builder = SnapshotBuilder(STARTED, Signer(folder / "keys"), "a test says so", neighbours=neighbours)
     runtime = Runtime(config, builder, clock, callers)

@@ -25,7 +25,7 @@ from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
 from imds_mock.state.state import State
 from support.aemm import LISTINGS, PAGES, SPOT, STARTED, base, settings
-from support.callers import World
+from support.callers import FakeNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,7 +115,7 @@ class Driver:
 
     def __init__(self) -> None:
         self.now = STARTED
-        callers = World().callers()
+        callers = FakeNetwork().registry()
         config = adopt(settings("spot", "-d", "60"), base())
         build = AemmBuilder(STARTED, "a test says so").build
         self.state = State(config, build, Faults(callers.is_target, random.random), callers, lambda: self.now)

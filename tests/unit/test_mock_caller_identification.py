@@ -1,21 +1,21 @@
-"""From an address to the container behind it: one instance on all its networks, its service, its interfaces."""
+"""The container at an address: one caller on all its networks, its service, its interfaces."""
 
 from __future__ import annotations
 
 import asyncio
 
 from imds_mock.callers.caller import Caller, Interface
-from support.callers import World
+from support.callers import FakeNetwork
 
 FRONT, BACK = "172.18.0.3", "172.19.0.7"
 TWO_NETWORKS = ("172.18.0.2/16", "172.19.0.2/24")
 
 
-def meet(world: World, *addresses: str) -> list[Caller]:
+def identify(network: FakeNetwork, *addresses: str) -> list[Caller]:
     async def scenario() -> list[Caller]:
-        callers = world.callers()
+        callers = network.registry()
         for address in addresses:
-            waiting = callers.meet(address)
+            waiting = callers.identify(address)
             if waiting is not None:
                 await waiting
         return [callers.caller(address) for address in addresses]
@@ -24,7 +24,7 @@ def meet(world: World, *addresses: str) -> list[Caller]:
 
 
 def test_a_container_on_two_networks_is_one_caller_with_two_interfaces() -> None:
-    world = World(
+    network = FakeNetwork(
         {
             FRONT: "proj-app-1.proj_front",
             BACK: "proj-app-1.proj_back",
@@ -32,10 +32,10 @@ def test_a_container_on_two_networks_is_one_caller_with_two_interfaces() -> None
             "172.19.0.2": "proj-mock-1.proj_back",
         },
         {"proj-app-1.proj_front": frozenset({FRONT}), "proj-app-1.proj_back": frozenset({BACK})},
-        links=TWO_NETWORKS,
+        own_addresses=TWO_NETWORKS,
         macs={FRONT: "02:42:ac:12:00:03"},
     )
-    one, other = meet(world, BACK, FRONT)
+    one, other = identify(network, BACK, FRONT)
     assert one == other
     assert one.networks == ("proj_back", "proj_front")
     assert one.interfaces == (
@@ -44,76 +44,80 @@ def test_a_container_on_two_networks_is_one_caller_with_two_interfaces() -> None
     )
 
 
-def test_an_address_that_leads_to_another_container_is_not_believed() -> None:
-    world = World(
+def test_an_address_of_another_container_is_not_used() -> None:
+    network = FakeNetwork(
         {FRONT: "web.proj_front", "172.18.0.9": "proj-web-1.proj_front"},
         {"web": frozenset({FRONT, "172.18.0.9"})},
-        links=TWO_NETWORKS,
+        own_addresses=TWO_NETWORKS,
         is_engine=False,
     )
-    (caller,) = meet(world, FRONT)
+    (caller,) = identify(network, FRONT)
     assert caller.addresses == (FRONT,)
 
 
 def test_both_families_on_one_network_are_one_interface() -> None:
-    world = World(
+    network = FakeNetwork(
         {FRONT: "a.net", "fd00::3": "a.net"},
         {"a": frozenset({FRONT, "fd00::3"})},
-        links=("172.18.0.2/16", "fd00::2/64"),
+        own_addresses=("172.18.0.2/16", "fd00::2/64"),
     )
-    (caller,) = meet(world, "fd00::3")
+    (caller,) = identify(network, "fd00::3")
     assert {each.ipv4 or each.ipv6s for each in caller.interfaces} == {FRONT, ("fd00::3",)}
     assert caller.key == "a"
 
 
 def test_a_service_is_found_for_a_container_with_a_name_of_its_own() -> None:
-    world = World({FRONT: "custom.proj_default"}, {"web": frozenset({FRONT})}, services=frozenset({"web", "db"}))
-    (caller,) = meet(world, FRONT)
+    network = FakeNetwork(
+        {FRONT: "custom.proj_default"}, {"web": frozenset({FRONT})}, services=frozenset({"web", "db"})
+    )
+    (caller,) = identify(network, FRONT)
     assert caller.names == ("custom", "web")
 
 
-def test_callers_from_this_network_namespace_are_one() -> None:
-    world = World({"172.18.0.2": "proj-app-1.proj_default"}, links=TWO_NETWORKS)
-    loopback, own, other = meet(world, "127.0.0.1", "172.18.0.2", "172.19.0.2")
+def test_all_addresses_of_this_network_namespace_are_one_caller() -> None:
+    network = FakeNetwork({"172.18.0.2": "proj-app-1.proj_default"}, own_addresses=TWO_NETWORKS)
+    loopback, own, other = identify(network, "127.0.0.1", "172.18.0.2", "172.19.0.2")
     assert loopback == own == other
     assert (loopback.key, loopback.service) == ("proj-app-1", "app")
     assert [each.ipv4 for each in loopback.interfaces] == ["172.18.0.2", "172.19.0.2"]
 
 
-def test_other_loopback_addresses_are_callers_of_their_own() -> None:
-    first, second = meet(World(), "127.0.0.2", "127.0.0.3")
+def test_other_loopback_addresses_are_separate_callers() -> None:
+    first, second = identify(FakeNetwork(), "127.0.0.2", "127.0.0.3")
     assert first.key != second.key
     assert first.interfaces == (Interface("127.0.0.2", (), "127.0.0.0/8", (), None),)
 
 
 def test_a_link_local_caller_is_known_by_its_address() -> None:
-    (caller,) = meet(World(), "169.254.7.7")
+    (caller,) = identify(FakeNetwork(), "169.254.7.7")
     assert (caller.key, caller.addresses, caller.names) == ("169.254.7.7", ("169.254.7.7",), ())
 
 
 def test_a_network_of_link_local_addresses_has_names() -> None:
-    world = World({"169.254.169.3": "proj-app-1.proj_default"}, links=("169.254.169.254/24",), gateways=frozenset())
-    (caller,) = meet(world, "169.254.169.3")
+    network = FakeNetwork(
+        {"169.254.169.3": "proj-app-1.proj_default"}, own_addresses=("169.254.169.254/24",), gateways=frozenset()
+    )
+    (caller,) = identify(network, "169.254.169.3")
     assert (caller.service, caller.interfaces[0].ipv4_block) == ("app", "169.254.169.0/24")
 
 
 def test_link_local_ips_beside_an_ordinary_network_have_none() -> None:
-    world = World(links=("172.18.0.2/16", "169.254.169.254/16"))
-    (caller,) = meet(world, "169.254.7.7")
-    assert (world.asked, caller.key) == ([], "169.254.7.7")
+    network = FakeNetwork(own_addresses=("172.18.0.2/16", "169.254.169.254/16"))
+    (caller,) = identify(network, "169.254.7.7")
+    assert (network.queries, caller.key) == ([], "169.254.7.7")
 
 
 def test_a_restarted_container_has_its_new_hardware_address() -> None:
     async def scenario() -> tuple[str | None, str | None]:
-        world = World({FRONT: "app.net"}, macs={FRONT: "02:00:00:00:00:01"})
-        callers = world.callers()
+        network = FakeNetwork({FRONT: "app.net"}, macs={FRONT: "02:00:00:00:00:01"})
+        callers = network.registry()
         macs = []
-        for world.now in (0.0, 6.0):
-            waiting = callers.meet(FRONT)
+        for network.now in (0.0, 6.0):
+            waiting = callers.identify(FRONT)
             assert waiting is not None
             await waiting
             macs.append(callers.caller(FRONT).interfaces[0].mac)
-            world.macs = {FRONT: "02:00:00:00:00:02"}
+            network.macs = {FRONT: "02:00:00:00:00:02"}
         return macs[0], macs[1]
 
     assert asyncio.run(scenario()) == ("02:00:00:00:00:01", "02:00:00:00:00:02")
@@ -121,15 +125,15 @@ def test_a_restarted_container_has_its_new_hardware_address() -> None:
 
 def test_another_container_at_an_address_does_not_inherit_a_hardware_address() -> None:
     async def scenario() -> list[str | None]:
-        world = World({FRONT: "app.net"}, macs={FRONT: "02:00:00:00:00:01"})
-        callers = world.callers()
+        network = FakeNetwork({FRONT: "app.net"}, macs={FRONT: "02:00:00:00:00:01"})
+        callers = network.registry()
         macs = []
-        for world.now in (0.0, 6.0):
-            waiting = callers.meet(FRONT)
+        for network.now in (0.0, 6.0):
+            waiting = callers.identify(FRONT)
             assert waiting is not None
             await waiting
             macs.append(callers.caller(FRONT).interfaces[0].mac)
-            world.names, world.macs = {FRONT: "other.net"}, {}
+            network.names, network.macs = {FRONT: "other.net"}, {}
         return macs
 
     assert asyncio.run(scenario()) == ["02:00:00:00:00:01", None]

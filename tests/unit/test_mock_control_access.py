@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imds_mock.callers.gateways import Remembered, default_gateways
+from imds_mock.callers.kernel import GatewayCache, default_gateways
 from imds_mock.control.access import AccessGuard
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def test_without_tables_there_is_no_gateway(tmp_path: Path) -> None:
 
 def test_gateways_are_read_once_a_second() -> None:
     now, tables = 100.0, [frozenset({"10.0.0.2"}), frozenset({"10.0.0.1"})]
-    gateways = Remembered(tables.pop, lambda: now)
+    gateways = GatewayCache(tables.pop, lambda: now)
     assert gateways() == gateways() == {"10.0.0.1"}
     now += 1.5
     assert gateways() == {"10.0.0.2"}

@@ -8,7 +8,7 @@ import pytest
 
 from imds_mock.build.loading import ConfigError, document_of, from_document, load
 from imds_mock.callers.caller import Caller
-from imds_mock.callers.matching import matching, needs_names
+from imds_mock.callers.variant_matching import matching_variants, needs_names
 from imds_mock.config.variants import effective
 from imds_mock.control.hidden_leaves import MASK
 from imds_mock.control.secrets import masked, unmasked
@@ -49,7 +49,7 @@ def variants(*given: dict[str, Any], **others: Any) -> dict[str, Any]:
     ],
 )
 def test_all_conditions_of_a_match_must_hold(match: dict[str, str], caller: Caller, holds: bool) -> None:  # noqa: FBT001 - a row of a table
-    assert matching(from_document(variants({"match": match})), caller) == ((0,) if holds else ())
+    assert matching_variants(from_document(variants({"match": match})), caller) == ((0,) if holds else ())
 
 
 def test_names_matter_only_where_something_depends_on_them() -> None:
@@ -68,7 +68,7 @@ def test_of_several_that_match_the_later_one_wins() -> None:
             {"match": {"name": "proj-*"}, "instance": {"role": "second", "tags": {"b": "2"}}},
         )
     )
-    instance = effective(config, matching(config, APP)).instance
+    instance = effective(config, matching_variants(config, APP)).instance
     assert (instance.role, instance.tags) == ("second", {"Name": "my-instance", "a": "1", "b": "2"})
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from imds_mock.agents.overlays import Overlays
 from imds_mock.config.errors import SettingError
-from imds_mock.config.nameservers import split_name_server
+from imds_mock.config.shapes import split_name_server
 from imds_mock.config.variants import require_one_instance
 from imds_mock.credentials.sources import check_credentials
 from imds_mock.metadata.instance import derive, require_tag_keys

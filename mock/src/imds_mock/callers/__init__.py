@@ -1,1 +1,1 @@
-"""Who is asking."""
+"""Callers: identifies the container that sends a request, and matches targets and variants to it."""

@@ -1,19 +1,24 @@
-"""Who asks, as one value: what is known of the container behind an address."""
+"""The value that describes a caller: its addresses, container, service and network interfaces."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import ipaddress
+import re
+from typing import Final, NamedTuple
+
+_IPV6: Final = 6
+_REPLICA: Final = re.compile(r"(?P<service>.+?)-(?:(?P<number>[0-9]+)|run-[0-9a-f]{12})")
 
 
 class Interface(NamedTuple):
-    """One network that a caller is on, as far as the mock sees it.
+    """A caller's interface on one network, as seen by the mock.
 
     Attributes:
-        ipv4: His address there.
-        ipv6s: His IPv6 addresses there.
-        ipv4_block: The block of the network that the mock shares with him; None where it is not known.
-        ipv6_blocks: Likewise.
-        mac: The hardware address that the kernel knows; None where it knows none.
+        ipv4: IPv4 address.
+        ipv6s: IPv6 addresses.
+        ipv4_block: IPv4 block of the network; None if the mock is not on it.
+        ipv6_blocks: IPv6 blocks of the network.
+        mac: Hardware address in the kernel's neighbour table; None if there is none.
     """
 
     ipv4: str | None = None
@@ -24,16 +29,16 @@ class Interface(NamedTuple):
 
 
 class Caller(NamedTuple):
-    """Somebody who asks. Two addresses of one container give equal values.
+    """A client of the mock. All addresses of one container give the same value.
 
     Attributes:
-        key: What his identity follows from: his container's name, or his address where he has none.
-        addresses: Every address that is known to be his.
-        container: Name of his container; None where there is none, or it is not known.
-        service: Its compose service, where it can be told.
-        number: Which replica of the service it is, from 1.
-        networks: Names of the networks on which it is known.
-        interfaces: The same as the kernel sees it.
+        key: Seed of the caller's identity: the container's name, or an address if it has no name.
+        addresses: All known addresses.
+        container: Name of the container; None if unknown.
+        service: Compose service; None if unknown.
+        number: Number of the service's replica, from 1; None if unknown.
+        networks: Names of the networks on which the container is known.
+        interfaces: Network interfaces, from the kernel's tables.
     """
 
     key: str
@@ -46,5 +51,66 @@ class Caller(NamedTuple):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Container and, where it is another, service name; empty when there is none."""
+        """Names of the container and, if different, of the service; empty if unknown."""
         return tuple(dict.fromkeys(name for name in (self.container, self.service) if name is not None))
+
+
+class ContainerName(NamedTuple):
+    """The parts of a reverse name of Docker's embedded DNS server.
+
+    Attributes:
+        container: Name of the container, unique on one engine.
+        network: Name of the network.
+        project: Compose project; None if unknown.
+        service: Compose service; None if unknown.
+        number: Number of the service's replica, from 1; None if unknown.
+    """
+
+    container: str
+    network: str = ""
+    project: str | None = None
+    service: str | None = None
+    number: int | None = None
+
+
+def parse_reverse_name(name: str) -> ContainerName:
+    """Parse `<container name>.<network>`, the reverse name that Docker's embedded DNS server gives an address.
+
+    Measured for replicas (`proj-app-2.proj_default`), `docker compose run` (`proj-app-run-d59c2409f8fa.proj_default`),
+    a `container_name` (`custom.proj_default`) and plain containers (`plain.proj_default`). Host names and aliases never
+    appear. The service is known only if the names of container and network begin with the same project.
+
+    Args:
+        name: Such as `proj-app-2.proj_default`.
+    """
+    name = name.rstrip(".")
+    # A container's name may contain dots; the name of a Compose network does not.
+    container, _, network = name.rpartition(".") if "." in name else (name, "", "")
+    words = network.split("_")
+    for length in range(len(words) - 1, 0, -1):
+        project = "_".join(words[:length])
+        prefix = f"{project}-"
+        replica = _REPLICA.fullmatch(container[len(prefix) :]) if container.startswith(prefix) else None
+        if replica is not None:
+            number = replica["number"]
+            return ContainerName(container, network, project, replica["service"], int(number) if number else None)
+    return ContainerName(container, network)
+
+
+def normalize_address(address: str) -> str:
+    """The canonical text of an IP address, as used for the peer of a connection.
+
+    Args:
+        address: Such as `FD00:0::3` or `::ffff:172.18.0.3`.
+    """
+    parsed = ipaddress.ip_address(address)
+    return str((parsed.version == _IPV6 and parsed.ipv4_mapped) or parsed)
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

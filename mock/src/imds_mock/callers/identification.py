@@ -1,7 +1,7 @@
-"""From an address to the container behind it: its name, its other addresses, its service.
+"""Finds the container at an address: its name, its other addresses, its service.
 
-An address that a name leads to is believed only when it leads back to that name: the name of one container may be an
-alias of another. A link-local address has no name, so the container's ordinary address on the same link stands for it.
+An address to which a name resolves counts only if its reverse name is the same: the name of one container may be an
+alias of another. A link-local address has no name, so the container's ordinary address on the same link is used.
 """
 
 from __future__ import annotations
@@ -9,200 +9,184 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Protocol
 
-from imds_mock.callers.addresses import is_address
-from imds_mock.callers.caller import Caller
-from imds_mock.callers.names import parse_reverse_name
+from imds_mock.callers.caller import Caller, is_address, parse_reverse_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from imds_mock.callers.caller import Interface
-    from imds_mock.callers.joining import Joining
-    from imds_mock.callers.names import ContainerName
-    from imds_mock.callers.surroundings import Surroundings
+    from imds_mock.callers.address_linking import AddressLinker
+    from imds_mock.callers.caller import ContainerName, Interface
+    from imds_mock.callers.local_networks import LocalNetworks
+
+# For a stopped service the engine's name server asks the server that it forwards to, which may be down.
+_SERVICES_SECONDS: Final = 0.5
 
 
-# Of a service that does not run, the engine's name server asks the one behind it, and that may be dead.
-_SERVICE_SECONDS: Final = 0.5
-
-
-class Directory(Protocol):
-    """What knows names and addresses: a name server."""
+class NameService(Protocol):
+    """Forward and reverse look-ups: a name server."""
 
     async def name_of(self, address: str) -> str | None:
-        """The name of an address, None when it has none; an OSError when that cannot be known."""
+        """The reverse name of an address, None if it has none; raises an OSError if no server answers."""
 
     async def addresses_of(self, name: str) -> frozenset[str]:
-        """The addresses of a name; an OSError when they cannot be known."""
+        """The addresses of a name; raises an OSError if no server answers."""
 
 
-class Identification:
-    """Finds out who is behind an address.
+class CallerIdentifier:
+    """Looks up the caller at an address.
 
     Args:
-        directory: Knows names and addresses.
-        surroundings: Tells what can be told without asking.
-        joining: Joins link-local and ordinary addresses.
-        services: Gives the services that it matters to know of: a container with a name of its own does not show its.
+        names: Names and addresses.
+        networks: The networks of this network namespace.
+        linker: Links link-local addresses to ordinary ones.
+        services: Gives the services that the configuration names: the name of a container with a `container_name` does
+            not contain its service.
     """
 
     def __init__(
         self,
-        directory: Directory,
-        surroundings: Surroundings,
-        joining: Joining,
+        names: NameService,
+        networks: LocalNetworks,
+        linker: AddressLinker,
         services: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
-        self._directory = directory
-        self._surroundings = surroundings
-        self._joining = joining
+        self._names = names
+        self._networks = networks
+        self._linker = linker
         self.services = services
-        self._networks: tuple[tuple[str, ...], tuple[str, ...]] = (), ()
+        self._own_networks: tuple[tuple[str, ...], tuple[str, ...]] = (), ()
 
-    def home(self, address: str) -> str:
-        """The address that stands for a caller: for one in this network namespace, always the same of its own."""
-        return self._surroundings.home(address)
+    def canonical_address(self, address: str) -> str:
+        """The address that stands for a caller: always the same one for all of this network namespace."""
+        return self._networks.canonical_address(address)
 
-    def is_worth_asking(self, address: str) -> bool:
-        """Whether a look-up may tell more of the owner of an address than the address."""
-        return self._surroundings.may_have_name(address) or self.is_beside(address)
+    def needs_look_up(self, address: str) -> bool:
+        """Whether a look-up may find more than the address."""
+        return self._networks.may_have_name(address) or self.is_link_local(address)
 
-    def is_beside(self, address: str) -> bool:
-        """Whether an address is a neighbour's link-local one, which no name leads to."""
-        return self._surroundings.is_beside(address)
+    def is_link_local(self, address: str) -> bool:
+        """Whether an address is a link-local address of a neighbour, outside the engine's networks."""
+        return self._networks.is_link_local(address)
 
-    def has_beside(self, address: str) -> bool:
-        """Whether the owner of an ordinary address may call from a link-local one as well."""
-        return self._surroundings.has_beside(address)
+    def may_have_link_local(self, address: str) -> bool:
+        """Whether the owner of an ordinary address may also use a link-local one."""
+        return self._networks.may_have_link_local(address)
 
-    async def make_joinable(self, addresses: Iterable[str]) -> frozenset[str]:
-        """See to it that the link-local addresses of those who have ordinary ones can be joined with them.
-
-        Args:
-            addresses: Ordinary addresses.
-
-        Returns:
-            Those where that cannot be done.
-        """
-        return await self._joining.make_known(addresses)
+    async def ensure_neighbours(self, addresses: Iterable[str]) -> frozenset[str]:
+        """Make the kernel resolve ordinary addresses; see `AddressLinker.ensure_neighbours`."""
+        return await self._linker.ensure_neighbours(addresses)
 
     def unnamed(self, address: str) -> Caller:
-        """A caller of whom nothing but the address is known."""
+        """The caller at an address, without any look-up."""
         if not is_address(address):
             return Caller("", ())
-        addresses = self._surroundings.all_of(address)
-        return Caller(self.home(address), addresses, interfaces=self._surroundings.interfaces(addresses))
+        addresses = self._networks.same_host(address)
+        return Caller(self.canonical_address(address), addresses, interfaces=self._networks.interfaces(addresses))
 
-    async def identify(self, address: str, before: Caller, *, thoroughly: bool) -> Caller | None:
-        """The container behind an address; None when it has neither a name nor another address.
+    async def look_up(self, address: str, before: Caller, *, full: bool) -> Caller | None:
+        """The caller at an address; None if it has neither a name nor another address.
 
         Args:
-            address: An address.
-            before: Who was there at the look-up before; keeps what cannot be seen any more.
-            thoroughly: Ask for everything, even if the same container is there as before.
+            address: IP address.
+            before: Result of the previous look-up; supplies what is no longer visible.
+            full: Look up everything, even if the same container still has the address.
 
         Raises:
             OSError: No name server answers.
         """
-        if not self.is_beside(address):
-            name = await self._directory.name_of(address)
+        if not self.is_link_local(address):
+            name = await self._names.name_of(address)
             named = None if name is None else (address, parse_reverse_name(name))
-        elif not self._joining.may_join(address):
+        elif not self._linker.can_link(address):
             return None
         else:
-            joined, names = await self._join(address, before.addresses)
+            linked, names = await self._link(address, before.addresses)
             if before.container is not None and any(name.container != before.container for _, name in names):
-                # Another container has the ordinary address by now, so the entry may be out of date.
-                joined, names = await self._join(address, ())
-            if joined and not names:
-                return self._joined(address, joined)
-            # Names of several containers: an entry of the kernel's table is out of date.
+                # Another container has the ordinary address now, so the neighbour entry may be stale.
+                linked, names = await self._link(address, ())
+            if linked and not names:
+                addresses = (*linked, address)
+                return Caller(linked[0], addresses, interfaces=self._networks.interfaces(addresses))
+            # Several containers: a neighbour entry is stale.
             named = names[0] if len({name.container for _, name in names}) == 1 else None
-        return None if named is None else await self._named(address, *named, before, thoroughly=thoroughly)
+        return None if named is None else await self._named(address, *named, before, full=full)
 
-    async def _named(
-        self, address: str, ordinary: str, found: ContainerName, before: Caller, *, thoroughly: bool
-    ) -> Caller:
-        is_as_before = found.container == before.container and found.network in before.networks
-        if not thoroughly and is_as_before and {address, ordinary} <= {*before.addresses}:
-            return before._replace(interfaces=_with_macs(self._surroundings.interfaces(before.addresses), before))
-        names = {ordinary: found, **await self._elsewhere(found, ordinary)}
-        service = found.service or await self._service_of(found, names)
-        await self._joining.make_known(names)
-        addresses = {*self._surroundings.all_of(address), *names, *self._joining.beside(names)}
-        interfaces = self._surroundings.interfaces(sorted(addresses))
+    async def _named(self, address: str, ordinary: str, name: ContainerName, before: Caller, *, full: bool) -> Caller:
+        is_same = name.container == before.container and name.network in before.networks
+        if not full and is_same and {address, ordinary} <= {*before.addresses}:
+            return before._replace(interfaces=_with_macs(self._networks.interfaces(before.addresses), before))
+        names = {ordinary: name, **await self._other_addresses(name, ordinary)}
+        service = name.service or await self._service_of(name, names)
+        await self._linker.ensure_neighbours(names)
+        addresses = sorted({*self._networks.same_host(address), *names, *self._linker.link_local_addresses(names)})
+        interfaces = self._networks.interfaces(addresses)
         return Caller(
-            key=found.container,
-            addresses=tuple(sorted(addresses)),
-            container=found.container,
+            key=name.container,
+            addresses=tuple(addresses),
+            container=name.container,
             service=service,
-            number=found.number,
+            number=name.number,
             networks=tuple(sorted({each.network for each in names.values()})),
-            interfaces=_with_macs(interfaces, before) if found.container == before.container else interfaces,
+            interfaces=_with_macs(interfaces, before) if name.container == before.container else interfaces,
         )
 
-    async def _join(
+    async def _link(
         self, address: str, before: tuple[str, ...]
     ) -> tuple[tuple[str, ...], list[tuple[str, ContainerName]]]:
-        """The ordinary addresses of the owner of a link-local one, and those among them that have names."""
-        joined = await self._joining.ordinary(address, self._addresses_of_services, before)
-        return joined, await self._names_of(each for each in joined if self._surroundings.may_have_name(each))
+        """The ordinary addresses of the owner of a link-local one, and those of them that have names."""
+        linked = await self._linker.ordinary_addresses(address, self._service_addresses, before)
+        return linked, await self._names_of(each for each in linked if self._networks.may_have_name(each))
 
-    def _joined(self, address: str, ordinary: tuple[str, ...]) -> Caller:
-        """A container without a name, known by its ordinary address."""
-        addresses = (*ordinary, address)
-        return Caller(ordinary[0], addresses, interfaces=self._surroundings.interfaces(addresses))
-
-    async def _elsewhere(self, name: ContainerName, address: str) -> dict[str, ContainerName]:
-        """The container's other addresses, each with the name that it has there."""
-        own = self._surroundings.own_addresses()
+    async def _other_addresses(self, name: ContainerName, address: str) -> dict[str, ContainerName]:
+        """The container's other addresses, each with its name there."""
+        own = self._networks.own_addresses()
         if len(own) == 1:
-            return {}  # on one network it has one
+            return {}  # on a single network, a container has a single address
         networks = await self._networks_of(own)
-        # A name alone leads to addresses on the first network that has it.
-        asked = [f"{name.container}.{network}" for network in networks] or [name.container]
-        found = await asyncio.gather(*map(self._directory.addresses_of, asked), return_exceptions=True)
-        led_to = sorted({each for part in found if isinstance(part, frozenset) for each in part} - {address})
-        return {other: each for other, each in (await self._names_of(led_to)) if each.container == name.container}
+        # A name without a network resolves only on the first network that has it.
+        queries = [f"{name.container}.{network}" for network in networks] or [name.container]
+        found = await asyncio.gather(*map(self._names.addresses_of, queries), return_exceptions=True)
+        candidates = sorted({each for part in found if isinstance(part, frozenset) for each in part} - {address})
+        return {other: each for other, each in await self._names_of(candidates) if each.container == name.container}
 
     async def _networks_of(self, own: tuple[str, ...]) -> tuple[str, ...]:
-        """The names of the networks that the mock is on, as far as the name server knows them."""
-        if self._networks[0] != own:
-            names = await self._names_of(each for each in own if self._surroundings.may_have_name(each))
-            self._networks = own, tuple(sorted({name.network for _, name in names}))
-        return self._networks[1]
+        """The names of the mock's networks, as far as the name server knows them."""
+        if self._own_networks[0] != own:
+            names = await self._names_of(each for each in own if self._networks.may_have_name(each))
+            self._own_networks = own, tuple(sorted({name.network for _, name in names}))
+        return self._own_networks[1]
 
     async def _names_of(self, addresses: Iterable[str]) -> list[tuple[str, ContainerName]]:
-        asked = tuple(addresses)
-        found = await asyncio.gather(*map(self._directory.name_of, asked), return_exceptions=True)
+        queries = tuple(addresses)
+        found = await asyncio.gather(*map(self._names.name_of, queries), return_exceptions=True)
         return [
             (address, parse_reverse_name(text))
-            for address, text in zip(asked, found, strict=True)
+            for address, text in zip(queries, found, strict=True)
             if isinstance(text, str)
         ]
 
     async def _service_of(self, name: ContainerName, addresses: dict[str, ContainerName]) -> str | None:
-        for service, led_to in (await self._led_to(self.services() - {name.container})).items():
-            if led_to & addresses.keys():
+        for service, found in (await self._resolve_services(self.services() - {name.container})).items():
+            if found & addresses.keys():
                 return service
         return None
 
-    async def _addresses_of_services(self) -> frozenset[str]:
-        return frozenset().union(*(await self._led_to(self.services())).values())
+    async def _service_addresses(self) -> frozenset[str]:
+        return frozenset().union(*(await self._resolve_services(self.services())).values())
 
-    async def _led_to(self, services: frozenset[str]) -> dict[str, frozenset[str]]:
-        """The addresses of services, as far as they can be had soon."""
-        wanted = sorted(services)
-        asking = asyncio.gather(*map(self._directory.addresses_of, wanted), return_exceptions=True)
+    async def _resolve_services(self, services: frozenset[str]) -> dict[str, frozenset[str]]:
+        """The addresses of services; none if not all answers arrive in time."""
+        queries = sorted(services)
+        answers = asyncio.gather(*map(self._names.addresses_of, queries), return_exceptions=True)
         try:
-            found = await asyncio.wait_for(asking, _SERVICE_SECONDS)
+            found = await asyncio.wait_for(answers, _SERVICES_SECONDS)
         except TimeoutError:
             return {}
-        pairs = zip(wanted, found, strict=True)
+        pairs = zip(queries, found, strict=True)
         return {service: addresses for service, addresses in pairs if isinstance(addresses, frozenset)}
 
 
 def _with_macs(interfaces: tuple[Interface, ...], before: Caller) -> tuple[Interface, ...]:
-    """Interfaces with the hardware addresses that the same container had before where none can be seen now."""
+    """Interfaces, completed with the hardware addresses that the same container had before."""
     known = {each.ipv4: each.mac for each in before.interfaces}
     return tuple(each if each.mac else each._replace(mac=known.get(each.ipv4)) for each in interfaces)

@@ -1,8 +1,8 @@
-"""A container as an instance of its own: the facts that only it can have, in place of the configured ones.
+"""The instance facts of one container, for `identity: per-container`.
 
-What one instance alone can have (its id, its addresses, what belongs to its interfaces) is the container's own, unless
-a variant says otherwise; what the configuration says of everything else holds for every container. Nothing here can
-contradict anything: a block that does not contain the container's address gives way to one that does.
+Facts that identify an instance (its id, its addresses, its interfaces) come from the container, unless the settings of
+a matching variant give them; all other configured facts apply to every container. The result never contradicts itself:
+a configured block that does not contain the container's address is replaced by one that does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from imds_mock.callers.caller import Interface
-from imds_mock.config.facts import Interface as SaidInterface
+from imds_mock.config.facts import Interface as InterfaceSettings
 from imds_mock.metadata.instance import DEFAULT_REGION
 from imds_mock.metadata.unique_ids import ec2_id
 
@@ -26,93 +26,93 @@ if TYPE_CHECKING:
     from imds_mock.config.facts import InstanceSettings
 
 _ZONES: Final = "abc"
-"""Letters of the zones that instances are spread over: almost every region has them."""
+"""Letters of the availability zones to which instances are distributed: almost every region has them."""
 
 
-def with_own_facts(said: InstanceSettings, caller: Caller, by_variant: frozenset[str]) -> InstanceSettings:
+def with_own_facts(configured: InstanceSettings, caller: Caller, from_variants: frozenset[str]) -> InstanceSettings:
     """The facts of a caller's instance.
 
     Args:
-        said: The configured facts, the matching variants' among them.
-        caller: Who asks.
-        by_variant: The facts that a variant says.
+        configured: The configured facts, with those of the matching variants.
+        caller: The caller.
+        from_variants: Names of the facts that a matching variant gives.
     """
-    own = said
-    if "instance_id" not in by_variant:
-        own = replace(own, instance_id=ec2_id("i", said.instance_id, caller.key))
-    own = replace(own, **{fact: None for fact in ("local_ipv4", "mac") if fact not in by_variant})
-    if isinstance(own.public_ipv4, str) and "public_ipv4" not in by_variant:
+    own = configured
+    if "instance_id" not in from_variants:
+        own = replace(own, instance_id=ec2_id("i", configured.instance_id, caller.key))
+    own = replace(own, **{fact: None for fact in ("local_ipv4", "mac") if fact not in from_variants})
+    if isinstance(own.public_ipv4, str) and "public_ipv4" not in from_variants:
         own = replace(own, public_ipv4=UNSET)
-    if said.availability_zone is None and said.availability_zone_id is None:
-        own = replace(own, availability_zone=f"{said.region or DEFAULT_REGION}{_zone(caller)}")
-    own = replace(own, interfaces=_interfaces(own, caller, own_addresses="interfaces" not in by_variant))
+    if configured.availability_zone is None and configured.availability_zone_id is None:
+        own = replace(own, availability_zone=f"{configured.region or DEFAULT_REGION}{_zone(caller)}")
+    own = replace(own, interfaces=_interfaces(own, caller, own_addresses="interfaces" not in from_variants))
     if isinstance(own.public_ipv4, str) and not (own.local_ipv4 or own.interfaces[0].local_ipv4s):
         own = replace(own, public_ipv4=None)
     return own
 
 
 def _zone(caller: Caller) -> str:
-    # Replicas are spread evenly, as an Auto Scaling group does.
-    spread = caller.key if caller.number is None else caller.key.rpartition("-")[0]
-    return _ZONES[(crc32(spread.encode()) + (caller.number or 0)) % len(_ZONES)]
+    # Replicas are distributed evenly, as by an Auto Scaling group.
+    seed = caller.key if caller.number is None else caller.key.rpartition("-")[0]
+    return _ZONES[(crc32(seed.encode()) + (caller.number or 0)) % len(_ZONES)]
 
 
-def _interfaces(own: InstanceSettings, caller: Caller, *, own_addresses: bool) -> tuple[SaidInterface, ...]:
-    seen = caller.interfaces or (Interface(),)
-    said = own.interfaces
+def _interfaces(own: InstanceSettings, caller: Caller, *, own_addresses: bool) -> tuple[InterfaceSettings, ...]:
+    actual = caller.interfaces or (Interface(),)
+    configured = own.interfaces
     if own_addresses:
-        # More interfaces than the container has would have addresses that are nobody's, or somebody else's.
-        said = tuple(map(_without_addresses, said[: len(seen)]))
-    said += (SaidInterface(),) * (len(seen) - len(said))
-    main = own.local_ipv4
-    macs = {each.mac.lower() for each in said if each.mac is not None} | {(own.mac or "").lower()}
+        # Interfaces beyond those of the container would have addresses that it does not have.
+        configured = tuple(map(_without_addresses, configured[: len(actual)]))
+    configured += (InterfaceSettings(),) * (len(actual) - len(configured))
+    macs = {each.mac.lower() for each in configured if each.mac is not None} | {(own.mac or "").lower()}
     completed = []
-    for place, facts in enumerate(said):
-        there = seen[place] if place < len(seen) else Interface()
-        mac = None if there.mac in macs else there.mac
+    for index, settings in enumerate(configured):
+        interface = actual[index] if index < len(actual) else Interface()
+        mac = None if interface.mac in macs else interface.mac
         macs.add(mac or "")
-        completed.append(_complete(facts, there, main if place == 0 else None, mac))
+        completed.append(_complete(settings, interface, own.local_ipv4 if index == 0 else None, mac))
     return tuple(completed)
 
 
-def _without_addresses(said: SaidInterface) -> SaidInterface:
+def _without_addresses(configured: InterfaceSettings) -> InterfaceSettings:
     return replace(
-        said, mac=None, interface_id=None, local_ipv4s=None, public_ipv4s=None, ipv6s=(), ipv4_prefixes=(),
+        configured, mac=None, interface_id=None, local_ipv4s=None, public_ipv4s=None, ipv6s=(), ipv4_prefixes=(),
         ipv6_prefixes=(),
     )  # fmt: skip
 
 
-def _complete(said: SaidInterface, seen: Interface, main: str | None, mac: str | None) -> SaidInterface:
-    local = said.local_ipv4s
-    if local is None and (seen.ipv4 or seen.ipv6s):
-        local = () if seen.ipv4 is None else (seen.ipv4,)
+def _complete(configured: InterfaceSettings, actual: Interface, main: str | None, mac: str | None) -> InterfaceSettings:
+    local = configured.local_ipv4s
+    if local is None and (actual.ipv4 or actual.ipv6s):
+        local = () if actual.ipv4 is None else (actual.ipv4,)
     if main is not None:
         local = (main, *(local or ())[1:])
-    ipv6s = said.ipv6s or seen.ipv6s
-    subnet = _first_around(local or (), (said.subnet_ipv4_cidr_block, seen.ipv4_block, _near(local, 24)))
-    subnets6 = _all_around(ipv6s, (said.subnet_ipv6_cidr_blocks, seen.ipv6_blocks or None))
-    public = said.public_ipv4s
+    ipv6s = configured.ipv6s or actual.ipv6s
+    subnet = _first_containing(local or (), (configured.subnet_ipv4_cidr_block, actual.ipv4_block, _block(local, 24)))
+    subnets6 = _all_containing(ipv6s, (configured.subnet_ipv6_cidr_blocks, actual.ipv6_blocks or None))
+    public = configured.public_ipv4s
     if public is not None or local is not None:
-        # A made-up public address would lead nobody to the container.
+        # A generated public address would not reach the container.
         public = {each: private if private in (local or ()) else "" for each, private in (public or {}).items()}
     return replace(
-        said,
-        mac=said.mac or mac,
+        configured,
+        mac=configured.mac or mac,
         local_ipv4s=local,
         public_ipv4s=public if local else {},
         ipv6s=ipv6s,
         subnet_ipv4_cidr_block=subnet,
         subnet_ipv6_cidr_blocks=subnets6,
-        vpc_ipv4_cidr_blocks=_holding((subnet,) if subnet else (), said.vpc_ipv4_cidr_blocks),
-        vpc_ipv6_cidr_blocks=_holding(subnets6 or (_near(ipv6s, 64),), said.vpc_ipv6_cidr_blocks),
+        vpc_ipv4_cidr_blocks=_if_containing((subnet,) if subnet else (), configured.vpc_ipv4_cidr_blocks),
+        vpc_ipv6_cidr_blocks=_if_containing(subnets6 or (_block(ipv6s, 64),), configured.vpc_ipv6_cidr_blocks),
     )
 
 
-def _near(addresses: tuple[str, ...] | None, prefix_length: int) -> str | None:
+def _block(addresses: tuple[str, ...] | None, prefix_length: int) -> str | None:
+    """The block of a given size that contains the first address."""
     return str(ip_network(f"{addresses[0]}/{prefix_length}", strict=False)) if addresses else None
 
 
-def _first_around(addresses: Iterable[str], blocks: Iterable[str | None]) -> str | None:
+def _first_containing(addresses: Iterable[str], blocks: Iterable[str | None]) -> str | None:
     """The first block that contains all addresses."""
     wanted = tuple(map(ip_address, addresses))
     for block in blocks:
@@ -121,16 +121,16 @@ def _first_around(addresses: Iterable[str], blocks: Iterable[str | None]) -> str
     return None
 
 
-def _all_around(addresses: Iterable[str], choices: Iterable[tuple[str, ...] | None]) -> tuple[str, ...] | None:
-    """The first choice of blocks that each address is in one of."""
+def _all_containing(addresses: Iterable[str], choices: Iterable[tuple[str, ...] | None]) -> tuple[str, ...] | None:
+    """The first choice of blocks that together contain all addresses."""
     for blocks in choices:
-        if blocks is not None and all(_first_around((address,), blocks) for address in addresses):
+        if blocks is not None and all(_first_containing((address,), blocks) for address in addresses):
             return blocks
     return None
 
 
-def _holding(subnets: Iterable[str | None], blocks: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """The said blocks of the VPC, if each subnet is in one of them."""
+def _if_containing(subnets: Iterable[str | None], blocks: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The configured blocks of the VPC if each subnet lies in one of them; otherwise None."""
     networks = tuple(map(ip_network, blocks or ()))
     for subnet in subnets:
         inner = None if subnet is None else ip_network(subnet)

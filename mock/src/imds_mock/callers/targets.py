@@ -1,100 +1,157 @@
-"""The names that events, faults and questions are about, looked up forwards: right before their owner has asked.
+"""The addresses of targets: the names that events, faults and queries use, resolved by the system's resolver.
 
-Addresses are used again by other containers, so whoever uses a name has it looked up again and again. While no name
-server answers, what a name led to holds for half a minute: as long as is believed that an address has no name.
+A target must match before its container has sent a request, so its name is resolved forwards, and again and again:
+addresses are reused by other containers. While no name server answers, the last addresses hold for 30 s.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
+import queue
 import socket
-from typing import TYPE_CHECKING, Final, NamedTuple
+import threading
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from imds_mock.callers.addresses import is_address
-from imds_mock.callers.resolver import Resolver
+from imds_mock.callers.caller import is_address
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-_LOOK_UP_SECONDS: Final = 1.0
-_HELD_SECONDS: Final = 30.0
+_TIMEOUT_SECONDS: Final = 1.0
+_MAX_AGE_SECONDS: Final = 30.0
+_THREADS: Final = 4
 
-# Of what getaddrinfo says these tell nothing about the name; Docker's name server says so of every name that is not its
-# own when the one behind it is dead.
+# These errors of getaddrinfo(3) say nothing about the name. Docker's name server causes them for every name outside its
+# networks while the server that it forwards to is down.
 _NO_ANSWER: Final = frozenset({socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_MEMORY, socket.EAI_SYSTEM})
 
-_RESOLVER: Final = Resolver()
+_Answer = asyncio.Future[list[tuple[Any, ...]]]
 
 
-class _Found(NamedTuple):
-    """What a name leads to, and when a name server last said so."""
+class _Resolved(NamedTuple):
+    """Addresses of a name, and when a name server last gave them (monotonic clock, seconds)."""
 
     addresses: frozenset[str]
-    answered: float
+    time: float
 
 
-_NOTHING: Final = _Found(frozenset(), -math.inf)
+_NONE: Final = _Resolved(frozenset(), -math.inf)
 
 
-class Targets:
-    """The addresses of the names in use.
+class TargetResolver:
+    """Resolves the targets in use and keeps their addresses.
 
     Args:
-        forward: Gives the addresses of a name, none when it has none; an OSError when that cannot be known.
+        resolve: Gives the addresses of a name, none if it has none; raises an OSError if no server answers.
         monotonic: Clock in seconds.
     """
 
-    def __init__(self, forward: Callable[[str], Awaitable[frozenset[str]]], monotonic: Callable[[], float]) -> None:
-        self._forward = forward
+    def __init__(self, resolve: Callable[[str], Awaitable[frozenset[str]]], monotonic: Callable[[], float]) -> None:
+        self._resolve_name = resolve
         self._monotonic = monotonic
-        self._found: dict[str, _Found] = {}
+        self._resolved: dict[str, _Resolved] = {}
 
     def addresses(self, target: str) -> frozenset[str]:
-        """The addresses that a target was last found to have."""
-        return self._found.get(target, _NOTHING).addresses
+        """The addresses to which a target last resolved."""
+        return self._resolved.get(target, _NONE).addresses
 
-    async def learn(self, targets: Iterable[str]) -> bool:
-        """Look targets up, all at once.
+    async def resolve(self, targets: Iterable[str]) -> bool:
+        """Resolve targets, all at once.
 
         Args:
-            targets: Those in use; others are forgotten. Addresses need no look-up.
+            targets: All targets in use; others are dropped. IP addresses are ignored.
 
         Returns:
-            Whether anything is other than before.
+            Whether any addresses have changed.
         """
         wanted = sorted({target for target in targets if not is_address(target)})
-        before = self._found
-        found = await asyncio.gather(*map(self._look_up, wanted))
-        # What others have learnt meanwhile stays: an event may be armed for it already.
-        meanwhile = {name: held for name, held in self._found.items() if before.get(name) is not held}
-        learnt = meanwhile | dict(zip(wanted, found, strict=True))
-        changed = _addresses(learnt) != _addresses(self._found)
-        self._found = learnt
+        before = self._resolved
+        found = await asyncio.gather(*map(self._resolve, wanted))
+        # Results of a concurrent call are kept: its event may be armed already.
+        concurrent = {name: each for name, each in self._resolved.items() if before.get(name) is not each}
+        resolved = concurrent | dict(zip(wanted, found, strict=True))
+        changed = _addresses(resolved) != _addresses(self._resolved)
+        self._resolved = resolved
         return changed
 
-    async def _look_up(self, name: str) -> _Found:
+    async def _resolve(self, name: str) -> _Resolved:
         try:
-            found = await asyncio.wait_for(self._forward(name), _LOOK_UP_SECONDS)
+            addresses = await asyncio.wait_for(self._resolve_name(name), _TIMEOUT_SECONDS)
         except OSError:
-            # Rather what was true a moment ago than nobody, but not for ever: somebody else gets the address.
-            known = self._found.get(name, _NOTHING)
-            return known if self._monotonic() - known.answered <= _HELD_SECONDS else _NOTHING
-        return _Found(found, self._monotonic())
+            last = self._resolved.get(name, _NONE)
+            return last if self._monotonic() - last.time <= _MAX_AGE_SECONDS else _NONE
+        return _Resolved(addresses, self._monotonic())
 
 
-def _addresses(found: dict[str, _Found]) -> dict[str, frozenset[str]]:
-    return {name: each.addresses for name, each in found.items()}
+def _addresses(resolved: dict[str, _Resolved]) -> dict[str, frozenset[str]]:
+    return {name: each.addresses for name, each in resolved.items()}
 
 
-async def system_forward(name: str) -> frozenset[str]:
-    """Addresses of a name by the system's resolver; none when it has none.
+class SystemResolver:
+    """The system's resolver, a few names at a time.
+
+    getaddrinfo(3) blocks for many seconds if the name server is down. An event loop waits at its end for threads of its
+    own executor, which would delay the mock's exit, so these are daemon threads.
+    """
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[tuple[str, asyncio.AbstractEventLoop, _Answer]] = queue.SimpleQueue()
+        self._threads = 0
+
+    async def look_up(self, name: str) -> list[tuple[Any, ...]]:
+        """The result of `socket.getaddrinfo` for stream sockets.
+
+        Args:
+            name: A host name.
+
+        Raises:
+            OSError: As `socket.getaddrinfo`.
+            UnicodeError: The text cannot be a host name.
+        """
+        loop = asyncio.get_running_loop()
+        answer: _Answer = loop.create_future()
+        self._queue.put((name, loop, answer))
+        if self._threads < _THREADS:
+            self._threads += 1
+            threading.Thread(target=self._run, name="resolver", daemon=True).start()
+        return await answer
+
+    def _run(self) -> None:
+        while True:
+            name, loop, answer = self._queue.get()
+            if answer.cancelled():
+                continue
+            found: list[tuple[Any, ...]] | Exception
+            try:
+                found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+            except (OSError, UnicodeError) as error:
+                found = error
+            with contextlib.suppress(RuntimeError):  # the event loop is closed
+                loop.call_soon_threadsafe(_set_answer, answer, found)
+
+
+def _set_answer(answer: _Answer, found: list[tuple[Any, ...]] | Exception) -> None:
+    if answer.done():
+        return
+    if isinstance(found, Exception):
+        answer.set_exception(found)
+    else:
+        answer.set_result(found)
+
+
+_SYSTEM: Final = SystemResolver()
+
+
+async def resolve_name(name: str) -> frozenset[str]:
+    """The addresses of a name from the system's resolver; none if it has none.
 
     Raises:
-        OSError: That cannot be known now.
+        OSError: No name server answers.
     """
     try:
-        found = await _RESOLVER.look_up(name)
+        found = await _SYSTEM.look_up(name)
     except UnicodeError:
         return frozenset()
     except socket.gaierror as error:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from msgspec import Meta
 
-from imds_mock.config.nameservers import split_name_server
 from imds_mock.violations.marks import CHECK, EXPECTED
 
 if TYPE_CHECKING:
@@ -19,6 +18,26 @@ __all__ = ["CHECK", "EXPECTED"]
 
 
 NUMBER: Final = {EXPECTED: "a number above 0"}
+_DNS_PORT: Final = 53
+_MAX_PORT: Final = 65535
+
+
+def split_name_server(text: str) -> tuple[str, int]:
+    """Address and port of a name server.
+
+    Args:
+        text: `ADDRESS` or `ADDRESS:PORT`, with an IPv6 address in brackets if a port follows.
+
+    Raises:
+        ValueError: The address is not an IP address, or the port is not from 1 to 65535.
+    """
+    host, separator, port = text.rpartition(":")
+    has_port = separator and host and (":" not in host or host.endswith("]"))
+    address, number = (host.strip("[]"), int(port)) if has_port else (text.strip("[]"), _DNS_PORT)
+    ip_address(address)
+    if not 1 <= number <= _MAX_PORT:
+        raise ValueError(text)
+    return address, number
 
 
 def _like(pattern: str, expected: str) -> Meta:

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from imds_mock.callers.addresses import is_address, plain
-from imds_mock.callers.matches import Match, match
+from imds_mock.callers.caller import is_address, normalize_address
+from imds_mock.callers.target_matching import TargetMatch, match_target
 from imds_mock.control.pacer import Pacer
 from imds_mock.metadata.tree import LATEST
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from imds_mock.callers.register import Callers
+    from imds_mock.callers.registry import CallerRegistry
     from imds_mock.config.settings import Config
     from imds_mock.state.journal import Journal
     from imds_mock.state.journal_queries import JournalQueries
@@ -44,7 +44,7 @@ class ControlContext:
     """
 
     state: State
-    callers: Callers
+    callers: CallerRegistry
     journal: Journal
     queries: JournalQueries
     request_metrics: RequestMetrics
@@ -98,9 +98,9 @@ class ControlContext:
         """
         in_use = self.state.targets() | {target for target in targets if target is not None}
         self.journal.settle()  # so that those who have asked are known to have
-        await self.callers.learn(in_use)
+        await self.callers.resolve_targets(in_use)
         # Two addresses of one container count once.
-        await self.callers.find_out(set().union(*map(self.callers.addresses, in_use)))
+        await self.callers.look_up(set().union(*map(self.callers.addresses, in_use)))
 
     def own_instance_of(self, address: str) -> str | None:
         """The id of the instance that a caller is; None where all callers are one."""
@@ -108,13 +108,13 @@ class ControlContext:
             return None
         return self.state.caller_config_of(address).config.instance.instance_id
 
-    def match(self, who: str) -> Match:
+    def match(self, who: str) -> TargetMatch:
         """The callers that a name or an address stands for now.
 
         Args:
             who: Address, container or service name; `meet` has looked it up.
         """
-        return match(self.callers, who)
+        return match_target(self.callers, who)
 
     async def addresses_of(self, who: str) -> tuple[str, ...]:
         """An address of each caller with a name, whom the mock knows afterwards as well as it would if they asked.
@@ -126,7 +126,7 @@ class ControlContext:
             Empty when no caller goes by the name. One for an address, whoever has it.
         """
         await self.meet(who)
-        addresses = (plain(who),) if is_address(who) else tuple(self.match(who).callers)
-        if self.state.needs_names or any(map(self.callers.is_beside, addresses)):
-            await self.callers.find_out(addresses)
+        addresses = (normalize_address(who),) if is_address(who) else tuple(self.match(who).callers)
+        if self.state.needs_names or any(map(self.callers.is_link_local, addresses)):
+            await self.callers.look_up(addresses)
         return addresses

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import uvicorn
 
-from imds_mock.callers.gateways import Remembered, default_gateways
+from imds_mock.callers.kernel import GatewayCache, default_gateways
 from imds_mock.control.acceptor import Acceptor, RateLimiter
 from imds_mock.control.access import AccessGuard
 from imds_mock.control.app import build
@@ -117,7 +117,7 @@ class ControlPlane:
         settings = self._settings
         return AccessGuard(
             self._app,
-            Remembered(partial(default_gateways, _PROC_NET), time.monotonic) if settings.trust_gateway else None,
+            GatewayCache(partial(default_gateways, _PROC_NET), time.monotonic) if settings.trust_gateway else None,
             settings.token,
             settings.allowed_hosts,
             is_local=is_local,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from imds_mock.callers.addresses import is_address
-from imds_mock.callers.matches import match
+from imds_mock.callers.caller import is_address
+from imds_mock.callers.target_matching import match_target
 from imds_mock.events.kinds import AnyEvent, kind_of
 from imds_mock.faults.kinds import AnyFault
 from imds_mock.faults.kinds import kind_of as fault_kind_of
@@ -18,7 +18,7 @@ from imds_mock.scheduling.schedule import read_duration, read_instant
 from imds_mock.state.journal import VERSION_NAMES
 
 if TYPE_CHECKING:
-    from imds_mock.callers.register import Callers
+    from imds_mock.callers.registry import CallerRegistry
     from imds_mock.control.context import ControlContext
     from imds_mock.events.armed import ArmedEvent
     from imds_mock.faults.armed import ArmedFault
@@ -140,7 +140,7 @@ class ShownOccurrences(msgspec.Struct, frozen=True):
     times: int
 
 
-def event(armed: ArmedEvent, now: float, callers: Callers) -> ShownEvent:
+def event(armed: ArmedEvent, now: float, callers: CallerRegistry) -> ShownEvent:
     """Show an armed event."""
     target = armed.event.target
     window = armed.course.window
@@ -156,7 +156,7 @@ def event(armed: ArmedEvent, now: float, callers: Callers) -> ShownEvent:
     )
 
 
-def fault(armed: ArmedFault, now: float, callers: Callers) -> ShownFault:
+def fault(armed: ArmedFault, now: float, callers: CallerRegistry) -> ShownFault:
     """Show an armed fault."""
     target = armed.fault.target
     return ShownFault(
@@ -204,15 +204,15 @@ def occurrences(seen: Occurrences, context: ControlContext) -> ShownOccurrences:
     )
 
 
-def _matched(target: str | None, callers: Callers) -> tuple[tuple[str, ...], int | None, str | None]:
+def _matched(target: str | None, callers: CallerRegistry) -> tuple[tuple[str, ...], int | None, str | None]:
     """The addresses of a name, sorted, link-local ones included; how many callers match; what to say about that."""
     if target is None:
         return (), None, None
-    found = match(callers, target)
+    found = match_target(callers, target)
     if is_address(target):
         return (), len(found.callers), found.warning
     known = (address for caller in found.callers.values() for address in caller.addresses)
-    addresses = (callers.addresses(target) or found.callers.keys()) | set(filter(callers.is_beside, known))
+    addresses = (callers.addresses(target) or found.callers.keys()) | set(filter(callers.is_link_local, known))
     return tuple(sorted(addresses)), len(found.callers), found.warning
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from imds_mock.callers.matches import match
+from imds_mock.callers.target_matching import match_target
 from imds_mock.log import say
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ async def report_unmatched(runtime: Runtime, scenario: Scenario) -> None:
     for target, start in _first_starts(scenario):
         await asyncio.sleep(start - passed)
         passed = start
-        await runtime.callers.learn(runtime.state.targets() | {target})
-        await runtime.callers.find_out(runtime.callers.addresses(target))
-        if warning := match(runtime.callers, target).warning:
+        await runtime.callers.resolve_targets(runtime.state.targets() | {target})
+        await runtime.callers.look_up(runtime.callers.addresses(target))
+        if warning := match_target(runtime.callers, target).warning:
             say(f"scenario: {warning}")
 
 

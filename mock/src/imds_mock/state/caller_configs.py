@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from imds_mock.callers.matching import matching, needs_names, services
 from imds_mock.callers.own_facts import with_own_facts
+from imds_mock.callers.variant_matching import matching_variants, needs_names, variant_services
 from imds_mock.config.errors import ConfigError, SettingError
 from imds_mock.config.variants import effective
 from imds_mock.state.snapshots import SnapshotCache
@@ -85,7 +85,7 @@ class CallerConfigs:
         """Whether callers differ at all."""
         self.need_names = tells_apart and needs_names(config)
         """Whether it matters by which name a caller goes."""
-        self.services = services(config)
+        self.services = variant_services(config)
         """The services that it matters to know of."""
         if not in_steps:
             for _ in self.prepare():
@@ -105,7 +105,7 @@ class CallerConfigs:
         caller = self._caller_of(address)
         if not caller.addresses:
             return self.common
-        variants = matching(self._config, caller)
+        variants = matching_variants(self._config, caller)
         key = (variants, caller if self._config.identity == "per-container" else None)
         known = self._known.get(key)
         if known is None:

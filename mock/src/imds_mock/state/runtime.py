@@ -8,15 +8,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from imds_mock.callers.gateways import default_gateways
-from imds_mock.callers.identification import Identification
-from imds_mock.callers.joining import Joining
-from imds_mock.callers.kernel import Kernel
+from imds_mock.callers.address_linking import AddressLinker
+from imds_mock.callers.identification import CallerIdentifier
+from imds_mock.callers.kernel import Kernel, default_gateways
+from imds_mock.callers.local_networks import LocalNetworks
 from imds_mock.callers.nameserver import NameServer
-from imds_mock.callers.reaching import Reaching
-from imds_mock.callers.register import Callers
-from imds_mock.callers.surroundings import Surroundings
-from imds_mock.callers.targets import system_forward
+from imds_mock.callers.reachability import ReachabilityProbe
+from imds_mock.callers.registry import CallerRegistry
+from imds_mock.callers.targets import resolve_name
 from imds_mock.faults.armed import Faults
 from imds_mock.log import say_limited
 from imds_mock.state.journal import Journal
@@ -58,7 +57,7 @@ class Runtime:
         config: Config,
         build: Build,
         clock: Callable[[], float] = time.time,
-        callers: Callers | None = None,
+        callers: CallerRegistry | None = None,
     ) -> None:
         self.callers = callers or self._real_callers()
         self.faults = Faults(self.callers.is_target, random.random)
@@ -67,7 +66,10 @@ class Runtime:
         self.journal = Journal(config.control.journal_entries)
         self.queries = JournalQueries(self.journal, self.callers.was_target)
         self.request_metrics = RequestMetrics()
-        self.journal.batch_observers = (self.request_metrics.count, self.callers.notice)
+        self.journal.batch_observers = (
+            self.request_metrics.count,
+            lambda entries: self.callers.identify_all(entry.caller for entry in entries),
+        )
         self.reloads = {"applied": 0, "refused": 0}
         """How often the configuration was read anew, by what became of it."""
         self._is_driven = config.control.enabled
@@ -114,8 +116,8 @@ class Runtime:
         Returns:
             What can be cancelled; None when he can be answered now, and `then` is not called.
         """
-        if self.state.needs_names or self.callers.matters(address):
-            known = self.callers.meet(address)
+        if self.state.needs_names or self.callers.may_match_target(address):
+            known = self.callers.identify(address)
             if known is not None:
                 return Waiting(known, lambda: self._welcome(address, then))
             self.state.caller_config_of(address)
@@ -125,7 +127,7 @@ class Runtime:
             if len(self._greeted) >= _MAX_GREETED:
                 self._greeted.clear()
             self._greeted.add(address)
-            self.callers.meet(address)
+            self.callers.identify(address)
         return None
 
     def await_credentials(self, caller: str, then: Callable[[], None]) -> Waiting | None:
@@ -146,23 +148,23 @@ class Runtime:
         self.state.caller_config_of(address)
         then()
 
-    def _real_callers(self) -> Callers:
+    def _real_callers(self) -> CallerRegistry:
         names = NameServer(lambda: self.state.config.callers.name_server, _NAME_SECONDS)
         kernel = Kernel()
-        surroundings = Surroundings(
-            kernel, lambda: default_gateways(_PROC_NET), time.monotonic, names_itself=names.is_engine
+        networks = LocalNetworks(
+            kernel, lambda: default_gateways(_PROC_NET), time.monotonic, has_own_names=names.is_engine
         )
-        joining = Joining(kernel, surroundings, Reaching(), time.monotonic)
-        identification = Identification(names, surroundings, joining, lambda: self.state.services)
-        return Callers(
-            system_forward, identification, time.monotonic, lambda: self.state.config.callers.look_up_seconds
+        linker = AddressLinker(kernel, networks, ReachabilityProbe(), time.monotonic)
+        identifier = CallerIdentifier(names, networks, linker, lambda: self.state.services)
+        return CallerRegistry(
+            resolve_name, identifier, time.monotonic, lambda: self.state.config.callers.look_up_seconds
         )
 
     async def keep_targets_known(self) -> None:
         """Look the targets in use up again and again, because containers come and go, and clocks are set."""
         while True:
             self.state.look_at_the_clock()
-            await self.callers.learn(self.state.targets())
+            await self.callers.resolve_targets(self.state.targets())
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
 

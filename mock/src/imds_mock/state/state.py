@@ -29,13 +29,13 @@ _TRIES: Final = (True, True, False)
 
 
 class KnownCallers(Protocol):
-    """The callers, as far as the state needs them; see `callers.register`.
+    """The callers, as far as the state needs them; see `callers.registry`.
 
     Attributes:
-        changed: Is called when other callers are behind addresses; with None, when targets have other addresses.
+        on_change: Is called when other callers are behind addresses; with None, when targets have other addresses.
     """
 
-    changed: Callable[[Collection[str] | None], None]
+    on_change: Callable[[Collection[str] | None], None]
 
     def caller(self, address: str) -> Caller:
         """The caller with an address."""
@@ -43,7 +43,7 @@ class KnownCallers(Protocol):
     def is_target(self, address: str, target: str) -> bool:
         """Whether a target's name stands for an address."""
 
-    def look_again(self) -> None:
+    def invalidate(self) -> None:
         """Look up every known caller again at its next request."""
 
 
@@ -83,7 +83,7 @@ class State:
         self._events = EventBook()
         self._caller_configs = self._caller_configs_of(config)
         self._views = self._views_of(self._caller_configs, self._events)
-        callers.changed = self.refresh
+        callers.on_change = self.refresh
 
     @property
     def config(self) -> Config:
@@ -272,7 +272,7 @@ class State:
         asks_otherwise = (caller_configs.services, config.callers) != (self.services, self._config.callers)
         self._config, self._caller_configs, self._events, self._views = config, caller_configs, events, views
         if asks_otherwise:
-            self._callers.look_again()
+            self._callers.invalidate()
 
     def _caller_configs_of(self, config: Config, *, in_steps: bool = False) -> CallerConfigs:
         return CallerConfigs(config, self._build, self._callers.caller, self._report, in_steps=in_steps)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from imds_mock.callers.matches import match
+from imds_mock.callers.target_matching import match_target
 from imds_mock.control import shown
 from imds_mock.control.operations import Operation
 from imds_mock.control.problems import ProblemError
@@ -144,7 +144,7 @@ class CallerRoutes:
         await self._context.meet()
         for entry in self._context.journal:
             seen.setdefault(entry.caller, []).append(entry.time)
-        await self._context.callers.find_out(seen)
+        await self._context.callers.look_up(seen)
         busiest = sorted(seen.items(), key=lambda item: -len(item[1]))
         return tuple(self._caller(address, times) for address, times in busiest)
 
@@ -163,8 +163,8 @@ class CallerRoutes:
         who = call.query.caller
         await self._context.meet(who)
         if who is None:
-            return Matched(None, len(self._context.callers.seen()), None)
-        found = match(self._context.callers, who, in_journal=True)
+            return Matched(None, len(self._context.callers.known_callers()), None)
+        found = match_target(self._context.callers, who, in_journal=True)
         return Matched(who, len(found.callers), found.warning)
 
     def _appearance(self, address: str) -> Appearance:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
 
-from imds_mock.callers.matches import match
+from imds_mock.callers.target_matching import match_target
 from imds_mock.control import shown
 from imds_mock.control.following import EVENT_STREAM, Following
 from imds_mock.control.operations import Operation
@@ -186,7 +186,7 @@ class JournalRoutes:
         wanted = call.query.filter(self._context.state.clock())
         await self._context.meet(call.query.caller)
         found = list(self._questions.select(wanted, call.query.limit))
-        await self._context.callers.find_out({entry.caller for entry in found})
+        await self._context.callers.look_up({entry.caller for entry in found})
         return tuple(shown.request(entry, self._context) for entry in reversed(found))
 
     async def clear(self, _call: Call) -> None:
@@ -200,7 +200,7 @@ class JournalRoutes:
         await self._context.meet(query.caller)
         count = self._questions.count(wanted)
         own = None if query.caller is None else self._questions.count(Filter(caller=query.caller)).count
-        matched = None if query.caller is None else match(self._context.callers, query.caller, in_journal=True)
+        matched = None if query.caller is None else match_target(self._context.callers, query.caller, in_journal=True)
         # An answer about no request at all, or about no caller, comes from a mistake: it must not look like success.
         recorded = len(self._journal)
         says_something = bool(recorded or query.allow_empty) and (matched is None or bool(matched.callers))
@@ -243,5 +243,5 @@ class JournalRoutes:
         return Following(self._context, matches, with_missed=wanted.after is not None)
 
     async def _shown(self, told: Sequence[Occurrences]) -> tuple[shown.ShownOccurrences, ...]:
-        await self._context.callers.find_out({each.caller for each in told})
+        await self._context.callers.look_up({each.caller for each in told})
         return tuple(shown.occurrences(each, self._context) for each in told)

@@ -1,10 +1,10 @@
-"""Names of containers as Docker's name server writes them, and what can be told from them."""
+"""The parts of a reverse name of Docker's embedded DNS server."""
 
 from __future__ import annotations
 
 import pytest
 
-from imds_mock.callers.names import ContainerName, parse_reverse_name
+from imds_mock.callers.caller import ContainerName, parse_reverse_name
 
 
 @pytest.mark.parametrize(
