@@ -1,4 +1,4 @@
-"""One container that asks the agents of ECS and EKS, without sockets."""
+"""A container that uses the ECS and EKS agents, without sockets."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from imds_mock.agents.container_role import ContainerRole
 from imds_mock.agents.dispatch import ContainerAgents
-from imds_mock.agents.identity import Identity
 from imds_mock.build.eks_token import eks_token
 from imds_mock.credentials.refreshable import NotRefreshed
 from imds_mock.metadata.instance import derive
@@ -19,28 +19,28 @@ from support.metadata import STARTED, Metadata
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imds_mock.agents.neighbours import Neighbours
+    from imds_mock.agents.task_endpoint import KnownContainers
     from imds_mock.credentials.refreshable import RefreshableCredentials
     from imds_mock.credentials.requests import CredentialRequest
     from imds_mock.signing.signer import Signer
 
-SHOWN = "iam/security-credentials/my-role"
+CREDENTIALS_PATH = "iam/security-credentials/my-role"
 
 
 class Container:
-    """What one container is answered."""
+    """One container, its metadata and its agents."""
 
     def __init__(
         self,
         signer: Signer,
         document: dict[str, Any] | None = None,
         keep: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed,
-        neighbours: Neighbours | None = None,
+        known_containers: KnownContainers | None = None,
     ) -> None:
         self.metadata = Metadata(signer, document)
         config = self.metadata.config
-        identity = Identity(derive(config.instance, STARTED), config.credentials, keep)
-        self.agents = ContainerAgents(identity, config.ecs, eks_token(config.eks), neighbours)
+        role = ContainerRole(derive(config.instance, STARTED), config.credentials, keep)
+        self.agents = ContainerAgents(role, config.ecs, eks_token(config.eks), known_containers)
         self.snapshot = replace(self.metadata.snapshot, agents=self.agents)
         self.service = Service(lambda _caller: self.snapshot, Tokens(), "probe")
 
@@ -54,9 +54,9 @@ class Container:
     def ecs(self, path: str, now: float = STARTED) -> Any:
         return json.loads(self.ask(ECS, path, now).body)
 
-    def eks(self, shown: str = "any", now: float = STARTED) -> Response:
-        return self.ask(EKS, "/v1/credentials", now, authorization=shown)
+    def eks(self, authorization: str = "any", now: float = STARTED) -> Response:
+        return self.ask(EKS, "/v1/credentials", now, authorization=authorization)
 
-    def shown(self, now: float = STARTED) -> dict[str, str]:
-        read: dict[str, str] = json.loads(self.metadata.text(SHOWN, now=now) or "null")
-        return read
+    def credentials(self, now: float = STARTED) -> dict[str, str]:
+        document: dict[str, str] = json.loads(self.metadata.text(CREDENTIALS_PATH, now=now) or "null")
+        return document

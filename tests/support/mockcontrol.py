@@ -18,7 +18,7 @@ from imds_mock.build.loading import from_document
 from imds_mock.control.context import ControlContext
 from imds_mock.control.listener import ControlPlane
 from imds_mock.control_socket import open_at
-from imds_mock.run.neighbours import KnownNeighbours
+from imds_mock.run.known_containers import RegisteredContainers
 from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
 from imds_mock.signing.signer import Signer
@@ -155,10 +155,10 @@ def driven_mock(
     """
     config, clock = from_document(document or {}), Clock()
     callers = (fake_network or FakeNetwork(hosts=dict(NAMES))).registry(config.callers.look_up_seconds)
-    neighbours = KnownNeighbours()
-    builder = SnapshotBuilder(STARTED, Signer(folder / "keys"), "a test says so", neighbours=neighbours)
+    known_containers = RegisteredContainers()
+    builder = SnapshotBuilder(STARTED, Signer(folder / "keys"), "a test says so", known_containers=known_containers)
     runtime = Runtime(config, builder, clock, callers)
-    neighbours.runtime = runtime
+    known_containers.runtime = runtime
     runtime.state.at_reset = builder.reset
     sockets, network = open_sockets(("127.0.0.1",), 0), open_sockets(("127.0.0.1",), 0)
     path = folder / "control.sock"

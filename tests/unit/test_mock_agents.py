@@ -1,4 +1,4 @@
-"""The agents of containers: the forms of ECS's and EKS's own, and the same identity as the metadata's."""
+"""The ECS and EKS agents: their formats and errors, and the same credentials as in the metadata."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from imds_mock.faults.kind import Moment
 from imds_mock.metadata.layers import lay
 from imds_mock.service.messages import ECS, EKS, PROBE_HEADER, Request, agent_of
 from imds_mock.state.journal import Journal
-from support.agents import SHOWN, Container
+from support.agents import CREDENTIALS_PATH, Container
 from support.metadata import STARTED
 
 if TYPE_CHECKING:
@@ -52,40 +52,40 @@ KEYS = ["AccessKeyId", "SecretAccessKey", "Token"]
         ("", ""),
     ],
 )
-def test_the_host_header_says_which_agent_is_asked(host: str, agent: str) -> None:
+def test_the_host_header_selects_the_agent(host: str, agent: str) -> None:
     assert agent_of(host) == agent
 
 
 @given(st.text())
-def test_any_host_header_can_be_read(host: str) -> None:
+def test_any_host_header_is_accepted(host: str) -> None:
     assert agent_of(host) in {"", ECS, EKS}
 
 
-def test_the_task_roles_credentials_are_the_metadatas(signer: Signer) -> None:
+def test_the_task_role_has_the_credentials_of_the_metadata(signer: Signer) -> None:
     container = Container(signer)
     answer = container.ask(ECS, BY_ID)
     assert answer.status == 200
     assert answer.head.leading == (("Content-Type", "application/json"),)
     assert answer.head.trailing == (("Content-Length", str(len(answer.body))),)
     assert not answer.head.names_server
-    shown = container.shown()
+    credentials = container.credentials()
     document = json.loads(answer.body)
     assert list(document) == ["RoleArn", *KEYS, "Expiration"]
     assert document == {"RoleArn": "arn:aws:iam::123456789012:role/my-role"} | {
-        key: shown[key] for key in (*KEYS, "Expiration")
+        key: credentials[key] for key in (*KEYS, "Expiration")
     }
-    assert b'","' in answer.body, "compact, as Go writes it"
+    assert b'","' in answer.body, "compact, as in Go"
 
 
-def test_the_pods_credentials_are_the_metadatas(signer: Signer) -> None:
+def test_a_pod_has_the_credentials_of_the_metadata(signer: Signer) -> None:
     container = Container(signer, {"instance": {"account_id": "012345678901"}})
     answer = container.eks()
     assert answer.status == 200
     assert answer.head.leading == (("Content-Type", "application/json"),)
-    shown = container.shown()
+    credentials = container.credentials()
     document = json.loads(answer.body)
     assert list(document) == [*KEYS, "AccountId", "Expiration"]
-    assert document == {"AccountId": "012345678901"} | {key: shown[key] for key in (*KEYS, "Expiration")}
+    assert document == {"AccountId": "012345678901"} | {key: credentials[key] for key in (*KEYS, "Expiration")}
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_the_pods_credentials_are_the_metadatas(signer: Signer) -> None:
         ("/creds/x", 404, None),
     ],
 )  # fmt: skip
-def test_what_ecs_refuses(signer: Signer, path: str, status: int, body: tuple[str, str] | None) -> None:
+def test_errors_of_the_ecs_agent(signer: Signer, path: str, status: int, body: tuple[str, str] | None) -> None:
     answer = Container(signer, {"ecs": {"credentials_id": "mine"}}).ask(ECS, path)
     assert answer.status == status
     if body is None:
@@ -117,12 +117,12 @@ def test_what_ecs_refuses(signer: Signer, path: str, status: int, body: tuple[st
         assert json.loads(answer.body) == document
 
 
-def test_the_credentials_id_may_be_any_or_a_certain_one(signer: Signer) -> None:
+def test_the_credentials_id_is_any_or_the_configured_one(signer: Signer) -> None:
     assert Container(signer).ask(ECS, "/v2/credentials/whatever").status == 200
     assert Container(signer, {"ecs": {"credentials_id": "mine"}}).ask(ECS, "/v2/credentials/mine").status == 200
 
 
-def test_no_method_is_refused_as_the_agents_look_at_none(signer: Signer) -> None:
+def test_the_agents_ignore_the_method(signer: Signer) -> None:
     container = Container(signer)
     for method in ("HEAD", "POST", "PUT", "DELETE"):
         assert container.ask(ECS, BY_ID, method=method).status == 200
@@ -135,7 +135,7 @@ def test_the_paths_of_ecs_local_container_endpoints(signer: Signer, path: str) -
     assert container.ecs(path) == container.ecs(BY_ID)
 
 
-def test_other_roles_on_request(signer: Signer) -> None:
+def test_credentials_of_other_roles(signer: Signer) -> None:
     container = Container(signer, {"ecs": {"any_role": True}})
     other, foreign = container.ecs("/role/other"), container.ecs("/role-arn/arn:aws:iam::999999999999:role/x/other")
     assert other["RoleArn"] == "arn:aws:iam::123456789012:role/other"
@@ -148,12 +148,12 @@ def test_other_roles_on_request(signer: Signer) -> None:
     ("path", "status", "body"),
     [("/v1/credentials/", 404, "404 page not found\n"), ("/", 404, "404 page not found\n")],
 )
-def test_where_eks_has_nothing(signer: Signer, path: str, status: int, body: str) -> None:
+def test_unknown_paths_of_the_eks_agent(signer: Signer, path: str, status: int, body: str) -> None:
     answer = Container(signer).ask(EKS, path, authorization="t")
     assert (answer.status, answer.body.decode()) == (status, body)
 
 
-def test_a_pod_shows_a_token(signer: Signer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pod_sends_a_token(signer: Signer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     container = Container(signer)
     answer = container.eks("")
     assert (answer.status, answer.body) == (400, b"Service account token cannot be empty\n")
@@ -200,9 +200,9 @@ def test_no_role(signer: Signer) -> None:
 
 
 @pytest.mark.parametrize(
-    "where", [{"credentials": {"source": "assume-role"}}, {"metadata": {f"meta-data/{SHOWN}": "x"}}]
+    "where", [{"credentials": {"source": "assume-role"}}, {"metadata": {f"meta-data/{CREDENTIALS_PATH}": "x"}}]
 )
-def test_credentials_that_are_not_there_yet(signer: Signer, where: dict[str, Any]) -> None:
+def test_credentials_that_are_not_available_yet(signer: Signer, where: dict[str, Any]) -> None:
     container = Container(signer, where)
     answer = container.ask(ECS, BY_ID)
     assert (answer.status, json.loads(answer.body)["code"]) == (503, "CredentialsUninitialized")
@@ -241,7 +241,7 @@ def armed(*events: dict[str, Any]) -> EventBook:
     return book
 
 
-def test_events_and_faults_concern_the_agents_as_well(signer: Signer) -> None:
+def test_events_and_faults_apply_to_the_agents(signer: Signer) -> None:
     container = Container(signer)
     before = container.ecs(BY_ID)
     book = armed({"kind": "credentials-rotation"})
@@ -269,13 +269,13 @@ def test_the_metadata_service_has_none_of_these_paths_and_the_probe_comes_first(
     assert container.ask(ECS, "/latest/meta-data/instance-id").status == 200, "compatibility aemm knows no agents"
 
 
-def test_the_endpoint_switch_of_the_metadata_service_is_not_theirs(signer: Signer) -> None:
+def test_metadata_options_do_not_apply_to_the_agents(signer: Signer) -> None:
     container = Container(signer, {"metadata_options": {"http_endpoint": "disabled", "http_tokens": "required"}})
     assert container.ask(ECS, BY_ID).status == 200
     assert container.ask("", "/latest/meta-data/").status == 403
 
 
-def test_the_journal_tells_them_from_the_metadata_service(signer: Signer) -> None:
+def test_the_journal_distinguishes_the_agents(signer: Signer) -> None:
     container, journal = Container(signer), Journal()
     for agent in (ECS, EKS, ""):
         request = Request("GET", "/x", "/x", headers={"authorization": "hush"}, agent=agent)
@@ -346,7 +346,7 @@ def test_a_task_on_fargate(signer: Signer) -> None:
     assert container.ecs("/v4/x/taskWithTags") == task
 
 
-def test_an_interface_of_ipv6_alone(signer: Signer) -> None:
+def test_an_ipv6_only_interface(signer: Signer) -> None:
     facts = {"instance": {"public_ipv4": None, "interfaces": [{"local_ipv4s": [], "ipv6s": ["2600:1f18::17"]}]}}
     (network,) = Container(signer, facts).ecs("/v4/x")["Networks"]
     assert network["IPv6Addresses"] == ["2600:1f18::17"]
@@ -359,7 +359,7 @@ def test_an_interface_of_ipv6_alone(signer: Signer) -> None:
     ("subnet", "gateway"),
     [("10.0.1.20/30", "10.0.1.21/30"), ("10.0.1.22/31", "10.0.1.23/31"), ("10.0.1.23/32", None)],
 )
-def test_a_block_with_hardly_another_address(signer: Signer, subnet: str, gateway: str | None) -> None:
+def test_a_block_with_few_addresses(signer: Signer, subnet: str, gateway: str | None) -> None:
     blocks = {"subnet_ipv4_cidr_block": subnet, "vpc_ipv4_cidr_blocks": [subnet]}
     facts = {"instance": {"interfaces": [{"local_ipv4s": ["10.0.1.23"], **blocks}]}}
     (network,) = Container(signer, facts).ecs("/v4/x")["Networks"]
@@ -368,7 +368,7 @@ def test_a_block_with_hardly_another_address(signer: Signer, subnet: str, gatewa
     assert network.get("DomainNameServers") == (["10.0.1.22"] if subnet.endswith("/30") else None)
 
 
-def test_figures_grow_and_are_the_containers(signer: Signer) -> None:
+def test_resource_usage_grows_and_belongs_to_the_container(signer: Signer) -> None:
     container = Container(signer)
     earlier, later = (container.ecs("/v4/x/stats", STARTED + at) for at in (10, 70.5))
     assert later["id"] == container.ecs("/v4/x")["DockerId"]
@@ -397,12 +397,12 @@ def test_figures_grow_and_are_the_containers(signer: Signer) -> None:
         ("/v4/stats/task/stats", "/v4/x/task/stats"),
     ],
 )
-def test_other_ways_to_write_the_paths(signer: Signer, path: str, same: str) -> None:
+def test_equivalent_paths(signer: Signer, path: str, same: str) -> None:
     container = Container(signer)
     assert container.ecs(path) == container.ecs(same)
 
 
-def test_two_instances_are_two_tasks(signer: Signer) -> None:
+def test_two_instances_have_two_tasks(signer: Signer) -> None:
     tasks = [
         Container(signer, {"instance": {"instance_id": f"i-{number:017x}"}}).ecs("/v4/x/task")["TaskARN"]
         for number in (1, 2, 1)
@@ -410,6 +410,6 @@ def test_two_instances_are_two_tasks(signer: Signer) -> None:
     assert tasks[0] == tasks[2] != tasks[1]
 
 
-def test_defaults_can_be_made_from_the_configuration() -> None:
+def test_a_number_may_be_given_as_text() -> None:
     config = from_document({"ecs": {"cpu": "0.5"}, "eks": {}})
     assert config.ecs.cpu == 0.5

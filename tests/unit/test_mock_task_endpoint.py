@@ -1,4 +1,4 @@
-"""ECS's task metadata: version 2, the containers that share a task, documents of the configuration."""
+"""ECS task metadata: version 2, containers that share a task, overrides of documents."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imds_mock.agents.overlays import Overlays
+from imds_mock.agents.document_overrides import DocumentOverrides
 from imds_mock.build.loading import from_document
 from imds_mock.config.errors import ConfigError
 from imds_mock.config.plain_documents import read_yaml
@@ -44,7 +44,7 @@ def test_version_2_of_a_task(signer: Signer) -> None:
     assert container.ecs("/v2/metadataWithTags") == container.ecs("/v2/metadata/taskWithTags") == tagged
 
 
-def test_version_2_of_the_figures(signer: Signer) -> None:
+def test_version_2_of_the_resource_usage(signer: Signer) -> None:
     container = Container(signer)
     docker_id = container.ecs("/v4/x")["DockerId"]
     request_metrics = container.ecs("/v4/x/stats", STARTED + 9)
@@ -63,14 +63,14 @@ def test_version_2_of_the_figures(signer: Signer) -> None:
         ("/v2/metadata/a/b", 404, None),
     ],
 )
-def test_what_version_2_refuses(signer: Signer, path: str, status: int, body: str | None) -> None:
+def test_version_2_errors(signer: Signer, path: str, status: int, body: str | None) -> None:
     answer = Container(signer).ask(ECS, path)
     assert answer.status == status
     assert answer.body == (b"404 page not found\n" if body is None else json.dumps(body).encode())
 
 
 class Others:
-    """Containers that the mock knows beside the one that asks."""
+    """The other containers that the mock knows."""
 
     def __init__(self, name: str | None, others: Iterable[tuple[str, Task]] = ()) -> None:
         self._name, self._others = name, others
@@ -78,7 +78,7 @@ class Others:
     def name_of(self, _address: str) -> str | None:
         return self._name
 
-    def beside(self, _address: str) -> Iterable[tuple[str, Task]]:
+    def others(self, _address: str) -> Iterable[tuple[str, Task]]:
         return self._others
 
 
@@ -86,14 +86,14 @@ def names(task: dict[str, Any]) -> list[str]:
     return [each["Name"] for each in task["Containers"]]
 
 
-def test_the_containers_of_a_task_see_each_other(signer: Signer) -> None:
+def test_the_containers_of_a_task_list_each_other(signer: Signer) -> None:
     alone = Container(signer)
-    web = Container(signer, neighbours=Others("web", [("worker", alone.agents.task)]))
-    worker = Container(signer, neighbours=Others("worker", [("web", alone.agents.task)]))
+    web = Container(signer, known_containers=Others("web", [("worker", alone.agents.task)]))
+    worker = Container(signer, known_containers=Others("worker", [("web", alone.agents.task)]))
     task, same = web.ecs("/v4/x/task"), worker.ecs("/v4/x/task")
     assert names(task) == ["web", "worker"]
     assert names(same) == ["worker", "web"]
-    assert same["Containers"] == task["Containers"][::-1], "from wherever it is seen, a container is the same"
+    assert same["Containers"] == task["Containers"][::-1], "every container of the task gives the same documents"
     assert web.ecs("/v4/x") == task["Containers"][0]
     ids = [each["DockerId"] for each in task["Containers"]]
     assert list(web.ecs("/v4/x/task/stats")) == list(web.ecs("/v2/stats")) == ids
@@ -105,27 +105,27 @@ def test_the_containers_of_a_task_see_each_other(signer: Signer) -> None:
 def test_containers_of_other_tasks_are_not_listed(signer: Signer) -> None:
     other = Container(signer, {"instance": {"instance_id": "i-0000000000000000f"}})
     family = Container(signer, {"ecs": {"family": "other"}})
-    beside = [("other", other.agents.task), ("family", family.agents.task)]
-    assert names(Container(signer, neighbours=Others("web", beside)).ecs("/v4/x/task")) == ["web"]
+    others = [("other", other.agents.task), ("family", family.agents.task)]
+    assert names(Container(signer, known_containers=Others("web", others)).ecs("/v4/x/task")) == ["web"]
 
 
-def test_a_task_id_makes_one_task_of_several_instances(signer: Signer) -> None:
+def test_instances_with_the_same_task_id_share_a_task(signer: Signer) -> None:
     ecs = {"ecs": {"task_id": "0" * 32}}
     other = Container(signer, ecs | {"instance": {"instance_id": "i-0000000000000000f", "local_ipv4": "10.0.1.99"}})
-    task = Container(signer, ecs, neighbours=Others("web", [("db", other.agents.task)])).ecs("/v4/x/task")
+    task = Container(signer, ecs, known_containers=Others("web", [("db", other.agents.task)])).ecs("/v4/x/task")
     assert names(task) == ["web", "db"]
     assert [each["Networks"][0]["IPv4Addresses"] for each in task["Containers"]] == [["10.0.1.23"], ["10.0.1.99"]]
     assert len({each["DockerId"] for each in task["Containers"]}) == 2
 
 
-def test_the_name_of_a_container_can_be_chosen(signer: Signer) -> None:
+def test_the_name_of_a_container_is_configurable(signer: Signer) -> None:
     assert names(Container(signer).ecs("/v4/x/task")) == ["app"]
     ecs = {"ecs": {"container_name": "main"}}
     alone = Container(signer, ecs)
-    task = Container(signer, ecs, neighbours=Others("web", [("db", alone.agents.task)])).ecs("/v4/x/task")
-    assert names(task) == ["main", "db"], "one name is not for two"
+    task = Container(signer, ecs, known_containers=Others("web", [("db", alone.agents.task)])).ecs("/v4/x/task")
+    assert names(task) == ["main", "db"], "names are unique"
     sidecar = Container(signer, {"ecs": {"container_name": "sidecar"}})
-    task = Container(signer, ecs, neighbours=Others("web", [("db", sidecar.agents.task)])).ecs("/v4/x/task")
+    task = Container(signer, ecs, known_containers=Others("web", [("db", sidecar.agents.task)])).ecs("/v4/x/task")
     assert names(task) == ["main", "sidecar"]
 
 
@@ -152,7 +152,7 @@ def test_documents_are_merged_wherever_they_appear(signer: Signer) -> None:
     assert container.ecs("/v2/metadata")["Containers"][0]["Labels"]["own"] == "label"
 
 
-def test_a_document_is_given_added_or_removed_by_its_path(signer: Signer) -> None:
+def test_a_document_is_replaced_added_or_removed_by_its_path(signer: Signer) -> None:
     whole = {"TaskARN": "arn:own", "Containers": []}
     documents = {
         "v4/task": {"$json": json.dumps(whole)},
@@ -171,7 +171,7 @@ def test_a_document_is_given_added_or_removed_by_its_path(signer: Signer) -> Non
     assert documented(signer, {"task": {"$json": '["as it is"]'}}).ecs("/v4/x/task") == ["as it is"]
 
 
-def test_yaml_gives_numbers_where_numbers_are(signer: Signer) -> None:
+def test_texts_from_yaml_become_numbers_where_the_original_is_a_number(signer: Signer) -> None:
     documents = read_yaml(
         """
         task: {Limits: {CPU: 2, Memory: 4096}, FaultInjectionEnabled: true, Revision: 12, Family: 012}
@@ -188,11 +188,11 @@ def test_yaml_gives_numbers_where_numbers_are(signer: Signer) -> None:
     (own,) = task["Containers"]
     assert (own["ExitCode"], own["Ports"], own["Labels"]["version"]) == (137, [{"ContainerPort": 80}], "1.10")
     again = documented(signer, documents)
-    assert again.ecs("/v4/x/task") == task, "laying changes nothing that is laid over"
+    assert again.ecs("/v4/x/task") == task, "applying an override does not change it"
     assert again.ecs("/v4/x/task") == task
 
 
-def test_the_pages_example_does_what_its_text_says(signer: Signer) -> None:
+def test_the_example_in_the_docs_works(signer: Signer) -> None:
     page = (DOCS / "credentials.md").read_text()
     (example,) = (
         text for text in re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL) if "documents:" in text
@@ -214,10 +214,10 @@ def test_the_pages_example_does_what_its_text_says(signer: Signer) -> None:
         ({"v4/taks": {}}, "ecs.documents.v4/taks: unknown document; did you mean v4/task?"),
         ({"task": "x"}, "ecs.documents.task: expected a mapping to merge, {$json: ...} for a whole document, or null"),
         ({"task": {"A": {"$json": "{"}}}, "ecs.documents.task.A.$json: expected JSON: "),
-        ({"task": {"$json": "{}", "A": 1}}, "ecs.documents.task: expected nothing else beside $json"),
+        ({"task": {"$json": "{}", "A": 1}}, "ecs.documents.task: expected no other key next to $json"),
     ],
 )
-def test_documents_that_cannot_be_used(documents: dict[str, Any], sentence: str) -> None:
+def test_invalid_documents_are_refused(documents: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigError) as raised:
         from_document({"ecs": {"documents": documents}})
     assert sentence in str(raised.value)
@@ -226,7 +226,7 @@ def test_documents_that_cannot_be_used(documents: dict[str, Any], sentence: str)
     assert "variants[0].ecs.documents" in str(in_variant.value)
 
 
-def test_nothing_said_changes_nothing() -> None:
+def test_no_override_changes_nothing() -> None:
     document = {"a": [1, {"b": None}]}
-    assert Overlays({}).lay("task", document) is document
-    assert Overlays({"task": {}}).lay("task", document) == document
+    assert DocumentOverrides({}).apply("task", document) is document
+    assert DocumentOverrides({"task": {}}).apply("task", document) == document

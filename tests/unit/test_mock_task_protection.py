@@ -1,4 +1,4 @@
-"""ECS task protection: the agent's bodies and errors, and what ECS's service says through it."""
+"""ECS task protection: the agent's bodies and errors, and those of the ECS service."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imds_mock.agents.task_protection import Protections
+from imds_mock.agents.task_protection import ProtectedTasks
 from imds_mock.service.messages import ECS
 from support.agents import Container
 from support.metadata import STARTED
@@ -21,7 +21,7 @@ INVALID = "InvalidParameterException"
 
 
 class Task(Container):
-    """What a container is told about the protection of its task."""
+    """A container that protects its task."""
 
     @property
     def arn(self) -> str:
@@ -63,7 +63,7 @@ def test_a_task_is_protected_for_a_time(signer: Signer) -> None:
         ' \n{"ProtectionEnabled":true}',
     ],
 )
-def test_a_body_is_read_as_go_reads_it(signer: Signer, body: str) -> None:
+def test_a_body_is_parsed_as_in_go(signer: Signer, body: str) -> None:
     task = Task(signer)
     assert task.put(body).status == 200
     assert task.protection()["ProtectionEnabled"] is True
@@ -95,7 +95,7 @@ def test_a_body_that_cannot_be_decoded(signer: Signer, body: str) -> None:
 
 
 @pytest.mark.parametrize("body", ["{}", "null", '{"ProtectionEnabled":null}', '{"ExpiresInMinutes":5}'])
-def test_a_body_that_does_not_say_whether(signer: Signer, body: str) -> None:
+def test_a_body_without_the_required_field(signer: Signer, body: str) -> None:
     task = Task(signer)
     answer = task.put(body)
     message = "Invalid request: does not contain 'ProtectionEnabled' field"
@@ -105,7 +105,7 @@ def test_a_body_that_does_not_say_whether(signer: Signer, body: str) -> None:
 
 
 @pytest.mark.parametrize("minutes", [0, -5, 2881, 10**12])
-def test_minutes_that_ecs_refuses(signer: Signer, minutes: int) -> None:
+def test_invalid_minutes(signer: Signer, minutes: int) -> None:
     task = Task(signer)
     answer = task.put(json.dumps({"ProtectionEnabled": True, "ExpiresInMinutes": minutes}))
     document = json.loads(answer.body)
@@ -115,7 +115,7 @@ def test_minutes_that_ecs_refuses(signer: Signer, minutes: int) -> None:
     assert json.loads(task.put('{"ProtectionEnabled":true,"ExpiresInMinutes":2880}').body)["protection"]
 
 
-def test_a_task_of_no_service_cannot_be_protected(signer: Signer) -> None:
+def test_a_task_without_a_service_cannot_be_protected(signer: Signer) -> None:
     task = Task(signer, {"ecs": {"service": None}})
     failure = {"failure": {"Arn": task.arn, "Detail": None, "Reason": "TASK_NOT_VALID"}}
     for answer in (task.ask(ECS, STATE), task.put('{"ProtectionEnabled":true}')):
@@ -123,7 +123,7 @@ def test_a_task_of_no_service_cannot_be_protected(signer: Signer) -> None:
 
 
 @pytest.mark.parametrize("where", [{"instance": {"role": None}}, {"credentials": {"source": "assume-role"}}])
-def test_without_credentials_the_agent_asks_nobody(signer: Signer, where: dict[str, Any]) -> None:
+def test_without_credentials_the_agent_refuses(signer: Signer, where: dict[str, Any]) -> None:
     task = Task(signer, where)
     message = "Invalid Request: no task IAM role credentials available for task"
     error = {"error": {"Arn": task.arn, "Code": "AccessDeniedException", "Message": message}}
@@ -149,10 +149,10 @@ def test_other_methods_and_paths(signer: Signer, method: str, path: str, status:
         assert answer.head.status_line == b"HTTP/1.1 405 Method Not Allowed\r\n"
 
 
-def test_each_task_has_its_own_and_there_are_not_endlessly_many() -> None:
-    protections = Protections()
+def test_protections_are_per_task_and_bounded() -> None:
+    protected_tasks = ProtectedTasks()
     for number in range(5000):
-        protections.protect(f"task-{number}", STARTED + 60)
-    assert [protections.until(f"task-{number}", STARTED) for number in (0, 4999)] == [None, STARTED + 60]
-    protections.clear()
-    assert protections.until("task-4999", STARTED) is None
+        protected_tasks.protect(f"task-{number}", STARTED + 60)
+    assert [protected_tasks.expiry(f"task-{number}", STARTED) for number in (0, 4999)] == [None, STARTED + 60]
+    protected_tasks.clear()
+    assert protected_tasks.expiry("task-4999", STARTED) is None

@@ -1,1 +1,1 @@
-"""What containers ask at 169.254.170.2 (ECS) and 169.254.170.23 (EKS): agents for the identities of the metadata."""
+"""The ECS agent at 169.254.170.2 and the EKS Pod Identity agent at 169.254.170.23, with the metadata's identity."""

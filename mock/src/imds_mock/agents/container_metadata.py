@@ -1,4 +1,4 @@
-"""What ECS's agent says about one container of a task.
+"""Metadata of the ECS agent for one container of a task.
 
 Shapes are those of the ECS Developer Guide ("Task metadata version 4", examples for EC2 and for Fargate; "version 2")
 and of aws/amazon-ecs-agent (`ecs-agent/tmds/handlers/v4/state`, `agent/handlers/v2`).
@@ -10,14 +10,14 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.agents.container_stats import stats
-from imds_mock.agents.overlays import CONTAINER
+from imds_mock.agents.document_overrides import CONTAINER
 from imds_mock.metadata.unique_ids import random_bytes, uuid
 
 if TYPE_CHECKING:
     from imds_mock.agents.task_metadata import Task
 
 _RUNNING: Final = "RUNNING"
-# In seconds before the instance's launch time: everything has happened when the container can ask.
+# Seconds before the instance's launch time: these steps precede the container's first request.
 _CREATED, _STARTED = 3, 2
 _RESOLVER_IPV6: Final = "fd00:ec2::253"
 _NETWORK_OF_2: Final = ("NetworkMode", "IPv4Addresses", "IPv6Addresses")
@@ -28,8 +28,8 @@ class Container:
     """One container.
 
     Args:
-        task: The task that it belongs to, as it is seen from the container.
-        name: Its name in the task.
+        task: The container's task.
+        name: Name of the container in the task.
     """
 
     def __init__(self, task: Task, name: str) -> None:
@@ -39,38 +39,38 @@ class Container:
 
     @property
     def docker_id(self) -> str:
-        """The id under which paths name it."""
+        """The container's id in paths."""
         if self._task.is_fargate:
             number = int.from_bytes(random_bytes(5, "container", *self._seed), "big") % 10**10
             return f"{self._task.task_id}-{number:010}"
         return random_bytes(32, "container", *self._seed).hex()
 
     def document(self, *, version: int = 4) -> dict[str, Any]:
-        """Its metadata, with what the configuration lays over it.
+        """The container's document, with its override.
 
         Args:
-            version: 2 for the document of version 2, which says less.
+            version: 2 for the shorter document of version 2.
         """
         own = self._document()
         if version == 2:  # noqa: PLR2004 - a version
             own = {key: value for key, value in own.items() if key not in _ONLY_IN_4}
             own["Networks"] = [{key: each[key] for key in _NETWORK_OF_2 if key in each} for each in own["Networks"]]
-        laid: dict[str, Any] = self._task.overlays.lay(CONTAINER, own)
-        return laid
+        document: dict[str, Any] = self._task.overrides.apply(CONTAINER, own)
+        return document
 
     def stats(self, now: float, *, version: int = 4) -> dict[str, Any]:
-        """The figures of its use of the machine.
+        """The container's resource usage.
 
         Args:
             now: Seconds since the epoch.
-            version: 2 leaves out the rates that the agent adds since version 4.
+            version: 2 omits the rates that the agent adds in version 4.
         """
-        began = self._task.instance.pending_time - _STARTED
+        started = self._task.instance.pending_time - _STARTED
         limit = self._task.settings.memory * 1024 * 1024
-        figures = stats(self.docker_id, self._docker_name, began=began, now=now, memory_limit=limit)
+        usage = stats(self.docker_id, self._docker_name, started=started, now=now, memory_limit=limit)
         if version == 2:  # noqa: PLR2004 - a version
-            del figures["network_rate_stats"]
-        return figures
+            del usage["network_rate_stats"]
+        return usage
 
     @property
     def _docker_name(self) -> str:
@@ -123,7 +123,7 @@ class Container:
             document["IPv4SubnetCIDRBlock"] = subnet
         if interface.subnet_ipv6_cidr_blocks:
             document["IPv6SubnetCIDRBlock"] = interface.subnet_ipv6_cidr_blocks[0]
-        # The resolver is at the base of the VPC's block plus two; over IPv6 it has a fixed address (VPC User Guide).
+        # The resolver has the third address of the VPC's block; over IPv6 it has a fixed address (VPC User Guide).
         resolver: str | None = _RESOLVER_IPV6
         if interface.local_ipv4s:
             resolver = _address(next(iter(interface.vpc_ipv4_cidr_blocks), None), 2)
@@ -137,7 +137,7 @@ class Container:
         return document
 
 
-def _address(block: str | None, place: int) -> str | None:
-    """The address at a place of a block, if it has as many: that of a pod is often its address alone."""
+def _address(block: str | None, index: int) -> str | None:
+    """The address at an index of a block; None if the block is smaller: a pod's block is often a single address."""
     network = None if block is None else IPv4Network(block)
-    return str(network[place]) if network is not None and network.num_addresses > place else None
+    return str(network[index]) if network is not None and network.num_addresses > index else None

@@ -1,7 +1,7 @@
-"""What Docker's engine says about a container's use of its machine, as ECS's agent passes it on.
+"""Resource usage of a container in the format of Docker's engine, as the ECS agent returns it.
 
-The figures are made up; they only grow as those of a container do that does little. Shape: Docker Engine API,
-"Get container stats based on resource usage", and the rates that the agent adds.
+The values are generated and grow like those of an almost idle container. Format: Docker Engine API, "Get container
+stats based on resource usage", with the rates that the agent adds.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ _SECOND: Final = 1_000_000_000
 _CPU_SHARE: Final = 0.01
 _KERNEL_SHARE: Final = 0.25
 _MEMORY_SHARE: Final = 0.1
-_RECEIVED_A_SECOND, _SENT_A_SECOND = 120, 80
+_RECEIVED_PER_SECOND, _SENT_PER_SECOND = 120, 80
 _PACKET_BYTES: Final = 100
 
 
-def stats(docker_id: str, name: str, *, began: float, now: float, memory_limit: int) -> dict[str, Any]:
-    """The figures of one container.
+def stats(docker_id: str, name: str, *, started: float, now: float, memory_limit: int) -> dict[str, Any]:
+    """The resource usage of one container.
 
     Args:
-        docker_id: Its id.
-        name: Its name.
-        began: When it started, in seconds since the epoch.
+        docker_id: Id of the container.
+        name: Name of the container.
+        started: Start of the container in seconds since the epoch.
         now: Seconds since the epoch.
-        memory_limit: Bytes that it may use.
+        memory_limit: Memory limit in bytes.
     """
     used = round(memory_limit * _MEMORY_SHARE)
-    running = max(0.0, now - began)
+    running = max(0.0, now - started)
     return {
-        "read": _precise(now),
-        "preread": _precise(now - 1),
+        "read": _nanoseconds(now),
+        "preread": _nanoseconds(now - 1),
         "pids_stats": {"current": 3},
         "blkio_stats": {
             "io_service_bytes_recursive": [
@@ -61,13 +61,13 @@ def stats(docker_id: str, name: str, *, began: float, now: float, memory_limit: 
         "name": f"/{name}",
         "id": docker_id,
         "networks": {"eth1": _network(running)},
-        "network_rate_stats": {"rx_bytes_per_sec": _RECEIVED_A_SECOND, "tx_bytes_per_sec": _SENT_A_SECOND},
+        "network_rate_stats": {"rx_bytes_per_sec": _RECEIVED_PER_SECOND, "tx_bytes_per_sec": _SENT_PER_SECOND},
     }
 
 
-def _precise(moment: float) -> str:
-    whole = int(moment)
-    return f"{iso8601(whole)[:-1]}.{int((moment - whole) * _SECOND):09}Z"
+def _nanoseconds(time: float) -> str:
+    whole = int(time)
+    return f"{iso8601(whole)[:-1]}.{int((time - whole) * _SECOND):09}Z"
 
 
 def _cpu(running: float) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def _cpu(running: float) -> dict[str, Any]:
 
 
 def _network(running: float) -> dict[str, int]:
-    received, sent = round(running * _RECEIVED_A_SECOND), round(running * _SENT_A_SECOND)
+    received, sent = round(running * _RECEIVED_PER_SECOND), round(running * _SENT_PER_SECOND)
     return {
         "rx_bytes": received,
         "rx_packets": received // _PACKET_BYTES,

@@ -1,4 +1,4 @@
-"""Which agent a request is for."""
+"""Dispatches a request to the agent that it addresses."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from imds_mock.agents.ecs import EcsAgent
 from imds_mock.agents.eks import EksAgent
-from imds_mock.agents.neighbours import Nobody
-from imds_mock.agents.task_protection import Protections
+from imds_mock.agents.task_endpoint import NoContainers
+from imds_mock.agents.task_protection import ProtectedTasks
 from imds_mock.service.messages import ECS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imds_mock.agents.identity import Identity
-    from imds_mock.agents.neighbours import Neighbours
+    from imds_mock.agents.container_role import ContainerRole
+    from imds_mock.agents.task_endpoint import KnownContainers
     from imds_mock.agents.task_metadata import Task
     from imds_mock.config.containers import EcsSettings
     from imds_mock.metadata.tree import Tree
@@ -22,41 +22,41 @@ if TYPE_CHECKING:
 
 
 class ContainerAgents:
-    """The agents that one container can ask.
+    """The agents that one container can use.
 
     Args:
-        identity: Who it is.
-        ecs: What it is told about its task.
-        eks_token: Gives the only token that EKS's agent takes; None takes any.
-        neighbours: The other containers that the mock knows; None: it knows none.
-        protections: Which tasks are protected from scale-in; None: a book of its own.
+        role: The container's role.
+        ecs: Settings of the ECS task.
+        eks_token: Gives the only token that the EKS agent accepts; None if it accepts any.
+        containers: The containers that the mock knows; None if it knows none.
+        protected_tasks: Tasks protected from scale-in; None for a new, empty table.
 
     Raises:
-        SettingError: A document of the configuration cannot be used.
+        SettingError: A document in the configuration is invalid.
     """
 
     def __init__(
         self,
-        identity: Identity,
+        role: ContainerRole,
         ecs: EcsSettings,
         eks_token: Callable[[], str | None],
-        neighbours: Neighbours | None = None,
-        protections: Protections | None = None,
+        containers: KnownContainers | None = None,
+        protected_tasks: ProtectedTasks | None = None,
     ) -> None:
-        self._ecs = EcsAgent(identity, ecs, neighbours or Nobody(), protections or Protections())
-        self._eks = EksAgent(identity, eks_token)
+        self._ecs = EcsAgent(role, ecs, containers or NoContainers(), protected_tasks or ProtectedTasks())
+        self._eks = EksAgent(role, eks_token)
 
     @property
     def task(self) -> Task:
-        """The task that the container belongs to."""
+        """The container's task."""
         return self._ecs.task
 
     def respond(self, request: Request, tree: Tree, caller: str, now: float) -> Response:
-        """Answer a request for one of them.
+        """The response of the agent that a request addresses.
 
         Args:
-            request: The request; its agent is one of containers.
-            tree: The metadata of the instance that the container has.
+            request: A request whose `agent` is ECS or EKS.
+            tree: Metadata of the container's instance.
             caller: Address of the peer.
             now: Wall-clock time in seconds since the epoch.
         """

@@ -1,7 +1,7 @@
-"""ECS's agent at 169.254.170.2: the task role's credentials, the task metadata endpoint, task protection.
+"""The ECS agent at 169.254.170.2: credentials of the task role, task metadata and task protection.
 
-Besides the agent's own `/v2/credentials/<id>` it knows what amazon-ecs-local-container-endpoints offers: `/creds`,
-`/role/<name>` and `/role-arn/<arn>`.
+In addition to the agent's own `/v2/credentials/<id>`, it serves the paths of amazon-ecs-local-container-endpoints:
+`/creds`, `/role/<name>` and `/role-arn/<arn>`.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from imds_mock.agents import forms
-from imds_mock.agents.identity import NoCredentialsError
+from imds_mock.agents.container_role import NoCredentialsError
+from imds_mock.agents.responses import json_response, not_found
 from imds_mock.agents.task_endpoint import TaskEndpoint
 from imds_mock.agents.task_metadata import Task
 from imds_mock.agents.task_protection import PATH as PROTECTION
-from imds_mock.agents.task_protection import Protections, TaskProtection
+from imds_mock.agents.task_protection import ProtectedTasks, TaskProtection
 
 if TYPE_CHECKING:
-    from imds_mock.agents.identity import Grant, Identity
-    from imds_mock.agents.neighbours import Neighbours
+    from imds_mock.agents.container_role import ContainerCredentials, ContainerRole
+    from imds_mock.agents.task_endpoint import KnownContainers
     from imds_mock.config.containers import EcsSettings
     from imds_mock.metadata.tree import Tree
     from imds_mock.service.messages import Request, Response
@@ -30,33 +30,33 @@ _NAME: Final = re.compile(r"[\w+=,.@-]{1,128}")
 
 
 class EcsAgent:
-    """Answers one container.
+    """The ECS agent of one container.
 
     Args:
-        identity: Who it is.
-        settings: What it is told about its task.
-        neighbours: The other containers that the mock knows.
-        protections: Which tasks are protected from scale-in.
+        role: The container's role.
+        settings: Settings of the task.
+        containers: The containers that the mock knows.
+        protected_tasks: Tasks protected from scale-in.
 
     Attributes:
-        task: The task that it belongs to.
+        task: The container's task.
     """
 
     def __init__(
-        self, identity: Identity, settings: EcsSettings, neighbours: Neighbours, protections: Protections
+        self, role: ContainerRole, settings: EcsSettings, containers: KnownContainers, protected_tasks: ProtectedTasks
     ) -> None:
-        self._identity = identity
+        self._role = role
         self._settings = settings
-        self.task = Task(identity.instance, settings)
-        self._endpoint = TaskEndpoint(self.task, neighbours)
-        self._protection = TaskProtection(self.task, identity, protections)
+        self.task = Task(role.instance, settings)
+        self._endpoint = TaskEndpoint(self.task, containers)
+        self._protection = TaskProtection(self.task, role, protected_tasks)
 
     def respond(self, request: Request, tree: Tree, caller: str, now: float) -> Response:
-        """Answer a request.
+        """The response to a request.
 
         Args:
             request: The request.
-            tree: The metadata of the instance that the container has.
+            tree: Metadata of the container's instance.
             caller: Address of the peer.
             now: Seconds since the epoch.
         """
@@ -66,54 +66,56 @@ class EcsAgent:
         if first == "api" and rest.partition("/")[2] == PROTECTION and not request.trailing_slash:
             return self._protection.respond(request, tree, now)
         try:
-            granted = self._granted(request, first, rest, tree, now)
+            response = self._credentials(request, first, rest, tree, now)
         except NoCredentialsError as error:
-            if error.refused:
-                return _refused(400, "NoCredentialsAssociated", "No credentials associated with ID")
-            return _refused(503, "CredentialsUninitialized", "Credentials uninitialized for ID")
-        return granted if granted is not None else forms.not_found()
+            if error.is_refused:
+                return _error(400, "NoCredentialsAssociated", "No credentials associated with ID")
+            return _error(503, "CredentialsUninitialized", "Credentials uninitialized for ID")
+        return response or not_found()
 
-    def _granted(self, request: Request, first: str, rest: str, tree: Tree, now: float) -> Response | None:
+    def _credentials(self, request: Request, first: str, rest: str, tree: Tree, now: float) -> Response | None:
         if request.path.startswith(_CREDENTIALS):
             return self._by_id(request.path[len(_CREDENTIALS) + 1 :], request, tree, now)
         if (first, rest) == ("creds", ""):
-            return _shown(self._identity.own(tree, now))
+            return _document(self._role.credentials(tree, now))
         role_arn = self._role_arn(first, rest)
         if role_arn is None:
             return None
-        if role_arn == self._identity.role_arn:
-            return _shown(self._identity.own(tree, now))
-        return _shown(self._identity.of_role(role_arn, now)) if self._settings.any_role else _unknown_id()
+        if role_arn == self._role.arn:
+            return _document(self._role.credentials(tree, now))
+        return _document(self._role.credentials_of(role_arn, now)) if self._settings.any_role else _unknown_id()
 
     def _by_id(self, credentials_id: str, request: Request, tree: Tree, now: float) -> Response | None:
         if not credentials_id:
             slash = request.trailing_slash
-            return _refused(400, "NoIdInRequest", "No Credential ID in the request") if slash else None
+            return _error(400, "NoIdInRequest", "No Credential ID in the request") if slash else None
         if self._settings.credentials_id not in {None, credentials_id}:
             return _unknown_id()
-        return _shown(self._identity.own(tree, now))
+        return _document(self._role.credentials(tree, now))
 
     def _role_arn(self, first: str, rest: str) -> str | None:
-        instance = self._identity.instance
+        instance = self._role.instance
         if first == "role-arn" and _ARN.fullmatch(rest):
             return rest
         if first == "role" and _NAME.fullmatch(rest):
-            own = self._identity.role_arn if rest == self._identity.role else None
+            own = self._role.arn if rest == self._role.name else None
             return own or f"arn:{instance.partition.name}:iam::{instance.account_id}:role/{rest}"
         return None
 
 
-def _shown(grant: Grant | None) -> Response:
-    if grant is None:
+def _document(credentials: ContainerCredentials | None) -> Response:
+    if credentials is None:
         return _unknown_id()
-    held = grant.document
-    shown: dict[str, Any] = {"RoleArn": grant.role_arn}
-    return forms.as_json(shown | {key: held[key] for key in ("AccessKeyId", "SecretAccessKey", "Token", "Expiration")})
+    source = credentials.document
+    document: dict[str, Any] = {"RoleArn": credentials.role_arn}
+    return json_response(
+        document | {key: source[key] for key in ("AccessKeyId", "SecretAccessKey", "Token", "Expiration")}
+    )
 
 
 def _unknown_id() -> Response:
-    return _refused(400, "InvalidIdInRequest", "Credentials not found")
+    return _error(400, "InvalidIdInRequest", "Credentials not found")
 
 
-def _refused(status: int, code: str, message: str) -> Response:
-    return forms.as_json({"code": code, "message": _PREFIX + message, "HTTPErrorCode": status}, status)
+def _error(status: int, code: str, message: str) -> Response:
+    return json_response({"code": code, "message": _PREFIX + message, "HTTPErrorCode": status}, status)

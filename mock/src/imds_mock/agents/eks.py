@@ -1,19 +1,19 @@
-"""EKS's Pod Identity agent at 169.254.170.23: the role's credentials for a pod that shows its token."""
+"""The EKS Pod Identity agent at 169.254.170.23: role credentials for a pod that sends its token."""
 
 from __future__ import annotations
 
 import hmac
 from typing import TYPE_CHECKING, Final
 
-from imds_mock.agents import forms
-from imds_mock.agents.identity import NoCredentialsError
+from imds_mock.agents.container_role import NoCredentialsError
+from imds_mock.agents.responses import json_response, not_found, text_response
 from imds_mock.errors import MockError
 from imds_mock.metadata.unique_ids import uuid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imds_mock.agents.identity import Grant, Identity
+    from imds_mock.agents.container_role import ContainerCredentials, ContainerRole
     from imds_mock.metadata.tree import Tree
     from imds_mock.service.messages import Request, Response
 
@@ -28,58 +28,58 @@ _NO_ASSOCIATION: Final = (404, "ResourceNotFoundException", "No association foun
 
 
 class EksAgent:
-    """Answers one pod.
+    """The EKS Pod Identity agent of one pod.
 
     Args:
-        identity: Who it is.
-        token: Gives the only token that is taken; None takes any. A MockError when it cannot be had.
+        role: The pod's role.
+        token: Gives the only accepted token; None if any is accepted. Raises a MockError if the token cannot be read.
     """
 
-    def __init__(self, identity: Identity, token: Callable[[], str | None]) -> None:
-        self._identity = identity
+    def __init__(self, role: ContainerRole, token: Callable[[], str | None]) -> None:
+        self._role = role
         self._token = token
 
     def respond(self, request: Request, tree: Tree, now: float) -> Response:
-        """Answer a request.
+        """The response to a request.
 
         Args:
             request: The request.
-            tree: The metadata of the instance that the pod has.
+            tree: Metadata of the pod's instance.
             now: Seconds since the epoch.
         """
         if request.path != _PATH or request.trailing_slash:
-            return forms.not_found()
-        shown = request.headers.get("authorization", "")
-        if not shown:
-            return forms.as_text("Service account token cannot be empty", 400)
+            return not_found()
+        token = request.headers.get("authorization", "")
+        if not token:
+            return text_response("Service account token cannot be empty", 400)
         try:
-            wanted = self._token()
+            expected = self._token()
         except MockError:
-            return _failed(*_UNAVAILABLE, now)  # it may be there in a moment
-        if wanted is not None and not hmac.compare_digest(shown.encode(), wanted.encode()):
-            return _failed(400, "InvalidTokenException", "The token included in the request is invalid.", now)
+            return _error(*_UNAVAILABLE, now)  # the file may be readable later
+        if expected is not None and not hmac.compare_digest(token.encode(), expected.encode()):
+            return _error(400, "InvalidTokenException", "The token included in the request is invalid.", now)
         try:
-            grant = self._identity.own(tree, now)
+            credentials = self._role.credentials(tree, now)
         except NoCredentialsError as error:
-            return _failed(*(_DENIED if error.refused else _UNAVAILABLE), now)
-        return _failed(*_NO_ASSOCIATION, now) if grant is None else _shown(grant)
+            return _error(*(_DENIED if error.is_refused else _UNAVAILABLE), now)
+        return _error(*_NO_ASSOCIATION, now) if credentials is None else _document(credentials)
 
 
-def _shown(grant: Grant) -> Response:
-    held = grant.document
-    return forms.as_json(
+def _document(credentials: ContainerCredentials) -> Response:
+    source = credentials.document
+    return json_response(
         {
-            "AccessKeyId": held["AccessKeyId"],
-            "SecretAccessKey": held["SecretAccessKey"],
-            "Token": held["Token"],
-            "AccountId": grant.role_arn.split(":")[4],
-            "Expiration": held["Expiration"],
+            "AccessKeyId": source["AccessKeyId"],
+            "SecretAccessKey": source["SecretAccessKey"],
+            "Token": source["Token"],
+            "AccountId": credentials.role_arn.split(":")[4],
+            "Expiration": source["Expiration"],
         }
     )
 
 
-def _failed(status: int, code: str, sentence: str, now: float) -> Response:
-    """As the agent passes on what EKS's service says."""
+def _error(status: int, code: str, message: str, now: float) -> Response:
+    """An error of the EKS service in the agent's format."""
     request_id = uuid("request", repr(now))
     fault = "server" if status >= 500 else "client"  # noqa: PLR2004 - the status classes of HTTP
-    return forms.as_text(f"[{request_id}]: ({code}): {sentence}, fault: {fault}", status)
+    return text_response(f"[{request_id}]: ({code}): {message}, fault: {fault}", status)

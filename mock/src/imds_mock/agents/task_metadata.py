@@ -1,4 +1,4 @@
-"""What ECS's agent says about a task: an instance and the section `ecs` make one, with the containers that share it.
+"""Task metadata of the ECS agent, derived from an instance and the section `ecs` of the configuration.
 
 Shapes are those of the ECS Developer Guide ("Task metadata version 4", examples for EC2 and for Fargate; "version 2")
 and of aws/amazon-ecs-agent (`ecs-agent/tmds/handlers/v4/state`, `agent/handlers/v2`).
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from imds_mock.agents.overlays import TASK, Overlays
+from imds_mock.agents.document_overrides import TASK, DocumentOverrides
 from imds_mock.metadata.documents import iso8601
 from imds_mock.metadata.unique_ids import random_bytes
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _RUNNING: Final = "RUNNING"
 _FARGATE: Final = "FARGATE"
-# In seconds before the instance's launch time: everything has happened when the container can ask.
+# Seconds before the instance's launch time: these steps precede the container's first request.
 _PULL_STARTED, _PULL_STOPPED = 9, 4
 _CLOCK_SET: Final = 2
 _STORAGE_MIB: Final = {"Utilized": 261, "Reserved": 20496}
@@ -28,66 +28,66 @@ _NOT_IN_2: Final = frozenset(
 
 
 class Task:
-    """One task. Containers that are told the same task ARN share it.
+    """One task. Containers with the same task ARN share it.
 
     Args:
-        instance: The instance that the container has.
-        settings: What was said about the task.
+        instance: The container's instance.
+        settings: Settings of the task.
 
     Attributes:
-        instance: As given.
-        settings: As given.
-        overlays: What the configuration lays over the documents.
-        task_id: Its id.
+        instance: The container's instance.
+        settings: Settings of the task.
+        overrides: Overrides of the documents.
+        task_id: Id of the task.
     """
 
     def __init__(self, instance: Instance, settings: EcsSettings) -> None:
         self.instance = instance
         self.settings = settings
-        self.overlays = Overlays(settings.documents)
+        self.overrides = DocumentOverrides(settings.documents)
         self._seed = (instance.instance_id, settings.cluster, settings.family)
         self.task_id = settings.task_id or random_bytes(16, "task", *self._seed).hex()
 
     @property
     def is_fargate(self) -> bool:
-        """Whether it runs on Fargate."""
+        """Whether the task runs on Fargate."""
         return self.settings.launch_type == _FARGATE
 
     @property
     def arn(self) -> str:
-        """Its ARN."""
+        """ARN of the task."""
         return self.arn_of(f"task/{self.settings.cluster}/{self.task_id}")
 
     @property
     def cluster(self) -> str:
-        """The cluster, as documents name it."""
+        """The cluster in documents: its ARN on Fargate, its name on EC2."""
         return self.arn_of(f"cluster/{self.settings.cluster}") if self.is_fargate else self.settings.cluster
 
     def arn_of(self, resource: str) -> str:
-        """The ARN of something in its account and region.
+        """The ARN of a resource in the task's account and region.
 
         Args:
-            resource: The last part.
+            resource: The last part of the ARN.
         """
         instance = self.instance
         return f"arn:{instance.partition.name}:ecs:{instance.region}:{instance.account_id}:{resource}"
 
     def moment(self, before: int) -> str:
-        """A time shortly before the instance's launch, to the nanosecond.
+        """A time before the instance's launch, in nanosecond precision.
 
         Args:
-            before: Seconds before it.
+            before: Seconds before the launch.
         """
         fraction = int.from_bytes(random_bytes(4, "moment", *self._seed, str(before)), "big") % 10**9
         return f"{iso8601(self.instance.pending_time - before)[:-1]}.{fraction:09}Z"
 
     def document(self, containers: list[dict[str, Any]], *, tags: bool = False, version: int = 4) -> dict[str, Any]:
-        """Its metadata, with what the configuration lays over it.
+        """The task's document, with its override.
 
         Args:
-            containers: The documents of its containers.
-            tags: Whether tags are part of it.
-            version: 2 for the document of version 2, which says less.
+            containers: Documents of the task's containers.
+            tags: Include the instance's tags.
+            version: 2 for the shorter document of version 2.
         """
         own = self._document()
         if version == 2:  # noqa: PLR2004 - a version
@@ -95,8 +95,8 @@ class Task:
         own["Containers"] = containers
         if tags and self.instance.settings.tags and not self.is_fargate:
             own["ContainerInstanceTags"] = self.instance.settings.tags
-        laid: dict[str, Any] = self.overlays.lay(TASK, own)
-        return laid
+        document: dict[str, Any] = self.overrides.apply(TASK, own)
+        return document
 
     def _document(self) -> dict[str, Any]:
         settings, instance = self.settings, self.instance

@@ -1,8 +1,8 @@
-"""Task scale-in protection: the agent's endpoint, and what ECS's GetTaskProtection and UpdateTaskProtection say to it.
+"""Task scale-in protection: the agent's endpoint, with the results of ECS GetTaskProtection and UpdateTaskProtection.
 
 Sources: aws/amazon-ecs-agent (`ecs-agent/tmds/handlers/taskprotection`); ECS Developer Guide, "Task scale-in protection
-endpoint" (1 to 2880 minutes, 120 by default; only tasks of a service can be protected). The body is read as Go reads
-it: one JSON value, the names of fields in any case, no unknown field.
+endpoint" (1 to 2880 minutes, 120 by default; only tasks of a service can be protected). The body is parsed as in Go:
+one JSON value, case-insensitive field names, no unknown fields.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from imds_mock.agents import forms
-from imds_mock.agents.identity import NoCredentialsError
+from imds_mock.agents.container_role import NoCredentialsError
+from imds_mock.agents.responses import json_response, method_not_allowed
 from imds_mock.metadata.documents import iso8601
 from imds_mock.metadata.unique_ids import uuid
 
 if TYPE_CHECKING:
-    from imds_mock.agents.identity import Identity
+    from imds_mock.agents.container_role import ContainerRole
     from imds_mock.agents.task_metadata import Task
     from imds_mock.metadata.tree import Tree
     from imds_mock.service.messages import Request, Response
 
 PATH: Final = "task-protection/v1/state"
-"""What follows `/api/ID/`."""
+"""Path of the endpoint below `/api/ID/`."""
 _FIELDS: Final = {"protectionenabled": bool, "expiresinminutes": int}
 _DEFAULT_MINUTES: Final = 120
 _MAX_MINUTES: Final = 2880
@@ -30,106 +30,107 @@ _MAX_TASKS: Final = 4096
 _INVALID: Final = "InvalidParameterException"
 
 
-class Protections:
-    """Which tasks are protected; outlives a change of the configuration."""
+class ProtectedTasks:
+    """The tasks protected from scale-in; kept when the configuration changes."""
 
     def __init__(self) -> None:
-        self._until: dict[str, float] = {}
+        self._expiries: dict[str, float] = {}
 
-    def until(self, task_arn: str, now: float) -> float | None:
-        """When the protection of a task ends, in seconds since the epoch; None if it is not protected.
+    def expiry(self, task_arn: str, now: float) -> float | None:
+        """When a task's protection ends, in seconds since the epoch; None if it is not protected.
 
         Args:
-            task_arn: The task.
+            task_arn: ARN of the task.
             now: Seconds since the epoch.
         """
-        until = self._until.get(task_arn, 0.0)
-        return until if until > now else None
+        expiry = self._expiries.get(task_arn, 0.0)
+        return expiry if expiry > now else None
 
-    def protect(self, task_arn: str, until: float) -> None:
-        """Protect a task.
+    def protect(self, task_arn: str, expiry: float) -> None:
+        """Protect a task, or end its protection.
 
         Args:
-            task_arn: The task.
-            until: When its protection ends, in seconds since the epoch; a time that has passed ends it at once.
+            task_arn: ARN of the task.
+            expiry: When the protection ends, in seconds since the epoch; a time in the past ends it at once.
         """
-        self._until.pop(task_arn, None)
-        if len(self._until) >= _MAX_TASKS:
-            del self._until[next(iter(self._until))]
-        self._until[task_arn] = until
+        self._expiries.pop(task_arn, None)
+        if len(self._expiries) >= _MAX_TASKS:
+            del self._expiries[next(iter(self._expiries))]
+        self._expiries[task_arn] = expiry
 
     def clear(self) -> None:
         """End all protections."""
-        self._until.clear()
+        self._expiries.clear()
 
 
 class TaskProtection:
-    """Answers one container.
+    """The task protection endpoint of one container.
 
     Args:
-        task: The task that it belongs to.
-        identity: Whose credentials the agent would call ECS with.
-        protections: Which tasks are protected.
+        task: The container's task.
+        role: The role with whose credentials the agent would call ECS.
+        protected_tasks: Tasks protected from scale-in.
     """
 
-    def __init__(self, task: Task, identity: Identity, protections: Protections) -> None:
+    def __init__(self, task: Task, role: ContainerRole, protected_tasks: ProtectedTasks) -> None:
         self._task = task
-        self._identity = identity
-        self._protections = protections
+        self._role = role
+        self._protected_tasks = protected_tasks
 
     def respond(self, request: Request, tree: Tree, now: float) -> Response:
-        """Answer a request for the endpoint.
+        """The response to a request.
 
         Args:
             request: The request, with its body.
-            tree: The metadata of the instance that the container has.
+            tree: Metadata of the container's instance.
             now: Seconds since the epoch.
         """
         if request.method not in {"GET", "PUT"}:
-            return forms.method_not_allowed()
-        asked: dict[str, Any] = {}
+            return method_not_allowed()
+        update: dict[str, Any] = {}
         if request.method == "PUT":
-            fields = _decoded(request.body)
+            fields = _parse(request.body)
             if fields is None:
-                return _failed(400, _INVALID, "UpdateTaskProtection: failed to decode request")
+                return _error(400, _INVALID, "UpdateTaskProtection: failed to decode request")
             if fields.get("protectionenabled") is None:
-                sentence = "Invalid request: does not contain 'ProtectionEnabled' field"
-                return _failed(400, _INVALID, sentence, self._task.arn)
-            asked = fields
+                message = "Invalid request: does not contain 'ProtectionEnabled' field"
+                return _error(400, _INVALID, message, self._task.arn)
+            update = fields
         if not self._has_credentials(tree, now):
-            sentence = "Invalid Request: no task IAM role credentials available for task"
-            return _failed(403, "AccessDeniedException", sentence, self._task.arn)
-        return self._as_ecs_answers(asked, now)
+            message = "Invalid Request: no task IAM role credentials available for task"
+            return _error(403, "AccessDeniedException", message, self._task.arn)
+        return self._apply(update, now)
 
     def _has_credentials(self, tree: Tree, now: float) -> bool:
         try:
-            return self._identity.own(tree, now) is not None
+            return self._role.credentials(tree, now) is not None
         except NoCredentialsError:
             return False
 
-    def _as_ecs_answers(self, asked: dict[str, Any], now: float) -> Response:
+    def _apply(self, update: dict[str, Any], now: float) -> Response:
+        """The response of the ECS service to an update, or to a query if there is none."""
         arn = self._task.arn
-        minutes = asked.get("expiresinminutes")
-        if minutes is None or not asked["protectionenabled"]:
+        minutes = update.get("expiresinminutes")
+        if minutes is None or not update["protectionenabled"]:
             minutes = _DEFAULT_MINUTES
         if not 1 <= minutes <= _MAX_MINUTES:
-            sentence = f"expiresInMinutes must be between 1 and {_MAX_MINUTES}."
-            return _failed(400, _INVALID, sentence, arn, uuid("request", arn, repr(now)))
+            message = f"expiresInMinutes must be between 1 and {_MAX_MINUTES}."
+            return _error(400, _INVALID, message, arn, uuid("request", arn, repr(now)))
         if self._task.settings.service is None:
-            return forms.as_json({"failure": {"Arn": arn, "Detail": None, "Reason": "TASK_NOT_VALID"}})
-        if asked:
-            self._protections.protect(arn, now + minutes * 60 if asked["protectionenabled"] else now)
-        until = self._protections.until(arn, now)
+            return json_response({"failure": {"Arn": arn, "Detail": None, "Reason": "TASK_NOT_VALID"}})
+        if update:
+            self._protected_tasks.protect(arn, now + minutes * 60 if update["protectionenabled"] else now)
+        expiry = self._protected_tasks.expiry(arn, now)
         protection = {
-            "ExpirationDate": None if until is None else _precise(until),
-            "ProtectionEnabled": until is not None,
+            "ExpirationDate": None if expiry is None else _milliseconds(expiry),
+            "ProtectionEnabled": expiry is not None,
             "TaskArn": arn,
         }
-        return forms.as_json({"protection": protection})
+        return json_response({"protection": protection})
 
 
-def _decoded(body: bytes) -> dict[str, Any] | None:
-    """The fields by their names in lower case; None if Go would not take the body."""
+def _parse(body: bytes) -> dict[str, Any] | None:
+    """The fields by their names in lower case; None if Go rejects the body."""
     try:
         document, _ = json.JSONDecoder().raw_decode(body.decode(errors="replace").lstrip(" \t\r\n"))
     except (ValueError, RecursionError):
@@ -145,14 +146,14 @@ def _decoded(body: bytes) -> dict[str, Any] | None:
     return fields
 
 
-def _failed(status: int, code: str, message: str, arn: str = "", request_id: str | None = None) -> Response:
+def _error(status: int, code: str, message: str, arn: str = "", request_id: str | None = None) -> Response:
     document: dict[str, Any] = {} if request_id is None else {"requestID": request_id}
     document["error"] = ({"Arn": arn} if arn else {}) | {"Code": code, "Message": message}
-    return forms.as_json(document, status)
+    return json_response(document, status)
 
 
-def _precise(moment: float) -> str:
-    """RFC 3339 with as many digits of milliseconds as there are, as Go writes it."""
-    milliseconds = int(moment * 1000)
+def _milliseconds(time: float) -> str:
+    """RFC 3339 with milliseconds but without trailing zeros, as in Go."""
+    milliseconds = int(time * 1000)
     fraction = f".{milliseconds % 1000:03}".rstrip("0").rstrip(".")
     return f"{iso8601(milliseconds // 1000)[:-1]}{fraction}Z"

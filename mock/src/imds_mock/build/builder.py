@@ -11,7 +11,7 @@ from imds_mock.credentials.refreshable import NotRefreshed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imds_mock.agents.neighbours import Neighbours
+    from imds_mock.agents.task_endpoint import KnownContainers
     from imds_mock.build.aemm import AemmBuilder
     from imds_mock.build.built_config import BuiltConfig
     from imds_mock.config.settings import Config
@@ -28,7 +28,7 @@ class SnapshotBuilder:
         signer: Signs the identity document.
         reason: Why amazon-ec2-metadata-mock's data is served, for the start message.
         keep: Gives the credentials of a request, which a refresher keeps up to date.
-        neighbours: The containers that the mock knows; None if it knows none.
+        known_containers: The containers that the mock knows; None if it knows none.
     """
 
     def __init__(
@@ -37,12 +37,12 @@ class SnapshotBuilder:
         signer: Signer,
         reason: str,
         keep: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed,
-        neighbours: Neighbours | None = None,
+        known_containers: KnownContainers | None = None,
     ) -> None:
         self._started = started
         self._reason = reason
         self._keep = keep
-        self._ec2 = Ec2Builder(started, signer, keep, neighbours)
+        self._ec2 = Ec2Builder(started, signer, keep, known_containers)
         self._aemm: AemmBuilder | None = None
 
     def __call__(self, config: Config) -> BuiltConfig:
@@ -61,4 +61,4 @@ class SnapshotBuilder:
 
     def reset(self) -> None:
         """Forget what callers have changed: which ECS tasks are protected from scale-in."""
-        self._ec2.protections.clear()
+        self._ec2.protected_tasks.clear()

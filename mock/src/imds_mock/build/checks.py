@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
-from imds_mock.agents.overlays import Overlays
+from imds_mock.agents.document_overrides import DocumentOverrides
 from imds_mock.config.errors import SettingError
 from imds_mock.config.shapes import split_name_server
 from imds_mock.config.variants import require_one_instance
@@ -59,7 +59,7 @@ CHECKS: Final[tuple[Callable[[Config], object], ...]] = (
     _require_name_server,
     lambda config: derive(config.instance, 0.0),
     lambda config: read_overrides(config.metadata),
-    lambda config: Overlays(config.ecs.documents),
+    lambda config: DocumentOverrides(config.ecs.documents),
     _require_tag_keys,
     lambda config: check_credentials(config.credentials),
 )

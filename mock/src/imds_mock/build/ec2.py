@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from imds_mock.agents.container_role import ContainerRole
 from imds_mock.agents.dispatch import ContainerAgents
-from imds_mock.agents.identity import Identity
-from imds_mock.agents.task_protection import Protections
+from imds_mock.agents.task_protection import ProtectedTasks
 from imds_mock.build.built_config import BuiltConfig
 from imds_mock.build.eks_token import eks_token
 from imds_mock.build.leaves import derived_leaves, overridden
@@ -19,7 +19,7 @@ from imds_mock.service.snapshot import Snapshot
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from imds_mock.agents.neighbours import Neighbours
+    from imds_mock.agents.task_endpoint import KnownContainers
     from imds_mock.config.facts import InstanceSettings
     from imds_mock.config.roles import CredentialSettings
     from imds_mock.config.settings import Config
@@ -37,10 +37,10 @@ class Ec2Builder:
         started: When the mock started, in seconds since the epoch.
         signer: What signs the identity document.
         keep: Has working credentials fetched and kept fresh.
-        neighbours: The containers that the mock knows; None: it knows none.
+        known_containers: The containers that the mock knows; None if it knows none.
 
     Attributes:
-        protections: Which ECS tasks are protected from scale-in.
+        protected_tasks: ECS tasks protected from scale-in.
     """
 
     def __init__(
@@ -48,13 +48,13 @@ class Ec2Builder:
         started: float,
         signer: Signer,
         keep: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed,
-        neighbours: Neighbours | None = None,
+        known_containers: KnownContainers | None = None,
     ) -> None:
         self._started = started
         self.signer = signer
-        self.protections = Protections()
+        self.protected_tasks = ProtectedTasks()
         self._keep = keep
-        self._neighbours = neighbours
+        self._known_containers = known_containers
         # Most changes leave the facts alone, and what follows from them takes the longest to make.
         self._derived: tuple[InstanceSettings, CredentialSettings, Instance, Mapping[str, Leaf]] | None = None
 
@@ -67,9 +67,9 @@ class Ec2Builder:
         try:
             instance, derived = self._derive(config)
             leaves, labels = overridden(config, instance, derived)
-            identity = Identity(instance, config.credentials, self._keep)
+            role = ContainerRole(instance, config.credentials, self._keep)
             token = eks_token(config.eks)
-            agents = ContainerAgents(identity, config.ecs, token, self._neighbours, self.protections)
+            agents = ContainerAgents(role, config.ecs, token, self._known_containers, self.protected_tasks)
         except SettingError as error:
             raise ConfigError(str(error), error.path) from error
 

@@ -14,7 +14,7 @@ from imds_mock.control.start import open_listeners
 from imds_mock.control.start import run as run_control
 from imds_mock.events.armed import TooManyEventsError
 from imds_mock.faults.armed import TooManyFaultsError
-from imds_mock.run.neighbours import KnownNeighbours
+from imds_mock.run.known_containers import RegisteredContainers
 from imds_mock.run.reloading import follow
 from imds_mock.run.scenario_targets import report_unmatched
 from imds_mock.run.serving import serve
@@ -60,10 +60,10 @@ def start(
     signer = Signer(None if key_directory is None else Path(key_directory))
     started = time.time()
     working = WorkingCredentials(started)
-    neighbours = KnownNeighbours()
-    builder = SnapshotBuilder(started, signer, reason or "the setting compatibility", working.keep, neighbours)
+    known_containers = RegisteredContainers()
+    builder = SnapshotBuilder(started, signer, reason or "the setting compatibility", working.keep, known_containers)
     runtime = Runtime(config, builder)
-    neighbours.runtime = runtime
+    known_containers.runtime = runtime
     runtime.state.at_reset = builder.reset
     working.config = lambda: runtime.state.config
     runtime.first_credentials = working.first_of

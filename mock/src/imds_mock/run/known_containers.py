@@ -1,4 +1,4 @@
-"""The containers that the mock knows, for ECS's agent: those that have asked and whose names the name server gave."""
+"""The named containers that have sent requests, for the ECS agent."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ if TYPE_CHECKING:
     from imds_mock.state.runtime import Runtime
 
 
-class KnownNeighbours:
-    """The containers behind the addresses that have asked.
+class RegisteredContainers:
+    """The containers in the registry of callers.
 
     Attributes:
-        driven: Knows them; None while nothing is known.
+        runtime: The runtime with the registry; None until it exists.
     """
 
     def __init__(self) -> None:
         self.runtime: Runtime | None = None
 
     def name_of(self, address: str) -> str | None:
-        """The Compose service of the container at an address, with its number from the second replica on, or its name.
+        """The service of a container, with its number from the second replica on; otherwise the container's name.
 
         Args:
             address: Address of a caller.
         """
         return None if self.runtime is None else _name(self.runtime.callers.caller(address))
 
-    def beside(self, address: str) -> Iterator[tuple[str, Task]]:
-        """The other containers by name, each with its task.
+    def others(self, address: str) -> Iterator[tuple[str, Task]]:
+        """Name and task of each container except one.
 
         Args:
-            address: Address of the caller that is left out.
+            address: Address of the caller to leave out.
         """
         if self.runtime is None:
             return

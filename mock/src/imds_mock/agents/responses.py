@@ -1,7 +1,7 @@
-"""How the agents answer: heads and bodies as Go's `net/http` and `encoding/json` write them.
+"""Responses as the agents write them, with Go's `net/http` and `encoding/json`.
 
 Sources: aws/amazon-ecs-agent (`ecs-agent/tmds`) and aws/eks-pod-identity-agent (`pkg/handlers`, `pkg/errors`). Only
-task protection looks at the method, and no answer has a `Server` line.
+task protection checks the method. No response has a `Server` header.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ _JSON: Final = (("Content-Type", "application/json"),)
 _TEXT: Final = (("Content-Type", "text/plain; charset=utf-8"), ("X-Content-Type-Options", "nosniff"))
 
 
-def as_json(document: Any, status: int = 200) -> Response:
-    """A JSON document.
+def json_response(document: Any, status: int = 200) -> Response:
+    """A JSON document, without spaces between its tokens.
 
     Args:
-        document: What `json` can write.
+        document: Anything that `json` can encode.
         status: HTTP status code.
     """
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-    return _answer(status, _JSON, text.encode())
+    return _response(status, _JSON, text.encode())
 
 
-def as_text(message: str, status: int) -> Response:
-    """A message, as `http.Error` writes it.
+def text_response(message: str, status: int) -> Response:
+    """A message as written by `http.Error`.
 
     Args:
         message: The message, without a line end.
         status: HTTP status code.
     """
-    return _answer(status, _TEXT, f"{message}\n".encode())
+    return _response(status, _TEXT, f"{message}\n".encode())
 
 
 def not_found() -> Response:
-    """The answer to a path that is none."""
-    return as_text("404 page not found", 404)
+    """The response for an unknown path."""
+    return text_response("404 page not found", 404)
 
 
 def method_not_allowed() -> Response:
-    """The answer to a method that a path does not have."""
-    return _answer(405, (), b"")
+    """The response for a method that a path does not support."""
+    return _response(405, (), b"")
 
 
-def _answer(status: int, leading: HeaderLines, body: bytes) -> Response:
+def _response(status: int, leading: HeaderLines, body: bytes) -> Response:
     trailing = (("Content-Length", str(len(body))),)
     return Response(Head.build(status, leading, trailing, names_server=False), body)
