@@ -1,7 +1,7 @@
-"""`imds-mock host` on the real kernel: who is redirected and who is not, and that nothing is left of it.
+"""`imds-mock host` on the real kernel: which packets are redirected, and that `down` restores everything.
 
-The machine is a namespace. Where it has a way out, that leads to another namespace of the lab with a service at
-169.254.169.254, the "real" one here; nothing of this can leave the lab.
+The machine is a namespace. Its only network, if it has one, is another namespace of the lab with a "real" service at
+169.254.169.254. Nothing can leave the lab.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Machine:
             "PATH": f"{folder}:{IMDS_MOCK.parent}:{os.environ['PATH']}",
             "XDG_RUNTIME_DIR": str(folder),
         }
-        # Who is root already needs no sudo, and may not have it.
+        # The tests run as root; sudo may be missing.
         (folder / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
         (folder / "sudo").chmod(0o755)
 
@@ -64,7 +64,7 @@ class Machine:
         return done
 
     def host(self, *words: str, code: int = 0) -> str:
-        """What `imds-mock host WORDS...` says, on whichever of its outputs."""
+        """The output of `imds-mock host WORDS...`, standard error included."""
         done = self.run("imds-mock", "host", *words, code=code)
         return done.stdout + done.stderr
 
@@ -73,12 +73,12 @@ class Machine:
         return done.stdout
 
     def state(self) -> list[str]:
-        """All of its network that anybody could have changed; without what the kernel counts."""
+        """The network settings that a command could change, without the kernel's counters."""
         return [self.space.run(words, check=False).stdout for words in STATE]
 
     @contextlib.contextmanager
     def serving(self, *words: str) -> Iterator[None]:
-        """A mock that runs meanwhile."""
+        """Run a mock."""
         command = words or ("imds-mock", "serve", "--host", "127.0.0.1", "--host", "::1")
         mock = self.space.popen(command, env=self.environment, stderr=subprocess.PIPE)
         try:
@@ -92,17 +92,17 @@ class Machine:
 
 @pytest.fixture
 def offline(lab: Lab, tmp_path: Path) -> Machine:
-    """A machine without any network."""
+    """A machine without a network."""
     return Machine(lab.namespace("machine"), tmp_path)
 
 
 @pytest.fixture
 def real(lab: Lab, request: pytest.FixtureRequest) -> Callable[[Namespace], None]:
-    """Gives a machine a network with a metadata service, as a cloud's machines have."""
+    """Connects a machine to a network with a metadata service, as in a cloud."""
 
     def connect(machine: Namespace) -> None:
         cloud = lab.namespace("cloud")
-        # Addresses that appear by themselves, a while later, would look like something that was left behind.
+        # Automatic addresses, which appear later, would look like a setting that was left behind.
         machine.set_kernel("ipv6/conf/default/addr_gen_mode", 1)
         lab.link(machine, cloud, ["10.77.0.2/24", "fd77::2/64"], ["10.77.0.1/24", "fd77::1/64"])
         machine.ip("route", "add", "default", "via", "10.77.0.1")
@@ -115,19 +115,19 @@ def real(lab: Lab, request: pytest.FixtureRequest) -> Callable[[Namespace], None
             request.addfinalizer(functools.partial(end, server))
             assert server.stdout is not None
             assert server.stdout.readline() == "ready\n"
-        # Not before: Python's server asks for the name of its address, and would wait for a name server.
+        # Only now: Python's server looks up the name of its address and would wait for a name server.
         cloud.ip("route", "add", "default", "via", "10.77.0.2")
 
     return connect
 
 
 def test_the_commands_of_the_example(offline: Machine) -> None:
-    """With no network at all, so without a default route, as on a train."""
+    """Without a network, and therefore without a default route."""
     before = offline.state()
     (up, serve), (curl, status), (down,), (dry_run, by_hand) = COMMANDS
     assert serve == "imds-mock serve --host 127.0.0.1"
     said = offline.run("sh", "-c", up).stdout
-    assert "# the mock for it: imds-mock serve --host 127.0.0.1\n" in said
+    assert "# start the mock with: imds-mock serve --host 127.0.0.1\n" in said
     with offline.serving(*serve.split()):
         assert offline.run("sh", "-c", curl).stdout == INSTANCE_ID
         assert "http://169.254.169.254:80 is imds-mock " in offline.run("sh", "-c", status).stdout
@@ -139,7 +139,7 @@ def test_the_commands_of_the_example(offline: Machine) -> None:
         assert said.startswith(commands)
         offline.run("sh", "-c", by_hand)
         assert offline.ask() == INSTANCE_ID
-    assert "nobody answers; start the mock: imds-mock serve --host 127.0.0.1" in offline.host("status", code=1)
+    assert "no answer; start the mock with: imds-mock serve --host 127.0.0.1" in offline.host("status", code=1)
     offline.host("down")
     assert offline.state() == before
 
@@ -167,7 +167,7 @@ def test_ipv6(offline: Machine) -> None:
     with offline.serving():
         assert (offline.ask(V4), offline.ask(V6)) == (INSTANCE_ID, INSTANCE_ID)
         assert "http://[fd00:ec2::254]:80 is imds-mock" in offline.host("status")
-    # Asked for without, it is taken away again.
+    # `up` without --ipv6 removes it.
     offline.host("up")
     assert "imds_host" not in offline.space.run(["nft", "list", "tables", "ip6"]).stdout
     assert offline.space.ip("-6", "route", "show", "table", "16925") == ""
@@ -175,7 +175,7 @@ def test_ipv6(offline: Machine) -> None:
     assert offline.state() == before
 
 
-def test_twice_is_once_and_other_options_change_it(offline: Machine) -> None:
+def test_up_is_idempotent_and_applies_changed_options(offline: Machine) -> None:
     before = offline.state()
     offline.host("up")
     once = offline.state()
@@ -190,12 +190,12 @@ def test_twice_is_once_and_other_options_change_it(offline: Machine) -> None:
         assert offline.host("status").startswith("# 169.254.169.254 is an address of this machine\n")
     assert "imds_host" not in offline.state()[0]
     offline.host("down")
-    assert offline.host("down") == "# nothing is set\n"
+    assert offline.host("down") == "# no redirect is installed on this machine\n"
     assert offline.state() == before
 
 
-def test_a_step_that_fails_leaves_nothing(offline: Machine) -> None:
-    """Somebody else has a route where ours is to go."""
+def test_a_failed_step_changes_nothing(offline: Machine) -> None:
+    """The routing table contains a foreign route for the address."""
     foreign = ("169.254.169.254", "dev", "lo", "table", "16925")
     offline.space.ip("route", "add", "local", *foreign)
     before = offline.state()
@@ -203,12 +203,12 @@ def test_a_step_that_fails_leaves_nothing(offline: Machine) -> None:
     assert offline.state() == before
 
 
-def test_a_part_is_completed_and_taken_away(offline: Machine) -> None:
+def test_an_incomplete_redirect_is_completed_or_removed(offline: Machine) -> None:
     before = offline.state()
     offline.host("up")
     whole = offline.state()
     offline.space.run(["nft", "delete", "table", "ip", "imds_host"])
-    assert "only a part is set" in offline.host("status", code=1)
+    assert "the redirect is incomplete" in offline.host("status", code=1)
     offline.host("up")
     assert offline.state() == whole
     offline.space.ip("rule", "del", "pref", "16925")
@@ -216,18 +216,18 @@ def test_a_part_is_completed_and_taken_away(offline: Machine) -> None:
     assert offline.state() == before
 
 
-def test_a_real_service_is_hidden_only_by_force(offline: Machine, real: Callable[[Namespace], None]) -> None:
+def test_a_real_service_is_hidden_only_with_force(offline: Machine, real: Callable[[Namespace], None]) -> None:
     real(offline.space)
     assert (offline.ask(V4), offline.ask(V6)) == ("real", "real")
     before = offline.state()
     said = offline.host("up", code=70)
     assert "http://169.254.169.254:80 is answered by something that is not imds-mock" in said
-    assert "--force if that is meant" in said
+    assert "--force installs it anyway" in said
     assert offline.state() == before
     offline.host("up", "--ipv6", "--force")
     with offline.serving():
         assert (offline.ask(V4), offline.ask(V6)) == (INSTANCE_ID, INSTANCE_ID)
-        # The network goes away, and with it the default route.
+        # Without the default route.
         for family in ("-4", "-6"):
             offline.space.ip(family, "route", "del", "default")
         assert (offline.ask(V4), offline.ask(V6)) == (INSTANCE_ID, INSTANCE_ID)
@@ -266,25 +266,25 @@ def test_containers_and_neighbours_are_not_redirected(
     with offline.serving():
         assert offline.ask() == INSTANCE_ID
         assert [other.ask() for other in others] == ["real", ""]
-    # What the table of the example says about the other way.
+    # The table in the example's README says this about `alias`.
     offline.host("up", "--way", "alias")
     with offline.serving("imds-mock", "serve", "--host", "169.254.169.254", "--port", "80"):
         assert [other.ask() for other in others] == [INSTANCE_ID, INSTANCE_ID]
 
 
-def test_without_the_program_one_sentence_says_what_to_install(offline: Machine, tmp_path: Path) -> None:
+def test_the_error_names_the_missing_package(offline: Machine, tmp_path: Path) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
     ip = offline.run("sh", "-c", "command -v ip").stdout.strip()
     (programs / "ip").symlink_to(ip)
-    # The system's own folders are looked at as well, so they are not there.
+    # The command also searches these folders.
     offline.space.run(["sh", "-c", "for each in /usr/sbin /sbin; do mount -t tmpfs none $each; done"])
     done = offline.run("env", f"PATH={programs}", str(IMDS_MOCK), "host", "up", code=69)
-    assert done.stderr == "imds-mock: nft is not installed here: install the package nftables, or take --way alias\n"
+    assert done.stderr == "imds-mock: nft is not installed; install the package nftables or use --way alias\n"
     assert offline.run("env", f"PATH={programs}", str(IMDS_MOCK), "host", "status", code=1).stderr == ""
 
 
-def test_containers_endpoints_as_well(offline: Machine) -> None:
+def test_the_endpoints_of_containers(offline: Machine) -> None:
     before = offline.state()
     said = offline.host("up", "--endpoints", "ec2,ecs,eks", "--ipv6")
     assert "169.254.170.2:80 -> 127.0.0.1:1338" in said
@@ -301,7 +301,7 @@ def test_containers_endpoints_as_well(offline: Machine) -> None:
             shown = json.loads(curl("-H", "Authorization: any", f"http://{address}/v1/credentials"))
             assert shown["AccessKeyId"] == role["AccessKeyId"]
         assert offline.host("status").count(" is imds-mock ") == 5
-        assert len(offline.host("up", "--endpoints", "ec2,ecs,eks", "--ipv6").splitlines()) == 2, "nothing to do"
+        assert len(offline.host("up", "--endpoints", "ec2,ecs,eks", "--ipv6").splitlines()) == 2, "no command is run"
         offline.host("up", "--endpoints", "ecs")
         assert offline.ask() == ""
         assert json.loads(curl("http://169.254.170.2/creds"))
@@ -310,9 +310,9 @@ def test_containers_endpoints_as_well(offline: Machine) -> None:
     assert offline.state() == before
 
 
-def test_containers_endpoints_as_aliases(offline: Machine) -> None:
+def test_the_endpoints_of_containers_as_aliases(offline: Machine) -> None:
     before = offline.state()
     offline.host("up", "--way", "alias", "--endpoints", "ecs,eks")
-    assert "only a part" not in offline.host("status", code=1)
+    assert "the redirect is incomplete" not in offline.host("status", code=1)
     offline.host("down")
     assert offline.state() == before

@@ -1,4 +1,4 @@
-"""`imds-mock compose-override`: what it prints for each way, and what it says where it cannot."""
+"""`imds-mock compose-override`: the override for each way, and the errors."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, An
     return services
 
 
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 64) -> str:
-    """What is said instead; in one line, and nothing else."""
+def error_of(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 64) -> str:
+    """The error, which must be one line and the only output."""
     assert main(["compose-override", *arguments]) == code
     out, error = capsys.readouterr()
     assert out == ""
@@ -84,22 +84,23 @@ def test_environment(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, "--services", "web", "--way", "environment") == {
         "mock_metadata": {"image": "imds-mock", "networks": {"default": {"aliases": ["mock-metadata"]}}},
         "web": {
-            # Not the service's own name: botocore takes no host name with an underscore.
+            # An alias, because botocore rejects host names with an underscore.
             "environment": {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://mock-metadata"},
             "depends_on": HEALTHY,
         },
     }
 
 
-def test_the_network_is_the_one_that_the_services_share(capsys: pytest.CaptureFixture[str], compose_file: Path) -> None:
+def test_the_common_network_is_used(capsys: pytest.CaptureFixture[str], compose_file: Path) -> None:
     services = printed(capsys, "--services", "web,worker", "--file", str(compose_file))
     assert [list(body["networks"]) for body in services.values()] == [["back"]] * 3
 
 
 def test_services_without_a_common_network(capsys: pytest.CaptureFixture[str], compose_file: Path) -> None:
     arguments = ("--services", "web,plain", "--file", str(compose_file))
-    assert refused(capsys, *arguments) == (
-        "these services share no network (web: front, back; plain: default): --way shared-namespace needs none\n"
+    assert error_of(capsys, *arguments) == (
+        "the services share no network (web: front, back; plain: default); "
+        "use --way shared-namespace, which needs none\n"
     )
     mock = printed(capsys, *arguments, "--way", "environment")["mock_metadata"]
     assert list(mock["networks"]) == ["front", "default"]
@@ -109,33 +110,33 @@ def test_services_without_a_common_network(capsys: pytest.CaptureFixture[str], c
 @pytest.mark.parametrize("way", ["link-local-ip", "shared-namespace"])
 def test_replicas(capsys: pytest.CaptureFixture[str], compose_file: Path, service: str, way: str) -> None:
     arguments = ("--services", service, "--file", str(compose_file), "--way")
-    assert f"{service} runs {3 if service == 'copies' else 2} times" in refused(capsys, *arguments, way)
+    assert f"{service} has {3 if service == 'copies' else 2} replicas" in error_of(capsys, *arguments, way)
     assert service in printed(capsys, *arguments, "environment")
 
 
 @pytest.mark.parametrize(
-    ("service", "said"),
+    ("service", "message"),
     [
         (
             "nobody",
             "unknown service 'nobody'; expected one of web, worker, plain, copies, scaled, beside, host, web_metadata;",
         ),
         ("beside", "beside has network_mode: service:web; name web instead, whose network it shares"),
-        ("host", "host has network_mode: host; it has no network to join"),
+        ("host", "host has network_mode: host; it cannot join a network"),
     ],
 )
-def test_a_service_that_cannot_be_wired(
-    capsys: pytest.CaptureFixture[str], compose_file: Path, service: str, said: str
+def test_a_service_that_cannot_use_the_mock(
+    capsys: pytest.CaptureFixture[str], compose_file: Path, service: str, message: str
 ) -> None:
-    assert said in refused(capsys, "--services", service, "--file", str(compose_file), code=65)
+    assert message in error_of(capsys, "--services", service, "--file", str(compose_file), code=65)
 
 
-def test_a_service_of_the_same_name_is_not_changed(capsys: pytest.CaptureFixture[str], compose_file: Path) -> None:
-    said = refused(capsys, "--services", "web", "--file", str(compose_file), "--way", "shared-namespace")
-    assert "has a service web_metadata already" in said
+def test_existing_services_are_not_changed(capsys: pytest.CaptureFixture[str], compose_file: Path) -> None:
+    message = error_of(capsys, "--services", "web", "--file", str(compose_file), "--way", "shared-namespace")
+    assert "the override would change your service web_metadata" in message
 
 
-def test_the_file_may_come_from_docker_compose_config(
+def test_the_output_of_docker_compose_config(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("services: {web: {networks: {inner: null}}}"))
@@ -144,7 +145,7 @@ def test_the_file_may_come_from_docker_compose_config(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"services: [", "is not valid YAML at line 1"),
         (b"services: {web: {ports: !reset []}}", "the tag !reset is not supported"),
@@ -153,69 +154,67 @@ def test_the_file_may_come_from_docker_compose_config(
         (b"\xff\xfe\xfa", "is not UTF-8 text"),
     ],
 )
-def test_a_file_that_is_none(capsys: pytest.CaptureFixture[str], tmp_path: Path, content: bytes, said: str) -> None:
+def test_an_invalid_file(capsys: pytest.CaptureFixture[str], tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "compose.yaml").write_bytes(content)
-    assert said in refused(capsys, "--services", "web", "--file", str(tmp_path / "compose.yaml"), code=65)
+    assert message in error_of(capsys, "--services", "web", "--file", str(tmp_path / "compose.yaml"), code=65)
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         ("scale: '${N:-2}'", "web.scale: expected a number, got '${N:-2}'"),
         ("deploy: {replicas: many}", "web.deploy.replicas: expected a number, got 'many'"),
         ("deploy: [a]", "web.deploy: expected keys and values"),
-        ("networks: front", "web.networks: expected names"),
-        ("networks: [{front: {}}]", "web.networks: expected names"),
+        ("networks: front", "web.networks: expected network names"),
+        ("networks: [{front: {}}]", "web.networks: expected network names"),
     ],
 )
-def test_a_service_that_cannot_be_read(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, body: str, said: str
-) -> None:
+def test_an_invalid_service(capsys: pytest.CaptureFixture[str], tmp_path: Path, body: str, message: str) -> None:
     (tmp_path / "c.yaml").write_text(f"services: {{web: {{image: x, {body}}}}}")
-    sentence = refused(capsys, "--services", "web", "--file", str(tmp_path / "c.yaml"), code=65)
-    assert sentence.startswith(f"{said}; ")
-    assert "docker compose config | imds-mock compose-override --file -" in sentence
+    error = error_of(capsys, "--services", "web", "--file", str(tmp_path / "c.yaml"), code=65)
+    assert error.startswith(f"{message}; ")
+    assert "docker compose config | imds-mock compose-override --file -" in error
 
 
-def test_a_service_with_the_name_that_another_ones_helper_would_have(capsys: pytest.CaptureFixture[str]) -> None:
-    sentence = refused(capsys, "--services", "a,a_metadata", "--way", "shared-namespace")
-    assert "a service a_metadata already" in sentence
+def test_a_name_that_the_override_uses(capsys: pytest.CaptureFixture[str]) -> None:
+    message = error_of(capsys, "--services", "a,a_metadata", "--way", "shared-namespace")
+    assert "the override would change your service a_metadata" in message
 
 
-def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
-    said = refused(capsys, "--services", "web", "--file", "/nowhere.yaml", code=65)
-    assert said == "/nowhere.yaml cannot be read: No such file or directory\n"
+def test_a_missing_file(capsys: pytest.CaptureFixture[str]) -> None:
+    message = error_of(capsys, "--services", "web", "--file", "/nowhere.yaml", code=65)
+    assert message == "/nowhere.yaml cannot be read: No such file or directory\n"
 
 
 @pytest.mark.parametrize(
-    ("services", "said"),
+    ("services", "message"),
     [
-        ("", "'': expected a Compose service's name"),
-        ("web,", "'': expected a Compose service's name"),
-        ("we b", "'we b': expected a Compose service's name"),
-        ("web\n  evil: {}", "expected a Compose service's name"),
-        ("web,web", "web is named twice"),
-        ("mock_metadata", "mock_metadata is the mock's own name"),
+        ("", "expected the name of a Compose service (letters, digits and ._-), such as web, got ''"),
+        ("web,", "expected the name of a Compose service (letters, digits and ._-), such as web, got ''"),
+        ("we b", "such as web, got 'we b'"),
+        ("web\n  evil: {}", "expected the name of a Compose service"),
+        ("web,web", "--services names web twice"),
+        ("mock_metadata", "the override uses the name mock_metadata for the mock"),
     ],
 )
-def test_names_that_are_none(capsys: pytest.CaptureFixture[str], services: str, said: str) -> None:
-    assert said in refused(capsys, "--services", services)
+def test_invalid_names(capsys: pytest.CaptureFixture[str], services: str, message: str) -> None:
+    assert message in error_of(capsys, "--services", services)
 
 
 @pytest.mark.parametrize("name", ["1.0", "null", "yes", "---", ".", "1e3", "0o17"])
 @pytest.mark.parametrize("way", command.WAYS)
-def test_names_that_yaml_would_read_as_something_else(capsys: pytest.CaptureFixture[str], name: str, way: str) -> None:
+def test_names_are_quoted_if_needed(capsys: pytest.CaptureFixture[str], name: str, way: str) -> None:
     assert main(["compose-override", f"--services={name}", "--way", way]) == 0
     text = capsys.readouterr().out
-    assert f'  "{name}":\n' in text, "PyYAML takes some of them for text, where Compose sees a number"
+    assert f'  "{name}":\n' in text, "PyYAML reads some of these names as text, Compose as numbers"
     assert name in yaml.safe_load(text)["services"]
 
 
-@pytest.mark.parametrize("way", command.REFUSED)
-def test_ways_that_no_override_can_go(capsys: pytest.CaptureFixture[str], way: str) -> None:
-    assert refused(capsys, "--services", "web", "--way", way).startswith(f"--way {way} cannot come from an override: ")
+@pytest.mark.parametrize("way", command.UNSUPPORTED_WAYS)
+def test_unsupported_ways(capsys: pytest.CaptureFixture[str], way: str) -> None:
+    assert error_of(capsys, "--services", "web", "--way", way).startswith(f"an override cannot provide --way {way}: ")
 
 
-def test_the_help_names_the_ways_that_there_are() -> None:
+def test_the_help_names_all_ways() -> None:
     assert list(command.WAYS) == list(override.WAYS)
-    assert list(command.REFUSED) == list(override.NOT_FROM_AN_OVERRIDE)
+    assert list(command.UNSUPPORTED_WAYS) == list(override.UNSUPPORTED_WAYS)

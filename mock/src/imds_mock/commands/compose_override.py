@@ -1,4 +1,4 @@
-"""Print an override for your own compose file: the mock, and for each service named what leads it there."""
+"""Print an override for your compose file that adds the mock and connects the named services to it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import argparse
 
-# Those of `imds_mock.compose.override`, which the help does without; a test compares them.
+# Copies of the keys in `imds_mock.compose.override`, which the help does not import; a test compares them.
 WAYS = ("link-local-ip", "shared-namespace", "environment")
-REFUSED = ("entrypoint-shim", "link-local-route", "link-local-network", "host", "kubernetes")
+UNSUPPORTED_WAYS = ("entrypoint-shim", "link-local-route", "link-local-network", "host", "kubernetes")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,32 +20,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--services", required=True, metavar="A,B", help="services that use the mock")
     parser.add_argument(
         "--way",
-        choices=(*WAYS, *REFUSED),
+        choices=(*WAYS, *UNSUPPORTED_WAYS),
         default=WAYS[0],
         metavar="WAY",
-        help=f"how they reach it: {', '.join(WAYS)} (default: %(default)s)",
+        help=f"how they reach the mock: {', '.join(WAYS)} (default: %(default)s)",
     )
     parser.add_argument(
         "--file",
         metavar="FILE",
-        help="your compose file, or - for what `docker compose config` prints: checks the services, and finds their "
-        "networks (default: all are on the project's own)",
+        help="your compose file, or - for the output of `docker compose config`; provides the services' networks and "
+        "replicas (default: one replica on the project's default network)",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print it."""
-    from imds_mock.compose import override, project  # noqa: PLC0415 - help does without it
+    """Print the override."""
+    from imds_mock.compose import override, project  # noqa: PLC0415 - not needed for help
 
     names = override.names(arguments.services)
     known: dict[str, Any] = {} if arguments.file is None else project.read(_text(arguments.file))
     services = [project.service(known, name) if known else project.Service(name) for name in names]
-    sys.stdout.write(override.made(arguments.way, services, list(known)))
+    sys.stdout.write(override.write_override(arguments.way, services, list(known)))
     return 0
 
 
 def _text(file: str) -> str:
-    from imds_mock.compose.errors import ComposeFileError  # noqa: PLC0415 - help does without it
+    from imds_mock.compose.project import ComposeFileError  # noqa: PLC0415 - not needed for help
     from imds_mock.standard_input import read_input  # noqa: PLC0415
 
     try:

@@ -1,1 +1,1 @@
-"""What a user's own compose file needs for the mock, as an override of it."""
+"""Generates a Compose override that adds the mock to a user's project."""

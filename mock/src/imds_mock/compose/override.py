@@ -1,4 +1,4 @@
-"""The override itself: the mock, and for each service what leads it there, with the reasons as comments."""
+"""Writes the override: the mock, and the changes to each service, with comments."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
-from .errors import WiringError
-from .project import DEFAULT_NETWORK
+from .project import DEFAULT_NETWORK, OverrideError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,10 +17,10 @@ if TYPE_CHECKING:
     from .project import Service
 
 MOCK: Final = "mock_metadata"
-# botocore refuses an endpoint whose host name has an underscore.
+# botocore rejects host names with an underscore.
 _HOST_NAME: Final = "mock-metadata"
 _IMDS: Final = "169.254.169.254"
-# Clear of the ends of the range, which Podman and others give out, and of AWS's own addresses.
+# Not near the ends of the range, which Podman and others assign, and none of AWS's addresses.
 _FIRST: Final = IPv4Address("169.254.100.1")
 
 _PLAIN: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]*")
@@ -29,41 +28,43 @@ _NAME: Final = re.compile(r"[a-zA-Z0-9._-]+")
 
 
 def names(text: str) -> list[str]:
-    """The services of `--services a,b`.
+    """The names in `--services a,b`.
 
     Raises:
-        WiringError: One is no name, or is there twice.
+        OverrideError: A name is invalid or repeated.
     """
     found = [name.strip() for name in text.split(",")]
     for name in found:
         if not _NAME.fullmatch(name):
-            raise WiringError(f"{name!r}: expected a Compose service's name of letters, digits and ._-, such as web")
+            raise OverrideError(
+                f"expected the name of a Compose service (letters, digits and ._-), such as web, got {name!r}"
+            )
         if found.count(name) > 1:
-            raise WiringError(f"{name} is named twice")
+            raise OverrideError(f"--services names {name} twice")
         if name == MOCK:
-            raise WiringError(f"{MOCK} is the mock's own name in the override; rename that service")
+            raise OverrideError(f"the override uses the name {MOCK} for the mock; rename your service")
     return found
 
 
-def made(way: str, services: Sequence[Service], taken: Sequence[str] = ()) -> str:
+def write_override(way: str, services: Sequence[Service], taken: Sequence[str] = ()) -> str:
     """The override as YAML.
 
     Args:
-        way: Of `WAYS`.
-        services: Those that are to find the mock.
-        taken: Names of all services that there are, if they are known.
+        way: The way in: a key of `WAYS` or `UNSUPPORTED_WAYS`.
+        services: The services that use the mock.
+        taken: The names of all services, if known.
 
     Raises:
-        WiringError: The way cannot be had from an override, or not for these services.
+        OverrideError: An override cannot provide this way, or not for these services.
     """
-    if way in NOT_FROM_AN_OVERRIDE:
-        raise WiringError(f"--way {way} cannot come from an override: {NOT_FROM_AN_OVERRIDE[way]}")
+    if way in UNSUPPORTED_WAYS:
+        raise OverrideError(f"an override cannot provide --way {way}: {UNSUPPORTED_WAYS[way]}")
     added = [MOCK, *(f"{each.name}_metadata" for each in services if way == "shared-namespace")]
     for name in added:
         if name in taken or name in {each.name for each in services}:
-            raise WiringError(f"the compose file has a service {name} already, which the override would change")
-    about, text = WAYS[way]
-    return f"{about}services:\n{text(services)}"
+            raise OverrideError(f"the override would change your service {name}; rename it")
+    comment, write_services = WAYS[way]
+    return f"{comment}services:\n{write_services(services)}"
 
 
 def _link_local_ip(services: Sequence[Service]) -> str:
@@ -71,8 +72,8 @@ def _link_local_ip(services: Sequence[Service]) -> str:
     common = [name for name in services[0].networks if all(name in each.networks for each in services)]
     if not common:
         pairs = "; ".join(f"{each.name}: {', '.join(each.networks)}" for each in services)
-        raise WiringError(f"these services share no network ({pairs}): --way shared-namespace needs none")
-    network = _shown(DEFAULT_NETWORK if DEFAULT_NETWORK in common else common[0])
+        raise OverrideError(f"the services share no network ({pairs}); use --way shared-namespace, which needs none")
+    network = _quoted(DEFAULT_NETWORK if DEFAULT_NETWORK in common else common[0])
     text = f"""\
   {MOCK}:
     image: imds-mock
@@ -82,7 +83,7 @@ def _link_local_ip(services: Sequence[Service]) -> str:
 """
     for number, each in enumerate(services):
         text += f"""\
-  {_shown(each.name)}:
+  {_quoted(each.name)}:
     networks:
       {network}:
         link_local_ips: [{_FIRST + number}]
@@ -95,21 +96,21 @@ def _shared_namespace(services: Sequence[Service]) -> str:
     text = f"  {MOCK}:\n    image: imds-mock\n"
     networks = _networks_of(services)
     if networks != [DEFAULT_NETWORK]:
-        text += f"    networks: [{', '.join(map(_shown, networks))}]\n"
+        text += f"    networks: [{', '.join(map(_quoted, networks))}]\n"
     for each in services:
         text += f"""\
-  {_shown(each.name)}:
+  {_quoted(each.name)}:
 {_WAIT}\
-  {_shown(f"{each.name}_metadata")}:
+  {_quoted(f"{each.name}_metadata")}:
     image: imds-shim
     command: [--init]
-    network_mode: {_shown(f"service:{each.name}")}
+    network_mode: {_quoted(f"service:{each.name}")}
     environment:
       MOCK_HOSTNAME: {MOCK}
     cap_drop: [ALL]
     cap_add: [NET_ADMIN]
     depends_on:
-      {_shown(each.name)}: {{condition: service_started, restart: true}}
+      {_quoted(each.name)}: {{condition: service_started, restart: true}}
 """
     return text
 
@@ -117,10 +118,10 @@ def _shared_namespace(services: Sequence[Service]) -> str:
 def _environment(services: Sequence[Service]) -> str:
     text = f"  {MOCK}:\n    image: imds-mock\n    networks:\n"
     for network in _networks_of(services):
-        text += f"      {_shown(network)}: {{aliases: [{_HOST_NAME}]}}\n"
+        text += f"      {_quoted(network)}: {{aliases: [{_HOST_NAME}]}}\n"
     for each in services:
         text += f"""\
-  {_shown(each.name)}:
+  {_quoted(each.name)}:
     environment:
       AWS_EC2_METADATA_SERVICE_ENDPOINT: http://{_HOST_NAME}
 {_WAIT}"""
@@ -130,14 +131,14 @@ def _environment(services: Sequence[Service]) -> str:
 def _refuse_replicas(services: Sequence[Service]) -> None:
     for each in services:
         if each.replicas != 1:
-            raise WiringError(
-                f"{each.name} runs {each.replicas} times, and this way reaches one container of a service: put the "
-                "shim into its image (two lines, see the README), or take --way environment"
+            raise OverrideError(
+                f"{each.name} has {each.replicas} replicas, and this way supports one; add the shim to its image "
+                "(two lines, see the README) or use --way environment"
             )
 
 
 def _networks_of(services: Sequence[Service]) -> list[str]:
-    """Networks of which every service is on one."""
+    """Networks that together reach every service."""
     networks: list[str] = []
     for each in services:
         if not set(networks) & set(each.networks):
@@ -145,9 +146,9 @@ def _networks_of(services: Sequence[Service]) -> list[str]:
     return networks
 
 
-def _shown(name: str) -> str:
-    """A name as YAML reads it as this text: `1.0` and `null` would be something else."""
-    # Compose's reader knows more numbers than this one: 1e3, 0o17.
+def _quoted(name: str) -> str:
+    """A name as a YAML string; quoted if YAML would read something else, such as a number or null."""
+    # Compose's parser accepts more numbers than PyYAML: 1e3, 0o17.
     return name if _PLAIN.fullmatch(name) and yaml.safe_load(name) == name else json.dumps(name)
 
 
@@ -156,38 +157,35 @@ _WAIT: Final = f"""\
       {MOCK}: {{condition: service_healthy}}
 """
 
-_ABOUT_LINK_LOCAL_IP: Final = """\
-# The mock has 169.254.169.254 on your network, and each service an address beside its own that makes it a neighbour
-# there. No capability, no change of an image. Not with Podman, which has no link_local_ips.
+_COMMENT_LINK_LOCAL_IP: Final = """\
+# The mock has the address 169.254.169.254 on your network, and each service a second address that reaches it.
+# No capability and no image change. Not supported by Podman, which has no link_local_ips.
 """
 
-_ABOUT_SHARED_NAMESPACE: Final = """\
-# Beside each service a container that runs once, in the service's network namespace: it sets the rule that leads
-# 169.254.169.254:80 to the mock, and ends. Only it has a capability. It begins when the service has been started, so
-# the service's very first requests may come before the rule. A container that restarts by itself has a new namespace,
-# without the rule, until `docker compose up` runs this once more. `docker compose up --wait` may count a container
-# that has ended well as failed: leave --wait out.
+_COMMENT_SHARED_NAMESPACE: Final = """\
+# A second container in each service's network namespace redirects 169.254.169.254:80 to the mock and exits.
+# Only this container has a capability.
+# * It starts after the service, so the service's very first requests may precede the redirect.
+# * When the service restarts by itself, it loses the redirect; `docker compose up` restores it.
+# * Omit `--wait`: `docker compose up --wait` may report the exited container as failed.
 """
 
-_ABOUT_ENVIRONMENT: Final = """\
-# The variable that newer AWS SDKs ask first. No capability, no change of an image or a network; but about half of the
-# clients ignore it, and so does everything that has the address written in.
+_COMMENT_ENVIRONMENT: Final = """\
+# A variable that newer AWS SDKs read. No capability, no change of an image or a network.
+# About half of the AWS clients ignore it, as does software with the address built in.
 """
 
 WAYS: Final[dict[str, tuple[str, Callable[[Sequence[Service]], str]]]] = {
-    "link-local-ip": (_ABOUT_LINK_LOCAL_IP, _link_local_ip),
-    "shared-namespace": (_ABOUT_SHARED_NAMESPACE, _shared_namespace),
-    "environment": (_ABOUT_ENVIRONMENT, _environment),
+    "link-local-ip": (_COMMENT_LINK_LOCAL_IP, _link_local_ip),
+    "shared-namespace": (_COMMENT_SHARED_NAMESPACE, _shared_namespace),
+    "environment": (_COMMENT_ENVIRONMENT, _environment),
 }
-"""Name of the way to what is said of it, and the function that writes the services."""
+"""For each way its comment and the function that writes the services."""
 
-NOT_FROM_AN_OVERRIDE: Final = {
-    "entrypoint-shim": """the entrypoint that the image has now is not in a compose file; write two lines into its \
-Dockerfile (see the README), or take --way shared-namespace, which sets the same rule from beside""",
-    "link-local-route": """it needs the shim in the image (two lines, see the README); \
---way link-local-ip does without""",
-    "link-local-network": """it would move your project's whole network to 169.254.169.0/24, which one project on an \
-engine can have; --way link-local-ip uses the network that there is""",
-    "host": "it is for programs outside of containers: imds-mock host up",
+UNSUPPORTED_WAYS: Final = {
+    "entrypoint-shim": "it needs the shim in the image (two lines, see the README); or use --way shared-namespace",
+    "link-local-route": "it needs the shim in the image (two lines, see the README); or use --way link-local-ip",
+    "link-local-network": "it changes the subnet of your project's network; use --way link-local-ip",
+    "host": "it is for programs outside containers; use imds-mock host up",
     "kubernetes": "see examples/kubernetes",
 }

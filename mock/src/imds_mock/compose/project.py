@@ -1,6 +1,7 @@
-"""The user's compose file, as far as the wiring depends on it: which services there are, and on which networks.
+"""Reads the services, networks and replicas from the user's compose file.
 
-Files that are included or extended are not followed; `docker compose config` prints them as one.
+`include` and `extends` are not followed; `docker compose config` prints the merged file.
+Errors: `OverrideError` (exit code 64) for the command line, `ComposeFileError` (65) for the compose file.
 Source: the Compose specification (services: networks, network_mode, scale, deploy.replicas).
 """
 
@@ -11,22 +12,33 @@ from typing import Any, Final
 
 import yaml
 
+from imds_mock.errors import EX_DATAERR, EX_USAGE, MockError
 from imds_mock.violations.syntax import yaml_problem
 from imds_mock.violations.words import unknown
-
-from .errors import ComposeFileError
 
 DEFAULT_NETWORK: Final = "default"
 
 
+class OverrideError(MockError):
+    """No override is possible for the services and the way on the command line."""
+
+    exit_code = EX_USAGE
+
+
+class ComposeFileError(MockError):
+    """The compose file cannot be read, or a service in it cannot use the mock."""
+
+    exit_code = EX_DATAERR
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service that is to find the mock.
+    """A service that uses the mock.
 
     Attributes:
-        name: In the compose file.
-        networks: Those it is on, in the order of the file.
-        replicas: How many containers of it there are.
+        name: Its name in the compose file.
+        networks: Its networks, in the order of the file.
+        replicas: The number of its containers.
     """
 
     name: str
@@ -38,7 +50,7 @@ def read(text: str) -> dict[str, Any]:
     """The services of a compose file, by name.
 
     Raises:
-        ComposeFileError: It is none.
+        ComposeFileError: The text is not a compose file.
     """
     try:
         document = yaml.safe_load(text)
@@ -46,28 +58,28 @@ def read(text: str) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         reason = yaml_problem(str(error))
-        raise ComposeFileError(f"the compose file is not valid YAML{place}: {reason}; {_AS_ONE}") from error
+        raise ComposeFileError(f"the compose file is not valid YAML{place}: {reason}; {_ADVICE}") from error
     services = document.get("services") if isinstance(document, dict) else None
     if not isinstance(services, dict) or not services:
-        raise ComposeFileError(f"the compose file has no services; {_AS_ONE}")
+        raise ComposeFileError(f"the compose file has no services; {_ADVICE}")
     return {str(name): body if isinstance(body, dict) else {} for name, body in services.items()}
 
 
 def service(services: dict[str, Any], name: str) -> Service:
-    """One service, if it can be wired at all.
+    """The service with a name.
 
     Raises:
-        ComposeFileError: It is not there, or has no network of its own.
+        ComposeFileError: It does not exist, or cannot use the mock.
     """
     body = services.get(name)
     if body is None:
-        raise ComposeFileError(f"{unknown('service', name, services, '')}; {_AS_ONE}")
+        raise ComposeFileError(f"{unknown('service', name, services, '')}; {_ADVICE}")
     mode = str(body.get("network_mode") or "")
     if mode:
         kind, _, other = mode.partition(":")
         raise ComposeFileError(
             f"{name} has network_mode: {mode}; "
-            + (f"name {other} instead, whose network it shares" if kind == "service" else "it has no network to join")
+            + (f"name {other} instead, whose network it shares" if kind == "service" else "it cannot join a network")
         )
     return Service(name, _networks(body, name), _replicas(body, name))
 
@@ -75,25 +87,24 @@ def service(services: dict[str, Any], name: str) -> Service:
 def _networks(body: dict[str, Any], name: str) -> tuple[str, ...]:
     networks = body.get("networks") or ()
     if not isinstance(networks, dict | list | tuple) or not all(isinstance(each, str | int) for each in networks):
-        raise ComposeFileError(f"{name}.networks: expected names; {_AS_ONE}")
+        raise ComposeFileError(f"{name}.networks: expected network names; {_ADVICE}")
     return tuple(map(str, networks)) or (DEFAULT_NETWORK,)
 
 
 def _replicas(body: dict[str, Any], name: str) -> int:
     deploy = body.get("deploy") or {}
     if not isinstance(deploy, dict):
-        raise ComposeFileError(f"{name}.deploy: expected keys and values; {_AS_ONE}")
-    for key, said in (("scale", body.get("scale")), ("deploy.replicas", deploy.get("replicas"))):
+        raise ComposeFileError(f"{name}.deploy: expected keys and values; {_ADVICE}")
+    for key, value in (("scale", body.get("scale")), ("deploy.replicas", deploy.get("replicas"))):
         try:
-            replicas = int(said or 0)
+            replicas = int(value or 0)
         except (TypeError, ValueError):
-            raise ComposeFileError(f"{name}.{key}: expected a number, got {said!r}; {_AS_ONE}") from None
+            raise ComposeFileError(f"{name}.{key}: expected a number, got {value!r}; {_ADVICE}") from None
         if replicas:
             return replicas
     return 1
 
 
-_AS_ONE: Final = (
-    "what is included or extended, and variables, are seen with: "
-    "docker compose config | imds-mock compose-override --file -"
+_ADVICE: Final = (
+    "to resolve include, extends and variables, run: docker compose config | imds-mock compose-override --file -"
 )

@@ -1,1 +1,1 @@
-"""The mock on a machine without containers: what makes 169.254.169.254 lead to this machine's own loopback."""
+"""The mock without containers: redirects 169.254.169.254 to this machine's loopback address."""

@@ -1,7 +1,7 @@
-"""Does this machine have a metadata service of its own? What its firmware says, before anybody is asked.
+"""Detects from its firmware whether this machine is a cloud server, without sending a request.
 
-Sources: "Identify EC2 instances" in the EC2 User Guide, and what cloud-init's ds-identify looks for. Only providers
-whose service is at 169.254.169.254 are listed.
+Sources: "Identify EC2 instances" in the EC2 User Guide, and cloud-init's ds-identify. The list contains only providers
+whose metadata service is at 169.254.169.254.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Final
 
 _DMI: Final = "sys/class/dmi/id"
 
-_EVIDENCE: Final = [
+_FIRMWARE: Final = [
     (f"{_DMI}/sys_vendor", r"Amazon EC2", "an Amazon EC2 instance"),
     (f"{_DMI}/bios_version", r".*amazon", "an Amazon EC2 instance"),
     (f"{_DMI}/board_asset_tag", r"i-[0-9a-f]{8,17}", "an Amazon EC2 instance"),
     (f"{_DMI}/product_uuid", r"(?i)ec2.*", "an Amazon EC2 instance"),
     ("sys/hypervisor/uuid", r"ec2.*", "an Amazon EC2 instance"),
-    # A Chromebook's vendor is Google, a laptop's or Hyper-V's Microsoft: the vendor alone says nothing.
+    # The vendors Google and Microsoft prove nothing: they also make Chromebooks, laptops and Hyper-V.
     (f"{_DMI}/product_name", r"Google Compute Engine", "a Google Compute Engine instance"),
     (f"{_DMI}/chassis_asset_tag", r"7783-7084-3265-9085-8269-3286-77", "an Azure virtual machine"),
     (f"{_DMI}/chassis_asset_tag", r"OracleCloud\.com", "an Oracle Cloud instance"),
@@ -28,17 +28,17 @@ _EVIDENCE: Final = [
 ]
 
 
-def evidence(root: Path = Path("/")) -> str | None:
-    """What says that this machine is a cloud's, or None.
+def detect_cloud(root: Path = Path("/")) -> str | None:
+    """A sentence that says which cloud this machine belongs to; None if the firmware names none.
 
     Args:
-        root: Where /sys is.
+        root: The folder that contains /sys.
     """
-    for path, pattern, what in _EVIDENCE:
+    for path, pattern, kind in _FIRMWARE:
         try:
-            said = (root / path).read_text(encoding="ascii", errors="replace").strip()
+            text = (root / path).read_text(encoding="ascii", errors="replace").strip()
         except OSError:
-            continue  # no such firmware, or a file that only root may read
-        if re.fullmatch(pattern, said):
-            return f"this machine is {what} (/{path} says {said!r})"
+            continue  # the file does not exist, or only root may read it
+        if re.fullmatch(pattern, text):
+            return f"this machine is {kind} (/{path} is {text!r})"
     return None

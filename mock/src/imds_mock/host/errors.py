@@ -1,10 +1,10 @@
-"""What can go wrong with the machine's own network.
+"""The errors of `imds-mock host`, with their exit codes.
 
 MockError
-└── HostError                  71 the kernel, or a program that speaks to it, refused
-    ├── WayError               64 what was asked for does not go together
-    ├── MissingProgramError    69 a program that is needed is not installed, or this is no system that is known
-    ├── SomebodyAnswersError   70 another metadata service has the address
+└── HostError                  71 the kernel, or a program that configures it, failed
+    ├── OptionsError           64 the options conflict
+    ├── MissingProgramError    69 a required program is missing, or the system is neither Linux nor macOS
+    ├── RealServiceError       70 another metadata service has the address
     └── NotRootError           77 only root may change the network
 """
 
@@ -14,28 +14,28 @@ from imds_mock.errors import EX_NOPERM, EX_SOFTWARE, EX_UNAVAILABLE, EX_USAGE, M
 
 
 class HostError(MockError):
-    """The network could not be changed; what had been done is taken back."""
+    """A command failed; the completed ones have been undone."""
 
 
-class WayError(HostError):
-    """The options do not go together."""
+class OptionsError(HostError):
+    """The options conflict."""
 
     exit_code = EX_USAGE
 
 
 class MissingProgramError(HostError):
-    """What would carry it out is not there."""
+    """A required program is missing."""
 
     exit_code = EX_UNAVAILABLE
 
 
-class SomebodyAnswersError(HostError):
-    """The machine has a metadata service already."""
+class RealServiceError(HostError):
+    """The machine has a real metadata service."""
 
     exit_code = EX_SOFTWARE
 
 
 class NotRootError(HostError):
-    """Asked for by a user who may not."""
+    """The user may not change the network."""
 
     exit_code = EX_NOPERM

@@ -1,17 +1,17 @@
-"""macOS: the addresses on lo0, and packet filter rules where the mock listens at another port than 80.
+"""macOS: the addresses on lo0, and packet filter rules if the mock's port is not 80.
 
-Neither an address nor the packet filter's switch can carry a mark there, so what was set is noted in a file each below
-/var/run, which the system empties at its start, as it forgets the settings. The rule is in an anchor of this program's
-own below com.apple, which /etc/pf.conf evaluates as it comes; the packet filter is switched on by reference
-(`pfctl -E`) and the reference given back (`-X`), as that file asks for.
+Neither an address nor the state of the packet filter can be marked, so each setting has a file below /var/run. macOS
+empties this folder at boot, when it also loses the settings. The rules are in their own anchor below com.apple, which
+the default /etc/pf.conf evaluates. The packet filter is enabled by reference (`pfctl -E`), and the reference is
+released afterwards (`-X`), as that file requires.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .errors import WayError
-from .setting import ADDRESSES, DEFAULT_PORT, EC2, HTTP, LOOPBACK, Request, Setting, Way
+from .errors import OptionsError
+from .setting import ADDRESSES, EC2, HTTP, LOOPBACK, Method, Redirect, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,85 +19,74 @@ if TYPE_CHECKING:
     from .setting import Shell
 
 ANCHOR: Final = "com.apple/imds-mock"
-NOTES: Final = "/var/run/imds-mock."
+FILES: Final = "/var/run/imds-mock."
 
 _INET: Final = {4: "inet", 6: "inet6"}
 _SIZES: Final = {4: "netmask 255.255.255.255", 6: "prefixlen 128"}
 
 
 class MacOS:
-    """ifconfig and pfctl."""
+    """Redirects with ifconfig and pfctl."""
 
-    ways: Sequence[Way] = ("alias",)
+    methods: Sequence[Method] = ("alias",)
 
-    def wanted(self, request: Request) -> list[Setting]:
-        """As the module says."""
-        if request.way != "alias":
-            raise WayError("macOS has no DNAT for what the machine itself sends: leave --way out")
-        addresses = [_address(version, each) for version in request.versions for each in request.of_version(version)]
-        return addresses if request.port == HTTP else [*addresses, _redirect(request), _SWITCHED_ON]
+    def settings(self, redirect: Redirect) -> list[Setting]:
+        """See `Platform`."""
+        if redirect.method != "alias":
+            raise OptionsError("--way dnat is not available on macOS; omit --way")
+        addresses = [_address(version, each) for version in redirect.versions for each in redirect.of_version(version)]
+        return addresses if redirect.port == HTTP else [*addresses, _redirect(redirect), _ENABLED]
 
-    def present(self, shell: Shell) -> list[Setting]:
-        """Read it from the notes."""
+    def installed(self, shell: Shell) -> list[Setting]:
+        """See `Platform`; read from the files."""
         found = [
             _address(version, endpoint)
             for version in _INET
             for endpoint in ADDRESSES
-            if version in ADDRESSES[endpoint] and _noted(shell, _note(version, endpoint))
+            if version in ADDRESSES[endpoint] and _read(shell, _file(version, endpoint))
         ]
-        words = _noted(shell, "redirect").split()
+        words = _read(shell, "redirect").split()
         if words:
             endpoints = tuple(endpoint for endpoint in ADDRESSES if endpoint in words) or EC2
-            found.append(_redirect(Request("alias", int(words[0]), "ipv6" in words, endpoints)))
-        return found + ([_SWITCHED_ON] if _noted(shell, "pf") else [])
-
-    def serve(self, request: Request) -> str:
-        """The mock needs no privilege unless it has to listen at port 80."""
-        if request.port == HTTP:
-            hosts = "".join(f" --host {address}" for _, address in request.addresses)
-            return f"sudo imds-mock serve{hosts} --port {HTTP}"
-        hosts = "".join(f" --host {LOOPBACK[version]}" for version in request.versions)
-        return f"imds-mock serve{hosts}{'' if request.port == DEFAULT_PORT else f' --port {request.port}'}"
+            found.append(_redirect(Redirect("alias", int(words[0]), "ipv6" in words, endpoints)))
+        return found + ([_ENABLED] if _read(shell, "pf") else [])
 
 
-def _note(version: int, endpoint: str) -> str:
+def _file(version: int, endpoint: str) -> str:
     return f"address{version}" if (endpoint,) == EC2 else f"address{version}-{endpoint}"
 
 
 def _address(version: int, endpoint: str) -> Setting:
-    inet, address, note = _INET[version], ADDRESSES[endpoint][version], f"{NOTES}{_note(version, endpoint)}"
+    inet, address, file = _INET[version], ADDRESSES[endpoint][version], f"{FILES}{_file(version, endpoint)}"
     up = f"""if ifconfig lo0 | grep -q '{inet} {address} '; then echo '{address} is on lo0 already' >&2; exit 1; fi
 ifconfig lo0 {inet} {address} {_SIZES[version]} alias
-echo set >{note}"""
-    down = f"ifconfig lo0 {inet} {address} -alias\nrm {note}"
-    request = Request("alias", HTTP, version != 4, (endpoint,))  # noqa: PLR2004 - IP version
-    return Setting(_note(version, endpoint), up, down, request)
+echo set >{file}"""
+    down = f"ifconfig lo0 {inet} {address} -alias\nrm {file}"
+    redirect = Redirect("alias", HTTP, version != 4, (endpoint,))  # noqa: PLR2004 - IP version
+    return Setting(_file(version, endpoint), up, down, redirect)
 
 
-def _redirect(request: Request) -> Setting:
+def _redirect(redirect: Redirect) -> Setting:
     rules = "\n".join(
         f"rdr pass on lo0 {_INET[version]} proto tcp from any to {address} port {HTTP}"
-        f" -> {LOOPBACK[version]} port {request.port}"
-        for version, address in request.addresses
+        f" -> {LOOPBACK[version]} port {redirect.port}"
+        for version, address in redirect.addresses
     )
-    words = "".join(f" {word}" for word in (*(("ipv6",) if request.ipv6 else ()), *_unless_ec2(request.endpoints)))
-    note = f"{NOTES}redirect"
-    up = f"pfctl -q -a {ANCHOR} -f - <<'EOF'\n{rules}\nEOF\necho {request.port}{words} >{note}"
-    return Setting("redirect", up, f"pfctl -q -a {ANCHOR} -F nat\nrm {note}", request)
+    endpoints = () if redirect.endpoints == EC2 else redirect.endpoints
+    words = " ".join([str(redirect.port), *(["ipv6"] if redirect.ipv6 else []), *endpoints])
+    file = f"{FILES}redirect"
+    up = f"pfctl -q -a {ANCHOR} -f - <<'EOF'\n{rules}\nEOF\necho {words} >{file}"
+    return Setting("redirect", up, f"pfctl -q -a {ANCHOR} -F nat\nrm {file}", redirect)
 
 
-def _unless_ec2(endpoints: tuple[str, ...]) -> tuple[str, ...]:
-    return () if endpoints == EC2 else endpoints
-
-
-_TOKEN: Final = f"{NOTES}pf"
-_SWITCHED_ON: Final = Setting(
+_TOKEN: Final = f"{FILES}pf"
+_ENABLED: Final = Setting(
     "pf",
     f"pfctl -E >{_TOKEN} 2>&1 || {{ cat {_TOKEN} >&2; rm {_TOKEN}; exit 1; }}",
     f"pfctl -q -X \"$(sed -n 's/^Token : //p' {_TOKEN})\"\nrm {_TOKEN}",
-    Request("alias", HTTP, ipv6=False, endpoints=()),
+    Redirect("alias", HTTP, ipv6=False, endpoints=()),
 )
 
 
-def _noted(shell: Shell, name: str) -> str:
-    return shell.read(f"cat {NOTES}{name}")[0]
+def _read(shell: Shell, name: str) -> str:
+    return shell.read(f"cat {FILES}{name}")[0]

@@ -1,4 +1,4 @@
-"""Setting the redirect, taking it away, and saying how it stands: the order of the steps, whatever the system is."""
+"""Installs and removes the redirect, and reports its state: the order of the steps on every operating system."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from imds_mock.addresses import host_and_port
 from imds_mock.errors import ProbeError, StrangerError
 
-from .errors import HostError, SomebodyAnswersError, WayError
-from .setting import HTTP, LOOPBACK, UNKNOWN_PORT, Request, request_of, steps_down, steps_up
+from .errors import HostError, OptionsError, RealServiceError
+from .setting import DEFAULT_PORT, HTTP, LOOPBACK, UNKNOWN_PORT, Redirect, redirect_of, steps_down, steps_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,41 +23,45 @@ class Host:
     """This machine.
 
     Attributes:
-        platform: What kind of system it is.
-        shell: Where commands run.
-        probe: Gives the id of the mock at a URL; ProbeError if nobody is there, StrangerError if somebody else is.
-        evidence: What says that it has a metadata service of its own, or None.
+        platform: Its operating system.
+        shell: Runs commands.
+        probe: Returns the id of the mock at a URL; raises ProbeError, or StrangerError if another server answers.
+        detect_cloud: Returns a sentence if the firmware is a cloud's, else None.
     """
 
     platform: Platform
     shell: Shell
     probe: Callable[[str], str]
-    evidence: Callable[[], str | None]
+    detect_cloud: Callable[[], str | None]
 
-    def up(self, request: Request, *, force: bool) -> None:
-        """Make it so, and say how to go on.
+    def up(self, redirect: Redirect, *, force: bool) -> None:
+        """Install the redirect and print how to start the mock.
+
+        Args:
+            redirect: The redirect.
+            force: Install it although the machine has a real metadata service.
 
         Raises:
-            SomebodyAnswersError: The machine has a metadata service, and `force` is not given.
-            HostError: A step failed; the ones before it are taken back.
+            RealServiceError: The machine has a real metadata service.
+            HostError: A step failed; the completed ones have been undone.
         """
-        wanted = self._wanted(request)
-        present = self.platform.present(self.shell)
-        if not force and not present:
-            self._refuse_a_cloud(request)
-        self._carry_out(steps_up(present, wanted))
-        say(f"{_leads(request)}, until `imds-mock host down` or a restart of this machine")
-        say(f"the mock for it: {self.platform.serve(request)}")
+        wanted = self._settings(redirect)
+        installed = self.platform.installed(self.shell)
+        if not force and not installed:
+            self._require_no_service(redirect)
+        self._run(steps_up(installed, wanted))
+        print_comment(f"{_describe(redirect)}, until `imds-mock host down` or a reboot")
+        print_comment(f"start the mock with: {_serve_command(redirect)}")
 
     def down(self) -> None:
-        """Take away what `up` has set.
+        """Remove the redirect.
 
         Raises:
-            HostError: Something is still there.
+            HostError: A part could not be removed; all others have been.
         """
-        steps = steps_down(self.platform.present(self.shell))
+        steps = steps_down(self.platform.installed(self.shell))
         if not steps:
-            say("nothing is set")
+            print_comment("no redirect is installed on this machine")
             return
         failures = []
         for step in steps:
@@ -67,60 +71,63 @@ class Host:
                 failures.append(str(error))
         if failures:
             raise HostError("; ".join(failures))
-        say("taken away")
+        print_comment("redirect removed")
 
-    def planned(self, request: Request | None) -> str:
-        """The commands that `up` would run, or `down` without a request; a script for `sh -e`."""
-        present = self.platform.present(self.shell)
-        steps = steps_down(present) if request is None else steps_up(present, self._wanted(request))
+    def script(self, redirect: Redirect | None) -> str:
+        """The commands of `up`, or of `down` without a redirect, as a script for `sh -e`."""
+        installed = self.platform.installed(self.shell)
+        steps = steps_down(installed) if redirect is None else steps_up(installed, self._settings(redirect))
         return "".join(f"{step.command}\n" for step in steps)
 
     def status(self) -> bool:
-        """Say what is set and who answers there; gives whether that is a mock.
+        """Print what is installed and which server answers.
 
-        Without a redirect nobody is asked: on a cloud's machine that would be the real service.
+        Without a redirect it sends no request, because a real metadata service might receive it.
+
+        Returns:
+            Whether the mock answers at all redirected addresses.
         """
-        present = self.platform.present(self.shell)
-        request = request_of(present)
-        if request is None:
-            say("nothing is set: 169.254.169.254 leads wherever this machine's network leads it")
+        installed = self.platform.installed(self.shell)
+        redirect = redirect_of(installed)
+        if redirect is None:
+            print_comment("no redirect is installed on this machine")
             return False
-        if any(setting not in present for setting in self.platform.wanted(request)):
-            say("only a part is set: `imds-mock host up` completes it, `imds-mock host down` takes it away")
+        if any(setting not in installed for setting in self.platform.settings(redirect)):
+            print_comment("the redirect is incomplete: run `imds-mock host up` to complete it or `down` to remove it")
             return False
-        say(_leads(request))
-        answered = [self._answered(address, request) for _, address in request.addresses]
+        print_comment(_describe(redirect))
+        answered = [self._mock_answers(address, redirect) for _, address in redirect.addresses]
         return all(answered)
 
-    def _wanted(self, request: Request) -> list[Setting]:
-        if request.ipv6 and not request.of_version(6):
-            raise WayError("--ipv6 needs the endpoint ec2 or eks: ecs has no IPv6 address")
-        return self.platform.wanted(request)
+    def _settings(self, redirect: Redirect) -> list[Setting]:
+        if redirect.ipv6 and not redirect.of_version(6):
+            raise OptionsError("--ipv6 requires the endpoint ec2 or eks: ecs has no IPv6 address")
+        return self.platform.settings(redirect)
 
-    def _answered(self, address: str, request: Request) -> bool:
+    def _mock_answers(self, address: str, redirect: Redirect) -> bool:
         url = f"http://{host_and_port(address, HTTP)}"
         try:
-            say(f"{url} is imds-mock {self.probe(url)}")
+            print_comment(f"{url} is imds-mock {self.probe(url)}")
         except StrangerError as error:
-            say(str(error))
+            print_comment(str(error))
             return False
         except ProbeError:
-            say(f"{url}: nobody answers; start the mock: {self.platform.serve(request)}")
+            print_comment(f"{url}: no answer; start the mock with: {_serve_command(redirect)}")
             return False
         return True
 
-    def _refuse_a_cloud(self, request: Request) -> None:
-        reason = self.evidence()
-        for _, address in request.addresses:
+    def _require_no_service(self, redirect: Redirect) -> None:
+        reason = self.detect_cloud()
+        for _, address in redirect.addresses:
             if reason is None:
-                reason = self._stranger_at(address)
+                reason = self._other_server_at(address)
         if reason is not None:
-            raise SomebodyAnswersError(
-                f"{reason}: the mock would hide the metadata service that there is from all of this machine; "
-                "--force if that is meant"
+            raise RealServiceError(
+                f"{reason}; a redirect would hide its metadata service from every program on this machine "
+                "(--force installs it anyway)"
             )
 
-    def _stranger_at(self, address: str) -> str | None:
+    def _other_server_at(self, address: str) -> str | None:
         try:
             self.probe(f"http://{host_and_port(address, HTTP)}")
         except StrangerError as error:
@@ -129,19 +136,19 @@ class Host:
             return None
         return None
 
-    def _carry_out(self, steps: Sequence[Step]) -> None:
+    def _run(self, steps: Sequence[Step]) -> None:
         done: list[Step] = []
         for step in steps:
             try:
                 self.shell.run(step.command)
             except HostError as error:
-                left = [failure for each in reversed(done) if (failure := self._undone(each))]
+                left = [failure for each in reversed(done) if (failure := self._undo(each))]
                 if left:
-                    raise HostError(f"{error}; taking back what had been done: {'; '.join(left)}") from error
+                    raise HostError(f"{error}; undoing the completed steps: {'; '.join(left)}") from error
                 raise
             done.append(step)
 
-    def _undone(self, step: Step) -> str | None:
+    def _undo(self, step: Step) -> str | None:
         try:
             self.shell.run(step.undo)
         except HostError as error:
@@ -149,17 +156,26 @@ class Host:
         return None
 
 
-def _leads(request: Request) -> str:
-    if request.way == "alias" and request.port == HTTP:
-        return ", ".join(f"{address} is an address of this machine" for _, address in request.addresses)
-    if request.port == UNKNOWN_PORT:
-        ends = [f"{LOOPBACK[version]}, at a port that only root may see" for version, _ in request.addresses]
+def _describe(redirect: Redirect) -> str:
+    if redirect.method == "alias" and redirect.port == HTTP:
+        return ", ".join(f"{address} is an address of this machine" for _, address in redirect.addresses)
+    if redirect.port == UNKNOWN_PORT:
+        ends = [f"{LOOPBACK[version]} (only root can see the port)" for version, _ in redirect.addresses]
     else:
-        ends = [host_and_port(LOOPBACK[version], request.port) for version, _ in request.addresses]
-    starts = [host_and_port(address, HTTP) for _, address in request.addresses]
+        ends = [host_and_port(LOOPBACK[version], redirect.port) for version, _ in redirect.addresses]
+    starts = [host_and_port(address, HTTP) for _, address in redirect.addresses]
     return ", ".join(f"{start} -> {end}" for start, end in zip(starts, ends, strict=True))
 
 
-def say(sentence: str) -> None:
-    """One line for the person at the terminal; a comment, so that what is printed stays a script."""
+def _serve_command(redirect: Redirect) -> str:
+    if redirect.method == "alias" and redirect.port == HTTP:
+        hosts = "".join(f" --host {address}" for _, address in redirect.addresses)
+        return f"sudo imds-mock serve{hosts} --port {HTTP}"
+    hosts = "".join(f" --host {LOOPBACK[version]}" for version in redirect.versions)
+    port = "" if redirect.port in {DEFAULT_PORT, UNKNOWN_PORT} else f" --port {redirect.port}"
+    return f"imds-mock serve{hosts}{port}"
+
+
+def print_comment(sentence: str) -> None:
+    """Print a line as a shell comment, so that the output as a whole is a script."""
     sys.stdout.write(f"# {sentence}\n")

@@ -1,6 +1,6 @@
-"""What can be set on a machine, as values: each setting with the commands that set it and that take it away.
+"""The settings of a machine's network as values, each with the commands that set and remove it.
 
-Commands are text for `sh -e`, so that what is printed is what is run, and can be run by hand.
+Commands are text for `sh -e`: `--dry-run` prints exactly what is run, and a user can run it by hand.
 """
 
 from __future__ import annotations
@@ -22,28 +22,35 @@ LOOPBACK: Final = {4: "127.0.0.1", 6: "::1"}
 HTTP: Final = 80
 DEFAULT_PORT: Final = 1338
 UNKNOWN_PORT: Final = 0
-"""Of a setting that says nothing of it, or that only root may look at."""
+"""The port of a setting that has none, or that only root may read."""
 
-Way = Literal["dnat", "alias"]
+Method = Literal["dnat", "alias"]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What is to hold: the way, the port that the mock listens at, whether IPv6 as well, and for which endpoints."""
+class Redirect:
+    """A redirect to the mock.
 
-    way: Way
+    Attributes:
+        method: `dnat` rewrites the machine's own packets, `alias` gives the machine the address.
+        port: The mock's port.
+        ipv6: Whether the IPv6 addresses are redirected, too.
+        endpoints: The redirected endpoints, keys of `ADDRESSES`.
+    """
+
+    method: Method
     port: int
     ipv6: bool
     endpoints: tuple[str, ...] = EC2
 
     @property
     def versions(self) -> tuple[int, ...]:
-        """The IP versions that it is about."""
+        """The redirected IP versions."""
         return (4, 6) if self.ipv6 else (4,)
 
     @property
     def addresses(self) -> list[tuple[int, str]]:
-        """The addresses that it is about, each after its IP version."""
+        """The redirected addresses, each with its IP version."""
         return [
             (version, ADDRESSES[endpoint][version])
             for version in self.versions
@@ -61,85 +68,82 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One thing in the kernel, of which there is at most one.
+    """One setting in the kernel.
 
     Attributes:
-        key: What it is; two settings of one key exclude each other.
-        up: Sets it, in place of another one of the same key.
-        down: Takes it away.
-        request: The least that it is part of.
+        key: Identifies the setting; the machine has at most one setting with a key.
+        up: The command that sets it and replaces another setting with the same key.
+        down: The command that removes it.
+        redirect: The smallest redirect that contains it.
     """
 
     key: str
     up: str
     down: str
-    request: Request
+    redirect: Redirect
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command, and the one that takes its effect back."""
+    """A command, and the command that undoes it."""
 
     command: str
     undo: str
 
 
 class Shell(Protocol):
-    """Where commands run."""
+    """Runs commands."""
 
     def run(self, command: str) -> None:
-        """Run it.
+        """Run a command.
 
         Raises:
             HostError: It failed.
         """
 
     def read(self, command: str) -> tuple[str, str]:
-        """What a command prints, to standard output and to standard error; whether it fails does not matter."""
+        """The standard output and standard error of a command; its exit code is ignored."""
 
 
 class Platform(Protocol):
-    """One kind of system."""
+    """An operating system."""
 
-    ways: Sequence[Way]
-    """Those that work on it, the best one first."""
+    methods: Sequence[Method]
+    """The available methods, the default first."""
 
-    def wanted(self, request: Request) -> list[Setting]:
-        """What makes it so, in the order in which it is set.
+    def settings(self, redirect: Redirect) -> list[Setting]:
+        """The settings of a redirect, in the order in which they are set.
 
         Raises:
-            WayError: What is asked for does not go together.
+            OptionsError: The options conflict.
         """
 
-    def present(self, shell: Shell) -> list[Setting]:
-        """What of it is set now, by this program, in the order of `wanted`."""
-
-    def serve(self, request: Request) -> str:
-        """The command that starts the mock where it is asked then."""
+    def installed(self, shell: Shell) -> list[Setting]:
+        """The settings of this program that the machine has now, in the order of `settings`."""
 
 
-def steps_up(present: Sequence[Setting], wanted: Sequence[Setting]) -> list[Step]:
-    """The steps from what is set to what is wanted: first what is missing, then what is too much."""
-    before = {setting.key: setting for setting in present}
+def steps_up(installed: Sequence[Setting], wanted: Sequence[Setting]) -> list[Step]:
+    """The steps from the installed settings to the wanted ones: first add the missing ones, then remove the others."""
+    before = {setting.key: setting for setting in installed}
     missing = [
         Step(setting.up, before[setting.key].up if setting.key in before else setting.down)
         for setting in wanted
-        if setting not in present
+        if setting not in installed
     ]
     keys = {setting.key for setting in wanted}
-    surplus = [setting for setting in present if setting.key not in keys]
+    surplus = [setting for setting in installed if setting.key not in keys]
     return missing + steps_down(surplus)
 
 
-def steps_down(present: Sequence[Setting]) -> list[Step]:
-    """The steps that take all of it away, the last set first."""
-    return [Step(setting.down, setting.up) for setting in reversed(present)]
+def steps_down(installed: Sequence[Setting]) -> list[Step]:
+    """The steps that remove settings, in the reverse order."""
+    return [Step(setting.down, setting.up) for setting in reversed(installed)]
 
 
-def request_of(present: Sequence[Setting]) -> Request | None:
-    """What was asked for when this was set; None if nothing is set."""
-    if not present:
+def redirect_of(installed: Sequence[Setting]) -> Redirect | None:
+    """The redirect that settings belong to; None without settings."""
+    if not installed:
         return None
-    requests = [setting.request for setting in present]
-    endpoints = tuple(name for name in ADDRESSES if any(name in each.endpoints for each in requests)) or EC2
-    return Request(requests[0].way, max(each.port for each in requests), any(each.ipv6 for each in requests), endpoints)
+    parts = [setting.redirect for setting in installed]
+    endpoints = tuple(name for name in ADDRESSES if any(name in each.endpoints for each in parts)) or EC2
+    return Redirect(parts[0].method, max(each.port for each in parts), any(each.ipv6 for each in parts), endpoints)
