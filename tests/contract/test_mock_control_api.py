@@ -148,7 +148,7 @@ def test_a_scenario_with_one_bad_step_changes_nothing(mock: DrivenMock) -> None:
         {"fault": {"kind": "delay", "delay": "soon"}},
     ]
     status, detail, fields = problem(mock, "POST", "/v1/scenarios", {"steps": steps})
-    assert (status, fields) == (422, ["steps/2/fault/delay"])
+    assert (status, fields) == (422, ["steps[2].fault.delay"])
     assert "soon" in detail
     assert mock.do("GET", "/v1/events") == mock.do("GET", "/v1/faults") == []
 
@@ -359,7 +359,7 @@ def test_a_rejected_change_changes_nothing_and_names_the_field(mock: DrivenMock)
         ("POST", "/v1/events", {"kind": "gremlin"}, "kind"),
         ("POST", "/v1/events", {"kind": "lifecycle"}, "state"),
         ("POST", "/v1/faults", {"kind": "status", "rate": 2}, "rate"),
-        ("POST", "/v1/scenarios", {"steps": [{"event": {"kind": "spot", "x": 1}}]}, "steps/0/event/x"),
+        ("POST", "/v1/scenarios", {"steps": [{"event": {"kind": "spot", "x": 1}}]}, "steps[0].event.x"),
         ("POST", "/v1/events", {"kind": "spot", "target": ""}, "target"),
         ("POST", "/v1/faults", {"kind": "reset", "target": "x" * 254}, "target"),
         ("POST", "/v1/faults", {"kind": "reset", "path": "*a" * 513}, "path"),

@@ -14,8 +14,9 @@ import pytest
 
 from imds_mock.arguments import Parser
 from imds_mock.commands import ctl
-from imds_mock.events import kinds as event_kinds
-from imds_mock.faults import kinds as fault_kinds
+from imds_mock.events.kinds import EVENTS
+from imds_mock.faults.kinds import FAULTS
+from imds_mock.violations.words import tag_of
 from support.mockprogram import RunningProgram, running_program
 from support.paths import IMDS_MOCK, ROOT
 
@@ -83,7 +84,7 @@ def test_the_page_names_every_command() -> None:
         assert any(text in PAGE for text in told), words
 
 
-@pytest.mark.parametrize("kind", [*event_kinds.KINDS, *fault_kinds.KINDS])
+@pytest.mark.parametrize("kind", [tag_of(kind) for kind in (*EVENTS, *FAULTS)])
 def test_the_page_names_every_kind(kind: str) -> None:
     assert re.search(rf"^\|.*`{kind}( |`)", PAGE, re.MULTILINE)
 

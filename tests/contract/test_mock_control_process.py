@@ -173,7 +173,7 @@ def test_the_token_lets_a_caller_in_from_elsewhere_and_is_not_shown(tmp_path: Pa
         ("[" + "{event: {kind: rebalance}}, " * 1001 + "]", "1000 events are armed"),
         (
             "[{event: {kind: spot, notice: soon}}]",
-            "steps/0/event/notice: expected a duration such as 30s, 2m, 1h30m or 250ms",
+            "steps[0].event.notice: expected a duration such as 30s, 2m, 1h30m or 250ms",
         ),
     ],
 )

@@ -16,8 +16,7 @@ from imds_mock.build.loading import from_document
 from imds_mock.credentials.values import RoleCredentials
 from imds_mock.events.armed import EventBook
 from imds_mock.events.kinds import AnyEvent
-from imds_mock.faults.credentials import ClockSkewFault
-from imds_mock.faults.kind import Moment
+from imds_mock.faults.kinds import ClockSkewFault, FaultContext
 from imds_mock.metadata.layers import lay
 from imds_mock.service.messages import ECS, EKS, PROBE_HEADER, Request, agent_of
 from imds_mock.state.journal import Journal
@@ -251,12 +250,12 @@ def test_events_and_faults_apply_to_the_agents(signer: Signer) -> None:
     after = container.ecs(BY_ID, STARTED + 1)
     assert after["AccessKeyId"] != before["AccessKeyId"]
     assert after["AccessKeyId"] == json.loads(container.eks(now=STARTED + 1).body)["AccessKeyId"]
-    skewed = ClockSkewFault(seconds=-60).apply(container.ask(ECS, BY_ID, STARTED + 1), Moment(STARTED, STARTED))
+    skewed = ClockSkewFault(seconds=-60).apply(container.ask(ECS, BY_ID, STARTED + 1), FaultContext(STARTED, STARTED))
     assert skewed is not None
     moments = [datetime.fromisoformat(each["Expiration"]) for each in (json.loads(skewed.body), after)]
     assert (moments[1] - moments[0]).total_seconds() == 60
     assert dict(skewed.head.trailing)["Content-Length"] == str(len(skewed.body))
-    assert ClockSkewFault(seconds=1).apply(container.ask(ECS, "/v4/x"), Moment(STARTED, STARTED)) is None
+    assert ClockSkewFault(seconds=1).apply(container.ask(ECS, "/v4/x"), FaultContext(STARTED, STARTED)) is None
 
 
 def test_the_metadata_service_has_none_of_these_paths_and_the_probe_comes_first(signer: Signer) -> None:

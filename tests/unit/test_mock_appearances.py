@@ -11,7 +11,7 @@ from imds_mock.build.loading import from_document
 from imds_mock.callers.caller import Caller, Interface
 from imds_mock.config.settings import Config
 from imds_mock.events.armed import EventBook
-from imds_mock.events.rebalance import RebalanceRecommendation
+from imds_mock.events.kinds import RebalanceRecommendation
 from imds_mock.signing.signer import Signer
 from imds_mock.state.caller_configs import CallerConfigs
 from support.mockserver import STARTED

@@ -60,7 +60,7 @@ def mistake(words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> str:
         ("ctl requests --folow", "unknown option --folow; did you mean --follow?"),
         ("ctl assert", "give one of --no-imdsv1, --asked or --saw"),
         ("ctl assert --asked x --no-imdsv1", "--no-imdsv1 and --asked exclude each other; give one of them"),
-        ("ctl maintenance reboot", "code: expected instance-reboot or "),
+        ("ctl maintenance reboot", "CODE: expected instance-reboot or "),
         ("ctl lifecycle InServce", "did you mean InService?"),
         ("health --timeout -1", "--timeout: expected a number of seconds above 0 and up to 3600, got '-1'"),
         ("health --timeout 0", "above 0 and up to 3600, got '0'"),

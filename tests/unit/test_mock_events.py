@@ -16,15 +16,16 @@ from imds_mock.events.armed import (
     MAX_EVENTS,
     EventBook,
     EventState,
-    NotBegunError,
+    NotStartedError,
     TooManyEventsError,
     UnknownEventError,
 )
-from imds_mock.events.kinds import KINDS, AnyEvent
+from imds_mock.events.kinds import EVENTS, AnyEvent
 from imds_mock.metadata import documents
 from imds_mock.metadata.layers import lay
 from imds_mock.metadata.tree import Leaf, Tree
 from imds_mock.scheduling.fields import FieldError
+from imds_mock.violations.words import tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -155,7 +156,7 @@ def test_maintenance_that_ends_is_completed_and_moves_to_history() -> None:
 
 def test_what_has_not_begun_cannot_end() -> None:
     book = armed(event("maintenance", **{"in": "10s"}))
-    with pytest.raises(NotBegunError, match="maintenance-1 has not begun, so it cannot end; cancel it, or rearm it"):
+    with pytest.raises(NotStartedError, match="cannot end maintenance-1: it has not started; cancel it, or rearm it"):
         book.end("maintenance-1", T0 + 9.999)
     assert book.end("maintenance-1", T0 + 10).events[0].state(T0 + 10) is EventState.ENDED
     canceled = book.cancel("maintenance-1", T0 + 1)
@@ -370,7 +371,7 @@ def test_the_book_is_bounded() -> None:
         book.arm(event("spot"), T0)
 
 
-SIMPLE = st.sampled_from([kind for kind in KINDS if kind != "lifecycle"])
+SIMPLE = st.sampled_from([kind for kind in map(tag_of, EVENTS) if kind != "lifecycle"])
 
 
 @given(SIMPLE, st.integers(0, 100), st.integers(1, 100), st.integers(0, 300), st.none() | st.integers(0, 300))

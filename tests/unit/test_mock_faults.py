@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imds_mock.faults.armed import MAX_FAULTS, Faults, FaultState, TooManyFaultsError, UnknownFaultError
-from imds_mock.faults.kinds import KINDS, AnyFault
+from imds_mock.faults.kinds import FAULTS, AnyFault
 from imds_mock.metadata import documents
 from imds_mock.scheduling.fields import FieldError
 from imds_mock.service import answers
 from imds_mock.service.messages import Delivery, Request, Response
+from imds_mock.violations.words import tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -194,7 +195,7 @@ def test_a_fault_has_a_window() -> None:
 
 
 def test_a_probe_is_never_spoiled() -> None:
-    armed = faults(*(fault(kind) for kind in KINDS))
+    armed = faults(*(fault(str(tag_of(kind))) for kind in FAULTS))
     probe = answers.probed("abc")
     assert armed.apply(probe, Request("GET", "/", "/"), "1", T0, lambda: None) is probe
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.events.kind import Notice
+from imds_mock.events.event import Notice
 from imds_mock.metadata.layers import lay
 from imds_mock.metadata.tree import Leaf, Tree
 from imds_mock.scheduling.schedule import Window

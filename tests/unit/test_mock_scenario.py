@@ -23,7 +23,7 @@ steps:
     [
         (
             [],
-            "steps: expected a list of one step or more, each with an `event` or a `fault` and perhaps `at`, got an ",
+            "steps: expected a list of one or more steps, each with an `event` or a `fault` and optionally `at`, got ",
         ),
         (None, "got null"),
         ({}, "got an empty mapping"),
@@ -54,16 +54,16 @@ def test_steps_are_put_on_the_clock_from_the_moment_of_playing() -> None:
 @pytest.mark.parametrize(
     ("step", "field"),
     [
-        ({"at": 1}, "steps/0"),
-        ({"event": {"kind": "spot"}, "fault": {"kind": "reset"}}, "steps/0"),
-        ({"at": "x", "event": {"kind": "spot"}}, "steps/0/at"),
-        ({"event": {"kind": "spot", "in": 1}}, "steps/0/event"),
-        ({"fault": {"kind": "reset", "at": 1}}, "steps/0/fault"),
-        ({"event": {"kind": "spot", "for": "soon"}}, "steps/0/event/for"),
-        ({"event": {"kind": "maintenance", "not_before": "x"}}, "steps/0/event/not_before"),
-        ({"fault": {"kind": "reset", "for": "soon"}}, "steps/0/fault/for"),
-        ({"fault": {"kind": "delay", "delay": "soon"}}, "steps/0/fault/delay"),
-        ({"fault": {"kind": "reset", "path": ""}}, "steps/0/fault/path"),
+        ({"at": 1}, "steps[0]"),
+        ({"event": {"kind": "spot"}, "fault": {"kind": "reset"}}, "steps[0]"),
+        ({"at": "x", "event": {"kind": "spot"}}, "steps[0].at"),
+        ({"event": {"kind": "spot", "in": 1}}, "steps[0].event"),
+        ({"fault": {"kind": "reset", "at": 1}}, "steps[0].fault"),
+        ({"event": {"kind": "spot", "for": "soon"}}, "steps[0].event.for"),
+        ({"event": {"kind": "maintenance", "not_before": "x"}}, "steps[0].event.not_before"),
+        ({"fault": {"kind": "reset", "for": "soon"}}, "steps[0].fault.for"),
+        ({"fault": {"kind": "delay", "delay": "soon"}}, "steps[0].fault.delay"),
+        ({"fault": {"kind": "reset", "path": ""}}, "steps[0].fault.path"),
     ],
 )
 def test_a_step_that_makes_no_sense_is_named(step: dict[str, object], field: str) -> None:
@@ -78,12 +78,12 @@ def test_every_step_that_cannot_be_read_is_named() -> None:
     with pytest.raises(FieldError) as raised:
         read_scenario({"steps": steps})
     assert [each.field for each in raised.value.problems] == [
-        "steps/0/event/kind",
-        "steps/1",
-        "steps/2/fault/delay",
-        "steps/2/fault/rate",
+        "steps[0].event.kind",
+        "steps[1]",
+        "steps[2].fault.delay",
+        "steps[2].fault.rate",
     ]
     del steps[0], fault["rate"]
     with pytest.raises(FieldError) as raised:
         read_scenario({"steps": steps})
-    assert {each.field for each in raised.value.problems} == {"steps/0", "steps/1/fault/delay"}
+    assert {each.field for each in raised.value.problems} == {"steps[0]", "steps[1].fault.delay"}

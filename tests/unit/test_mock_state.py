@@ -15,7 +15,7 @@ from imds_mock.build.loading import ConfigError
 from imds_mock.callers.caller import Caller
 from imds_mock.config.settings import Config, MetadataOptions
 from imds_mock.events.armed import EventBook
-from imds_mock.events.kinds import KINDS, AnyEvent
+from imds_mock.events.kinds import EVENTS, AnyEvent
 from imds_mock.events.scenario import read_scenario
 from imds_mock.faults.armed import Faults
 from imds_mock.faults.kinds import AnyFault
@@ -23,6 +23,7 @@ from imds_mock.metadata.tree import Leaf
 from imds_mock.service.snapshot import Snapshot
 from imds_mock.state.snapshots import ConflictingPathsError, SnapshotCache, Views
 from imds_mock.state.state import State
+from imds_mock.violations.words import tag_of
 from support.mockserver import INSTANCE_ID, LABELS, LEAVES, STARTED, Clock
 
 if TYPE_CHECKING:
@@ -303,7 +304,9 @@ CALLERS = ("10.0.0.1", "10.0.0.2", "10.0.0.3")
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from((None, *CALLERS))), max_size=5),
+    st.lists(
+        st.tuples(st.sampled_from([tag_of(kind) for kind in EVENTS]), st.sampled_from((None, *CALLERS))), max_size=5
+    ),
     st.sampled_from(CALLERS),
 )
 def test_what_a_caller_sees_is_what_he_would_see_alone(events: list[tuple[str, str | None]], caller: str) -> None:

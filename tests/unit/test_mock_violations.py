@@ -21,7 +21,7 @@ from imds_mock.faults.armed import arm
 from imds_mock.faults.kinds import AnyFault
 from imds_mock.scheduling.checking import completed, read
 from imds_mock.scheduling.fields import FieldError
-from imds_mock.violations.finding import MOST, find
+from imds_mock.violations.finding import MOST, dotted, find
 from imds_mock.violations.syntax import json_problem
 from imds_mock.violations.words import in_words, nearest
 from support.library_wording import FOREIGN
@@ -113,9 +113,9 @@ READERS: Final[dict[str, tuple[dict[str, Any], Callable[[Any], list[str]], Calla
         config_problems,
         lambda path: re.sub(r"\.\[", "[", ".".join(f"[{part}]" if isinstance(part, int) else part for part in path)),
     ),
-    "scenario": (SCENARIO, field_problems(read_scenario), lambda path: "/".join(map(str, path))),
-    "event": (EVENT, field_problems(arm_event), lambda path: "/".join(map(str, path))),
-    "fault": (FAULT, field_problems(arm_fault), lambda path: "/".join(map(str, path))),
+    "scenario": (SCENARIO, field_problems(read_scenario), dotted),
+    "event": (EVENT, field_problems(arm_event), dotted),
+    "fault": (FAULT, field_problems(arm_fault), dotted),
 }
 
 

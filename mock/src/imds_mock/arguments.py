@@ -67,8 +67,22 @@ class _Commands(argparse._SubParsersAction):  # type: ignore[type-arg]  # noqa: 
         return super().add_parser(name, **{"description": f"{text[:1].upper()}{text[1:]}.", **settings})
 
 
+class _Formatter(argparse.HelpFormatter):
+    """Help that leaves room for the indented names of subcommands, which argparse counts without their indent."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        """Add an argument."""
+        super().add_argument(action)
+        names = [self._format_action_invocation(each) for each in self._iter_indented_subactions(action)]
+        longest = max(map(len, names), default=0)
+        self._action_max_length = max(self._action_max_length, longest + 2 * self._indent_increment)
+
+
 class Parser(argparse.ArgumentParser):
-    """A parser that ends with sysexits' code for wrong usage, and names what was meant."""
+    """A parser that exits with sysexits' code for wrong usage and suggests the nearest known name."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{"formatter_class": _Formatter, **settings})
 
     def add_subparsers(self, **settings: Any) -> Any:
         """Make room for subcommands."""

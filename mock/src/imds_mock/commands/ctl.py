@@ -23,10 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common = SingleParser(add_help=False)
     _add_common(common)
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=SingleParser)
-    schedule = events.schedule_options(SingleParser)
     state.add_commands(commands, [common])
-    events.add_commands(commands, [common], schedule)
-    faults.add_commands(commands, [common], schedule)
+    events.add_commands(commands, [common])
+    faults.add_commands(commands, [common])
     journal.add_commands(commands, [common])
     callers.add_commands(commands, [common])
 

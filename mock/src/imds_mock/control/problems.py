@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from imds_mock.config.errors import ConfigError, SettingError, dotted
-from imds_mock.events.armed import NotBegunError, TooManyEventsError, UnknownEventError
+from imds_mock.events.armed import NotStartedError, TooManyEventsError, UnknownEventError
 from imds_mock.faults.armed import TooManyFaultsError, UnknownFaultError
 from imds_mock.scheduling.fields import FieldError
 from imds_mock.state.snapshots import ConflictingPathsError
@@ -24,7 +24,7 @@ CONTENT_TYPE: Final = "application/problem+json"
 _STATUSES: Final[Mapping[type[Exception], int]] = {
     UnknownEventError: 404,
     UnknownFaultError: 404,
-    NotBegunError: 409,
+    NotStartedError: 409,
     TooManyEventsError: 409,
     TooManyFaultsError: 409,
     ConflictingPathsError: 409,

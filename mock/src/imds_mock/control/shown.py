@@ -9,9 +9,8 @@ import msgspec
 
 from imds_mock.callers.caller import is_address
 from imds_mock.callers.target_matching import match_target
-from imds_mock.events.kinds import AnyEvent, kind_of
+from imds_mock.events.kinds import AnyEvent
 from imds_mock.faults.kinds import AnyFault
-from imds_mock.faults.kinds import kind_of as fault_kind_of
 from imds_mock.metadata.documents import iso8601
 from imds_mock.scheduling.fields import FieldError
 from imds_mock.scheduling.schedule import read_duration, read_instant
@@ -146,7 +145,7 @@ def event(armed: ArmedEvent, now: float, callers: CallerRegistry) -> ShownEvent:
     window = armed.course.window
     return ShownEvent(
         armed.id,
-        kind_of(armed.event),
+        armed.event.kind,
         armed.state(now).value,
         moment(window.start),
         None if math.isinf(window.end) else moment(window.end),
@@ -161,7 +160,7 @@ def fault(armed: ArmedFault, now: float, callers: CallerRegistry) -> ShownFault:
     target = armed.fault.target
     return ShownFault(
         armed.id,
-        fault_kind_of(armed.fault),
+        armed.fault.kind,
         armed.state(now).value,
         moment(armed.window.start),
         None if math.isinf(armed.window.end) else moment(armed.window.end),

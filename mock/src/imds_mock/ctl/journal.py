@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.ctl.client import ArgumentError
 from imds_mock.ctl.output import cell, print_done, print_json, print_line, print_table, print_warning
+from imds_mock.events.kinds import NOTICES
 
 if TYPE_CHECKING:
     import argparse
@@ -48,9 +49,7 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     what = claim.add_mutually_exclusive_group(required=True)
     what.add_argument("--no-imdsv1", action="store_true", help="no request came without a session token")
     what.add_argument("--asked", metavar="PATTERN", help="a path that matches was requested")
-    what.add_argument(
-        "--saw", choices=("spot-interruption", "rebalance-recommendation"), help="a caller has seen the notice"
-    )
+    what.add_argument("--saw", choices=dict.fromkeys(NOTICES.values()), help="a caller has seen the notice")
     claim.add_argument("--caller", "--by", metavar="WHO", help="address, container or service name")
     claim.add_argument("--since", metavar="WHEN", help="time, or how long ago")
     claim.add_argument("--at-least", type=int, metavar="N", help="with --asked (default: 1)")

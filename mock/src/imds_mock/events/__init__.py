@@ -1,1 +1,1 @@
-"""Events: what happens to an instance, as a timeline that is evaluated against the clock and laid over the metadata."""
+"""Events: what happens to an instance, as a timeline evaluated against the clock and laid over the metadata."""

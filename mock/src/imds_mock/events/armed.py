@@ -1,4 +1,4 @@
-"""The events that are armed, as one immutable value: a change gives another book."""
+"""The armed events as one immutable value."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
-from imds_mock.events.kind import Course
-from imds_mock.events.kinds import AnyEvent, kind_of
+from imds_mock.events.event import Course
+from imds_mock.events.kinds import AnyEvent
 from imds_mock.scheduling.fields import FieldError, raise_if_any
 from imds_mock.scheduling.schedule import Window
 from imds_mock.violations.words import unknown
@@ -23,7 +23,7 @@ MAX_EVENTS: Final = 1000
 
 
 class EventState(enum.StrEnum):
-    """Where an event is in its course."""
+    """The state of an event."""
 
     PENDING = "pending"
     ACTIVE = "active"
@@ -35,8 +35,8 @@ class ArmedEvent(msgspec.Struct, frozen=True):
     """One event on the timeline.
 
     Attributes:
-        event: What happens.
-        course: When.
+        event: The event as it was given.
+        course: When it is active.
     """
 
     event: AnyEvent
@@ -44,11 +44,11 @@ class ArmedEvent(msgspec.Struct, frozen=True):
 
     @property
     def id(self) -> str:
-        """The event's name in the control plane."""
+        """The event's id in the API."""
         return self.course.id
 
     def state(self, now: float) -> EventState:
-        """Where the event is at `now` (seconds since the epoch)."""
+        """The state at `now` (seconds since the epoch)."""
         if self.course.canceled_at is not None and self.course.canceled_at < self.course.planned.end:
             return EventState.CANCELED
         if now < self.course.planned.start:
@@ -57,15 +57,15 @@ class ArmedEvent(msgspec.Struct, frozen=True):
 
 
 class UnknownEventError(LookupError):
-    """No armed event has that id."""
+    """No armed event has this id."""
 
 
-class NotBegunError(RuntimeError):
-    """What has not begun cannot end."""
+class NotStartedError(RuntimeError):
+    """An event that has not started cannot be ended."""
 
 
 class TooManyEventsError(RuntimeError):
-    """The book is full."""
+    """The limit of `MAX_EVENTS` is reached."""
 
 
 class EventBook(msgspec.Struct, frozen=True):
@@ -73,34 +73,34 @@ class EventBook(msgspec.Struct, frozen=True):
 
     Attributes:
         events: The events.
-        last_number: How many were ever armed; ids are never used twice.
+        last_number: Number of events ever armed; ids are not reused.
     """
 
     events: tuple[ArmedEvent, ...] = ()
     last_number: int = 0
 
     def arm(self, event: AnyEvent, now: float) -> EventBook:
-        """Add an event; it is the last one of the book returned.
+        """Add an event, as the last one.
 
         Args:
-            event: What happens and when.
+            event: The event.
             now: Seconds since the epoch.
 
         Raises:
-            FieldError: A time among its fields cannot be read.
-            TooManyEventsError: Over `MAX_EVENTS`.
+            FieldError: A time among its fields is invalid.
+            TooManyEventsError: `MAX_EVENTS` events are armed already.
         """
         if len(self.events) >= MAX_EVENTS:
             raise TooManyEventsError(f"{MAX_EVENTS} events are armed; remove some first")
         number = self.last_number + 1
-        armed = _armed(event, f"{kind_of(event)}-{number}", now)
+        armed = _armed(event, f"{event.kind}-{number}", now)
         return EventBook((*self.events, armed), number)
 
     def get(self, event_id: str) -> ArmedEvent:
-        """The event with that id.
+        """The event with this id.
 
         Raises:
-            UnknownEventError: There is none.
+            UnknownEventError: No event has this id.
         """
         for armed in self.events:
             if armed.id == event_id:
@@ -108,10 +108,10 @@ class EventBook(msgspec.Struct, frozen=True):
         raise UnknownEventError(unknown("event", event_id, (armed.id for armed in self.events), "no event is armed"))
 
     def cancel(self, event_id: str, now: float) -> EventBook:
-        """Take an event back from now on; one that is over or canceled stays as it is.
+        """Cancel an event from `now` on; an ended or canceled event stays as it is.
 
         Raises:
-            UnknownEventError: There is none.
+            UnknownEventError: No event has this id.
         """
         armed = self.get(event_id)
         if armed.state(now) not in {EventState.PENDING, EventState.ACTIVE}:
@@ -119,35 +119,35 @@ class EventBook(msgspec.Struct, frozen=True):
         return self._put(replace(armed, course=replace(armed.course, canceled_at=now)))
 
     def end(self, event_id: str, now: float) -> EventBook:
-        """Let an active event end now, as planned events do: maintenance is completed, not canceled.
+        """End an active event as if its time were over: maintenance is completed, not canceled.
 
-        One that is over or canceled stays as it is.
+        An ended or canceled event stays as it is.
 
         Raises:
-            NotBegunError: It has not begun.
-            UnknownEventError: There is none.
+            NotStartedError: The event has not started.
+            UnknownEventError: No event has this id.
         """
         armed = self.get(event_id)
         state = armed.state(now)
         if state is EventState.PENDING:
-            raise NotBegunError(f"{event_id} has not begun, so it cannot end; cancel it, or rearm it to begin now")
+            raise NotStartedError(f"cannot end {event_id}: it has not started; cancel it, or rearm it to start now")
         if state is not EventState.ACTIVE:
             return self
         planned = Window(armed.course.planned.start, now)
         return self._put(replace(armed, course=replace(armed.course, planned=planned)))
 
     def rearm(self, event_id: str, now: float, *, in_: Duration | None = None, at: Instant | None = None) -> EventBook:
-        """Start an event over, with the same length as before; it comes on top of the others.
+        """Start an event again with the same duration, as the last one.
 
         Args:
-            event_id: Which one.
+            event_id: The event's id.
             now: Seconds since the epoch.
-            in_: How long from now it starts.
-            at: When it starts; without either it starts now.
+            in_: Time until the start.
+            at: Time of the start; without `in_` and `at` the event starts now.
 
         Raises:
-            FieldError: The start cannot be read.
-            UnknownEventError: There is none.
+            FieldError: The start is invalid.
+            UnknownEventError: No event has this id.
         """
         armed = self.get(event_id)
         event = replace(armed.event, in_=in_, at=at)
@@ -155,16 +155,16 @@ class EventBook(msgspec.Struct, frozen=True):
         return EventBook((*(other for other in self.events if other.id != event_id), again), self.last_number)
 
     def remove(self, event_id: str) -> EventBook:
-        """Forget an event altogether; nothing of it stays visible.
+        """Remove an event without a trace.
 
         Raises:
-            UnknownEventError: There is none.
+            UnknownEventError: No event has this id.
         """
         gone = self.get(event_id)
         return EventBook(tuple(armed for armed in self.events if armed is not gone), self.last_number)
 
     def clear(self) -> EventBook:
-        """Forget all events."""
+        """Remove all events."""
         return EventBook((), self.last_number)
 
     def _put(self, changed: ArmedEvent) -> EventBook:
@@ -173,10 +173,10 @@ class EventBook(msgspec.Struct, frozen=True):
 
 
 def _armed(event: AnyEvent, event_id: str, now: float) -> ArmedEvent:
-    """Read all times of an event, so that a bad one is named here and not in a metadata request.
+    """Read all times of an event, so that an invalid one is reported here and not in a metadata request.
 
     Raises:
-        FieldError: A field cannot be read; names all that cannot.
+        FieldError: One or more fields are invalid.
     """
     problems: list[WrongField] = []
     window = Window(now)
@@ -195,6 +195,6 @@ def _armed(event: AnyEvent, event_id: str, now: float) -> ArmedEvent:
 
 
 def remaining_seconds(armed: ArmedEvent, now: float) -> float | None:
-    """How long an event still holds; None if it has no end or is over."""
+    """Time until the end of an event; None if it has no end or has ended."""
     end = armed.course.window.end
     return end - now if math.isfinite(end) and end > now else None

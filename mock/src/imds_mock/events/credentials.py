@@ -1,8 +1,8 @@
-"""Role credentials that change before their time: rotated, or about to expire.
+"""Role credentials that change early: rotated or expired.
 
-Both touch what the metadata says, for every role, and leave the error documents of a role that cannot be assumed alone.
-New keys have the shape of real ones and are good for nothing; they follow from the event, so they do not change from
-one request to the next. In place of keys that work, others that work are fetched.
+Both kinds change the documents of every role, except the error document of a role that cannot be assumed. Generated
+keys look like real ones and are derived from the event, so they are the same in every response. Fetched credentials are
+replaced by newly fetched ones, because generated keys would not work with AWS.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import shake_256
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
+
+from msgspec import Meta
 
 from imds_mock.credentials.documents import RenewableDocument
-from imds_mock.events.kind import Course, Event
+from imds_mock.events.event import Course, Event
 from imds_mock.metadata import documents
 from imds_mock.metadata.documents import iso8601
 from imds_mock.scheduling.schedule import Duration, read_duration
@@ -33,36 +35,40 @@ PATHS: Final = (
     "meta-data/identity-credentials/ec2/security-credentials/*",
 )
 _SINCE: Final = "2012-01-12"
-_TOKEN_START: Final = "IQoJb3JpZ2luX2Vj"  # noqa: S105 - how every session token begins
+_TOKEN_START: Final = "IQoJb3JpZ2luX2Vj"  # noqa: S105 - the beginning of every session token
 _TOKEN_BYTES: Final = 900
 
 
-class CredentialsRotation(Event, frozen=True, kw_only=True, tag_field="kind", tag="credentials-rotation"):
-    """New keys appear; the old ones stay good, as far as a mock can say."""
+class CredentialsRotation(Event, frozen=True, kw_only=True, tag="credentials-rotation"):
+    """Replace the keys of every role.
 
+    New keys appear in the document of every role.
+    """
+
+    command: ClassVar[str] = "credentials rotate"
     renews_credentials: ClassVar[bool] = True
 
     def layers(self, course: Course) -> Iterator[tuple[str, Layer]]:
-        """Every role's document."""
+        """The document of every role."""
         for path in PATHS:
             yield path, _Rotated(course.window, course.id)
 
 
-class CredentialsExpiry(Event, frozen=True, kw_only=True, tag_field="kind", tag="credentials-expiry"):
-    """The keys that are being served end early.
+class CredentialsExpiry(Event, frozen=True, kw_only=True, tag="credentials-expiry"):
+    """Expire the keys of every role early.
 
-    Attributes:
-        after: How long after the start of the event they expire.
-        renew: New keys appear at that moment; otherwise the expired ones are served until the event is over.
+    The document of every role shows an earlier expiration time. At that time new keys appear; with `renew: false`
+    (`--no-renew`) the expired keys stay until the event ends.
     """
 
+    command: ClassVar[str] = "credentials expire"
     renews_credentials: ClassVar[bool] = True
 
-    after: Duration = 0
-    renew: bool = True
+    after: Annotated[Duration, Meta(description="Time from the start to the expiration (default: 0s).")] = 0
+    renew: Annotated[bool, Meta(description="Replace the expired keys with new ones.")] = True
 
     def layers(self, course: Course) -> Iterator[tuple[str, Layer]]:
-        """Every role's document."""
+        """The document of every role."""
         expiry = course.planned.start + read_duration("after", self.after)
         for path in PATHS:
             yield path, _Expiring(course.window, course.id, expiry, self.renew)
@@ -130,7 +136,7 @@ def _edited(below: bytes | None, edit: Callable[[dict[str, Any]], dict[str, Any]
     try:
         credentials = json.loads(below)
     except (ValueError, RecursionError):
-        # This path is set to something else; it stays what it was set to.
+        # The path is overridden with something else, which stays.
         return below
     if not isinstance(credentials, dict) or credentials.get("Code") != "Success":
         return below
@@ -140,7 +146,7 @@ def _edited(below: bytes | None, edit: Callable[[dict[str, Any]], dict[str, Any]
 def _renewed(credentials: dict[str, Any], seed: str, at: float) -> dict[str, Any]:
     updated = _seconds(credentials["LastUpdated"])
     if updated >= at:
-        # The regular rotation has overtaken the event.
+        # The regular rotation has already replaced these keys.
         return credentials
     secret = shake_256(f"{seed} {at} {credentials['AccessKeyId']}".encode()).digest(10 + 30 + _TOKEN_BYTES)
     return credentials | {

@@ -1,7 +1,7 @@
 """Scheduled maintenance events.
 
-Source: EC2 User Guide, "Scheduled events for your instances": active events stand in `scheduled`; one that is over or
-canceled is found in `history`, its description marked. Dates are written like `21 Jan 2019 09:00:43 GMT`.
+Source: EC2 User Guide, "Scheduled events for your instances": `scheduled` lists active events; `history` lists
+completed and canceled ones, with a mark in the description. Dates are written like `21 Jan 2019 09:00:43 GMT`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ import json
 import time
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
-from imds_mock.events.kind import Course, Event
+from msgspec import Meta
+
+from imds_mock.events.event import Course, Event
 from imds_mock.metadata import documents
 from imds_mock.scheduling.fields import FieldError
+from imds_mock.scheduling.options import METAVAR, POSITIONAL
 from imds_mock.scheduling.schedule import Moment, Window, read_moment
 
 if TYPE_CHECKING:
@@ -39,32 +42,31 @@ _DESCRIPTIONS: Final = {
 Code = Literal["instance-reboot", "system-reboot", "system-maintenance", "instance-retirement", "instance-stop"]
 
 
-class ScheduledMaintenance(Event, frozen=True, kw_only=True, tag_field="kind", tag="maintenance"):
-    """AWS is going to do something to the instance or its host.
+class ScheduledMaintenance(Event, frozen=True, kw_only=True, tag="maintenance"):
+    """Schedule a maintenance event.
 
-    The event is active from its start; when it ends it is completed, when it is taken back before that, canceled.
-
-    Attributes:
-        code: What is going to be done.
-        not_before: Earliest time of it: an instant, or a duration after the start.
-        not_after: Latest time of it: an instant, or a duration after `not_before`; None leaves it out.
-        description: Text for people; None takes the usual one for the code.
-        event_id: None makes one.
+    An active entry appears in `events/maintenance/scheduled`. It moves to `history` as completed when the event ends,
+    or as canceled when the event is canceled. `not_after: null` omits the latest time.
     """
 
     leaves_traces: ClassVar[bool] = True
 
-    code: Code = "system-reboot"
-    not_before: Moment = "7d"
-    not_after: Moment | None = "2h"
-    description: str | None = None
-    event_id: str | None = None
+    code: Annotated[Code, Meta(description="Type of maintenance.", extra={POSITIONAL: True})] = "system-reboot"
+    not_before: Annotated[Moment, Meta(description="Earliest time, or duration from the start.")] = "7d"
+    not_after: Annotated[Moment | None, Meta(description="Latest time, or duration from `not_before`.")] = "2h"
+    description: Annotated[
+        str | None,
+        Meta(description="Text of the entry (default: the usual one for the code).", extra={METAVAR: "TEXT"}),
+    ] = None
+    event_id: Annotated[
+        str | None, Meta(description="Id of the entry (default: generated).", extra={METAVAR: "ID"})
+    ] = None
 
     def layers(self, course: Course) -> Iterator[tuple[str, Layer]]:
         """`events/maintenance/scheduled` and `events/maintenance/history`."""
         window = course.window
         canceled = course.canceled_at is not None and course.canceled_at < course.planned.end
-        # What was canceled stays so, even if the clock is set back to before that.
+        # A canceled event stays canceled even if the clock is set back to a time before the cancellation.
         shown = Window(window.end, window.end) if canceled else window
         yield SCHEDULED, _Entry(shown, (window.start, window.end), self._entry(course, "active"))
         if window.start < window.end:
@@ -91,7 +93,7 @@ class ScheduledMaintenance(Event, frozen=True, kw_only=True, tag_field="kind", t
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A layer that adds one entry to a JSON array while a window is open; `changes` are told as times of changes."""
+    """A layer that adds one entry to a JSON array while a window is open; `changes` are the times of modification."""
 
     window: Window
     changes: tuple[float, ...]
@@ -100,7 +102,7 @@ class _Entry:
 
     def body(self, now: float, below: bytes | None) -> bytes | None:
         if now not in self.window:
-            # The lists are never absent: clients take a 404 for an error.
+            # The lists always exist, because clients treat a 404 as an error.
             return b"[]" if below is None else below
         entries: list[Any] = json.loads(below) if below else []
         return documents.write([*entries, self.entry])

@@ -1,4 +1,4 @@
-"""A scenario: a timeline of events and faults in a file, played from a moment on.
+"""A scenario: a timeline of events and faults in a file.
 
     name: interruption
     steps:
@@ -6,7 +6,7 @@
       - {at: 60s, event: {kind: spot, for: 3m, target: debug}}
       - {at: 90s, fault: {kind: status, path: "/latest/meta-data/iam/*", for: 5s}}
 
-All steps are put on the clock at once, so playing needs no timer and hits its times exactly.
+All steps are scheduled at once, so a scenario needs no timer and its times are exact.
 """
 
 from __future__ import annotations
@@ -31,23 +31,17 @@ from imds_mock.violations.marks import EXPECTED
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_STEPS: Final = "a list of one step or more, each with an `event` or a `fault` and perhaps `at`"
+_STEPS: Final = "a list of one or more steps, each with an `event` or a `fault` and optionally `at`"
 _ONE: Final = "expected either an `event` or a `fault`"
-_OWN_TIME: Final = "the step's own `at` says when; leave `in` and `at` out here"
+_OWN_TIME: Final = "remove `in` and `at` here; the step's own `at` sets the time"
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One thing that happens; exactly one of `event` and `fault`.
+    """One step of a scenario; it has exactly one of `event` and `fault`."""
 
-    Attributes:
-        at: How long after the beginning of the scenario.
-        event: An event, without `in` and `at` of its own.
-        fault: A fault, without `in` and `at` of its own.
-    """
-
-    at: Duration = 0
-    event: AnyEvent | None = None
-    fault: AnyFault | None = None
+    at: Annotated[Duration, msgspec.Meta(description="Time from the start of the scenario.")] = 0
+    event: Annotated[AnyEvent | None, msgspec.Meta(description="An event, without `in` and `at`.")] = None
+    fault: Annotated[AnyFault | None, msgspec.Meta(description="A fault, without `in` and `at`.")] = None
 
     @classmethod
     def mistakes_in(cls, value: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -62,26 +56,22 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A timeline.
+    """A timeline of events and faults."""
 
-    Attributes:
-        name: For people.
-        target: Whom every step that names nobody else is for; None means every caller.
-        steps: What happens.
-    """
-
-    steps: Annotated[tuple[Step, ...], msgspec.Meta(min_length=1, extra={EXPECTED: _STEPS})]
-    name: str = ""
-    target: Target | None = None
+    steps: Annotated[tuple[Step, ...], msgspec.Meta(description="The steps.", min_length=1, extra={EXPECTED: _STEPS})]
+    name: Annotated[str, msgspec.Meta(description="Name of the scenario; it has no effect.")] = ""
+    target: Annotated[
+        Target | None, msgspec.Meta(description="Target of the steps without a target (default: every caller).")
+    ] = None
 
     def timeline(self, start: float) -> tuple[list[AnyEvent], list[AnyFault]]:
         """The events and faults, each with its start as an instant.
 
         Args:
-            start: When the scenario begins, in seconds since the epoch.
+            start: Start of the scenario in seconds since the epoch.
 
         Raises:
-            FieldError: Steps cannot be read; names all of them.
+            FieldError: One or more steps are invalid.
         """
         events: list[AnyEvent] = []
         faults: list[AnyFault] = []
@@ -90,18 +80,19 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             try:
                 self._place(step, start, events, faults)
             except FieldError as error:
+                step_name = f"steps[{number}]"
                 problems += [
-                    WrongField("/".join(filter(None, ("steps", str(number), each.field))), each.sentence)
+                    WrongField(f"{step_name}.{each.field}" if each.field else step_name, each.sentence)
                     for each in error.problems
                 ]
         raise_if_any(problems)
         return events, faults
 
     def _place(self, step: Step, start: float, events: list[AnyEvent], faults: list[AnyFault]) -> None:
-        """Put one step on the clock.
+        """Schedule one step.
 
         Raises:
-            FieldError: It cannot be read; fields are named from the step on.
+            FieldError: The step is invalid; fields are named relative to the step.
         """
         if (step.event is None) == (step.fault is None):
             raise FieldError("", f"{_ONE}, got {'neither' if step.event is None else 'both'}")
@@ -115,7 +106,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         assert happening is not None  # noqa: S101 - one of them is there
         if happening.in_ is not None or happening.at is not None:
             problems.append(WrongField(name, _OWN_TIME))
-        # As an instant, so that it means the same whenever it is read; before 1970 there are none.
+        # An instant does not depend on when it is read. Times before 1970 cannot be written as one.
         at = start + delay if start >= 0 else None
         in_ = None if start >= 0 else delay
         placed: Any = replace(happening, in_=in_, at=at, target=happening.target or self.target)
@@ -125,20 +116,20 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             else:
                 arm(placed, "", start)
         except FieldError as error:
-            problems += [WrongField(f"{name}/{each.field}", each.sentence) for each in error.problems]
+            problems += [WrongField(f"{name}.{each.field}", each.sentence) for each in error.problems]
         raise_if_any(problems)
         (events if step.event is not None else faults).append(placed)
 
 
 def read_scenario(document: Any, *, is_strict: bool = True) -> Scenario:
-    """Read a scenario from plain values, as a YAML or JSON file has them.
+    """Read a scenario from the plain values of a YAML or JSON file.
 
     Args:
         document: The values.
-        is_strict: Text is not taken for a number.
+        is_strict: Reject text where a number is expected.
 
     Raises:
-        FieldError: It does not fit; names every field that does not.
+        FieldError: One or more fields are invalid.
     """
     scenario: Scenario = read(Scenario, document, is_strict=is_strict)
     try:

@@ -1,1 +1,1 @@
-"""Faults: answers that go wrong on purpose. Decided here as values, carried out by the data plane's connections."""
+"""Faults: responses that go wrong on purpose, decided here as values and carried out by `wire`."""

@@ -1,4 +1,4 @@
-"""The faults that are armed, and what they make of an answer."""
+"""The armed faults, and the changes that they make to a response."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
-from imds_mock.faults.kind import Moment
-from imds_mock.faults.kinds import AnyFault, kind_of
+from imds_mock.faults.kinds import AnyFault, FaultContext
 from imds_mock.scheduling.fields import FieldError, raise_if_any
 from imds_mock.scheduling.patterns import PathPattern
 from imds_mock.scheduling.schedule import Window
@@ -25,7 +24,7 @@ MAX_FAULTS: Final = 1000
 
 
 class FaultState(enum.StrEnum):
-    """Whether a fault hits anybody."""
+    """The state of a fault."""
 
     PENDING = "pending"
     ACTIVE = "active"
@@ -34,14 +33,14 @@ class FaultState(enum.StrEnum):
 
 
 class ArmedFault(msgspec.Struct):
-    """One fault and how often it has hit.
+    """One fault and the number of requests that it has affected.
 
     Attributes:
-        id: Its name in the control plane, such as `status-1`.
-        fault: What goes wrong, and for which requests.
-        window: When.
-        pattern: The path pattern, compiled.
-        hits: How many requests it has hit.
+        id: The fault's id in the API, such as `status-1`.
+        fault: The fault as it was given.
+        window: When it is active.
+        pattern: The compiled path pattern.
+        hits: Number of requests that it has affected.
     """
 
     id: str
@@ -51,7 +50,7 @@ class ArmedFault(msgspec.Struct):
     hits: int = 0
 
     def state(self, now: float) -> FaultState:
-        """Whether the fault hits anybody at `now` (seconds since the epoch)."""
+        """The state at `now` (seconds since the epoch)."""
         if self.fault.count is not None and self.hits >= self.fault.count:
             return FaultState.SPENT
         if now < self.window.start:
@@ -60,23 +59,23 @@ class ArmedFault(msgspec.Struct):
 
 
 class UnknownFaultError(LookupError):
-    """No armed fault has that id."""
+    """No armed fault has this id."""
 
 
 class TooManyFaultsError(RuntimeError):
-    """The list is full."""
+    """The limit of `MAX_FAULTS` is reached."""
 
 
 def arm(fault: AnyFault, fault_id: str, now: float) -> ArmedFault:
-    """Read everything about a fault.
+    """Validate a fault and compile its pattern.
 
     Args:
-        fault: What goes wrong, when, and for which requests.
-        fault_id: Its name in the control plane.
+        fault: The fault.
+        fault_id: Its id in the API.
         now: Seconds since the epoch.
 
     Raises:
-        FieldError: A field cannot be read; names all that cannot.
+        FieldError: One or more fields are invalid.
     """
     problems: list[WrongField] = []
     window, pattern = Window(now), PathPattern("*")
@@ -100,8 +99,8 @@ class Faults:
     """The armed faults, in the order in which they are applied.
 
     Args:
-        is_target: Says whether an address goes by a name.
-        random: Gives numbers from 0 up to 1, for rates.
+        is_target: Tells whether a target, a name or an address, stands for a caller's address.
+        random: Returns numbers from 0 up to, but not including, 1.
     """
 
     __slots__ = ("_is_target", "_number", "_random", "armed")
@@ -110,32 +109,32 @@ class Faults:
         self._is_target = is_target
         self._random = random
         self.armed: tuple[ArmedFault, ...] = ()
-        """All faults, spent and ended ones included."""
+        """All faults, including spent and ended ones."""
         self._number = 0
 
     def arm(self, fault: AnyFault, now: float) -> ArmedFault:
         """Add a fault.
 
         Args:
-            fault: What goes wrong, when, and for which requests.
+            fault: The fault.
             now: Seconds since the epoch.
 
         Raises:
-            FieldError: A time among its fields cannot be read.
-            TooManyFaultsError: Over `MAX_FAULTS`.
+            FieldError: A field is invalid.
+            TooManyFaultsError: `MAX_FAULTS` faults are armed already.
         """
         if len(self.armed) >= MAX_FAULTS:
             raise TooManyFaultsError(f"{MAX_FAULTS} faults are armed; remove some first")
-        armed = arm(fault, f"{kind_of(fault)}-{self._number + 1}", now)
+        armed = arm(fault, f"{fault.kind}-{self._number + 1}", now)
         self._number += 1
         self.armed = (*self.armed, armed)
         return armed
 
     def get(self, fault_id: str) -> ArmedFault:
-        """The fault with that id.
+        """The fault with this id.
 
         Raises:
-            UnknownFaultError: There is none.
+            UnknownFaultError: No fault has this id.
         """
         for armed in self.armed:
             if armed.id == fault_id:
@@ -143,60 +142,60 @@ class Faults:
         raise UnknownFaultError(unknown("fault", fault_id, (armed.id for armed in self.armed), "no fault is armed"))
 
     def remove(self, fault_id: str) -> None:
-        """Take a fault away.
+        """Remove a fault.
 
         Raises:
-            UnknownFaultError: There is none.
+            UnknownFaultError: No fault has this id.
         """
         gone = self.get(fault_id)
         self.armed = tuple(armed for armed in self.armed if armed is not gone)
 
     def clear(self) -> None:
-        """Take all faults away."""
+        """Remove all faults."""
         self.armed = ()
 
     def restart(self, faults: Iterable[AnyFault], now: float) -> None:
-        """Have these faults alone.
+        """Replace all faults.
 
         Args:
-            faults: The faults.
+            faults: The new faults.
             now: Seconds since the epoch.
 
         Raises:
-            FieldError: One of their fields cannot be read.
+            FieldError: A field of a new fault is invalid.
         """
         self.armed = ()
         for fault in faults:
             self.arm(fault, now)
 
     def put_back(self, armed: tuple[ArmedFault, ...]) -> None:
-        """Have the faults again that were armed at an earlier moment."""
+        """Restore the value that `armed` had earlier."""
         self.armed = armed
 
     def apply(
         self, response: Response, request: Request, caller: str, now: float, token_issued_at: Callable[[], float | None]
     ) -> Response:
-        """Let every fault that concerns a request change its answer.
+        """The response with the changes of every active fault that matches the request.
 
         Args:
-            response: The answer that it would get.
-            request: What was asked.
-            caller: Address of the peer.
+            response: The response without faults.
+            request: The request.
+            caller: The caller's IP address.
             now: Wall-clock time in seconds since the epoch.
-            token_issued_at: Tells when the request's session token was issued; None if it has no valid one.
+            token_issued_at: Returns when the request's session token was issued; None if it has no valid one.
         """
         if not response.counted:
             return response
         for armed in self.armed:
-            if not self._concerns(armed, request, caller, now):
+            if not self._affects(armed, request, caller, now):
                 continue
-            spoiled = armed.fault.apply(response, Moment(now, armed.window.start, token_issued_at()))
-            if spoiled is not None:
+            changed = armed.fault.apply(response, FaultContext(now, armed.window.start, token_issued_at()))
+            if changed is not None:
                 armed.hits += 1
-                response = replace(spoiled, faults=(*spoiled.faults, armed.id))
+                response = replace(changed, faults=(*changed.faults, armed.id))
         return response
 
-    def _concerns(self, armed: ArmedFault, request: Request, caller: str, now: float) -> bool:
+    def _affects(self, armed: ArmedFault, request: Request, caller: str, now: float) -> bool:
         fault = armed.fault
         return (
             armed.state(now) is FaultState.ACTIVE

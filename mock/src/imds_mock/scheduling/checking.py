@@ -1,4 +1,4 @@
-"""Plain values as events, faults and scenarios, or every field that keeps them from being one."""
+"""Plain values read as structures, with every invalid field reported."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, Final
 import msgspec
 
 from imds_mock.scheduling.fields import FieldError, WrongField
-from imds_mock.violations.finding import Reading, find
+from imds_mock.violations.finding import Reading, dotted, find
 
-_UNREADABLE: Final = WrongField("", "this document cannot be read; see the description of the API for its form")
+_UNREADABLE: Final = WrongField("", "cannot read this document; see /openapi.json for its form")
 
 
 def read(kind: Any, value: Any, *, is_strict: bool = True) -> Any:
@@ -19,15 +19,15 @@ def read(kind: Any, value: Any, *, is_strict: bool = True) -> Any:
     Args:
         kind: The type.
         value: Mappings, lists, text, numbers, booleans and None.
-        is_strict: Text is not taken for a number.
+        is_strict: Reject text where a number is expected.
 
     Raises:
-        FieldError: They do not fit; names every field that does not.
+        FieldError: One or more fields are invalid.
     """
     try:
         converted = msgspec.convert(value, kind, strict=is_strict)
     except (msgspec.ValidationError, RecursionError, ValueError) as error:
-        # In JSON Schema 5.0 is a whole number.
+        # JSON Schema counts 5.0 as a whole number.
         whole = _with_whole_numbers(value)
         with contextlib.suppress(msgspec.ValidationError, RecursionError, ValueError):
             return _checked(msgspec.convert(whole, kind, strict=is_strict), kind, whole, is_strict=is_strict)
@@ -37,7 +37,7 @@ def read(kind: Any, value: Any, *, is_strict: bool = True) -> Any:
 
 
 def _checked(converted: Any, kind: Any, value: Any, *, is_strict: bool) -> Any:
-    """What was read, after the checks that go beyond its type, such as of a duration that nothing needs to read now."""
+    """The value after the checks that msgspec does not make, such as whether text is a duration."""
     if wrong := _wrong(kind, value, is_strict=is_strict):
         raise FieldError(*wrong[0], wrong[1:])
     return converted
@@ -52,10 +52,10 @@ def _with_whole_numbers(value: Any) -> Any:
 
 
 def completed(error: FieldError, kind: Any, value: Any, *, is_strict: bool = True) -> FieldError:
-    """An error with every further field that does not fit its type.
+    """An error with every other invalid field added.
 
     Args:
-        error: What was found so far.
+        error: The error found so far.
         kind: The type.
         value: The plain values.
         is_strict: As for `read`.
@@ -68,4 +68,4 @@ def completed(error: FieldError, kind: Any, value: Any, *, is_strict: bool = Tru
 
 def _wrong(kind: Any, value: Any, *, is_strict: bool) -> list[WrongField]:
     found = find(kind, value, Reading(is_strict=is_strict))
-    return [WrongField("/".join(map(str, each.path)), each.sentence) for each in found]
+    return [WrongField(dotted(each.path), each.sentence) for each in found]

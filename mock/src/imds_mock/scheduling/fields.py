@@ -1,4 +1,4 @@
-"""Values that were given under a name and cannot be accepted."""
+"""Errors that name an invalid field."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class WrongField(NamedTuple):
-    """One field that cannot be accepted.
+    """One invalid field.
 
     Attributes:
-        field: Name of the field, as it is written on the wire; parts are separated by slashes.
-        sentence: What is wrong and how to write it.
+        field: Path of the field, such as `steps[0].event`.
+        sentence: What is wrong and how to write the value.
     """
 
     field: str
@@ -26,12 +26,12 @@ class WrongField(NamedTuple):
 
 
 class FieldError(ValueError):
-    """Names the field and says what it should look like.
+    """One or more fields are invalid.
 
     Args:
-        field: Name of the field, as it is written on the wire.
-        sentence: What is wrong and how to write it.
-        others: Further fields that cannot be accepted.
+        field: Path of the field, such as `steps[0].event`.
+        sentence: What is wrong and how to write the value.
+        others: Further invalid fields.
     """
 
     def __init__(self, field: str, sentence: str, others: Sequence[WrongField] = ()) -> None:
@@ -42,10 +42,10 @@ class FieldError(ValueError):
 
 
 def raise_if_any(problems: Sequence[WrongField]) -> None:
-    """Raise what was collected.
+    """Raise the collected problems, if any.
 
     Raises:
-        FieldError: There is a problem.
+        FieldError: `problems` is not empty.
     """
     if problems:
         raise FieldError(*problems[0], problems[1:])

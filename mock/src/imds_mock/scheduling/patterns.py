@@ -1,4 +1,4 @@
-"""Patterns for metadata paths; faults, filters and assertions share this rule.
+"""Patterns for metadata paths, as used by faults, filters and assertions.
 
 | in a pattern | matches |
 |---|---|
@@ -6,7 +6,7 @@
 | `...` | the same as `*`: `meta-data/iam/...` is `iam` and everything below |
 | `?` | one character, but not a slash |
 | `[abc]`, `[a-z]`, `[!abc]` | one character of a set, or one outside it, but not a slash |
-| `/` at the end | does not matter, neither in the pattern nor in the path |
+| `/` at the end | ignored, in the pattern and in the path |
 | `meta-data/`, `dynamic/`, `user-data`, `api/` at the beginning | that path under any version |
 
 So `*/iam/*` matches everything below `iam/` and `/latest/meta-data/iam/` itself.
@@ -20,23 +20,25 @@ from typing import Annotated, Final
 import msgspec
 
 from imds_mock.scheduling.fields import FieldError
+from imds_mock.scheduling.options import METAVAR
 from imds_mock.violations.marks import CHECK, EXPECTED
 
-_LONGEST: Final = 1024  # as much of a path as the journal keeps; compiling a longer one keeps everybody waiting
+_LONGEST: Final = 1024  # as much of a path as the journal keeps; compiling a longer pattern would block the event loop
 
 _CATEGORIES: Final = ("meta-data", "dynamic", "user-data", "api")  # what is below each version
-_VERSION: Final = re.compile(r"latest$|v?\d|.*[*?\[]")  # the metadata service's, the agents' of containers, a pattern
+_VERSION: Final = re.compile(r"latest$|v?\d|.*[*?\[]")  # of the metadata service or a container agent, or a pattern
 _TOKEN: Final = re.compile(r"\.\.\.|\*+|\?|\[(!?)(\]?[^\]]*)\]|.", re.DOTALL)
 _OPEN: Final = ("/", "*", "?", "[", "...")
 
 BEGINNING: Final = rf"^([/*?\[]|\.\.\.|latest(/|$)|v?[0-9]|({'|'.join(_CATEGORIES)})(/|$)|[^/\n]*[*?\[])"
-"""How a pattern begins, for the OpenAPI document; any text that begins so is a pattern."""
+"""The beginning of a pattern, for the OpenAPI document; any text that begins like this is a pattern."""
 
 Pattern = Annotated[
     str,
     msgspec.Meta(
         extra_json_schema={"pattern": BEGINNING, "maxLength": _LONGEST},
         extra={
+            METAVAR: "PATTERN",
             EXPECTED: "a pattern such as '*/iam/*' or 'meta-data/iam/*'",
             CHECK: lambda text: PathPattern(text),  # noqa: PLW0108 - the class is defined below
         },
@@ -49,10 +51,10 @@ class PathPattern:
     """A pattern for whole paths.
 
     Args:
-        text: The pattern, such as `/latest/meta-data/iam/*`; the slash at the beginning may be left out.
+        text: The pattern, such as `/latest/meta-data/iam/*`; the slash at the beginning is optional.
 
     Raises:
-        FieldError: The pattern is empty, or longer than any path that the journal keeps, or begins as no path does.
+        FieldError: The pattern is empty or too long, or no path begins like it.
     """
 
     __slots__ = ("_matches", "text")
@@ -68,7 +70,7 @@ class PathPattern:
             any_version, text = "/[^/]+", f"/{text}"
         elif not text.startswith(_OPEN):
             if not _VERSION.match(first):
-                # It would match nothing, and a count of what must not be asked would always be right.
+                # It would never match, so an assertion that a path was not requested would always hold.
                 sentence = f"no path begins with {first!r}; write it like '*/iam/*' or 'meta-data/iam/*'"
                 raise FieldError("path", sentence)
             text = f"/{text}"
@@ -79,14 +81,14 @@ class PathPattern:
         """Whether the pattern matches a path.
 
         Args:
-            path: The path of a request, with or without a slash at its end.
+            path: The path of a request, with or without a slash at the end.
         """
         return self._matches(f"{path.rstrip('/')}/") is not None
 
 
 def _translated(text: str) -> str:
-    # Between two stars the first place that fits is as good as any other, so the search never goes back there: the time
-    # grows with the length of the path, however many stars there are.
+    # Between two stars the first match is as good as any other, so atomic groups prevent backtracking: the time grows
+    # with the length of the path, whatever the number of stars.
     parts = [""]
     for token in _TOKEN.finditer(text):
         written = token[0]

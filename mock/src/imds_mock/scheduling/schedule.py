@@ -1,4 +1,4 @@
-"""When something holds: instants and durations as people write them, and the window of time that they make.
+"""Instants and durations as users write them, and the span of time in which an event or fault is active.
 
 Instants are ISO 8601 in UTC, as everywhere in the metadata (`2017-09-18T08:22:00Z`). Durations are numbers with units
 (`90s`, `2m`, `1h30m`, `250ms`) or a bare number of seconds.
@@ -10,11 +10,12 @@ import contextlib
 import math
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 import msgspec
 
 from imds_mock.scheduling.fields import FieldError
+from imds_mock.scheduling.options import METAVAR
 from imds_mock.violations.marks import CHECK, EXPECTED
 from imds_mock.violations.words import shown
 
@@ -26,13 +27,13 @@ _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 _LONGEST_SECONDS: Final = 10 * 365 * 86400.0
-# The end of the year 9999, past which no date can be written.
+# The end of the year 9999, the last one with four digits.
 _END_OF_TIME: Final = 253402300800
 
 _A_DURATION: Final = "a duration such as 30s, 2m, 1h30m or 250ms"
 _A_TIME: Final = "a time such as 2026-01-31T12:00:00Z"
 
-# What the OpenAPI document promises; whatever it allows is read. Reading takes some more, such as `30m2h`.
+# For the OpenAPI document. Reading accepts more than these patterns, such as `30m2h`.
 _DAY: Final = r"((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
 _TIME_OF_DAY: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?Z"
 DURATION_PATTERN: Final = (
@@ -46,14 +47,14 @@ _INSTANT_TEXT: Final = msgspec.Meta(extra_json_schema={"pattern": INSTANT_PATTER
 Duration = Annotated[
     Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": _LONGEST_SECONDS})]
     | Annotated[str, _DURATION_TEXT],
-    msgspec.Meta(extra={EXPECTED: _A_DURATION, CHECK: lambda value: read_duration("", value)}),
+    msgspec.Meta(extra={METAVAR: "DURATION", EXPECTED: _A_DURATION, CHECK: lambda value: read_duration("", value)}),
 ]
 """Seconds, or text such as `90s` or `1h30m`."""
 
 Instant = Annotated[
     Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 0, "exclusiveMaximum": _END_OF_TIME})]
     | Annotated[str, _INSTANT_TEXT],
-    msgspec.Meta(extra={EXPECTED: _A_TIME, CHECK: lambda value: read_instant("", value)}),
+    msgspec.Meta(extra={METAVAR: "TIME", EXPECTED: _A_TIME, CHECK: lambda value: read_instant("", value)}),
 ]
 """Seconds since the epoch, or ISO 8601 text."""
 
@@ -61,16 +62,17 @@ Moment = Annotated[
     str,
     msgspec.Meta(
         extra={
+            METAVAR: "WHEN",
             EXPECTED: f"{_A_DURATION}, or {_A_TIME}",
             CHECK: lambda value: read_moment("", value, 0.0),
         },
         extra_json_schema={"anyOf": [{"pattern": DURATION_PATTERN}, {"pattern": INSTANT_PATTERN}]},
     ),
 ]
-"""Text that is a duration from another moment, or an instant."""
+"""Text: a duration that counts from another moment, or an instant."""
 
-Target = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
-"""Address, container or service name, as long as DNS allows. None at all is everybody, an empty one would be nobody."""
+Target = Annotated[str, msgspec.Meta(min_length=1, max_length=253, extra={METAVAR: "WHO"})]
+"""Address, container or service name, as long as DNS allows; None means all callers, an empty name is rejected."""
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -78,7 +80,7 @@ class Window(msgspec.Struct, frozen=True):
 
     Attributes:
         start: First moment inside, in seconds since the epoch.
-        end: First moment after it; infinity when it stays open.
+        end: First moment after it; infinity if it has no end.
     """
 
     start: float
@@ -88,18 +90,33 @@ class Window(msgspec.Struct, frozen=True):
         return self.start <= now < self.end
 
 
-class Scheduled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"in_": "in", "for_": "for"}):
-    """The fields with which anything is put on the clock: nothing said means now and until it is taken back.
+class Scheduled(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    tag_field="kind",
+    rename={"in_": "in", "for_": "for"},
+):
+    """Base of all kinds of events and faults: when it is active and whom it affects.
+
+    A kind is one structure. Its docstring, fields and class attributes are the source of the API, the OpenAPI document,
+    the commands of `imds-mock ctl` and the tables in docs/control.md.
 
     Attributes:
-        in_: How long from now it starts (`in` on the wire).
-        at: When it starts; only one of `in` and `at` may be given.
-        for_: How long it lasts (`for` on the wire).
+        command: The words of its command after `imds-mock ctl`; None derives them from the tag.
     """
 
-    in_: Duration | None = None
-    at: Instant | None = None
-    for_: Duration | None = None
+    command: ClassVar[str | None] = None
+
+    in_: Annotated[Duration | None, msgspec.Meta(description="Time until the start (default: now).")] = None
+    at: Annotated[Instant | None, msgspec.Meta(description="Time of the start, instead of `in`.")] = None
+    for_: Annotated[Duration | None, msgspec.Meta(description="Time from start to end (default: no end).")] = None
+    target: Annotated[
+        Target | None,
+        msgspec.Meta(description="Address, container or service name of the callers (default: every caller)."),
+    ] = None
 
     @classmethod
     def mistakes_in(cls, value: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -107,11 +124,19 @@ class Scheduled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, r
         if value.get("in") is not None and value.get("at") is not None:
             yield ("at",), _ONE_START
 
+    @property
+    def kind(self) -> str:
+        """The value of the field `kind` in the API."""
+        return str(self.__struct_config__.tag)
+
     def window(self, now: float) -> Window:
-        """The span of time that the fields mean when they are read at `now` (seconds since the epoch).
+        """The span of time that the fields describe.
+
+        Args:
+            now: Seconds since the epoch; `in` counts from here.
 
         Raises:
-            FieldError: A field cannot be read, or `in` and `at` are both given.
+            FieldError: A field is invalid, or `in` and `at` are both given.
         """
         if self.in_ is not None and self.at is not None:
             raise FieldError("at", _ONE_START)
@@ -134,7 +159,7 @@ def read_duration(field: str, value: Duration) -> float:
         Seconds, 0 or more.
 
     Raises:
-        FieldError: The value is negative, not finite, over ten years or not a duration at all.
+        FieldError: The value is negative, not finite, over ten years or not a duration.
     """
     if isinstance(value, str):
         text = value.strip()
@@ -163,7 +188,7 @@ def read_instant(field: str, value: Instant) -> float:
         Seconds since the epoch.
 
     Raises:
-        FieldError: It is no instant between 1970 and 9999.
+        FieldError: The value is not an instant between 1970 and 9999.
     """
     if isinstance(value, str):
         try:
@@ -179,7 +204,7 @@ def read_instant(field: str, value: Instant) -> float:
 
 
 def read_moment(field: str, value: str, base: float) -> float:
-    """Read a duration from another moment, or an instant.
+    """Read an instant, or a duration that counts from another moment.
 
     Args:
         field: Name of the field, for the error.
@@ -190,7 +215,7 @@ def read_moment(field: str, value: str, base: float) -> float:
         Seconds since the epoch.
 
     Raises:
-        FieldError: It is neither.
+        FieldError: The value is neither.
     """
     with contextlib.suppress(FieldError):
         return base + read_duration(field, value)

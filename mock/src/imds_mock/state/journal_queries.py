@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from imds_mock.events.rebalance import REBALANCE
-from imds_mock.events.spot import INSTANCE_ACTION, TERMINATION_TIME
+from imds_mock.events.kinds import NOTICES
 from imds_mock.scheduling.patterns import PathPattern
 
 if TYPE_CHECKING:
@@ -19,12 +18,7 @@ if TYPE_CHECKING:
 
     from imds_mock.state.journal import Entry, Journal
 
-_NOTICES: Final = {
-    INSTANCE_ACTION: "spot-interruption",
-    TERMINATION_TIME: "spot-interruption",
-    REBALANCE: "rebalance-recommendation",
-}
-_NOTICE_NAMES: Final = tuple({path.rpartition("/")[2] for path in _NOTICES})
+_NOTICE_NAMES: Final = tuple({path.rpartition("/")[2] for path in NOTICES})
 _MAX_CALLERS: Final = 1024
 _OK: Final = 200
 
@@ -230,7 +224,7 @@ def _v1_subject(entry: Entry) -> str | None:
 def _notice_subject(entry: Entry) -> str | None:
     if entry.status != _OK or entry.method != "GET":
         return None
-    return _NOTICES.get(entry.path[1:].partition("/")[2])
+    return NOTICES.get(entry.path[1:].partition("/")[2])
 
 
 def _add(occurrences: dict[tuple[str, str], Occurrences], entry: Entry, subject: str | None, bound: int) -> None:

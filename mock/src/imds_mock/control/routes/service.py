@@ -10,8 +10,6 @@ from starlette.responses import Response
 
 from imds_mock.control import openapi
 from imds_mock.control.operations import Operation
-from imds_mock.events.kinds import kind_of
-from imds_mock.faults.kinds import kind_of as fault_kind_of
 from imds_mock.state import metrics
 
 if TYPE_CHECKING:
@@ -122,16 +120,14 @@ class ServiceRoutes:
             "gauge",
             "Events by kind and state.",
             metrics.by_kind_and_state(
-                Counter((kind_of(each.event), each.state(now).value) for each in state.events.events)
+                Counter((each.event.kind, each.state(now).value) for each in state.events.events)
             ),
         )
         yield from metrics.family(
             "imds_mock_faults",
             "gauge",
             "Faults by kind and state.",
-            metrics.by_kind_and_state(
-                Counter((fault_kind_of(each.fault), each.state(now).value) for each in state.faults.armed)
-            ),
+            metrics.by_kind_and_state(Counter((each.fault.kind, each.state(now).value) for each in state.faults.armed)),
         )
         yield from metrics.family(
             "imds_mock_config_reloads_total",

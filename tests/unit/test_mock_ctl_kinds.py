@@ -2,7 +2,7 @@
 
 import pytest
 
-from imds_mock.ctl.events import whom
+from imds_mock.ctl.kinds import callers_of
 
 
 @pytest.mark.parametrize(
@@ -17,4 +17,4 @@ from imds_mock.ctl.events import whom
 def test_a_target_is_shown_with_the_callers_that_it_matches(
     target: str | None, addresses: list[str], callers: int | None, said: str
 ) -> None:
-    assert whom({"target": target, "addresses": addresses, "callers": callers}) == said
+    assert callers_of({"target": target, "addresses": addresses, "callers": callers}) == said
