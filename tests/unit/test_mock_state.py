@@ -38,7 +38,7 @@ class Names:
     """Callers without a name server."""
 
     known: dict[str, str] = field(default_factory=lambda: {"app": APP})
-    changed: Callable[..., None] = lambda _addresses=None: None
+    on_change: Callable[..., None] = lambda _addresses=None: None
 
     def is_target(self, address: str, target: str) -> bool:
         return address == target or self.known.get(target) == address
@@ -137,7 +137,7 @@ def test_a_target_that_gets_another_address_takes_its_events_along() -> None:
     arm(mock, event("spot", target="app"))
     assert (sees(mock, APP), sees(mock, OTHER)) == (True, False)
     names.known["app"] = OTHER
-    names.changed()
+    names.on_change()
     assert (sees(mock, APP), sees(mock, OTHER)) == (False, True)
 
 
