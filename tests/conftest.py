@@ -1,4 +1,4 @@
-"""What every tier shares: in CI a test that skips has failed, because what it needs was to be installed."""
+"""Fixtures and settings of all tiers. In CI, a skipped test fails, because CI installs everything that tests need."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from imds_mock.signing.signer import Signer
 
-# How long one example takes says more about what else the machine does than about the code.
+# The duration of one example depends more on the machine's load than on the code.
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 
 
-# A job that a script runs in the background ignores both, and so would every program that a test starts.
+# A shell's background job ignores both signals, and programs that a test starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
@@ -29,13 +29,13 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     report = yield
     if report.skipped and os.environ.get("CI"):
         report.outcome = "failed"
-        report.longrepr = f"skipped in CI, where nothing may skip: {report.longrepr}"
+        report.longrepr = f"skipped in CI, where no test may skip: {report.longrepr}"
     return report
 
 
 @pytest.fixture(scope="session")
 def signer(tmp_path_factory: pytest.TempPathFactory) -> Signer:
-    """Signs identity documents; its keys are made once for all tests."""
+    """Signs identity documents; its keys are generated once for all tests."""
     from imds_mock.signing.signer import Signer
 
     return Signer(tmp_path_factory.mktemp("keys"))

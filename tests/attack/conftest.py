@@ -1,6 +1,6 @@
-"""How long the attacks last, and the table at their end.
+"""The length of the attacks, and the table at the end.
 
-`IMDS_ATTACK=full` sends the numbers that docs/security.md states; without it a shorter part of each attack runs.
+With `IMDS_ATTACK=full` they send the numbers that docs/security.md states; otherwise a shorter part of each runs.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ _PASSED = pytest.StashKey[bool]()
 
 @pytest.fixture(scope="session")
 def full() -> bool:
-    """Whether the full numbers are sent."""
+    """Whether the attacks run in full."""
     return os.environ.get("IMDS_ATTACK") == "full"
 
 
 @pytest.fixture(scope="session")
 def slack(*, full: bool) -> float:
-    """Milliseconds that the 99th percentile may be longer by, beside being doubled: CI's machine is a busy one."""
+    """Milliseconds by which the 99th percentile may always grow, because CI machines are busy."""
     return 3.0 if full else 25.0
 
 
 @pytest.fixture
-def decoy_folder(tmp_path: Path) -> Path:
-    """A folder for the mock that is left alone."""
-    folder = tmp_path / "decoy"
+def baseline_folder(tmp_path: Path) -> Path:
+    """A folder for the mock that is not attacked."""
+    folder = tmp_path / "baseline"
     folder.mkdir()
     return folder
 
 
 @pytest.fixture
 def row(request: pytest.FixtureRequest) -> Iterator[Row]:
-    """The line of this test in the table; a test fills in its figures as it learns them."""
+    """The row of this test in the table; the test fills in its figures."""
     node: pytest.Item = request.node
     own = Row(attack=node.name.removeprefix("test_").replace("_", " "))
     node.config.stash.setdefault(_ROWS, []).append(own)

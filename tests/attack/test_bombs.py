@@ -1,4 +1,4 @@
-"""Documents that are small to send and large to build, in files and bodies: refused while others are served."""
+"""Small documents that are expensive to parse, in files and bodies, are rejected while other requests are served."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.attacked_mock import Victim, assert_log_is_clean, victim
+from support.attacked_mock import AttackedMock, assert_log_is_clean, attacked_mock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,9 +44,9 @@ ROUNDS = 20
 
 
 @pytest.mark.parametrize("file_name", ["mock.yaml", "mock.json"])
-def test_files(tmp_path: Path, row: Row, decoy_folder: Path, slack: float, file_name: str) -> None:
+def test_files(tmp_path: Path, row: Row, baseline_folder: Path, slack: float, file_name: str) -> None:
     options = ("--set", "server.watch_config=false")
-    with victim(tmp_path, options, file_name=file_name) as mock, mock.observed(decoy_folder) as clients:
+    with attacked_mock(tmp_path, options, file_name=file_name) as mock, mock.observed(baseline_folder) as clients:
         before = mock.resident_mib()
         clients.report()
         for name, text in FILES.items():
@@ -63,15 +63,15 @@ def test_files(tmp_path: Path, row: Row, decoy_folder: Path, slack: float, file_
 
 
 @pytest.fixture
-def mock(tmp_path: Path) -> Iterator[Victim]:
-    with victim(tmp_path) as running:
+def mock(tmp_path: Path) -> Iterator[AttackedMock]:
+    with attacked_mock(tmp_path) as running:
         yield running
 
 
-def test_bodies(mock: Victim, row: Row, decoy_folder: Path, slack: float) -> None:
+def test_bodies(mock: AttackedMock, row: Row, baseline_folder: Path, slack: float) -> None:
     statuses: dict[str, set[int]] = {}
     before = mock.resident_mib()
-    with mock.observed(decoy_folder) as clients:
+    with mock.observed(baseline_folder) as clients:
         clients.report()
         for name, body in BODIES.items():
             for method, path in TARGETS * ROUNDS:
@@ -82,7 +82,7 @@ def test_bodies(mock: Victim, row: Row, decoy_folder: Path, slack: float) -> Non
                     connection.request(method, path, body, {"Content-Type": media})
                     statuses.setdefault(name, set()).add(connection.getresponse().status)
                 except ConnectionError:
-                    statuses.setdefault(name, set()).add(413)  # closed while the rest was still being sent
+                    statuses.setdefault(name, set()).add(413)  # closed before the whole body was sent
                 finally:
                     connection.close()
         met = clients.report()

@@ -1,4 +1,4 @@
-"""Damaged, foreign and hostile bytes at both ports: no 5xx, no hang, no secret, no growth, no delay for others."""
+"""Malformed, foreign and hostile bytes to both ports: no 5xx, no hang, no secret, no growth, no delay for others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.attacked_mock import Victim, assert_log_is_clean, victim
+from support.attacked_mock import AttackedMock, assert_log_is_clean, attacked_mock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +22,8 @@ SLOWEST_MILLISECONDS = 250
 
 
 @pytest.fixture
-def mock(tmp_path: Path) -> Iterator[Victim]:
-    with victim(tmp_path) as running:
+def mock(tmp_path: Path) -> Iterator[AttackedMock]:
+    with attacked_mock(tmp_path) as running:
         yield running
 
 
@@ -32,10 +32,10 @@ def mock(tmp_path: Path) -> Iterator[Victim]:
     [("data", 40_000, 1_000_000, DATA_STATUSES), ("control", 6_000, 60_000, CONTROL_STATUSES)],
 )
 def test_bytes(
-    mock: Victim,
+    mock: AttackedMock,
     row: Row,
     tmp_path: Path,
-    decoy_folder: Path,
+    baseline_folder: Path,
     *,
     full: bool,
     plane: str,
@@ -44,9 +44,9 @@ def test_bytes(
     allowed: set[str],
 ) -> None:
     row.inputs = long if full else short
-    mock.attack_bytes("data", 20_000, SEED)  # the journal is full after this, and what was parsed is remembered
+    mock.attack_bytes("data", 20_000, SEED)  # fills the journal and the parser's cache
     before = mock.resident_mib()
-    with mock.observed(decoy_folder) as clients:
+    with mock.observed(baseline_folder) as clients:
         clients.report()
         found = mock.attack_bytes(plane, row.inputs, SEED + 1)
         met = clients.report()
@@ -65,7 +65,7 @@ def test_bytes(
     assert found["leaks"] == {}
     assert met.attacked.requests > 100
     assert met.attacked.failures == 0, met.attacked.example
-    assert met.attacked.slowest < met.spared.slowest + SLOWEST_MILLISECONDS
+    assert met.attacked.slowest < met.baseline.slowest + SLOWEST_MILLISECONDS
     assert growth < GROWTH_MIB
     assert mock.stop() == 0
     assert_log_is_clean(mock.log())

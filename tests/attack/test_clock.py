@@ -1,4 +1,4 @@
-"""A wall clock that jumps while the mock serves, to where no certificate and no token reaches."""
+"""The wall clock jumps while the mock runs, beyond the validity of certificates and tokens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.attacked_mock import CONTROL_TOKEN, HERE, Victim, assert_log_is_clean, victim
+from support.attack_programs import HERE
+from support.attacked_mock import CONTROL_TOKEN, AttackedMock, assert_log_is_clean, attacked_mock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,9 +49,9 @@ def shift(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def mock(tmp_path: Path, shift: Path) -> Iterator[Victim]:
+def mock(tmp_path: Path, shift: Path) -> Iterator[AttackedMock]:
     launcher = (sys.executable, str(HERE / "shifted_clock.py"), str(shift))
-    with victim(tmp_path, configuration={"control": {"token": CONTROL_TOKEN}}, launcher=launcher) as running:
+    with attacked_mock(tmp_path, configuration={"control": {"token": CONTROL_TOKEN}}, launcher=launcher) as running:
         yield running
 
 
@@ -66,7 +67,7 @@ def ask(port: int, method: str, path: str, headers: dict[str, str] | None = None
         connection.close()
 
 
-def test_a_clock_that_jumps(mock: Victim, shift: Path, row: Row) -> None:
+def test_clock_jumps(mock: AttackedMock, shift: Path, row: Row) -> None:
     token_header, ttl = "X-aws-ec2-metadata-token", {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
     answers: dict[str, list[int]] = {}
     for name, seconds in JUMPS.items():

@@ -1,4 +1,4 @@
-"""The shim killed at random moments: SIGTERM and SIGINT leave nothing, and a start after SIGKILL finds its way."""
+"""Signals at random moments of a start: SIGTERM and SIGINT leave nothing behind, and a start after SIGKILL succeeds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.attack_kills import Kills
+from support.attack_kills import KillRounds
 from support.shimlab import ShimLab
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ SLOWEST_SECONDS = 2.0
     [("legacy", False, 0), ("legacy", True, 1), ("nft", False, 2), ("nft", True, 3)],
     ids=["legacy alone", "legacy and follower", "nft alone", "nft and follower"],
 )
-def test_kills_of_the_shim(tmp_path: Path, row: Row, *, full: bool, backend: str, follow: bool, seed: int) -> None:
+def test_shim_kills(tmp_path: Path, row: Row, *, full: bool, backend: str, follow: bool, seed: int) -> None:
     with ShimLab(tmp_path) as lab:
-        report = Kills(lab, backend, follow=follow, seed=SEED + seed).run(250 if full else 10)
+        report = KillRounds(lab, backend, follow=follow, seed=SEED + seed).run(250 if full else 10)
     row.inputs = report.rounds
     row.figures |= {
         "slowest end": f"{report.slowest * 1000:.0f} ms",

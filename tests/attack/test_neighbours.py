@@ -1,7 +1,7 @@
-"""What a container on the mock's network can do to the control plane, which it may not use: nothing that others notice.
+"""A neighbour without access attacks the control plane; the mock's other clients must not notice.
 
-The mock stands between its default gateway (the host, to which a published port leads) and a neighbour, each in a
-network namespace of its own.
+The mock is connected to its default gateway (the host, which publishes a port) and to a neighbour; each has a network
+namespace of its own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from netlab import Lab
-from support.attacked_mock import CONTROL_TOKEN, Victim, assert_log_is_clean, attack_bytes, program, victim
+from support.attack_programs import attack_bytes, program
+from support.attacked_mock import CONTROL_TOKEN, SECRETS, AttackedMock, assert_log_is_clean, attacked_mock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,15 +41,15 @@ def spaces() -> Iterator[dict[str, Namespace]]:
 
 
 @pytest.fixture
-def mock(spaces: dict[str, Namespace], tmp_path: Path) -> Iterator[Victim]:
+def mock(spaces: dict[str, Namespace], tmp_path: Path) -> Iterator[AttackedMock]:
     options = ("--set", f"control.port={CONTROL}", "--set", "callers.name_server=")
-    with victim(tmp_path, options, host="0.0.0.0", space=spaces["mock"]) as running:  # noqa: S104 - of a namespace
+    with attacked_mock(tmp_path, options, host="0.0.0.0", space=spaces["mock"]) as running:  # noqa: S104 - of a namespace
         running.host = "127.0.0.1"
         yield running
 
 
 def control_status(space: Namespace, address: str) -> str:
-    """The HTTP status that curl gets from the control plane within two seconds; 000 for none."""
+    """The status that curl gets from the control plane within 2 s; 000 if there is no response."""
     argv = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "2"]
     bearer = f"Authorization: Bearer {CONTROL_TOKEN}"
     return space.run([*argv, "--header", bearer, f"http://{address}:{CONTROL}/v1/status"], check=False).stdout
@@ -56,10 +57,10 @@ def control_status(space: Namespace, address: str) -> str:
 
 @pytest.mark.parametrize("kind", ["silent", "half a head", "slow head", "unfinished body"])
 def test_held_connections(
-    mock: Victim, spaces: dict[str, Namespace], row: Row, decoy_folder: Path, slack: float, kind: str
+    mock: AttackedMock, spaces: dict[str, Namespace], row: Row, baseline_folder: Path, slack: float, kind: str
 ) -> None:
     row.inputs = HELD
-    with mock.observed(decoy_folder) as clients:
+    with mock.observed(baseline_folder) as clients:
         attacker = subprocess.Popen(
             program(
                 *("attack_connections.py", MOCK_TO_NEIGHBOUR, CONTROL, "--kind", kind, "--connections", HELD),
@@ -86,12 +87,14 @@ def test_held_connections(
 
 
 def test_hostile_bytes_of_a_neighbour(
-    mock: Victim, spaces: dict[str, Namespace], row: Row, decoy_folder: Path, slack: float, *, full: bool
+    mock: AttackedMock, spaces: dict[str, Namespace], row: Row, baseline_folder: Path, slack: float, *, full: bool
 ) -> None:
     row.inputs = 20_000 if full else 3_000
-    with mock.observed(decoy_folder) as clients:
+    with mock.observed(baseline_folder) as clients:
         clients.report()
-        found = attack_bytes(MOCK_TO_NEIGHBOUR, CONTROL, "control", row.inputs, SEED, space=spaces["neighbour"])
+        found = attack_bytes(
+            MOCK_TO_NEIGHBOUR, CONTROL, "control", row.inputs, SEED, SECRETS, space=spaces["neighbour"]
+        )
         met = clients.report()
     row.figures |= {**met.figures(), "statuses": " ".join(found["statuses"])}
     assert set(found["statuses"]) <= {"400", "403"}

@@ -1,4 +1,4 @@
-"""Requests made from the OpenAPI document, many for each operation: every answer is one that the document allows."""
+"""Many requests for each operation, generated from the OpenAPI document; every response must conform to it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 import schemathesis
 from schemathesis.generation import GenerationMode
 
-from support.attacked_mock import assert_log_is_clean, victim
-from support.schema_conformance import ask_every_operation
+from support.attacked_mock import assert_log_is_clean, attacked_mock
+from support.schema_conformance import call_every_operation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 def test_openapi_requests(tmp_path: Path, row: Row, *, full: bool, mode: GenerationMode) -> None:
-    with victim(tmp_path, configuration={}) as mock:
+    with attacked_mock(tmp_path, configuration={}) as mock:
         schema = schemathesis.openapi.from_url(f"http://127.0.0.1:{mock.control_port}/openapi.json")
-        row.inputs = ask_every_operation(schema, mode, examples=200 if full else 15)
+        row.inputs = call_every_operation(schema, mode, examples=200 if full else 15)
         assert row.inputs > 200
         assert mock.stop() == 0
         assert_log_is_clean(mock.log())

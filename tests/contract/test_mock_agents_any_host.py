@@ -13,13 +13,13 @@ from support.callers import FakeNetwork
 from support.imds_program import running_imds
 from support.mockcontrol import DrivenMock, driven_mock
 from support.mockserver import head, read_answer
-from support.real_clients import BOTO3, JAVASCRIPT, places
+from support.real_clients import BOTO3, JAVASCRIPT, placeholders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.imds_program import Imds
+    from support.imds_program import ImdsProgram
 
 TOKEN = "token-of-the-pod"  # noqa: S105 - planted
 WEB, WORKER, DATABASE = "127.0.0.2", "127.0.0.3", "127.0.0.4"
@@ -27,7 +27,7 @@ STATE = "/api/any/task-protection/v1/state"
 
 
 @pytest.fixture(scope="module")
-def imds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Imds]:
+def imds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImdsProgram]:
     document = {"agents": {"any_host": True}, "eks": {"token": TOKEN}}
     with running_imds(document, tmp_path_factory.mktemp("any-host")) as running:
         yield running
@@ -38,10 +38,12 @@ def imds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Imds]:
 @pytest.mark.parametrize(
     ("path", "version"), [("/v2/credentials/any", "ecs"), ("/creds", "ecs"), ("/v1/credentials", "eks")]
 )
-def test_an_sdk_reads_credentials_over_loopback(imds: Imds, language: str, host: str, path: str, version: str) -> None:
+def test_an_sdk_reads_credentials_over_loopback(
+    imds: ImdsProgram, language: str, host: str, path: str, version: str
+) -> None:
     argv, environment = [sys.executable, "-c", BOTO3], dict[str, str]()
     if language == "javascript":
-        named = places(client_install.install())
+        named = placeholders(client_install.install())
         argv, environment = [named["node"], "-e", JAVASCRIPT], {"NODE_PATH": named["modules"]}
     url = f"{imds.url.replace('127.0.0.1', host)}{path}"
     variables = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": url, "AWS_CONTAINER_AUTHORIZATION_TOKEN": TOKEN}
@@ -53,7 +55,7 @@ def test_an_sdk_reads_credentials_over_loopback(imds: Imds, language: str, host:
     assert [(each.status, each.version) for each in asked] == [(200, version)]
 
 
-def test_curl_protects_its_task(imds: Imds) -> None:
+def test_curl_protects_its_task(imds: ImdsProgram) -> None:
     body = '{"ProtectionEnabled":true,"ExpiresInMinutes":60}'
     options = ("--request", "PUT", "--header", "Content-Type: application/json", "--data", body)
     protected = json.loads(imds.curl(STATE, "--fail", *options))["protection"]
@@ -66,7 +68,7 @@ def test_curl_protects_its_task(imds: Imds) -> None:
     assert imds.curl(STATE, "--request", "PUT", "--output", "/dev/null", "--write-out", "%{http_code}") == "400"
 
 
-def test_the_metadata_service_stays_where_it_is(imds: Imds) -> None:
+def test_the_metadata_service_stays_where_it_is(imds: ImdsProgram) -> None:
     assert "instance-id" in imds.curl("/latest/meta-data/", "--fail")
     assert "Server: EC2ws" in imds.curl("/", "--include")
     assert "Server: EC2ws" not in imds.curl("/v4/any", "--include")

@@ -14,13 +14,13 @@ import client_install
 from netlab import Lab
 from support.imds_program import running_imds
 from support.mockserver import head, read_answer, running_mock
-from support.real_clients import BOTO3, JAVASCRIPT, places
+from support.real_clients import BOTO3, JAVASCRIPT, placeholders
 from support.sdk_clients import SDK_CLIENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from support.imds_program import Imds
+    from support.imds_program import ImdsProgram
 
 ECS, EKS, EKS6 = "169.254.170.2", "169.254.170.23", "fd00:ec2::23"
 TOKEN = "token-of-the-pod"  # noqa: S105 - planted
@@ -32,7 +32,7 @@ IN_VARIABLE = {"AWS_CONTAINER_AUTHORIZATION_TOKEN": TOKEN}
 
 
 @pytest.fixture(scope="module")
-def imds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Imds]:
+def imds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImdsProgram]:
     folder = tmp_path_factory.mktemp("agents")
     (folder / "token").write_text(TOKEN)
     document = {"eks": {"token": TOKEN}, "server": {"access_log": "json"}}
@@ -48,7 +48,7 @@ def imds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Imds]:
 def asking(language: str) -> tuple[list[str], dict[str, str]]:
     if language == "boto3":
         return [sys.executable, "-c", BOTO3], {}
-    named = places(client_install.install())
+    named = placeholders(client_install.install())
     return [named["node"], "-e", JAVASCRIPT], {"NODE_PATH": named["modules"]}
 
 
@@ -65,7 +65,7 @@ def asking(language: str) -> tuple[list[str], dict[str, str]]:
     ],
 )
 def test_an_sdk_reads_them(
-    imds: Imds, language: str, variables: Mapping[str, str], version: str, account: str | None
+    imds: ImdsProgram, language: str, variables: Mapping[str, str], version: str, account: str | None
 ) -> None:
     argv, environment = asking(language)
     if "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE" in variables:
@@ -81,7 +81,7 @@ def test_an_sdk_reads_them(
     assert [(each.status, each.version) for each in asked] == [(200, version)]
 
 
-def test_without_its_token_a_pod_gets_nothing(imds: Imds) -> None:
+def test_without_its_token_a_pod_gets_nothing(imds: ImdsProgram) -> None:
     argv, _ = asking("boto3")
     imds.asked()
     done = imds.run(argv, variables=POD | {"AWS_CONTAINER_AUTHORIZATION_TOKEN": "wrong"}, check=False)
@@ -90,7 +90,7 @@ def test_without_its_token_a_pod_gets_nothing(imds: Imds) -> None:
     assert {each.status for each in imds.asked()} == {400}
 
 
-def test_a_container_reads_about_its_task(imds: Imds) -> None:
+def test_a_container_reads_about_its_task(imds: ImdsProgram) -> None:
     base = f"http://{ECS}/v4/5c2b4f3e"
 
     def read(path: str) -> Any:
@@ -101,7 +101,7 @@ def test_a_container_reads_about_its_task(imds: Imds) -> None:
     assert list(read("/task/stats")) == [read("")["DockerId"]]
 
 
-def test_on_the_wire_an_agent_is_no_metadata_service(imds: Imds) -> None:
+def test_on_the_wire_an_agent_is_no_metadata_service(imds: ImdsProgram) -> None:
     shown = imds.run(["curl", "--silent", "--include", f"http://{ECS}/creds", f"http://{ECS}/creds"]).stdout
     assert shown.count("HTTP/1.1 200 OK") == 2
     assert "Server: EC2ws" not in shown
@@ -129,7 +129,7 @@ OTHERS = {client.name: client for client in SDK_CLIENTS if not {"boto3", "node"}
 
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize("version", ["ecs", "eks"])
-def test_other_sdks(imds: Imds, name: str, version: str) -> None:
+def test_other_sdks(imds: ImdsProgram, name: str, version: str) -> None:
     token_file = {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(Path(imds.environment["HOME"]) / "token")}
     variables = RELATIVE if version == "ecs" else POD | token_file
     client = replace(OTHERS[name], variables={**OTHERS[name].variables, **variables})

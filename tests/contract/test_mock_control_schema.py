@@ -10,7 +10,7 @@ import schemathesis
 from schemathesis.generation import GenerationMode
 
 from support.mockcontrol import DrivenMock, driven_mock
-from support.schema_conformance import ENDLESS, ask_every_operation
+from support.schema_conformance import ENDLESS, call_every_operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ def schema(mock: DrivenMock) -> BaseSchema:
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 def test_every_operation_answers_as_documented(schema: BaseSchema, mode: GenerationMode) -> None:
-    assert ask_every_operation(schema, mode, examples=20) > 100
+    assert call_every_operation(schema, mode, examples=20) > 100
 
 
 def test_the_document_names_every_route(mock: DrivenMock) -> None:

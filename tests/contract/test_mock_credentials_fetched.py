@@ -17,7 +17,7 @@ import pytest
 from imds_mock.credentials import botocore_program, fetching
 from imds_mock.credentials.requests import CredentialRequest, FetchedCredentials, FetchError
 from support import aws
-from support.http_server import LittleHttpServer
+from support.http_server import ScriptedHttpServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -195,7 +195,7 @@ def test_a_sign_in_through_identity_center(home: Home) -> None:
     given = {"accessKeyId": "ASIA1", "secretAccessKey": SECRET, "sessionToken": "t"}
     answer = aws.json_answer({"roleCredentials": given | {"expiration": int(end.timestamp()) * 1000}})
     profile = signed_in(home, soon(hours=8))
-    with LittleHttpServer(lambda _head: answer) as portal:
+    with ScriptedHttpServer(lambda _head: answer) as portal:
         home.environment["AWS_ENDPOINT_URL_SSO"] = f"http://127.0.0.1:{portal.port}"
         assert home.fetch_in_subprocess(request(profile=profile)) == FetchedCredentials(
             "ASIA1", SECRET, "t", end.timestamp()
@@ -286,7 +286,7 @@ STS_ERRORS: list[tuple[int, str, str, str, str]] = [
 @pytest.mark.parametrize(("status", "code", "message", "problem", "sentence"), STS_ERRORS)
 def test_errors_from_sts(home: Home, status: int, code: str, message: str, problem: str, sentence: str) -> None:
     wanted = request(role_arn=ROLE, session_name="sn", access_key_id="A", secret_access_key=SECRET)
-    with LittleHttpServer(lambda _head: aws.sts_error(status, code, message)) as server:
+    with ScriptedHttpServer(lambda _head: aws.sts_error(status, code, message)) as server:
         failure = home.failure(msgspec.structs.replace(wanted, endpoint_url=f"http://127.0.0.1:{server.port}"))
     assert (failure.problem, str(failure)) == (problem, sentence)
     assert len(server.requests) == 1, "the refresher retries, not botocore"

@@ -17,7 +17,7 @@ from support.imds_program import running_imds
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from support.imds_program import Imds
+    from support.imds_program import ImdsProgram
 
 ECS = "169.254.170.2"
 ENDPOINTS: tuple[dict[str, str], ...] = (
@@ -32,7 +32,7 @@ CONFIG = f"[profile instance]\n{ROLE}\ncredential_source = Ec2InstanceMetadata\n
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Imds]:
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImdsProgram]:
     folder = tmp_path_factory.mktemp("host")
     (folder / ".aws").mkdir()
     (folder / ".aws/config").write_text(CONFIG)
@@ -43,25 +43,25 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Imds]:
             yield running
 
 
-def fetch(host: Imds, profile: str | None, variables: Mapping[str, str]) -> list[object]:
+def fetch(host: ImdsProgram, profile: str | None, variables: Mapping[str, str]) -> list[object]:
     """The program's result for a request, and the paths that it requested from the host."""
     request = CredentialRequest("eu-west-1", 3600, 3600.0, profile, endpoint_url="http://127.0.0.1:9")
     host.asked()
     output = host.run(
-        [sys.executable, "-P", "-m", PROGRAM], typed=msgspec.json.encode([request]).decode(), variables=variables
+        [sys.executable, "-P", "-m", PROGRAM], stdin=msgspec.json.encode([request]).decode(), variables=variables
     )
     return [json.loads(output.stdout)["fetched"], [each.path for each in host.asked()]]
 
 
 @pytest.mark.parametrize("profile", [None, "empty", "instance", "container"])
 @pytest.mark.parametrize("variables", ENDPOINTS)
-def test_the_host_is_never_asked(host: Imds, profile: str | None, variables: Mapping[str, str]) -> None:
+def test_the_host_is_never_asked(host: ImdsProgram, profile: str | None, variables: Mapping[str, str]) -> None:
     assert fetch(host, profile, environment(host.environment | dict(variables), None)) == [None, []]
 
 
 @pytest.mark.parametrize(("profile", "variables"), [("instance", {}), ("container", ENDPOINTS[0])])
 def test_the_host_would_be_asked_with_the_mocks_own_environment(
-    host: Imds, profile: str, variables: Mapping[str, str]
+    host: ImdsProgram, profile: str, variables: Mapping[str, str]
 ) -> None:
     _, asked = fetch(host, profile, variables)
     assert asked

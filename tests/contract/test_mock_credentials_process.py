@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support import aws
-from support.http_server import LittleHttpServer
+from support.http_server import ScriptedHttpServer
 from support.mockprogram import running_program
 from support.mockserver import Answer, head, read_all
 from support.paths import IMDS_MOCK
@@ -160,7 +160,7 @@ def caller_of(credentials: dict[str, str], sts: str) -> str:
 def test_whom_sts_refuses_is_told_as_ec2_does(tmp_path: Path) -> None:
     keys = ["access_key_id=test", f"secret_access_key={SECRET}"]
     with (
-        LittleHttpServer(lambda _head: aws.sts_error(403, "AccessDenied", "User: me is not authorized")) as refusing,
+        ScriptedHttpServer(lambda _head: aws.sts_error(403, "AccessDenied", "User: me is not authorized")) as refusing,
         running_program(tmp_path, assuming(f"http://127.0.0.1:{refusing.port}", *keys)) as program,
     ):
         document = served(program)
@@ -193,7 +193,7 @@ def test_while_nobody_can_be_asked_there_is_no_role(tmp_path: Path, sts: str) ->
 
 
 def test_it_can_be_ended_while_it_waits_for_the_first_credentials() -> None:
-    with LittleHttpServer(lambda _head: None) as silent:
+    with ScriptedHttpServer(lambda _head: None) as silent:
         keys = ["access_key_id=test", f"secret_access_key={SECRET}", "wait_seconds=60"]
         process = subprocess.Popen(
             [IMDS_MOCK, "serve", "--host", "127.0.0.1", "--port", "0", "--control", "off",

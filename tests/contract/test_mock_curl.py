@@ -16,13 +16,13 @@ from support.status_matrix import EMPTY, LEAF, ROWS, TOKEN, TOKEN_PATH, TTL, WIT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.imds_program import Imds
+    from support.imds_program import ImdsProgram
     from support.instances import Instances
 
 ENDPOINTS = {4: "http://169.254.169.254", 6: "http://[fd00:ec2::254]"}
 
 
-def ask(imds: Imds, row: Row, family: int = 4) -> tuple[int, dict[str, str], str]:
+def ask(imds: ImdsProgram, row: Row, family: int = 4) -> tuple[int, dict[str, str], str]:
     """Status, headers (names in lower case) and body."""
     token = imds.token()
     options = [option.replace("{token}", token) for option in row.options]
@@ -33,7 +33,7 @@ def ask(imds: Imds, row: Row, family: int = 4) -> tuple[int, dict[str, str], str
     return int(status_line.split()[1]), {k.lower(): v for k, _, v in (line.partition(": ") for line in lines)}, body
 
 
-def check(imds: Imds, row: Row, family: int = 4) -> None:
+def check(imds: ImdsProgram, row: Row, family: int = 4) -> None:
     status, headers, body = ask(imds, row, family)
     assert status == row.status
     if isinstance(row.body, int):
@@ -90,14 +90,16 @@ def test_s3fs_is_refused_a_token_and_reads_without_one(instances: Instances) -> 
     ("path", "options"),
     [(TOKEN_PATH, put(f"{TTL}: 60")), (LEAF, ()), ("/latest/nothing", ()), ("/", ("--head",))],
 )
-def test_an_endpoint_that_is_disabled_refuses_everything(path: str, options: tuple[str, ...], disabled: Imds) -> None:
+def test_an_endpoint_that_is_disabled_refuses_everything(
+    path: str, options: tuple[str, ...], disabled: ImdsProgram
+) -> None:
     printed = disabled.curl(path, "--include", *options)
     assert printed.startswith("HTTP/1.1 403 Forbidden\n")
     assert "\nContent-Length: 0\n" in printed
 
 
 @pytest.fixture(scope="module")
-def disabled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Imds]:
+def disabled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImdsProgram]:
     folder = tmp_path_factory.mktemp("disabled")
     with Lab() as lab, running_imds(document(http_endpoint="disabled"), folder, namespace=lab.namespace("off")) as imds:
         yield imds

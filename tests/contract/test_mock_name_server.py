@@ -11,7 +11,7 @@ import uvloop
 
 from imds_mock.callers.nameserver import NameServer
 from imds_mock.config.shapes import split_name_server
-from support.name_server import LittleNameServer
+from support.name_server import ScriptedNameServer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -24,8 +24,8 @@ RECORDS = {
 
 
 @pytest.fixture
-def server() -> Iterator[LittleNameServer]:
-    with LittleNameServer(RECORDS) as running:
+def server() -> Iterator[ScriptedNameServer]:
+    with ScriptedNameServer(RECORDS) as running:
         yield running
 
 
@@ -46,32 +46,32 @@ def ask(where: str | None, question: Callable[[NameServer], Awaitable[Answer]], 
 
 
 @pytest.mark.parametrize("address", ["172.18.0.3", "fd00::3"])
-def test_an_address_has_the_name_that_the_server_says(server: LittleNameServer, address: str) -> None:
+def test_an_address_has_the_name_that_the_server_says(server: ScriptedNameServer, address: str) -> None:
     assert ask(f"127.0.0.1:{server.port}", lambda names: names.name_of(address)) == "proj-app-1.proj_default."
 
 
-def test_an_address_without_a_name_has_none(server: LittleNameServer) -> None:
+def test_an_address_without_a_name_has_none(server: ScriptedNameServer) -> None:
     assert ask(f"127.0.0.1:{server.port}", lambda names: names.name_of("172.18.0.9")) is None
 
 
 def test_the_root_is_no_name() -> None:
-    with LittleNameServer({"3.0.18.172.in-addr.arpa.": {"PTR": ["."]}}) as server:
+    with ScriptedNameServer({"3.0.18.172.in-addr.arpa.": {"PTR": ["."]}}) as server:
         assert ask(f"127.0.0.1:{server.port}", lambda names: names.name_of("172.18.0.3")) is None
 
 
 def test_a_service_of_a_hundred_replicas_is_known_whole() -> None:
     replicas = [f"172.18.0.{place}" for place in range(3, 103)]
-    with LittleNameServer({"app.": {"A": replicas}}) as server:
+    with ScriptedNameServer({"app.": {"A": replicas}}) as server:
         assert ask(f"127.0.0.1:{server.port}", lambda names: names.addresses_of("app")) == frozenset(replicas)
 
 
-def test_a_name_leads_to_its_addresses_of_both_families(server: LittleNameServer) -> None:
+def test_a_name_leads_to_its_addresses_of_both_families(server: ScriptedNameServer) -> None:
     found = ask(f"127.0.0.1:{server.port}", lambda names: names.addresses_of("proj-app-1"))
     assert found == {"172.18.0.3", "fd00::3"}
 
 
 @pytest.mark.parametrize("name", ["a" * 64, "..", ""])
-def test_what_is_no_name_is_an_error_like_others(server: LittleNameServer, name: str) -> None:
+def test_what_is_no_name_is_an_error_like_others(server: ScriptedNameServer, name: str) -> None:
     assert ask(f"127.0.0.1:{server.port}", lambda names: addresses_or_none(names, name)) in {None, frozenset()}
 
 
@@ -83,13 +83,13 @@ async def addresses_or_none(names: NameServer, name: str) -> frozenset[str] | No
 
 
 @pytest.mark.parametrize("rcode", ["SERVFAIL", "REFUSED"])
-def test_a_refusal_is_not_the_absence_of_a_name(server: LittleNameServer, rcode: str) -> None:
+def test_a_refusal_is_not_the_absence_of_a_name(server: ScriptedNameServer, rcode: str) -> None:
     server.rcodes["*"] = rcode
     with pytest.raises(OSError, match="refused"):
         ask(f"127.0.0.1:{server.port}", lambda names: names.name_of("172.18.0.3"))
 
 
-def test_a_silent_server_ends_the_patience(server: LittleNameServer) -> None:
+def test_a_silent_server_ends_the_patience(server: ScriptedNameServer) -> None:
     server.silent = True
     with pytest.raises(TimeoutError):
         ask(f"127.0.0.1:{server.port}", lambda names: names.name_of("172.18.0.3"), timeout_seconds=0.05)
@@ -103,7 +103,7 @@ def test_nobody_there_is_said_at_once() -> None:
         ask(f"127.0.0.1:{port}", lambda names: names.name_of("172.18.0.3"), timeout_seconds=30)
 
 
-def test_answers_to_other_questions_and_rubbish_are_passed_over(server: LittleNameServer) -> None:
+def test_answers_to_other_questions_and_rubbish_are_passed_over(server: ScriptedNameServer) -> None:
     import dns.message
 
     def before(query: dns.message.Message) -> list[bytes]:
@@ -121,7 +121,7 @@ def test_five_hundred_questions_at_once_are_all_answered() -> None:
         f"{'.'.join(reversed(address.split('.')))}.in-addr.arpa.": {"PTR": [f"c{place}.net."]}
         for place, address in enumerate(addresses)
     }
-    with LittleNameServer(records) as server:
+    with ScriptedNameServer(records) as server:
 
         async def all_names(names: NameServer) -> list[str | None]:
             return await asyncio.gather(*map(names.name_of, addresses))

@@ -14,7 +14,7 @@ from support.reference_instance import ACCOUNT, INSTANCE_ID, LAUNCHED, REGION, Z
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.imds_program import Imds
+    from support.imds_program import ImdsProgram
     from support.instances import Instances
 
 IDENTITY = "/latest/dynamic/instance-identity"
@@ -26,26 +26,26 @@ KEYS_IN_ORDER = [
 
 
 @pytest.fixture(params=["optional", "required"])
-def imds(request: pytest.FixtureRequest, instances: Instances) -> Imds:
+def imds(request: pytest.FixtureRequest, instances: Instances) -> ImdsProgram:
     return instances[request.param]
 
 
 @pytest.fixture
-def certificates(imds: Imds, tmp_path: Path) -> Path:
+def certificates(imds: ImdsProgram, tmp_path: Path) -> Path:
     """The folder that `certs export` fills for a verifier."""
     folder = tmp_path / "certificates"
     imds.run([IMDS_MOCK, "certs", "export", folder, "--config", imds.configuration])
     return folder
 
 
-def read(imds: Imds, name: str, path: Path) -> str:
+def read(imds: ImdsProgram, name: str, path: Path) -> str:
     """Keep a leaf in a file, byte for byte, as `curl -o` does."""
     token = imds.token()
     imds.curl(f"{IDENTITY}/{name}", "-f", "-H", f"X-aws-ec2-metadata-token: {token}", "-o", str(path))
     return path.read_text()
 
 
-def test_the_document_says_what_the_instance_is(imds: Imds, tmp_path: Path) -> None:
+def test_the_document_says_what_the_instance_is(imds: ImdsProgram, tmp_path: Path) -> None:
     document = read(imds, "document", tmp_path / "document")
     assert not document.endswith("\n")
     assert document.startswith(f'{{\n  "accountId" : "{ACCOUNT}",\n')
@@ -56,7 +56,7 @@ def test_the_document_says_what_the_instance_is(imds: Imds, tmp_path: Path) -> N
 
 
 def test_the_signature_is_verified_with_the_key_of_the_certificate(
-    imds: Imds, certificates: Path, tmp_path: Path
+    imds: ImdsProgram, certificates: Path, tmp_path: Path
 ) -> None:
     read(imds, "document", tmp_path / "document")
     wrapped = read(imds, "signature", tmp_path / "signature.base64")
@@ -81,7 +81,7 @@ def test_the_signature_is_verified_with_the_key_of_the_certificate(
     ],
 )
 def test_a_pkcs7_signature_is_verified_and_holds_the_document(
-    name: str, start: str, imds: Imds, certificates: Path, tmp_path: Path
+    name: str, start: str, imds: ImdsProgram, certificates: Path, tmp_path: Path
 ) -> None:
     document = read(imds, "document", tmp_path / "document")
     wrapped = read(imds, name, tmp_path / name)

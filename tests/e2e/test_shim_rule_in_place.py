@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 BACKENDS = ("legacy", "nft")
 # Neighbours of every kind: a chain, a rule with counters, one that looks like ours, a table with a set and a NAT hook.
-FOREIGN = """
+LIBRARY_WORDING = """
 set -e
 nat="iptables-legacy --table nat"
 $nat --new-chain THEIRS
@@ -40,7 +40,7 @@ NFT
 def app(docker: Docker, tools_image: str, network: str, mock: str) -> Iterator[Application]:
     del mock  # it only has to be there
     with application(docker, tools_image, networks=[network]) as made:
-        made.run("bash", "-c", FOREIGN)
+        made.run("bash", "-c", LIBRARY_WORDING)
         yield made
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from netlab import Lab
-from support.bridge import Link
+from support.bridge import Bridge
 from support.paths import IMDS_MOCK, ROOT
 from support.shimlab import end
 
@@ -50,13 +50,13 @@ while True:
 
 
 @pytest.fixture
-def link() -> Iterator[Link]:
+def link() -> Iterator[Bridge]:
     with Lab() as lab:
-        yield Link(lab)
+        yield Bridge(lab)
 
 
 @pytest.fixture
-def app(link: Link) -> Namespace:
+def app(link: Bridge) -> Namespace:
     """An application that has just talked to the first holder of the address, which is gone now."""
     machine = link.plug("app", "169.254.7.7/16", "10.77.0.2/24")
     first = link.plug("first", f"{IMDS}/16", "10.77.0.3/24")
@@ -103,7 +103,9 @@ def believed(machine: Namespace) -> str:
     return machine.ip("neigh", "show", IMDS).partition("lladdr ")[2].split()[0]
 
 
-def test_neighbours_of_the_old_holder_read_from_the_new_one_at_once(app: Namespace, link: Link, tmp_path: Path) -> None:
+def test_neighbours_of_the_old_holder_read_from_the_new_one_at_once(
+    app: Namespace, link: Bridge, tmp_path: Path
+) -> None:
     second = link.plug("second", f"{IMDS}/16", "10.77.0.4/24")
     old = believed(app)
     assert old != hardware_address(second)
@@ -113,7 +115,7 @@ def test_neighbours_of_the_old_holder_read_from_the_new_one_at_once(app: Namespa
         assert f"imds-mock: announced to the neighbours: {IMDS}\n" in Path(log).read_text()
 
 
-def test_without_an_announcement_they_go_on_asking_the_old_one(app: Namespace, link: Link) -> None:
+def test_without_an_announcement_they_go_on_asking_the_old_one(app: Namespace, link: Bridge) -> None:
     second = link.plug("second", f"{IMDS}/16", "10.77.0.4/24")
     old = believed(app)
     with serving(second, str(ROOT / "tests/support/fake_imds.py"), IMDS, "80", "second"):
@@ -128,7 +130,7 @@ def seen(machine: Namespace, *hosts: str) -> tuple[list[str], str]:
 
 
 @pytest.mark.parametrize("address", [IMDS, "169.254.170.2", "169.254.170.23"])
-def test_three_addresses_that_nobody_has_are_asked_for(link: Link, address: str) -> None:
+def test_three_addresses_that_nobody_has_are_asked_for(link: Bridge, address: str) -> None:
     network = address.rpartition(".")[0]
     packets, said = seen(link.plug("mock", f"{address}/24"))
     assert packets == [f"arp {network}.{last} from {address}" for last in (240, 241, 242)]
@@ -144,11 +146,11 @@ def test_three_addresses_that_nobody_has_are_asked_for(link: Link, address: str)
         pytest.param(["10.77.0.3/24", f"{IMDS}/16"], ["10.77.0.3"], id="not listened on"),
     ],
 )
-def test_otherwise_nothing_is_sent_or_said(link: Link, addresses: list[str], hosts: list[str]) -> None:
+def test_otherwise_nothing_is_sent_or_said(link: Bridge, addresses: list[str], hosts: list[str]) -> None:
     mock = link.plug("mock", *addresses)
     mock.ip("route", "add", "default", "via", "10.77.0.1")
     assert seen(mock, *hosts) == ([], "")
 
 
-def test_what_is_listened_on_is_announced(link: Link) -> None:
+def test_what_is_listened_on_is_announced(link: Bridge) -> None:
     assert len(seen(link.plug("mock", f"{IMDS}/16"), "10.77.0.3", IMDS)[0]) == 3

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from netlab import Lab
-from support.bridge import Link
+from support.bridge import Bridge
 from support.paths import IMDS_MOCK, ROOT
 from support.shimlab import end
 
@@ -28,8 +28,8 @@ NOTICE = "spot/instance-action"
 # Answers as Docker's name server does, at its address.
 NAME_SERVER = """
 import json, sys, threading
-from support.name_server import LittleNameServer
-with LittleNameServer(json.loads(sys.argv[1]), "127.0.0.11", 53):
+from support.name_server import ScriptedNameServer
+with ScriptedNameServer(json.loads(sys.argv[1]), "127.0.0.11", 53):
     print("ready", flush=True)
     sys.stdin.read()
 """
@@ -55,7 +55,7 @@ class Project:
     """A compose project: a mock, and containers with ordinary and link-local addresses on its link."""
 
     def __init__(self, lab: Lab, folder: Path) -> None:
-        self._link = Link(lab)
+        self._link = Bridge(lab)
         self._folder = folder
         self._running: list[subprocess.Popen[str]] = []
         self.mock = self._link.plug("mock", "10.77.0.2/16", f"{IMDS}/16")

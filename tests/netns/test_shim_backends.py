@@ -27,7 +27,7 @@ SAVES = (
     ("ip6tables-nft-save", "-c"),
 )
 # As the engine writes them into a container, and rules of a user's own before and behind, with counters.
-FOREIGN = """*nat
+LIBRARY_WORDING = """*nat
 :PREROUTING ACCEPT [11:660]
 :INPUT ACCEPT [12:720]
 :OUTPUT ACCEPT [13:780]
@@ -73,7 +73,7 @@ def ours(lab: ShimLab) -> list[str]:
 
 
 def test_legacy_sets_the_rule_of_the_documentation_in_front_of_the_others(lab: ShimLab) -> None:
-    lab.tool("iptables-legacy-restore", "-c", text=FOREIGN)
+    lab.tool("iptables-legacy-restore", "-c", text=LIBRARY_WORDING)
     assert lab.python(ENSURE, "legacy", "169.254.169.254", MOCK) == f"legacy; added; 169.254.169.254:80 -> {MOCK}:80\n"
     saved = lab.tool("iptables-legacy-save")
     assert next(line for line in saved.splitlines() if line.startswith("-A OUTPUT")) == LEGACY_RULE
@@ -95,7 +95,7 @@ def test_nft_sets_it_in_a_table_of_its_own(lab: ShimLab) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("program", ["iptables-legacy", "iptables-nft"])
 def test_foreign_rules_stay_byte_for_byte(lab: ShimLab, backend: str, program: str) -> None:
-    lab.tool(f"{program}-restore", "-c", text=FOREIGN)
+    lab.tool(f"{program}-restore", "-c", text=LIBRARY_WORDING)
     # A legacy table exists, empty or not, from the first look at it; the comparison is about what it holds.
     for legacy in ("iptables-legacy", "ip6tables-legacy"):
         lab.tool(legacy, "-t", "nat", "-S")

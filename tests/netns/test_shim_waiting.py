@@ -25,10 +25,10 @@ FETCH = ("curl", "-sS", "--max-time", "5", f"http://{IMDS}/")
 NAME_SERVER = """
 import sys, threading
 sys.path.insert(0, sys.argv[1])
-from support.name_server import LittleNameServer
+from support.name_server import ScriptedNameServer
 pairs = [pair.split("=") for pair in sys.argv[3:]]
 records = {name + ".": {"A": addresses.split(",")} for name, addresses in pairs} | {"alias.test.": {"CNAME": ["far."]}}
-with LittleNameServer(records, sys.argv[2], 53):
+with ScriptedNameServer(records, sys.argv[2], 53):
     print("ready", flush=True)
     threading.Event().wait()
 """

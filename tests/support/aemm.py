@@ -1,4 +1,4 @@
-"""amazon-ec2-metadata-mock's observed answers, and the drop-in's settings made from what a test gives."""
+"""amazon-ec2-metadata-mock's recorded responses, and a drop-in that runs without sockets."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "aemm"
 LEAVES: dict[str, dict[str, str]] = json.loads((GOLDEN / "leaves.json").read_text("utf-8"))
-"""Path to body and content type, of all leaves that no event gives."""
+"""Body and content type by path, for all leaves without events."""
 LISTINGS: dict[str, str] = json.loads((GOLDEN / "listings.json").read_text("utf-8"))
-"""Path of a category to its listing."""
+"""Listing by path of the category."""
 PAGES: dict[str, str] = json.loads((GOLDEN / "pages.json").read_text("utf-8"))
-"""Status to page."""
+"""Error page by status."""
 MAC = "/latest/meta-data/network/interfaces/macs/0e:49:61:0f:c3:11/"
 
 
 def settings(*argv: str, environ: Mapping[str, str] | None = None, file: Path | None = None) -> Settings:
-    """What the drop-in makes of a command line, variables and a config file."""
+    """The drop-in's settings from a command line, variables and a config file."""
     words = (*argv, "-c", str(file)) if file else argv
     return load(parse(words), environ or {})
 
@@ -41,14 +41,14 @@ def base(**sections: Any) -> Config:
 
 
 def described(*argv: str, environ: Mapping[str, str] | None = None, builder: AemmBuilder) -> Snapshot:
-    """What is served for a command line and variables."""
+    """The snapshot that is served for a command line and variables."""
     config = adopt(settings(*argv, environ=environ), base())
     served = builder.build(config)
     return served.snapshot()
 
 
 def written(folder: Path, document: Any, name: str = "settings.json") -> Path:
-    """A config file in JSON."""
+    """Write a JSON config file; returns its path."""
     path = folder / name
     path.write_text(document if isinstance(document, str) else json.dumps(document), "utf-8")
     return path
@@ -66,8 +66,8 @@ TOKEN = "x-aws-ec2-metadata-token"  # noqa: S105 - the name of a header
 TTL = "x-aws-ec2-metadata-token-ttl-seconds"
 
 
-class Asker:
-    """Asks the drop-in as if it had been started with a command line."""
+class DropIn:
+    """A drop-in as started with a command line; calling it sends a request."""
 
     def __init__(self, *argv: str, environ: Mapping[str, str] | None = None) -> None:
         self.builder = AemmBuilder(STARTED, "a test says so")

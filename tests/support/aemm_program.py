@@ -1,4 +1,4 @@
-"""The drop-in as a running program, started as amazon-ec2-metadata-mock would be."""
+"""The drop-in as a running program, started with amazon-ec2-metadata-mock's command line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PATIENCE_SECONDS = 20
 
 
 class Program:
-    """A running program; what it writes to standard error is read as it comes."""
+    """A running program whose standard error is read continuously."""
 
     def __init__(self, argv: Sequence[str], environ: dict[str, str]) -> None:
         self.process = subprocess.Popen(
@@ -38,25 +38,25 @@ class Program:
         self._reader.start()
 
     def await_line(self, part: str) -> str:
-        """Wait for a line of standard error that holds a text; lines before it are used up."""
+        """Wait for a line of standard error that contains a text; skip the lines before it."""
         while True:
             line = self._lines.get(timeout=_PATIENCE_SECONDS)
-            assert line is not None, f"it ended without saying {part!r}: {self.said}"
+            assert line is not None, f"it ended without the line {part!r}: {self.said}"
             if part in line:
                 return line
 
     def ports(self) -> dict[str, int]:
-        """The addresses that it says it listens on, to their ports."""
+        """The ports that it listens on, by address."""
         line = self.await_line(" answers on ")
         return {host: int(port) for host, port in re.findall(r"(\S+):(\d+)(?=[, ]|$)", line.split(" answers on ")[1])}
 
     def end(self) -> int:
-        """Tell it to stop, and wait for that."""
+        """Send SIGTERM; returns the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(_PATIENCE_SECONDS)
 
     def close(self) -> None:
-        """Stop it if it still runs."""
+        """Kill it if it is still running."""
         self.process.kill()
         self.process.wait()
         self._reader.join()
@@ -83,7 +83,7 @@ def running(*argv: str, **environ: str) -> Iterator[Program]:
 
 
 def ended(*argv: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run a program that ends by itself."""
+    """Run a program to its end."""
     return subprocess.run(
         [PROGRAMS / argv[0], *argv[1:]],
         capture_output=True,
@@ -97,12 +97,12 @@ def ended(*argv: str, **environ: str) -> subprocess.CompletedProcess[str]:
 def ask(
     port: int, path: str, method: str = "GET", *, host: str = "127.0.0.1", source: str = "", **headers: str
 ) -> Answer:
-    """Ask a program on loopback."""
+    """Send a request to a program on loopback."""
     return exchange(port, head(method, path, **headers).encode("latin-1"), host=host, source=source)
 
 
 def exchange(port: int, request: bytes, *, host: str = "127.0.0.1", source: str = "") -> Answer:
-    """Send bytes and read until the other side closes."""
+    """Send bytes and read until the server closes the connection."""
     with socket.create_connection((host, port), 10, (source, 0) if source else None) as client:
         client.sendall(request)
         return Answer.parse(read_all(client))

@@ -1,11 +1,11 @@
 """Byte-level attack on one HTTP port: malformed, damaged and hostile requests over many short connections.
 
-A program, so that it does not share an interpreter with what it measures, and can run inside a network namespace:
+A program of its own, so that it runs in another process and, if needed, in another network namespace:
 
     attack_bytes.py HOST PORT --plane data|control --inputs N --seed N [--many-callers]
 
-It prints one JSON object: inputs sent, answers by status, connections that hung, and secrets found in answers.
-Connections are opened 32 at a time and each is given up after 5 s, so a run is bounded in count and time.
+It prints one JSON object: inputs sent, responses by status, connections that hung, and secrets found in responses.
+It opens 32 connections at a time and closes each after 5 s, so a run is limited in number and time.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ BLOCKS = (
     b"Transfer-Encoding: chunked\r\n", b"Transfer-Encoding: identity, chunked\r\n", b"Expect: 100-continue\r\n",
     b"Connection: upgrade\r\nUpgrade: websocket\r\n", b"HTTP/9.9", b" : ", "é🙂".encode(), b"\r\n\r\n",
 )  # fmt: skip
-FOREIGN = (
+LIBRARY_WORDING = (
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 64,  # a TLS client hello
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00",
     b"SSH-2.0-OpenSSH_9.2\r\n",
@@ -76,7 +76,7 @@ FOREIGN = (
 
 @dataclass
 class Findings:
-    """What a run has seen."""
+    """The findings of a run."""
 
     inputs: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
@@ -86,7 +86,7 @@ class Findings:
     five_hundreds: list[str] = field(default_factory=list)
 
     def text(self) -> str:
-        """As one JSON object."""
+        """The findings as one JSON object."""
         return json.dumps(
             {
                 "inputs": self.inputs,
@@ -113,7 +113,7 @@ def make(chance: random.Random, requests: tuple[bytes, ...]) -> Input:
     if kind == 0:
         data = chance.randbytes(chance.randint(1, 300))
     elif kind == 1:
-        data = chance.choice(FOREIGN) + (chance.choice(requests) if chance.random() < 0.5 else b"")
+        data = chance.choice(LIBRARY_WORDING) + (chance.choice(requests) if chance.random() < 0.5 else b"")
     elif kind == 2:
         data = _many_headers(chance, chance.choice(requests))
     elif kind == 3:

@@ -1,9 +1,9 @@
-"""Connections that are opened and held: silent ones, half a head, a head one byte at a time, a body that never comes.
+"""Holds connections open: silent, with half a head, with a head sent byte by byte, or with a body that never ends.
 
     attack_connections.py HOST PORT --kind KIND --connections N
 
-It opens all of them, says `open` on standard output, opens each one anew that the server closes, and goes on until its
-standard input ends or 60 s have passed.
+It opens all connections, prints `open`, and reopens each one that the server closes, until standard input ends or 60 s
+have passed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BETWEEN_TRIES_SECONDS = 0.05
 
 
 async def hold(host: str, port: int, kind: str, opened: asyncio.Semaphore) -> None:
-    """Keep one connection open, and open another one when it is closed."""
+    """Hold one connection open; reopen it if the server closes it."""
     first = True
     while True:
         with contextlib.suppress(OSError):
@@ -49,7 +49,7 @@ async def hold(host: str, port: int, kind: str, opened: asyncio.Semaphore) -> No
 
 
 async def attack(arguments: argparse.Namespace) -> None:
-    """Hold all of them until standard input ends."""
+    """Hold all connections until standard input ends."""
     opened = asyncio.Semaphore(0)
     holding = [
         asyncio.create_task(hold(arguments.host, arguments.port, arguments.kind, opened))
@@ -66,7 +66,7 @@ async def attack(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Attack."""
+    """Parse the arguments and attack."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("host")
     parser.add_argument("port", type=int)

@@ -1,8 +1,8 @@
-"""Starts of the shim that a signal ends at a random moment, in a network namespace, and what is left of each.
+"""Starts of the shim that a signal interrupts at a random moment, in a network namespace, and what each leaves behind.
 
-The application's namespace has no default route and a blackhole for 169.254.169.254, so that every start sets a rule
-and a route. Most signals come after the mock was asked, when the kernel is changed; the others at any time of a start.
-Times are drawn from a seeded generator; which step they meet depends on the machine.
+The application's namespace has no default route and a blackhole route for 169.254.169.254, so every start sets a rule
+and a route. Most signals arrive after the probe, while the shim changes the kernel, the others at any time of a start.
+Times come from a seeded generator; the step that each interrupts depends on the machine.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ APPLICATION = ("sh", "-c", "echo up; exec cat")
 SECONDS_TO_END = 5.0
 STATE = "iptables-legacy-save -t nat; nft list ruleset; ip route show table all; ip rule"
 MEASURED_STARTS = 5
-AFTER_THE_QUESTION = 0.75
+AFTER_PROBE_SHARE = 0.75
 
 
 @dataclass
 class Report:
-    """What a number of rounds has found.
+    """The results of a number of rounds.
 
     Attributes:
-        rounds: How many starts were ended.
-        moments: How often each outcome was met, by signal and outcome.
-        faults: What must not be, each with its round.
-        slowest: The longest time from a signal to the end of the shim, in seconds.
+        rounds: Number of starts.
+        moments: Number of starts by signal and outcome.
+        faults: Violations, each with its round.
+        slowest: Longest time from a signal to the end of the shim, in seconds.
     """
 
     rounds: int = 0
@@ -50,7 +50,7 @@ class Report:
     slowest: float = 0.0
 
 
-class Kills:
+class KillRounds:
     """Rounds in one lab, with one back end, with or without a follower."""
 
     def __init__(self, lab: ShimLab, backend: str, *, follow: bool, seed: int) -> None:
@@ -59,34 +59,34 @@ class Kills:
         self._random = random.Random(seed)  # noqa: S311 - times, not secrets
         telling = lab.serve(mock_id="telling").stdout
         assert telling is not None
-        self._asked = telling.fileno()
+        self._probes = telling.fileno()
         lab.app.ip("route", "del", "default")
         lab.app.ip("route", "add", "blackhole", f"{IMDS}/32")
-        # A legacy table exists, empty or not, from the first look at it.
+        # Reading a legacy table creates it.
         self._untouched = self._state()
         self._namespace = Path(f"/proc/{lab.app.pid}/ns/net").stat().st_ino
         self._known = self._processes()
 
     def run(self, rounds: int) -> Report:
-        """End that many starts, look after each, and return what was found."""
+        """Run this many rounds and check what each leaves behind."""
         report = Report(rounds)
         before, after = (statistics.median(times) for times in zip(*self._measured(), strict=True))
         self._clear()
         for number in range(rounds):
             sent = self._random.choice(SIGNALS)
-            wait_for_question = self._random.random() < AFTER_THE_QUESTION
-            moment = self._random.uniform(0, 1.1) * (after if wait_for_question else before + after)
-            when = f"{moment * 1000:.1f} ms after the {'question' if wait_for_question else 'start'}"
-            for fault in self._round(sent, moment, report, wait_for_question=wait_for_question):
+            wait_for_probe = self._random.random() < AFTER_PROBE_SHARE
+            moment = self._random.uniform(0, 1.1) * (after if wait_for_probe else before + after)
+            when = f"{moment * 1000:.1f} ms after the {'probe' if wait_for_probe else 'start'}"
+            for fault in self._round(sent, moment, report, wait_for_probe=wait_for_probe):
                 report.faults.append(f"round {number}, {sent.name} {when}: {fault}")
         return report
 
     def _measured(self) -> list[tuple[float, float]]:
-        """How long some starts take until the mock is asked, and from then until the application runs, in seconds."""
+        """For some starts: seconds until the probe, and from the probe until the application runs."""
         return [self._measured_start() for _ in range(MEASURED_STARTS)]
 
     def _start(self) -> subprocess.Popen[str]:
-        self._forget_questions()
+        self._discard_probes()
         command = self._lab.app.command([SHIM, *APPLICATION])
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         return subprocess.Popen(command, env=environment(**self._settings), text=True, **pipes)  # type: ignore[call-overload, no-any-return]
@@ -96,28 +96,28 @@ class Kills:
         process = self._start()
         try:
             assert process.stdout is not None
-            self._until_asked(process)
-            asked = time.monotonic()
+            self._await_probe(process)
+            probed = time.monotonic()
             assert process.stdout.readline() == "up\n"
-            return asked - began, time.monotonic() - asked
+            return probed - began, time.monotonic() - probed
         finally:
             end(process)
 
-    def _until_asked(self, process: subprocess.Popen[str]) -> None:
-        """Wait until the mock is asked, or the process has ended."""
+    def _await_probe(self, process: subprocess.Popen[str]) -> None:
+        """Wait until the mock is probed or the process has ended."""
         assert process.stdout is not None
-        select.select([self._asked, process.stdout.fileno()], [], [], SECONDS_TO_END)
+        select.select([self._probes, process.stdout.fileno()], [], [], SECONDS_TO_END)
 
-    def _forget_questions(self) -> None:
-        while select.select([self._asked], [], [], 0)[0]:
-            os.read(self._asked, 4096)
+    def _discard_probes(self) -> None:
+        while select.select([self._probes], [], [], 0)[0]:
+            os.read(self._probes, 4096)
 
-    def _round(self, sent: signal.Signals, moment: float, report: Report, *, wait_for_question: bool) -> list[str]:
+    def _round(self, sent: signal.Signals, moment: float, report: Report, *, wait_for_probe: bool) -> list[str]:
         process = self._start()
         try:
             assert process.stdout is not None
-            if wait_for_question:
-                self._until_asked(process)
+            if wait_for_probe:
+                self._await_probe(process)
             up = bool(select.select([process.stdout], [], [], moment)[0])
             began = time.monotonic()
             process.send_signal(sent)
@@ -130,43 +130,43 @@ class Kills:
         report.moments[f"{sent.name} {outcome}"] += 1
         faults = [f"process {name} is left" for name in self._processes_left()]
         left = self._left()
-        by_the_shim = [line for line in said.splitlines() if _must_not_be_said(line)]
+        by_the_shim = [line for line in said.splitlines() if _is_forbidden_message(line)]
         if sent is signal.SIGINT and (code, out) == (0, "up\n") and left == self._whole():
-            # The interpreter met it in an import of its own before the shim's first line, and went on. The launcher of
-            # the shipped tree holds signals back until they are caught. What the shim itself loses, SIGTERM shows.
+            # The interpreter lost it in an import before the shim's first line. The launcher of the shipped tree blocks
+            # signals until a handler is installed; a signal that the shim itself loses shows with SIGTERM.
             report.moments["SIGINT lost by the interpreter"] += 1
             by_the_shim = []
-        # A signal that the interpreter or the application met itself: before the first step, or after the last.
+        # The signal ended the interpreter before the shim's first step, or the application after its last.
         elif code < 0:
             if left and left != self._whole() and sent is not signal.SIGKILL:
-                faults.append(f"half of a start is left: {left}")
+                faults.append(f"an incomplete start is left: {left}")
         elif code != 128 + sent and "KeyboardInterrupt" not in said:
             faults.append(f"exit code {code}: {said}")
         elif left:
             faults.append(f"exit code {code} and {left} is left")
-        faults += [f"it says {line!r}" for line in by_the_shim]
+        faults += [f"unexpected message {line!r}" for line in by_the_shim]
         if left or sent is signal.SIGKILL:
             faults += self._recovery()
         return faults
 
     def _recovery(self) -> list[str]:
-        """Start again, look, take all away, look again."""
+        """Start again and check, remove everything and check."""
         faults = []
         done = self._lab.shim("curl", "-sS", "--max-time", "5", f"http://{IMDS}/", **self._settings)
         if (done.returncode, done.stdout) != (0, "telling"):
             faults.append(f"the next start ends with {done.returncode}: {done.stderr}")
         if (left := self._left()) != self._whole():
-            faults.append(f"after the next start there is {left}")
+            faults.append(f"after the next start: {left}")
         self._clear()
         if left := self._left():
-            faults.append(f"after --remove there is {left}")
+            faults.append(f"after --remove: {left}")
         return faults
 
     def _clear(self) -> None:
         self._lab.shim("--remove")
 
     def _whole(self) -> list[str]:
-        """What a start that was not ended has set."""
+        """The rules and routes of a complete start."""
         rule = {
             "legacy": f"-A OUTPUT -d {IMDS}/32 -p tcp -m tcp --dport 80 -m comment --comment imds-shim -j DNAT "
             f"--to-destination {MOCK}:80",
@@ -176,19 +176,19 @@ class Kills:
         return sorted([f"{IMDS} dev {self._lab.links[0]} proto 169 scope link src 10.77.0.2", rule, *table])
 
     def _left(self) -> list[str]:
-        """What the rules and routes have more, or less, than before the first start."""
+        """The rules and routes that were added or removed since before the first start."""
         now = collections.Counter(self._state())
         before = collections.Counter(self._untouched)
         return sorted([*(now - before).elements(), *(f"no {line}" for line in (before - now).elements())])
 
     def _state(self) -> Sequence[str]:
         lines = self._lab.tool("sh", "-ec", STATE).splitlines()
-        # Without comments, counters, brackets, the chain's own properties and what the kernel adds for addresses.
+        # Without comments, counters, brackets, chain properties and the kernel's own routes.
         kept = (re.sub(r"(\[\d+:\d+\]|\s)+", " ", line).strip() for line in lines if not line.startswith("#"))
         return [line for line in kept if line not in ("", "}") and not re.search("^type nat hook|proto kernel", line)]
 
     def _processes_left(self) -> list[str]:
-        """The processes in the namespace that do not end by themselves in time."""
+        """The processes in the namespace that do not end in time."""
         left = []
         for pid in self._processes() - self._known:
             try:
@@ -215,5 +215,5 @@ class Kills:
         return found
 
 
-def _must_not_be_said(line: str) -> bool:
+def _is_forbidden_message(line: str) -> bool:
     return any(words in line for words in ("defect of the shim", "Exception ignored", "could not be taken back"))

@@ -1,4 +1,4 @@
-"""The mock under attack: the program with both planes and known secrets, and the client that it must not fail."""
+"""`imds-mock serve` under attack, with known secrets, and the well-behaved client that it must keep serving."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from support.attack_report import Comparison, Health
+from support.attack_programs import HealthyClient, Observed, attack_bytes
 from support.paths import IMDS_MOCK
 
 if TYPE_CHECKING:
@@ -21,16 +20,15 @@ if TYPE_CHECKING:
 
     from netlab import Namespace
 
-HERE = Path(__file__).resolve().parent
 CONTROL_TOKEN = "MARKER-control-token-0001"  # noqa: S105 - made up
 SECRET_KEY = "MARKER-secret-access-key-0002"  # noqa: S105 - made up
 SESSION_TOKEN = "MARKER-session-token-0003"  # noqa: S105 - made up
 EKS_TOKEN = "MARKER-eks-token-0004"  # noqa: S105 - made up
 EXTERNAL_ID = "MARKER-external-id-0005"
 NEVER_SHOWN = (CONTROL_TOKEN, EKS_TOKEN, EXTERNAL_ID)
-"""Secrets that no answer of any plane may hold."""
+"""Secrets that no response of either plane may contain."""
 SECRETS = (*NEVER_SHOWN, SECRET_KEY, SESSION_TOKEN)
-"""Secrets that no answer of the control plane and no log may hold."""
+"""Secrets that no response of the control plane and no log may contain."""
 CONFIGURATION = {
     "credentials": {
         "source": "static",
@@ -45,89 +43,11 @@ CONFIGURATION = {
 START_SECONDS = 20
 
 
-def program(name: str, *arguments: str | int, space: Namespace | None = None) -> list[str]:
-    """The argument list of a program beside this file, run in a network namespace if one is given."""
-    argv = [sys.executable, str(HERE / name), *map(str, arguments)]
-    return argv if space is None else space.command(argv)
-
-
-def attack_bytes(
-    host: str,
-    port: int,
-    plane: str,
-    inputs: int,
-    seed: int,
-    secrets: Sequence[str] = SECRETS,
-    *,
-    space: Namespace | None = None,
-) -> dict[str, Any]:
-    """Run the byte-level attack to its end; what it found, as `attack_bytes.py` prints it."""
-    options = ("--plane", plane, "--inputs", inputs, "--seed", seed)
-    found: dict[str, Any] = json.loads(
-        subprocess.run(
-            program(
-                *("attack_bytes.py", host, port, *options),
-                *(word for secret in secrets for word in ("--secret", secret)),
-                space=space,
-            ),
-            capture_output=True,
-            text=True,
-            timeout=1800,
-            check=True,
-        ).stdout
-    )
-    return found
-
-
-class HealthyClient:
-    """Asks a mock's data plane steadily, from a process of its own."""
-
-    def __init__(self, host: str, port: int, space: Namespace | None) -> None:
-        self._process = subprocess.Popen(
-            program("healthy_client.py", host, port, space=space),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def report(self, requests: int = 0) -> Health:
-        """What it met since the last report, once it has made at least so many requests."""
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None
-        assert stdout is not None
-        stdin.write(f"{requests}\n")
-        stdin.flush()
-        line = stdout.readline()
-        assert line, "the healthy client has ended"
-        return Health(**json.loads(line))
-
-    def close(self) -> None:
-        """End it."""
-        self._process.kill()
-        self._process.communicate()
-
-
-class Observed:
-    """The two clients; make it with `observed`."""
-
-    def __init__(self, attacked: HealthyClient, spared: HealthyClient) -> None:
-        self._clients = (attacked, spared)
-
-    def report(self) -> Comparison:
-        """What they met since the last report."""
-        return Comparison(*(client.report() for client in self._clients))
-
-    def over(self, requests: int) -> Comparison:
-        """What they meet during each one's next requests."""
-        self.report()
-        return Comparison(*(client.report(requests) for client in self._clients))
-
-
-class Victim:
-    """A running `imds-mock serve`; make it with `victim`.
+class AttackedMock:
+    """A running `imds-mock serve`; `attacked_mock` creates it.
 
     Attributes:
-        process: It.
+        process: The running program.
         host: Address that it listens on.
         port: TCP port of the data plane.
         control_port: TCP port of the control plane.
@@ -157,7 +77,7 @@ class Victim:
         self.process.stderr.close()
 
     def await_log(self, text: str, times: int = 1) -> None:
-        """Wait until a text stands in this many lines of its standard error."""
+        """Wait until this many lines of its standard error contain a text."""
         with self._changed:
             assert self._changed.wait_for(lambda: sum(text in line for line in self._lines) >= times, START_SECONDS), (
                 self.log()
@@ -172,42 +92,42 @@ class Victim:
 
     @contextlib.contextmanager
     def observed(self, folder: Path) -> Iterator[Observed]:
-        """Well-behaved clients of this mock and of one that is left alone, until the block ends.
+        """Run well-behaved clients of this mock and of one that is not attacked, until the block ends.
 
         Args:
-            folder: For what the other mock needs.
+            folder: For the files of the other mock.
         """
         with contextlib.ExitStack() as stack:
-            other = stack.enter_context(victim(folder, space=self._space))
+            other = stack.enter_context(attacked_mock(folder, space=self._space))
             clients = [HealthyClient(each.host, each.port, self._space) for each in (self, other)]
             for client in clients:
                 stack.callback(client.close)
             yield Observed(*clients)
 
     def attack_bytes(self, plane: str, inputs: int, seed: int) -> dict[str, Any]:
-        """Run the byte-level attack on one plane to its end; what it found."""
+        """Run the byte-level attack on one plane; returns its findings."""
         port = self.port if plane == "data" else self.control_port
         secrets = NEVER_SHOWN if plane == "data" else SECRETS
         return attack_bytes(self.host, port, plane, inputs, seed, secrets, space=self._space)
 
     def resident_mib(self) -> float:
-        """Its resident memory."""
+        """Resident memory of the process."""
         found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
         assert found is not None
         return int(found[1]) / 1024
 
     def log(self) -> str:
-        """What it has written to standard error."""
+        """Everything that it has written to standard error."""
         return "".join(self._lines)
 
     def end(self) -> None:
-        """End it at once."""
+        """Kill it."""
         self.process.kill()
         self.process.wait()
         self._reader.join()
 
     def stop(self, seconds: float = 10) -> int:
-        """Ask it to end; its exit code. Fails if that takes longer."""
+        """Send SIGTERM; returns the exit code, or fails after this time."""
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(seconds)
         self._reader.join(seconds)
@@ -215,7 +135,7 @@ class Victim:
 
 
 @contextlib.contextmanager
-def victim(
+def attacked_mock(
     folder: Path,
     options: Sequence[str] = (),
     *,
@@ -224,17 +144,17 @@ def victim(
     host: str = "127.0.0.1",
     space: Namespace | None = None,
     launcher: Sequence[str] = (str(IMDS_MOCK),),
-) -> Iterator[Victim]:
-    """Run the mock until the block ends, with free ports unless options give others.
+) -> Iterator[AttackedMock]:
+    """Run the mock until the block ends, on free ports unless the options name others.
 
     Args:
         folder: For its configuration, Unix socket and access log.
-        options: Further options of `serve`.
-        configuration: Its configuration file, in place of one with all secrets set.
-        file_name: Name of that file in the folder; what is JSON is YAML as well.
+        options: Additional options of `serve`.
+        configuration: Its configuration; by default one with all secrets set.
+        file_name: Name of the configuration file in the folder; JSON is valid YAML.
         host: Address to listen on.
-        space: Network namespace to run in; none: this one, which only suits loopback.
-        launcher: The program, in place of the installed one.
+        space: Network namespace to run in; None: the current one, for loopback only.
+        launcher: Command line of the program; by default the installed one.
     """
     file = folder / file_name
     file.write_text(json.dumps(configuration))
@@ -250,7 +170,7 @@ def victim(
         stdin=subprocess.DEVNULL,
         text=True,
     )
-    running = Victim(process, host, space)
+    running = AttackedMock(process, host, space)
     try:
         yield running
     finally:
@@ -258,6 +178,6 @@ def victim(
 
 
 def assert_log_is_clean(log: str) -> None:
-    """No traceback, no secret."""
+    """Fail if a log contains a traceback or a secret."""
     assert "Traceback" not in log, log[log.index("Traceback") - 200 :][:4000]
     assert [secret for secret in SECRETS if secret in log] == []

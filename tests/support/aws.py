@@ -1,4 +1,4 @@
-"""Who stands for AWS on loopback: moto's server, and a little one that answers as a test says."""
+"""Stand-ins for AWS on loopback: moto's server, and responses of STS for a scripted server."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def moto() -> Iterator[str]:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody uses."""
+    """A free TCP port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -57,12 +57,12 @@ def _answers(port: int) -> bool:
 
 
 def sts_error(status: int, code: str, message: str) -> bytes:
-    """An answer of STS that refuses."""
+    """An error response of STS."""
     return _answer(f"{status} Error", "text/xml", _ERROR.format(code=code, message=message).encode())
 
 
 def json_answer(document: Mapping[str, Any]) -> bytes:
-    """An answer of a service that speaks JSON."""
+    """A response of a JSON service."""
     return _answer("200 OK", "application/json", json.dumps(document).encode())
 
 

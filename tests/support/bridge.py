@@ -1,4 +1,4 @@
-"""A link as an engine makes one: a bridge, with a machine at the end of each cable."""
+"""A bridge network as a container engine creates it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from netlab import Lab, Namespace
 
 
-class Link:
-    """A bridge in a namespace of its own, as an engine makes one, and what is plugged into it."""
+class Bridge:
+    """A bridge in its own namespace, and the namespaces that are connected to it."""
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
@@ -18,8 +18,8 @@ class Link:
         self._bridge.ip("link", "set", "bridge0", "up")
 
     def plug(self, name: str, *addresses: str) -> Namespace:
-        """A new machine on the link, with a hardware address that no other one had."""
-        machine = self._lab.namespace(name)
-        cable, _ = self._lab.link(self._bridge, machine, [], addresses)
+        """Connect a new namespace, with a new hardware address."""
+        host = self._lab.namespace(name)
+        cable, _ = self._lab.link(self._bridge, host, [], addresses)
         self._bridge.ip("link", "set", cable, "master", "bridge0")
-        return machine
+        return host

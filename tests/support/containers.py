@@ -1,4 +1,4 @@
-"""Real containers for the end-to-end tests: a thin wrapper around the docker command, under names of our own."""
+"""Containers for the end-to-end tests: a thin wrapper around the docker command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-# Whatever a test makes begins with this, so that it can be told from a user's own.
+# Prefix of everything that tests create, so that it cannot be mistaken for a user's own.
 PREFIX = "imds-e2e"
 IMDS = "http://169.254.169.254"
 INSTANCE_ID = "i-1234567890abcdef0"
@@ -27,7 +27,7 @@ Completed = subprocess.CompletedProcess[str]
 
 @dataclass
 class Docker:
-    """The docker command in the environment in which it finds the engine."""
+    """The docker command, with the environment in which it finds the engine."""
 
     environment: Mapping[str, str]
     _numbers: Iterator[int] = field(default_factory=itertools.count)
@@ -35,7 +35,7 @@ class Docker:
     def __call__(
         self, *words: str | Path, check: bool = True, input_text: str | None = None, timeout: float = 600
     ) -> Completed:
-        """Run `docker WORDS...`; a failure shows what docker said."""
+        """Run `docker WORDS...`; a failure shows docker's standard error."""
         done = subprocess.run(
             ["docker", *map(str, words)],
             cwd=ROOT,
@@ -52,7 +52,7 @@ class Docker:
         return done
 
     def name(self) -> str:
-        """A name for a container, network or project that nobody has."""
+        """A unique name for a container, network or project."""
         return f"{PREFIX}-{os.getpid()}-{next(self._numbers)}"
 
     def build(self, tag: str, folder: Path, *words: str) -> str:
@@ -61,12 +61,12 @@ class Docker:
         return tag
 
     def inspect(self, container: str, path: str) -> Any:
-        """One value of what docker knows about a container, as `.State.Health.Status`."""
+        """One value of `docker inspect`, such as `.State.Health.Status`."""
         return json.loads(self("inspect", "--format", "{{json " + path + "}}", container).stdout)
 
     @contextlib.contextmanager
     def network(self, *words: str) -> Iterator[str]:
-        """A network, removed at the end."""
+        """Create a network; remove it when the block ends."""
         name = self.name()
         self("network", "create", *words, name)
         try:
@@ -76,7 +76,7 @@ class Docker:
 
     @contextlib.contextmanager
     def container(self, image: str, command: Sequence[str] = (), options: Sequence[str] = ()) -> Iterator[str]:
-        """A container in the background, removed at the end; gives its name."""
+        """Run a container in the background; remove it when the block ends. Yields its name."""
         name = self.name()
         self("run", "--detach", "--name", name, *options, image, *command)
         try:
@@ -85,7 +85,7 @@ class Docker:
             self("rm", "--force", "--volumes", name)
 
     def await_log(self, container: str, text: str, seconds: float = 60) -> str:
-        """Wait until the container has said something; returns all that it said so far."""
+        """Wait until the container's log contains a text; returns the log so far."""
         follow = subprocess.Popen(
             ["docker", "logs", "--follow", container],
             env=dict(self.environment),
@@ -93,7 +93,7 @@ class Docker:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        # The log ends with the container; where that goes on in silence, the timer ends the reading.
+        # The log ends with the container; the timer stops the reader if the container runs on in silence.
         timer = threading.Timer(seconds, follow.kill)
         said = []
         with follow:
@@ -106,11 +106,11 @@ class Docker:
             finally:
                 timer.cancel()
                 follow.kill()
-        raise AssertionError(f"the container did not say {text!r} within {seconds} s; it said:\n{''.join(said)}")
+        raise AssertionError(f"the container did not print {text!r} within {seconds} s; its log:\n{''.join(said)}")
 
 
 def served_credentials(docker: Docker, container: str) -> dict[str, str]:
-    """The role's credentials as curl reads them in a container: the truth that clients are held against."""
+    """The role's credentials as curl reads them in a container."""
     address = f"{IMDS}/latest/meta-data/iam/security-credentials/"
     role = docker("exec", container, "curl", "-s", address).stdout
     served: dict[str, str] = json.loads(docker("exec", container, "curl", "-s", address + role).stdout)

@@ -1,4 +1,4 @@
-"""The table "which container gets what" of docs/netfilter.md, whose rows run on a bare kernel and in containers."""
+"""The table "Which container gets what" of docs/netfilter.md; tests run its rows on a bare kernel and in containers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ DEFAULT = (
     *("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP"),
     *("NET_BIND_SERVICE", "NET_RAW", "SYS_CHROOT", "MKNOD", "AUDIT_WRITE", "SETFCAP"),
 )
-"""What Docker leaves a container with when nothing is said."""
+"""Docker's default capabilities."""
 KERNELS = {"legacy tables": ("legacy",), "nf_tables": ("nft",), "either": ("legacy", "nft")}
 
 
 class Row(NamedTuple):
-    """One row, its cells as they are written."""
+    """One row; its cells as written."""
 
     container: str
     settings: str
@@ -28,17 +28,17 @@ class Row(NamedTuple):
     says: str
 
     def missing(self) -> tuple[str, ...]:
-        """The back ends that the kernel lacks."""
+        """The back ends that the row's kernel does not have."""
         kernel = re.search(r"kernel without (.*)", self.container)
         return KERNELS[kernel[1]] if kernel else ()
 
     def added(self) -> tuple[str, ...]:
-        """Capabilities of `cap_add`."""
+        """The capabilities in `cap_add`."""
         added = re.search(r"cap_add: \[(.*?)\]", self.container)
         return tuple(added[1].split(", ")) if added else ()
 
     def dropped(self) -> bool:
-        """Whether everything else is dropped."""
+        """Whether all other capabilities are dropped."""
         return "cap_drop: [ALL]" in self.container
 
     def user(self) -> str | None:
@@ -47,19 +47,19 @@ class Row(NamedTuple):
         return user[1] if user else None
 
     def read_only(self) -> bool:
-        """Whether the root file system may not be written to."""
+        """Whether the root file system is read-only."""
         return "read_only: true" in self.container
 
     def variables(self) -> dict[str, str]:
-        """The shim's settings."""
+        """The shim's environment variables."""
         return dict(word.split("=") for word in re.findall(r"`(MOCK_.*?)`", self.settings))
 
     def message(self) -> str:
-        """A part of what the shim says."""
+        """A part of the shim's message."""
         return self.says.removeprefix("``").removesuffix(" ``")
 
     def capabilities(self) -> list[str]:
-        """What the application has, sorted."""
+        """The application's capabilities, sorted."""
         listed = self.application_has.replace("default", ", ".join(DEFAULT)).replace("nothing", "")
         return sorted(filter(None, listed.split(", ")))
 
@@ -68,12 +68,12 @@ class Row(NamedTuple):
 
 
 def rows() -> list[Row]:
-    """The rows as they stand in the page."""
+    """The rows of the table on the page."""
     text = PAGE.read_text(encoding="utf-8").split("## Which container gets what")[1]
     table = re.findall(r"^\| (.*) \|$", text.split("\n## ")[0], re.MULTILINE)[1:]
     return [Row(*(cell.strip() for cell in re.split(r" ?\| ?", line, maxsplit=5))) for line in table]
 
 
 def capability_names(mask: str) -> list[str]:
-    """The names in a set as /proc/PID/status writes it, sorted."""
+    """The capability names in a hexadecimal mask of /proc/PID/status, sorted."""
     return sorted(name for number, name in enumerate(NAMES) if int(mask, 16) >> number & 1)

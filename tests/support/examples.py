@@ -1,4 +1,4 @@
-"""The examples as a reader has them: a folder with compose files and a page, and the commands that the page tells."""
+"""The examples: folders with compose files and a page, and the commands on that page."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ if TYPE_CHECKING:
 FOLDER = ROOT / "examples"
 ASK = ("curl", "-sf", "--max-time", "1", f"{IMDS}/latest/meta-data/instance-id")
 _SECONDS = 180
-_DOWN_SECONDS = 5  # an engine waits 10 s before it kills
+_DOWN_SECONDS = 5  # the engine waits 10 s before it sends SIGKILL
 
 
 def with_compose_files() -> list[str]:
-    """The examples that Compose runs."""
+    """The names of the examples with a compose file."""
     return sorted(file.parent.name for file in FOLDER.glob("*/compose.yaml"))
 
 
 @dataclass(frozen=True)
 class Step:
-    """One command of a `console` block, and what the page says that it prints; nothing: whatever it likes."""
+    """One command of a `console` block and the output that the page shows; an empty output matches any."""
 
     command: str
     printed: str
 
     def problem_with(self, done: Completed) -> str:
-        """What a run of it did otherwise; empty if nothing. A command that fails has to print the page's words last."""
+        """How a run differs from the page, or an empty string. A command that fails must end with the page's output."""
         if done.returncode == 0:
             as_told = not self.printed or done.stdout.strip() == self.printed
         else:
             as_told = bool(self.printed) and done.stderr.strip().endswith(self.printed)
         if as_told:
             return ""
-        outcome = f"(exit code {done.returncode}; the page says: {self.printed!r})"
+        outcome = f"(exit code {done.returncode}; the page shows: {self.printed!r})"
         return f"$ {self.command}\n{done.stdout}{done.stderr}{outcome}"
 
 
 def steps(page: str) -> list[Step]:
-    """All commands of a page, in order."""
+    """The commands of a page, in order."""
     blocks: list[str] = re.findall(r"^```console\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     found = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", "".join(blocks), re.MULTILINE)
     return [Step(command, printed.strip()) for command, printed in found]
@@ -57,7 +57,7 @@ def steps(page: str) -> list[Step]:
 
 @dataclass
 class Example:
-    """An example on an engine, as a project of the test's own where the command line names no other."""
+    """An example on an engine, under its own Compose project unless a command names another."""
 
     docker: Docker
     name: str
@@ -74,7 +74,7 @@ class Example:
         return FOLDER / self.name
 
     def type(self, command: str) -> Completed:
-        """Run a command in the folder, as it is typed."""
+        """Run a command line in the folder."""
         self._projects.update(re.findall(r" -p (\S+)", command))
         self._networks.update(re.findall(r"^docker network create .* (\S+)$", command))
         return subprocess.run(
@@ -94,30 +94,30 @@ class Example:
         return self.docker("compose", *project, *words, check=check)
 
     def container(self, service: str, number: int = 1) -> str:
-        """The name of one container of a service."""
+        """Name of a service's container."""
         return f"{self.project}-{service}-{number}"
 
     def transcript(self) -> list[str]:
-        """Run the page from top to bottom until something is not as it says; gives what is not."""
+        """Run the page's commands in order until one differs from the page; returns the difference."""
         for step in steps((self.folder / "README.md").read_text()):
             began = time.monotonic()
             if problem := step.problem_with(self.type(step.command)):
                 return [problem]
             if step.command.endswith(" down") and time.monotonic() - began > _DOWN_SECONDS:
-                return [f"$ {step.command}\n(takes as long as an engine waits for a process that ignores SIGTERM)"]
+                return [f"$ {step.command}\n(takes as long as if a process ignores SIGTERM)"]
         return []
 
     def up(self, *words: str, file: str = "compose.yaml") -> None:
-        """Bring it up, and go on as soon as the mock answers."""
+        """Start the example and wait until the mock answers."""
         self.compose("up", "--build", "--detach", *words, file=file)
         self.docker.await_log(self.container("mock_metadata"), "answers on", seconds=30)
 
     def ask(self, number: int = 1, file: str = "compose.yaml") -> Completed:
-        """What one replica of the application reads as its instance id."""
+        """Read the instance id in one replica of the application."""
         return self.compose("exec", "-T", "--index", str(number), "app", *ASK, file=file, check=False)
 
     def down(self) -> None:
-        """Take everything away that it has brought up."""
+        """Remove everything that it has created."""
         everything = ("down", "--volumes", "--timeout", "0", "--remove-orphans", "--rmi", "local")
         for project in sorted(self._projects):
             self.docker("compose", "--project-name", project, *everything)
@@ -127,7 +127,7 @@ class Example:
 
 @contextlib.contextmanager
 def example(docker: Docker, name: str) -> Iterator[Example]:
-    """An example, taken away at the end."""
+    """An example, removed when the block ends."""
     made = Example(docker, name)
     try:
         yield made

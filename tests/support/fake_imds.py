@@ -1,8 +1,8 @@
-"""A program: the smallest server that the shim takes for a mock. Arguments: address, port, id. Says `ready` once it is.
+"""A program: the smallest server that the shim accepts as a mock. Arguments: address, port, id. Prints `ready`.
 
-`GET /` with the probe header is answered as imds-mock does, `GET /silence` never, anything else with the id.
-With the id `real` it is no mock, and knows no probe. The id `hanging` never answers, `busy` says 503 three times first,
-`telling` says `asked` for each probe.
+It answers `GET /` with the probe header as imds-mock does, `GET /silence` never, and every other request with the id.
+Some ids change that: `real` ignores the probe, like another IMDS; `hanging` never answers; `busy` answers 503 to the
+first three requests; `telling` prints `asked` for each probe.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""A well-behaved client of the data plane that measures how long its requests take while something else goes on.
+"""A well-behaved client of the data plane that measures the duration of its requests.
 
-A program, so that nothing but the mock and the machine delays it: `healthy_client.py HOST PORT`. It asks one request
-every 2 ms, in turn on a connection that stays open (with a session token) and on a new one. At each number on standard
-input it prints one JSON object about the requests since the last one, once there are that many, and ends with its
-standard input.
+A program of its own, so that only the mock and the machine delay it: `healthy_client.py HOST PORT`. It sends a request
+every 2 ms, alternately on a connection that stays open (with a session token) and on a new one. For each number on
+standard input, it prints one JSON object about the requests since the last object, as soon as there are that many. It
+ends when its standard input ends.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PAUSE_SECONDS = 0.002
 
 
 class Client:
-    """Asks, and keeps the duration of each request in milliseconds."""
+    """Sends requests and records the duration of each in milliseconds."""
 
     def __init__(self, host: str, port: int) -> None:
         self._address = (host, port)
@@ -28,12 +28,12 @@ class Client:
         self._made = asyncio.Condition()
 
     async def made(self, requests: int) -> None:
-        """Wait until so many requests have been made since the last report."""
+        """Wait until there are this many requests since the last report."""
         async with self._made:
             await self._made.wait_for(lambda: len(self.milliseconds) >= requests)
 
     async def run(self) -> None:
-        """Ask until cancelled."""
+        """Send requests until cancelled."""
         kept: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         token = b""
         turn = 0
@@ -70,7 +70,7 @@ class Client:
             writer.close()
 
     def report(self) -> str:
-        """About the requests since the last report."""
+        """A JSON object about the requests since the last report."""
         each, self.milliseconds = sorted(self.milliseconds), []
         failures, self.failures = self.failures, []
         return json.dumps(
@@ -86,7 +86,7 @@ class Client:
 
 
 async def measure(host: str, port: int) -> None:
-    """Run the client and report at each line of standard input."""
+    """Run the client and print a report for each line of standard input."""
     client = Client(host, port)
     running = asyncio.create_task(client.run())
     loop = asyncio.get_running_loop()

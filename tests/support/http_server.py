@@ -1,4 +1,4 @@
-"""A little HTTP server on loopback that answers, byte for byte, what a test tells it to, or does not."""
+"""An HTTP server on loopback whose responses a test scripts byte for byte."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ MOCK_PROBE_ANSWER = b"HTTP/1.1 204 No Content\r\nX-Imds-Mock-Id: one\r\n\r\n"
 NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nServer: nginx/1.25\r\nContent-Length: 0\r\n\r\n"
 
 
-class LittleHttpServer:
-    """`answer(request_head)` returns the bytes to send, b"" to close at once, or None to leave the caller waiting.
+class ScriptedHttpServer:
+    """Calls `answer(request_head)`, which returns the bytes to send, b"" to close at once, or None to never respond.
 
-    `requests` holds the heads received, in order.
+    `requests` contains the received heads in order.
     """
 
     def __init__(self, answer: Callable[[bytes], bytes | None], address: str = "127.0.0.1") -> None:
@@ -63,13 +63,13 @@ class LittleHttpServer:
                 if answer is None:
                     waiting.enter_context(connection)
                     continue
-                # A client that has seen enough closes the connection early.
+                # A client may close the connection before it has read everything.
                 with connection, contextlib.suppress(ConnectionError):
                     connection.sendall(answer)
 
 
 def as_mock(head: bytes, mock_id: str = "one") -> bytes:
-    """Answer as imds-mock does."""
+    """Answer the probe as imds-mock does, and everything else with 404."""
     if b"x-imds-mock-probe:" in head.lower() and head.startswith(b"GET / "):
         return b"HTTP/1.1 204 No Content\r\nX-Imds-Mock-Id: " + mock_id.encode() + b"\r\n\r\n"
     return NOT_FOUND

@@ -1,7 +1,6 @@
-"""The program `imds-mock serve`, at the true address in a network namespace, or on a free port of loopback.
+"""`imds-mock serve` as a program, at 169.254.169.254 in a network namespace or on a free port of loopback.
 
-It is up when it says so and a probe agrees, and it ends as users end it: on SIGTERM, with exit code 0 and nothing in
-its log but what was asked.
+It ends as users end it: with SIGTERM. Its exit code must be 0, and its log must contain requests only.
 """
 
 from __future__ import annotations
@@ -35,8 +34,8 @@ _CONTROL_PLANE: Final = "imds-mock: control plane on "
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request as the access log has it."""
+class LoggedRequest:
+    """A request in the access log."""
 
     caller: str
     method: str
@@ -45,8 +44,8 @@ class Asked:
     version: str
 
 
-class Imds:
-    """A running mock; make it with `running_imds`."""
+class ImdsProgram:
+    """A running mock; `running_imds` creates it."""
 
     def __init__(
         self,
@@ -82,7 +81,7 @@ class Imds:
         self._lines.put(None)
 
     def await_ready(self) -> None:
-        """Wait until it says that it answers, and a probe finds it."""
+        """Wait until it reports its address and answers the probe."""
         said = []
         while (line := self._lines.get(timeout=START_SECONDS)) is not None:
             said.append(line)
@@ -90,7 +89,7 @@ class Imds:
                 self.url = f"http://{answers[1].removesuffix(':80')}"
                 break
         else:
-            raise AssertionError(f"imds-mock ended before it answered: {''.join(said)}")
+            raise AssertionError(f"imds-mock ended before it listened: {''.join(said)}")
         self.run([IMDS_MOCK, "health", "--url", self.url])
 
     def run(
@@ -98,21 +97,21 @@ class Imds:
         argv: Sequence[str | Path],
         *,
         check: bool = True,
-        typed: str = "",
+        stdin: str = "",
         variables: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program where this mock is the metadata service.
+        """Run a program in the mock's network namespace.
 
         Args:
             argv: Program and arguments.
-            check: Whether an exit code other than 0 is an error, which shows what the program complained about.
-            typed: Its standard input.
-            variables: Environment variables besides those of `environment`.
+            check: Fail if the exit code is not 0, and show the output.
+            typed: Standard input.
+            variables: Environment variables in addition to `environment`.
         """
         done = subprocess.run(
             self._inside(argv),
             check=False,
-            input=typed,
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=PROGRAM_SECONDS,
@@ -122,23 +121,23 @@ class Imds:
         return done
 
     def curl(self, path: str, *options: str, check: bool = True) -> str:
-        """What curl prints for a path of the service."""
+        """The output of curl for a path of the service."""
         return self.run(["curl", "--silent", "--show-error", *options, f"{self.url}{path}"], check=check).stdout
 
     def token(self, ttl_seconds: int = 60) -> str:
-        """A session token, fetched with curl."""
+        """A new session token, requested with curl."""
         return self.curl("/latest/api/token", "-X", "PUT", "-H", f"X-aws-ec2-metadata-token-ttl-seconds: {ttl_seconds}")
 
     def read(self, path: str, *, with_token: bool = True) -> str:
-        """A leaf or listing, read with curl."""
+        """The body of a leaf or listing, read with curl."""
         options = ("-H", f"X-aws-ec2-metadata-token: {self.token()}") if with_token else ()
         return self.curl(path, "--fail", *options)
 
-    def asked(self) -> list[Asked]:
-        """What was asked since the last call, in order; waits until the log has all of it."""
+    def asked(self) -> list[LoggedRequest]:
+        """The requests since the last call, in order."""
         mark = f"/mark-{next(self._marks)}"
         self.curl(mark)
-        asked: list[Asked] = []
+        asked: list[LoggedRequest] = []
         while (line := self._lines.get(timeout=START_SECONDS)) is not None:
             request = self._request(line)
             if request is None:
@@ -148,17 +147,17 @@ class Imds:
             asked.append(request)
         raise AssertionError("imds-mock has ended")
 
-    def _request(self, line: str) -> Asked | None:
+    def _request(self, line: str) -> LoggedRequest | None:
         try:
             entry = json.loads(line)
-            return Asked(entry["caller"], entry["method"], entry["path"], entry["status"], entry["version"])
+            return LoggedRequest(entry["caller"], entry["method"], entry["path"], entry["status"], entry["version"])
         except (ValueError, KeyError):
             if not line.startswith(_CONTROL_PLANE):
                 self._complaints.append(line)
             return None
 
     def stop(self) -> None:
-        """End it as users do; it must have had nothing to complain about."""
+        """Send SIGTERM; fail if it has logged anything but requests."""
         self.asked()
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(20)
@@ -170,7 +169,7 @@ class Imds:
         assert ended == (0, "", ""), ended
 
     def close(self) -> None:
-        """Let nothing of it remain, however the test went."""
+        """Kill it and close its pipes, whatever the test's result."""
         self.process.kill()
         self.process.wait()
         self._reader.join()
@@ -182,14 +181,14 @@ class Imds:
 @contextlib.contextmanager
 def running_imds(
     document: Mapping[str, Any], folder: Path, *, namespace: Namespace | None = None, options: Sequence[str] = ()
-) -> Iterator[Imds]:
+) -> Iterator[ImdsProgram]:
     """Run a mock until the block ends.
 
     Args:
         document: Its configuration.
-        folder: For its files: configuration, keys, the home of the programs that `run` starts.
-        namespace: Where it listens at the true addresses, which are put there; None: a free port of loopback.
-        options: More arguments of `serve`.
+        folder: For configuration and keys, and the home folder of the programs that `run` starts.
+        namespace: Network namespace in which it gets the real addresses; None: a free port of loopback.
+        options: Additional arguments of `serve`.
     """
     configuration = folder / "imds-mock.json"
     signing = {"signing": {"key_directory": str(folder / "keys")}}
@@ -203,9 +202,9 @@ def running_imds(
         *(word for host in hosts for word in ("--host", host)),
         *("--set", f"control.socket={folder / 'control.sock'}"),
     ]
-    # Nothing of the machine's own: a key or a proxy from its environment would hide the mock.
+    # A key or proxy from the test's own environment would keep clients from asking the mock.
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C.UTF-8"}
-    imds = Imds(configuration, [*argv, *options], namespace, environment)
+    imds = ImdsProgram(configuration, [*argv, *options], namespace, environment)
     try:
         imds.await_ready()
         yield imds

@@ -1,7 +1,7 @@
 """A program: runs a command on a kernel that lacks something. Arguments: `legacy`, `nft` or `legacy,nft`, the command.
 
-What is missing is answered as a kernel built without it does, by a seccomp filter: the legacy tables' socket options by
-ENOPROTOOPT, the netlink family of nf_tables by EPROTONOSUPPORT. Needs CAP_SYS_ADMIN in its user namespace.
+A seccomp filter makes system calls fail as in a kernel without the feature: socket options of the legacy tables with
+ENOPROTOOPT, the netlink family of nf_tables with EPROTONOSUPPORT. Needs CAP_SYS_ADMIN in its user namespace.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def argument_at(index: int) -> int:
     return 16 + 8 * index
 
 
-def answer(number: int, conditions: dict[int, int], error: int) -> list[bytes]:
-    """Instructions that refuse one system call when those arguments have those values, and else go on."""
+def fail_call(number: int, conditions: dict[int, int], error: int) -> list[bytes]:
+    """Instructions that fail a system call if its arguments have these values, and continue otherwise."""
     checks = [(number_at(), number), *((argument_at(index), value) for index, value in conditions.items())]
     code = []
     for position, (offset, value) in enumerate(checks):
@@ -46,14 +46,14 @@ def main() -> None:
     if "legacy" in missing:
         for call in option_calls:
             for level in (SOL_IP, SOL_IPV6):
-                code += answer(call, {1: level, 2: GET_INFO}, ENOPROTOOPT)
+                code += fail_call(call, {1: level, 2: GET_INFO}, ENOPROTOOPT)
     if "nft" in missing:
-        code += answer(socket_call, {0: AF_NETLINK, 2: NETLINK_NETFILTER}, EPROTONOSUPPORT)
+        code += fail_call(socket_call, {0: AF_NETLINK, 2: NETLINK_NETFILTER}, EPROTONOSUPPORT)
     code.append(struct.pack("=HBBI", RETURN, 0, 0, ALLOW))
     instructions = ctypes.create_string_buffer(b"".join(code))
     program = struct.pack("HxxxxxxP", len(code), ctypes.addressof(instructions))
     if ctypes.CDLL(None).prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program) != 0:
-        sys.exit("no seccomp filter could be set")
+        sys.exit("cannot set a seccomp filter")
     os.execvp(command[0], command)  # noqa: S606 - that is what this program is for
 
 

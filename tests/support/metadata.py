@@ -1,4 +1,4 @@
-"""The metadata of a configured instance, read by path as clients do, without a server."""
+"""The metadata of a configured instance, read by path without a server."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ STARTED: Final = 1_750_000_000.25  # 2025-06-15T15:06:40Z and a quarter
 
 
 class Metadata:
-    """What an instance shows.
+    """The metadata of an instance.
 
     Args:
-        signer: What signs the identity document.
+        signer: Signs the identity document.
         document: The configuration.
         facts: Keys of its section `instance`.
     """
@@ -39,20 +39,20 @@ class Metadata:
         )
 
     def read(self, path: str, version: str = LATEST, now: float = STARTED) -> bytes | None:
-        """The bytes of a leaf or listing below a version, None if there is nothing."""
+        """The body of a leaf or listing, or None if the path is absent."""
         found = self.snapshot.tree.lookup(version, path, now)
         return None if found is None else found.body
 
     def text(self, path: str, version: str = LATEST, now: float = STARTED) -> str | None:
-        """The text of a leaf or listing below `meta-data/`, None if there is nothing."""
+        """The text of a leaf or listing below `meta-data/`, or None if the path is absent."""
         body = self.read(f"meta-data/{path}" if path else "meta-data", version, now)
         return None if body is None else body.decode()
 
     def crawl(self, path: str = "", version: str = LATEST, now: float = STARTED) -> dict[str, bytes]:
-        """Every leaf that the listings lead to, as cloud-init finds them.
+        """All leaves that the listings lead to, by path.
 
         Raises:
-            AssertionError: Something that is listed does not resolve.
+            AssertionError: A listed path is absent.
         """
         body = self.read(path, version, now)
         assert body is not None, path

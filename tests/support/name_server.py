@@ -1,4 +1,4 @@
-"""A little authoritative name server on loopback, over UDP and TCP, that can also misbehave."""
+"""An authoritative name server on loopback, over UDP and TCP, whose responses and failures a test scripts."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
-_PLAIN_BYTES = 512  # what everybody takes (RFC 1035)
+_PLAIN_BYTES = 512  # what every client accepts (RFC 1035)
 
 
-class LittleNameServer:
-    """Answers from `records`, such as `{"mock_metadata.": {"A": ["10.0.0.2"]}}`; a name with no types has no data.
+class ScriptedNameServer:
+    """Answers from `records`, such as `{"mock_metadata.": {"A": ["10.0.0.2"]}}`; a name without types has no data.
 
-    `rcodes` holds failures by name (`"*"` for every name), `silent` answers nothing, `cut` cuts UDP answers off,
-    `follows_aliases` puts what a CNAME leads to into the same answer, `before_udp` returns datagrams to send first.
+    `rcodes` contains failures by name (`"*"` for every name). With `silent` it never answers, with `cut` it truncates
+    UDP responses. `follows_aliases` adds the records of a CNAME's target to the response. `before_udp` returns
+    datagrams to send before the response.
 
-    `questions` holds what was asked, as `("udp", "mock_metadata.", "A")`, in order.
+    `queries` contains the queries in order, such as `("udp", "mock_metadata.", "A")`.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class LittleNameServer:
             try:
                 tcp.bind((self.address, self.port))
                 break
-            except OSError:  # taken for TCP by somebody else
+            except OSError:  # another program has the TCP port
                 if self._wanted_port:
                     raise
                 udp.close()
@@ -96,7 +97,7 @@ class LittleNameServer:
                 response = self._respond(dns.message.from_wire(wire), "tcp")
                 if response is not None:
                     answer = response.to_wire()
-                    # In two pieces, as a network may deliver it.
+                    # In two parts, as a network may deliver it.
                     connection.sendall(struct.pack("!H", len(answer)) + answer[:5])
                     connection.sendall(answer[5:])
 
@@ -133,7 +134,7 @@ class LittleNameServer:
 
 
 def _fitting(response: dns.message.Message, most: int) -> bytes:
-    """An answer, cut off where the asker does not take as much, as Docker's name server does."""
+    """A response, truncated to the size that the client accepts, as Docker's name server does."""
     wire = response.to_wire()
     while len(wire) > most:
         response.flags |= dns.flags.TC
@@ -144,7 +145,7 @@ def _fitting(response: dns.message.Message, most: int) -> bytes:
 
 
 def _wake(channel: socket.socket) -> None:
-    """Let a serving thread see that it is over: an empty datagram, or a connection that says nothing."""
+    """Wake a serving thread so that it ends: send an empty datagram, or connect and close."""
     with socket.socket(channel.family, channel.type) as waker:
         waker.connect(channel.getsockname())
         if channel.type == socket.SOCK_DGRAM:

@@ -1,4 +1,4 @@
-"""Manifests of Kubernetes run with containers alone: what a kubelet does with a Pod, as far as the examples need it."""
+"""Runs Kubernetes manifests with plain containers: what a kubelet does with a Pod, as far as the examples need it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def manifests(path: Path) -> list[dict[str, Any]]:
 
 
 def mock() -> tuple[dict[str, Any], dict[str, Any]]:
-    """The mock's Service and the Pod template of its Deployment."""
+    """The mock's Service, and the Pod template of its Deployment."""
     service, deployment = manifests(FOLDER / "mock.yaml")
     return service, deployment["spec"]["template"]
 
@@ -39,7 +39,7 @@ def application() -> dict[str, Any]:
 
 @dataclass
 class Pod:
-    """A running Pod: the container that holds its network, and its own containers by name."""
+    """A running Pod: the container that owns its network, and the Pod's containers by name."""
 
     network: str
     containers: dict[str, str] = field(default_factory=dict)
@@ -47,17 +47,17 @@ class Pod:
 
 @contextlib.contextmanager
 def running(docker: Docker, pod: dict[str, Any], network: str, *names: str) -> Iterator[Pod]:
-    """A namespace first, the init containers in it one after the other, then all containers; removed at the end.
+    """Run a Pod until the block ends: its namespace, the init containers one after another, then all containers.
 
     Args:
         docker: The engine.
         pod: Manifest or template.
-        network: Stands for the cluster's.
-        names: By which it is found there.
+        network: Docker network that stands in for the cluster's.
+        names: Names of the Pod on that network.
     """
     aliases = [word for name in names for word in ("--network-alias", name)]
     with contextlib.ExitStack() as stack:
-        # As a kubelet's pause container does, it holds the namespace and has no capability itself.
+        # Like a kubelet's pause container: it owns the namespace and has no capability.
         holder = ["--network", network, *aliases, "--cap-drop", "ALL"]
         made = Pod(stack.enter_context(docker.container(BASE_IMAGE, ["sleep", "infinity"], holder)))
         for container in pod["spec"].get("initContainers", []):
@@ -70,11 +70,11 @@ def running(docker: Docker, pod: dict[str, Any], network: str, *names: str) -> I
 
 
 def options(pod: dict[str, Any], container: dict[str, Any], namespace: str) -> list[str]:
-    """What `docker run` is told of a container of a Pod; a field that it does not know is an error."""
+    """The options of `docker run` for a container of a Pod; fails on a field that it does not know."""
     known = {"name", "image", "imagePullPolicy", "args", "env", "ports", "resources", "securityContext", "volumeMounts"}
     assert container.keys() <= known | {"readinessProbe", "livenessProbe"}, container.keys()
     context = pod["spec"]["securityContext"] | container["securityContext"]
-    # Docker's own profile is what RuntimeDefault means.
+    # RuntimeDefault is Docker's default profile.
     assert context.pop("seccompProfile") == {"type": "RuntimeDefault"}
     assert not (context.pop("runAsNonRoot", False) and context["runAsUser"] == 0)
     words = ["--network", f"container:{namespace}"]
@@ -90,7 +90,7 @@ def options(pod: dict[str, Any], container: dict[str, Any], namespace: str) -> l
     volumes = {volume["name"]: volume["emptyDir"] for volume in pod["spec"].get("volumes", [])}
     for mount in container.get("volumeMounts", []):
         size = volumes[mount["name"]]["sizeLimit"].removesuffix("i").lower()
-        # An emptyDir is open to whoever runs in the Pod.
+        # An emptyDir is writable for every user of the Pod.
         words += ["--tmpfs", f"{mount['mountPath']}:mode=777,size={size}"]
     if "resources" in container:
         words += ["--memory", container["resources"]["limits"]["memory"].removesuffix("i").lower()]
@@ -98,5 +98,5 @@ def options(pod: dict[str, Any], container: dict[str, Any], namespace: str) -> l
 
 
 def arguments(container: dict[str, Any]) -> list[str]:
-    """The container's arguments; none leaves the image's."""
+    """The container's arguments; an empty list keeps the image's."""
     return list(container.get("args", []))

@@ -1,4 +1,4 @@
-"""What runs on this machine."""
+"""The processes on this machine."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def commands() -> list[str]:
 
 
 def in_session(session: int) -> list[str]:
-    """The command lines of all processes of one session, which daemons aside is all that one program started."""
+    """The command lines of all processes of one session: everything that one program started, except daemons."""
     found = []
     for file in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            # The second field is a name in parentheses, which may hold anything.
+            # The second field is a name in parentheses, which may contain any character.
             fields = file.read_text(errors="replace").rpartition(")")[2].split()
             if int(fields[3]) == session:
                 found.append(file.with_name("cmdline").read_text(errors="replace"))
@@ -35,14 +35,14 @@ def in_session(session: int) -> list[str]:
 
 
 def seconds_to_its_end(pid: int, number: signal.Signals) -> float:
-    """Send a signal to a process and say how long it lived on, as the kernel tells it (pidfd_open(2))."""
+    """Send a signal to a process; returns the seconds until it ended (pidfd_open(2))."""
     process = os.pidfd_open(pid)
     try:
         ended = select.poll()
         ended.register(process, select.POLLIN)
         sent = time.monotonic()
         os.kill(pid, number)
-        assert ended.poll(10_000), f"process {pid} goes on after {number.name}"
+        assert ended.poll(10_000), f"process {pid} is still running after {number.name}"
         return time.monotonic() - sent
     finally:
         os.close(process)

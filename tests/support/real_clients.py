@@ -1,4 +1,4 @@
-"""How a real client is asked what it reads from the instance metadata service, and what of it is shown."""
+"""A real client of the metadata service: how it runs, what it should read, and what it did read."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from client_install import Clients
-    from support.imds_program import Asked, Imds
-    from support.reference_instance import Truth
+    from support.imds_program import ImdsProgram, LoggedRequest
+    from support.reference_instance import ServedValues
 
 PROGRAMS: Final = Path(__file__).parents[1] / "clients"
 IPV6_MODE: Final = {"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "IPv6"}
@@ -22,58 +22,58 @@ ENDPOINTS: Final = {4: "http://169.254.169.254", 6: "http://[fd00:ec2::254]"}
 
 @dataclass(frozen=True)
 class Client:
-    """A program or library as users have it.
+    """A program or library, as users install it.
 
     Attributes:
-        name: What users call it.
-        package: `pypi:`, `npm:` or `debian:` and the package that it is from.
-        reads: What the test compares, in words.
-        argv: What is run; names in braces are places (`places`).
-        expected: What `seen` makes of its output, from what the instance says.
-        without_tokens: Likewise, where tokens are optional and no token answer arrives; None: it gives up then, or
+        name: Its usual name.
+        package: `pypi:`, `npm:` or `debian:`, followed by the name of the package.
+        reads: What the test compares, for the page.
+        argv: Command line, with placeholders in braces (`placeholders`).
+        expected: Returns the expected result of `seen`, given the values that the instance serves.
+        without_tokens: The same if tokens are optional and no token response arrives; None: the client fails then, or
             waits for minutes.
-        ipv6: Variables that send it to the IPv6 endpoint; None: it knows no such endpoint.
-        variables: Variables that it always runs with; names in braces as in `argv`.
-        seen: From what it prints to what is compared.
-        typed: Its standard input.
-        absent: The paths that it asks for although they may not be there, and are not.
+        ipv6: Variables that select the IPv6 endpoint; None: the client does not support it.
+        variables: Environment variables, with placeholders.
+        seen: Converts its output into the value to compare.
+        stdin: Standard input.
+        absent: Paths that it requests although they are optional, and that this instance does not have.
     """
 
     name: str
     package: str
     reads: str
     argv: tuple[str, ...]
-    expected: Callable[[Truth], Any]
-    without_tokens: Callable[[Truth], Any] | None = None
+    expected: Callable[[ServedValues], Any]
+    without_tokens: Callable[[ServedValues], Any] | None = None
     ipv6: Mapping[str, str] | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     seen: Callable[[str], Any] = json.loads
     absent: tuple[str, ...] = ()
-    typed: str = ""
+    stdin: str = ""
 
-    def run(self, imds: Imds, clients: Clients, family: int) -> Any:
-        """Run it where a mock is the metadata service; what it reads."""
-        named = places(clients) | {"endpoint": ENDPOINTS[family]}
+    def run(self, imds: ImdsProgram, clients: Clients, family: int) -> Any:
+        """Run it with a mock as the metadata service; returns what it has read."""
+        named = placeholders(clients) | {"endpoint": ENDPOINTS[family]}
         variables = {key: value.format_map(named) for key, value in self.variables.items()}
         if family == 6:
             assert self.ipv6 is not None
             variables |= self.ipv6
         return self.seen(
-            imds.run([word.format_map(named) for word in self.argv], typed=self.typed, variables=variables).stdout
+            imds.run([word.format_map(named) for word in self.argv], stdin=self.stdin, variables=variables).stdout
         )
 
 
 @dataclass(frozen=True)
 class Run:
-    """What came of one run of a client: what it read, what it should have read, and what it asked for."""
+    """One run of a client: what it read, what it should have read, and its requests."""
 
     seen: Any
     expected: Any
-    asked: list[Asked]
+    asked: list[LoggedRequest]
 
 
-def places(clients: Clients) -> dict[str, str]:
-    """The names that a client's arguments may use."""
+def placeholders(clients: Clients) -> dict[str, str]:
+    """The values of the placeholders in a client's command line and variables."""
     return {
         "python": str(clients.python),
         "bin": str(clients.python.parent),
@@ -87,7 +87,7 @@ def places(clients: Clients) -> dict[str, str]:
 
 
 def version_of(client: Client) -> str:
-    """The version that the lock files or the Debian release fix."""
+    """The version that the lock files or the Debian release pin."""
     registry, _, package = client.package.partition(":")
     if registry == "debian":
         return "Debian 13's"
@@ -98,7 +98,7 @@ def version_of(client: Client) -> str:
         pinned = re.search(rf"^{re.escape(package)}==(\S+)", (PROGRAMS / lock_file).read_text(), re.MULTILINE)
         if pinned:
             return pinned[1]
-    raise AssertionError(f"{client.package} is in no lock file")
+    raise AssertionError(f"{client.package} is missing from the lock files")
 
 
 # Programs that print the credentials that an SDK's default chain finds in a container.

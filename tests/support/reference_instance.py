@@ -1,4 +1,4 @@
-"""The instance that real clients are asked about: nothing of it is what a client would say by default."""
+"""The instance that real clients read in tests; none of its values is a client's default."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from support.imds_program import Imds
+    from support.imds_program import ImdsProgram
 
 REGION: Final = "eu-west-3"
 ZONE: Final = "eu-west-3c"
@@ -55,7 +55,7 @@ INTERFACES: Final = (
 
 
 def document(**options: object) -> dict[str, Any]:
-    """The configuration of the mock that is this instance, with these metadata options."""
+    """The mock's configuration for this instance, with these metadata options."""
     return {
         "metadata_options": {"instance_metadata_tags": "enabled", **options},
         "instance": {
@@ -85,12 +85,12 @@ def document(**options: object) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Truth:
-    """What the running instance says, read without any of the clients.
+class ServedValues:
+    """The values that the running mock serves, read without any of the clients.
 
     Attributes:
-        leaves: Every leaf of the newest version that the listings lead to, by path below it.
-        leaves_2021: Likewise, of the version that cloud-init takes.
+        leaves: All leaves of the latest version, by path.
+        leaves_2021: All leaves of the version that cloud-init reads.
         credentials: The role's credentials, read with curl.
     """
 
@@ -100,7 +100,7 @@ class Truth:
 
     @property
     def keys(self) -> dict[str, str]:
-        """The credentials under the names that the clients' programs print."""
+        """The credentials, under the names that the clients' programs print."""
         return {
             "access_key_id": self.credentials["AccessKeyId"],
             "secret_access_key": self.credentials["SecretAccessKey"],
@@ -108,13 +108,13 @@ class Truth:
         }
 
     def signer(self, region: str) -> dict[str, str]:
-        """Who signed a request for a region."""
+        """The expected signer of a request for a region."""
         known = self.keys
         return {name: known[name] for name in ("access_key_id", "session_token")} | {"signing_region": region}
 
 
-def read_truth(imds: Imds, python: Path, *, with_token: bool) -> Truth:
-    """Read the truth about the instance that a mock is."""
+def read_served_values(imds: ImdsProgram, python: Path, *, with_token: bool) -> ServedValues:
+    """Read all values that a mock serves."""
     crawl = Path(__file__).parents[1] / "clients" / "crawl.py"
     options = () if with_token else ("--without-token",)
 
@@ -123,11 +123,11 @@ def read_truth(imds: Imds, python: Path, *, with_token: bool) -> Truth:
         tree = json.loads(imds.run([python, crawl, *options, *roots]).stdout)
         return {path.removeprefix(f"/{version}/"): text for path, text in tree.items()}
 
-    return Truth(leaves("latest"), leaves("2021-03-23"), read_credentials(imds, with_token=with_token))
+    return ServedValues(leaves("latest"), leaves("2021-03-23"), read_credentials(imds, with_token=with_token))
 
 
-def read_credentials(imds: Imds, *, with_token: bool) -> dict[str, str]:
-    """The role's credentials at this moment, read with curl."""
+def read_credentials(imds: ImdsProgram, *, with_token: bool) -> dict[str, str]:
+    """The role's current credentials, read with curl."""
     path = f"/latest/meta-data/iam/security-credentials/{ROLE}"
     credentials: dict[str, str] = json.loads(imds.read(path, with_token=with_token))
     return credentials

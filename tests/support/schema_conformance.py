@@ -1,4 +1,4 @@
-"""Requests made from the control plane's OpenAPI document, and whether each answer is one that the document allows."""
+"""Requests generated from the control plane's OpenAPI document; every response must conform to the document."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from support.library_wording import FOREIGN
+from support.library_wording import LIBRARY_WORDING
 
 if TYPE_CHECKING:
     from schemathesis.schemas import BaseSchema
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 ENDLESS = "/v1/requests/stream"
 OF_FACTS = ("/v1/config", "/v1/metadata")
-"""Below these, what one field may be depends on others: facts of an instance agree with each other."""
+"""Below these paths, valid values of a field depend on other fields."""
 
 
-def ask_every_operation(schema: BaseSchema, mode: GenerationMode, examples: int) -> int:
-    """Ask each operation with made-up parameters and bodies; fails at the first answer that is not as documented.
+def call_every_operation(schema: BaseSchema, mode: GenerationMode, examples: int) -> int:
+    """Call each operation with generated parameters and bodies; fail at the first response that is not as documented.
 
     Args:
         schema: The document, with the address that it was read from.
-        mode: Whether requests keep to the document or break it.
-        examples: How many requests each operation gets.
+        mode: Whether requests conform to the document or violate it.
+        examples: Number of requests per operation.
 
     Returns:
-        How many requests were made.
+        The total number of requests.
     """
     asked = 0
     for result in schema.get_all_operations():
@@ -60,7 +60,7 @@ def ask_every_operation(schema: BaseSchema, mode: GenerationMode, examples: int)
             asked += 1
             response = case.call_and_validate(checks=_checks(case.operation.path, mode))
             if response.status_code in {400, 422}:
-                assert not FOREIGN.search(response.text), response.text
+                assert not LIBRARY_WORDING.search(response.text), response.text
 
         ask()
     return asked

@@ -1,4 +1,4 @@
-"""The SDKs of AWS, and programs built on them: credentials, region, and who signs what they send."""
+"""AWS SDKs and programs built on them: the credentials and region that they read, and who signs their requests."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from support.real_clients import IPV6_MODE, Client
 from support.reference_instance import INSTANCE_ID, REGION, SPOT_ACTION
 
 if TYPE_CHECKING:
-    from support.reference_instance import Truth
+    from support.reference_instance import ServedValues
 
 _DEFAULT_REGION: Final = "us-east-1"
 _JS: Final = {"NODE_PATH": "{modules}", "AWS_SDK_JS_SUPPRESS_MAINTENANCE_MODE_MESSAGE": "1"}
-# The interpreter's own packages come after these: the second AWS CLI hides the first.
+# Debian's packages come first, so the AWS CLI 2 hides the AWS CLI 1.
 _DEBIAN_PYTHON: Final = {"PYTHONPATH": "{packages}", "PYTHONWARNINGS": "ignore"}
 _SIGN: Final = ("{python}", "{programs}/sign.py")
 
 
-def _boto3(truth: Truth) -> dict[str, Any]:
-    # A client in the region of its instance gives up connecting sooner (botocore's `sdk-default-configuration.json`).
-    return truth.keys | {
+def _boto3(served: ServedValues) -> dict[str, Any]:
+    # In its instance's region, a client has a shorter connect timeout (botocore's `sdk-default-configuration.json`).
+    return served.keys | {
         "method": "iam-role",
         "region": REGION,
         "connect_timeout": 1.1,
-        "signer": truth.signer(REGION),
+        "signer": served.signer(REGION),
     }
 
 
-def _exported(truth: Truth) -> dict[str, Any]:
-    known = truth.credentials
+def _exported(served: ServedValues) -> dict[str, Any]:
+    known = served.credentials
     return {
         "Version": 1,
         "AccessKeyId": known["AccessKeyId"],
@@ -38,12 +38,12 @@ def _exported(truth: Truth) -> dict[str, Any]:
     }
 
 
-def _javascript(truth: Truth) -> dict[str, Any]:
-    return truth.keys | {"expiration": truth.credentials["Expiration"].replace("Z", ".000Z")}
+def _javascript(served: ServedValues) -> dict[str, Any]:
+    return served.keys | {"expiration": served.credentials["Expiration"].replace("Z", ".000Z")}
 
 
 def _signed_for(region: str) -> Any:
-    return lambda truth: truth.signer(region)
+    return lambda served: served.signer(region)
 
 
 SDK_CLIENTS: Final = (
@@ -88,8 +88,8 @@ SDK_CLIENTS: Final = (
         "npm:@aws-sdk/credential-providers",
         "`fromInstanceMetadata`; a client in the region, one elsewhere",
         ("{node}", "{programs}/ask_js_v3.cjs", REGION, "eu-west-1"),
-        lambda truth: _javascript(truth) | {"modes": {REGION: "in-region", "eu-west-1": "cross-region"}},
-        without_tokens=lambda truth: _javascript(truth) | {"modes": {REGION: "standard", "eu-west-1": "standard"}},
+        lambda served: _javascript(served) | {"modes": {REGION: "in-region", "eu-west-1": "cross-region"}},
+        without_tokens=lambda served: _javascript(served) | {"modes": {REGION: "standard", "eu-west-1": "standard"}},
         ipv6=IPV6_MODE,
         variables=_JS,
     ),
@@ -101,7 +101,7 @@ SDK_CLIENTS: Final = (
             *("{node}", "{programs}/ask_js_metadata_service.cjs"),
             *("/latest/meta-data/instance-id", "/latest/meta-data/spot/instance-action", "/latest/", "/latest/nothing"),
         ),
-        lambda _truth: {
+        lambda _served: {
             "/latest/meta-data/instance-id": INSTANCE_ID,
             "/latest/meta-data/spot/instance-action": SPOT_ACTION,
             "/latest/": "dynamic\nmeta-data\nuser-data",
@@ -116,7 +116,7 @@ SDK_CLIENTS: Final = (
         "npm:aws-sdk",
         "`EC2MetadataCredentials`, and the region by `MetadataService`",
         ("{node}", "{programs}/ask_js_v2.cjs"),
-        lambda truth: _javascript(truth) | {"region": REGION},
+        lambda served: _javascript(served) | {"region": REGION},
         ipv6=IPV6_MODE,
         variables=_JS,
     ),
@@ -125,8 +125,8 @@ SDK_CLIENTS: Final = (
         "pypi:awscrt",
         "credentials of the default chain",
         ("{python}", "{programs}/ask_awscrt.py"),
-        lambda truth: truth.keys,
-        without_tokens=lambda truth: truth.keys,
+        lambda served: served.keys,
+        without_tokens=lambda served: served.keys,
         ipv6=IPV6_MODE,
     ),
     Client(
@@ -134,8 +134,8 @@ SDK_CLIENTS: Final = (
         "pypi:pyarrow",
         "who signs",
         ("{python}", "{programs}/ask_pyarrow.py"),
-        lambda truth: truth.signer(_DEFAULT_REGION) | {"region": _DEFAULT_REGION},
-        without_tokens=lambda truth: truth.signer(_DEFAULT_REGION) | {"region": _DEFAULT_REGION},
+        lambda served: served.signer(_DEFAULT_REGION) | {"region": _DEFAULT_REGION},
+        without_tokens=lambda served: served.signer(_DEFAULT_REGION) | {"region": _DEFAULT_REGION},
         ipv6=IPV6_MODE,
     ),
     Client(
@@ -160,7 +160,7 @@ SDK_CLIENTS: Final = (
         "who signs",
         (
             *(*_SIGN, "{debian}/usr/bin/rclone", "--config", "/dev/null", "lsf"),
-            # With AWS as its provider it would ask for the bucket by a name of its own.
+            # With AWS as its provider, rclone would send the bucket's name as the host.
             ":s3,provider=Minio,env_auth=true,endpoint='{{url}}':bucket",
         ),
         _signed_for(_DEFAULT_REGION),
@@ -175,7 +175,7 @@ SDK_CLIENTS: Final = (
         without_tokens=_signed_for(REGION),
         ipv6=IPV6_MODE,
         variables={"AWS_MAX_ATTEMPTS": "1"},
-        typed=f"210987654321.dkr.ecr.{REGION}.amazonaws.com\n",
+        stdin=f"210987654321.dkr.ecr.{REGION}.amazonaws.com\n",
     ),
     Client(
         "minio-go, in restic",

@@ -1,6 +1,6 @@
-"""`imds-mock` whose wall clock a file shifts: `shifted_clock.py FILE ARGUMENT...`; the file holds seconds, as text.
+"""`imds-mock` with a shifted wall clock: `shifted_clock.py FILE ARGUMENT...`; the file contains the shift in seconds.
 
-The mock takes the clock from `time.time` alone, so this is what a clock that is set while it serves looks like to it.
+The mock reads the clock only through `time.time`, so this looks like a system clock that is changed at run time.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ shift = Path(sys.argv[1])
 
 
 def shifted() -> float:
-    """The time of a clock that was set."""
+    """The shifted time."""
     return real_time() + float(shift.read_text() or 0)
 
 
 time.time = shifted
 
-from imds_mock.cli import main  # noqa: E402 - the clock has to be there first
+from imds_mock.cli import main  # noqa: E402 - the clock must be replaced first
 
 sys.exit(main(sys.argv[2:]))

@@ -1,4 +1,4 @@
-"""The rows of the status matrix: a request as curl makes it, and the answer of the service."""
+"""The rows of the status matrix: curl's options for a request, and the expected response."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BAD_REQUEST_BYTES = 343
 
 @dataclass(frozen=True)
 class Row:
-    """A request and its answer. `{token}` in an option is a good token; a body of None is not looked at."""
+    """A request and its response. `{token}` in an option stands for a valid token; a body of None is not checked."""
 
     name: str
     path: str
@@ -50,7 +50,7 @@ def granted(seconds: str) -> dict[str, str]:
     return {"X-Aws-Ec2-Metadata-Token-Ttl-Seconds": seconds, "Content-Type": "text/plain", "Connection": "close"}
 
 
-# What does not depend on whether tokens are required.
+# The same with tokens optional and required.
 ROWS = (
     Row("shortest token life", TOKEN_PATH, put(f"{TTL}: 1"), 200, 56, granted("1")),
     Row("longest token life", TOKEN_PATH, put(f"{TTL}: 21600"), 200, 56, granted("21600")),

@@ -15,7 +15,7 @@ from support.aemm import (
     SCHEDULED,
     SPOT,
     STARTED,
-    Asker,
+    DropIn,
     described,
     lines,
 )
@@ -41,7 +41,7 @@ EVENT_BODIES = {
 @pytest.mark.parametrize("path", EVENT_BODIES)
 def test_events_are_there_from_the_start(path: str) -> None:
     content_type, body, length = EVENT_BODIES[path]
-    answer = Asker()(path)
+    answer = DropIn()(path)
     assert answer.status == 200
     assert answer.body.decode() == body
     assert len(answer.body) == length
@@ -49,7 +49,7 @@ def test_events_are_there_from_the_start(path: str) -> None:
 
 
 def test_times_of_spot_events_follow_the_request_those_of_the_scheduled_event_the_start() -> None:
-    ask = Asker()
+    ask = DropIn()
     later = STARTED + 3600
     assert json.loads(ask(SPOT, later).body)["time"] == "2026-11-23T03:50:14Z"
     assert ask(END, later).body == b"2026-11-23T03:50:14Z"
@@ -68,13 +68,13 @@ def test_times_of_spot_events_follow_the_request_those_of_the_scheduled_event_th
     ],
 )
 def test_a_subcommand_serves_its_own_events_only(argv: list[str], present: set[str], absent: set[str]) -> None:
-    ask = Asker(*argv)
+    ask = DropIn(*argv)
     assert {path for path in EVENTS if ask.status(path) == 200} == present
     assert {path for path in EVENTS if ask.status(path) == 404} == absent
 
 
 def test_categories_of_other_subcommands_do_not_exist() -> None:
-    spot, events, asg = Asker("spot"), Asker("events"), Asker("asg")
+    spot, events, asg = DropIn("spot"), DropIn("events"), DropIn("asg")
     assert {"spot/", "events/"} < set(spot.listing(""))
     assert "autoscaling/" not in spot.listing("")
     assert spot.listing("events") == ["recommendations/"]
@@ -105,7 +105,7 @@ def test_categories_of_other_subcommands_do_not_exist() -> None:
     ],
 )
 def test_delays_and_triggers(argv: list[str], path: str, due: int) -> None:
-    ask = Asker(*argv)
+    ask = DropIn(*argv)
     for after in (0, due - 0.001, due, due + 0.001, 10_000_000):
         if after >= 0:
             assert ask.status(path, after) == (200 if after >= due else 404), after
@@ -118,7 +118,7 @@ def test_delays_and_triggers(argv: list[str], path: str, due: int) -> None:
     "argv", [["--asg-termination-delay-sec", "2"], ["asg", "--asg-termination-trigger-time", "2026-11-23T02:48:16Z"]]
 )
 def test_the_lifecycle_state_is_in_service_until_its_time(argv: list[str]) -> None:
-    ask = Asker(*argv)
+    ask = DropIn(*argv)
     bodies = [ask(LIFECYCLE, STARTED + after).body for after in (0, 1.999, 2, 10_000_000)]
     assert bodies == [b"InService", b"InService", b"Terminated", b"Terminated"]
 
@@ -126,7 +126,7 @@ def test_the_lifecycle_state_is_in_service_until_its_time(argv: list[str]) -> No
 @pytest.mark.parametrize("action", ["terminate", "hibernate", "stop"])
 def test_what_is_given_is_repeated(action: str) -> None:
     time, notice = "2020-01-07T01:03:47+05:00", "2020-01-08T01:03:47Z"
-    ask = Asker("spot", "-a", action, "-t", time, "-r", notice)
+    ask = DropIn("spot", "-a", action, "-t", time, "-r", notice)
     assert ask(SPOT).body.decode() == f'{{\n\t"action": "{action}",\n\t"time": "{time}"\n}}'
     assert ask(END).body.decode() == time
     assert json.loads(ask(REBALANCE).body) == {"noticeTime": notice}
@@ -134,7 +134,7 @@ def test_what_is_given_is_repeated(action: str) -> None:
 
 
 def test_the_scheduled_event_as_given_with_times_in_gmt() -> None:
-    ask = Asker(
+    ask = DropIn(
         *("events", "-o", "instance-stop", "-t", "canceled", "-b", "2020-01-07T01:03:47Z"),
         *("-a", "2020-01-08T23:03:47-05:00", "-l", "2020-01-10T01:03:47+05:00"),
         environ={"AEMM_METADATA_VALUES_EVENT_ID": "instance-event-1"},
@@ -153,13 +153,13 @@ def test_the_scheduled_event_as_given_with_times_in_gmt() -> None:
 
 
 def test_settings_of_subcommands_count_without_them() -> None:
-    ask = Asker(environ={"AEMM_SPOT_ACTION": "stop", "AEMM_EVENTS_CODE": "instance-reboot"})
+    ask = DropIn(environ={"AEMM_SPOT_ACTION": "stop", "AEMM_EVENTS_CODE": "instance-reboot"})
     assert json.loads(ask(SPOT).body)["action"] == "stop"
     assert json.loads(ask(SCHEDULED).body)[0]["Code"] == "instance-reboot"
 
 
 def test_the_first_addresses_are_served_for_each_kind_of_event() -> None:
-    ask = Asker()
+    ask = DropIn()
     statuses = [ask.status(SPOT, caller=caller) for caller in ("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.2")]
     assert statuses == [200, 200, 404, 200]
     assert ask(SPOT, caller="127.0.0.4").body.decode() == PAGES["404"]
@@ -179,7 +179,7 @@ def test_the_first_addresses_are_served_for_each_kind_of_event() -> None:
 
 
 def test_a_look_before_the_event_takes_a_place_and_one_at_a_listing_does_not() -> None:
-    ask = Asker("-x", "1", "-d", "10")
+    ask = DropIn("-x", "1", "-d", "10")
     assert ask.status("/latest/meta-data/spot", caller="10.0.0.9") == 200
     assert ask.status(SPOT, caller="10.0.0.1") == 404
     assert ask.status(SPOT, 10, caller="10.0.0.2") == 404
@@ -187,18 +187,18 @@ def test_a_look_before_the_event_takes_a_place_and_one_at_a_listing_does_not() -
 
 
 def test_nobody_and_everybody() -> None:
-    assert Asker("-x", "0").status(SPOT) == 404
-    everybody = Asker("-x", "-1")
+    assert DropIn("-x", "0").status(SPOT) == 404
+    everybody = DropIn("-x", "-1")
     assert {everybody.status(SPOT, caller=f"10.0.0.{n}") for n in range(20)} == {200}
 
 
 def test_ipv6_clients_are_told_apart() -> None:
-    ask = Asker("-x", "1")
+    ask = DropIn("-x", "1")
     assert [ask.status(SPOT, caller=caller) for caller in ("fd00::1", "fd00::2", "fd00::1")] == [200, 404, 200]
 
 
 def test_who_has_been_served_stays_so_through_a_reload() -> None:
-    ask = Asker()
+    ask = DropIn()
     for argv, statuses in (
         (["-x", "1"], [200, 404]),
         (["-x", "2", "-a", "stop"], [200, 200]),

@@ -11,14 +11,14 @@ from support.aemm import (
     EVENTS,
     LEAVES,
     LISTINGS,
-    Asker,
+    DropIn,
     lines,
 )
 
 
 @pytest.mark.parametrize("path", LEAVES)
 def test_leaves(path: str) -> None:
-    ask = Asker()
+    ask = DropIn()
     for form in (path, f"{path}/"):
         answer = ask(form)
         assert answer.status == 200
@@ -29,7 +29,7 @@ def test_leaves(path: str) -> None:
 
 @pytest.mark.parametrize("path", LISTINGS)
 def test_listings(path: str) -> None:
-    ask = Asker()
+    ask = DropIn()
     for form in (path, f"{path}/"):
         answer = ask(form)
         assert answer.status == 200
@@ -38,7 +38,7 @@ def test_listings(path: str) -> None:
 
 
 def test_what_is_listed_is_all_that_there_is() -> None:
-    ask = Asker()
+    ask = DropIn()
     asked: set[str] = set()
     waiting = ["/latest/"]
     while waiting:
@@ -60,12 +60,12 @@ def test_what_is_listed_is_all_that_there_is() -> None:
 
 @pytest.mark.parametrize("command", [[], ["spot"], ["events"], ["asg"]])
 def test_what_is_static_does_not_depend_on_the_subcommand(command: list[str]) -> None:
-    ask = Asker(*command)
+    ask = DropIn(*command)
     assert all(ask(path).body.decode() == leaf["body"] for path, leaf in LEAVES.items())
 
 
 def test_a_path_set_to_nothing_is_not_served_and_not_listed() -> None:
-    ask = Asker(environ={"AEMM_METADATA_PATHS_PUBLIC_HOSTNAME": "", "AEMM_METADATA_PATHS_TAGS_INSTANCE_NAME": "",
+    ask = DropIn(environ={"AEMM_METADATA_PATHS_PUBLIC_HOSTNAME": "", "AEMM_METADATA_PATHS_TAGS_INSTANCE_NAME": "",
                          "AEMM_METADATA_PATHS_TAGS_INSTANCE_TEST": "", "AEMM_METADATA_PATHS_SPOT": ""})  # fmt: skip
     assert ask.status("/latest/meta-data/public-hostname") == 404
     assert not {"public-hostname", "tags/"} & set(ask.listing(""))
@@ -74,7 +74,7 @@ def test_a_path_set_to_nothing_is_not_served_and_not_listed() -> None:
 
 
 def test_values_and_paths_can_be_anything_else() -> None:
-    ask = Asker(
+    ask = DropIn(
         environ={
             "AEMM_METADATA_VALUES_MAC": "02:00:00:00:00:01",
             "AEMM_METADATA_VALUES_IAM_SECURITY_CREDENTIALS_ROLE": "reader",
@@ -98,7 +98,7 @@ def test_values_and_paths_can_be_anything_else() -> None:
 
 
 def test_a_credentials_path_of_its_own_leaves_the_role_a_leaf_alone() -> None:
-    ask = Asker(environ={"AEMM_METADATA_PATHS_IAM_SECURITY_CREDENTIALS": "/latest/meta-data/keys"})
+    ask = DropIn(environ={"AEMM_METADATA_PATHS_IAM_SECURITY_CREDENTIALS": "/latest/meta-data/keys"})
     assert ask.listing("iam") == ["info", "security-credentials"]
 
 
@@ -123,5 +123,5 @@ def test_a_credentials_path_of_its_own_leaves_the_role_a_leaf_alone() -> None:
 )
 def test_what_cannot_be_served_is_refused_by_key(environ: dict[str, str], sentence: str) -> None:
     with pytest.raises(UsageError) as refused:
-        Asker(environ=environ)
+        DropIn(environ=environ)
     assert str(refused.value).startswith(sentence)

@@ -13,7 +13,7 @@ from support.aemm import (
     STARTED,
     TOKEN,
     TTL,
-    Asker,
+    DropIn,
     lines,
 )
 
@@ -37,7 +37,7 @@ from support.aemm import (
     ],
 )  # fmt: skip
 def test_unknown_paths_get_the_404_page(path: str) -> None:
-    answer = Asker()(path)
+    answer = DropIn()(path)
     assert answer.status == 404
     assert answer.body.decode() == PAGES["404"]
     assert len(answer.body) == 337
@@ -55,14 +55,14 @@ def test_unknown_paths_get_the_404_page(path: str) -> None:
     ],
 )  # fmt: skip
 def test_doubled_slashes_are_single_ones(path: str, body: str) -> None:
-    answer = Asker()(path)
+    answer = DropIn()(path)
     assert (answer.status, answer.body.decode()) == (200, body)
 
 
 @pytest.mark.parametrize("headers", [{}, {TOKEN: ""}, {TOKEN: "bogus"}])
 @pytest.mark.parametrize("path", ["/", "/latest", "/latest/meta-data/mac", "/latest/dynamic/fws", "/latest/nope", SPOT])
 def test_imdsv2_needs_a_token_on_every_path(path: str, headers: dict[str, str]) -> None:
-    ask = Asker("--imdsv2")
+    ask = DropIn("--imdsv2")
     for method in ("GET", "HEAD"):
         answer = ask(path, headers=headers, method=method)
         assert answer.status == 401
@@ -73,7 +73,7 @@ def test_imdsv2_needs_a_token_on_every_path(path: str, headers: dict[str, str]) 
 
 
 def test_imdsv2_with_a_token() -> None:
-    ask = Asker("--imdsv2")
+    ask = DropIn("--imdsv2")
     token = ask("/latest/api/token", method="PUT", headers={TTL: "1"})
     assert (token.status, token.token_ttl_seconds) == (200, 1)
     good = {TOKEN: token.body.decode()}
@@ -82,12 +82,12 @@ def test_imdsv2_with_a_token() -> None:
 
 
 def test_a_bad_token_is_refused_while_none_is_needed_too() -> None:
-    assert Asker()("/latest/meta-data/mac", headers={TOKEN: "bogus"}).body.decode() == PAGES["401"]
+    assert DropIn()("/latest/meta-data/mac", headers={TOKEN: "bogus"}).body.decode() == PAGES["401"]
 
 
 @pytest.mark.parametrize("ttl", ["0", "-1", "21601", "abc", "", "1.5", "60s", "1e2", None])
 def test_a_bad_ttl_gets_the_400_page(ttl: str | None) -> None:
-    answer = Asker()("/latest/api/token", method="PUT", headers={} if ttl is None else {TTL: ttl})
+    answer = DropIn()("/latest/api/token", method="PUT", headers={} if ttl is None else {TTL: ttl})
     assert answer.status == 400
     assert answer.body.decode() == PAGES["400"]
     assert lines(answer) == {
@@ -107,5 +107,5 @@ def test_a_bad_ttl_gets_the_400_page(ttl: str | None) -> None:
     ],
 )  # fmt: skip
 def test_where_the_real_service_wins(method: str, path: str, headers: dict[str, str], status: int) -> None:
-    answer = Asker()(path, method=method, headers=headers)
+    answer = DropIn()(path, method=method, headers=headers)
     assert (answer.status, answer.body) == (status, b"")

@@ -24,7 +24,7 @@ from imds_mock.scheduling.fields import FieldError
 from imds_mock.violations.finding import MOST, dotted, find
 from imds_mock.violations.syntax import json_problem
 from imds_mock.violations.words import in_words, nearest
-from support.library_wording import FOREIGN
+from support.library_wording import LIBRARY_WORDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,7 +165,7 @@ def test_each_of_some_independent_mistakes_gives_one_sentence_that_names_its_fie
     assert len(problems) == len(wrong)
     for problem in problems:
         assert problem.isprintable()
-        assert not FOREIGN.search(problem), problem
+        assert not LIBRARY_WORDING.search(problem), problem
 
 
 json_values = st.recursive(
@@ -189,7 +189,7 @@ def test_whatever_stands_anywhere_is_taken_or_refused_in_our_own_words(name: str
         except (TypeError, KeyError, IndexError, AttributeError):
             continue  # a mistake above it has replaced its place
     for problem in problems_of(changed):
-        assert not FOREIGN.search(problem), problem
+        assert not LIBRARY_WORDING.search(problem), problem
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_any_text_that_is_not_json_is_refused_in_our_own_words(text: str) -> Non
     try:
         json.loads(text)
     except ValueError:
-        assert not FOREIGN.search(json_problem(text))
+        assert not LIBRARY_WORDING.search(json_problem(text))
         assert json_problem(text).isprintable()
 
 

@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 import imds_shim
-from support.http_server import LittleHttpServer, as_mock
-from support.name_server import LittleNameServer
+from support.http_server import ScriptedHttpServer, as_mock
+from support.name_server import ScriptedNameServer
 
 # Enters as boot does, with a pretended kernel, and a mock and a name server on loopback; prints what was loaded.
 START = """
@@ -105,7 +105,7 @@ NEVER = {
 def loaded_by_a_start(host: str, folder: Path, how: str = "lean") -> set[str]:
     (folder / "hosts").write_text("127.0.0.1 mock_in_hosts\n")
     (folder / "resolv.conf").write_text("nameserver 127.0.0.1\n")
-    with LittleHttpServer(as_mock) as mock, LittleNameServer({"mock_in_dns.": {"A": ["127.0.0.1"]}}) as names:
+    with ScriptedHttpServer(as_mock) as mock, ScriptedNameServer({"mock_in_dns.": {"A": ["127.0.0.1"]}}) as names:
         arguments = [":".join(PATHS), how, host, str(folder), str(names.port), str(mock.port)]
         done = subprocess.run(
             [sys.executable, "-I", "-S", "-X", "utf8", "-c", START, *arguments],

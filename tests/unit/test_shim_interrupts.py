@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.http_server import LittleHttpServer
-from support.name_server import LittleNameServer
+from support.http_server import ScriptedHttpServer
+from support.name_server import ScriptedNameServer
 from support.processes import seconds_to_its_end
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def test_the_shim_ends_at_once_in_the_middle_of_a_wait(number: signal.Signals, w
         asked.set()
         return ()
 
-    with LittleNameServer({}) as names, LittleHttpServer(hang) as mock:
+    with ScriptedNameServer({}) as names, ScriptedHttpServer(hang) as mock:
         names.silent = True
         names.before_udp = hold_back
         (tmp_path / "hosts").write_text("127.0.0.1 mock\n" if where == "http" else "")

@@ -12,19 +12,19 @@ import pytest
 from imds_shim.deadline import Deadline
 from imds_shim.network.answer import Answer, NoAnswerError
 from imds_shim.network.probe import who_answers
-from support.http_server import NOT_FOUND, LittleHttpServer, as_mock
+from support.http_server import NOT_FOUND, ScriptedHttpServer, as_mock
 
 
-def ask(server: LittleHttpServer, seconds: float = 5) -> Answer:
+def ask(server: ScriptedHttpServer, seconds: float = 5) -> Answer:
     return who_answers(ip_address(server.address), server.port, Deadline(seconds))
 
 
-def only(prefix: bytes, answer: bytes) -> LittleHttpServer:
-    return LittleHttpServer(lambda head: answer if head.startswith(prefix) else NOT_FOUND)
+def only(prefix: bytes, answer: bytes) -> ScriptedHttpServer:
+    return ScriptedHttpServer(lambda head: answer if head.startswith(prefix) else NOT_FOUND)
 
 
 def test_imds_mock_says_which_one_it_is() -> None:
-    with LittleHttpServer(as_mock) as server:
+    with ScriptedHttpServer(as_mock) as server:
         assert ask(server) == Answer("mock", "one", "imds-mock one")
     (head,) = server.requests
     assert head.startswith(b"GET / HTTP/1.1\r\n")
@@ -32,13 +32,13 @@ def test_imds_mock_says_which_one_it_is() -> None:
 
 
 def test_over_ipv6() -> None:
-    with LittleHttpServer(as_mock, "::1") as server:
+    with ScriptedHttpServer(as_mock, "::1") as server:
         assert ask(server).mock_id == "one"
     assert f"\r\nhost: [::1]:{server.port}\r\n".encode() in server.requests[0].lower()
 
 
 def test_each_probe_has_a_nonce_of_its_own() -> None:
-    with LittleHttpServer(as_mock) as server:
+    with ScriptedHttpServer(as_mock) as server:
         ask(server)
         ask(server)
     nonces = {line for head in server.requests for line in head.split(b"\r\n") if b"probe" in line.lower()}
@@ -111,7 +111,7 @@ EVERYWHERE = [
 
 @pytest.mark.parametrize(("answer", "said", "why"), EVERYWHERE)
 def test_a_server_that_answers_every_path_alike_is_named(answer: bytes, said: str, why: str) -> None:
-    with LittleHttpServer(lambda _: answer) as server:
+    with ScriptedHttpServer(lambda _: answer) as server:
         found = ask(server)
     assert (found.kind, found.is_imds) == ("other", False)
     assert found.said.startswith(said)
@@ -128,20 +128,20 @@ REFUSAL = b'{"title":"Forbidden","status":403,"detail":"10.0.0.9 may not use the
 
 def test_the_control_plane_is_recognized_at_whatever_port() -> None:
     answer = with_body(REFUSAL, "Content-Type: application/problem+json", status="403 Forbidden")
-    with LittleHttpServer(lambda _: answer) as server:
+    with ScriptedHttpServer(lambda _: answer) as server:
         assert ask(server) == Answer("control", None, "403 Forbidden")
 
 
 def test_another_api_is_not_the_control_plane() -> None:
     answer = with_body(b'{"status":404}', "Content-Type: application/problem+json", status="404 Not Found")
-    with LittleHttpServer(lambda _: answer) as server:
+    with ScriptedHttpServer(lambda _: answer) as server:
         assert ask(server).kind == "other"
 
 
 def test_a_body_without_an_end_is_given_up_in_time() -> None:
     deadline = Deadline(0.2)
     unfinished = b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\ninstance"
-    with LittleHttpServer(lambda head: unfinished if head.startswith(ROOT) else NOT_FOUND) as server:
+    with ScriptedHttpServer(lambda head: unfinished if head.startswith(ROOT) else NOT_FOUND) as server:
         # The server closes the connection, so that what has come is the body.
         assert who_answers(ip_address("127.0.0.1"), server.port, deadline).kind == "other"
 
@@ -171,13 +171,13 @@ def test_a_length_that_is_no_number_is_not_http() -> None:
     ],
 )
 def test_what_is_no_answer_is_said(answer: bytes, reason: str) -> None:
-    with LittleHttpServer(lambda _: answer) as server, pytest.raises(NoAnswerError, match=reason):
+    with ScriptedHttpServer(lambda _: answer) as server, pytest.raises(NoAnswerError, match=reason):
         ask(server)
 
 
 def test_a_server_that_hangs_after_accept_is_given_up_in_time() -> None:
     deadline = Deadline(0.2)
-    with LittleHttpServer(lambda _: None) as server:
+    with ScriptedHttpServer(lambda _: None) as server:
         with pytest.raises(NoAnswerError, match="accepts the connection and then does not answer"):
             who_answers(ip_address("127.0.0.1"), server.port, deadline)
         assert 0.2 <= deadline.elapsed() < 0.7
@@ -208,7 +208,7 @@ def test_an_answer_that_stalls_is_not_called_silence(part: bytes) -> None:
 
 def test_the_words_of_a_foreign_server_do_not_fill_the_message() -> None:
     answer = with_body(b"", f"Server: {'s' * 5000}", f"Content-Type: {'c' * 5000}", status=f"200 {'r' * 5000}")
-    with LittleHttpServer(lambda _: answer) as server:
+    with ScriptedHttpServer(lambda _: answer) as server:
         assert len(ask(server).said) < 500
 
 
@@ -231,7 +231,7 @@ def test_a_connection_attempt_without_answer_is_given_up_in_time() -> None:
 
 
 def test_a_proxy_in_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    with LittleHttpServer(as_mock) as server, LittleHttpServer(lambda _: NOT_FOUND) as proxy:
+    with ScriptedHttpServer(as_mock) as server, ScriptedHttpServer(lambda _: NOT_FOUND) as proxy:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
         monkeypatch.setenv("all_proxy", f"http://127.0.0.1:{proxy.port}")
         assert ask(server).kind == "mock"
