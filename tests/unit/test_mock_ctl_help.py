@@ -28,6 +28,7 @@ def parsers(parser: argparse.ArgumentParser) -> dict[str, tuple[str, argparse.Ar
 def all_parsers() -> dict[str, tuple[str, argparse.ArgumentParser]]:
     root = Parser(prog="imds-mock ctl")
     ctl.add_arguments(root)
+    root.declare_all()
     return parsers(root)
 
 

@@ -11,7 +11,7 @@ from imds_mock.errors import EX_USAGE
 from imds_mock.violations.words import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 FORMATS: Final = {
     "DURATION": "250ms, 30s, 5m or 1h30m",
@@ -79,10 +79,24 @@ class _Formatter(argparse.HelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that exits with sysexits' code for wrong usage and suggests the nearest known name."""
+    """A parser that exits with sysexits' code for wrong usage and suggests the nearest known name.
 
-    def __init__(self, **settings: Any) -> None:
+    Args:
+        declare: Declares arguments when they are first needed, because `ctl` has many commands and each call uses one.
+        settings: See `argparse.ArgumentParser`.
+    """
+
+    def __init__(self, *, declare: Callable[[Parser], None] | None = None, **settings: Any) -> None:
         super().__init__(**{"formatter_class": _Formatter, **settings})
+        self._declare = declare
+
+    def declare_all(self) -> None:
+        """Declare the arguments of this command and of all its subcommands now, for a caller that lists them."""
+        self._declare_own()
+        for action in self._actions:
+            if isinstance(action, _Commands):
+                for command in action.choices.values():
+                    command.declare_all()
 
     def add_subparsers(self, **settings: Any) -> Any:
         """Make room for subcommands."""
@@ -90,12 +104,14 @@ class Parser(argparse.ArgumentParser):
 
     def format_help(self) -> str:
         """The help, and an example for each form that its usage asks for."""
+        self._declare_own()
         asked = set(re.findall(r"\b[A-Z]+\b", self.format_usage()))
         examples = [f"  {word} is written like {text}\n" for word, text in FORMATS.items() if word in asked]
         return super().format_help() + "".join(["\n", *examples] if examples else [])
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse; arguments that nothing takes are an error of the command that they were given to."""
+        self._declare_own()
         found, left = super().parse_known_args(args, namespace)
         if left:
             self.error(self._unknown(left))
@@ -109,6 +125,11 @@ class Parser(argparse.ArgumentParser):
                 break
         more = " See" if message.endswith("?") else "; see"
         self.exit(EX_USAGE, f"{self.prog}: {message}{more} {self.prog} --help\n")
+
+    def _declare_own(self) -> None:
+        declare, self._declare = self._declare, None
+        if declare is not None:
+            declare(self)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:

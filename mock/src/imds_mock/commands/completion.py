@@ -32,4 +32,5 @@ def _everything() -> argparse.ArgumentParser:
     commands = root.add_subparsers(parser_class=Parser)
     for name, text in COMMANDS.items():
         load(name).add_arguments(commands.add_parser(name, help=text))
+    root.declare_all()
     return root

@@ -150,14 +150,14 @@ def print_warnings(armed: Sequence[dict[str, Any]]) -> None:
 def _add_command(
     commands: Commands, name: str, kind: type[Scheduled], common: Sequence[argparse.ArgumentParser], what: str
 ) -> None:
-    parser = commands.add_parser(name, parents=list(common), help=summary_of(kind))
-    options = options_of(kind)
-    for option in options:
-        add_option(parser, option)
+    def declare(parser: argparse.ArgumentParser) -> None:
+        for option in options_of(kind):
+            add_option(parser, option)
 
     def arm(client: Client, arguments: argparse.Namespace) -> int:
-        body = {"kind": tag_of(kind), **given_fields(options, arguments)}
+        body = {"kind": tag_of(kind), **given_fields(options_of(kind), arguments)}
         print_armed(client.call("POST", f"/v1/{what}s", body), arguments)
         return 0
 
+    parser = commands.add_parser(name, parents=list(common), help=summary_of(kind), declare=declare)
     parser.set_defaults(action_of=arm)

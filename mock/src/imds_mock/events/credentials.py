@@ -10,24 +10,23 @@ from __future__ import annotations
 import base64
 import json
 import math
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import shake_256
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
+import msgspec
 from msgspec import Meta
 
 from imds_mock.credentials.documents import RenewableDocument
 from imds_mock.events.event import Course, Event
 from imds_mock.metadata import documents
 from imds_mock.metadata.documents import iso8601
-from imds_mock.scheduling.schedule import Duration, read_duration
+from imds_mock.scheduling.schedule import Duration, Window, read_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from imds_mock.metadata.layers import Layer
-    from imds_mock.scheduling.schedule import Window
 
 PATHS: Final = (
     "meta-data/iam/security-credentials/*",
@@ -74,8 +73,7 @@ class CredentialsExpiry(Event, frozen=True, kw_only=True, tag="credentials-expir
             yield path, _Expiring(course.window, course.id, expiry, self.renew)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rotated:
+class _Rotated(msgspec.Struct, frozen=True):
     window: Window
     seed: str
     since: str = _SINCE
@@ -95,8 +93,7 @@ class _Rotated:
         return _renewed(credentials, self.seed, self.window.start)
 
 
-@dataclass(frozen=True, slots=True)
-class _Expiring:
+class _Expiring(msgspec.Struct, frozen=True):
     window: Window
     seed: str
     expiry: float

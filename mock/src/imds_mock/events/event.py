@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -67,8 +66,7 @@ class Event(Scheduled, frozen=True, kw_only=True):
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True):
     """A layer that shows a text while a window is open, and the value below at any other time."""
 
     window: Window

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
+import msgspec
 from msgspec import Meta
 
 from imds_mock.events.event import Course, Event
@@ -91,8 +91,7 @@ class ScheduledMaintenance(Event, frozen=True, kw_only=True, tag="maintenance"):
         return entry | {"State": state}
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(msgspec.Struct, frozen=True):
     """A layer that adds one entry to a JSON array while a window is open; `changes` are the times of modification."""
 
     window: Window

@@ -6,8 +6,7 @@ Two marks in a field's `Meta.extra` say what these cannot.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin
 
 import msgspec
 
@@ -25,8 +24,7 @@ POSITIONAL: Final = "positional"
 """Key in `Meta.extra`: the value is recognized by its position instead of by an option's name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One field on the command line.
 
     Attributes:
