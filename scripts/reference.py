@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 import msgspec
 
 from imds_mock.config.callers import Match, Variant
-from imds_mock.config.errors import KeyPath, dotted, in_words
+from imds_mock.config.errors import KeyPath, dotted
 from imds_mock.config.facts import Interface, ManagedSshKeys, PublicKey, UserData
 from imds_mock.config.secrets import PRIVILEGED, PRIVILEGED_VALUES
 from imds_mock.config.settings import Config
@@ -25,7 +25,7 @@ from imds_mock.faults.kinds import FAULTS, Fault
 from imds_mock.metadata.catalogue import INTERFACE_PATH, INTERFACE_ROWS, ROWS
 from imds_mock.scheduling.options import options_of
 from imds_mock.violations.hiding import extra_of
-from imds_mock.violations.words import tag_of
+from imds_mock.violations.words import in_words, tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence

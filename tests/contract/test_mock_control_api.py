@@ -61,7 +61,7 @@ def test_a_key_that_stands_twice_in_a_body_is_named(mock: DrivenMock) -> None:
     body = b'{"kind": "spot", "action": "stop", "in": 1.5, "action": "terminate"}'
     reply = mock.call("POST", "/v1/events", body, Content_Type="application/json")
     assert (reply.status, mock.do("GET", "/v1/events")) == (422, [])
-    assert reply.json["detail"] == "The body has the key 'action' twice in one mapping; write it once."
+    assert reply.json["detail"] == "body: the key 'action' appears twice in one mapping; write it once"
 
 
 @pytest.mark.parametrize(
@@ -290,15 +290,32 @@ def test_settings_that_reach_beyond_the_mock_are_refused_by_key_as_well(mock: Dr
         ("PUT", "/v1/config", {"profile": "aemm"}, "compatibility: aemm"),
         ("PATCH", "/v1/config", {"profile": None}, "compatibility"),
         ("POST", "/v1/config", {"profile": "aemm"}, "compatibility"),
-        ("PUT", "/v1/config/profile", {"value": "aemm"}, "compatibility: aemm"),
+        ("PUT", "/v1/config/profile", {"value": "aemm"}, "compatibility"),
     ],
 )
 def test_a_renamed_setting_is_refused_with_its_new_name(
     mock: DrivenMock, method: str, path: str, body: Any, example: str
 ) -> None:
     status, detail, _ = problem(mock, method, path, body)
-    assert status == 422
+    assert status == (404 if path.endswith("profile") else 422)
     assert f"profile: renamed to compatibility in 0.2.0; write {example}" in detail
+
+
+@pytest.mark.parametrize(("method", "body"), [("GET", None), ("PUT", {"value": "x"}), ("DELETE", None)])
+def test_an_unknown_setting_in_a_path_is_answered_with_the_nearest_one(
+    mock: DrivenMock, method: str, body: Any
+) -> None:
+    for path, sentence in (
+        ("instance/regoin", "unknown setting instance.regoin; did you mean instance.region?"),
+        ("instence", "unknown setting instence; did you mean instance?"),
+        ("instance/region/name", "unknown setting instance.region.name; did you mean instance.region?"),
+    ):
+        assert problem(mock, method, f"/v1/config/{path}", body)[:2] == (404, sentence)
+    if method != "PUT":
+        assert problem(mock, method, "/v1/config/metadata/meta-data/own", body)[:2] == (
+            404,
+            "metadata.meta-data/own is not set",
+        )
 
 
 def test_a_null_that_restores_a_default_is_said(mock: DrivenMock) -> None:

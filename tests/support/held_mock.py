@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from imds_mock.build.builder import SnapshotBuilder
 from imds_mock.build.loading import from_document
-from imds_mock.control.app import build
+from imds_mock.control.app import build, operations
 from imds_mock.control.context import ControlContext
 from imds_mock.credentials.refreshable import NotRefreshed
 from imds_mock.service.messages import Request
@@ -37,6 +37,7 @@ class HeldMock:
     Attributes:
         orders: Every request for working credentials that it would have made.
         said: Everything that it would have written to standard error.
+        operations: The operations of its API.
     """
 
     def __init__(self, signer: Signer, document: Mapping[str, Any] | None = None) -> None:
@@ -53,20 +54,10 @@ class HeldMock:
             Service(self.runtime.state.snapshot_for, Tokens(), "0123456789abcdef")
         )
         runtime = self.runtime
-        self._app = build(
-            ControlContext(
-                *(
-                    runtime.state,
-                    callers,
-                    runtime.journal,
-                    runtime.queries,
-                    runtime.request_metrics,
-                    "0.0.0",
-                    runtime.reloads,
-                ),
-                runtime.caught_up,
-            )
-        )
+        observed = (runtime.journal, runtime.queries, runtime.request_metrics, "0.0.0", runtime.reloads)
+        context = ControlContext(runtime.state, callers, *observed, runtime.caught_up)
+        self.operations = operations(context)
+        self._app = build(context)
         self._loop = asyncio.new_event_loop()
 
     def close(self) -> None:

@@ -147,7 +147,7 @@ def test_the_output_of_docker_compose_config(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"services: [", "is not valid YAML at line 1"),
+        (b"services: [", "compose file:2:1: is not valid YAML"),
         (b"services: {web: {ports: !reset []}}", "the tag !reset is not supported"),
         (b"version: 3", "has no services"),
         (b"- a", "has no services"),

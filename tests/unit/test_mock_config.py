@@ -201,7 +201,7 @@ def test_every_setting_has_a_variable_of_its_own() -> None:
         ("metadata: [x]", "metadata: expected a mapping, got a list"),
         ("metadata: {mata-data/x: y}", "metadata.mata-data/x: expected a path that begins with meta-data"),
         (f"metadata: {{meta-data: {'{a: ' * 100}1{'}' * 100}}}", "is nested too deeply, in more than 64 levels"),
-        ("metadata: &a {meta-data: *a}", "the alias *a stands inside of what it names"),
+        ("metadata: &a {meta-data: *a}", "the alias *a is inside the value that it names"),
         ("[a, b]", "expected a mapping with server, "),
         ("just text", "expected a mapping with server, "),
         ("1: 2", "1: unknown key"),
@@ -226,7 +226,7 @@ def test_what_is_wrong_is_named_with_file_and_key(tmp_path: Path, text: str, sen
     ("text", "sentence"),
     [
         ("a: [", ":2:1: is not valid YAML: unexpected text; check indentation, brackets and commas"),
-        ("server: {port: 80, port: 81}", ":1:20: is not valid YAML: the key 'port' stands twice in one mapping"),
+        ("server: {port: 80, port: 81}", ":1:20: is not valid YAML: the key 'port' appears twice in one mapping"),
         ("[1]: 2", ": is not valid YAML: "),
         ("? {}\n: 2", ": is not valid YAML: "),
         (
@@ -250,7 +250,7 @@ def test_what_is_no_yaml_is_named_with_its_line(tmp_path: Path, text: str, sente
     ("text", "sentence"),
     [
         ("{", ": is not valid JSON: it ends too early, at line 1, column 2; check"),
-        ('{"server": {"port": 1, "port": 2}}', ": the key 'port' stands twice in one mapping; write it once"),
+        ('{"server": {"port": 1, "port": 2}}', ": the key 'port' appears twice in one mapping; write it once"),
         ("[" * 100_000, ": is nested too deeply, in more than 64 levels"),
         ('{"instance": {"account_id": 123456789012}}', "instance.account_id: expected an account id of 12 digits"),
         ('{"instance": {"hibernation_configured": 3}}', "instance.hibernation_configured: expected true or false, got"),
@@ -345,7 +345,7 @@ def test_what_may_be_a_secret_in_another_place_is_not_repeated(tmp_path: Path, t
 
 def test_what_may_be_a_secret_in_a_json_file_is_not_repeated(tmp_path: Path) -> None:
     (tmp_path / "mock.json").write_text(f'{{"control": {{"{HUSH}": 1, "{HUSH}": 2}}}}')
-    with pytest.raises(ConfigError, match="the key stands twice in one mapping"):
+    with pytest.raises(ConfigError, match="the key appears twice in one mapping"):
         load(NO_FLAGS, {}, tmp_path / "mock.json")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imds_mock.control.merge_patch import merge_patch
+from imds_mock.control.changes import merge_patch
 from support.held_mock import HeldMock
 
 if TYPE_CHECKING:

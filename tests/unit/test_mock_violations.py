@@ -21,7 +21,8 @@ from imds_mock.faults.armed import arm
 from imds_mock.faults.kinds import AnyFault
 from imds_mock.scheduling.checking import completed, read
 from imds_mock.scheduling.fields import FieldError
-from imds_mock.violations.finding import MOST, dotted, find
+from imds_mock.violations.finding import MOST, find
+from imds_mock.violations.keys import dotted
 from imds_mock.violations.syntax import json_problem
 from imds_mock.violations.words import in_words, nearest
 from support.library_wording import LIBRARY_WORDING

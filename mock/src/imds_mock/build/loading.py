@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from imds_mock.build.checks import check
-from imds_mock.config.errors import ConfigError, KeyPath, Problem, SettingError, Violation, dotted
+from imds_mock.config.errors import ConfigError, KeyPath, Problem, SettingError, Violation, problem_of
 from imds_mock.config.facts import InstanceSettings, Interface, PublicKey
 from imds_mock.config.roles import CredentialSettings
 from imds_mock.config.settings import Config, MetadataOptions, ServerSettings, SigningSettings
 from imds_mock.config.sources import (
+    COMMAND_LINE,
     Source,
     file_of,
     merge,
@@ -47,7 +48,6 @@ __all__ = [
 ]
 
 
-_COMMAND_LINE: Final = "command line"
 _UNREADABLE: Final = "{}: this configuration cannot be read; `imds-mock config schema` prints what is expected"
 
 
@@ -80,9 +80,9 @@ def load(
     unknown: list[Problem] = []
     for key, value in argv_overrides.items():
         try:
-            named[require_known(key, value)] = (_COMMAND_LINE, value)
+            named[require_known(key, value)] = (COMMAND_LINE, value)
         except ConfigError as error:
-            unknown.append(Problem(f"{_COMMAND_LINE}: {error}"))
+            unknown.append(Problem(f"{COMMAND_LINE}: {error}"))
     source = read_named(named)
     sources.append(source._replace(problems=(*unknown, *source.problems)))
     return _build(sources, Path() if file is None else file.parent)
@@ -146,13 +146,8 @@ def _found(document: Mapping[str, Any]) -> list[Violation]:
 
 
 def _problem(sources: Sequence[Source], violation: Violation) -> Problem:
-    path, sentence = violation
-    said = f"{dotted(path)}: {sentence}" if path else sentence
-    for source in reversed(sources):
-        place = source.place_of(path)
-        if place is not None:
-            return Problem(f"{place}: {said}", path)
-    return Problem(said, path)
+    places = (source.place_of(violation.path) for source in reversed(sources))
+    return problem_of(violation, next((place for place in places if place is not None), ""))
 
 
 def _embed_user_data(document: dict[str, Any], folder: Path) -> list[Violation]:

@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-import yaml
-
+from imds_mock.config.errors import ConfigError
+from imds_mock.config.plain_documents import read_yaml
 from imds_mock.errors import EX_DATAERR, EX_USAGE, MockError
-from imds_mock.violations.syntax import yaml_problem
 from imds_mock.violations.words import unknown
 
 DEFAULT_NETWORK: Final = "default"
@@ -53,12 +52,9 @@ def read(text: str) -> dict[str, Any]:
         ComposeFileError: The text is not a compose file.
     """
     try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        reason = yaml_problem(str(error))
-        raise ComposeFileError(f"the compose file is not valid YAML{place}: {reason}; {_ADVICE}") from error
+        document = read_yaml(text, "compose file")
+    except ConfigError as error:
+        raise ComposeFileError(f"{error}; {_ADVICE}") from error
     services = document.get("services") if isinstance(document, dict) else None
     if not isinstance(services, dict) or not services:
         raise ComposeFileError(f"the compose file has no services; {_ADVICE}")

@@ -1,6 +1,6 @@
-"""How large a document may be: size, depth and number of nodes, told before anything is built from it.
+"""Limits of a document: size, depth and number of nodes, checked before anything is built from it.
 
-A few hundred bytes of YAML can stand for gigabytes, and a list 40,000 deep exhausts the stack of the process.
+A few hundred bytes of YAML can expand to gigabytes, and a list that is 40,000 levels deep exhausts the stack.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ MAX_BYTES: Final = 1024 * 1024
 """Size of a document."""
 
 MAX_DEPTH: Final = 64
-"""Mappings and lists inside of each other: reading, keeping and showing them takes stack."""
+"""Levels of nested mappings and lists; reading, copying and showing them is recursive."""
 
 MAX_NODES: Final = 20_000
-"""Mappings, lists, keys and values of a document, each alias counted as what it stands for."""
+"""Mappings, lists, keys and values; an alias counts as the nodes that it stands for."""
 
-# Strings are found so that the marks inside of them do not count; one mark stands before every node.
+# Strings are matched so that marks inside them do not count; every node follows one mark.
 _STRING_OR_MARK: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|([\[\]{}:,])', re.DOTALL)
 _MARKS: Final = (b",", b":", b"[", b"{")
 _TOO_DEEP: Final = f"is nested too deeply, in more than {MAX_DEPTH} levels"
@@ -25,17 +25,17 @@ _TOO_MANY: Final = f"has more than {MAX_NODES} keys and values"
 
 
 class BeyondError(ValueError):
-    """A document beyond the limits; the message is the end of a sentence that begins with the document's name."""
+    """A document exceeds a limit; the message completes a sentence that begins with the document's name."""
 
 
 def excess(text: bytes) -> str | None:
-    """What of a JSON text is beyond the limits, told without building it.
+    """Find the limit that a JSON text exceeds, without building the document.
 
     Args:
-        text: The JSON; need not be well-formed.
+        text: The JSON, valid or not.
 
     Returns:
-        The end of a sentence that begins with the document's name; None if nothing is.
+        The end of a sentence that begins with the document's name; None within the limits.
     """
     if sum(map(text.count, (b"[", b"{"))) <= MAX_DEPTH and sum(map(text.count, _MARKS)) <= MAX_NODES:
         return None
@@ -58,15 +58,15 @@ def excess(text: bytes) -> str | None:
 
 
 def require_bounds(text: str, loader: Any) -> None:
-    """Refuse YAML that is beyond the limits.
+    """Check that YAML is within the limits, without building the document.
 
     Args:
         text: The YAML.
-        loader: PyYAML's loader class that it is going to be built with.
+        loader: The PyYAML loader class that will build it.
 
     Raises:
-        BeyondError: It is.
-        yaml.YAMLError: It is no YAML.
+        BeyondError: It exceeds a limit.
+        yaml.YAMLError: It is not valid YAML.
     """
     import yaml  # noqa: PLC0415 - a start without a file does not pay for it
 
@@ -83,13 +83,13 @@ def require_bounds(text: str, loader: Any) -> None:
 
 
 class _Measure:
-    """Counts nodes and depth of a document from its parts, in their order."""
+    """Counts the nodes and the depth of a document from its events, in order."""
 
     def __init__(self) -> None:
         self._nodes = 0
-        self._open: list[tuple[str | None, int]] = []  # mappings and lists: anchor, nodes before it
-        self._depths = [0]  # of each open one and the document: the depth of what was in it so far
-        self._anchored: dict[str, tuple[int, int]] = {}  # nodes and depth of what an alias stands for
+        self._open: list[tuple[str | None, int]] = []  # open mappings and lists: anchor, nodes before it
+        self._depths = [0]  # depth of the contents so far, of the document and of each open one
+        self._anchored: dict[str, tuple[int, int]] = {}  # nodes and depth that an alias stands for
 
     def scalar(self, anchor: str | None) -> None:
         self._add(1, 0)
@@ -98,7 +98,7 @@ class _Measure:
 
     def alias(self, anchor: str) -> None:
         if any(above == anchor for above, _ in self._open):
-            raise BeyondError(f"the alias *{anchor} stands inside of what it names")
+            raise BeyondError(f"the alias *{anchor} is inside the value that it names")
         self._add(*self._anchored.get(anchor, (1, 0)))
 
     def begin(self, anchor: str | None) -> None:
@@ -117,6 +117,6 @@ class _Measure:
         self._nodes += nodes
         self._depths[-1] = max(self._depths[-1], depth)
         if self._nodes > MAX_NODES:
-            raise BeyondError(f"{_TOO_MANY}, aliases counted as what they stand for")
+            raise BeyondError(f"{_TOO_MANY}, counting each alias as the values it stands for")
         if len(self._open) + depth > MAX_DEPTH:
             raise BeyondError(_TOO_DEEP)

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: a line for each problem, with its place, its key and what was expected."""
+"""Errors of a configuration: one line per problem, with the source, the key and what was expected."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from imds_mock.errors import EX_CONFIG, MockError
-from imds_mock.violations.finding import KeyPath, Reading, Violation, dotted, find, renamed
-from imds_mock.violations.words import bare_type, fields_of, in_words, is_struct, listed, nearest, options
+from imds_mock.violations.finding import Reading, find
+from imds_mock.violations.keys import KeyPath, Violation, dotted, renamed
+from imds_mock.violations.words import bare_type, fields_of, is_struct, listed, nearest, options, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "READING",
     "ConfigError",
     "KeyPath",
     "Problem",
@@ -21,22 +23,23 @@ __all__ = [
     "Violation",
     "dotted",
     "find_violations",
-    "in_words",
     "known_keys",
     "nearest",
+    "problem_of",
     "renamed",
     "unknown_section",
 ]
 
-_READING: Final = Reading(names_paths=True)
+READING: Final = Reading(names_paths=True)
+"""How configurations are read."""
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """One thing wrong with a configuration.
+    """One problem of a configuration.
 
     Attributes:
-        sentence: The sentence about it, with its place and key.
-        path: The key, where it is known.
+        sentence: The sentence about it, with its source and key.
+        path: The key path, if known.
     """
 
     sentence: str
@@ -44,19 +47,19 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class ConfigError(MockError):
-    """A configuration that cannot be used; one sentence, or a line for each of several problems.
+    """A configuration that cannot be used: one sentence, or a line for each of several problems.
 
     Args:
         problems: The problems, or the sentence about the only one.
-        path: The key, where it is known and there is only one.
+        path: The key path, if it is known and there is only one problem.
     """
 
     exit_code = EX_CONFIG
 
     def __init__(self, problems: str | Sequence[Problem], path: KeyPath | None = None) -> None:
         held = (Problem(problems, path),) if isinstance(problems, str) else problems
-        # Keys and values are the user's; whatever they hold, each problem is one line that can be printed.
-        self.problems = tuple(Problem(_printable(problem.sentence), problem.path) for problem in held)
+        # Keys and values come from the user: each problem has to stay one printable line.
+        self.problems = tuple(Problem(printable(problem.sentence), problem.path) for problem in held)
         super().__init__(listed([problem.sentence for problem in self.problems]))
         self.path = self.problems[0].path
 
@@ -65,7 +68,7 @@ class SettingError(ValueError):
     """A value that contradicts another one or cannot be read.
 
     Args:
-        path: The key.
+        path: The key path.
         sentence: What is wrong and what was expected.
     """
 
@@ -76,18 +79,29 @@ class SettingError(ValueError):
 
 
 def find_violations(kind: Any, value: Any, path: KeyPath = ()) -> list[Violation]:
-    """Find everything in a document that does not fit its type; secrets are not repeated.
+    """Find everything in a document that does not match its type; secrets are not repeated.
 
     Args:
         kind: The type, perhaps annotated with `msgspec.Meta`.
-        value: What the document holds.
-        path: Where it stands.
+        value: The plain values of the document.
+        path: The key path of the value.
     """
-    return find(kind, value, _READING, path)
+    return find(kind, value, READING, path)
+
+
+def problem_of(violation: Violation, source: str = "") -> Problem:
+    """Describe a violation as a problem.
+
+    Args:
+        violation: The violation.
+        source: What the sentence begins with, such as the name of a file.
+    """
+    parts = (source, dotted(violation.path), violation.sentence)
+    return Problem(": ".join(filter(None, parts)), violation.path)
 
 
 def known_keys(kind: type[msgspec.Struct], prefix: tuple[str, ...] = ()) -> Iterable[tuple[str, ...]]:
-    """List every key below a struct, without what lists and mappings hold."""
+    """List the key paths below a struct, without those in lists and mappings."""
     for known in fields_of(kind):
         path = (*prefix, known.name)
         yield path
@@ -97,18 +111,17 @@ def known_keys(kind: type[msgspec.Struct], prefix: tuple[str, ...] = ()) -> Iter
 
 
 def unknown_section(kind: type[msgspec.Struct], name: str) -> str | None:
-    """The sentence for an unknown key at the top of a document, if a section has such a key.
+    """Describe an unknown key at the top of a document that is the key of a section.
 
     Args:
         kind: The struct of the whole document.
         name: The key.
+
+    Returns:
+        The sentence; None if no section has such a key.
     """
     if renamed([kind], name) or nearest(name, [known.name for known in fields_of(kind)]) is not None:
         return None
     elsewhere = {known[-1]: known for known in known_keys(kind)}
     like = nearest(name, elsewhere)
     return f"unknown key; did you mean {dotted(elsewhere[like])}?" if like else None
-
-
-def _printable(sentence: str) -> str:
-    return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in sentence)

@@ -1,15 +1,18 @@
-"""JSON and YAML as plain documents: mappings with text keys, lists, text and None; no key twice, no YAML types.
+"""Readers of JSON and YAML: mappings with unique text keys, lists, text and None.
 
-In YAML every plain scalar but null is taken as it is written (`012345678901` and `1.10` stay what they are, `no` does
-not become false); the schema says what it is to be. JSON has types of its own.
+In YAML every plain scalar except null is read as text (`012345678901` and `1.10` stay as written, `no` is not false);
+the schema decides its type. JSON also has numbers and booleans.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from imds_mock.config.document_limits import MAX_BYTES, BeyondError, excess, require_bounds
 from imds_mock.config.errors import ConfigError
@@ -24,13 +27,17 @@ _BOOLEAN: Final = "tag:yaml.org,2002:bool"
 _NUMBER: Final = "!written-number"
 _NOTHING: Final = "tag:yaml.org,2002:null"
 _MERGE: Final = "tag:yaml.org,2002:merge"
-# As YAML 1.2 has it; YAML 1.1 also has `yes`, `on` and others.
+# YAML 1.2; YAML 1.1 also has `yes`, `on` and others.
 _TRUE_OR_FALSE: Final = re.compile("(?:true|True|TRUE|false|False|FALSE)$")
 _DECIMAL: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$")
 
 
+class NotJsonError(ConfigError):
+    """Text that is not valid JSON."""
+
+
 def read_document_text(path: Path) -> str:
-    """Read a file's text, but never more than `MAX_BYTES`.
+    """Read the text of a file, at most `MAX_BYTES` of it.
 
     Args:
         path: The file.
@@ -51,17 +58,17 @@ def read_document_text(path: Path) -> str:
 
 
 def require_size(size: int, name: str) -> None:
-    """Refuse a document that is too large.
+    """Check the size of a document.
 
     Raises:
-        ConfigError: It is.
+        ConfigError: It is larger than `MAX_BYTES`.
     """
     if size > MAX_BYTES:
         raise ConfigError(f"{name}: is larger than {MAX_BYTES} bytes, the limit of a document")
 
 
 class WrittenNumber(str):
-    """A number of a YAML document, as it is written."""
+    """A number of a YAML document as it is written."""
 
     __slots__ = ()
 
@@ -71,11 +78,11 @@ def read_yaml(text: str, name: str, *, typed: bool = False) -> Any:
 
     Args:
         text: The YAML.
-        name: Where it is from, for the error.
-        typed: Whether, without quotes, `true` and `false` are booleans and decimal numbers are `WrittenNumber`.
+        name: What an error calls it.
+        typed: Whether unquoted `true` and `false` are booleans, and unquoted decimal numbers `WrittenNumber`.
 
     Raises:
-        ConfigError: It is not valid YAML, or not safe to read.
+        ConfigError: It is not valid YAML, or exceeds a limit.
     """
     import yaml  # noqa: PLC0415 - a start without a file does not pay for it
 
@@ -101,33 +108,34 @@ def read_json(text: str, name: str) -> Any:
 
     Args:
         text: The JSON.
-        name: Where it is from, for the error.
+        name: What an error calls it.
 
     Raises:
-        ConfigError: It is not valid JSON, or a key stands twice in one mapping.
+        NotJsonError: It is not valid JSON.
+        ConfigError: It has a key twice in one mapping, or exceeds a limit.
     """
-    encoded = text.encode()
+    encoded = text.encode("utf-8", "surrogatepass")
     require_size(len(encoded), name)
     if beyond := excess(encoded):
         raise ConfigError(f"{name}: {beyond}")
 
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        document = dict(pairs)
-        if len(document) < len(pairs):
-            keys = [key for key, _ in pairs]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise ConfigError(f"{name}: the key{_as_name(twice)} stands twice in one mapping; write it once")
-        return document
+    def require_unique(pairs: list[tuple[str, Any]]) -> None:
+        key, count = Counter(key for key, _ in pairs).most_common(1)[0] if pairs else ("", 0)
+        if count > 1:
+            raise ConfigError(f"{name}: {_repeated(key)}")
 
     try:
-        return json.loads(text, object_pairs_hook=unique)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{name}: is not valid JSON: {json_problem(text)}") from error
+        document = msgspec.json.decode(encoded)
+    except msgspec.DecodeError as error:
+        raise NotJsonError(f"{name}: is not valid JSON: {json_problem(text)}") from error
+    # msgspec keeps the last value of a repeated key.
+    json.loads(text, object_pairs_hook=require_unique, parse_int=str, parse_float=str)
+    return document
 
 
-def _as_name(key: str) -> str:
-    """A key in a message, where it looks like a name: a secret may stand in a key's place."""
-    return f" {key!r}" if is_word(key) else ""
+def _repeated(key: str) -> str:
+    """The sentence about a repeated key; it names the key unless that may be a secret in the wrong place."""
+    return f"the key{f' {key!r}' if is_word(key) else ''} appears twice in one mapping; write it once"
 
 
 @cache
@@ -137,16 +145,15 @@ def _text_loader(*, typed: bool) -> Any:
     base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C library may be missing
 
     class TextLoader(base):  # type: ignore[misc]  # chosen while running
-        """A safe loader that leaves scalars as they are written and refuses a key that stands twice."""
+        """A safe loader that keeps scalars as they are written and refuses repeated keys."""
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - overrides
             seen = set()
             for key, _ in node.value:
                 if isinstance(key, yaml.ScalarNode) and key.tag in {_TEXT, _NOTHING}:
-                    key.tag = _TEXT  # a key that reads `null` is a name like others
+                    key.tag = _TEXT  # as a key, `null` is a name
                     if key.value in seen:
-                        problem = f"the key{_as_name(key.value)} stands twice in one mapping; write it once"
-                        raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                        raise yaml.constructor.ConstructorError(None, None, _repeated(key.value), key.start_mark)
                     seen.add(key.value)
             return super().construct_mapping(node, deep)
 

@@ -23,6 +23,9 @@ PREFIX: Final = "IMDS_MOCK_"
 _ALL_SETTINGS: Final = "`imds-mock config show` prints all settings"
 FILE_VARIABLE: Final = "IMDS_MOCK_CONFIG"
 
+COMMAND_LINE: Final = "command line"
+"""What messages call the source of flags."""
+
 SHORT_SECTIONS: Final = frozenset({"server", "metadata_options", "instance"})
 """Sections whose name is left out of the names of variables."""
 
@@ -137,7 +140,8 @@ def read_named(values: Mapping[KeyPath, tuple[str, object]]) -> Source:
     problems: list[Problem] = []
     for path, (name, value) in values.items():
         try:
-            read = read_text(value, key_types()[path], name) if isinstance(value, str) else value
+            where = f"{name}: {dotted(path)}" if name == COMMAND_LINE else name
+            read = read_text(value, key_types()[path], where) if isinstance(value, str) else value
         except ConfigError as error:
             problems += error.problems
             continue

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from imds_mock.config.errors import SettingError, find_violations
+from imds_mock.config.errors import READING, SettingError
 from imds_mock.config.settings import Config
 from imds_mock.config.sources import merge
+from imds_mock.violations.finding import ViolationsError, convert
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -56,10 +57,10 @@ def effective(config: Config, chosen: Sequence[int], credentials_of: Sequence[in
     for place in credentials_of:
         document["credentials"] = merge(document["credentials"], config.variants[place].credentials)
     try:
-        return replace(msgspec.convert(document, Config, strict=False), variants=config.variants)
-    except (msgspec.ValidationError, RecursionError, ValueError) as error:
-        found = find_violations(Config, document)
-        path, sentence = found[0] if found else ((), "these values cannot be read")
+        changed: Config = convert(Config, document, READING)
+        return replace(changed, variants=config.variants)
+    except ViolationsError as error:
+        path, sentence, _ = error.violations[0] if error.violations else ((), "these values cannot be read", False)
         raise named(SettingError(path, sentence), config, (*chosen, *credentials_of)) from error
 
 

@@ -26,7 +26,7 @@ _PART: Final = re.compile(r"{(\w+)(?::path)?}")
 _EVERYWHERE: Final = (403, 422)
 _NOTE: Final = {NOTE_HEADER: {"description": "What the caller should know about it.", "schema": {"type": "string"}}}
 _MEANINGS: Final = {
-    400: "The body is not JSON",
+    400: "The body is not valid JSON",
     403: "Not from there: see who may reach the control plane",
     404: "There is nothing by that name",
     409: "It contradicts something that is there",

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 from starlette.responses import Response
 
-from imds_mock.config.document_limits import excess
+from imds_mock.config.errors import ConfigError
+from imds_mock.config.plain_documents import NotJsonError, read_json
 from imds_mock.control.problems import ProblemError
 from imds_mock.scheduling.checking import completed, read
 from imds_mock.scheduling.fields import FieldError
-from imds_mock.violations.hiding import is_word
-from imds_mock.violations.syntax import json_problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -154,20 +151,7 @@ class Operation:
             media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if media not in {JSON, self.body_media}:
                 raise ProblemError(415, f"Send the body with the header `Content-Type: {self.body_media}`.")
-        if beyond := excess(bytes(received)):
-            raise ProblemError(422, f"The body {beyond}.")
         try:
-            body = msgspec.json.decode(bytes(received))
-        except msgspec.DecodeError as error:
-            raise ProblemError(400, f"The body is not JSON: {json_problem(received.decode())}.") from error
-        # msgspec takes the last value of a key that stands twice.
-        json.loads(received, object_pairs_hook=_require_unique, parse_int=str, parse_float=str)
-        return body
-
-
-def _require_unique(pairs: list[tuple[str, Any]]) -> None:
-    found = Counter(key for key, _ in pairs)
-    if len(found) < len(pairs):
-        key = found.most_common(1)[0][0]
-        named = f" {key!r}" if is_word(key) else ""
-        raise ProblemError(422, f"The body has the key{named} twice in one mapping; write it once.")
+            return read_json(received.decode(), "body")
+        except ConfigError as error:
+            raise ProblemError(400 if isinstance(error, NotJsonError) else 422, str(error)) from error

@@ -17,7 +17,7 @@ from imds_mock.control.secrets import same_variants
 from imds_mock.scheduling.fields import FieldError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from imds_mock.config.errors import KeyPath
     from imds_mock.config.secrets import Marked
@@ -62,17 +62,6 @@ def with_privileged(document: Mapping[str, Any], current: Mapping[str, Any]) -> 
             if held is not None:
                 _put(holder, marked.path, held)
     return completed
-
-
-def require_unprivileged_at(parts: Sequence[str], value: Any, current: Mapping[str, Any]) -> None:
-    """The same for a value at a key path; None also where a setting is to be taken out.
-
-    Raises:
-        FieldError: As above.
-    """
-    for part in reversed(parts):
-        value = {part: value}
-    require_unprivileged(value, current)
 
 
 def _kept_fields() -> Iterator[Marked]:

@@ -97,7 +97,7 @@ def problem_of(error: Exception) -> Problem | None:
         ]
         return _problem(422, listed(sentences), *fields)
     if isinstance(error, UnicodeDecodeError):
-        return _problem(400, "The body is not JSON: it is not UTF-8 text.")
+        return _problem(400, "body: is not valid JSON: it is not UTF-8 text")
     if isinstance(error, ProblemError | HTTPException):
         return _problem(error.status_code, error.detail)
     status = _STATUSES.get(type(error))

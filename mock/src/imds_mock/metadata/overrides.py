@@ -16,15 +16,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from imds_mock.config import shapes
 from imds_mock.config.errors import SettingError, nearest
 from imds_mock.metadata import documents
 from imds_mock.metadata.catalogue import since_of
 from imds_mock.metadata.tree import Leaf
+from imds_mock.violations.finding import Reading, ViolationsError, convert
 from imds_mock.violations.hiding import is_word, shown_unless_secret
-from imds_mock.violations.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -246,10 +244,9 @@ def _checked(value: Mapping[str, Any], name: str, kind: Any, key: KeyPath) -> st
     if name not in value:
         return None
     try:
-        checked: str = msgspec.convert(value[name], kind)
-    except msgspec.ValidationError as error:
-        expected = kind.__metadata__[0].extra[shapes.EXPECTED]
-        raise SettingError((*key, name), f"expected {expected}, got {shown(value[name])}") from error
+        checked: str = convert(kind, value[name], Reading(is_strict=True))
+    except ViolationsError as error:
+        raise SettingError((*key, name), error.violations[0].sentence) from error
     return checked
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-from typing import Any, Final
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.scheduling.fields import FieldError, WrongField
-from imds_mock.violations.finding import Reading, dotted, find
+from imds_mock.violations.finding import Reading, ViolationsError, convert, find
+from imds_mock.violations.keys import dotted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from imds_mock.violations.keys import Violation
 
 _UNREADABLE: Final = WrongField("", "cannot read this document; see /openapi.json for its form")
 
@@ -24,21 +27,20 @@ def read(kind: Any, value: Any, *, is_strict: bool = True) -> Any:
     Raises:
         FieldError: One or more fields are invalid.
     """
+    reading = Reading(is_strict)
     try:
-        converted = msgspec.convert(value, kind, strict=is_strict)
-    except (msgspec.ValidationError, RecursionError, ValueError) as error:
-        # JSON Schema counts 5.0 as a whole number.
+        converted = convert(kind, value, reading)
+    except ViolationsError as error:
+        # In JSON Schema, 5.0 is a whole number.
         whole = _with_whole_numbers(value)
-        with contextlib.suppress(msgspec.ValidationError, RecursionError, ValueError):
-            return _checked(msgspec.convert(whole, kind, strict=is_strict), kind, whole, is_strict=is_strict)
-        wrong = _wrong(kind, value, is_strict=is_strict) or [_UNREADABLE]
-        raise FieldError(*wrong[0], wrong[1:]) from error
-    return _checked(converted, kind, value, is_strict=is_strict)
-
-
-def _checked(converted: Any, kind: Any, value: Any, *, is_strict: bool) -> Any:
-    """The value after the checks that msgspec does not make, such as whether text is a duration."""
-    if wrong := _wrong(kind, value, is_strict=is_strict):
+        try:
+            converted = convert(kind, whole, reading)
+        except ViolationsError:
+            wrong = _fields(error.violations) or [_UNREADABLE]
+            raise FieldError(*wrong[0], wrong[1:]) from error
+        value = whole
+    # Checks beyond the type, such as of a duration that is used only later.
+    if wrong := _fields(find(kind, value, reading)):
         raise FieldError(*wrong[0], wrong[1:])
     return converted
 
@@ -60,12 +62,11 @@ def completed(error: FieldError, kind: Any, value: Any, *, is_strict: bool = Tru
         value: The plain values.
         is_strict: As for `read`.
     """
-    wrong = _wrong(kind, value, is_strict=is_strict)
+    wrong = _fields(find(kind, value, Reading(is_strict)))
     known = {each.field for each in wrong}
     both = [*wrong, *(each for each in error.problems if each.field not in known)]
     return FieldError(*both[0], both[1:])
 
 
-def _wrong(kind: Any, value: Any, *, is_strict: bool) -> list[WrongField]:
-    found = find(kind, value, Reading(is_strict=is_strict))
-    return [WrongField(dotted(each.path), each.sentence) for each in found]
+def _fields(violations: Iterable[Violation]) -> list[WrongField]:
+    return [WrongField(dotted(each.path), each.sentence) for each in violations]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from imds_mock.violations.words import listed
+from imds_mock.violations.words import listed, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,8 @@ class FieldError(ValueError):
     """
 
     def __init__(self, field: str, sentence: str, others: Sequence[WrongField] = ()) -> None:
-        self.problems = (WrongField(field, sentence), *others)
+        problems = (WrongField(field, sentence), *others)
+        self.problems = tuple(WrongField(*map(printable, problem)) for problem in problems)
         super().__init__(listed([str(problem) for problem in self.problems]))
         self.field = field
         self.sentence = sentence

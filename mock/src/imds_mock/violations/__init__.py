@@ -1,5 +1,5 @@
-"""What does not fit a schema, in our own sentences: every wrong field, what was expected, and the nearest known name.
+"""Sentences about a document that does not match its schema: the wrong field, what was expected, the nearest name.
 
-msgspec checks quickly, stops at the first fault and speaks of types. So only after it has refused a value the value is
-walked along its type, once, and everything that does not fit is collected.
+msgspec converts quickly, but it stops at the first error and writes about types. So it converts, and only a document
+that it refuses is compared with its type here, once, to collect all errors.
 """

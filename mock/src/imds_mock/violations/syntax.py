@@ -1,4 +1,4 @@
-"""What is wrong with text that should be JSON or YAML, in our own words, without repeating what it holds."""
+"""Why text is not valid JSON or YAML, in sentences that do not repeat its contents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _YAML_PROBLEMS: Final = (
     ("undefined alias", "this alias has no anchor; define it with & before"),
     ("duplicate anchor", "this anchor is defined twice; define it once"),
     ("another document", "a second document begins here; write one document"),
-    ("stands twice", ""),
+    ("appears twice", ""),
     ("unhashable key", "a key is text; write a name before the `:`"),
     ("end of file", "the text ends too early; check brackets and quotes"),
     ("end of stream", "the text ends too early; check brackets and quotes"),
@@ -32,7 +32,7 @@ _MANY: Final = "it cannot be read; check quotes, brackets and nesting"
 
 
 def json_problem(text: str) -> str:
-    """Say where and why JSON cannot be read.
+    """Describe where and why JSON is invalid.
 
     Args:
         text: The text.
@@ -52,14 +52,14 @@ def json_problem(text: str) -> str:
         return f"unexpected {rest[0]!a} at {place}{_json_advice(rest[0], text[: error.pos].rstrip())}"
     except (ValueError, RecursionError):
         return _MANY
-    return "it has a number or a character that JSON does not allow"
+    return "it contains a number or a character that JSON does not allow"
 
 
 def yaml_problem(words: str) -> str:
-    """Say why YAML cannot be read.
+    """Describe why YAML is invalid.
 
     Args:
-        words: What PyYAML says about it.
+        words: PyYAML's message.
     """
     if tag := _TAG.search(words):
         return f"{_tag_name(tag[1])} is not supported; write plain text, lists and mappings"
@@ -70,7 +70,7 @@ def yaml_problem(words: str) -> str:
 
 
 def _tag_name(tag: str) -> str:
-    """A tag in a message: text that lacks its quotes and begins with `!` is read as one, and may be a secret."""
+    """Name a tag in a message. Unquoted text that begins with `!` is read as a tag, and may be a secret."""
     name = re.sub(r"[/:]", ".", tag.removeprefix("tag:yaml.org,2002:").removeprefix("!"))
     return f"the tag {tag}" if is_word(name) else "this tag"
 

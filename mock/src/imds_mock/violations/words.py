@@ -1,4 +1,4 @@
-"""The words of a message: what a type expects, what was given, and the known name that is nearest to a wrong one."""
+"""The words of a message: what a type expects, what was given, and the known name nearest to a wrong one."""
 
 from __future__ import annotations
 
@@ -38,24 +38,24 @@ def is_struct(kind: Any) -> bool:
 
 @cache
 def fields_of(kind: type[msgspec.Struct]) -> tuple[FieldInfo, ...]:
-    """The fields of a struct. msgspec reads the annotations anew each time, which takes longer than using them."""
+    """The fields of a struct, cached: msgspec evaluates the annotations at every call."""
     return msgspec.structs.fields(kind)
 
 
 def names_of(kind: type[msgspec.Struct]) -> list[str]:
-    """The keys of a struct as they are written, the one that tells its kind included."""
+    """The keys of a struct as they are written, including the tag."""
     tag = kind.__struct_config__.tag_field
     return [*([tag] if tag else []), *(known.encode_name for known in fields_of(kind))]
 
 
 def tag_of(kind: type[msgspec.Struct]) -> str | None:
-    """The value of the key that tells a struct's kind, None for a struct without one."""
+    """The value of a struct's tag; None if it has none."""
     tag = kind.__struct_config__.tag
     return None if tag is None else str(tag)
 
 
 def options(kind: Any) -> list[Any]:
-    """The members of a union, or the type itself; marks stay on each."""
+    """The members of a union, or the type itself; annotations are kept."""
     bare = kind
     while get_origin(bare) is Annotated:
         bare = get_args(bare)[0]
@@ -65,14 +65,14 @@ def options(kind: Any) -> list[Any]:
 
 
 def bare_type(kind: Any) -> Any:
-    """A type without its marks."""
+    """A type without its annotations."""
     while get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
     return kind
 
 
 def in_words(kind: Any) -> str:
-    """Say what a type expects, as in "expected a port number from 0 to 65535".
+    """Describe what a type expects, as in "expected a port number from 0 to 65535".
 
     Args:
         kind: The type, perhaps annotated with `msgspec.Meta`.
@@ -98,18 +98,18 @@ def in_words(kind: Any) -> str:
 
 
 def several(names: Iterable[str], most: int = 12) -> str:
-    """Names in a row, and whether there are more than a reader wants to see.
+    """Join names with commas; many names are cut off with "and others".
 
     Args:
         names: The names.
-        most: How many are written at most.
+        most: The largest number of names to write.
     """
     known = list(names)
     return ", ".join(known) if len(known) <= most else f"{', '.join(known[:most])} and others"
 
 
 def shown(value: Any) -> str:
-    """A value in a message, on one line and not too long."""
+    """Show a value in a message: on one line, cut off after 60 characters."""
     if isinstance(value, Mapping):
         return "a mapping" if value else "an empty mapping"
     if isinstance(value, list | tuple):
@@ -119,7 +119,7 @@ def shown(value: Any) -> str:
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The known name that a wrong one looks like, if there is one."""
+    """The known name that a wrong one resembles; None if none does."""
     import difflib  # noqa: PLC0415 - only an error needs it, and every start would pay
 
     known = list(names)
@@ -132,13 +132,13 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
 
 
 def unknown(kind: str, name: str, known: Iterable[str], none: str) -> str:
-    """Say that a name is unknown, and which names there are.
+    """Describe an unknown name, and suggest a known one.
 
     Args:
         kind: What it names, such as `event`.
         name: The name that was given.
-        known: The names that there are.
-        none: The sentence for no names at all.
+        known: The known names.
+        none: What to write if there are no names.
     """
     names = list(known)
     like = nearest(name, names)
@@ -146,8 +146,13 @@ def unknown(kind: str, name: str, known: Iterable[str], none: str) -> str:
     return f"unknown {kind} {shown(name)}; {advice}"
 
 
+def printable(sentence: str) -> str:
+    """Escape characters that cannot be printed: keys and values come from the user, and a problem is one line."""
+    return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in sentence)
+
+
 def listed(sentences: Sequence[str]) -> str:
-    """Several problems as one text: a sentence as it is, more than one as a numbered head with a line each."""
+    """Join problems: one sentence stays as it is; several follow a line with their number, one per line."""
     if len(sentences) == 1:
         return sentences[0]
     return "\n".join([f"{len(sentences)} problems:", *(f"  {sentence}" for sentence in sentences)])
@@ -166,7 +171,7 @@ def _union_in_words(members: Sequence[Any]) -> str:
 
 
 def _bounded(kind: Any, metas: Sequence[msgspec.Meta]) -> str:
-    """A type with the bounds that its marks set."""
+    """Describe a type with the bounds that its annotations set."""
     words = in_words(kind)
     found: dict[str, Any] = {}
     for meta in metas:

@@ -13,8 +13,7 @@ from imds_mock.build.loading import document_of, from_document
 from imds_mock.config.errors import ConfigError, dotted, known_keys
 from imds_mock.config.settings import Config
 from imds_mock.config.sources import key_types
-from imds_mock.control.assignments import assigned, at_key, null_defaults
-from imds_mock.control.merge_patch import merge_patch
+from imds_mock.control.changes import assigned, at_key, merge_patch, null_defaults
 from imds_mock.scheduling.fields import FieldError
 
 
@@ -54,7 +53,7 @@ def test_text_is_read_as_the_key_wants_it() -> None:
         ("region", "x", "unknown setting region; did you mean instance.region?"),
         ("instance.region.x", "y", "unknown setting instance.region.x; did you mean instance.region?"),
         ("qqqq", "x", "unknown setting qqqq"),
-        ("instance.interfaces[7].mac", "x", "expected a place from 0 to 0"),
+        ("instance.interfaces[7].mac", "x", "expected an index from 0 to 0"),
         ("instance.tags", "Name", "expected key=value,key=value or a YAML mapping, got 'Name'"),
         ("instance.interfaces", "[{", "is not valid YAML"),
     ],
