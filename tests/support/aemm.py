@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imds_mock.aemm.adoption import adopt
 from imds_mock.aemm.arguments import parse
+from imds_mock.aemm.configuration import apply_settings
 from imds_mock.aemm.settings import Settings, load
 from imds_mock.build.aemm import AemmBuilder
 from imds_mock.build.loading import Config, from_document
@@ -42,7 +42,7 @@ def base(**sections: Any) -> Config:
 
 def described(*argv: str, environ: Mapping[str, str] | None = None, builder: AemmBuilder) -> Snapshot:
     """The snapshot that is served for a command line and variables."""
-    config = adopt(settings(*argv, environ=environ), base())
+    config = apply_settings(settings(*argv, environ=environ), base())
     served = builder.build(config)
     return served.snapshot()
 

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.aemm.arguments import Arguments, is_ours, parse
-from imds_mock.aemm.errors import UsageError
-from imds_mock.aemm.keys import FLAG_KEYS, Command
+from imds_mock.aemm.arguments import Arguments, is_aemm_argument, parse
+from imds_mock.aemm.keys import FLAG_KEYS, Command, UsageError
 
 GLOBAL = [
     ("--hostname", "-n", "server.hostname", "127.0.0.1", "127.0.0.1"),
@@ -142,7 +141,7 @@ def test_what_is_refused_and_how(argv: list[str], sentence: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("argv", "asks", "command"),
+    ("argv", "action", "command"),
     [
         (["--help"], "help", Command.ALL), (["-h"], "help", Command.ALL), (["help"], "help", Command.ALL),
         (["help", "spot"], "help", Command.SPOT), (["se", "-h"], "help", Command.EVENTS),
@@ -150,9 +149,9 @@ def test_what_is_refused_and_how(argv: list[str], sentence: str) -> None:
         (["completion", "bash"], "completion", Command.ALL), (["--help=false"], "", Command.ALL),
     ],
 )  # fmt: skip
-def test_what_only_asks(argv: list[str], asks: str, command: Command) -> None:
+def test_what_only_asks(argv: list[str], action: str, command: Command) -> None:
     arguments = parse(argv)
-    assert (arguments.asks, arguments.command) == (asks, command)
+    assert (arguments.action, arguments.command) == (action, command)
     assert arguments.values == {}
 
 
@@ -161,8 +160,8 @@ def test_words_without_meaning_are_kept_to_be_named() -> None:
 
 
 def test_which_first_words_are_for_the_drop_in() -> None:
-    assert all(is_ours(word) for word in ("-p", "--imdsv2", "spot", "se", "asg", "spotitn", "--nonsense"))
-    assert not any(is_ours(word) for word in ("serve", "health", "config", "certs", "ctl", "host"))
+    assert all(is_aemm_argument(word) for word in ("-p", "--imdsv2", "spot", "se", "asg", "spotitn", "--nonsense"))
+    assert not any(is_aemm_argument(word) for word in ("serve", "health", "config", "certs", "ctl", "host"))
 
 
 @given(st.lists(st.sampled_from(

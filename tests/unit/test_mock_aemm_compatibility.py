@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from imds_mock.aemm.adoption import adopt
-from imds_mock.aemm.settings import of_section
+from imds_mock.aemm.configuration import apply_settings
+from imds_mock.aemm.settings import read_section
 from imds_mock.build.aemm import AemmBuilder
 from imds_mock.build.loading import Config, ConfigError, document_of, from_document
 from imds_mock.commands.ec2_metadata_mock import aemm_reason
@@ -57,15 +57,17 @@ def test_when_the_drop_in_is_on(compatibility: Any, environ: dict[str, str], rea
     ],
 )
 def test_whose_listener(argv: list[str], hosts: tuple[str, ...], port: int) -> None:
-    server = adopt(settings(*argv), base(server={"hosts": ["10.0.0.9"], "port": 99, "access_log": "off"})).server
+    server = apply_settings(
+        settings(*argv), base(server={"hosts": ["10.0.0.9"], "port": 99, "access_log": "off"})
+    ).server
     assert (server.hosts, server.port, server.access_log) == (hosts, port, "off")
-    assert adopt(settings(), base()).server == ServerSettings(hosts=(), port=1338)
+    assert apply_settings(settings(), base()).server == ServerSettings(hosts=(), port=1338)
 
 
 def test_a_section_of_a_configuration_gives_back_the_settings_that_made_it() -> None:
     made = settings("spot", "-a", "stop", "-d", "3", environ={"AEMM_METADATA_VALUES_MAC": "x"})
-    config = adopt(made, base())
-    again = of_section(from_document(json.loads(json.dumps(document_of(config)))).aemm)
+    config = apply_settings(made, base())
+    again = read_section(from_document(json.loads(json.dumps(document_of(config)))).aemm)
     assert (again.command, again.values) == (made.command, made.values)
 
 
@@ -74,7 +76,7 @@ def test_a_section_of_a_configuration_gives_back_the_settings_that_made_it() -> 
     [("imdsv2", True, "; set metadata_options.http_tokens"), ("server.port", 80, ""), ("watch-config-file", True, "")],
 )
 def test_what_would_change_nothing_while_the_mock_runs_is_refused(key: str, value: object, advice: str) -> None:
-    config = adopt(of_section({key: value, "mock-delay-sec": 3}), base())
+    config = apply_settings(read_section({key: value, "mock-delay-sec": 3}), base())
     assert config.aemm == {"mock-delay-sec": 3}
     builder = AemmBuilder(0.0, "a test says so")
     builder.build(config)
@@ -104,7 +106,7 @@ def test_secrets_in_the_section_are_not_shown() -> None:
     environ = {
         f"AEMM_METADATA_VALUES_IAM_SECURITY_CREDENTIALS_{name}": "hidden" for name in ("SECRETACCESSKEY", "TOKEN")
     }
-    config = adopt(settings(environ=environ), base())
+    config = apply_settings(settings(environ=environ), base())
     shown = masked(document_of(config))
     assert [shown["aemm"][name] for name in names] == [MASK, MASK]
     assert "hidden" not in repr(shown)
@@ -116,7 +118,7 @@ class Driver:
     def __init__(self) -> None:
         self.now = STARTED
         callers = FakeNetwork().registry()
-        config = adopt(settings("spot", "-d", "60"), base())
+        config = apply_settings(settings("spot", "-d", "60"), base())
         build = AemmBuilder(STARTED, "a test says so").build
         self.state = State(config, build, Faults(callers.is_target, random.random), callers, lambda: self.now)
         self.service = Service(self.state.snapshot_for, Tokens(), "id")

@@ -8,9 +8,8 @@ import pytest
 
 from imds_mock.aemm import hints
 from imds_mock.aemm.arguments import parse
-from imds_mock.aemm.errors import UsageError
-from imds_mock.aemm.keys import COMMANDS, FLAG_KEYS, KEYS
-from imds_mock.aemm.settings import of_section, set_by
+from imds_mock.aemm.keys import COMMANDS, FLAG_KEYS, KEYS, UsageError
+from imds_mock.aemm.settings import aemm_variables, read_section
 from imds_mock.commands.ec2_metadata_mock import aemm_reason
 from imds_mock.config.settings import Config
 from support.aemm import settings, written
@@ -46,24 +45,24 @@ def test_a_key_of_an_earlier_release_gets_its_present_name(tmp_path: Path, forme
         f"variable {variable} has no effect: did you mean {meant}?",
     )
     with pytest.raises(UsageError, match=rf"^unknown key {former} in section aemm: did you mean {now}\?$"):
-        of_section({former: "x"})
+        read_section({former: "x"})
 
 
 def test_the_table_of_former_keys_holds_no_present_ones() -> None:
-    assert FORMER.keys() == hints.MEANT_KEYS.keys()
+    assert FORMER.keys() == hints.RENAMED_KEYS.keys()
     assert not FORMER.keys() & KEYS.keys()
     assert set(FORMER.values()) <= KEYS.keys()
 
 
 def test_a_key_stays_on_one_line() -> None:
-    assert hints.named("server.\r\u2028") == "server.\\r\\u2028"
+    assert hints.redacted_key("server.\r\u2028") == "server.\\r\\u2028"
 
 
 @pytest.mark.parametrize(
     "name", ["metadata.values.tags", "metadata.paths.zone", "dynamic.values.abc", "userdata.values.x"]
 )
 def test_a_key_that_shares_only_its_section_is_not_suggested(name: str) -> None:
-    assert hints.for_key(name) == "amazon-ec2-metadata-mock has no such setting"
+    assert hints.key_hint(name) == "amazon-ec2-metadata-mock has no such setting"
 
 
 @pytest.mark.parametrize("name", KEYS)
@@ -71,10 +70,10 @@ def test_a_slip_in_any_key_or_variable_leads_back_to_it(name: str) -> None:
     half = len(name) // 2
     slips = {name[:half] + name[half + 1 :], name[:half] + "x" + name[half:]} - KEYS.keys()
     for slip in slips:
-        assert hints.for_key(slip) == f"did you mean {name}?"
+        assert hints.key_hint(slip) == f"did you mean {name}?"
     variable = KEYS[name].variable
     half = len(variable) // 2
-    assert hints.for_variable(variable[:half] + variable[half + 1 :]) == f"did you mean {variable}?"
+    assert hints.variable_hint(variable[:half] + variable[half + 1 :]) == f"did you mean {variable}?"
 
 
 @pytest.mark.parametrize(
@@ -92,15 +91,15 @@ def test_a_slip_in_any_key_or_variable_leads_back_to_it(name: str) -> None:
     ],
 )
 def test_other_unknown_keys(name: str, hint: str) -> None:
-    assert hints.for_key(name) == hint
+    assert hints.key_hint(name) == hint
 
 
 def test_a_variable_for_a_whole_object_names_its_members() -> None:
     assert (
-        hints.for_variable("AEMM_METADATA_VALUES_IAM_INFO")
+        hints.variable_hint("AEMM_METADATA_VALUES_IAM_INFO")
         == "set its members, such as AEMM_METADATA_VALUES_IAM_INFO_CODE"
     )
-    assert hints.for_variable("AEMM_SPOT") == "set its members, such as AEMM_SPOT_ACTION"
+    assert hints.variable_hint("AEMM_SPOT") == "set its members, such as AEMM_SPOT_ACTION"
 
 
 @pytest.mark.parametrize(
@@ -121,13 +120,13 @@ def test_a_flag_or_command_of_an_earlier_release_gets_its_present_name(argv: lis
 def test_a_slip_in_any_flag_leads_back_to_it(key: object) -> None:
     flag = f"--{key.flag}"  # type: ignore[attr-defined]
     slip = flag[: len(flag) // 2] + flag[len(flag) // 2 + 1 :]
-    assert hints.for_word(slip, [f"--{known.flag}" for known in FLAG_KEYS]) == flag
+    assert hints.suggestion(slip, [f"--{known.flag}" for known in FLAG_KEYS]) == flag
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_slip_in_a_command_leads_to_a_command(command: str) -> None:
     if len(command) > len("se"):
-        assert hints.for_word(f"{command}x", COMMANDS) == command
+        assert hints.suggestion(f"{command}x", COMMANDS) == command
 
 
 def test_variables_that_kubernetes_sets_for_a_service_are_not_settings() -> None:
@@ -137,7 +136,7 @@ def test_variables_that_kubernetes_sets_for_a_service_are_not_settings() -> None
         "AEMM_PORT_1338_TCP_PROTO": "tcp",
         "AEMM_MOCK_SERVICE_HOST": "10.0.0.1", "AEMM_MOCK_PORT_80_TCP_ADDR": "10.0.0.1",
     }  # fmt: skip
-    assert set_by(of_services) == ()
+    assert aemm_variables(of_services) == ()
     assert settings(environ=of_services).warnings == ()
     assert aemm_reason(Config(), of_services) is None
     assert (

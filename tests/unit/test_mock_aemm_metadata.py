@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from imds_mock.aemm.errors import UsageError
+from imds_mock.aemm.keys import UsageError
 from support.aemm import (
     EVENTS,
     LEAVES,

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from imds_mock.aemm import files
 from imds_mock.aemm.arguments import parse
 from imds_mock.aemm.data import LIST_KEYS, TAGS_KEY
-from imds_mock.aemm.errors import ConfigFileError, UsageError
-from imds_mock.aemm.keys import DATA_KEYS, FLAG_KEYS, KEYS
-from imds_mock.aemm.settings import load, of_section, save
+from imds_mock.aemm.keys import DATA_KEYS, FLAG_KEYS, KEYS, ConfigFileError, UsageError
+from imds_mock.aemm.settings import load, read_section
 from support.aemm import MAC, settings, written
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def test_every_flag_goes_before_its_variable_before_its_key_before_its_default(t
 @pytest.mark.parametrize("key", [key for key in DATA_KEYS if key.name != TAGS_KEY], ids=lambda key: key.name)
 def test_every_other_key_can_be_set_by_file_and_variable(tmp_path: Path, key: Any) -> None:
     by_file, by_variable = ("ZmlsZQ==", "dmFyaWFibGU=") if key.name == "userdata.values.userdata" else ("/a", "/b")
-    file = written(tmp_path, nested(key.spelled or key.name, by_file))
+    file = written(tmp_path, nested(key.spelling or key.name, by_file))
     listed = key.name in LIST_KEYS
     assert settings(file=file).values[key.name] == ((by_file,) if listed else by_file)
     merged = settings(environ={key.variable: by_variable}, file=file)
@@ -237,7 +236,7 @@ def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
     ):
         assert sum(place in sentence for sentence in sentences) == 1, place
     with pytest.raises(UsageError, match=r"^2 problems:\n.*spot\.action.*\n.*unknown key foo "):
-        of_section({"spot.action": "trminate", "foo": 1})
+        read_section({"spot.action": "trminate", "foo": 1})
 
 
 def test_what_has_no_effect_is_named(tmp_path: Path) -> None:
@@ -291,7 +290,7 @@ def test_saved_settings_give_the_same_settings_again(tmp_path: Path) -> None:
     environ = {"AEMM_METADATA_VALUES_MAC": "02:00:00:00:00:01", "AEMM_SPOT_TIME": TIMES[2],
                "AEMM_DYNAMIC_VALUES_INSTANCE_IDENTITY_DOCUMENT_RAMDISKID": "ari-1"}  # fmt: skip
     first = settings("-s", "-p", "80", environ=environ)
-    saved = save(first, str(tmp_path))
+    saved = files.save(first.values, str(tmp_path))
     assert stat.S_IMODE(saved.stat().st_mode) == 0o600
     assert saved == tmp_path / ".ec2-metadata-mock" / ".aemm-config-used.json"
     document = json.loads(saved.read_text("utf-8"))
@@ -307,7 +306,7 @@ def test_without_a_home_directory_settings_are_saved_below_the_working_directory
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert save(settings(), None).resolve() == tmp_path / ".ec2-metadata-mock" / ".aemm-config-used.json"
+    assert files.save(settings().values, None).resolve() == tmp_path / ".ec2-metadata-mock" / ".aemm-config-used.json"
 
 
 def test_variables_that_are_not_utf8_are_refused_by_name() -> None:
@@ -363,11 +362,11 @@ def test_saved_settings_are_for_this_user_alone_whatever_was_there(tmp_path: Pat
     folder.mkdir()
     (tmp_path / "other").write_text("kept")
     (folder / ".aemm-config-used.json").symlink_to(tmp_path / "other")
-    saved = save(settings(), str(tmp_path))
+    saved = files.save(settings().values, str(tmp_path))
     assert (saved.is_symlink(), stat.S_IMODE(saved.stat().st_mode)) == (False, 0o600)
     assert (tmp_path / "other").read_text() == "kept"
     saved.chmod(0o644)
-    assert stat.S_IMODE(save(settings(), str(tmp_path)).stat().st_mode) == 0o600
+    assert stat.S_IMODE(files.save(settings().values, str(tmp_path)).stat().st_mode) == 0o600
     assert [path.name for path in folder.iterdir()] == [".aemm-config-used.json"], "no unfinished file stays"
 
 
@@ -388,7 +387,7 @@ KEYS_OF_CREDENTIALS = "metadata.values.iam-security-credentials"
 )
 def test_what_may_be_a_secret_in_a_key_s_place_is_not_repeated(tmp_path: Path, section: dict[str, Any]) -> None:
     said: list[str] = []
-    ways: list[Callable[[], Any]] = [lambda: of_section(section), lambda: settings(file=written(tmp_path, section))]
+    ways: list[Callable[[], Any]] = [lambda: read_section(section), lambda: settings(file=written(tmp_path, section))]
     for read in ways:
         try:
             said += read().warnings
@@ -400,4 +399,4 @@ def test_what_may_be_a_secret_in_a_key_s_place_is_not_repeated(tmp_path: Path, s
 
 def test_a_misspelt_key_is_named() -> None:
     with pytest.raises(UsageError, match=r"unknown key metadata\.values\.instance-idd in section aemm: did you mean"):
-        of_section({"metadata": {"values": {"instance-idd": "x"}}})
+        read_section({"metadata": {"values": {"instance-idd": "x"}}})

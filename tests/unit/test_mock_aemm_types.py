@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from imds_mock.aemm.data import LIST_KEYS, ROWS, TAGS_KEY
-from imds_mock.aemm.errors import UsageError
-from imds_mock.aemm.keys import KEYS, Key
-from imds_mock.aemm.leaves import leaves
-from imds_mock.aemm.settings import Settings, of_section
+from imds_mock.aemm.keys import KEYS, Key, UsageError
+from imds_mock.aemm.leaves import build_leaves
+from imds_mock.aemm.settings import Settings, read_section
 from support.aemm import STARTED, settings, written
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def test_text_of_every_key_and_what_is_served_for_it(
 ) -> None:
     keys = [key for key in TEXT if kind in key.name]
     assert keys
-    for file in files(tmp_path, [key.spelled or key.name for key in keys], as_json, as_yaml, as_toml):
+    for file in files(tmp_path, [key.spelling or key.name for key in keys], as_json, as_yaml, as_toml):
         merged = settings(file=file)
         for key in keys:
             assert merged.values[key.name] == result, (file.name, key.name)
@@ -109,7 +108,7 @@ def test_text_of_every_key_and_what_is_served_for_it(
 
 @pytest.mark.parametrize("key", TEXT, ids=lambda key: key.name)
 def test_text_is_no_list_and_no_object_and_null_means_that_it_is_not_set(tmp_path: Path, key: Key) -> None:
-    name = [key.spelled or key.name]
+    name = [key.spelling or key.name]
     for file in files(tmp_path, name, "null", "~", None):
         merged = settings(file=file)
         assert (merged.values[key.name], key.name in merged.given) == (key.default, False)
@@ -123,11 +122,11 @@ def test_text_is_no_list_and_no_object_and_null_means_that_it_is_not_set(tmp_pat
 def served(merged: Settings, key: Key) -> object:
     """What the leaf of a value says, or the member of its document."""
     section, _, name = key.name.split(".", 2)
-    name, *members = (key.spelled or key.name).split(".", 2)[2].split(".")
+    name, *members = (key.spelling or key.name).split(".", 2)[2].split(".")
     if section == "metadata" and name == "event-id":
         name, members = "events", ["EventId"]
     row = next(row for row in ROWS if (row.section, row.key) == (section, name))
-    made = leaves(merged, STARTED)
+    made = build_leaves(merged, STARTED)
     leaf = made.get(str(merged.values[f"{section}.paths.{name}"]).removeprefix("/latest/"))
     if leaf is None:
         return merged.values[key.name]  # a default path with an empty part, where no request can lead
@@ -159,15 +158,15 @@ def test_a_list_of_text(tmp_path: Path, as_json: str, as_yaml: str, as_toml: str
                       as_toml):  # fmt: skip
         merged = read(file, PRODUCT_CODES, tuple(result) if isinstance(result, list) else result)
         if merged is not None:
-            again = of_section(json.loads(json.dumps(merged.section())))
+            again = read_section(json.loads(json.dumps(merged.section())))
             for each in (merged, again):
-                body = leaves(each, STARTED)[DOCUMENT].body
+                body = build_leaves(each, STARTED)[DOCUMENT].body
                 assert isinstance(body, bytes)
                 assert json.loads(body)["marketplaceProductCodes"] == result
 
 
 def test_an_empty_value_leaves_out_what_its_default_path_would_lead_to(tmp_path: Path) -> None:
-    made = leaves(settings(file=written(tmp_path, {"metadata": {"values": {"mac": ""}}})), STARTED)
+    made = build_leaves(settings(file=written(tmp_path, {"metadata": {"values": {"mac": ""}}})), STARTED)
     assert made["meta-data/mac"].body == b""
     assert not [path for path in made if path.startswith("meta-data/network/")]
 
@@ -175,7 +174,7 @@ def test_an_empty_value_leaves_out_what_its_default_path_would_lead_to(tmp_path:
 def test_a_list_is_served_as_amazon_s_library_writes_it(tmp_path: Path) -> None:
     file = written(tmp_path, {"dynamic": {"values": {"instance-identity-document": {
         "marketplaceProductCodes": ["a", "b"], "ramdiskId": None, "accountId": "<&>"}}}})  # fmt: skip
-    body = leaves(settings(file=file), STARTED)[DOCUMENT].body
+    body = build_leaves(settings(file=file), STARTED)[DOCUMENT].body
     assert isinstance(body, bytes)
     assert b'\n\t"ramdiskId": null,\n' in body
     assert b'\n\t"marketplaceProductCodes": [\n\t\t"a",\n\t\t"b"\n\t],\n' in body
@@ -262,7 +261,7 @@ def test_instance_tags_as_one_object(tmp_path: Path) -> None:
                       '{Env = "dev", "a.B" = 1, On = true}'):  # fmt: skip
         merged = read(file, TAGS_KEY, {"Env": "dev", "a.B": "1", "On": "1"})
         assert merged is not None
-        made = leaves(of_section(json.loads(json.dumps(merged.section()))), STARTED)
+        made = build_leaves(read_section(json.loads(json.dumps(merged.section()))), STARTED)
         tags = {path.rpartition("/")[2]: leaf.body for path, leaf in made.items() if "/tags/instance/" in path}
         assert tags == {"Name": b"test-instance", "Test": b"test-tag", "Env": b"dev", "a.B": b"1", "On": b"1"}
     for as_json, got in (('"x"', "'x'"), ("[]", "a list"), ('{"a": []}', "a list in an object")):
@@ -273,7 +272,7 @@ def test_instance_tags_as_one_object(tmp_path: Path) -> None:
 
 def test_tag_names_are_paths_as_they_are(tmp_path: Path) -> None:
     file = files(tmp_path, [TAGS_KEY], '{"k8s.io/role": "x", "k8s.io": "y", "a//b": "z", "": "z"}', None, None)[0]
-    made = leaves(settings(file=file), STARTED)
+    made = build_leaves(settings(file=file), STARTED)
     tags = {path.partition("/tags/instance/")[2]: leaf.body for path, leaf in made.items() if "/tags/" in path}
     assert tags == {"Name": b"test-instance", "Test": b"test-tag", "k8s.io/role": b"x", "k8s.io": b"y"}
 
@@ -297,7 +296,7 @@ metadata:
 
 def test_a_part_of_a_nested_object_leaves_the_rest_as_it_is(tmp_path: Path) -> None:
     file = written(tmp_path, {"METADATA": {"Values": {"IAM-Info": {"CODE": "x"}}}})
-    body = leaves(settings(file=file), STARTED)["meta-data/iam/info"].body
+    body = build_leaves(settings(file=file), STARTED)["meta-data/iam/info"].body
     assert isinstance(body, bytes)
     assert json.loads(body) == {
         "Code": "x",

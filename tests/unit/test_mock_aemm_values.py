@@ -96,13 +96,13 @@ def test_what_is_no_port(raw: Any) -> None:
     ],
 )
 def test_times_keep_their_text_and_mean_an_instant(raw: str, epoch: float) -> None:
-    assert values.moment(raw) == raw
+    assert values.rfc3339_time(raw) == raw
     assert values.epoch_seconds(raw) == epoch
 
 
 def test_no_time_is_a_time_setting_too() -> None:
-    assert values.moment("") == ""
-    assert values.moment(None) == ""
+    assert values.rfc3339_time("") == ""
+    assert values.rfc3339_time(None) == ""
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_no_time_is_a_time_setting_too() -> None:
 )
 def test_what_is_no_time(raw: Any) -> None:
     with pytest.raises(ValueError, match=r"^expected an RFC 3339 time like 2026-01-31T12:00:00Z, got "):
-        values.moment(raw)
+        values.rfc3339_time(raw)
 
 
 def test_a_choice_is_one_of_its_words() -> None:
@@ -136,7 +136,7 @@ def test_what_is_no_base64(raw: Any) -> None:
 
 @given(anything)
 def test_whatever_is_given_is_read_or_refused_in_one_line(raw: Any) -> None:
-    readers = (values.text, values.optional_text, values.integer, values.switch, values.port, values.moment,
+    readers = (values.text, values.optional_text, values.integer, values.switch, values.port, values.rfc3339_time,
                values.base64_text, values.choice("a", "b"))  # fmt: skip
     for read in readers:
         sentence = refusal(read, raw)

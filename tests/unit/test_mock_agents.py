@@ -283,7 +283,7 @@ def test_the_journal_distinguishes_the_agents(signer: Signer) -> None:
     assert "hush" not in str(list(journal))
 
 
-FACTS = {
+DEFAULT_CONFIG = {
     "instance": {
         "availability_zone": "eu-west-1b",
         "local_ipv4": "10.3.7.9",
@@ -295,7 +295,7 @@ FACTS = {
 
 
 def test_task_metadata_agrees_with_the_instance(signer: Signer) -> None:
-    container = Container(signer, FACTS)
+    container = Container(signer, DEFAULT_CONFIG)
     task = container.ecs("/v4/anything/task")
     assert re.fullmatch(r"arn:aws:ecs:eu-west-1:012345678901:task/main/[0-9a-f]{32}", task["TaskARN"])
     assert [task[key] for key in ("Cluster", "Family", "Revision", "ServiceName", "LaunchType")] == [
@@ -331,7 +331,7 @@ def test_task_metadata_agrees_with_the_instance(signer: Signer) -> None:
 
 
 def test_a_task_on_fargate(signer: Signer) -> None:
-    document = FACTS | {"ecs": {"launch_type": "FARGATE", "task_id": "0" * 32, "image": "nginx:1"}}
+    document = DEFAULT_CONFIG | {"ecs": {"launch_type": "FARGATE", "task_id": "0" * 32, "image": "nginx:1"}}
     container = Container(signer, document)
     task = container.ecs("/v4/x/task")
     assert task["Cluster"] == "arn:aws:ecs:eu-west-1:012345678901:cluster/default"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imds_mock.aemm import files
-from imds_mock.aemm.errors import ConfigFileError
+from imds_mock.aemm.keys import ConfigFileError
 from imds_mock.build.loading import load
 from imds_mock.config.document_limits import MAX_BYTES, MAX_DEPTH, MAX_NODES, excess
 from imds_mock.config.errors import ConfigError

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from imds_mock.aemm.keys import AT_START, KEYS
+from imds_mock.aemm.keys import KEYS, STARTUP_KEYS
 from imds_mock.config.errors import dotted
 from imds_mock.config.facts import UserData
 from imds_mock.config.secrets import PRIVILEGED, PRIVILEGED_VALUES, marked_fields
@@ -128,7 +128,7 @@ def test_fetched_credentials_are_a_matter_of_the_mock_s_owner() -> None:
 def test_files_of_the_drop_in_are_a_matter_of_its_start() -> None:
     of_leaves = ("metadata.", "dynamic.", "userdata.")
     named = {name for name in KEYS if not name.startswith(of_leaves) and REACHING.search(name.replace("-", " "))}
-    assert {"config-file", "save-config-to-file"} <= named <= set(AT_START)
+    assert {"config-file", "save-config-to-file"} <= named <= set(STARTUP_KEYS)
 
 
 def test_events_and_faults_name_no_files() -> None:

@@ -52,13 +52,13 @@ def _is_for_aemm(arguments: Sequence[str]) -> bool:
 
 
 def _aemm(arguments: Sequence[str]) -> int:
-    from imds_mock.aemm.ordinary import Ordinary  # noqa: PLC0415
+    from imds_mock.aemm.native_arguments import NativeArguments  # noqa: PLC0415
     from imds_mock.commands import ec2_metadata_mock as program  # noqa: PLC0415 - the subcommands do without it
 
     if not arguments:
         return program.run(arguments, os.environ, program.reason_of(os.environ))
     flags = [flag for action in _command("serve")[1]._actions for flag in action.option_strings]  # noqa: SLF001 - argparse has no public list
-    return program.run(arguments, os.environ, f"the first argument is {arguments[0]}", Ordinary(COMMANDS, flags))
+    return program.run(arguments, os.environ, f"the first argument is {arguments[0]}", NativeArguments(COMMANDS, flags))
 
 
 def _top_level(arguments: Sequence[str]) -> int:

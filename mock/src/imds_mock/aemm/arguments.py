@@ -1,8 +1,7 @@
-"""AEMM's command line: flags as pflag reads them, before or after the subcommand.
+"""Parses AEMM's command line with the rules of pflag; flags may precede or follow the subcommand.
 
-`--port 80`, `--port=80`, `-p 80`, `-p=80` and `-p80` are the same; switches stand alone or take `=true` or
-`=false`, may share one dash (`-Is`), and `--` ends the flags. A letter may mean another thing for each subcommand
-(`-t`, `-a`).
+`--port 80`, `--port=80`, `-p 80`, `-p=80` and `-p80` are equivalent. Switches take no value, `=true` or `=false` and
+may share a dash (`-Is`). `--` ends the flags. The meaning of a letter (`-t`, `-a`) depends on the subcommand.
 """
 
 from __future__ import annotations
@@ -11,65 +10,64 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imds_mock.aemm import hints, values
-from imds_mock.aemm.errors import UsageError
-from imds_mock.aemm.keys import COMMANDS, FLAG_KEYS, Command, Key
+from imds_mock.aemm.keys import COMMANDS, FLAG_KEYS, Command, Key, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from imds_mock.aemm.values import Value
 
-HELP: Final = Key("help", values.switch, False, "help", "h", meaning="show this help")
-VERSION: Final = Key("version", values.switch, False, "version", "v", meaning="show the version")
+HELP: Final = Key("help", values.switch, False, "help", "h", help="show this help")
+VERSION: Final = Key("version", values.switch, False, "version", "v", help="show the version")
 PROGRAM_WORDS: Final = ("help", "completion")
-"""Words that stand where a subcommand may and start nothing."""
+"""Words in the place of a subcommand that do not start a mock."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """What a command line says.
+    """A parsed command line.
 
     Attributes:
-        command: What to mock.
-        values: Key name to value, for the flags that were given.
-        flags: Key name to the flag as it was written, for messages.
-        extra: Words that mean nothing here.
-        asks: `help`, `version` or `completion` when only that was asked for.
+        command: The events to mock.
+        values: The values of the given flags, by key.
+        flags: The given flags as written, by key; for messages.
+        extra: Words without an effect.
+        action: `help`, `version` or `completion` if the program only prints that; empty otherwise.
     """
 
     command: Command
     values: Mapping[str, Value] = field(default_factory=dict)
     flags: Mapping[str, str] = field(default_factory=dict)
     extra: tuple[str, ...] = ()
-    asks: str = ""
+    action: str = ""
 
 
-class _Written(NamedTuple):
-    """A flag as it was written, with the value that stood with it (None: the next word, or a switch)."""
+class _Flag(NamedTuple):
+    """A flag as written, with its value; None for a switch or a missing value."""
 
     name: str
     value: str | None
 
 
 def parse(argv: Sequence[str]) -> Arguments:
-    """Read a command line.
+    """Parse a command line.
 
     Args:
         argv: The words after the program's name.
 
     Raises:
-        UsageError: A flag or subcommand is unknown, lacks its value or has a wrong one.
+        UsageError: A flag or subcommand is unknown, or a value is missing or invalid.
     """
     words, flag_words = _split(argv)
     for written, _value in flag_words:
-        # Said first: whether the word after it is its value or a subcommand, nobody can know.
+        # Checked first, because the word after an unknown flag may be its value or a subcommand.
         if written not in FLAGS:
             _key(written, Command.ALL)
-    asks = ""
+    action = ""
     if words and words[0] in PROGRAM_WORDS:
-        asks, *words = words
+        action, *words = words
     command = Command.ALL
-    if words and asks != "completion":
+    if words and action != "completion":
         command = _command(words.pop(0))
     given: dict[str, Value] = {}
     flags: dict[str, str] = {}
@@ -82,38 +80,38 @@ def parse(argv: Sequence[str]) -> Arguments:
             raise UsageError(f"flag {written}: {error}") from error
     for key in (HELP, VERSION):
         if given.pop(key.name, False):
-            asks = asks or key.name
-    return Arguments(command, given, flags, tuple(words), asks)
+            action = action or key.name
+    return Arguments(command, given, flags, tuple(words), action)
 
 
-def is_ours(word: str) -> bool:
-    """Whether a first word can only be meant for AEMM: a command of any of its releases, or a flag."""
-    return word in COMMANDS or word in hints.FORMER_COMMANDS or word.startswith("-")
+def is_aemm_argument(word: str) -> bool:
+    """Whether a command line starts with an argument of AEMM: a command of any release, or a flag."""
+    return word in COMMANDS or word in hints.RENAMED_COMMANDS or word.startswith("-")
 
 
 def positional(argv: Sequence[str]) -> list[str]:
-    """The words that are neither flags nor their values."""
+    """The words that are neither flags nor values of flags."""
     return _split(argv)[0]
 
 
 def flags_of(command: Command) -> tuple[Key, ...]:
-    """The flags that a subcommand of its own adds to those for all."""
+    """The flags of one subcommand; for ALL, the flags that all subcommands have."""
     return tuple(key for key in FLAG_KEYS if key.command is command)
 
 
 def _command(word: str) -> Command:
     command = COMMANDS.get(word)
     if command is None:
-        near = hints.for_word(word, COMMANDS)
+        near = hints.suggestion(word, COMMANDS)
         hint = f"did you mean {near}?" if near else f"the commands are {', '.join(COMMANDS)}"
         raise UsageError(f"unknown command {word!r}; {hint}")
     return command
 
 
-def _split(argv: Sequence[str]) -> tuple[list[str], list[_Written]]:
-    """Separate words from flags. Which flags take a value is known before the subcommand is: names decide."""
+def _split(argv: Sequence[str]) -> tuple[list[str], list[_Flag]]:
+    """Separate words from flags. The name of a flag decides whether it takes a value, whatever the subcommand."""
     words: list[str] = []
-    flags: list[_Written] = []
+    flags: list[_Flag] = []
     rest = list(argv)
     while rest:
         word = rest.pop(0)
@@ -130,23 +128,23 @@ def _split(argv: Sequence[str]) -> tuple[list[str], list[_Written]]:
     return words, flags
 
 
-def _split_letters(word: str, rest: list[str], flags: list[_Written]) -> None:
+def _split_letters(word: str, rest: list[str], flags: list[_Flag]) -> None:
     letters = word[1:]
     while letters:
         name, letters = f"-{letters[0]}", letters[1:]
         if letters.startswith("="):
-            flags.append(_Written(name, letters[1:]))
+            flags.append(_Flag(name, letters[1:]))
             return
         if name not in _SWITCHES:
             flags.append(_complete(name, letters or None, rest))
             return
-        flags.append(_Written(name, None))
+        flags.append(_Flag(name, None))
 
 
-def _complete(name: str, value: str | None, rest: list[str]) -> _Written:
+def _complete(name: str, value: str | None, rest: list[str]) -> _Flag:
     if value is None and name not in _SWITCHES and rest:
         value = rest.pop(0)
-    return _Written(name, value)
+    return _Flag(name, value)
 
 
 def _key(written: str, command: Command) -> Key:
@@ -157,11 +155,11 @@ def _key(written: str, command: Command) -> Key:
             {word for word, other in COMMANDS.items() for key in flags_of(other) if written in _names(key)}
             & {"spot", "events"}
         )
-        near = hints.for_word(written, FLAGS)
+        near = hints.suggestion(written, FLAGS)
         hint = f"; it belongs to {' and '.join(elsewhere)}" if elsewhere else ""
         hint = hint or (f"; did you mean {near}?" if near else "")
-        shown = written if written.isprintable() else repr(written)
-        raise UsageError(f"unknown flag {shown}{hint} (see --help)")
+        name = written if written.isprintable() else repr(written)
+        raise UsageError(f"unknown flag {name}{hint} (see --help)")
     return key
 
 
@@ -181,6 +179,6 @@ def _names(key: Key) -> tuple[str, ...]:
 
 _ALL: Final = (*FLAG_KEYS, HELP, VERSION)
 FLAGS: Final = frozenset(name for key in _ALL for name in _names(key))
-"""All flags, with their dashes."""
+"""All flags with dashes."""
 
 _SWITCHES: Final = frozenset(name for key in _ALL if not key.value_name for name in _names(key))

@@ -1,13 +1,13 @@
-"""What AEMM serves out of the box: one row for each leaf, with the key that overrides it.
+"""AEMM's default data: one row for each leaf, and the instance that it describes as a configuration of the mock.
 
 Observed on AEMM 1.13.0. The same key names a leaf's path (`metadata.paths.KEY`) and its value (`metadata.values.KEY`).
-Default paths hold the values of four other keys (`{mac}` and so on) and follow them when those change.
+Default paths contain the values of four other keys (`{mac}` and so on) and change with them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 PLAIN: Final = "text/plain"
 JSON: Final = "application/json"
@@ -20,11 +20,11 @@ class Row(NamedTuple):
     """One leaf.
 
     Attributes:
-        key: Its key, below `SECTION.paths` and `SECTION.values`.
-        path: Its default path, below the section's root; a name in braces stands for the value of that key.
-        value: Its default value; a mapping is served as JSON, None is what an event says at that moment.
+        key: Its key below `SECTION.paths` and `SECTION.values`.
+        path: Its default path below the section's root; a name in braces is replaced by the value of that key.
+        value: Its default value; a mapping is served as JSON, None is the current state of an event.
         content_type: Its `Content-Type`.
-        section: The section of the configuration that the key belongs to.
+        section: The configuration section of the key.
     """
 
     key: str
@@ -35,19 +35,19 @@ class Row(NamedTuple):
 
 
 ROOTS: Final = {"metadata": "/latest/meta-data/", "dynamic": "/latest/dynamic/", "userdata": "/latest/"}
-"""Where the default paths of a section begin."""
+"""The root of a section's default paths."""
 
 EVENT_ID_KEY: Final = "metadata.values.event-id"
 EVENT_ID: Final = "instance-event-1234567890abcdef0"
 
 TAGS_KEY: Final = "metadata.values.tags-instance"
-"""An object of tag names and values, each a leaf of its own, as in AEMM's newest sources."""
+"""An object of tags by name, each served as a leaf, as in AEMM's newest sources."""
 
 TAGS_PATH: Final = "meta-data/tags/instance/"
-"""Where the leaves of tags are, below `/latest/`."""
+"""The path of the tags below `/latest/`."""
 
 LIST_KEYS: Final = frozenset({"dynamic.values.instance-identity-document.marketplaceproductcodes"})
-"""The keys whose value is a list of text; all other keys hold one value."""
+"""The keys whose value is a list; all others have one value."""
 
 _MAC: Final = "network/interfaces/macs/{mac}/"
 
@@ -197,4 +197,52 @@ ROWS: Final = (
     Row("instance-identity-signature", "instance-identity/signature", _SIGNATURE, section="dynamic"),
     Row("userdata", "user-data", "MTIzNCxqb2huLHJlYm9vdCx0cnVlCg==", BYTES, "userdata"),  # base64
 )
-"""Every leaf, in the order of the metadata tree."""
+"""All leaves, in the order of the metadata tree."""
+
+_VALUES: Final[dict[str, Any]] = {row.key: row.value for row in ROWS}
+
+DEFAULT_CONFIG: Final[dict[str, Any]] = {
+    "server": {"port": 1338},
+    "metadata_options": {"instance_metadata_tags": "enabled"},
+    "instance": {
+        "instance_id": _VALUES["instance-id"],
+        "account_id": _VALUES["mac-owner-id"],
+        "instance_type": _VALUES["instance-type"],
+        "launch_time": _VALUES["instance-identity-document"]["pendingTime"],
+        "reservation_id": _VALUES["reservation-id"],
+        "detailed_monitoring": False,
+        "image_id": _VALUES["ami-id"],
+        "kernel_id": _VALUES["kernel-id"],
+        "ramdisk_id": _VALUES["ramdisk-id"],
+        "product_codes": [_VALUES["product-codes"]],
+        "root_device": _VALUES["block-device-mapping-root"],
+        "block_devices": {
+            "ebs0": _VALUES["block-device-mapping-ebs"],
+            "ephemeral0": _VALUES["block-device-mapping-ephemeral"],
+            "swap": _VALUES["block-device-mapping-swap"],
+        },
+        "placement_group": _VALUES["placement-group-name"],
+        "host_id": _VALUES["placement-host-id"],
+        "local_ipv4": _VALUES["local-ipv4"],
+        "public_ipv4": _VALUES["public-ipv4"],
+        "mac": _VALUES["mac"],
+        "security_groups": [_VALUES["security-groups"]],
+        "interfaces": [
+            {
+                "interface_id": _VALUES["mac-network-interface-id"],
+                "ipv6s": [_VALUES["mac-ipv6-associations"]],
+                "security_group_ids": [_VALUES["mac-security-group-ids"]],
+                "subnet_id": _VALUES["mac-subnet-id"],
+                "vpc_id": _VALUES["mac-vpc-id"],
+            }
+        ],
+        "role": _VALUES["iam-security-credentials-role"],
+        "tags": {"Name": _VALUES["tags-instance-name"], "Test": _VALUES["tags-instance-test"]},
+        "user_data": {"base64": _VALUES["userdata"]},
+    },
+}
+"""The defaults of the mock's own settings with `compatibility: aemm`; null restores them.
+
+AEMM's identity document and `iam/info` contradict its other values (account, image, zone); `ROWS` has the values that
+are served unless a setting changes them.
+"""

@@ -1,7 +1,8 @@
-"""AEMM's events: there from the start, or after a delay or at a time, and then for good; their bodies, byte for byte.
+"""AEMM's events: when they appear, which clients see them, and their bodies byte for byte.
 
-Spot notice, rebalance recommendation and lifecycle state take their times from the moment of the request, the scheduled
-event from the start of the program. Delays are whole seconds since the start; a trigger time goes before them.
+An event appears at the start, after a delay or at a trigger time, and stays. Delays are whole seconds since the start;
+a trigger time overrides them. Spot notice, rebalance recommendation and lifecycle state contain times relative to the
+request, the scheduled event times relative to the start.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 _NOTICE_SECONDS: Final = 120
 _DAY_SECONDS: Final = 86400
-# Go's encoding/json writes these so, for HTML; JSON has them inside of strings only.
+# Go's encoding/json escapes these characters for HTML; in JSON they occur only in strings.
 _ESCAPED: Final = {ord(mark): f"\\u{ord(mark):04x}" for mark in "<>&\u2028\u2029"}
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -31,18 +32,48 @@ SPOT_KEYS: Final = ("spot", "spot-termination-time", "rebalance-rec-time")
 EVENT_KEYS: Final = ("events",)
 LIFECYCLE_KEYS: Final = ("target-lifecycle-state",)
 
-MOCKED: Final = {
+COMMAND_EVENTS: Final = {
     Command.ALL: frozenset((*SPOT_KEYS, *EVENT_KEYS, *LIFECYCLE_KEYS)),
     Command.SPOT: frozenset(SPOT_KEYS),
     Command.EVENTS: frozenset(EVENT_KEYS),
     Command.ASG_LIFECYCLE: frozenset(LIFECYCLE_KEYS),
 }
-"""The event leaves that a subcommand serves; the others do not exist at all."""
+"""The event leaves that a subcommand serves; the others do not exist."""
+
+
+class ClientLimit:
+    """The clients that see one kind of event: the first ones to request its leaves, even before it has appeared.
+
+    `--mock-ip-count` sets their number. Addresses count as a whole, so clients behind one NAT address are one client.
+    Spot notice and rebalance recommendation are one kind, scheduled events and lifecycle state one each.
+
+    Attributes:
+        count: The number of clients; negative for all.
+    """
+
+    __slots__ = ("_admitted", "count")
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._admitted: set[str] = set()
+
+    def admit(self, caller: str) -> bool:
+        """Whether a client sees the event; admits it if the limit is not reached.
+
+        Args:
+            caller: The client's IP address.
+        """
+        if self.count < 0 or caller in self._admitted:
+            return True
+        if len(self._admitted) >= self.count:
+            return False
+        self._admitted.add(caller)
+        return True
 
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """When an event appears.
+    """The time at which an event appears.
 
     Attributes:
         moment: Seconds since the epoch.
@@ -52,7 +83,7 @@ class Trigger:
 
     @classmethod
     def of(cls, settings: Settings, prefix: str, started: float) -> Trigger:
-        """Read the pair of settings `PREFIX-delay-sec` and `PREFIX-trigger-time`.
+        """Read the settings `PREFIX-delay-sec` and `PREFIX-trigger-time`.
 
         Args:
             settings: The settings.
@@ -68,49 +99,51 @@ class Trigger:
 
 
 def bodies(settings: Settings, started: float) -> dict[str, Callable[[float], bytes | None]]:
-    """Make the bodies of all event leaves.
+    """The bodies of all event leaves.
 
     Args:
         settings: The settings.
         started: Start of the program in seconds since the epoch.
 
     Returns:
-        The leaf's key to what gives its body for a wall-clock time, or None while the event has not appeared.
+        By the leaf's key a function of the wall-clock time that returns the body, or None before the event appears.
     """
     mocked = Trigger.of(settings, "mock", started)
     recommended = Trigger.of(settings, "rebalance", started)
     terminated = Trigger.of(settings, "asg-termination", started)
     action, end, notice = (settings.text(f"spot.{name}") for name in ("action", "time", "rebalance-rec-time"))
-    scheduled = tabbed([_scheduled_event(settings, started)])
+    scheduled = indented_json([_scheduled_event(settings, started)])
 
     def interruption(now: float) -> str:
         return end or iso8601(now + _NOTICE_SECONDS)
 
     return {
-        "spot": lambda now: tabbed({"action": action, "time": interruption(now)}) if mocked.is_due(now) else None,
+        "spot": lambda now: (
+            indented_json({"action": action, "time": interruption(now)}) if mocked.is_due(now) else None
+        ),
         "spot-termination-time": lambda now: interruption(now).encode() if mocked.is_due(now) else None,
         "rebalance-rec-time": lambda now: (
-            tabbed({"noticeTime": notice or iso8601(now)}) if recommended.is_due(now) else None
+            indented_json({"noticeTime": notice or iso8601(now)}) if recommended.is_due(now) else None
         ),
         "events": lambda now: scheduled if mocked.is_due(now) else None,
         "target-lifecycle-state": lambda now: b"Terminated" if terminated.is_due(now) else b"InService",
     }
 
 
-def tabbed(document: object) -> bytes:
-    """Write JSON as AEMM does: one tab a level, no line end at the end."""
+def indented_json(document: object) -> bytes:
+    """Write JSON as AEMM does: indented with tabs, without a final line end."""
     return json.dumps(document, indent="\t", ensure_ascii=False).translate(_ESCAPED).encode()
 
 
-def compact(document: object) -> bytes:
-    """Write JSON as AEMM does where it is text: on one line, without spaces."""
+def compact_json(document: object) -> bytes:
+    """Write JSON as AEMM does in a text leaf: on one line, without spaces."""
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False).translate(_ESCAPED).encode()
 
 
 def _scheduled_event(settings: Settings, started: float) -> dict[str, str]:
     def moment(name: str, days: int) -> str:
         given = settings.text(f"events.{name}")
-        return _english(epoch_seconds(given) if given else started + days * _DAY_SECONDS)
+        return _gmt(epoch_seconds(given) if given else started + days * _DAY_SECONDS)
 
     code = settings.text("events.code")
     return {
@@ -124,7 +157,7 @@ def _scheduled_event(settings: Settings, started: float) -> dict[str, str]:
     }
 
 
-def _english(moment: float) -> str:
-    """`2 Dec 2026 02:48:14 GMT`, whatever the locale."""
+def _gmt(moment: float) -> str:
+    """`2 Dec 2026 02:48:14 GMT`, independent of the locale."""
     year, month, day, hour, minute, second, *_ = time.gmtime(moment)
     return f"{day} {_MONTHS[month - 1]} {year:04} {hour:02}:{minute:02}:{second:02} GMT"

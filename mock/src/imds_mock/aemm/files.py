@@ -1,4 +1,4 @@
-"""AEMM's config file: found, read in JSON, YAML or TOML, turned into dotted keys, and written back as JSON."""
+"""Finds, reads and writes AEMM's config file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.aemm.data import TAGS_KEY
-from imds_mock.aemm.errors import ConfigFileError
+from imds_mock.aemm.keys import ConfigFileError
 from imds_mock.config.document_limits import excess
 from imds_mock.config.errors import ConfigError
 from imds_mock.config.plain_documents import read_document_text, read_yaml
@@ -22,22 +22,19 @@ _DEFAULT_STEM: Final = "aemm-config"
 _FORMATS: Final = ("json", "toml", "yaml", "yml")
 _OTHER_FORMATS: Final = ("properties", "props", "prop", "hcl", "tfvars", "dotenv", "env", "ini")
 SAVED: Final = Path(".ec2-metadata-mock", ".aemm-config-used.json")
-"""Where the settings in force are written, below the home directory."""
+"""The file with the saved settings, below the home directory."""
 
 
 def default_file(home: str | None) -> Path | None:
-    """The config file in the home directory.
+    """The first existing file of `aemm-config.json`, `.toml`, `.yaml` and so on in the home directory.
 
     Args:
-        home: The home directory, if there is one.
-
-    Returns:
-        The first of `aemm-config.json`, `.toml`, `.yaml` and so on that exists.
+        home: The home directory; None or empty without one.
     """
     if not home:
         return None
     candidates = (Path(home, f"{_DEFAULT_STEM}.{extension}") for extension in (*_FORMATS, *_OTHER_FORMATS))
-    # Unlike Path.is_file, this is False where the folder may not be looked into.
+    # Unlike Path.is_file, it returns False if the folder cannot be searched.
     return next((path for path in candidates if os.path.isfile(path)), None)  # noqa: PTH113 - see above
 
 
@@ -45,14 +42,13 @@ def read(path: Path) -> dict[str, Any]:
     """Read a config file.
 
     Args:
-        path: The file; its extension says what it is written in.
+        path: The file; its extension selects the format.
 
     Returns:
-        Lower-case dotted keys to what they hold: text, numbers, booleans, dates, null, lists, empty objects. Sections
-        whose name begins with `x-` are left out: they hold what YAML anchors refer to.
+        Values by dotted key in lower case, without sections whose name starts with `x-`, which contain YAML anchors.
 
     Raises:
-        ConfigFileError: It cannot be read, has another format, or is not well formed.
+        ConfigFileError: The file cannot be read, is malformed or has an unsupported format.
     """
     extension = path.suffix.removeprefix(".").lower()
     if extension not in _FORMATS:
@@ -69,16 +65,20 @@ def read(path: Path) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if not name.startswith("x-")}
 
 
-def write(path: Path, settings: Mapping[str, Any]) -> None:
-    """Write settings as JSON that `read` understands, for this user alone: credentials may be among them.
+def save(settings: Mapping[str, Any], home: str | None) -> Path:
+    """Write settings as JSON to the same file as AEMM, readable only for this user because of the credentials.
 
     Args:
-        path: The file, which is replaced; its directory is made when it is missing.
-        settings: Dotted keys to values.
+        settings: Values by dotted key.
+        home: The home directory; None or empty for the working directory.
+
+    Returns:
+        The file.
 
     Raises:
         OSError: It cannot be written.
     """
+    path = Path(home or ".") / SAVED
     document: dict[str, Any] = {}
     for name, value in settings.items():
         *sections, last = name.split(".")
@@ -89,15 +89,16 @@ def write(path: Path, settings: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     import tempfile  # noqa: PLC0415 - few starts save their settings
 
-    # A new file, so that neither an older one's mode nor a symbolic link matters.
-    descriptor, unnamed = tempfile.mkstemp(dir=path.parent)
+    # A new file replaces an existing one with another mode, or a symbolic link.
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent)
     try:
-        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - of a descriptor
+        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
             file.write(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
-        Path(unnamed).replace(path)
+        Path(temporary).replace(path)
     except BaseException:
-        Path(unnamed).unlink(missing_ok=True)
+        Path(temporary).unlink(missing_ok=True)
         raise
+    return path
 
 
 def _parse(extension: str, text: str, name: str) -> Any:
@@ -109,7 +110,7 @@ def _parse(extension: str, text: str, name: str) -> Any:
         except (ValueError, RecursionError) as error:
             raise ConfigError(f"{name}: is not valid JSON: {json_problem(text)}") from error
     if extension == "toml":
-        import tomllib  # noqa: PLC0415 - the start has to be quick, and few files are TOML
+        import tomllib  # noqa: PLC0415 - keeps a start fast; few files are TOML
 
         try:
             return tomllib.loads(text)
@@ -124,16 +125,16 @@ def _refuse_constant(name: str) -> Any:
 
 
 def flatten(document: Any) -> dict[str, Any]:
-    """Turn nested settings into dotted keys, in lower case. Instance tags stay one object, their names as they are.
+    """Values by dotted key in lower case; the instance tags stay one object with unchanged names.
 
     Args:
-        document: Settings, nested or dotted.
+        document: Settings with nested or dotted keys.
 
     Raises:
-        ValueError: It is no object.
+        ValueError: The document is not an object.
     """
     if not isinstance(document, Mapping):
-        raise ValueError("expected an object with settings at its top")  # noqa: TRY004 - the file is wrong
+        raise ValueError("expected an object with settings at its top")  # noqa: TRY004 - user input
     settings: dict[str, Any] = {}
     tags: dict[str, Any] = {}
     for name, value in _walk(document, ""):

@@ -1,7 +1,7 @@
-"""What was probably meant by a key, variable, flag or command that AEMM 1.13 does not have.
+"""Suggestions for keys, variables, flags and commands that AEMM 1.13 does not have.
 
-Earlier releases had other names for some (AEMM's repository, from its first commit on), and its documentation still
-shows some of them. Such a name gets its present one, whatever else looks like it.
+Earlier releases used other names (AEMM's repository, from its first commit on), and its documentation still contains
+some of them. For such a name the current one is suggested, otherwise the most similar name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _EVENT_MEMBERS: Final = ("code", "state", "not-before", "not-after", "not-before-deadline")
 
-MEANT_KEYS: Final = {
+RENAMED_KEYS: Final = {
     "spot-itn.instance-action": "spot.action",
     "spot-itn.action": "spot.action",
     "spot-itn.termination-time": "spot.time",
@@ -40,58 +40,56 @@ MEANT_KEYS: Final = {
     "hostname": "server.hostname",
     "port": "server.port",
 }
-"""Key of an earlier release, or for the value of an event's leaf, to the key that has this effect now."""
+"""Keys of earlier releases, and for values of event leaves, with the current keys."""
 
-FORMER_FLAGS: Final = {"--instance-action": "--action", "--termination-time": "--time"}
-"""Flag of an earlier release to its present name."""
+RENAMED_FLAGS: Final = {"--instance-action": "--action", "--termination-time": "--time"}
+"""Flags of earlier releases with their current names."""
 
-FORMER_COMMANDS: Final = {"spotitn": "spot", "spot-itn": "spot", "spotItn": "spot"}
-"""Command of an earlier release to its present name."""
+RENAMED_COMMANDS: Final = {"spotitn": "spot", "spot-itn": "spot", "spotItn": "spot"}
+"""Commands of earlier releases with their current names."""
 
-_MEANT_VARIABLES: Final = {variable_of(former): variable_of(now) for former, now in MEANT_KEYS.items()}
+_RENAMED_VARIABLES: Final = {variable_of(old): variable_of(new) for old, new in RENAMED_KEYS.items()}
 _VARIABLES: Final = tuple(key.variable for key in KEYS.values())
 _SECTIONS: Final = frozenset(
     ".".join(parts[:depth]) for parts in (name.split(".") for name in KEYS) for depth in range(1, len(parts))
 )
 _SECTIONS_OF_VARIABLES: Final = {variable_of(section): section for section in _SECTIONS}
-_OF_A_SECRET: Final = AEMM_SECRETS[0].count(".")
-_SOMEWHAT_ALIKE: Final = 0.6
-_ALIKE: Final = 0.75
-_NEARLY_THE_SAME: Final = 0.9
+_SECRET_DEPTH: Final = AEMM_SECRETS[0].count(".")
+_SIMILAR: Final = 0.6
+_VERY_SIMILAR: Final = 0.75
+_ALMOST_EQUAL: Final = 0.9
 
 
-def named(name: str) -> str:
-    """A key in a message: what may be a secret in a key's place is left out.
+def redacted_key(name: str) -> str:
+    """A key for a message, without parts that may be a misplaced secret.
 
     Args:
-        name: The key, in lower case.
+        name: The key in lower case.
     """
-    if name in MEANT_KEYS:
+    if name in RENAMED_KEYS:
         return name
     above = ""
     for part in name.split("."):
         siblings = {key.removeprefix(above).partition(".")[0] for key in KEYS if key.startswith(above)}
-        is_beside_secrets = any(secret.startswith(above) for secret in AEMM_SECRETS if above.count(".") == _OF_A_SECRET)
-        if not (_nearest(part, siblings, _SOMEWHAT_ALIKE) or (is_word(part) and not is_beside_secrets)):
+        is_among_secrets = above.count(".") == _SECRET_DEPTH and any(key.startswith(above) for key in AEMM_SECRETS)
+        if not (_nearest(part, siblings, _SIMILAR) or (is_word(part) and not is_among_secrets)):
             return f"{above}... (not shown, it may be a secret)"
         above = f"{above}{part}."
     return name if name.isprintable() else ascii(name)[1:-1]
 
 
-def for_key(name: str) -> str:
-    """The end of a sentence about an unknown key.
+def key_hint(name: str) -> str:
+    """The end of a message about an unknown key.
 
     Args:
-        name: The key, in lower case.
+        name: The key in lower case.
     """
-    meant = (
-        MEANT_KEYS.get(name) or _nearest_key(name, _NEARLY_THE_SAME) or _by_its_end(name) or _nearest_key(name, _ALIKE)
-    )
-    return _question(meant)
+    suggested = RENAMED_KEYS.get(name) or _nearest_key(name, _ALMOST_EQUAL) or _by_end(name)
+    return _did_you_mean(suggested or _nearest_key(name, _VERY_SIMILAR))
 
 
-def for_variable(name: str) -> str:
-    """The end of a sentence about an unknown variable.
+def variable_hint(name: str) -> str:
+    """The end of a message about an unknown variable.
 
     Args:
         name: The variable.
@@ -99,23 +97,23 @@ def for_variable(name: str) -> str:
     if section := _SECTIONS_OF_VARIABLES.get(name):
         member = next(key.variable for known, key in KEYS.items() if known.startswith(f"{section}."))
         return f"set its members, such as {member}"
-    return _question(_MEANT_VARIABLES.get(name) or _nearest(name, _VARIABLES, _ALIKE))
+    return _did_you_mean(_RENAMED_VARIABLES.get(name) or _nearest(name, _VARIABLES, _VERY_SIMILAR))
 
 
-def for_word(word: str, known: Iterable[str]) -> str | None:
-    """The flag or command that an unknown one stands for, if there is one.
+def suggestion(word: str, known: Iterable[str]) -> str | None:
+    """The flag or command to suggest for an unknown one; None without a similar one.
 
     Args:
         word: The flag with its dashes, or the command.
-        known: What there is.
+        known: The known flags or commands.
     """
-    former = FORMER_FLAGS.get(word) or FORMER_COMMANDS.get(word)
+    former = RENAMED_FLAGS.get(word) or RENAMED_COMMANDS.get(word)
     names = list(known)
-    return former if former in names else _nearest(word, names, _SOMEWHAT_ALIKE)
+    return former if former in names else _nearest(word, names, _SIMILAR)
 
 
-def _by_its_end(name: str) -> str | None:
-    """The only key that ends like this one, such as `events.code` for `scheduledevents.code`."""
+def _by_end(name: str) -> str | None:
+    """The only key with the same end, such as `events.code` for `scheduledevents.code`."""
     parts = name.split(".")
     wants_path = "paths" in parts
     for i in range(len(parts)):
@@ -127,19 +125,19 @@ def _by_its_end(name: str) -> str | None:
     return None
 
 
-def _nearest_key(name: str, alike: float) -> str | None:
-    """The key that a wrong one looks like; sections alone, which many keys share, make no key like another."""
-    meant = _nearest(name, KEYS, alike)
-    if meant is None or not _nearest(name.rpartition(".")[2], [meant.rpartition(".")[2]], _SOMEWHAT_ALIKE):
+def _nearest_key(name: str, similarity: float) -> str | None:
+    """The most similar key; its last part must be similar, because many keys share a section."""
+    suggested = _nearest(name, KEYS, similarity)
+    if suggested is None or not _nearest(name.rpartition(".")[2], [suggested.rpartition(".")[2]], _SIMILAR):
         return None
-    return meant
+    return suggested
 
 
-def _nearest(name: str, known: Iterable[str], alike: float) -> str | None:
-    import difflib  # noqa: PLC0415 - only an error needs it, and every start would pay
+def _nearest(name: str, known: Iterable[str], similarity: float) -> str | None:
+    import difflib  # noqa: PLC0415 - needed only for errors
 
-    return next(iter(difflib.get_close_matches(name, list(known), 1, alike)), None)
+    return next(iter(difflib.get_close_matches(name, list(known), 1, similarity)), None)
 
 
-def _question(meant: str | None) -> str:
-    return f"did you mean {meant}?" if meant else "amazon-ec2-metadata-mock has no such setting"
+def _did_you_mean(suggested: str | None) -> str:
+    return f"did you mean {suggested}?" if suggested else "amazon-ec2-metadata-mock has no such setting"

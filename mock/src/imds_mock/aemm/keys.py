@@ -1,4 +1,7 @@
-"""Every setting of AEMM: its key in a file, its flag, its reader, its default. Names of variables follow from keys."""
+"""Every setting of AEMM: its key in a file, its flag, its reader and its default. The key determines the variable.
+
+Errors: `UsageError` and `ConfigFileError`, with the exit codes of AEMM.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,30 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imds_mock.aemm import data, values
+from imds_mock.errors import MockError
 
 if TYPE_CHECKING:
     from imds_mock.aemm.values import Reader, Value
 
 
 NAME: Final = "aemm"
-"""The value of the setting that turns AEMM's data and behaviour on."""
+"""The value of the setting `compatibility` that selects AEMM's data and behaviour."""
+
+
+class UsageError(MockError):
+    """A flag, variable or key is unknown or invalid."""
+
+    exit_code = 2
+
+
+class ConfigFileError(MockError):
+    """The config file cannot be read."""
+
+    exit_code = 1
 
 
 class Command(enum.Enum):
-    """What is mocked: the value is how AEMM's first log line names it."""
+    """The mocked events; the value is their name in AEMM's first log line."""
 
     ALL = "all mocks"
     SPOT = "EC2 Spot interruption notice"
@@ -27,7 +43,7 @@ class Command(enum.Enum):
 
 
 VARIABLE_PREFIX: Final = "AEMM_"
-"""What the names of all of AEMM's variables begin with."""
+"""The prefix of all AEMM variables."""
 
 COMMANDS: Final = {
     "spot": Command.SPOT,
@@ -46,15 +62,15 @@ class Key:
     """One setting.
 
     Attributes:
-        name: Dotted and lower-case, as in a file: `spot.action`.
-        read: Turns what was given into the value, or raises ValueError.
-        default: The value when nothing is given.
-        flag: Long name of its flag, without dashes; empty when it has none.
-        short: Letter of its flag; empty when it has none.
-        command: The subcommand that has the flag; ALL for every one.
-        meaning: What it does, for the help text.
-        value_name: What the help text calls the flag's value; empty for a switch.
-        spelled: The key as people write it, where that is not all lower-case.
+        name: Its key in lower case, as in a file: `spot.action`.
+        read: Converts a given value; raises ValueError.
+        default: The value if none is given.
+        flag: Long name of its flag without dashes; empty without a flag.
+        short: Letter of its flag; empty without one.
+        command: The subcommand that has the flag; ALL for all of them.
+        help: The help text.
+        value_name: The flag's value in the help text; empty for a switch.
+        spelling: The documented key, if it is not all lower-case.
     """
 
     name: str
@@ -63,9 +79,9 @@ class Key:
     flag: str = ""
     short: str = ""
     command: Command = Command.ALL
-    meaning: str = ""
+    help: str = ""
     value_name: str = ""
-    spelled: str = ""
+    spelling: str = ""
 
     @property
     def variable(self) -> str:
@@ -88,50 +104,50 @@ _SECONDS: Final = "SECONDS"
 
 FLAG_KEYS: Final = (
     Key("server.hostname", values.text, "0.0.0.0", "hostname", "n", value_name="ADDRESS",  # noqa: S104 - AEMM's default
-        meaning="address to listen on; the default listens on all addresses, IPv6 included"),
-    Key("server.port", values.port, 1338, "port", "p", value_name="PORT", meaning="port to listen on"),
+        help="address to listen on; the default listens on all addresses, IPv6 included"),
+    Key("server.port", values.port, 1338, "port", "p", value_name="PORT", help="port to listen on"),
     Key("config-file", values.text, "", "config-file", "c", value_name="FILE",
-        meaning="JSON, YAML or TOML file with settings (default: aemm-config.* in $HOME, if there is one)"),
+        help="JSON, YAML or TOML file with settings (default: aemm-config.* in $HOME, if there is one)"),
     Key("save-config-to-file", values.switch, False, "save-config-to-file", "s",
-        meaning="save the settings in force to .ec2-metadata-mock/.aemm-config-used.json in $HOME"),
+        help="save the settings in force to .ec2-metadata-mock/.aemm-config-used.json in $HOME"),
     Key("watch-config-file", values.switch, False, "watch-config-file", "w",
-        meaning="apply changes of the config file while running"),
-    Key("imdsv2", values.switch, False, "imdsv2", "I", meaning="require a session token (IMDSv2) on every path"),
+        help="apply changes of the config file while running"),
+    Key("imdsv2", values.switch, False, "imdsv2", "I", help="require a session token (IMDSv2) on every path"),
     Key("mock-delay-sec", values.integer, 0, "mock-delay-sec", "d", value_name=_SECONDS,
-        meaning="seconds from the start until the spot notice and the scheduled event appear"),
-    Key("mock-trigger-time", values.moment, "", "mock-trigger-time", value_name=_TIME,
-        meaning="when the spot notice and the scheduled event appear; overrides --mock-delay-sec"),
+        help="seconds from the start until the spot notice and the scheduled event appear"),
+    Key("mock-trigger-time", values.rfc3339_time, "", "mock-trigger-time", value_name=_TIME,
+        help="when the spot notice and the scheduled event appear; overrides --mock-delay-sec"),
     Key("mock-ip-count", values.integer, 2, "mock-ip-count", "x", value_name="N",
-        meaning="number of client addresses that see each kind of event; negative: all"),
+        help="number of client addresses that see each kind of event; negative: all"),
     Key("rebalance-delay-sec", values.integer, 0, "rebalance-delay-sec", value_name=_SECONDS,
-        meaning="seconds from the start until the rebalance recommendation appears"),
-    Key("rebalance-trigger-time", values.moment, "", "rebalance-trigger-time", value_name=_TIME,
-        meaning="when the rebalance recommendation appears; overrides --rebalance-delay-sec"),
+        help="seconds from the start until the rebalance recommendation appears"),
+    Key("rebalance-trigger-time", values.rfc3339_time, "", "rebalance-trigger-time", value_name=_TIME,
+        help="when the rebalance recommendation appears; overrides --rebalance-delay-sec"),
     Key("asg-termination-delay-sec", values.integer, 0, "asg-termination-delay-sec", value_name=_SECONDS,
-        meaning="seconds from the start until the target lifecycle state becomes Terminated"),
-    Key("asg-termination-trigger-time", values.moment, "", "asg-termination-trigger-time", value_name=_TIME,
-        meaning="when the target lifecycle state becomes Terminated; overrides the delay"),
+        help="seconds from the start until the target lifecycle state becomes Terminated"),
+    Key("asg-termination-trigger-time", values.rfc3339_time, "", "asg-termination-trigger-time", value_name=_TIME,
+        help="when the target lifecycle state becomes Terminated; overrides the delay"),
     Key("spot.action", _ACTION, "terminate", "action", "a", Command.SPOT, value_name="ACTION",
-        meaning="action of the interruption notice: terminate, hibernate or stop"),
-    Key("spot.time", values.moment, "", "time", "t", Command.SPOT, value_name=_TIME,
-        meaning="time in the interruption notice (default: two minutes after each request)"),
-    Key("spot.rebalance-rec-time", values.moment, "", "rebalance-rec-time", "r", Command.SPOT, value_name=_TIME,
-        meaning="notice time of the rebalance recommendation (default: the time of each request)"),
+        help="action of the interruption notice: terminate, hibernate or stop"),
+    Key("spot.time", values.rfc3339_time, "", "time", "t", Command.SPOT, value_name=_TIME,
+        help="time in the interruption notice (default: two minutes after each request)"),
+    Key("spot.rebalance-rec-time", values.rfc3339_time, "", "rebalance-rec-time", "r", Command.SPOT, value_name=_TIME,
+        help="notice time of the rebalance recommendation (default: the time of each request)"),
     Key("events.code", _CODE, "system-reboot", "code", "o", Command.EVENTS, value_name="CODE",
-        meaning="instance-reboot, system-reboot, system-maintenance, instance-retirement or instance-stop"),
+        help="instance-reboot, system-reboot, system-maintenance, instance-retirement or instance-stop"),
     Key("events.state", _STATE, "active", "state", "t", Command.EVENTS, value_name="STATE",
-        meaning="state of the event: active, completed or canceled"),
-    Key("events.not-before", values.moment, "", "not-before", "b", Command.EVENTS, value_name=_TIME,
-        meaning="earliest start of the event (default: the start of this program)"),
-    Key("events.not-after", values.moment, "", "not-after", "a", Command.EVENTS, value_name=_TIME,
-        meaning="latest end of the event (default: seven days after the start)"),
-    Key("events.not-before-deadline", values.moment, "", "not-before-deadline", "l", Command.EVENTS,
-        value_name=_TIME, meaning="deadline for the start of the event (default: nine days after the start)"),
+        help="state of the event: active, completed or canceled"),
+    Key("events.not-before", values.rfc3339_time, "", "not-before", "b", Command.EVENTS, value_name=_TIME,
+        help="earliest start of the event (default: the start of this program)"),
+    Key("events.not-after", values.rfc3339_time, "", "not-after", "a", Command.EVENTS, value_name=_TIME,
+        help="latest end of the event (default: seven days after the start)"),
+    Key("events.not-before-deadline", values.rfc3339_time, "", "not-before-deadline", "l", Command.EVENTS,
+        value_name=_TIME, help="deadline for the start of the event (default: nine days after the start)"),
 )  # fmt: skip
-"""The settings that have flags, in the order of the help text."""
+"""The settings with flags, in the order of the help text."""
 
 
-AT_START: Final = {
+STARTUP_KEYS: Final = {
     "imdsv2": "metadata_options.http_tokens",
     "server.hostname": "",
     "server.port": "",
@@ -139,24 +155,24 @@ AT_START: Final = {
     "save-config-to-file": "",
     "watch-config-file": "",
 }
-"""What becomes another setting when settings are taken over, or is done then, and says nothing after that."""
+"""Keys that take effect only at the start, with the native setting that replaces them later (empty: none)."""
 
 
 def default_path(row: data.Row, substitutes: Mapping[str, str]) -> str:
-    """The path of a leaf whose path nobody set.
+    """The path of a leaf if no setting changes it.
 
     Args:
         row: The leaf.
-        substitutes: The values in force of the keys that default paths mention.
+        substitutes: The current values of `PATH_PARTS`.
     """
     path = row.path
-    for key in SUBSTITUTED:
+    for key in PATH_PARTS:
         path = path.replace(f"{{{key}}}", substitutes[key])
     return data.ROOTS[row.section] + path
 
 
-SUBSTITUTED: Final = ("mac", "public-ipv4", "iam-security-credentials-role", "elastic-inference-associations")
-"""Keys below `metadata.values` whose values are parts of default paths."""
+PATH_PARTS: Final = ("mac", "public-ipv4", "iam-security-credentials-role", "elastic-inference-associations")
+"""Keys below `metadata.values` whose values occur in default paths."""
 
 
 def _data_keys() -> Iterator[Key]:
@@ -175,14 +191,14 @@ def _value_keys(name: str, default: str | data.Nested | None) -> Iterator[Key]:
             yield from _value_keys(f"{name}.{part}", value)
     elif default is None:
         reader: Reader = values.text_list if name.lower() in data.LIST_KEYS else values.optional_text
-        yield Key(name.lower(), reader, None, spelled=name)
+        yield Key(name.lower(), reader, None, spelling=name)
     else:
         reader = values.base64_text if name.startswith("userdata.") else values.text
-        yield Key(name.lower(), reader, default, spelled=name)
+        yield Key(name.lower(), reader, default, spelling=name)
 
 
 DATA_KEYS: Final = tuple(_data_keys())
-"""The settings of paths and values, which have no flags."""
+"""The settings of paths and values, without flags."""
 
 KEYS: Final = {key.name: key for key in (*FLAG_KEYS, *DATA_KEYS)}
-"""Every setting by its name."""
+"""All settings by name."""

@@ -1,4 +1,4 @@
-"""AEMM's settings as leaves of the metadata tree: which exist, at which paths, with which bodies."""
+"""AEMM's settings as leaves of the metadata tree."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, cast
 
 from imds_mock.aemm import events
 from imds_mock.aemm.data import JSON, ROWS, TAGS_KEY, TAGS_PATH, Nested, Row
-from imds_mock.aemm.errors import UsageError
-from imds_mock.aemm.own_settings import Changes
+from imds_mock.aemm.keys import UsageError
+from imds_mock.aemm.native_settings import Changes
 from imds_mock.aemm.values import decode_base64
 from imds_mock.credentials.documents import RenewableDocument
 from imds_mock.metadata.tree import Leaf, Tree
@@ -24,26 +24,26 @@ _NO_CHANGES: Final = Changes()
 _LIFECYCLE_FLAGS: Final = frozenset({"asg-termination-delay-sec", "asg-termination-trigger-time"})
 
 
-def leaves(settings: Settings, started: float, own: Changes = _NO_CHANGES) -> dict[str, Leaf]:
-    """Build all leaves.
+def build_leaves(settings: Settings, started: float, own: Changes = _NO_CHANGES) -> dict[str, Leaf]:
+    """All leaves.
 
     Args:
-        settings: The settings; what the mock's own settings say about values is part of them.
+        settings: AEMM's settings, including the values from the mock's own settings.
         started: Start of the program in seconds since the epoch.
-        own: What else the mock's own settings change.
+        own: The other changes from the mock's own settings.
 
     Returns:
-        Path below `/latest/` to leaf.
+        Leaves by path below `/latest/`.
 
     Raises:
-        UsageError: A path cannot be served; the sentence names its key.
+        UsageError: A path is invalid; the message names its key.
     """
     bodies = events.bodies(settings, started)
     mac = settings.text("metadata.values.mac")
     placed = {path.replace("{mac}", mac): leaf for path, leaf in own.added.items()}
     for row, path in _paths(settings):
         if row.key in own.documents:
-            placed[path] = _own_document(own.documents[row.key], row, settings)
+            placed[path] = _native_document(own.documents[row.key], row, settings)
         elif row.key in events.LIFECYCLE_KEYS and own.lifecycle_state and not settings.given.keys() & _LIFECYCLE_FLAGS:
             placed[path] = own.lifecycle_state
         elif row.value is None:
@@ -58,13 +58,13 @@ def leaves(settings: Settings, started: float, own: Changes = _NO_CHANGES) -> di
 
 
 def event_paths(settings: Settings) -> dict[str, str]:
-    """The keys of the event leaves that exist, to their request paths."""
+    """The request paths of the existing event leaves, by key."""
     return {row.key: ROOT + path for row, path in _paths(settings) if row.value is None}
 
 
 def _paths(settings: Settings) -> Iterator[tuple[Row, str]]:
-    """The leaves that exist with their paths below `/latest/`; a leaf whose path is empty does not exist."""
-    mocked = events.MOCKED[settings.command]
+    """The existing leaves with their paths below `/latest/`; a leaf with an empty path does not exist."""
+    mocked = events.COMMAND_EVENTS[settings.command]
     keys: dict[str, str] = {}
     for row in ROWS:
         name = f"{row.section}.paths.{row.key}"
@@ -72,7 +72,7 @@ def _paths(settings: Settings) -> Iterator[tuple[Row, str]]:
         if not path or (row.value is None and row.key not in mocked):
             continue
         if name not in settings.given and (path.endswith("/") or "//" in path):
-            continue  # a value that the default path contains is empty, so no request leads there
+            continue  # the default path contains an empty value, so no request can match it
         inner = path.removesuffix("/").removeprefix(ROOT)
         if not path.startswith(ROOT) or not all(inner.split("/")):
             raise UsageError(f"{_origin(settings, name)}: expected a path like {ROOT}meta-data/ami-id, got {path!r}")
@@ -94,18 +94,18 @@ def _body(row: Row, default: str | Nested, settings: Settings) -> bytes:
         return decode_base64(text) if row.section == "userdata" else text.encode()
     document = _document(default, name, settings)
     if row.content_type == JSON:
-        return events.tabbed(document)
-    return events.compact(document)
+        return events.indented_json(document)
+    return events.compact_json(document)
 
 
 def _tags(settings: Settings) -> Mapping[str, str]:
-    """The tags that a request can ask for: no part of their path is empty."""
+    """The tags that a request can name: no part of their path is empty."""
     tags = cast("Mapping[str, str]", settings.values[TAGS_KEY])
     return {name: value for name, value in tags.items() if all(name.split("/"))}
 
 
-def _own_document(leaf: Leaf, row: Row, settings: Settings) -> Leaf:
-    """A document of the mock's own in AEMM's layout, under what AEMM's keys say about their members."""
+def _native_document(leaf: Leaf, row: Row, settings: Settings) -> Leaf:
+    """A document of the mock in AEMM's layout; AEMM's settings override its members."""
     names = {member: f"{row.section}.values.{row.key}.{member}".lower() for member in cast("Nested", row.value)}
     given = {member: settings.given[name] for member, name in names.items() if name in settings.given}
 
@@ -113,7 +113,7 @@ def _own_document(leaf: Leaf, row: Row, settings: Settings) -> Leaf:
         own = leaf.body(now) if callable(leaf.body) else leaf.body
         if own is None:
             return None
-        document = events.tabbed({**json.loads(own), **given})
+        document = events.indented_json({**json.loads(own), **given})
         return RenewableDocument.of(document, own.renew_after) if isinstance(own, RenewableDocument) else document
 
     return replace(leaf, body=body, content_type=row.content_type)

@@ -1,4 +1,4 @@
-"""AEMM's pages for 400, 401 and 404, and its answer to bytes that are no request; byte for byte."""
+"""AEMM's pages for 400, 401 and 404 and its response to an invalid request, byte for byte."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ PAGES: Final = {
     401: _page(401, _REFUSED.format(title="401 - Unauthorized")),
     404: _page(404, _NOT_FOUND),
 }
-"""Status to answer."""
+"""Responses by status."""
 
 UNREADABLE: Final = Response(
     Head.build(400, (("Content-Type", CONTENT_TYPE), ("Content-Length", "15"))), b"400 Bad Request"
 )
-"""The answer to bytes that are no request."""
+"""The response to bytes that are not an HTTP request."""

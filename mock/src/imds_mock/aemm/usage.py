@@ -1,4 +1,4 @@
-"""Help, version and shell completion of the drop-in, all from the table of settings."""
+"""Help, version and shell completion of `ec2-metadata-mock`, generated from the settings."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from importlib.metadata import version
 from typing import Final
 
 from imds_mock.aemm.arguments import HELP, VERSION, flags_of
-from imds_mock.aemm.errors import UsageError
-from imds_mock.aemm.keys import COMMANDS, Command, Key
+from imds_mock.aemm.keys import COMMANDS, Command, Key, UsageError
 
 PROGRAM: Final = "ec2-metadata-mock"
 EMULATED_VERSION: Final = "v1.13.0"
@@ -21,12 +20,12 @@ _TOP: Final = f"""\
 Usage: {PROGRAM} [COMMAND] [FLAG...]
 
 Serve EC2 instance metadata with the data and events of amazon-ec2-metadata-mock {EMULATED_VERSION}.
-Without a command all its events are served.
+Without a command, it serves all events.
 """
 _MORE: Final = """
-A flag overrides its variable, a variable overrides its key in the config file (names in brackets).
+A flag overrides its variable, and a variable overrides its key in the config file (names in brackets).
 Paths and values of the metadata have no flags: the key metadata.values.instance-id has the variable
-AEMM_METADATA_VALUES_INSTANCE_ID. docs/migrating-from-amazon-ec2-metadata-mock.md lists them all.
+AEMM_METADATA_VALUES_INSTANCE_ID. docs/migrating-from-amazon-ec2-metadata-mock.md lists all of them.
 """
 _COMPLETIONS: Final = {
     "bash": 'complete -W "{words}" {program}\n',
@@ -40,17 +39,17 @@ _COMPLETIONS: Final = {
 
 
 def help_text(command: Command) -> str:
-    """What `--help` prints.
+    """The help text.
 
     Args:
-        command: The subcommand that it was asked for; ALL for the program.
+        command: A subcommand, or ALL for the program.
     """
     if command is Command.ALL:
         lines = [_TOP, "Commands:"]
-        for each, meaning in _COMMANDS.items():
-            lines.append(f"  {', '.join(_names(each))}\n        {meaning}")
-        lines.append(f"  completion SHELL\n        completion script for {', '.join(_COMPLETIONS)}")
-        lines.append("  help COMMAND\n        help of a command")
+        for each, description in _COMMANDS.items():
+            lines.append(f"  {', '.join(_names(each))}\n        {description}")
+        lines.append(f"  completion SHELL\n        print the completion script for {', '.join(_COMPLETIONS)}")
+        lines.append("  help COMMAND\n        show the help of a command")
         shown = [Command.ALL, *_COMMANDS]
     else:
         lines = [f"Usage: {PROGRAM} {_names(command)[0]} [FLAG...]\n", f"Serve {_COMMANDS[command]}."]
@@ -65,18 +64,18 @@ def help_text(command: Command) -> str:
 
 
 def version_text() -> str:
-    """What `--version` prints: the version that is stood in for, then our own."""
+    """The version of AEMM that is replaced, and that of imds-mock."""
     return f"{EMULATED_VERSION} (imds-mock {version('imds-mock')})\n"
 
 
 def completion_text(shells: tuple[str, ...]) -> str:
-    """What `completion` prints.
+    """The completion script.
 
     Args:
-        shells: The words after it: one shell.
+        shells: The words after `completion`; must be one shell.
 
     Raises:
-        UsageError: It is no shell that we know.
+        UsageError: The shell is missing or unknown.
     """
     if len(shells) != 1 or shells[0] not in _COMPLETIONS:
         raise UsageError(f"completion: expected one of {', '.join(_COMPLETIONS)}, got {' '.join(shells) or 'nothing'}")
@@ -94,4 +93,4 @@ def _flag(key: Key) -> str:
     value = f" {key.value_name}" if key.value_name else ""
     default = f"; default {key.default}" if key.default not in ("", False) and key.value_name else ""
     places = f"  [{key.variable}, {key.name}]" if key not in (HELP, VERSION) else ""
-    return f"  {letter}--{key.flag}{value}{places}\n        {key.meaning}{default}"
+    return f"  {letter}--{key.flag}{value}{places}\n        {key.help}{default}"

@@ -1,10 +1,12 @@
-"""Readers of single values. They convert between types as AEMM's libraries do (viper 1.20 with mapstructure 2.2).
+"""Readers of values, with the type conversions of AEMM's libraries (viper 1.20 with mapstructure 2.2).
 
-* Text takes numbers and booleans: 42 is `42`, 1.50 is `1.5`, true is `1`, false is `0`.
-* A list of text takes a single value as well; text is split at commas.
-* A whole number and a switch take text. Empty text is 0, or off.
-* A time is text in RFC 3339; empty text means that no time is set.
-* Null never gets here: in a file it means that the key is not set.
+* Text accepts numbers and booleans: 42 becomes `42`, 1.50 becomes `1.5`, true becomes `1`, false becomes `0`.
+* A list of text accepts a single value; text is split at commas.
+* Whole numbers and switches accept text. Empty text is 0 or off.
+* A time is text in RFC 3339; empty text means no time.
+* Null in a file leaves the key unset, so readers never receive it.
+
+All readers raise a ValueError that names the expected type and the value.
 """
 
 from __future__ import annotations
@@ -30,15 +32,11 @@ _SWITCHES: Final = {
 _RFC3339: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")
 _MAX_PORT: Final = 65535
 _INT64: Final = 1 << 63
-_SHOWN_CHARACTERS: Final = 60
+_MAX_CHARACTERS: Final = 60
 
 
 def text(raw: object) -> str:
-    """Read text; numbers, booleans and dates become text.
-
-    Raises:
-        ValueError: It is an object or a list. The message names the expected type, as those of all readers do.
-    """
+    """Read text; numbers, booleans and dates are converted."""
     return _text(raw, "text")
 
 
@@ -48,11 +46,7 @@ def optional_text(raw: object) -> str | None:
 
 
 def text_list(raw: object) -> tuple[str, ...]:
-    """Read a list of text.
-
-    Raises:
-        ValueError: It is an object, or a list that holds lists or objects.
-    """
+    """Read a list of text."""
     if isinstance(raw, str):
         return tuple(raw.split(",")) if raw else ()
     if isinstance(raw, list | tuple):
@@ -61,21 +55,17 @@ def text_list(raw: object) -> tuple[str, ...]:
 
 
 def text_by_name(raw: object) -> Mapping[str, str]:
-    """Read an object whose members are text.
-
-    Raises:
-        ValueError: It is no object, or a member is a list or an object.
-    """
+    """Read an object whose members are text."""
     expected = "an object of names and text"
     if not isinstance(raw, Mapping):
-        raise ValueError(f"expected {expected}, got {shown(raw)}")  # noqa: TRY004 - the value is wrong, not the program
+        raise ValueError(f"expected {expected}, got {describe(raw)}")  # noqa: TRY004 - user input
     return {str(name): _text(value, expected, within="an object") for name, value in raw.items()}
 
 
 def _text(raw: object, expected: str, within: str = "") -> str:
     if isinstance(raw, dict | list | tuple | set):
         holder = f" in {within}" if within else ""
-        raise ValueError(f"expected {expected}, got {shown(raw)}{holder}")  # noqa: TRY004 - see above
+        raise ValueError(f"expected {expected}, got {describe(raw)}{holder}")  # noqa: TRY004 - user input
     try:
         written = _written(raw)
         written.encode()
@@ -85,7 +75,7 @@ def _text(raw: object, expected: str, within: str = "") -> str:
 
 
 def _written(raw: object) -> str:
-    """A single value as AEMM's libraries write it."""
+    """A value in the notation of AEMM's libraries."""
     if raw is None:
         return ""
     if isinstance(raw, bool):
@@ -98,17 +88,13 @@ def _written(raw: object) -> str:
 
 
 def _decimal(number: float) -> str:
-    """All digits that tell the number from its neighbours, never an exponent."""
+    """The shortest exact decimal, without an exponent."""
     digits = format(Decimal(repr(number)), "f")
     return digits.rstrip("0").rstrip(".") if "." in digits else digits
 
 
 def integer(raw: object) -> int:
-    """Read a whole number of 64 bits; text may be decimal or carry one of the prefixes 0x, 0o and 0b.
-
-    Raises:
-        ValueError: It is none.
-    """
+    """Read a whole number of 64 bits; text may be decimal or have a prefix 0x, 0o or 0b."""
     number: int | None = None
     if isinstance(raw, WrittenNumber) and not raw.lstrip("+-").isdecimal():
         raw = float(raw)
@@ -122,76 +108,60 @@ def integer(raw: object) -> int:
         except ValueError:
             number = None
     if number is None or not -_INT64 <= number < _INT64:
-        raise ValueError(f"expected a whole number, got {shown(raw)}")
+        raise ValueError(f"expected a whole number, got {describe(raw)}")
     return number
 
 
 def switch(raw: object) -> bool:
-    """Read true or false.
-
-    Raises:
-        ValueError: It is neither.
-    """
+    """Read true or false."""
     if isinstance(raw, int | float | WrittenNumber):
         return float(raw) != 0
     read = _SWITCHES.get(raw or "") if isinstance(raw, str | None) else None
     if read is None:
-        raise ValueError(f"expected true or false, got {shown(raw)}")
+        raise ValueError(f"expected true or false, got {describe(raw)}")
     return read
 
 
 def port(raw: object) -> int:
-    """Read a TCP port.
-
-    Raises:
-        ValueError: It is none.
-    """
+    """Read a TCP port."""
     try:
         number = integer(raw) if raw != "" else -1
     except ValueError:
         number = -1
     if not 0 <= number <= _MAX_PORT:
-        raise ValueError(f"expected a port between 0 and {_MAX_PORT}, got {shown(raw)}")
+        raise ValueError(f"expected a port between 0 and {_MAX_PORT}, got {describe(raw)}")
     return number
 
 
-def moment(raw: object) -> str:
-    """Read an RFC 3339 time or nothing; the text is kept as it is, because events repeat it as it is.
-
-    Raises:
-        ValueError: It is no such time.
-    """
+def rfc3339_time(raw: object) -> str:
+    """Read an RFC 3339 time or empty text; events contain the text unchanged."""
     written = text(raw)
     if written:
         try:
             epoch_seconds(written)
         except ValueError as error:
-            raise ValueError(f"expected an RFC 3339 time like 2026-01-31T12:00:00Z, got {shown(raw)}") from error
+            raise ValueError(f"expected an RFC 3339 time like 2026-01-31T12:00:00Z, got {describe(raw)}") from error
     return written
 
 
 def choice(*choices: str) -> Reader:
-    """Make the reader of one word out of several."""
+    """A reader of one of several words."""
 
     def read(raw: object) -> str:
         if raw not in choices:
-            raise ValueError(f"expected one of {', '.join(choices)}, got {shown(raw)}")
+            raise ValueError(f"expected one of {', '.join(choices)}, got {describe(raw)}")
         return text(raw)
 
     return read
 
 
 def base64_text(raw: object) -> str:
-    """Read base64 (with or without line ends); it is kept encoded.
-
-    Raises:
-        ValueError: It is no base64.
-    """
+    """Read base64, with or without line ends; returns it encoded."""
     encoded = text(raw)
     try:
         decode_base64(encoded)
     except binascii.Error as error:
-        raise ValueError(f"expected base64, got {shown(raw)}; encode the text") from error
+        raise ValueError(f"expected base64, got {describe(raw)}; encode the text") from error
     return encoded
 
 
@@ -199,7 +169,7 @@ def decode_base64(encoded: str) -> bytes:
     """Decode standard base64.
 
     Raises:
-        binascii.Error: It is no base64.
+        binascii.Error: The text is not base64.
     """
     try:
         return base64.b64decode("".join(encoded.splitlines()), validate=True)
@@ -211,15 +181,15 @@ def epoch_seconds(rfc3339: str) -> float:
     """Convert an RFC 3339 time to seconds since the epoch.
 
     Raises:
-        ValueError: It is no such time.
+        ValueError: The text is not such a time.
     """
     if not _RFC3339.fullmatch(rfc3339):
-        raise ValueError(f"{rfc3339!r} is no RFC 3339 time")
+        raise ValueError(f"{rfc3339!r} is not an RFC 3339 time")
     return datetime.fromisoformat(rfc3339).timestamp()
 
 
-def shown(raw: object) -> str:
-    """A value as messages show it: one line, at most 60 characters; a list or an object only by its kind."""
+def describe(raw: object) -> str:
+    """A value for a message: one line of at most 60 characters; lists and objects only by type."""
     if isinstance(raw, dict):
         return "an object"
     if isinstance(raw, list | tuple | set):
@@ -227,4 +197,4 @@ def shown(raw: object) -> str:
     if raw is None or isinstance(raw, bool):
         return {None: "null", True: "true", False: "false"}[raw]
     written = str(raw) if isinstance(raw, int | float | date | time) else repr(raw)
-    return written if len(written) <= _SHOWN_CHARACTERS else f"{written[: _SHOWN_CHARACTERS - 3]}..."
+    return written if len(written) <= _MAX_CHARACTERS else f"{written[: _MAX_CHARACTERS - 3]}..."

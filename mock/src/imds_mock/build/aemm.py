@@ -7,12 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from imds_mock.aemm import events, pages
-from imds_mock.aemm.admission import Places
-from imds_mock.aemm.errors import UsageError
-from imds_mock.aemm.keys import AT_START, NAME
-from imds_mock.aemm.leaves import ROOT, event_paths, leaves
-from imds_mock.aemm.own_settings import changes
-from imds_mock.aemm.settings import of_section
+from imds_mock.aemm.events import ClientLimit
+from imds_mock.aemm.keys import NAME, STARTUP_KEYS, UsageError
+from imds_mock.aemm.leaves import ROOT, build_leaves, event_paths
+from imds_mock.aemm.native_settings import find_changes
+from imds_mock.aemm.settings import read_section
 from imds_mock.build.built_config import BuiltConfig
 from imds_mock.build.leaves import derived_leaves
 from imds_mock.config.errors import ConfigError, SettingError
@@ -46,13 +45,15 @@ class AemmBuilder:
         started: Start of the program in seconds since the epoch; delays count from it.
         reason: Why amazon-ec2-metadata-mock's data is served.
         keep: Has working credentials fetched and kept fresh.
-        places: Who has seen which kind of event, by the keys of its leaves; outlives a reload.
+        limits: The clients that see each kind of event, by the keys of its leaves; a reload keeps them.
     """
 
     started: float
     reason: str
     keep: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed
-    places: dict[tuple[str, ...], Places] = field(default_factory=lambda: {feature: Places(0) for feature in _FEATURES})
+    limits: dict[tuple[str, ...], ClientLimit] = field(
+        default_factory=lambda: {feature: ClientLimit(0) for feature in _FEATURES}
+    )
 
     def build(self, config: Config) -> BuiltConfig:
         """Turn a configuration into leaves and a way to make snapshots of them.
@@ -64,10 +65,10 @@ class AemmBuilder:
             ConfigError: A setting cannot be served.
         """
         try:
-            own = changes(config, self.started, partial(derived_leaves, signer=Signer(), keep=self.keep))
-            settings = of_section(config.aemm, own.values)
+            own = find_changes(config, self.started, partial(derived_leaves, signer=Signer(), keep=self.keep))
+            settings = read_section(config.aemm, own.values)
             _require_effect(settings)
-            described = leaves(settings, self.started, own)
+            described = build_leaves(settings, self.started, own)
             paths = event_paths(settings)
             labels: dict[str, str] = {}
             apply_overrides(described, labels, read_overrides(config.metadata))
@@ -76,11 +77,11 @@ class AemmBuilder:
         except SettingError as error:
             raise ConfigError(str(error), error.path) from error
         count = settings.number("mock-ip-count")
-        admitted = {paths[key]: places for keys, places in self.places.items() for key in keys if key in paths}
+        admitted = {paths[key]: limit for keys, limit in self.limits.items() for key in keys if key in paths}
 
         def build_snapshot(laid: Mapping[str, Leaf]) -> Snapshot:
-            for places in self.places.values():
-                places.count = count
+            for limit in self.limits.values():
+                limit.count = count
             admissions = {
                 ROOT + path: admitted[ROOT + path].admit
                 for path, leaf in laid.items()
@@ -102,6 +103,6 @@ class AemmBuilder:
 def _require_effect(settings: Settings) -> None:
     """Refuse what only counts when settings are taken over: said while the mock runs it would change nothing."""
     for name in settings.given:
-        if name in AT_START:
-            advice = f"; set {AT_START[name]}" if AT_START[name] else ""
+        if name in STARTUP_KEYS:
+            advice = f"; set {STARTUP_KEYS[name]}" if STARTUP_KEYS[name] else ""
             raise UsageError(f"key {name} in section aemm: has no effect while the mock runs{advice}")

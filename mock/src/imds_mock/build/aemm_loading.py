@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from imds_mock.aemm.adoption import adopt
+from imds_mock.aemm import files
 from imds_mock.aemm.arguments import Arguments
+from imds_mock.aemm.configuration import apply_settings
 from imds_mock.aemm.keys import Command
-from imds_mock.aemm.own_settings import changes, without_effect
-from imds_mock.aemm.settings import Settings, load, save
+from imds_mock.aemm.native_settings import find_changes, unused_sections
+from imds_mock.aemm.settings import Settings, load
 from imds_mock.build.leaves import derived_leaves
 from imds_mock.log import say
 from imds_mock.signing.signer import Signer
@@ -49,10 +50,10 @@ class AemmReader:
             MockError: A setting is invalid.
         """
         base = self._base()
-        own = changes(base, 0.0, partial(derived_leaves, signer=Signer()))
+        own = find_changes(base, 0.0, partial(derived_leaves, signer=Signer()))
         settings = load(self._arguments, self._environ, base.aemm, own.values)
-        config = adopt(settings, base)
-        sections = (f"the section {name} has no effect with compatibility aemm" for name in without_effect(base))
+        config = apply_settings(settings, base)
+        sections = (f"the section {name} has no effect with compatibility aemm" for name in unused_sections(base))
         warnings = (*settings.warnings, *sections)
         for warning in warnings:
             if warning not in self._logged:
@@ -73,7 +74,7 @@ class AemmReader:
         if not self.settings.is_on("save-config-to-file"):
             return
         try:
-            path = save(self.settings, self._environ.get("HOME"))
+            path = files.save(self.settings.values, self._environ.get("HOME"))
         except OSError as error:
             say(f"cannot save the settings in force to {error.filename}: {error.strerror}")
         else:

@@ -115,9 +115,9 @@ def _build(sources: Sequence[Source], folder: Path) -> Config:
     problems = [problem for source in sources for problem in source.problems]
     unread = _embed_user_data(merged, folder)
     if merged.get("compatibility") == "aemm":
-        from imds_mock.aemm.facts import FACTS  # noqa: PLC0415 - the real service needs none of it
+        from imds_mock.aemm.data import DEFAULT_CONFIG  # noqa: PLC0415 - the real service needs none of it
 
-        merged = {**merged, **{name: _over(merged.get(name, {}), section) for name, section in FACTS.items()}}
+        merged = {**merged, **{name: _over(merged.get(name, {}), section) for name, section in DEFAULT_CONFIG.items()}}
     if not (problems or unread):
         try:
             config = msgspec.convert(merged, Config, strict=False)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imds_mock.aemm.arguments import Arguments
-    from imds_mock.aemm.ordinary import Ordinary
+    from imds_mock.aemm.native_arguments import NativeArguments
     from imds_mock.build.aemm_loading import AemmReader
     from imds_mock.config.settings import Config
     from imds_mock.events.scenario import Scenario
@@ -41,11 +41,11 @@ def is_meant(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
             variables decide.
         environ: Environment variables.
     """
-    from imds_mock.aemm.arguments import is_ours  # noqa: PLC0415 - `imds-mock` does without it otherwise
+    from imds_mock.aemm.arguments import is_aemm_argument  # noqa: PLC0415 - `imds-mock` does without it otherwise
 
     if not argv:
         return bool(reason_of(environ))
-    return argv[0] not in _OF_IMDS_MOCK and is_ours(argv[0])
+    return argv[0] not in _OF_IMDS_MOCK and is_aemm_argument(argv[0])
 
 
 def reason_of(environ: Mapping[str, str]) -> str:
@@ -57,9 +57,9 @@ def reason_of(environ: Mapping[str, str]) -> str:
     Raises:
         ConfigError: The mock's own settings, which may turn AEMM's data off, are invalid.
     """
-    from imds_mock.aemm.settings import set_by  # noqa: PLC0415 - as above
+    from imds_mock.aemm.settings import aemm_variables  # noqa: PLC0415 - as above
 
-    if not set_by(environ):
+    if not aemm_variables(environ):
         return ""
     from imds_mock.build.loading import load  # noqa: PLC0415
 
@@ -76,20 +76,20 @@ def aemm_reason(config: Config, environ: Mapping[str, str]) -> str | None:
     if config.compatibility == "aemm":
         return "the setting compatibility"
     if config.compatibility is None and any(name.startswith("AEMM_") for name in environ):
-        from imds_mock.aemm.settings import set_by  # noqa: PLC0415 - the real service needs none of it
+        from imds_mock.aemm.settings import aemm_variables  # noqa: PLC0415 - the real service needs none of it
 
-        return next((f"the variable {variable} is set" for variable in set_by(environ)), None)
+        return next((f"the variable {variable} is set" for variable in aemm_variables(environ)), None)
     return None
 
 
-def run(argv: Sequence[str], environ: Mapping[str, str], reason: str, ordinary: Ordinary | None = None) -> int:
+def run(argv: Sequence[str], environ: Mapping[str, str], reason: str, native: NativeArguments | None = None) -> int:
     """Do what a command line says.
 
     Args:
         argv: The words after the program's name.
         environ: Environment variables.
         reason: Why the words are read as those of `ec2-metadata-mock`.
-        ordinary: The command line of `imds-mock`, if that is the program: the words may have been meant for it.
+        native: The arguments of `imds-mock`, if that is the program: the words may be meant for it.
 
     Returns:
         The exit code.
@@ -102,11 +102,11 @@ def run(argv: Sequence[str], environ: Mapping[str, str], reason: str, ordinary: 
     from imds_mock.aemm.arguments import parse  # noqa: PLC0415 - after the handlers: loading takes most of the start
 
     try:
-        if ordinary is not None:
-            ordinary.require_aemm_s(argv)
+        if native is not None:
+            native.require_aemm_arguments(argv)
         arguments = parse(argv)
-        if arguments.asks:
-            sys.stdout.write(_asked(arguments))
+        if arguments.action:
+            sys.stdout.write(_run_action(arguments))
             return 0
         install()
         from imds_mock.build.aemm_loading import AemmReader  # noqa: PLC0415 - help and version do without
@@ -114,7 +114,7 @@ def run(argv: Sequence[str], environ: Mapping[str, str], reason: str, ordinary: 
         from imds_mock.config.sources import file_of  # noqa: PLC0415
 
         reader = AemmReader(lambda: load({"compatibility": "aemm"}, environ, None), environ, arguments)
-        notice = ordinary.says(argv[0], arguments) if ordinary else ""
+        notice = native.notice(argv[0], arguments) if native else ""
         serve(reader, reason, file_of(environ, None), notice=notice)
     except MockError as error:
         say(str(error))
@@ -150,9 +150,9 @@ def serve(
     start(config, read, watched, scenario, reason)
 
 
-def _asked(arguments: Arguments) -> str:
+def _run_action(arguments: Arguments) -> str:
     from imds_mock.aemm import usage  # noqa: PLC0415 - only this needs it
 
-    if arguments.asks == "help":
+    if arguments.action == "help":
         return usage.help_text(arguments.command)
-    return usage.version_text() if arguments.asks == "version" else usage.completion_text(arguments.extra)
+    return usage.version_text() if arguments.action == "version" else usage.completion_text(arguments.extra)

@@ -1,8 +1,8 @@
-"""What the mock's own settings change in AEMM's data.
+"""The changes that the mock's own settings make to AEMM's data.
 
-The instance that the configuration describes is compared with AEMM's instance (`facts`). Whatever differs goes over
-AEMM's data and below AEMM's own flags, variables and config file: values as AEMM's keys, leaves that AEMM does not have
-as they are, credentials as soon as the section `credentials` says something.
+The configured instance is compared with AEMM's instance (`DEFAULT_CONFIG`). Each difference overrides AEMM's data, and
+AEMM's own flags, variables and config file override it. Values become AEMM's keys, leaves that AEMM does not have are
+added, and any setting in `credentials` replaces AEMM's credentials.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from imds_mock.aemm import data
-from imds_mock.aemm.facts import FACTS
+from imds_mock.aemm.data import DEFAULT_CONFIG
 from imds_mock.config.settings import Config
 from imds_mock.metadata.instance import derive
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from imds_mock.metadata.instance import Instance
     from imds_mock.metadata.tree import Leaf
 
-_BASE: Final = msgspec.convert(FACTS, Config)
+_BASE: Final = msgspec.convert(DEFAULT_CONFIG, Config)
 _ROLE_KEY: Final = "iam-security-credentials-role"
 _CREDENTIALS: Final = "meta-data/iam/security-credentials/"
 _ASSOCIATIONS: Final = "meta-data/network/interfaces/macs/{mac}/ipv4-associations/"
@@ -39,19 +39,19 @@ _LEAF_OF: Final = {
     "meta-data/hibernation/configured": "hibernation_configured",
     "meta-data/managed-ssh-keys/signer-cert": "managed_ssh_keys",
 }
-"""Leaves that every instance has and AEMM has not, to the setting that asks for them."""
-_WITHOUT_EFFECT: Final = ("agents", "ecs", "eks", "signing")
+"""Leaves of every instance that AEMM does not have, with the setting that adds them."""
+_UNUSED_SECTIONS: Final = ("agents", "ecs", "eks", "signing")
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What the settings change.
+    """The differences between a configuration and AEMM's instance.
 
     Attributes:
-        values: AEMM's keys to values; an empty path removes a leaf.
-        added: Leaves that AEMM does not have, by path below `/latest/`; `{mac}` stands for the MAC address in force.
-        documents: Documents about the role that take the place of AEMM's, by the key of their row.
-        lifecycle_state: Auto Scaling's target state; None leaves AEMM's.
+        values: Values by AEMM's keys; an empty path removes a leaf.
+        added: Leaves that AEMM does not have, by path below `/latest/`; `{mac}` is replaced by the MAC address.
+        documents: Documents about the role that replace AEMM's, by the key of their row.
+        lifecycle_state: Auto Scaling's target state; None keeps AEMM's.
     """
 
     values: Mapping[str, Value] = field(default_factory=dict)
@@ -60,56 +60,58 @@ class Changes:
     lifecycle_state: Leaf | None = None
 
 
-def changes(config: Config, started: float, derive_leaves: Callable[[Config, Instance], Mapping[str, Leaf]]) -> Changes:
+def find_changes(
+    config: Config, started: float, derive_leaves: Callable[[Config, Instance], Mapping[str, Leaf]]
+) -> Changes:
     """Compare a configuration with AEMM's instance.
 
     Args:
         config: A configuration with `compatibility: aemm`.
         started: Start of the mock in seconds since the epoch.
-        derive_leaves: Makes the leaves of an instance that follow from its configuration.
+        derive_leaves: Returns the leaves derived from a configuration and its instance.
 
     Raises:
-        SettingError: The facts contradict each other.
+        SettingError: Settings contradict each other.
     """
     if (config.instance, config.credentials) == (_BASE.instance, _BASE.credentials):
         return Changes()
-    mine, base = (_PlacedLeaves.of(each, started, derive_leaves) for each in (config, _BASE))
+    own, base = (_PlacedLeaves.of(each, started, derive_leaves) for each in (config, _BASE))
     has_credentials = config.credentials != _BASE.credentials
     documents = {} if not has_credentials else {_CREDENTIALS_KEY: f"{_CREDENTIALS}{{{_ROLE_KEY}}}"}
     if config.credentials.failure is not None:
         documents["iam-info"] = "meta-data/iam/info"
-    values = dict(_changed_values(mine, base))
-    if has_credentials and documents[_CREDENTIALS_KEY] not in mine.placed:
+    values = dict(_changed_values(own, base))
+    if has_credentials and documents[_CREDENTIALS_KEY] not in own.placed:
         values |= {f"metadata.paths.{key}": "" for key in (_ROLE_KEY, _CREDENTIALS_KEY)}
     return Changes(
         values,
-        {path: leaf for path, leaf in mine.placed.items() if _is_added(path, mine, base)},
-        {key: mine.placed[path] for key, path in documents.items() if path in mine.placed},
-        mine.placed.get("meta-data/autoscaling/target-lifecycle-state"),
+        {path: leaf for path, leaf in own.placed.items() if _is_added(path, own, base)},
+        {key: own.placed[path] for key, path in documents.items() if path in own.placed},
+        own.placed.get("meta-data/autoscaling/target-lifecycle-state"),
     )
 
 
-def without_effect(config: Config) -> tuple[str, ...]:
-    """The sections that say something and that AEMM's data has no place for.
+def unused_sections(config: Config) -> tuple[str, ...]:
+    """The sections with settings that have no effect with AEMM's data.
 
     Args:
         config: A configuration with `compatibility: aemm`.
     """
-    return tuple(name for name in _WITHOUT_EFFECT if getattr(config, name) != getattr(_BASE, name))
+    return tuple(name for name in _UNUSED_SECTIONS if getattr(config, name) != getattr(_BASE, name))
 
 
-def _is_added(path: str, mine: _PlacedLeaves, base: _PlacedLeaves) -> bool:
-    if path in _OF_ROWS:
+def _is_added(path: str, own: _PlacedLeaves, base: _PlacedLeaves) -> bool:
+    if path in _AEMM_PATHS:
         return False
     setting = _LEAF_OF.get(path)
     if setting is not None:
-        return bool(getattr(mine.instance.settings, setting) != getattr(base.instance.settings, setting))
+        return bool(getattr(own.instance.settings, setting) != getattr(base.instance.settings, setting))
     return path not in base.placed
 
 
 @dataclass(frozen=True, slots=True)
 class _PlacedLeaves:
-    """An instance and its leaves, by paths in which names in braces stand for the values of AEMM's keys."""
+    """An instance and its leaves; paths contain names in braces instead of the values of AEMM's keys."""
 
     instance: Instance
     placed: Mapping[str, Leaf]
@@ -137,17 +139,17 @@ class _PlacedLeaves:
         leaf = self.placed.get(_native_path(row))
         if leaf is None or callable(leaf.body):
             return None
-        if row.key == "mac-ipv4-associations":  # AEMM says the public address once more
+        if row.key == "mac-ipv4-associations":  # AEMM serves the public address again
             return self.instance.primary.public_ipv4s[0].encode()
         return leaf.body
 
 
-def _changed_values(mine: _PlacedLeaves, base: _PlacedLeaves) -> Iterator[tuple[str, Value]]:
+def _changed_values(own: _PlacedLeaves, base: _PlacedLeaves) -> Iterator[tuple[str, Value]]:
     for row in data.ROWS:
         name = f"{row.section}.values.{row.key}"
         if row.value is None or row.key in _ROLE_ROWS:
             continue
-        new, old = mine.body(row), base.body(row)
+        new, old = own.body(row), base.body(row)
         if new == old:
             continue
         if new is None:
@@ -156,11 +158,11 @@ def _changed_values(mine: _PlacedLeaves, base: _PlacedLeaves) -> Iterator[tuple[
             yield from _changed_members(name, json.loads(new), json.loads(old or b"{}"))
         else:
             yield name, base64.b64encode(new).decode() if row.section == "userdata" else new.decode().rstrip("\n")
-    yield from _changed_role(mine.instance, base.instance)
+    yield from _changed_role(own.instance, base.instance)
 
 
-def _changed_role(mine: Instance, base: Instance) -> Iterator[tuple[str, Value]]:
-    new, old = mine.instance_profile, base.instance_profile
+def _changed_role(own: Instance, base: Instance) -> Iterator[tuple[str, Value]]:
+    new, old = own.instance_profile, base.instance_profile
     if new is None:
         yield from ((f"metadata.paths.{key}", "") for key in _ROLE_ROWS)
     elif old is not None:
@@ -182,4 +184,4 @@ def _native_path(row: data.Row) -> str:
     return data.ROOTS[row.section].removeprefix("/latest/") + row.path
 
 
-_OF_ROWS: Final = frozenset(map(_native_path, data.ROWS))
+_AEMM_PATHS: Final = frozenset(map(_native_path, data.ROWS))

@@ -1,4 +1,4 @@
-"""AEMM's settings made part of a configuration: listener and options from them, all of them as its section `aemm`."""
+"""Applies AEMM's settings to a configuration: its listener, its metadata options and its section `aemm`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import structs
 
-from imds_mock.aemm.errors import UsageError
-from imds_mock.aemm.keys import AT_START, NAME
-from imds_mock.aemm.leaves import leaves
+from imds_mock.aemm.keys import NAME, STARTUP_KEYS, UsageError
+from imds_mock.aemm.leaves import build_leaves
 from imds_mock.config.errors import SettingError
 from imds_mock.config.variants import require_one_instance
 
@@ -17,18 +16,18 @@ if TYPE_CHECKING:
     from imds_mock.aemm.settings import Settings
     from imds_mock.config.settings import Config
 
-_EVERY_ADDRESS: Final = ("", "0.0.0.0", "::")  # noqa: S104 - AEMM's words for every address of both families
+_ALL_ADDRESSES: Final = ("", "0.0.0.0", "::")  # noqa: S104 - AEMM's values for all addresses
 
 
-def adopt(settings: Settings, base: Config) -> Config:
-    """Lay settings over a configuration.
+def apply_settings(settings: Settings, base: Config) -> Config:
+    """The configuration with AEMM's settings.
 
     Args:
-        settings: The settings.
-        base: A configuration with `compatibility: aemm`; what AEMM has no setting for is as in there.
+        settings: AEMM's settings.
+        base: A configuration with `compatibility: aemm`.
 
     Raises:
-        UsageError: A setting cannot be served.
+        UsageError: A setting is invalid.
     """
     try:
         require_one_instance(base)
@@ -42,9 +41,9 @@ def adopt(settings: Settings, base: Config) -> Config:
     options = base.metadata_options
     if "imdsv2" in settings.origins:
         options = structs.replace(options, http_tokens="required" if settings.is_on("imdsv2") else "optional")
-    # Made now, although not served: here a message can still say where a wrong path is from.
-    leaves(settings, 0.0)
-    section = {name: value for name, value in settings.section().items() if name not in AT_START}
+    # Only to check the paths here, where a message can name the source of an invalid one.
+    build_leaves(settings, 0.0)
+    section = {name: value for name, value in settings.section().items() if name not in STARTUP_KEYS}
     return structs.replace(base, compatibility=NAME, server=server, metadata_options=options, aemm=section)
 
 
@@ -52,7 +51,7 @@ def _hosts(settings: Settings) -> tuple[str, ...]:
     name = "server.hostname"
     written = settings.text(name)
     host = written.removeprefix("[").removesuffix("]")
-    if host in _EVERY_ADDRESS:
+    if host in _ALL_ADDRESSES:
         return ()
     if host == "localhost":
         return ("127.0.0.1",)

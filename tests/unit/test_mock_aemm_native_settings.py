@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imds_mock.aemm.adoption import adopt
-from imds_mock.aemm.facts import FACTS
-from imds_mock.aemm.own_settings import Changes, changes
+from imds_mock.aemm.configuration import apply_settings
+from imds_mock.aemm.data import DEFAULT_CONFIG
+from imds_mock.aemm.native_settings import Changes, find_changes
 from imds_mock.build.aemm import AemmBuilder
 from imds_mock.build.aemm_loading import AemmReader
 from imds_mock.build.leaves import derived_leaves
@@ -38,7 +38,7 @@ def asked(
 ) -> Any:
     """Asks the drop-in as it is started with variables of the mock's own, and with what AEMM is given."""
     loaded = load({"compatibility": "aemm"}, own, None)
-    config = adopt(settings(*argv, environ=environ, file=file), loaded)
+    config = apply_settings(settings(*argv, environ=environ, file=file), loaded)
     described = AemmBuilder(STARTED, "a test says so").build(config)
     service = Service(lambda _caller: described.snapshot(), Tokens(), "id")
 
@@ -57,10 +57,10 @@ def changed(own: Mapping[str, str]) -> dict[str, str | None]:
 
 def test_aemm_s_own_instance_changes_nothing() -> None:
     derive_leaves = partial(derived_leaves, signer=Signer())
-    assert changes(base(), STARTED, derive_leaves) == Changes()
+    assert find_changes(base(), STARTED, derive_leaves) == Changes()
     assert changed({}) == {}
-    again = from_document(json.loads(json.dumps({"compatibility": "aemm", **FACTS})))
-    assert changes(again, STARTED, derive_leaves) == Changes()
+    again = from_document(json.loads(json.dumps({"compatibility": "aemm", **DEFAULT_CONFIG})))
+    assert find_changes(again, STARTED, derive_leaves) == Changes()
 
 
 def test_the_region_and_what_follows_from_it() -> None:
@@ -298,11 +298,11 @@ def test_all_sources_in_their_order(tmp_path: Path) -> None:
 def test_listener_and_options_are_the_mock_s_own_unless_aemm_says_otherwise() -> None:
     own = {"IMDS_MOCK_PORT": "8080", "IMDS_MOCK_HOSTS": "127.0.0.1", "IMDS_MOCK_HTTP_TOKENS": "required"}
     loaded = load({"compatibility": "aemm"}, own, None)
-    config = adopt(settings(), loaded)
+    config = apply_settings(settings(), loaded)
     assert (config.server.port, config.server.hosts, config.metadata_options.http_tokens) == (
         8080, ("127.0.0.1",), "required",
     )  # fmt: skip
-    config = adopt(settings("-p", "80", "--imdsv2=false", environ={"AEMM_SERVER_HOSTNAME": ""}), loaded)
+    config = apply_settings(settings("-p", "80", "--imdsv2=false", environ={"AEMM_SERVER_HOSTNAME": ""}), loaded)
     assert (config.server.port, config.server.hosts, config.metadata_options.http_tokens) == (80, (), "optional")
 
 
