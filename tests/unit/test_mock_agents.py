@@ -17,7 +17,7 @@ from imds_mock.credentials.values import RoleCredentials
 from imds_mock.events.armed import EventBook
 from imds_mock.events.kinds import AnyEvent
 from imds_mock.faults.kinds import ClockSkewFault, FaultContext
-from imds_mock.metadata.layers import lay
+from imds_mock.metadata.layers import apply_layers
 from imds_mock.service.messages import ECS, EKS, PROBE_HEADER, Request, agent_of
 from imds_mock.state.journal import Journal
 from support.agents import CREDENTIALS_PATH, Container
@@ -245,7 +245,7 @@ def test_events_and_faults_apply_to_the_agents(signer: Signer) -> None:
     before = container.ecs(BY_ID)
     book = armed({"kind": "credentials-rotation"})
     layers = [layer for each in book.events for layer in each.event.layers(each.course)]
-    tree = type(container.snapshot.tree)(lay(container.metadata.leaves, layers))
+    tree = type(container.snapshot.tree)(apply_layers(container.metadata.leaves, layers))
     container.snapshot = replace(container.snapshot, tree=tree)
     after = container.ecs(BY_ID, STARTED + 1)
     assert after["AccessKeyId"] != before["AccessKeyId"]

@@ -141,7 +141,7 @@ def test_the_modern_listing(signer: Signer) -> None:
         *("managed-ssh-keys/signer-ocsp", f"{BELOW}/ipv6s", f"{BELOW}/ipv4-prefix", f"{BELOW}/network-card"),
     ],
 )
-def test_what_the_default_instance_does_not_have(signer: Signer, path: str) -> None:
+def test_paths_that_the_default_instance_does_not_have(signer: Signer, path: str) -> None:
     assert Metadata(signer, mac=MAC).text(path) is None
 
 
@@ -168,7 +168,7 @@ def test_tags_are_shown_on_request(signer: Signer) -> None:
     assert Metadata(signer, TAGS_SHOWN, tags={}).text("tags") is None
 
 
-def test_every_row_is_reached_by_one_of_these_tests(signer: Signer) -> None:
+def test_every_row_is_tested_here(signer: Signer) -> None:
     everything: dict[str, Any] = {"detailed_monitoring": True, "user_data": "x", "interfaces": [
         {"mac": MAC, "network_card": 1, "ipv6s": ["2600::1"], "ipv4_prefixes": ["10.0.1.16/28"],
          "ipv6_prefixes": ["2600:0:0:0:1::/80"]}]}  # fmt: skip
@@ -235,7 +235,7 @@ EVER = "reservation-id security-groups"
 
 
 @pytest.mark.parametrize(("version", "listing"), [("1.0", f"{FIRST} {EVER}"), ("2009-04-04", f"{IN_2009} {EVER}")])
-def test_old_versions_show_what_there_was(signer: Signer, version: str, listing: str) -> None:
+def test_listings_of_old_versions(signer: Signer, version: str, listing: str) -> None:
     assert (Metadata(signer).text("", version) or "").split("\n") == listing.split()
 
 

@@ -207,11 +207,11 @@ def test_every_setting_has_a_variable_of_its_own() -> None:
         ("1: 2", "1: unknown key"),
         (
             "metadata_options: {instance_metadata_tags: enabled}\ninstance: {tags: {a b: c}}",
-            "instance.tags.a b: a key that instance_metadata_tags shows has 1 to 128 letters, digits",
+            "instance.tags.a b: with instance_metadata_tags, expected a key of 1 to 128 letters, digits",
         ),
         (
             "metadata_options: {instance_metadata_tags: enabled}\ninstance: {tags: {_index: c}}",
-            "instance.tags._index: a key that instance_metadata_tags shows",
+            "instance.tags._index: with instance_metadata_tags, expected a key",
         ),
     ],
 )

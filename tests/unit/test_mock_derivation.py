@@ -1,4 +1,4 @@
-"""Which setting each derived path follows from."""
+"""The setting from which each path is derived."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from imds_mock.config.errors import dotted, known_keys
 from imds_mock.config.settings import Config
 from imds_mock.metadata import derivation
 from imds_mock.metadata.catalogue import ROWS
-from imds_mock.metadata.derivation import WITHOUT, advice_about, settings_of
+from imds_mock.metadata.derivation import UNDERIVED, advice_about, settings_of
 
 
 def test_every_path_of_the_catalogue_has_a_setting_or_an_event() -> None:
     for row in ROWS:
-        assert bool(advice_about(row.path)) == (row.path not in WITHOUT), row.path
+        assert bool(advice_about(row.path)) == (row.path not in UNDERIVED), row.path
 
 
 def test_every_setting_that_is_named_exists() -> None:

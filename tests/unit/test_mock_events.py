@@ -22,7 +22,7 @@ from imds_mock.events.armed import (
 )
 from imds_mock.events.kinds import EVENTS, AnyEvent
 from imds_mock.metadata import documents
-from imds_mock.metadata.layers import lay
+from imds_mock.metadata.layers import apply_layers
 from imds_mock.metadata.tree import Leaf, Tree
 from imds_mock.scheduling.fields import FieldError
 from imds_mock.violations.words import tag_of
@@ -68,7 +68,7 @@ def armed(*events: AnyEvent, now: float = T0) -> EventBook:
 
 def seen(book: EventBook, path: str, now: float, base: Mapping[str, Leaf] = BASE) -> bytes | None:
     layers = [layer for each in book.events for layer in each.event.layers(each.course)]
-    found = Tree(lay(base, layers)).lookup("latest", path, now)
+    found = Tree(apply_layers(base, layers)).lookup("latest", path, now)
     return None if found is None else found.body
 
 

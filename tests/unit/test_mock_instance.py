@@ -51,7 +51,7 @@ def test_zones(zone: str, region: str, zone_id: str) -> None:
 
 
 @pytest.mark.parametrize("zone", ["", "us-east-1", "useast1a", "us-east-1A", "us-east-a"])
-def test_what_is_no_zone_has_no_region(zone: str) -> None:
+def test_an_invalid_zone_has_no_region(zone: str) -> None:
     assert region_of(zone) is None
     assert zone_id_of(zone) is None
 
@@ -78,7 +78,7 @@ def test_what_is_no_zone_has_no_region(zone: str) -> None:
         ),
     ],
 )
-def test_everything_follows_from_the_region(
+def test_values_derived_from_the_region(
     signer: Signer, region: str, partition: str, domain: str, private: str, public: str
 ) -> None:
     metadata = Metadata(signer, region=region, mac=MAC)
@@ -98,13 +98,13 @@ def test_everything_follows_from_the_region(
     assert document(metadata)["availabilityZone"] == f"{region}a"
 
 
-def test_the_region_follows_from_the_zone(signer: Signer) -> None:
+def test_the_region_is_derived_from_the_zone(signer: Signer) -> None:
     metadata = Metadata(signer, availability_zone="eu-west-1c")
     assert metadata.text("placement/region") == "eu-west-1"
     assert metadata.text("placement/availability-zone-id") == "euw1-az3"
 
 
-def test_a_zone_id_may_be_the_accounts_own(signer: Signer) -> None:
+def test_a_zone_id_is_configurable(signer: Signer) -> None:
     assert Metadata(signer, availability_zone_id="use1-az6").text("placement/availability-zone-id") == "use1-az6"
 
 
@@ -183,7 +183,7 @@ def test_account_type_and_image_are_the_same_everywhere(signer: Signer) -> None:
         ("mac2-m2.metal", "arm64_mac", "nitro"),
     ],
 )
-def test_processor_and_hypervisor_follow_from_the_type(
+def test_processor_and_hypervisor_are_derived_from_the_type(
     signer: Signer, instance_type: str, architecture: str, system: str
 ) -> None:
     metadata = Metadata(signer, instance_type=instance_type)
@@ -191,7 +191,7 @@ def test_processor_and_hypervisor_follow_from_the_type(
     assert metadata.text("system") == system
 
 
-def test_said_facts_win_over_derived_ones(signer: Signer) -> None:
+def test_configured_facts_override_derived_ones(signer: Signer) -> None:
     metadata = Metadata(
         signer, architecture="i386", system="xen-on-nitro", virtualization_profile="default-paravirtual"
     )
@@ -201,7 +201,7 @@ def test_said_facts_win_over_derived_ones(signer: Signer) -> None:
     assert Metadata(signer, kernel_id="aki-00806369").text("profile") == "default-paravirtual"
 
 
-def test_the_launch_time_is_the_mocks_start_if_nobody_said_another(signer: Signer) -> None:
+def test_the_launch_time_is_the_mocks_start_by_default(signer: Signer) -> None:
     assert document(Metadata(signer))["pendingTime"] == "2025-06-15T15:06:40Z"
 
 
@@ -213,14 +213,14 @@ def test_resource_based_host_names(signer: Signer) -> None:
     assert elsewhere.text("public-hostname") == "ec2-203-0-113-25.us-west-2.compute.amazonaws.com"
 
 
-def test_a_domain_and_a_host_name_of_ones_own(signer: Signer) -> None:
+def test_domain_and_host_name_are_configurable(signer: Signer) -> None:
     assert Metadata(signer, domain_name="corp.example").text("hostname") == "ip-10-0-1-23.corp.example"
     named = Metadata(signer, hostname="web1.corp.example", mac=MAC)
     for path in ("hostname", "local-hostname", f"network/interfaces/macs/{MAC}/local-hostname"):
         assert named.text(path) == "web1.corp.example"
 
 
-def test_the_mock_is_made_of_facts_alone(signer: Signer) -> None:
+def test_the_metadata_is_derived_from_facts_alone(signer: Signer) -> None:
     first, second = Metadata(signer).crawl(), Metadata(signer).crawl()
     signed = {path for path in first if path.startswith("dynamic/") and not path.endswith("/document")}
     changing = signed | {"meta-data/managed-ssh-keys/signer-cert"}
@@ -229,7 +229,7 @@ def test_the_mock_is_made_of_facts_alone(signer: Signer) -> None:
     }
 
 
-def test_another_instance_has_ids_of_its_own_and_the_same_network(signer: Signer) -> None:
+def test_another_instance_has_other_ids_and_the_same_network(signer: Signer) -> None:
     one = Metadata(signer, instance_id="i-00000000000000001", local_ipv4="10.0.1.10")
     other = Metadata(signer, instance_id="i-00000000000000002", local_ipv4="10.0.1.11")
     for path in ("mac", "reservation-id"):
@@ -276,7 +276,10 @@ def test_user_data(signer: Signer, tmp_path: Any) -> None:
             {"region": "eu-west-1", "availability_zone": "us-east-1a"},
             "instance.availability_zone: us-east-1a is not in the region eu-west-1",
         ),
-        ({"partition_number": 1}, "instance.partition_number: a partition needs a placement_group"),
+        (
+            {"partition_number": 1},
+            "instance.partition_number: placement_group is required when partition_number is set",
+        ),
         ({"user_data": "x" * 16385}, "instance.user_data: has 16385 bytes; EC2 allows 16384"),
         ({"user_data": {"base64": "?"}}, "instance.user_data.base64: expected base64 or null, got '?'"),
         ({"user_data": {}}, "instance.user_data: expected either text, `base64` or the `file` of the bytes"),
@@ -298,7 +301,7 @@ def test_user_data(signer: Signer, tmp_path: Any) -> None:
         ({"interfaces": []}, "instance.interfaces: expected at least one interface"),
     ],
 )
-def test_facts_that_contradict_each_other(signer: Signer, facts: dict[str, Any], sentence: str) -> None:
+def test_contradictions_are_refused(signer: Signer, facts: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigError) as raised:
         Metadata(signer, **facts)
     assert f"configuration: {sentence}" in str(raised.value)
@@ -329,9 +332,7 @@ facts_of_instances: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 
 
 @given(facts_of_instances, st.sampled_from(["latest", "1.0", "2009-04-04", "2016-09-02", "2018-09-24", "2021-03-23"]))
-def test_whatever_the_facts_everything_listed_resolves_and_agrees(
-    signer: Signer, facts: dict[str, Any], version: str
-) -> None:
+def test_with_any_facts_all_listed_paths_exist_and_agree(signer: Signer, facts: dict[str, Any], version: str) -> None:
     metadata = Metadata(signer, {"metadata_options": {"instance_metadata_tags": "enabled"}}, **facts)
     leaves = metadata.crawl(version=version)
     present = {

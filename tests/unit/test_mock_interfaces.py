@@ -76,7 +76,7 @@ def test_a_full_interface(signer: Signer) -> None:
     assert metadata.text("security-groups") == "web\nmy group"
 
 
-def test_a_second_interface_is_complete_by_itself(signer: Signer) -> None:
+def test_a_second_interface_is_derived(signer: Signer) -> None:
     metadata = Metadata(signer, interfaces=[{"mac": MAC}, {"mac": SECOND}])
     assert metadata.text("network/interfaces/macs") == f"{SECOND}/\n{MAC}/"
     first, second = subtree(metadata, MAC), subtree(metadata, SECOND)
@@ -100,7 +100,7 @@ def test_no_public_address(signer: Signer) -> None:
     assert also_none.text("public-ipv4") is None
 
 
-def test_a_caller_may_be_given_an_address_and_everything_follows(signer: Signer) -> None:
+def test_local_ipv4_changes_all_derived_values(signer: Signer) -> None:
     interface = {"local_ipv4s": ["10.1.2.3", "10.1.2.4"], "public_ipv4s": {"198.51.100.7": "10.1.2.3"}}
     metadata = Metadata(signer, interfaces=[interface], local_ipv4="10.1.2.99", mac=MAC)
     tree = subtree(metadata, MAC)
@@ -145,7 +145,7 @@ PUBLIC = {"ipv4-associations", "public-hostname", "public-ipv4s"}
     ],
 )
 @pytest.mark.parametrize("is_public", [True, False])
-def test_each_kind_of_interface_lists_what_instances_list(
+def test_each_kind_of_interface_has_the_listing_of_real_instances(
     signer: Signer, facts: dict[str, Any], listed: set[str], *, is_public: bool
 ) -> None:
     """Of a first interface and of a second one."""
@@ -157,7 +157,7 @@ def test_each_kind_of_interface_lists_what_instances_list(
         assert found == listed | (PUBLIC if is_public and has_ipv4 else set())
 
 
-def test_interfaces_with_ipv6_only_are_in_a_vpc_with_an_ipv4_block(signer: Signer) -> None:
+def test_an_ipv6_only_interface_is_in_a_vpc_with_an_ipv4_block(signer: Signer) -> None:
     captured = {"vpc_ipv4_cidr_blocks": ["192.168.0.0/20"], "local_ipv4s": [], "ipv6s": ["2600:1f16:67f:f201::1"]}
     also = {"mac": SECOND, "local_ipv4s": [], "ipv6s": ["2600:1f16:67f:f201::2"]}
     for first, block in (
@@ -185,24 +185,27 @@ def test_interfaces_with_ipv6_only_are_in_a_vpc_with_an_ipv4_block(signer: Signe
         ([{"vpc_ipv4_cidr_blocks": ["10.9.0.0/16"]}], "[0].vpc_ipv4_cidr_blocks: no block contains the subnet"),
         ([{"ipv6s": ["2600::1"], "subnet_ipv6_cidr_blocks": ["2601::/64"]}], "[0].subnet_ipv6_cidr_blocks: no block"),
         ([{"ipv6s": ["2600::1"], "vpc_ipv6_cidr_blocks": ["2601::/56"]}], "[0].vpc_ipv6_cidr_blocks: no block"),
-        ([{"public_ipv4s": {"198.51.100.7": "10.0.9.9"}}], "is none of the interface's private addresses (10.0.1.23)"),
+        (
+            [{"public_ipv4s": {"198.51.100.7": "10.0.9.9"}}],
+            "expected one of the interface's private addresses (10.0.1.23), got 10.0.9.9",
+        ),
         ([{"public_ipv4s": {"y": "10.0.1.23"}}], "[0].public_ipv4s.y: expected an IPv4 address"),
-        ([{"local_ipv4s": [], "public_ipv4s": {"198.51.100.7": ""}}], "needs a private IPv4 address"),
+        ([{"local_ipv4s": [], "public_ipv4s": {"198.51.100.7": ""}}], "requires a private IPv4 address"),
         ([{"security_groups": ["a"], "security_group_ids": []}], "[0].security_group_ids: expected 1 ids"),
-        ([{"mac": MAC}, {"mac": MAC}], f"[1].mac: interface 0 has {MAC} already"),
-        ([{}, {"device_number": 0}], "[1].device_number: interface 0 has device number 0 of network card 0 already"),
-        ([{}, {"local_ipv4s": ["10.0.1.23"]}], "[1].local_ipv4s: interface 0 has 10.0.1.23 already"),
+        ([{"mac": MAC}, {"mac": MAC}], f"[1].mac: interface 0 already has {MAC}"),
+        ([{}, {"device_number": 0}], "[1].device_number: interface 0 already has device number 0 of network card 0"),
+        ([{}, {"local_ipv4s": ["10.0.1.23"]}], "[1].local_ipv4s: interface 0 already has 10.0.1.23"),
         ([{}] * 300, ".local_ipv4s: expected addresses: the /24 of the first interface has no free one"),
     ],
 )
-def test_interfaces_that_contradict_themselves(signer: Signer, interfaces: list[Any], sentence: str) -> None:
+def test_contradictions_are_refused(signer: Signer, interfaces: list[Any], sentence: str) -> None:
     with pytest.raises(ConfigError) as raised:
         Metadata(signer, interfaces=interfaces)
     assert str(raised.value).startswith("configuration: instance.interfaces[")
     assert sentence in str(raised.value)
 
 
-def test_derived_addresses_leave_out_what_aws_reserves(signer: Signer) -> None:
+def test_derived_addresses_omit_those_that_aws_reserves(signer: Signer) -> None:
     metadata = Metadata(signer, interfaces=[{"mac": MAC}, {"mac": SECOND}], local_ipv4="10.0.1.254")
     assert subtree(metadata, SECOND)["local-ipv4s"] == "10.0.1.4"
 

@@ -10,7 +10,8 @@ import pytest
 from imds_mock.build.loading import from_document
 from imds_mock.config.errors import ConfigError
 from imds_mock.config.variants import MAX_PAIRS, MAX_VARIANTS, check, effective
-from imds_mock.metadata.overrides import MAX_PATH, apply_overrides, read_overrides
+from imds_mock.metadata.override_parsing import MAX_PATH, parse_overrides
+from imds_mock.metadata.overrides import apply_overrides
 from imds_mock.metadata.tree import Leaf
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def test_setting_ten_times_as_many_paths_takes_about_ten_times_as_long(
     def seconds(count: int) -> float:
         def taken() -> float:
             leaves = {f"meta-data/there/{n}": Leaf(b"v") for n in range(count)}
-            overrides = read_overrides(document(count))
+            overrides = parse_overrides(document(count))
             began = time.process_time()
             apply_overrides(leaves, {}, overrides)
             return time.process_time() - began
@@ -47,11 +48,11 @@ def test_setting_ten_times_as_many_paths_takes_about_ten_times_as_long(
 
 def test_a_path_has_a_longest_length() -> None:
     longest = "meta-data/" + "x" * (MAX_PATH - len("meta-data/"))
-    assert read_overrides({longest: "v"})[0].path == longest
+    assert parse_overrides({longest: "v"})[0].path == longest
     with pytest.raises(ValueError, match=f"expected a path of at most {MAX_PATH} characters, got {MAX_PATH + 1}"):
-        read_overrides({f"{longest}x": "v"})
+        parse_overrides({f"{longest}x": "v"})
     with pytest.raises(ValueError, match=f"at most {MAX_PATH} characters"):
-        read_overrides({"meta-data": {"x" * MAX_PATH: "v"}})
+        parse_overrides({"meta-data": {"x" * MAX_PATH: "v"}})
 
 
 def test_a_variant_costs_the_same_among_many() -> None:

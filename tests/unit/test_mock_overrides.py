@@ -54,7 +54,7 @@ def test_mappings_nest(signer: Signer) -> None:
     assert metadata.text("own/a/b") == "c"
 
 
-def test_null_removes_a_leaf_or_everything_below(signer: Signer) -> None:
+def test_null_removes_a_leaf_or_a_subtree(signer: Signer) -> None:
     metadata = overridden(signer, {"meta-data/iam": None, "meta-data": {"mac": None}, "dynamic": None})
     assert metadata.text("iam") is None
     assert metadata.text("mac") is None
@@ -63,19 +63,19 @@ def test_null_removes_a_leaf_or_everything_below(signer: Signer) -> None:
     assert metadata.read("") == b"meta-data"
 
 
-def test_what_starts_alike_is_not_below(signer: Signer) -> None:
+def test_a_common_prefix_does_not_make_a_subtree(signer: Signer) -> None:
     metadata = overridden(signer, {"meta-data/placement/availability-zone": None})
     assert metadata.text("placement") == "availability-zone-id\nregion"
 
 
-def test_a_value_takes_the_place_of_a_subtree_and_the_other_way_round(signer: Signer) -> None:
+def test_a_value_replaces_a_subtree_and_a_subtree_replaces_a_value(signer: Signer) -> None:
     metadata = overridden(signer, {"meta-data/placement": "here", "meta-data/hostname/long/name": "x"})
     assert metadata.text("placement") == "here"
     assert metadata.text("hostname") == "long/"
     assert metadata.text("hostname/long/name") == "x"
 
 
-def test_a_known_path_keeps_its_version_and_another_can_be_said(signer: Signer) -> None:
+def test_a_known_path_keeps_its_version_unless_another_is_set(signer: Signer) -> None:
     metadata = overridden(
         signer,
         {
@@ -95,7 +95,7 @@ def test_a_known_path_keeps_its_version_and_another_can_be_said(signer: Signer) 
     assert metadata.text("not-there") is None
 
 
-def test_a_category_may_be_there_without_holding_anything(signer: Signer) -> None:
+def test_an_empty_mapping_is_an_empty_category(signer: Signer) -> None:
     metadata = overridden(
         signer,
         {
@@ -115,11 +115,11 @@ def test_a_category_may_be_there_without_holding_anything(signer: Signer) -> Non
     assert taken_back.text("own") is None
 
 
-def test_user_data_by_path_has_its_type(signer: Signer) -> None:
+def test_user_data_set_by_path_has_its_content_type(signer: Signer) -> None:
     assert overridden(signer, {"user-data": "x"}).leaves["user-data"].content_type == "application/octet-stream"
 
 
-def test_a_key_added_by_path_is_listed_as_keys_are(signer: Signer) -> None:
+def test_a_public_key_added_by_path_has_a_label(signer: Signer) -> None:
     metadata = overridden(signer, {"meta-data/public-keys/3/openssh-key": "ssh-rsa A b\n"})
     assert metadata.text("public-keys") == "0=my-key\n3=key-3"
 
@@ -134,7 +134,7 @@ def test_a_key_added_by_path_is_listed_as_keys_are(signer: Signer) -> None:
         ({"meta-data/x": []}, "metadata.meta-data/x: expected text, a number"),
         ({"meta-data/x": [{}]}, "metadata.meta-data/x[0]: expected text, a number"),
         ({"meta-data/x": {"$txt": "y"}}, "metadata.meta-data/x.$txt: unknown key; did you mean $text?"),
-        ({"meta-data/x": {"$text": "y", "z": "y"}}, "metadata.meta-data/x.z: unknown key; the keys here are $text"),
+        ({"meta-data/x": {"$text": "y", "z": "y"}}, "metadata.meta-data/x.z: unknown key; expected one of $text"),
         ({"meta-data/x": {"$text": "y", "$json": "1"}}, "metadata.meta-data/x: expected only one of $text"),
         ({"meta-data/x": {"$json": "{"}}, "metadata.meta-data/x.$json: expected JSON, got '{'"),
         ({"meta-data/x": {"$base64": "?"}}, "metadata.meta-data/x.$base64: expected base64, got '?'"),
@@ -142,7 +142,7 @@ def test_a_key_added_by_path_is_listed_as_keys_are(signer: Signer) -> None:
         ({"meta-data/x": {"$content_type": "x"}}, "metadata.meta-data/x.$content_type: expected a content type"),
     ],
 )
-def test_what_cannot_be_set(signer: Signer, metadata: dict[str, Any], sentence: str) -> None:
+def test_invalid_overrides_are_refused(signer: Signer, metadata: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigError) as raised:
         overridden(signer, metadata)
     assert sentence in str(raised.value)
@@ -159,7 +159,7 @@ values = st.recursive(
 
 
 @given(st.dictionaries(paths, values, max_size=5))
-def test_any_overrides_leave_a_tree_that_can_be_crawled(signer: Signer, metadata: dict[str, Any]) -> None:
+def test_any_overrides_give_a_tree_that_can_be_crawled(signer: Signer, metadata: dict[str, Any]) -> None:
     built = overridden(signer, metadata)
     if built.read("", LATEST) is not None:
         assert set(built.crawl()) == {path for path in built.leaves if not path.startswith("meta-data/tags/")}

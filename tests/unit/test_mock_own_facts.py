@@ -23,11 +23,11 @@ def container(name: str = "proj-app-1", *interfaces: Interface, number: int | No
     return Caller(name, (ADDRESS,), name, "app", number, ("proj_default",), interfaces)
 
 
-def instance(said: InstanceSettings, caller: Caller, *by_variant: str) -> Instance:
-    return derive(with_own_facts(said, caller, frozenset(by_variant)), 0.0)
+def instance(configured: InstanceSettings, caller: Caller, *from_variants: str) -> Instance:
+    return derive(with_own_facts(configured, caller, frozenset(from_variants)), 0.0)
 
 
-def test_what_only_one_instance_can_have_is_the_containers() -> None:
+def test_facts_that_identify_an_instance_come_from_the_container() -> None:
     found = instance(InstanceSettings(), container())
     assert found.instance_id != InstanceSettings().instance_id
     assert found.primary.local_ipv4 == ADDRESS
@@ -40,7 +40,7 @@ def test_what_only_one_instance_can_have_is_the_containers() -> None:
     assert found.primary.public_ipv4s == ()
 
 
-def test_an_id_follows_from_the_name_and_not_from_the_address() -> None:
+def test_the_instance_id_is_derived_from_the_name() -> None:
     moved = container("proj-app-1", SEEN._replace(ipv4="172.18.0.9", mac=None))
     assert instance(InstanceSettings(), moved).instance_id == instance(InstanceSettings(), container()).instance_id
     assert instance(InstanceSettings(), moved).primary.mac.startswith("0a:")
@@ -52,22 +52,24 @@ def test_distinct_names_have_distinct_ids(names: list[str]) -> None:
     assert len(ids) == len(names)
 
 
-def test_replicas_are_spread_over_the_zones() -> None:
-    said = InstanceSettings(region="eu-west-1")
-    zones = {instance(said, container(f"proj-app-{number}", number=number)).availability_zone for number in (1, 2, 3)}
+def test_replicas_are_distributed_over_the_zones() -> None:
+    configured = InstanceSettings(region="eu-west-1")
+    zones = {
+        instance(configured, container(f"proj-app-{number}", number=number)).availability_zone for number in (1, 2, 3)
+    }
     assert zones == {"eu-west-1a", "eu-west-1b", "eu-west-1c"}
 
 
-def test_a_zone_that_was_said_holds_for_all() -> None:
-    said = InstanceSettings(availability_zone="eu-west-1b")
-    assert {instance(said, container(f"x-{n}", number=n)).availability_zone for n in (1, 2, 3)} == {"eu-west-1b"}
+def test_a_configured_zone_applies_to_all() -> None:
+    configured = InstanceSettings(availability_zone="eu-west-1b")
+    assert {instance(configured, container(f"x-{n}", number=n)).availability_zone for n in (1, 2, 3)} == {"eu-west-1b"}
 
 
-def test_a_variant_wins_over_what_is_the_containers_own() -> None:
-    said = InstanceSettings(
+def test_a_variant_overrides_the_containers_facts() -> None:
+    configured = InstanceSettings(
         instance_id="i-00000000", local_ipv4="10.0.0.9", public_ipv4="198.51.100.7", mac="0a:00:00:00:00:01"
     )
-    found = instance(said, container(), "instance_id", "local_ipv4", "public_ipv4", "mac")
+    found = instance(configured, container(), "instance_id", "local_ipv4", "public_ipv4", "mac")
     assert (found.instance_id, found.primary.local_ipv4, found.primary.public_ipv4s, found.primary.mac) == (
         "i-00000000",
         "10.0.0.9",
@@ -76,12 +78,12 @@ def test_a_variant_wins_over_what_is_the_containers_own() -> None:
     )
 
 
-def test_said_facts_that_many_instances_can_have_hold_for_every_container() -> None:
-    said = InstanceSettings(
+def test_other_configured_facts_apply_to_every_container() -> None:
+    configured = InstanceSettings(
         hostname="web.example.com",
         interfaces=(Said(security_groups=("web",), subnet_id="subnet-00000000", mac="0a:00:00:00:00:01"), Said()),
     )
-    found = instance(said, container())
+    found = instance(configured, container())
     assert (found.hostname, found.primary.security_groups, found.primary.subnet_id) == (
         "web.example.com",
         ("web",),
@@ -91,11 +93,11 @@ def test_said_facts_that_many_instances_can_have_hold_for_every_container() -> N
     assert len(found.interfaces) == 1, "the container has one, and a second would have an address that is nobody's"
 
 
-def test_a_block_that_does_not_contain_the_address_gives_way() -> None:
-    said = InstanceSettings(
+def test_a_block_that_does_not_contain_the_address_is_replaced() -> None:
+    configured = InstanceSettings(
         interfaces=(Said(subnet_ipv4_cidr_block="10.0.0.0/20", vpc_ipv4_cidr_blocks=("10.0.0.0/8",)),)
     )
-    assert instance(said, container()).primary.subnet_ipv4_cidr_block == "172.18.0.0/16"
+    assert instance(configured, container()).primary.subnet_ipv4_cidr_block == "172.18.0.0/16"
     fitting = InstanceSettings(
         interfaces=(Said(subnet_ipv4_cidr_block="172.18.0.0/20", vpc_ipv4_cidr_blocks=("172.16.0.0/12",)),)
     )
@@ -103,7 +105,7 @@ def test_a_block_that_does_not_contain_the_address_gives_way() -> None:
     assert (found.subnet_ipv4_cidr_block, found.vpc_ipv4_cidr_blocks) == ("172.18.0.0/20", ("172.16.0.0/12",))
 
 
-def test_a_caller_over_ipv6_alone_has_no_ipv4_address() -> None:
+def test_an_ipv6_only_caller_has_no_ipv4_address() -> None:
     found = instance(
         InstanceSettings(), container("a", Interface(None, ("fd00::3",), None, ("fd00:0:0:0:0:0:0:0/64",)))
     )
@@ -145,16 +147,16 @@ said_interfaces = st.lists(
 
 
 @given(seen_interfaces(), said_interfaces, st.sampled_from(((), ("interfaces",))), st.none() | st.just("198.51.100.9"))
-def test_own_facts_never_contradict_what_was_said(
-    seen: tuple[Interface, ...], said: list[Any], by_variant: tuple[str, ...], public: str | None
+def test_own_facts_never_contradict_the_configured_ones(
+    seen: tuple[Interface, ...], configured: list[Any], from_variants: tuple[str, ...], public: str | None
 ) -> None:
-    settings = InstanceSettings(interfaces=tuple(said), public_ipv4=public)
-    found = instance(settings, container("proj-app-1", *seen), *by_variant)
+    settings = InstanceSettings(interfaces=tuple(configured), public_ipv4=public)
+    found = instance(settings, container("proj-app-1", *seen), *from_variants)
     for interface in found.interfaces:
         for address in interface.local_ipv4s:
             assert interface.subnet_ipv4_cidr_block is not None
             assert ip_address(address) in ip_network(interface.subnet_ipv4_cidr_block)
         for address in interface.ipv6s:
             assert any(ip_address(address) in ip_network(block) for block in interface.subnet_ipv6_cidr_blocks)
-    if not by_variant:
+    if not from_variants:
         assert [each.local_ipv4 for each in found.interfaces] == [each.ipv4 for each in seen]

@@ -46,7 +46,7 @@ def walk(tree: Tree, version: str, path: str, now: float) -> dict[str, bytes]:
 
 
 @given(trees(), st.sampled_from(VERSIONS), st.sampled_from([0.0, 200.0]))
-def test_a_crawl_of_the_listings_finds_exactly_what_is_present(
+def test_a_crawl_of_the_listings_finds_exactly_the_present_leaves(
     built: tuple[Tree, dict[str, Leaf]], version: str, now: float
 ) -> None:
     tree, chosen = built
@@ -63,12 +63,12 @@ def test_a_crawl_of_the_listings_finds_exactly_what_is_present(
 
 
 @given(trees(), st.sampled_from(VERSIONS))
-def test_what_is_said_to_last_is_the_same_later(built: tuple[Tree, dict[str, Leaf]], version: str) -> None:
+def test_a_constant_result_is_the_same_later(built: tuple[Tree, dict[str, Leaf]], version: str) -> None:
     tree, chosen = built
     categories = {path.rpartition("/")[0] for path in chosen}
     for path in [*chosen, *categories, ""]:
         before = tree.lookup(version, path, 0)
-        if before is not None and before.lasting:
+        if before is not None and before.is_constant:
             assert tree.lookup(version, path, 200) == before
 
 
@@ -101,13 +101,13 @@ def test_a_label_replaces_the_name_in_the_listing_only() -> None:
     "bad",
     [{"a": Leaf(b""), "a/b": Leaf(b"")}, {"a/b": Leaf(b""), "a": Leaf(b"")}, {"a//b": Leaf(b"")}, {"": Leaf(b"")}],
 )
-def test_a_path_that_cannot_be_is_refused(bad: dict[str, Leaf]) -> None:
+def test_invalid_paths_are_refused(bad: dict[str, Leaf]) -> None:
     with pytest.raises(ValueError, match="metadata path"):
         Tree(bad)
 
 
-def test_a_leaf_that_branches_answers_for_its_path_and_is_listed_twice() -> None:
-    own, below = Leaf(b"role", branches=True), Leaf(b"keys")
+def test_a_leaf_with_children_is_served_and_listed_twice() -> None:
+    own, below = Leaf(b"role", may_have_children=True), Leaf(b"keys")
     for order in ({"a/b": own, "a/b/role": below}, {"a/b/role": below, "a/b": own}):
         tree = Tree(order)
         assert (found := tree.lookup(LATEST, "a/b", 0)) is not None
@@ -120,15 +120,15 @@ def test_a_leaf_that_branches_answers_for_its_path_and_is_listed_twice() -> None
         Tree({"a/b": Leaf(b"role"), "a/b/role": below})
 
 
-def test_an_always_listed_leaf_stands_in_its_listing_while_it_is_absent() -> None:
+def test_an_always_listed_leaf_is_listed_while_it_is_absent() -> None:
     tree = Tree({"spot/action": Leaf(lambda now: b"stop" if now >= 100 else None, always_listed=True)})
     assert tree.lookup(LATEST, "spot/action", 0) is None
     assert (listing := tree.lookup(LATEST, "spot", 0)) is not None
     assert listing.body == b"action"
-    assert listing.lasting
+    assert listing.is_constant
 
 
-def test_a_labelled_category_is_there_even_when_it_holds_nothing() -> None:
+def test_a_labelled_category_exists_even_if_it_is_empty() -> None:
     tree = Tree({"a/leaf": Leaf(b"x", since="2021-03-23")}, {"a/empty": "empty/", "a/b/c": "c/"})
     for version, listing in (("1.0", b"b/\nempty/"), (LATEST, b"b/\nempty/\nleaf")):
         found = tree.lookup(version, "a", 0)

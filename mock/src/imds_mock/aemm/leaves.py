@@ -52,7 +52,7 @@ def build_leaves(settings: Settings, started: float, own: Changes = _NO_CHANGES)
             placed[path] = Leaf(_body(row, row.value, settings), row.content_type)
     placed |= {TAGS_PATH + name: Leaf(value.encode()) for name, value in _tags(settings).items()}
     above = {path.rsplit("/", depth)[0] for path in placed for depth in range(1, path.count("/") + 1)}
-    branching = {path: replace(leaf, branches=path in above) for path, leaf in placed.items()}
+    branching = {path: replace(leaf, may_have_children=path in above) for path, leaf in placed.items()}
     Tree(branching)
     return branching
 

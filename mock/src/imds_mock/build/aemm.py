@@ -16,7 +16,8 @@ from imds_mock.build.built_config import BuiltConfig
 from imds_mock.build.leaves import derived_leaves
 from imds_mock.config.errors import ConfigError, SettingError
 from imds_mock.credentials.refreshable import NotRefreshed
-from imds_mock.metadata.overrides import apply_overrides, read_overrides
+from imds_mock.metadata.override_parsing import parse_overrides
+from imds_mock.metadata.overrides import apply_overrides
 from imds_mock.metadata.tree import LATEST
 from imds_mock.service.snapshot import Compatibility as Differences
 from imds_mock.service.snapshot import Snapshot
@@ -71,7 +72,7 @@ class AemmBuilder:
             described = build_leaves(settings, self.started, own)
             paths = event_paths(settings)
             labels: dict[str, str] = {}
-            apply_overrides(described, labels, read_overrides(config.metadata))
+            apply_overrides(described, labels, parse_overrides(config.metadata))
         except UsageError as error:
             raise ConfigError(str(error), (NAME,)) from error
         except SettingError as error:

@@ -11,7 +11,7 @@ from imds_mock.config.shapes import split_name_server
 from imds_mock.config.variants import require_one_instance
 from imds_mock.credentials.sources import check_credentials
 from imds_mock.metadata.instance import derive, require_tag_keys
-from imds_mock.metadata.overrides import read_overrides
+from imds_mock.metadata.override_parsing import parse_overrides
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ CHECKS: Final[tuple[Callable[[Config], object], ...]] = (
     _require_addresses,
     _require_name_server,
     lambda config: derive(config.instance, 0.0),
-    lambda config: read_overrides(config.metadata),
+    lambda config: parse_overrides(config.metadata),
     lambda config: DocumentOverrides(config.ecs.documents),
     _require_tag_keys,
     lambda config: check_credentials(config.credentials),

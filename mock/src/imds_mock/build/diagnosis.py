@@ -13,7 +13,7 @@ from imds_mock.config.settings import Config
 from imds_mock.config.variants import OF_TEXT, SECTIONS
 from imds_mock.config.variants import check as check_variants
 from imds_mock.metadata.instance import contradictions
-from imds_mock.metadata.overrides import wrong_overrides
+from imds_mock.metadata.override_parsing import find_override_errors
 from imds_mock.violations.words import fields_of
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _contradictions(config: Config) -> Iterator[SettingError]:
             require(config)
         except SettingError as error:
             yield error
-    yield from wrong_overrides(config.metadata)
+    yield from find_override_errors(config.metadata)
     try:
         check_variants(config, check)
     except SettingError as error:

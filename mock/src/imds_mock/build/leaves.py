@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Final
 from imds_mock.credentials.iam import Roles
 from imds_mock.credentials.refreshable import NotRefreshed
 from imds_mock.credentials.sources import select_source
-from imds_mock.metadata.catalogue import INTERFACE_PATH, INTERFACE_ROWS, ROWS, Facts, InterfaceFacts
+from imds_mock.metadata.catalogue import INTERFACE_PATH, INTERFACE_ROWS, ROWS
 from imds_mock.metadata.instance import derive
-from imds_mock.metadata.overrides import apply_overrides, read_overrides
+from imds_mock.metadata.override_parsing import parse_overrides
+from imds_mock.metadata.overrides import apply_overrides
+from imds_mock.metadata.rows import Facts, InterfaceFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -93,7 +95,7 @@ def overridden(
         SettingError: A path or value is none.
     """
     leaves, labels = dict(derived), dict[str, str]()
-    apply_overrides(leaves, labels, read_overrides(config.metadata))
+    apply_overrides(leaves, labels, parse_overrides(config.metadata))
     return leaves, labels | _labels(leaves, instance)
 
 

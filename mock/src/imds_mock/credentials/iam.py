@@ -10,7 +10,7 @@ from imds_mock.credentials.refreshable import RefreshedCredentials
 from imds_mock.credentials.values import ADVICE, INSTANCE_IDENTITY, CredentialFailure
 from imds_mock.metadata import documents
 from imds_mock.metadata.documents import iso8601
-from imds_mock.metadata.rows import Timed
+from imds_mock.metadata.rows import DynamicValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ class Roles:
     settings: CredentialSettings
     source: Callable[[str], CredentialSource]
 
-    def info(self) -> Timed | None:
+    def info(self) -> DynamicValue | None:
         """`iam/info`."""
         profile = self.instance.instance_profile
         if profile is None:
@@ -48,29 +48,29 @@ class Roles:
             return self._dated(profile.role, lambda at: failure_document(CredentialFailure(_NOT_FOUND, message, at)))
         return self._dated(profile.role, lambda at: _info(profile, at))
 
-    def credentials(self) -> dict[str, Timed]:
+    def credentials(self) -> dict[str, DynamicValue]:
         """`iam/security-credentials/`: documents by role."""
         return self._of_role(None)
 
-    def extended(self) -> dict[str, Timed]:
+    def extended(self) -> dict[str, DynamicValue]:
         """`iam/security-credentials-extended/`: documents by role; empty unless enabled."""
         return self._of_role(self.instance.account_id) if self.settings.extended else {}
 
-    def identity_info(self) -> Timed:
+    def identity_info(self) -> DynamicValue:
         """`identity-credentials/ec2/info`."""
         return self._dated(INSTANCE_IDENTITY, lambda at: _identity_info(self.instance.account_id, at))
 
-    def identity_credentials(self) -> Timed:
+    def identity_credentials(self) -> DynamicValue:
         """`identity-credentials/ec2/security-credentials/ec2-instance`."""
         return self._credentials(INSTANCE_IDENTITY, None)
 
-    def _of_role(self, account_id: str | None) -> dict[str, Timed]:
+    def _of_role(self, account_id: str | None) -> dict[str, DynamicValue]:
         profile = self.instance.instance_profile
         if profile is None or self.settings.failure == _NOT_FOUND:
             return {}
         return {profile.role: self._credentials(profile.role, account_id)}
 
-    def _credentials(self, role: str, account_id: str | None) -> Timed:
+    def _credentials(self, role: str, account_id: str | None) -> DynamicValue:
         source = self.source(role)
 
         def body(now: float) -> bytes | None:
@@ -86,12 +86,12 @@ class Roles:
                 else document
             )
 
-        return Timed(body, lambda now: self._updated(source, now) - _MODIFIED_BEFORE_SECONDS)
+        return DynamicValue(body, lambda now: self._updated(source, now) - _MODIFIED_BEFORE_SECONDS)
 
-    def _dated(self, role: str, write: Callable[[float], bytes]) -> Timed:
+    def _dated(self, role: str, write: Callable[[float], bytes]) -> DynamicValue:
         """A document with the time of a role's last credentials."""
         source = self.source(role)
-        return Timed(
+        return DynamicValue(
             lambda now: write(self._updated(source, now)),
             lambda now: self._updated(source, now) - _MODIFIED_BEFORE_SECONDS,
         )

@@ -1,1 +1,1 @@
-"""From the facts of an instance to every leaf of its metadata, and the tree that they hang in."""
+"""Metadata of an instance: from its facts to leaves, and from leaves to the tree that requests look up."""

@@ -1,6 +1,6 @@
-"""Reading and writing addresses and blocks of addresses, and finding those that nobody said.
+"""Parses and formats addresses and blocks, and selects free addresses.
 
-Facts: IPv6 blocks are printed without `::` in newer captures (`2600:1f16:67f:f201:0:0:0:0/64`), addresses with it.
+Newer captures write IPv6 blocks without `::` (`2600:1f16:67f:f201:0:0:0:0/64`), but addresses with it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final, TypeVar
 
 _HOST_BITS: Final = 0xFF
-# The first four addresses of a subnet and the last one are reserved by AWS.
+# AWS reserves the first four addresses of a subnet and the last one.
 _RESERVED: Final = 4
 _EXPECTED: Final[dict[type[object], str]] = {
     IPv4Address: "an IPv4 address such as 10.0.1.23",
@@ -22,11 +22,11 @@ Network = TypeVar("Network", IPv4Network, IPv6Network)
 Value = TypeVar("Value", IPv4Address, IPv6Address, IPv4Network, IPv6Network)
 
 
-def read(kind: type[Value], text: str) -> Value:
-    """Read an address or a block.
+def parse(kind: type[Value], text: str) -> Value:
+    """An address or a block from its text.
 
     Raises:
-        ValueError: It cannot be read; the text says what was expected.
+        ValueError: The text is invalid; the message says what was expected.
     """
     try:
         return kind(text)
@@ -35,26 +35,26 @@ def read(kind: type[Value], text: str) -> Value:
 
 
 def block_text(network: IPv4Network | IPv6Network) -> str:
-    """Write a block as the metadata does."""
+    """A block in the metadata's notation."""
     if isinstance(network, IPv4Network):
         return str(network)
     groups = (f"{int(group, 16):x}" for group in network.network_address.exploded.split(":"))
     return f"{':'.join(groups)}/{network.prefixlen}"
 
 
-def around(network: Network, prefix_length: int) -> Network:
-    """The block with this prefix length that contains a network, or the network itself if it is larger."""
+def enclosing_block(network: Network, prefix_length: int) -> Network:
+    """The block with a prefix length that contains a network; the network itself if it is larger."""
     return network.supernet(new_prefix=min(prefix_length, network.prefixlen))
 
 
-def free_beside(main: IPv4Address, taken: set[str]) -> IPv4Address | None:
-    """The next free address in the /24 of another one, None if there is none.
+def next_free_address(after: IPv4Address, taken: set[str]) -> IPv4Address | None:
+    """The next free address in the /24 of another one; None if all are taken.
 
     Args:
-        main: The other address.
+        after: The other address.
         taken: Addresses that are not free.
     """
-    subnet, host = int(main) & ~_HOST_BITS, int(main) & _HOST_BITS
+    subnet, host = int(after) & ~_HOST_BITS, int(after) & _HOST_BITS
     for step in range(1, _HOST_BITS + 1):
         candidate = (host + step) & _HOST_BITS
         address = IPv4Address(subnet | candidate)

@@ -1,4 +1,4 @@
-"""Every leaf of the metadata as one row of data: path, metadata version that introduced it, value, when it is there.
+"""The catalogue: every leaf of the metadata as one row with path, metadata version, value and condition.
 
 Sources: EC2 User Guide, "Instance metadata categories" (versions, absence) and captures of instances (shapes). The
 versions of `profile`, `system`, `hibernation` and `managed-ssh-keys` are not documented; they are inferred.
@@ -6,77 +6,19 @@ versions of `profile`, `system`, `hibernation` and `managed-ssh-keys` are not do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from imds_mock.metadata.rows import Row, Timed
+from imds_mock.metadata.rows import DynamicValue, Facts, InterfaceFacts, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from imds_mock.metadata.instance import Instance
-    from imds_mock.metadata.interfaces import NetworkInterface
 
 INTERFACE_PATH: Final = "meta-data/network/interfaces/macs/<mac>/"
-"""Where the rows of `INTERFACE_ROWS` begin."""
-_VARIABLE: Final = "<"  # how a part begins that stands for many
-
-
-class Roles(Protocol):
-    """The documents about the instance's roles; see `credentials.iam`."""
-
-    def info(self) -> Timed | None:
-        """`iam/info`."""
-
-    def credentials(self) -> Mapping[str, Timed]:
-        """`iam/security-credentials/`: role to document."""
-
-    def extended(self) -> Mapping[str, Timed]:
-        """`iam/security-credentials-extended/`: role to document."""
-
-    def identity_info(self) -> Timed:
-        """`identity-credentials/ec2/info`."""
-
-    def identity_credentials(self) -> Timed:
-        """`identity-credentials/ec2/security-credentials/ec2-instance`."""
-
-
-class SignedDocument(Protocol):
-    """The identity document with its signatures; see `signing.signer`."""
-
-    @property
-    def document(self) -> bytes:
-        """The document."""
-
-    def signature(self, now: float = 0, /) -> bytes:
-        """Its RSA signature."""
-
-    def pkcs7(self, now: float = 0, /) -> bytes:
-        """Its DSA signature in a signed message."""
-
-    def rsa2048(self, now: float = 0, /) -> bytes:
-        """Its RSA signature in a signed message."""
-
-    def managed_ssh_signer(self, now: float = 0, /) -> bytes:
-        """The certificate of the managed SSH keys."""
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the rows look at."""
-
-    instance: Instance
-    roles: Roles
-    identity: SignedDocument
-
-
-@dataclass(frozen=True, slots=True)
-class InterfaceFacts:
-    """What the rows of one interface look at."""
-
-    instance: Instance
-    interface: NetworkInterface
+"""The path above the rows of `INTERFACE_ROWS`."""
+_VARIABLE: Final = "<"  # first character of a variable part
 
 
 _BY_PATH: Final = "set by path"
@@ -135,9 +77,7 @@ ROWS: Final[tuple[Row[Facts], ...]] = (
     Row(
         "meta-data/managed-ssh-keys/signer-cert",
         "2019-10-01",
-        lambda f: (
-            f.instance.settings.managed_ssh_keys.signer_cert or Timed(f.identity.managed_ssh_signer, always_listed=True)
-        ),
+        lambda f: f.instance.settings.managed_ssh_keys.signer_cert or _signature(f.identity.managed_ssh_signer),
     ),
     Row(
         "meta-data/managed-ssh-keys/signer-ocsp/<fingerprint>",
@@ -198,12 +138,12 @@ ROWS: Final[tuple[Row[Facts], ...]] = (
     ),
     Row("dynamic/fws/instance-monitoring", "2009-04-04", lambda f: _monitoring(f.instance), "`detailed_monitoring`"),
     Row("dynamic/instance-identity/document", "2009-04-04", lambda f: f.identity.document),
-    Row("dynamic/instance-identity/pkcs7", "2009-04-04", lambda f: Timed(f.identity.pkcs7, always_listed=True)),
-    Row("dynamic/instance-identity/rsa2048", "2009-04-04", lambda f: Timed(f.identity.rsa2048, always_listed=True)),
-    Row("dynamic/instance-identity/signature", "2009-04-04", lambda f: Timed(f.identity.signature, always_listed=True)),
+    Row("dynamic/instance-identity/pkcs7", "2009-04-04", lambda f: _signature(f.identity.pkcs7)),
+    Row("dynamic/instance-identity/rsa2048", "2009-04-04", lambda f: _signature(f.identity.rsa2048)),
+    Row("dynamic/instance-identity/signature", "2009-04-04", lambda f: _signature(f.identity.signature)),
     Row("user-data", "1.0", lambda f: f.instance.user_data, "`user_data`", "application/octet-stream"),
 )
-"""The instance's own rows, by path."""
+"""The rows of the instance, sorted by path."""
 
 INTERFACE_ROWS: Final[tuple[Row[InterfaceFacts], ...]] = (
     Row("device-number", "2011-01-01", lambda f: f.interface.device_number),
@@ -230,33 +170,37 @@ INTERFACE_ROWS: Final[tuple[Row[InterfaceFacts], ...]] = (
     Row("vpc-ipv4-cidr-blocks", "2016-06-30", lambda f: f.interface.vpc_ipv4_cidr_blocks),
     Row("vpc-ipv6-cidr-blocks", "2016-06-30", lambda f: f.interface.vpc_ipv6_cidr_blocks, "`ipv6s`"),
 )
-"""Each interface's rows, below `INTERFACE_PATH`."""
+"""The rows of each interface, below `INTERFACE_PATH`."""
 
 
 def since_of(path: str) -> str:
-    """The metadata version that introduced a path, `1.0` for one that the real service does not have.
+    """The metadata version that introduced a path; `1.0` if the real service does not have it.
 
     Args:
-        path: Relative to the version.
+        path: Path relative to the version.
     """
     length, last = path.count("/"), path.rpartition("/")[2]
-    candidates = (*_alike().get((length, last), ()), *_alike().get((length, _VARIABLE), ()))
+    candidates = (*_rows_by_shape().get((length, last), ()), *_rows_by_shape().get((length, _VARIABLE), ()))
     return next((row.since for row, prefix in candidates if row.matches(path, prefix)), "1.0")
 
 
 @cache
-def _alike() -> Mapping[tuple[int, str], Sequence[tuple[Row[Any], str]]]:
-    """The rows and what they begin below, by the number of slashes and the last part: few are like any path."""
-    alike: dict[tuple[int, str], list[tuple[Row[Any], str]]] = {}
+def _rows_by_shape() -> Mapping[tuple[int, str], Sequence[tuple[Row[Any], str]]]:
+    """The rows and the paths above them, by number of slashes and last part, so that few rows need a comparison."""
+    rows_by_shape: dict[tuple[int, str], list[tuple[Row[Any], str]]] = {}
     for prefix, rows in (("", ROWS), (INTERFACE_PATH, INTERFACE_ROWS)):
         for row in rows:
             path = prefix + row.path
             last = path.rpartition("/")[2]
             key = (path.count("/"), _VARIABLE if last.startswith(_VARIABLE) else last)
-            alike.setdefault(key, []).append((row, prefix))
-    return alike
+            rows_by_shape.setdefault(key, []).append((row, prefix))
+    return rows_by_shape
 
 
 def _monitoring(instance: Instance) -> str | None:
     detailed = instance.settings.detailed_monitoring
     return None if detailed is None else "enabled" if detailed else "disabled"
+
+
+def _signature(body: Callable[[float], bytes | None]) -> DynamicValue:
+    return DynamicValue(body, always_listed=True)

@@ -1,4 +1,4 @@
-"""Which setting each path of the metadata follows from: the one to change where a whole instance should change."""
+"""The setting from which each path of the metadata is derived: the one to change if derived values should follow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EVENTS: Final = {
     "meta-data/spot/instance-action": "spot interrupt",
     "meta-data/spot/termination-time": "spot interrupt",
 }
-"""Paths that an event shows, with the command for it."""
+"""Paths that exist only during an event, with the command that causes it."""
 
 _SETTINGS: Final = {
     "meta-data/ami-id": "instance.image_id",
@@ -65,68 +65,68 @@ _SETTINGS: Final = {
     "dynamic/fws/instance-monitoring": "instance.detailed_monitoring",
     "user-data": "instance.user_data",
 }
-_OF_INTERFACES: Final = "instance.interfaces"
+_INTERFACES: Final = "instance.interfaces"
 _DOCUMENT: Final = "dynamic/instance-identity/"
 
-_NAMED: Final = 2
+_MAX_NAMED: Final = 2
 
-WITHOUT: Final = frozenset(
+UNDERIVED: Final = frozenset(
     {
         "meta-data/elastic-gpus/associations/<id>",
         "meta-data/elastic-inference/associations/<id>",
         "meta-data/metrics/vhostmd",
     }
 )
-"""Paths of the catalogue that follow from no setting."""
+"""Paths of the catalogue that are not derived from a setting."""
 
 
 def settings_of(path: str) -> list[str]:
-    """The settings that a path, or what is below it, follows from, in the order of the catalogue.
+    """The settings from which a path and everything below it are derived, in the order of the catalogue.
 
     Args:
-        path: Relative to the version.
+        path: Path relative to the version.
     """
     return list(dict.fromkeys(_settings(path.strip("/"))))
 
 
 def advice_about(path: str) -> str | None:
-    """What to use in place of a change of a derived path; None for a path that follows from nothing else.
+    """What to do instead of overriding a derived path; None for a path that is not derived.
 
     Args:
-        path: Relative to the version.
+        path: Path relative to the version.
     """
     path = path.strip("/")
-    commands = list(dict.fromkeys(command for known, command in _EVENTS.items() if _is_at(known, path)))
+    commands = list(dict.fromkeys(command for known, command in _EVENTS.items() if _contains(path, known)))
     settings = settings_of(path)
     if settings == [_DOCUMENT]:
         return (
-            f"{path} is derived from all settings of `instance`, and its signatures from it; they keep their values. "
-            "Change the settings with `imds-mock ctl config set`"
+            f"{path} is derived from all settings of `instance`, and its signatures from it; these do not change. "
+            "To change all of them, use `imds-mock ctl config set`"
         )
     if settings:
-        named = " and ".join(settings[:_NAMED]) + (" and others" if len(settings) > _NAMED else "")
+        named = " and ".join(settings[:_MAX_NAMED]) + (" and others" if len(settings) > _MAX_NAMED else "")
         return (
-            f"{path} is derived from {named}; other values that follow from it stay as they are. "
+            f"{path} is derived from {named}; other derived values do not change. "
             f"To change all of them, use `imds-mock ctl config set {settings[0]}=VALUE`"
         )
     if commands:
-        return f"{path} is shown by an event; use `imds-mock ctl {commands[0]}` to have it come and go"
+        return f"{path} exists only during an event; use `imds-mock ctl {commands[0]}` to start one"
     return None
 
 
 def _settings(path: str) -> Iterator[str]:
     for row in ROWS:
-        if row.matches(path) or _is_at(row.path, path):
+        if row.matches(path) or _contains(path, row.path):
             if row.path.startswith(_DOCUMENT):
                 yield _DOCUMENT
             elif row.path in _SETTINGS:
                 yield _SETTINGS[row.path]
-    if any(row.matches(path, INTERFACE_PATH) for row in INTERFACE_ROWS) or _is_at(INTERFACE_PATH.rstrip("/"), path):
-        yield _OF_INTERFACES
+    if any(row.matches(path, INTERFACE_PATH) for row in INTERFACE_ROWS) or _contains(path, INTERFACE_PATH.rstrip("/")):
+        yield _INTERFACES
 
 
-def _is_at(known: str, path: str) -> bool:
-    """Whether a path of the catalogue is a path or below it."""
+def _contains(path: str, known: str) -> bool:
+    """Whether a path of the catalogue is a given path or lies below it."""
     parts, own = path.split("/"), known.split("/")
     return len(parts) <= len(own) and all(
         mine == part or mine.startswith("<") for part, mine in zip(parts, own, strict=False)

@@ -1,30 +1,30 @@
-"""JSON and times as the metadata service writes them: two spaces of indent, ` : ` after a key, no final newline.
+"""JSON and times in the format of the metadata service: indented by two spaces, ` : ` after a key, no final newline.
 
-Captured from instances: the instance identity document, role credentials, `iam/info` and scheduled events look alike.
+Captured from instances: identity document, role credentials, `iam/info` and scheduled events have the same format.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from math import floor
+from time import gmtime
 from typing import Any
 
 
 def write(document: Any) -> bytes:
-    """Write a JSON document as the metadata service does.
+    """A JSON document in the format of the metadata service.
 
     Args:
-        document: What `json` can write.
+        document: Anything that `json` can encode.
     """
     return json.dumps(document, indent=2, separators=(",", " : "), ensure_ascii=False).encode()
 
 
-def iso8601(moment: float) -> str:
-    """Write a time as the metadata does: UTC, whole seconds, `Z`.
+def iso8601(time: float) -> str:
+    """A time in the format of the metadata: UTC, whole seconds, `Z`.
 
     Args:
-        moment: Seconds since the epoch.
+        time: Seconds since the epoch.
     """
-    year, month, day, hour, minute, second, *_ = time.gmtime(floor(moment))
+    year, month, day, hour, minute, second, *_ = gmtime(floor(time))
     return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"

@@ -1,7 +1,4 @@
-"""One instance, nothing left open: every fact that its metadata shows follows here from the few that were said.
-
-Derivation is validation too: facts that contradict each other are an error that names the key.
-"""
+"""Derives all facts of an instance from the configured ones, and reports contradictions with their key."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ if TYPE_CHECKING:
 MAX_USER_DATA_BYTES: Final = 16 * 1024
 
 DEFAULT_REGION: Final = "us-east-1"
-# Family letters, generation, then attributes: a `g` among these is a Graviton processor (EC2 naming conventions).
+# Family letters, generation, attributes: the attribute `g` is a Graviton processor (EC2 naming conventions).
 _GRAVITON: Final = re.compile(r"a1|[a-z]+[0-9]+[a-z]*g[a-z]*|[a-z]+[0-9]+[a-z]*-gb[0-9]+")
 _XEN: Final = re.compile(r"[cmr][1-4]|t[12]|cc2|cr1|d2|f1|g[23]s?|h1|hs1|i[23]|p[23]|x1e?")
 _TAG_KEY: Final = re.compile(r"[A-Za-z0-9+\-=.,_:@]{1,128}")
@@ -33,7 +30,7 @@ _RESERVED_TAG_KEYS: Final = frozenset({".", "..", "_index"})
 
 @dataclass(frozen=True, slots=True)
 class InstanceProfile:
-    """What `iam/` is about.
+    """The instance profile and its role.
 
     Attributes:
         role: Name of the role.
@@ -48,7 +45,7 @@ class InstanceProfile:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """The facts of one instance. Times are seconds since the epoch; None and empty mean that it has no such thing."""
+    """The facts of one instance. Times are seconds since the epoch; None and empty values mean that it has none."""
 
     settings: InstanceSettings
     region: str
@@ -68,26 +65,26 @@ class Instance:
 
     @property
     def instance_id(self) -> str:
-        """The instance id."""
+        """Id of the instance."""
         return self.settings.instance_id
 
     @property
     def account_id(self) -> str:
-        """The account that owns the instance."""
+        """Account that owns the instance."""
         return self.settings.account_id
 
     @property
     def primary(self) -> NetworkInterface:
-        """The interface that the instance's own addresses are those of."""
+        """The interface with the instance's addresses."""
         return self.interfaces[0]
 
     @property
     def hostname(self) -> str:
-        """The instance's private host name."""
+        """Private host name of the instance."""
         return self.private_hostname(self.primary)
 
     def private_hostname(self, interface: NetworkInterface) -> str:
-        """The private host name of an interface; without a private IPv4 address it is made from the instance id."""
+        """Private host name of an interface, derived from its IPv4 address or from the instance id."""
         if self.settings.hostname is not None and interface is self.primary:
             return self.settings.hostname
         if interface.local_ipv4 is None or self.settings.hostname_type == "resource-name":
@@ -95,42 +92,41 @@ class Instance:
         return f"ip-{interface.local_ipv4.replace('.', '-')}.{self.private_domain}"
 
     def public_hostname(self, interface: NetworkInterface) -> str | None:
-        """The public host name of an interface, if it has a public address."""
+        """Public host name of an interface; None without a public address."""
         if not interface.public_ipv4s:
             return None
         return f"ec2-{interface.public_ipv4s[0].replace('.', '-')}.{regions.public_domain_of(self.region)}"
 
     @property
     def block_device_mapping(self) -> Mapping[str, str]:
-        """What `block-device-mapping/` says: full paths for the root device, bare names for all others."""
+        """The leaves of `block-device-mapping/`: full paths for the root device, bare names for all others."""
         others = {name: device.removeprefix("/dev/") for name, device in self.settings.block_devices.items()}
         return {"ami": self.settings.root_device, "root": self.settings.root_device} | others
 
 
 def derive(settings: InstanceSettings, started: float) -> Instance:
-    """Complete the facts of an instance.
+    """All facts of an instance.
 
     Args:
-        settings: What was said.
-        started: When the mock started, in seconds since the epoch: the launch time if none was said.
+        settings: The configured facts.
+        started: Start of the mock in seconds since the epoch: the launch time if none is configured.
 
     Raises:
         SettingError: Facts contradict each other; names the key.
     """
-    region, zone = _place(settings)
+    region, zone = _region_and_zone(settings)
     family = settings.instance_type.partition(".")[0]
     _require_placement_group(settings)
-    launched = settings.launch_time
     return Instance(
         settings=settings,
         region=region,
         availability_zone=zone,
-        availability_zone_id=_zone_id(settings, zone),
+        availability_zone_id=settings.availability_zone_id or regions.zone_id_of(zone) or "",
         partition=regions.partition_of(region),
         architecture=settings.architecture or _architecture(family),
         system=settings.system or ("xen-on-nitro" if _is_xen(settings.instance_type) else "nitro"),
         profile=settings.virtualization_profile or ("default-paravirtual" if settings.kernel_id else "default-hvm"),
-        pending_time=float(int(started)) if launched is None else _moment(launched),
+        pending_time=float(int(started)) if settings.launch_time is None else _seconds(settings.launch_time),
         reservation_id=settings.reservation_id or ec2_id("r", settings.instance_id),
         interfaces=derive_interfaces(settings, region, zone),
         private_domain=settings.domain_name or regions.private_domain_of(region),
@@ -148,44 +144,44 @@ _INTERFACE_FACTS: Final = frozenset(
 )
 
 
-def contradictions(settings: InstanceSettings, unread: Collection[str] = ()) -> Iterator[SettingError]:
-    """Find facts that contradict each other, one error for each independent group of facts.
+def contradictions(settings: InstanceSettings, invalid: Collection[str] = ()) -> Iterator[SettingError]:
+    """Contradictions between facts, at most one for each independent group of facts.
 
     Args:
-        settings: What was said.
-        unread: Facts that could not be read and have their defaults; the groups that they are in are left out.
+        settings: The configured facts.
+        invalid: Facts that are invalid and have their defaults; their groups are not checked.
     """
     region, zone = DEFAULT_REGION, f"{DEFAULT_REGION}a"
     groups: tuple[tuple[frozenset[str], Callable[[], object]], ...] = (
-        (frozenset({"region", "availability_zone"}), lambda: _place(settings)),
+        (frozenset({"region", "availability_zone"}), lambda: _region_and_zone(settings)),
         (frozenset({"partition_number", "placement_group"}), lambda: _require_placement_group(settings)),
         (_INTERFACE_FACTS, lambda: derive_interfaces(settings, region, zone)),
         (frozenset({"user_data"}), lambda: _user_data(settings.user_data)),
     )
-    for facts, read in groups:
+    for facts, check in groups:
         try:
-            if facts.isdisjoint(unread):
-                read()
+            if facts.isdisjoint(invalid):
+                check()
         except SettingError as error:
             yield error
 
 
 def require_tag_keys(settings: InstanceSettings) -> None:
-    """Check that every tag can be shown; EC2 refuses to show instance tags otherwise.
+    """Check the keys of all tags; EC2 does not allow others in instance metadata.
 
     Raises:
-        SettingError: A key has a character that paths cannot have, or is reserved.
+        SettingError: A key contains a character that is invalid in paths, or is reserved.
     """
     for key in settings.tags:
         if not _TAG_KEY.fullmatch(key) or key in _RESERVED_TAG_KEYS:
             raise SettingError(
                 ("instance", "tags", key),
-                "a key that instance_metadata_tags shows has 1 to 128 letters, digits and +-=.,_:@ (not `.`, `..` or "
-                "`_index`)",
+                "with instance_metadata_tags, expected a key of 1 to 128 letters, digits and +-=.,_:@, other than `.`, "
+                "`..` and `_index`",
             )
 
 
-def _place(settings: InstanceSettings) -> tuple[str, str]:
+def _region_and_zone(settings: InstanceSettings) -> tuple[str, str]:
     zone = settings.availability_zone
     if zone is None:
         region = settings.region or DEFAULT_REGION
@@ -198,11 +194,7 @@ def _place(settings: InstanceSettings) -> tuple[str, str]:
 
 def _require_placement_group(settings: InstanceSettings) -> None:
     if settings.partition_number is not None and settings.placement_group is None:
-        raise SettingError(("instance", "partition_number"), "a partition needs a placement_group")
-
-
-def _zone_id(settings: InstanceSettings, zone: str) -> str:
-    return settings.availability_zone_id or regions.zone_id_of(zone) or ""
+        raise SettingError(("instance", "partition_number"), "placement_group is required when partition_number is set")
 
 
 def _architecture(family: str) -> str:
@@ -216,11 +208,11 @@ def _is_xen(instance_type: str) -> bool:
     return _XEN.fullmatch(family) is not None and not size.startswith("metal")
 
 
-def _moment(text: str) -> float:
+def _seconds(text: str) -> float:
     try:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError) as error:
-        raise SettingError(("instance", "launch_time"), f"expected a time that exists, got {text!r}") from error
+        raise SettingError(("instance", "launch_time"), f"expected an existing time, got {text!r}") from error
 
 
 def _instance_profile(settings: InstanceSettings, partition: regions.Partition) -> InstanceProfile | None:
@@ -240,17 +232,17 @@ def _openssh_line(key: str, name: str, index: int) -> bytes:
     return f"{kind} {blob} {comment or name}\n".encode()
 
 
-def _user_data(said: str | UserData | None) -> bytes | None:
+def _user_data(configured: str | UserData | None) -> bytes | None:
     path = ("instance", "user_data")
-    if said is None:
+    if configured is None:
         return None
-    if isinstance(said, str):
-        content = said.encode()
-    elif said.base64 is None or said.file is not None:
+    if isinstance(configured, str):
+        content = configured.encode()
+    elif configured.base64 is None or configured.file is not None:
         raise SettingError(path, "expected either text, `base64` or the `file` of the bytes")
     else:
         try:
-            content = shapes.read_base64(said.base64)
+            content = shapes.read_base64(configured.base64)
         except ValueError as error:
             raise SettingError((*path, "base64"), "expected base64") from error
     if len(content) > MAX_USER_DATA_BYTES:

@@ -1,4 +1,4 @@
-"""Network interfaces: from what was said about them to everything that their subtrees of the metadata say."""
+"""Derives all facts of the network interfaces from the configured ones."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import UNSET
 
 from imds_mock.config.errors import SettingError
-from imds_mock.metadata import addresses
-from imds_mock.metadata.addresses import Network, Value, around, block_text
+from imds_mock.metadata.addresses import Value, block_text, enclosing_block, next_free_address, parse
 from imds_mock.metadata.unique_ids import ec2_id, mac_address
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ _PUBLIC_ADDRESS: Final = "203.0.113.25"
 
 @dataclass(frozen=True, slots=True)
 class NetworkInterface:
-    """One interface, nothing left open. Addresses and blocks are text, as they are served."""
+    """The facts of one interface. Addresses and blocks are texts, as in the metadata."""
 
     mac: str
     interface_id: str
@@ -48,32 +47,32 @@ class NetworkInterface:
 
     @property
     def local_ipv4(self) -> str | None:
-        """The main private address."""
+        """The main private IPv4 address; None if there is none."""
         return self.local_ipv4s[0] if self.local_ipv4s else None
 
     @property
     def public_ipv4s(self) -> tuple[str, ...]:
-        """The public addresses."""
+        """The public IPv4 addresses."""
         return tuple(self.associations)
 
 
 def derive_interfaces(settings: InstanceSettings, region: str, zone: str) -> tuple[NetworkInterface, ...]:
-    """Complete the interfaces of an instance.
+    """The interfaces of an instance.
 
     Args:
-        settings: The instance's facts.
-        region: Its region.
-        zone: Its zone.
+        settings: The configured facts of the instance.
+        region: Region of the instance.
+        zone: Availability zone of the instance.
 
     Raises:
-        SettingError: An address or block cannot be read, or two of them contradict each other.
+        SettingError: An address or block is invalid, or two of them contradict each other.
     """
     if not settings.interfaces:
         raise SettingError(("instance", "interfaces"), "expected at least one interface")
     main = _FIRST_ADDRESS
     derived: list[NetworkInterface] = []
     for index, facts in enumerate(settings.interfaces):
-        interface = _Completion(settings, facts, index, region, zone).complete(main, derived)
+        interface = _InterfaceDerivation(settings, facts, index, region, zone).derive(main, derived)
         if index == 0 and interface.local_ipv4 is not None:
             main = IPv4Address(interface.local_ipv4)
         derived.append(interface)
@@ -81,18 +80,18 @@ def derive_interfaces(settings: InstanceSettings, region: str, zone: str) -> tup
     return tuple(derived)
 
 
-class _Completion:
-    """One interface on its way from what was said to everything."""
+class _InterfaceDerivation:
+    """The derivation of one interface."""
 
     def __init__(self, settings: InstanceSettings, facts: Interface, index: int, region: str, zone: str) -> None:
         self._settings, self._facts, self._index = settings, facts, index
         self._region, self._zone = region, zone
         self._path: KeyPath = ("instance", "interfaces", index)
 
-    def complete(self, main: IPv4Address, others: Sequence[NetworkInterface]) -> NetworkInterface:
+    def derive(self, main: IPv4Address, others: Sequence[NetworkInterface]) -> NetworkInterface:
         settings, facts, account = self._settings, self._facts, self._settings.account_id
         local = self._local_ipv4s(main, others)
-        ipv6s = [self._read(IPv6Address, text, "ipv6s", place) for place, text in enumerate(facts.ipv6s)]
+        ipv6s = self._parse_all(IPv6Address, facts.ipv6s, "ipv6s")
         subnet, vpcs = self._ipv4_blocks(local, others)
         subnets6, vpcs6 = self._ipv6_blocks(ipv6s)
         vpc_id = facts.vpc_id or ec2_id("vpc", account, self._region, str(next(iter([*vpcs, *vpcs6]), "")))
@@ -113,8 +112,8 @@ class _Completion:
             local_ipv4s=tuple(map(str, local)),
             associations=self._associations(local),
             ipv6s=tuple(map(str, ipv6s)),
-            ipv4_prefixes=tuple(map(str, self._networks(IPv4Network, facts.ipv4_prefixes, "ipv4_prefixes"))),
-            ipv6_prefixes=tuple(map(block_text, self._networks(IPv6Network, facts.ipv6_prefixes, "ipv6_prefixes"))),
+            ipv4_prefixes=tuple(map(str, self._parse_all(IPv4Network, facts.ipv4_prefixes, "ipv4_prefixes"))),
+            ipv6_prefixes=tuple(map(block_text, self._parse_all(IPv6Network, facts.ipv6_prefixes, "ipv6_prefixes"))),
             security_groups=groups,
             security_group_ids=group_ids,
             subnet_id=subnet_id,
@@ -126,61 +125,56 @@ class _Completion:
         )
 
     def _local_ipv4s(self, main: IPv4Address, others: Sequence[NetworkInterface]) -> list[IPv4Address]:
-        said = self._facts.local_ipv4s
-        if said is None:
+        configured = self._facts.local_ipv4s
+        if configured is None:
             taken = {address for other in others for address in other.local_ipv4s}
-            local = [main if self._index == 0 else self._free(main, taken)]
+            free = main if self._index == 0 else next_free_address(main, taken)
+            if free is None:
+                raise self._error("expected addresses: the /24 of the first interface has no free one", "local_ipv4s")
+            local = [free]
         else:
-            local = [self._read(IPv4Address, text, "local_ipv4s", place) for place, text in enumerate(said)]
+            local = self._parse_all(IPv4Address, configured, "local_ipv4s")
         if self._index == 0 and self._settings.local_ipv4 is not None:
             try:
-                local[:1] = [addresses.read(IPv4Address, self._settings.local_ipv4)]
+                local[:1] = [parse(IPv4Address, self._settings.local_ipv4)]
             except ValueError as error:
                 raise SettingError(("instance", "local_ipv4"), str(error)) from error
         return local
 
-    def _free(self, main: IPv4Address, taken: set[str]) -> IPv4Address:
-        free = addresses.free_beside(main, taken)
-        if free is None:
-            raise self._error("expected addresses: the /24 of the first interface has no free one", "local_ipv4s")
-        return free
-
     def _associations(self, local: list[IPv4Address]) -> dict[str, str]:
-        first = self._index == 0
-        only = self._settings.public_ipv4
-        if only is None:
+        """Public address to private address."""
+        is_primary = self._index == 0
+        if self._settings.public_ipv4 is None:
             return {}
-        said = self._facts.public_ipv4s
-        if first and only is not UNSET:
-            said = {only: ""}
-        elif said is None:
-            said = {_PUBLIC_ADDRESS: ""} if first and local else {}
-        return {self._public(public, local): self._private(public, private, local) for public, private in said.items()}
+        pairs = self._facts.public_ipv4s
+        if is_primary and self._settings.public_ipv4 is not UNSET:
+            pairs = {self._settings.public_ipv4: ""}
+        elif pairs is None:
+            pairs = {_PUBLIC_ADDRESS: ""} if is_primary and local else {}
+        return {self._public(public, local): self._private(public, private, local) for public, private in pairs.items()}
 
     def _public(self, text: str, local: list[IPv4Address]) -> str:
         path = self._path if self._settings.public_ipv4 is UNSET else ("instance",)
         path = (*path, "public_ipv4s" if len(path) > 1 else "public_ipv4")
         try:
-            address = str(addresses.read(IPv4Address, text))
+            address = str(parse(IPv4Address, text))
         except ValueError as error:
             raise SettingError(path, str(error)) from error
         if not local:
-            raise SettingError(path, "a public address needs a private IPv4 address, and the interface has none")
+            raise SettingError(path, "a public address requires a private IPv4 address on the interface")
         return address
 
     def _private(self, public: str, private: str, local: list[IPv4Address]) -> str:
         if not private:
             return str(local[0])
-        address = self._read(IPv4Address, private, "public_ipv4s", public)
-        said = self._facts.local_ipv4s
-        if address not in local and said and private == said[0]:
-            # `local_ipv4` took the place of the main address; its public address stays with it.
+        address = self._parse(IPv4Address, private, "public_ipv4s", public)
+        configured = self._facts.local_ipv4s
+        if address not in local and configured and private == configured[0]:
+            # `local_ipv4` replaces the main address; the public address stays with it.
             return str(local[0])
         if address not in local:
-            known = ", ".join(map(str, local))
-            raise self._error(
-                f"{private} is none of the interface's private addresses ({known})", "public_ipv4s", public
-            )
+            expected = f"expected one of the interface's private addresses ({', '.join(map(str, local))})"
+            raise self._error(f"{expected}, got {private}", "public_ipv4s", public)
         return str(address)
 
     def _ipv4_blocks(
@@ -189,16 +183,16 @@ class _Completion:
         facts = self._facts
         subnet = None
         if facts.subnet_ipv4_cidr_block is not None:
-            subnet = self._read(IPv4Network, facts.subnet_ipv4_cidr_block, "subnet_ipv4_cidr_block")
+            subnet = self._parse(IPv4Network, facts.subnet_ipv4_cidr_block, "subnet_ipv4_cidr_block")
         elif local:
             subnet = IPv4Network((local[0], 24), strict=False)
         if facts.vpc_ipv4_cidr_blocks is not None:
-            vpcs = self._networks(IPv4Network, facts.vpc_ipv4_cidr_blocks, "vpc_ipv4_cidr_blocks")
+            vpcs = self._parse_all(IPv4Network, facts.vpc_ipv4_cidr_blocks, "vpc_ipv4_cidr_blocks")
         elif subnet is None and others:
             vpcs = [IPv4Network(block) for block in others[0].vpc_ipv4_cidr_blocks]
         else:
-            # A VPC has an IPv4 block even where the interface has no IPv4 address (VPC User Guide; captured).
-            vpcs = [around(subnet or IPv4Network(_FIRST_ADDRESS), 16)]
+            # A VPC has an IPv4 block even if the interface has no IPv4 address (VPC User Guide; captured).
+            vpcs = [enclosing_block(subnet or IPv4Network(_FIRST_ADDRESS), 16)]
         for address in local:
             if subnet is None or address not in subnet:
                 raise self._error(f"{subnet} does not contain the address {address}", "subnet_ipv4_cidr_block")
@@ -209,13 +203,13 @@ class _Completion:
     def _ipv6_blocks(self, ipv6s: list[IPv6Address]) -> tuple[list[IPv6Network], list[IPv6Network]]:
         facts = self._facts
         if facts.subnet_ipv6_cidr_blocks is not None:
-            subnets = self._networks(IPv6Network, facts.subnet_ipv6_cidr_blocks, "subnet_ipv6_cidr_blocks")
+            subnets = self._parse_all(IPv6Network, facts.subnet_ipv6_cidr_blocks, "subnet_ipv6_cidr_blocks")
         else:
             subnets = [IPv6Network((ipv6s[0], 64), strict=False)] if ipv6s else []
         if facts.vpc_ipv6_cidr_blocks is not None:
-            vpcs = self._networks(IPv6Network, facts.vpc_ipv6_cidr_blocks, "vpc_ipv6_cidr_blocks")
+            vpcs = self._parse_all(IPv6Network, facts.vpc_ipv6_cidr_blocks, "vpc_ipv6_cidr_blocks")
         else:
-            vpcs = list(dict.fromkeys(around(subnet, 56) for subnet in subnets))
+            vpcs = list(dict.fromkeys(enclosing_block(subnet, 56) for subnet in subnets))
         for address in ipv6s:
             if not any(address in subnet for subnet in subnets):
                 raise self._error(f"no block contains the address {address}", "subnet_ipv6_cidr_blocks")
@@ -224,21 +218,21 @@ class _Completion:
                 raise self._error(f"no block contains the subnet {subnet}", "vpc_ipv6_cidr_blocks")
         return subnets, vpcs
 
-    def _networks(self, kind: type[Network], texts: Iterable[str], key: str) -> list[Network]:
-        return [self._read(kind, text, key, place) for place, text in enumerate(texts)]
+    def _parse_all(self, kind: type[Value], texts: Iterable[str], key: str) -> list[Value]:
+        return [self._parse(kind, text, key, index) for index, text in enumerate(texts)]
 
-    def _read(self, kind: type[Value], text: str, *key: str | int) -> Value:
+    def _parse(self, kind: type[Value], text: str, *key: str | int) -> Value:
         try:
-            return addresses.read(kind, text)
+            return parse(kind, text)
         except ValueError as error:
             raise self._error(str(error), *key) from error
 
-    def _error(self, sentence: str, *key: str | int) -> SettingError:
-        return SettingError((*self._path, *key), sentence)
+    def _error(self, message: str, *key: str | int) -> SettingError:
+        return SettingError((*self._path, *key), message)
 
 
 def _require_distinct(interfaces: Sequence[NetworkInterface]) -> None:
-    seen: dict[str, int] = {}
+    owners: dict[str, int] = {}
     for index, interface in enumerate(interfaces):
         claims = {
             "mac": [interface.mac],
@@ -250,6 +244,6 @@ def _require_distinct(interfaces: Sequence[NetworkInterface]) -> None:
         }
         for key, values in claims.items():
             for value in values:
-                other = seen.setdefault(value, index)
+                other = owners.setdefault(value, index)
                 if other != index:
-                    raise SettingError(("instance", "interfaces", index, key), f"interface {other} has {value} already")
+                    raise SettingError(("instance", "interfaces", index, key), f"interface {other} already has {value}")

@@ -1,7 +1,7 @@
-"""Values laid over the leaves of a tree for a time: how an event changes metadata without touching it.
+"""Layers: values that replace leaves for some time. Events change metadata with them.
 
-A layer is asked with the clock and the value below it, so several may lie on one leaf, and taking one away shows what
-was there before. A path that holds nothing below begins to exist while a layer answers for it.
+A layer computes its value from the clock and the value below it, so several layers can cover one leaf, and the original
+value returns when they end. A path without a leaf exists while a layer gives it a value.
 """
 
 from __future__ import annotations
@@ -16,54 +16,51 @@ if TYPE_CHECKING:
 
 
 class Layer(Protocol):
-    """What lies over one leaf."""
+    """A value on top of one leaf."""
 
     @property
     def since(self) -> str:
-        """The metadata version that introduced the path; counts only where nothing is below."""
+        """The metadata version that introduced the path; applies only if there is no leaf below."""
 
     def body(self, now: float, below: bytes | None) -> bytes | None:
-        """The bytes at the moment `now`, given those below; None means absent."""
+        """The value at the time `now`, given the one below; None if absent."""
 
     def modified(self, now: float, below: float | None) -> float | None:
-        """Seconds since the epoch for `Last-Modified`, given what is said below (None: instance start)."""
+        """Seconds since the epoch for `Last-Modified`, given the time below; None for the start of the instance."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Covered:
-    """A leaf's body and time as functions of the clock, with one layer on top."""
+    """Body and time of a leaf with one layer, as functions of the clock."""
 
     leaf: Leaf | None
     layer: Layer
 
     def body(self, now: float) -> bytes | None:
-        return self.layer.body(now, _body_of(self.leaf, now))
+        below = None if self.leaf is None else self.leaf.body
+        return self.layer.body(now, below(now) if callable(below) else below)
 
     def modified(self, now: float) -> float | None:
-        moment = None if self.leaf is None else self.leaf.modified
-        return self.layer.modified(now, moment(now) if callable(moment) else moment)
+        below = None if self.leaf is None else self.leaf.modified
+        return self.layer.modified(now, below(now) if callable(below) else below)
 
 
-def lay(leaves: Mapping[str, Leaf], layers: Iterable[tuple[str, Layer]]) -> dict[str, Leaf]:
-    """Lay layers over leaves, the later ones on top.
+def apply_layers(leaves: Mapping[str, Leaf], layers: Iterable[tuple[str, Layer]]) -> dict[str, Leaf]:
+    """All leaves, with those under a layer replaced by functions of the clock.
 
     Args:
         leaves: Path to leaf.
-        layers: Path and layer, in the order in which they are laid. A path that ends in `/*` means every leaf
-            directly below.
-
-    Returns:
-        All leaves, those with layers replaced by leaves that are asked anew at each moment.
+        layers: Path and layer, the lowest first. A path that ends in `/*` stands for all leaves directly below.
     """
     covered = dict(leaves)
     for pattern, layer in layers:
         for path in _matching(pattern, covered):
-            below = covered.get(path)
-            over = _Covered(below, layer)
-            if below is None:
-                covered[path] = Leaf(over.body, since=layer.since, modified=over.modified)
+            leaf = covered.get(path)
+            top = _Covered(leaf, layer)
+            if leaf is None:
+                covered[path] = Leaf(top.body, since=layer.since, modified=top.modified)
             else:
-                covered[path] = replace(below, body=over.body, modified=over.modified)
+                covered[path] = replace(leaf, body=top.body, modified=top.modified)
     return covered
 
 
@@ -72,9 +69,3 @@ def _matching(pattern: str, leaves: Mapping[str, Leaf]) -> list[str]:
         return [pattern]
     category = pattern[:-1]
     return [path for path in leaves if path.startswith(category) and "/" not in path[len(category) :]]
-
-
-def _body_of(leaf: Leaf | None, now: float) -> bytes | None:
-    if leaf is None:
-        return None
-    return leaf.body(now) if callable(leaf.body) else leaf.body

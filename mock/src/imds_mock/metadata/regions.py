@@ -1,7 +1,7 @@
-"""What follows from a region or zone: partition, domain, zone ids and the domains of host names.
+"""Values derived from a region or zone: partition, domain, zone id and the domains of host names.
 
-Facts: the partitions and their domains are those in the AWS SDKs' partition list; zone ids abbreviate the region
-(`use1-az1`, `apse2-az3`); host names in us-east-1 have a form of their own (EC2 User Guide, "Instance hostname types").
+Sources: the partition list of the AWS SDKs; zone ids abbreviate the region (`use1-az1`, `apse2-az3`); host names in
+us-east-1 have their own format (EC2 User Guide, "Instance hostname types").
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Partition(NamedTuple):
     """A partition of AWS.
 
     Attributes:
-        name: As in ARNs.
-        domain: Of its service endpoints and public host names.
+        name: Name in ARNs.
+        domain: Domain of service endpoints and public host names.
     """
 
     name: str
@@ -50,18 +50,18 @@ _PARTITIONS: Final = {
 
 
 def partition_of(region: str) -> Partition:
-    """The partition that a region belongs to."""
-    return next((known for start, known in _PARTITIONS.items() if region.startswith(start)), _COMMERCIAL)
+    """The partition of a region."""
+    return next((known for prefix, known in _PARTITIONS.items() if region.startswith(prefix)), _COMMERCIAL)
 
 
 def region_of(zone: str) -> str | None:
-    """The region of an availability, local or wavelength zone; None if the name is none of these."""
+    """The region of an availability, local or wavelength zone; None if the name is invalid."""
     matched = _ZONE.fullmatch(zone)
     return matched["region"] if matched else None
 
 
 def zone_id_of(zone: str) -> str | None:
-    """The id of a zone, its letter taken for its number (every account has its own mapping; `a` to 1 is one of them).
+    """The id of a zone, with `a` as number 1; None if the name is invalid. AWS maps letters to numbers per account.
 
     Args:
         zone: Such as `us-east-1a`, `us-west-2-lax-1a` or `us-east-1-wl1-bos-wlz-1`.

@@ -1,8 +1,10 @@
-"""The metadata of one instance as categories and leaves; lookup and listing come from this one structure.
+"""The metadata of one instance as a tree of categories and leaves, for look-ups and listings.
 
-Facts (captured from the real service): listings are sorted names joined by a line feed, without one at the end;
-categories end in `/`, leaves do not; the listing of a version itself has no slashes; what is absent is absent from its
-listing as well. Each dated version shows what existed at its date, `latest` everything.
+Facts captured from the real service:
+
+* A listing consists of sorted names, joined by line feeds, without one at the end. It contains only what exists.
+* Categories end in `/`, leaves do not. The listing of a version itself has no slashes.
+* A dated version contains what existed at its date; `latest` contains everything.
 """
 
 from __future__ import annotations
@@ -16,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 Body = bytes | Callable[[float], bytes | None]
-"""A leaf's bytes, or what gives them for a wall-clock time in seconds since the epoch (None: absent at that time)."""
+"""A leaf's bytes, or a function of the time in seconds since the epoch that gives them (None: absent at that time)."""
 
-Moment = float | Callable[[float], float | None]
-"""Seconds since the epoch, or what gives them for a wall-clock time (None: instance start)."""
+Timestamp = float | Callable[[float], float | None]
+"""Seconds since the epoch, or a function of the time that gives them (None: start of the instance)."""
 
 FIRST: Final = "1.0"
 LATEST: Final = "latest"
@@ -30,7 +32,7 @@ VERSIONS: Final = (
     *("2016-06-30", "2016-09-02", "2018-03-28", "2018-08-17", "2018-09-24", "2019-10-01", "2020-10-27", "2021-01-03"),
     *("2021-03-23", "2021-07-15", "2022-07-09", "2022-09-24", "2024-04-11", LATEST),
 )
-"""What `GET /` lists on a current instance (captured June to August 2024)."""
+"""The listing of `GET /` on a current instance (captured June to August 2024)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,62 +40,63 @@ class Leaf:
     """One value.
 
     Attributes:
-        body: The bytes served, or a function of the time.
-        content_type: The `Content-Type` header, exactly.
+        body: The bytes, or a function of the time.
+        content_type: The `Content-Type` header.
         since: The metadata version that introduced the leaf; `1.0` sorts before every date, `latest` after.
-        modified: Seconds since the epoch for `Last-Modified`, or a function of the time; None means instance start.
-        always_listed: Its listing names it without asking for the body: because there always is one, or although there
-            may be none (the real service never does that).
-        branches: Other paths may lie below it; its parent lists both `name` and `name/` (nor that).
+        modified: Seconds since the epoch for `Last-Modified`, or a function of the time; None for the instance's start.
+        always_listed: The listing contains the leaf without computing its body, even if that is absent (the real
+            service lists no absent leaf).
+        may_have_children: Other paths may lie below the leaf; its parent lists both `name` and `name/` (unlike the
+            real service).
     """
 
     body: Body
     content_type: str = "text/plain"
     since: str = "1.0"
-    modified: Moment | None = None
+    modified: Timestamp | None = None
     always_listed: bool = False
-    branches: bool = False
+    may_have_children: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a path holds at one moment.
+class LookupResult:
+    """A leaf or listing at one time.
 
     Attributes:
         body: The leaf's bytes or the listing.
         content_type: The `Content-Type` header.
-        modified: Seconds since the epoch, None for instance start.
-        lasting: The answer holds for every other moment too.
+        modified: Seconds since the epoch; None for the instance's start.
+        is_constant: The result is the same at any other time.
     """
 
     body: bytes
     content_type: str
     modified: float | None
-    lasting: bool
+    is_constant: bool
 
 
 class _Category:
-    __slots__ = ("children", "kept", "lasting", "names", "own", "since")
+    __slots__ = ("children", "is_constant", "is_permanent", "leaf", "names", "since")
 
-    def __init__(self, own: Leaf | None = None) -> None:
-        self.own = own
-        self.kept = False  # there even when it holds nothing
+    def __init__(self, leaf: Leaf | None = None) -> None:
+        self.leaf = leaf  # a leaf with the same path
+        self.is_permanent = False  # exists even if it is empty
         self.children: dict[str, _Category | Leaf] = {}
-        self.names: dict[str, str] = {}
+        self.names: dict[str, str] = {}  # names in the listing
         self.since = LATEST
-        self.lasting = True
+        self.is_constant = True
 
 
 class Tree:
     """The immutable tree of one instance, for all versions.
 
     Args:
-        leaves: Path relative to the version, without a slash at either end, to leaf.
-        labels: Path of a category to the name that its parent's listing shows for it (`public-keys/` lists
-            `0=my-key` for the category `0`). A category that no leaf is below is there all the same, and empty.
+        leaves: Path relative to the version, without a leading or trailing slash, to leaf.
+        labels: Path of a category to its name in its parent's listing (`public-keys/` lists `0=my-key` for the category
+            `0`). A labelled category exists even if it contains no leaf.
 
     Raises:
-        ValueError: A path is empty, has an empty part, or names a leaf and a category at once.
+        ValueError: A path is empty, has an empty part, or is both a leaf and a category.
     """
 
     __slots__ = ("_leaves", "_nodes", "_root")
@@ -106,38 +109,37 @@ class Tree:
             self._add(path, leaf)
         for path in labels:
             if path not in self._nodes:
-                self._keep(path)
+                self._add_permanent(path)
         self._name_children("", self._root, labels)
 
     @property
     def leaves(self) -> Mapping[str, Leaf]:
-        """Every leaf by its path, present or absent at the moment."""
+        """All leaves by path, including those that are absent now."""
         return self._leaves
 
-    def lookup(self, version: str, path: str, now: float) -> Found | None:
-        """Find what a version holds at a path.
+    def lookup(self, version: str, path: str, now: float) -> LookupResult | None:
+        """The leaf or listing at a path; None if there is none at that time.
 
         Args:
             version: A metadata version; dates compare as text.
-            path: Path relative to the version, without a slash at either end; empty for the version's own listing.
+            path: Path relative to the version, without a leading or trailing slash; empty for the version's listing.
             now: Wall-clock time in seconds since the epoch.
-
-        Returns:
-            The leaf or listing, or None when nothing is there at that moment.
         """
         node = self._nodes.get(path)
         if node is None or node.since > version:
             return None
-        if isinstance(node, _Category) and node.own is not None:
-            node = node.own
+        if isinstance(node, _Category) and node.leaf is not None:
+            node = node.leaf
         if isinstance(node, _Category):
             listing = "\n".join(self._listing(node, version, now))
-            return Found(listing.encode(), "text/plain", None, node.lasting) if listing or node.kept else None
+            if not listing and not node.is_permanent:
+                return None
+            return LookupResult(listing.encode(), "text/plain", None, node.is_constant)
         body = node.body(now) if callable(node.body) else node.body
         if body is None:
             return None
         modified = node.modified(now) if callable(node.modified) else node.modified
-        return Found(body, node.content_type, modified, _is_lasting(node))
+        return LookupResult(body, node.content_type, modified, _is_constant(node))
 
     def _add(self, path: str, leaf: Leaf) -> None:
         *parents, name = path.split("/")
@@ -145,32 +147,32 @@ class Tree:
         if not name:
             raise ValueError(f"the metadata path {path!r} has an empty part")
         existing = category.children.get(name)
-        if isinstance(existing, _Category) and leaf.branches:
-            existing.own = leaf
+        if isinstance(existing, _Category) and leaf.may_have_children:
+            existing.leaf = leaf
             return
         if existing is not None:
             raise ValueError(f"the metadata path {path!r} cannot hold a value and other paths below it")
         category.children[name] = leaf
         self._nodes[path] = leaf
 
-    def _keep(self, path: str) -> None:
-        kept = self._category(path.split("/"), path)
-        kept.kept, kept.since = True, FIRST
+    def _add_permanent(self, path: str) -> None:
+        category = self._category(path.split("/"), path)
+        category.is_permanent, category.since = True, FIRST
 
     def _category(self, parts: Sequence[str], path: str) -> _Category:
-        """The category at the end of these parts, made where it is missing."""
+        """The category at a path; missing ones are created."""
         category = self._root
-        walked = ""
+        parent = ""
         for part in parts:
             if not part:
                 raise ValueError(f"the metadata path {path!r} has an empty part")
-            walked = f"{walked}/{part}" if walked else part
+            parent = f"{parent}/{part}" if parent else part
             child = category.children.setdefault(part, _Category())
-            if isinstance(child, Leaf) and child.branches:
+            if isinstance(child, Leaf) and child.may_have_children:
                 child = category.children[part] = _Category(child)
             elif isinstance(child, Leaf):
-                raise ValueError(f"the metadata path {walked!r} cannot hold a value and {path!r} below it")
-            self._nodes[walked] = child
+                raise ValueError(f"the metadata path {parent!r} cannot hold a value and {path!r} below it")
+            self._nodes[parent] = child
             category = child
         return category
 
@@ -180,14 +182,14 @@ class Tree:
             if isinstance(child, _Category):
                 self._name_children(child_path, child, labels)
                 category.names[name] = labels.get(child_path) or (f"{name}/" if path else name)
-                if child.own is not None:
+                if child.leaf is not None:
                     category.names[name] = f"{name}\n{name}/"
-                    child.since = min(child.since, child.own.since)
-                    child.lasting = child.lasting and _is_lasting(child.own)
-                category.lasting = category.lasting and child.lasting
+                    child.since = min(child.since, child.leaf.since)
+                    child.is_constant = child.is_constant and _is_constant(child.leaf)
+                category.is_constant = category.is_constant and child.is_constant
             else:
                 category.names[name] = name
-                category.lasting = category.lasting and (child.always_listed or _is_lasting(child))
+                category.is_constant = category.is_constant and (child.always_listed or _is_constant(child))
             category.since = min(category.since, child.since)
         category.children = dict(sorted(category.children.items()))
 
@@ -200,10 +202,10 @@ class Tree:
         if node.since > version:
             return False
         if isinstance(node, _Category):
-            own = node.own is not None or node.kept
-            return own or any(self._is_present(child, version, now) for child in node.children.values())
+            always = node.leaf is not None or node.is_permanent
+            return always or any(self._is_present(child, version, now) for child in node.children.values())
         return node.always_listed or not callable(node.body) or node.body(now) is not None
 
 
-def _is_lasting(leaf: Leaf) -> bool:
+def _is_constant(leaf: Leaf) -> bool:
     return not callable(leaf.body) and not callable(leaf.modified)

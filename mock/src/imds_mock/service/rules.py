@@ -146,7 +146,7 @@ def _look_up(path: str, snapshot: Snapshot, caller: str, now: float) -> Response
         return compatibility.responses_by_status.get(404) or answers.page(404, snapshot.options.not_found_content_type)
     modified = snapshot.started if found.modified is None else found.modified
     answer = answers.content(found.body + end, found.content_type, modified)
-    return _remember(path, answer, snapshot) if found.lasting else answer
+    return _remember(path, answer, snapshot) if found.is_constant else answer
 
 
 def _remember(path: str, answer: Response, snapshot: Snapshot) -> Response:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from imds_mock.metadata.layers import lay
+from imds_mock.metadata.layers import apply_layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -85,7 +85,7 @@ class SnapshotCache:
     def _snapshot(self, events: tuple[ArmedEvent, ...]) -> Snapshot:
         layers = [layer for each in events for layer in each.event.layers(each.course)]
         try:
-            return self._build(lay(self._leaves, layers) if layers else self._leaves)
+            return self._build(apply_layers(self._leaves, layers) if layers else self._leaves)
         except ValueError as error:
             raise ConflictingPathsError(str(error)) from error
 

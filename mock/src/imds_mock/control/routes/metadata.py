@@ -12,7 +12,7 @@ from imds_mock.control.hidden_leaves import masked_leaf
 from imds_mock.control.operations import Noted, Operation
 from imds_mock.control.problems import ProblemError
 from imds_mock.metadata.derivation import advice_about
-from imds_mock.metadata.overrides import ROOTS
+from imds_mock.metadata.override_parsing import ROOTS
 from imds_mock.metadata.tree import LATEST
 from imds_mock.scheduling.fields import FieldError
 from imds_mock.violations.words import nearest
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imds_mock.config.settings import Config
     from imds_mock.control.context import ControlContext
     from imds_mock.control.operations import Call
-    from imds_mock.metadata.tree import Found
+    from imds_mock.metadata.tree import LookupResult
     from imds_mock.service.snapshot import Snapshot
 
 
@@ -207,7 +207,7 @@ def _notes(call: Call) -> tuple[str, ...]:
     return () if advice is None else (advice,)
 
 
-def _leaf(path: str, found: Found) -> ShownLeaf:
+def _leaf(path: str, found: LookupResult) -> ShownLeaf:
     body = masked_leaf(path, found.body)
     try:
         return ShownLeaf(body.decode(), None, found.content_type)
