@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FOLDER = ROOT / "examples"
 ASK = ("curl", "-sf", "--max-time", "1", f"{IMDS}/latest/meta-data/instance-id")
 _SECONDS = 180
+_CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # a terminal does not show it
 _DOWN_SECONDS = 5  # the engine waits 10 s before it sends SIGKILL
 
 
@@ -31,7 +32,10 @@ def with_compose_files() -> list[str]:
 
 @dataclass(frozen=True)
 class Step:
-    """One command of a `console` block and the output that the page shows; an empty output matches any."""
+    """One command of a `console` block and the output that the page shows.
+
+    `...` in the output matches any text, and an empty output matches every output.
+    """
 
     command: str
     printed: str
@@ -39,13 +43,22 @@ class Step:
     def problem_with(self, done: Completed) -> str:
         """How a run differs from the page, or an empty string. A command that fails must end with the page's output."""
         if done.returncode == 0:
-            as_told = not self.printed or done.stdout.strip() == self.printed
+            is_as_shown = not self.printed or self._matches(_CONTROL_SEQUENCE.sub("", done.stdout).strip())
         else:
-            as_told = bool(self.printed) and done.stderr.strip().endswith(self.printed)
-        if as_told:
+            is_as_shown = bool(self.printed) and done.stderr.strip().endswith(self.printed)
+        if is_as_shown:
             return ""
         outcome = f"(exit code {done.returncode}; the page shows: {self.printed!r})"
         return f"$ {self.command}\n{done.stdout}{done.stderr}{outcome}"
+
+    def _matches(self, output: str) -> bool:
+        pattern = re.escape(self.printed).replace(re.escape("..."), ".*")
+        return re.fullmatch(pattern, output, re.DOTALL) is not None
+
+
+def files(page: str) -> dict[str, str]:
+    """The files of a page, by name: code blocks below a line such as "`app.py`:"."""
+    return dict(re.findall(r"^`([\w.-]+)`:\n\n```\w+\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
 
 
 def steps(page: str) -> list[Step]:
