@@ -1,8 +1,7 @@
-"""Packs the compiled modules of the tree into one file, whose form `imds_shim.boot.archive` describes and reads.
+"""Packs the compiled modules of the tree into one file; `imds_shim.boot.archive` describes the format and reads it.
 
-pack_modules.py FILE FOLDER... (build-tree.sh calls it): every `.pyc` below the folders goes into FILE and is removed.
-`encodings` stays where it is, as the interpreter loads it before any code of ours can run, and so does `os`, by which
-the interpreter finds its folder.
+pack_modules.py FILE DIRECTORY... (called by build-tree.sh) moves every `.pyc` below the directories into FILE, except
+`encodings`, which the interpreter imports before it runs any code, and `os`, by which it finds its library.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ LENGTH_BYTES = 8
 LOADED_BEFORE = ("encodings", "os")
 
 
-def pack(target: Path, folders: list[Path]) -> None:
+def pack(target: Path, directories: list[Path]) -> None:
     """Move the modules into `target`."""
     index: dict[str, tuple[bool, int, int]] = {}
     code = bytearray()
-    for folder in folders:
-        for file in sorted(folder.rglob("*.pyc")):
-            parts = file.relative_to(folder).with_suffix("").parts
+    for directory in directories:
+        for file in sorted(directory.rglob("*.pyc")):
+            parts = file.relative_to(directory).with_suffix("").parts
             if parts[0] in LOADED_BEFORE:
                 continue
             is_package = parts[-1] == "__init__"

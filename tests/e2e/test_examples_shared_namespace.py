@@ -56,7 +56,7 @@ def test_a_restart_behind_compose_leaves_nothing_and_compose_repairs_it(shared_n
     example.up()
     example.docker.await_log(example.container("app_metadata"), " -> ")
     example.docker("restart", example.container("app"))
-    assert removed(example) == "imds-shim: 0 rules and 0 routes removed\n"
+    assert removed(example) == "imds-shim: removed 0 rules and 0 routes\n"
     example.compose("up", "--detach")
     ended(example)
     assert example.ask().stdout == INSTANCE_ID

@@ -53,7 +53,7 @@ def test_a_one_shot_beside_an_application_that_knows_nothing(
         assert docker("exec", untouched, *INSTANCE_ID_ASKED).stdout == INSTANCE_ID
         assert docker("exec", untouched, "cat", "/proc/1/comm").stdout == "sleep\n"
         removed = docker(*beside, shim_image, "--remove").stderr
-        assert removed == "imds-shim: 1 rules and 0 routes removed\n"
+        assert removed == "imds-shim: removed 1 rule and 0 routes\n"
 
 
 def test_a_one_shot_without_the_capability_says_what_to_add(start: Start) -> None:

@@ -58,7 +58,7 @@ def test_on_two_networks_the_rule_needs_a_route(
             assert there != default_interface(app)
             done = app.shim(*INSTANCE_ID_ASKED, MOCK_BACKEND=backend)
             assert done.stdout == INSTANCE_ID
-            assert f"route {LINK_LOCAL}/32 dev {there} set" in done.stderr
+            assert f"added route {LINK_LOCAL}/32 dev {there}, so that" in done.stderr
             app.run("ip", "route", "del", f"{LINK_LOCAL}/32")
             assert app.run(*BRIEFLY, check=False).returncode == CURL_TIMED_OUT
 
@@ -94,7 +94,7 @@ def test_the_mock_holds_the_address_and_a_route_leads_there(
         assert app.shim(*INSTANCE_ID_ASKED, MOCK_ROUTE="route").stdout == INSTANCE_ID
         assert app.rules() == []
         assert " proto 169 " in app.routes()
-        assert app.shim("--remove").stderr == "imds-shim: 0 rules and 1 routes removed\n"
+        assert app.shim("--remove").stderr == "imds-shim: removed 0 rules and 1 route\n"
         assert app.routes() == ""
 
 
@@ -125,7 +125,7 @@ def test_another_mock_holds_the_address(
         assert app.run(*INSTANCE_ID_ASKED).stdout == INSTANCE_ID
         assert app.shim(*INSTANCE_ID_ASKED, MOCK_HOSTNAME="named").stdout == named
         assert len(app.rules()) == 1
-        assert "1 rules and 1 routes removed" in app.shim("--remove").stderr
+        assert "removed 1 rule and 1 route" in app.shim("--remove").stderr
         refused = app.shim("true", check=False, MOCK_HOSTNAME="named", MOCK_ROUTE="none")
         assert refused.returncode == 70
         assert "MOCK_ROUTE=none" in refused.stderr

@@ -56,7 +56,7 @@ def test_run_again_there_is_one_rule_and_nobody_elses_is_touched(
         assert app.rules() == [(backend, target)]
         assert app.foreign() == before
         assert app.run("getent", "ahostsv4", "mock_metadata").stdout
-    assert app.shim("--remove").stderr == "imds-shim: 1 rules and 0 routes removed\n"
+    assert app.shim("--remove").stderr == "imds-shim: removed 1 rule and 0 routes\n"
     assert app.rules() == []
     assert app.foreign() == before
     assert app.run("getent", "ahostsv4", "mock_metadata").stdout

@@ -73,19 +73,24 @@ def test_what_works_is_used(lab: ShimLab, wrapper: tuple[str, ...], backend: str
 @pytest.mark.parametrize(
     ("wrapper", "backend", "code", "says"),
     [
-        (WITHOUT_NET_RAW, "legacy", 77, ["the legacy nat table needs NET_RAW", "cap_add: [NET_RAW]"]),
-        (WITHOUT_BOTH, "auto", 77, ["redirecting needs NET_ADMIN", "cap_add: [NET_ADMIN]"]),
-        (WITHOUT_BOTH, "nft", 77, ["nf_tables needs NET_ADMIN", "cap_add: [NET_ADMIN]"]),
+        (WITHOUT_NET_RAW, "legacy", 77, ["needed for the legacy nat table", "cap_add: [NET_RAW]"]),
+        (WITHOUT_BOTH, "auto", 77, ["NET_ADMIN is missing; it is needed to redirect", "cap_add: [NET_ADMIN]"]),
+        (WITHOUT_BOTH, "nft", 77, ["NET_ADMIN is missing; it is needed for nf_tables", "cap_add: [NET_ADMIN]"]),
         (kernel_without("legacy"), "legacy", 71, ["this kernel has no legacy nat table for IPv4"]),
         (kernel_without("nft"), "nft", 71, ["this kernel has no nf_tables"]),
         (
             kernel_without("legacy,nft"),
             "auto",
             71,
-            ["neither back end", "legacy: this kernel has no", "nft: this kernel has no nf_tables"],
+            ["neither NAT back end", "legacy: this kernel has no", "nft: this kernel has no nf_tables"],
         ),
-        ((*kernel_without("legacy"), *WITHOUT_BOTH), "auto", 77, ["redirecting needs NET_ADMIN"]),
-        ((*kernel_without("nft"), *WITHOUT_NET_RAW), "auto", 77, ["neither back end", "needs NET_RAW", "nft: "]),
+        ((*kernel_without("legacy"), *WITHOUT_BOTH), "auto", 77, ["NET_ADMIN is missing; it is needed to redirect"]),
+        (
+            (*kernel_without("nft"), *WITHOUT_NET_RAW),
+            "auto",
+            77,
+            ["neither NAT back end", "NET_RAW is missing", "nft: "],
+        ),
         (ELSEWHERE, "nft", 77, ["another user namespace"]),
         (ELSEWHERE, "legacy", 77, ["another user namespace"]),
     ],
@@ -141,7 +146,7 @@ def test_where_the_proof_fails_the_other_back_end_is_used(lab: ShimLab) -> None:
     assert (done.returncode, done.stdout) == (0, "first"), done.stderr
     assert where(lab) == ["nft"]
     warning, said = done.stderr.splitlines()
-    assert warning.startswith("imds-shim: warning: 169.254.169.254:80 refuses the connection, so it does not lead to ")
+    assert warning.startswith("imds-shim: warning: 169.254.169.254:80 does not reach ")
     assert warning.endswith("with a rule in the legacy nat table; trying nft")
     assert said == f"imds-shim: 169.254.169.254:80 -> {MOCK}:80 (mock)"
     assert others(lab) == before
@@ -167,7 +172,7 @@ def test_a_follower_keeps_the_rule_in_the_back_end_that_works(lab: ShimLab) -> N
 @pytest.mark.parametrize(
     ("wrapper", "backend", "says"),
     [
-        ((), "auto", ["with neither back end", "legacy and nft: 169.254.169.254:80 refuses the connection"]),
+        ((), "auto", ["neither NAT back end", "legacy and nft: 169.254.169.254:80 does not reach"]),
         (kernel_without("nft"), "auto", ["legacy: ", "nft: this kernel has no nf_tables"]),
         ((), "legacy", ["refuses the connection", "MOCK_BACKEND=auto also tries nft"]),
         ((), "nft", ["refuses the connection", "MOCK_BACKEND=auto also tries legacy"]),

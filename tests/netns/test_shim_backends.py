@@ -50,12 +50,12 @@ from imds_shim.nat.rule import DnatRule, ensure
 tables = open_tables(sys.argv[1])
 for to in sys.argv[3:]:
     outcome = ensure(tables, DnatRule(ip_address(sys.argv[2]), 80, ip_address(to), 80))
-    print(tables[0].name, outcome, *tables[0].ours(), sep="; ")
+    print(tables[0].name, outcome, *tables[0].own_rules(), sep="; ")
 """
 REMOVE = """
-from imds_shim.nat.backend import tables_to_clean
+from imds_shim.nat.backend import open_for_removal
 from imds_shim.nat.rule import remove
-print(remove(tables_to_clean()))
+print(remove(open_for_removal()))
 """
 
 

@@ -160,7 +160,7 @@ def test_a_container_ends_with_its_application_in_spite_of_the_follower(lab: Shi
 END = """
 import socket, sys
 from ipaddress import ip_address
-from imds_shim.nat import conntrack as connections
+from imds_shim.nat import conntrack
 from imds_shim.nat.backend import open_tables
 from imds_shim.nat.rule import DnatRule, ensure
 endpoint = sys.argv[5]
@@ -168,14 +168,14 @@ old, new = (DnatRule(ip_address(endpoint), 80, ip_address(to), 80) for to in sys
 tables = open_tables(sys.argv[1])
 ensure(tables, old)
 client, bystander = (socket.create_connection(where) for where in ((endpoint, 80), (sys.argv[2], 80)))
-sockets = connections.sockets_to(old.destination, 80)
+sockets = conntrack.sockets_to(old.destination, 80)
 print(len(sockets))
 ensure(tables, new)
 later = socket.create_connection((endpoint, 80))
-if sys.argv[4] == "destroy":
-    print(connections.destroy(sockets))
+if sys.argv[4] == "destroy_sockets":
+    print(conntrack.destroy_sockets(sockets))
 else:
-    print(connections.forget(old))
+    print(conntrack.delete_entries(old))
 for one in (client, later, bystander):
     one.settimeout(5)
     try:
@@ -186,7 +186,9 @@ for one in (client, later, bystander):
 """
 
 
-@pytest.mark.parametrize(("how", "error"), [("destroy", "ConnectionAbortedError"), ("forget", "ConnectionResetError")])
+@pytest.mark.parametrize(
+    ("how", "error"), [("destroy_sockets", "ConnectionAbortedError"), ("delete_entries", "ConnectionResetError")]
+)
 @pytest.mark.parametrize("endpoint", [IMDS, "fd00:ec2::254"])
 def test_either_way_ends_exactly_the_connections_through_the_old_rule(
     lab: ShimLab, how: str, error: str, endpoint: str

@@ -1,4 +1,4 @@
-"""SIGTERM between two changes of the kernel, sent from inside the shim's own steps."""
+"""SIGTERM between two changes of the kernel, sent from inside the shim."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Arguments: module and function after which the signal comes, at which of its calls, and the back end.
+# Arguments: the function after which SIGTERM is sent, at which of its calls, and the back end.
 START = """
-import importlib, os, signal, sys
+import os, pkgutil, signal, sys
 from imds_shim import cli
-module, function, call, backend = sys.argv[1:]
-holder = importlib.import_module(f"imds_shim.{module}")
-*path, name = function.split(".")
-for part in path:
-    holder = getattr(holder, part)
-original = getattr(holder, name)
+function, call, backend = sys.argv[1:]
+owner_name, _, name = function.rpartition(".")
+owner = pkgutil.resolve_name(owner_name)
+original = getattr(owner, name)
 calls = []
 def wrapped(*arguments, **options):
     result = original(*arguments, **options)
@@ -30,7 +28,7 @@ def wrapped(*arguments, **options):
     if len(calls) == int(call):
         os.kill(os.getpid(), signal.SIGTERM)
     return result
-setattr(holder, name, wrapped)
+setattr(owner, name, wrapped)
 code = cli.run([b"true"], [b"MOCK_HOSTNAME=mock", b"MOCK_BACKEND=" + backend.encode()])
 print(len(calls) >= int(call))
 sys.exit(code)
@@ -39,7 +37,7 @@ sys.exit(code)
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[ShimLab]:
-    """Every start needs a route there."""
+    """Return a lab in which every start needs a rule and a route."""
     with ShimLab(tmp_path) as made:
         made.app.ip("route", "del", "default")
         made.app.ip("route", "add", "blackhole", f"{IMDS}/32")
@@ -48,31 +46,31 @@ def lab(tmp_path: Path) -> Iterator[ShimLab]:
 
 
 @pytest.mark.parametrize(
-    ("module", "function", "call", "backend"),
+    ("function", "call", "backend"),
     [
-        ("legacy", "_Family._write", 1, "legacy"),
-        ("legacy", "_Family._write", 2, "legacy"),
-        ("legacy", "_Family._write", 3, "legacy"),
-        ("nft", "NftTable._run", 2, "nft"),
-        ("rule", "ensure", 1, "nft"),
-        ("route", "_change", 1, "legacy"),
-        ("route", "lead", 1, "nft"),
-        ("startup", "prove", 1, "legacy"),
+        ("imds_shim.nat.legacy._FamilyTable._commit", 1, "legacy"),
+        ("imds_shim.nat.legacy._FamilyTable._commit", 2, "legacy"),
+        ("imds_shim.nat.legacy._FamilyTable._commit", 3, "legacy"),
+        ("imds_shim.nat.nft.NftTable._run", 2, "nft"),
+        ("imds_shim.nat.rule.ensure", 1, "nft"),
+        ("imds_shim.nat.route._change", 1, "legacy"),
+        ("imds_shim.nat.route.ensure_route", 1, "nft"),
+        ("imds_shim.startup.verify", 1, "legacy"),
     ],
 )
-def test_nothing_is_left(lab: ShimLab, module: str, function: str, call: int, backend: str) -> None:
+def test_nothing_is_left(lab: ShimLab, function: str, call: int, backend: str) -> None:
     routes = lab.app.ip("route")
-    done = lab.app.run([sys.executable, "-c", START, module, function, str(call), backend], check=False)
+    done = lab.app.run([sys.executable, "-c", START, function, str(call), backend], check=False)
     assert (done.returncode, done.stdout) == (143, "True\n"), done.stderr
     assert "imds" not in lab.tool("iptables-legacy-save") + lab.tool("nft", "list", "ruleset")
     assert lab.app.ip("route") == routes
 
 
-def test_remove_takes_the_trial_of_a_killed_shim_away(lab: ShimLab) -> None:
+def test_remove_deletes_the_trial_chain_of_a_killed_shim(lab: ShimLab) -> None:
     lab.tool("iptables-legacy", "-t", "nat", "-N", "imds-shim-trial")
     lab.tool("iptables-legacy", "-t", "nat", "-A", "imds-shim-trial", "-j", "RETURN")
-    # A start with the other back end does not look at it.
+    # A start with the other back end ignores it.
     assert lab.shim("true", MOCK_BACKEND="nft").returncode == 0
-    assert "1 rules and 1 routes removed" in lab.shim("--remove").stderr
+    assert "removed 1 rule and 1 route" in lab.shim("--remove").stderr
     assert "imds" not in lab.tool("iptables-legacy-save") + lab.tool("nft", "list", "ruleset")
     assert MOCK not in lab.tool("iptables-legacy-save")

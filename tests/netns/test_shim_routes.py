@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 HOW = """
 import sys
 from ipaddress import ip_address
-from imds_shim.nat.rtnetlink import how_routed
+from imds_shim.nat.rtnetlink import look_up_route
 for address in sys.argv[1:]:
-    routed = how_routed(ip_address(address))
-    print(routed.way, routed.interface if routed.link else "-", sep=" dev ")
+    routed = look_up_route(ip_address(address))
+    print(routed.next_hop, routed.interface if routed.link else "-", sep=" dev ")
 """
 RULE = """
 import sys
@@ -31,16 +31,16 @@ ensure(open_tables(sys.argv[3]), DnatRule(ip_address(sys.argv[1]), 80, ip_addres
 LEAD = """
 import sys
 from ipaddress import ip_address
-from imds_shim.nat.route import lead
-print(lead(ip_address(sys.argv[1]), ip_address(sys.argv[2]), on_link="on-link" in sys.argv))
+from imds_shim.nat.route import ensure_route
+print(ensure_route(ip_address(sys.argv[1]), ip_address(sys.argv[2]), on_link="on-link" in sys.argv))
 """
 UNDO = """
 import sys
 from ipaddress import ip_address
-from imds_shim.nat.route import lead, record, restore
-before = record(ip_address(sys.argv[1]))
+from imds_shim.nat.route import ensure_route, own_routes, restore
+before = own_routes(ip_address(sys.argv[1]))
 for mock in sys.argv[2:]:
-    made = lead(ip_address(sys.argv[1]), ip_address(mock))
+    made = ensure_route(ip_address(sys.argv[1]), ip_address(mock))
 print(made)
 restore(ip_address(sys.argv[1]), before)
 """
@@ -108,10 +108,10 @@ def test_without_a_default_route_the_rule_alone_fails(lab: ShimLab, backend: str
 def test_the_shim_works_on_two_networks(two_networks: ShimLab, settings: dict[str, str]) -> None:
     done = two_networks.shim(*CURL, **settings)
     assert (done.returncode, done.stdout) == (0, "first"), done.stderr
-    assert f"route {IMDS}/32 dev {two_networks.links[0]} set" in done.stderr
+    assert f"added route {IMDS}/32 dev {two_networks.links[0]}, so that" in done.stderr
     again = two_networks.shim(*CURL, **settings)
     assert (again.returncode, again.stdout) == (0, "first"), again.stderr
-    assert "1 rules and 1 routes removed" in two_networks.shim("--remove").stderr
+    assert "removed 1 rule and 1 route" in two_networks.shim("--remove").stderr
     assert IMDS not in two_networks.app.ip("route")
 
 
@@ -144,7 +144,7 @@ def test_a_link_local_address_of_the_applications_is_not_what_the_mock_is_asked_
     assert f"{IMDS} dev {lab.links[0]} proto 169 scope link src {APP}" in lab.app.ip("route")
     assert lab.shim("no-such-command", **settings).returncode == 127
     assert lab.app.run(CURL).stdout == "first"
-    assert "1 rules and 1 routes removed" in lab.shim("--remove").stderr
+    assert "removed 1 rule and 1 route" in lab.shim("--remove").stderr
 
 
 def test_an_ordinary_network_needs_no_route(lab: ShimLab) -> None:
@@ -181,7 +181,7 @@ def test_a_route_of_another_program_is_neither_replaced_nor_removed(two_networks
     assert done.returncode == 71
     assert f"the route {IMDS}/32 via 10.66.0.1 dev " in done.stderr
     assert lab.app.ip("route") == before
-    assert "0 rules and 0 routes removed" in lab.shim("--remove").stderr
+    assert "removed 0 rules and 0 routes" in lab.shim("--remove").stderr
     assert lab.app.ip("route") == before
 
 
@@ -232,7 +232,7 @@ def test_the_shims_route_goes_in_front_of_one_that_refuses(
         assert routes(both).count("proto 169") == 2
         assert both.shim("no-such-command", MOCK_BACKEND=backend, MOCK_IPV6="1").returncode == 127
         assert routes(both).count("proto 169") == 2
-    assert "2 rules and 2 routes removed" in both.shim("--remove").stderr
+    assert "removed 2 rules and 2 routes" in both.shim("--remove").stderr
     assert routes(both) == before
     assert both.shim("no-such-command", MOCK_BACKEND=backend, MOCK_IPV6="1").returncode == 127
     assert routes(both) == before
@@ -276,21 +276,21 @@ def test_a_route_that_was_put_in_front_of_ours_loses_its_place(lab: ShimLab) -> 
     ("address", "words", "named"),
     [
         (V6, "-6 route add prohibit {} metric 1", "the route prohibit {}/128 metric 1 of another program"),
-        (IMDS, "route add blackhole {} table local", "the route blackhole {}/32 table local first"),
-        (IMDS, "rule add to {} blackhole pref 100", "the policy rule 100 (blackhole) first"),
-        (IMDS, "rule add not to 10.0.0.0/8 prohibit pref 7", "the policy rule 7 (prohibit) first"),
-        (IMDS, "rule add to {} uidrange 0-0 unreachable pref 9", "the policy rule 9 (unreachable) first"),
-        (IMDS, "rule add to {} ipproto tcp dport 80 prohibit pref 9", "the policy rule 9 (prohibit) first"),
-        (V6, "-6 rule add to {} prohibit pref 100", "the policy rule 100 (prohibit) first"),
+        (IMDS, "route add blackhole {} table local", "the route blackhole {}/32 table local takes precedence"),
+        (IMDS, "rule add to {} blackhole pref 100", "the policy rule 100 (blackhole) takes precedence"),
+        (IMDS, "rule add not to 10.0.0.0/8 prohibit pref 7", "the policy rule 7 (prohibit) takes precedence"),
+        (IMDS, "rule add to {} uidrange 0-0 unreachable pref 9", "the policy rule 9 (unreachable) takes precedence"),
+        (IMDS, "rule add to {} ipproto tcp dport 80 prohibit pref 9", "the policy rule 9 (prohibit) takes precedence"),
+        (V6, "-6 rule add to {} prohibit pref 100", "the policy rule 100 (prohibit) takes precedence"),
         (
             IMDS,
             "rule add to {} lookup 77 pref 100; route add unreachable 169.254.0.0/16 table 77",
-            "the route unreachable 169.254.0.0/16 table 77 (policy rule 100) first",
+            "the route unreachable 169.254.0.0/16 table 77 (policy rule 100) takes precedence",
         ),
         (
             V6,
             "-6 rule add to fd00:ec2::/32 lookup 77 pref 5; -6 route add blackhole default table 77",
-            "the route blackhole default metric 1024 table 77 (policy rule 5) first",
+            "the route blackhole default metric 1024 table 77 (policy rule 5) takes precedence",
         ),
     ],
 )
@@ -306,7 +306,7 @@ def test_what_the_shims_route_cannot_be_put_in_front_of_is_named(
     assert "MOCK_ROUTE=none" not in done.stderr
     assert routes(both) == before
     assert "imds" not in both.tool("nft", "list", "ruleset") + both.tool("iptables-legacy-save")
-    assert named.format(address).removesuffix(" first") in both.shim("--doctor", MOCK_IPV6="1").stdout
+    assert named.format(address).removesuffix(" takes precedence") in both.shim("--doctor", MOCK_IPV6="1").stdout
 
 
 def test_policy_rules_that_do_not_decide_are_not_named(both: ShimLab) -> None:
@@ -341,8 +341,8 @@ def test_a_policy_rule_that_leads_elsewhere_is_named(two_networks: ShimLab) -> N
     before = routes(lab)
     done = lab.shim("true", MOCK_TIMEOUT_SECONDS="4")
     assert done.returncode == 70
-    assert ": the kernel asks the route default via 10.66.0.1 dev " in done.stderr
-    assert "table 51820 (policy rule 40) first" in done.stderr
+    assert "because the route default via 10.66.0.1 dev " in done.stderr
+    assert "table 51820 (policy rule 40) takes precedence" in done.stderr
     assert routes(lab) == before
 
 
@@ -368,5 +368,5 @@ def test_the_ipv6_endpoint_gets_its_route_and_rule(lab: ShimLab) -> None:
         )
         assert (done.returncode, done.stdout) == (0, "first"), done.stderr
         assert f"fd00:ec2::254 dev {lab.links[0]} proto 169" in lab.app.ip("-6", "route")
-        assert "2 rules and 1 routes removed" in lab.shim("--remove").stderr
+        assert "removed 2 rules and 1 route" in lab.shim("--remove").stderr
         assert str(ip_address("fd00:ec2::254")) not in lab.app.ip("-6", "route")

@@ -69,7 +69,7 @@ def test_one_rule_for_each_address_and_family(lab: ShimLab, first: str, second: 
         assert redirected(lab) == sorted(host.strip("[]") for host in (*IPV4, *IPV6))
     assert answers(lab, *IPV4, *IPV6) == ["first"] * 5
     # The default route is IPv4's only.
-    assert "5 rules and 2 routes removed" in lab.shim("--remove").stderr
+    assert "removed 5 rules and 2 routes" in lab.shim("--remove").stderr
     assert redirected(lab) == []
 
 
@@ -137,8 +137,8 @@ def test_the_doctor_looks_at_each(lab: ShimLab) -> None:
     done = lab.shim("--doctor", MOCK_ENDPOINTS=ALL, **variables)
     assert done.returncode == 0, done.stdout
     for host in IPV4:
-        assert f"ok    packets to {host}: " in done.stdout
-        assert f"ok    {host}:80 -> {MOCK}:80 (mock)" in done.stdout
+        assert f"ok    route to {host}: " in done.stdout
+        assert f"ok    trial start: {host}:80 -> {MOCK}:80 (mock)" in done.stdout
     assert "AWS_CONTAINER" not in done.stdout
     assert redirected(lab) == []
     assert "AWS_CONTAINER_CREDENTIALS_FULL_URI is set" in lab.shim("--doctor", **variables).stdout

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 ENSURE = """
 import sys
 from ipaddress import ip_address
-from imds_shim.nat.lock import alone
+from imds_shim.nat.lock import lock
 from imds_shim.nat.backend import open_tables
 from imds_shim.nat.rule import DnatRule, ensure
 print("ready", flush=True)
 sys.stdin.readline()
 for round in range(20):
-    with alone():
+    with lock():
         ensure(open_tables(sys.argv[1]), DnatRule(ip_address("169.254.169.254"), 80, ip_address(sys.argv[2]), 80))
 print("done")
 """
@@ -66,12 +66,12 @@ def test_whole_starts_side_by_side(lab: ShimLab) -> None:
 def test_who_waits_in_vain_goes_on(lab: ShimLab) -> None:
     """The lock is a courtesy among shims; whoever holds its name for other reasons stops nobody."""
     code = """
-from imds_shim.nat.lock import LONGEST_WAIT_SECONDS, alone
+from imds_shim.nat.lock import LONGEST_WAIT_SECONDS, lock
 slept = []
-with alone():
-    with alone(sleep=slept.append):
+with lock():
+    with lock(sleep=slept.append):
         print(sum(slept) >= LONGEST_WAIT_SECONDS)
-with alone(sleep=None):
+with lock(sleep=None):
     print("free again")
 """
     assert lab.python(code) == "True\nfree again\n"

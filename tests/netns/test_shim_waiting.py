@@ -119,7 +119,7 @@ def test_a_name_that_never_resolves_is_68_and_says_what_was_asked_of_whom(lab: S
     done = lab.shim("true", MOCK_HOSTNAME="nobody", MOCK_TIMEOUT_SECONDS="3")
     assert (done.returncode, done.stdout) == (68, "")
     last = done.stderr.splitlines()[-1]
-    for words in ("nobody has no usable address within 3 s", f"name server {MOCK} answers NXDOMAIN for nobody.test"):
+    for words in ("nobody had no usable address within 3 s", f"name server {MOCK} replies NXDOMAIN for nobody.test"):
         assert words in last
     assert untouched(lab)
 
@@ -227,10 +227,10 @@ def test_an_ipv6_only_mock_serves_the_ipv6_endpoint(lab: ShimLab) -> None:
     lab.serve("fd00:77::1")
     without = lab.shim("true")
     assert without.returncode == 68
-    assert "set MOCK_IPV6=1 to serve [fd00:ec2::254]:80 instead" in without.stderr
+    assert "set MOCK_IPV6=1 to redirect [fd00:ec2::254]:80 instead" in without.stderr
     done = lab.shim("curl", "-sSg", "--max-time", "5", "http://[fd00:ec2::254]/", MOCK_IPV6="1")
     assert (done.returncode, done.stdout) == (0, "first")
-    assert "warning: 169.254.169.254 is not redirected: mock has no IPv4 address" in done.stderr
+    assert "warning: 169.254.169.254 is not redirected, because mock has no IPv4 address" in done.stderr
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

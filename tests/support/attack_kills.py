@@ -216,4 +216,4 @@ class KillRounds:
 
 
 def _is_forbidden_message(line: str) -> bool:
-    return any(words in line for words in ("defect of the shim", "Exception ignored", "could not be taken back"))
+    return any(words in line for words in ("defect of the shim", "Exception ignored", "cannot undo the changes"))

@@ -1,4 +1,4 @@
-"""Stand-ins for what the shim touches, failing as the real thing does."""
+"""Fakes of the shim's network and kernel that fail as the real ones do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from imds_shim.deadline import Deadline
 from imds_shim.errors import KernelRefusedError, ResolveError
 from imds_shim.log import Log
-from imds_shim.network.answer import Answer, NoAnswerError
+from imds_shim.network.probe_result import NoAnswerError, ProbeResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 @dataclass
 class FakeNatTable:
-    """A NAT table in memory: all or nothing like a kernel transaction, and able to refuse or to swallow rules.
+    """A NAT table in memory. `replace` is a transaction; it can refuse a change or ignore new rules.
 
-    `history` holds the rules after each transaction, so a test can tell what packets saw in between.
+    `history` holds the rules after each transaction, so a test can check every state that packets met.
     """
 
     name: str = "legacy"
     rules: list[DnatRule] = field(default_factory=list)
     refuses: bool = False
-    swallows: bool = False
+    ignores: bool = False
     history: list[tuple[DnatRule, ...]] = field(default_factory=list)
 
-    def ours(self) -> Sequence[DnatRule]:
+    def own_rules(self) -> Sequence[DnatRule]:
         return tuple(self.rules)
 
     def replace(self, remove: Sequence[DnatRule], add: Sequence[DnatRule]) -> None:
@@ -43,14 +43,14 @@ class FakeNatTable:
             if rule not in after:
                 raise KernelRefusedError("Bad rule (does a matching rule exist in that chain?)")
             after.remove(rule)
-        if not self.swallows:
+        if not self.ignores:
             after[:0] = add
         self.rules = after
         self.history.append(tuple(after))
 
 
 class FakeClock:
-    """Time that passes only when somebody sleeps or waits for an answer."""
+    """A clock that advances only in `sleep` and while a fake server hangs."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -66,49 +66,49 @@ class FakeClock:
 
 
 class Lines:
-    """A log that keeps its lines, without the program's name in front."""
+    """A log that collects its lines, without the program's name."""
 
     def __init__(self, level: Level = "debug") -> None:
         self.lines: list[str] = []
         self.log = Log(level, lambda line: self.lines.append(line.decode().removeprefix("imds-shim: ").rstrip("\n")))
 
 
-MOCK_ONE = Answer("mock", "one", "imds-mock one")
-MOCK_TWO = Answer("mock", "two", "imds-mock two")
-OTHER_IMDS = Answer("imds", None, "200 OK (Server: EC2ws)")
-CONTROL = Answer("control", None, "403 Forbidden")
-NGINX = Answer("other", None, "404 Not Found (Server: nginx)")
+MOCK_ONE = ProbeResult("mock", "one", "imds-mock one")
+MOCK_TWO = ProbeResult("mock", "two", "imds-mock two")
+OTHER_IMDS = ProbeResult("imds", None, "200 OK (Server: EC2ws)")
+CONTROL = ProbeResult("control", None, "403 Forbidden")
+NGINX = ProbeResult("other", None, "404 Not Found (Server: nginx)")
 
 
 class FakeNetwork:
-    """Names and servers by dictionary; a server is an Answer, a reason why there is none, or a function of the moment.
+    """Names and servers by dictionary; a server is a ProbeResult, the message of a NoAnswerError, or a function.
 
-    `asked` holds every address that was asked, as `address:port`. A server that "hangs" takes all the time it is given.
+    `probed` holds every probed address as `address:port`. A server that does not answer uses up the deadline.
     """
 
     def __init__(self, clock: FakeClock | None = None) -> None:
         self.clock = clock or FakeClock()
         self.names: dict[str, list[IPv4Address | IPv6Address]] = {}
-        self.servers: dict[str, Answer | str | Callable[[], Answer | str]] = {}
-        self.asked: list[str] = []
+        self.servers: dict[str, ProbeResult | str | Callable[[], ProbeResult | str]] = {}
+        self.probed: list[str] = []
 
     def resolve(self, host: str, deadline: Deadline, *, ipv6: bool) -> list[IPv4Address | IPv6Address]:
         del deadline, ipv6
         if not self.names.get(host):
-            raise ResolveError(f"name server 10.0.0.53 answers NXDOMAIN for {host}")
+            raise ResolveError(f"name server 10.0.0.53 replies NXDOMAIN for {host}")
         return self.names[host]
 
-    def who_answers(self, address: IPv4Address | IPv6Address, port: int, deadline: Deadline) -> Answer:
+    def probe(self, address: IPv4Address | IPv6Address, port: int, deadline: Deadline) -> ProbeResult:
         where = f"{address}:{port}"
-        self.asked.append(where)
+        self.probed.append(where)
         found = self.servers.get(where, "refuses the connection")
         if callable(found):
             found = found()
         if deadline.remaining() <= 0:
             raise NoAnswerError("does not answer the connection attempt")
-        if isinstance(found, Answer):
+        if isinstance(found, ProbeResult):
             return found
-        if "then does not answer" in found:
+        if "accepts the connection" in found:
             self.clock.sleep(deadline.remaining())
         raise NoAnswerError(found)
 
@@ -117,15 +117,15 @@ class FakeNetwork:
 
 
 class FakeKernel:
-    """Two NAT tables and a route; `on_change` is called after each change, so that a rule can take effect."""
+    """Two NAT tables and routes; `on_change` is called after each change of a route, so that a rule can take effect."""
 
     def __init__(self, on_change: Callable[[FakeKernel], None] = lambda _kernel: None) -> None:
         self.tables = [FakeNatTable("legacy"), FakeNatTable("nft")]
         self.refusal: Exception | None = None
-        self.near = False
         self.on_link = False
+        self.has_own_route = False
         self.refusing: str | None = None
-        self.leads: list[tuple[str, str, bool]] = []
+        self.routes: list[tuple[str, str, bool]] = []
         self._on_change = on_change
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
@@ -139,19 +139,15 @@ class FakeKernel:
             raise KernelRefusedError("this kernel has no nf_tables.")
         return [usable[0], *(table for table in self.tables if table is not usable[0])]
 
-    def stays_near(self, destination: IPv4Address | IPv6Address) -> bool:
+    def is_on_link(self, destination: IPv4Address | IPv6Address, *, ignore_own_route: bool = False) -> bool:
         del destination
-        return self.near
-
-    def leads_on_link(self, destination: IPv4Address | IPv6Address) -> bool:
-        del destination
-        return self.on_link
+        return self.on_link and not (ignore_own_route and self.has_own_route)
 
     def refused_by(self, destination: IPv4Address | IPv6Address) -> str | None:
         del destination
         return self.refusing
 
-    def check_may_lead(self) -> None:
+    def check_route_permission(self) -> None:
         if self.refusal:
             raise self.refusal
 
@@ -163,8 +159,8 @@ class FakeKernel:
         *,
         on_link: bool,
     ) -> str | None:
-        led = (str(destination), str(mock), on_link)
-        self.leads.append(led)
-        undo.callback(self.leads.remove, led)
+        route = (str(destination), str(mock), on_link)
+        self.routes.append(route)
+        undo.callback(self.routes.remove, route)
         self._on_change(self)
-        return f"route {destination} leads to {mock} now"
+        return f"added route {destination} to {mock}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imds_shim.errors import ConfigError
-from imds_shim.exec.accounts import Account, environment_of, look_up
+from imds_shim.exec.accounts import Account, command_environment, look_up
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,11 +67,11 @@ def test_users_are_found_as_gosu_finds_them(files: tuple[Path, Path], specificat
 @pytest.mark.parametrize(
     ("specification", "says"),
     [
-        ("nobody", "the user 'nobody', who is not in"),
+        ("nobody", "the user 'nobody', which is not in"),
         ("app:staff", "the group 'staff', which is not in"),
-        ("broken", "the user 'broken', who is not in"),
-        ("2147483648", "larger than 2147483647"),
-        ("app:4294967295", "larger than 2147483647"),
+        ("broken", "the user 'broken', which is not in"),
+        ("2147483648", "the largest id is 2147483647"),
+        ("app:4294967295", "the largest id is 2147483647"),
     ],
 )
 def test_who_is_not_there_is_named(files: tuple[Path, Path], specification: str, says: str) -> None:
@@ -82,7 +82,7 @@ def test_who_is_not_there_is_named(files: tuple[Path, Path], specification: str,
 def test_an_image_without_the_files_knows_numbers_only(tmp_path: Path) -> None:
     nothing = (tmp_path / "passwd", tmp_path / "group")
     assert look_up("1000:1000", *nothing) == Account(1000, 1000, ())
-    with pytest.raises(ConfigError, match="the user 'app', who is not in"):
+    with pytest.raises(ConfigError, match="the user 'app', which is not in"):
         look_up("app", *nothing)
 
 
@@ -107,23 +107,23 @@ def test_names_that_are_no_utf8_do_no_harm(tmp_path: Path) -> None:
 def test_home_is_the_users_and_nothing_else_changes(files: tuple[Path, Path], specification: str, home: bytes) -> None:
     others = [b"A=1", b"A=2", b"no sign", b"=", b"HOMES=x", b"HOME", b"\xff=\xfe"]
     passwd = files[0]
-    assert environment_of(specification, [b"HOME=/root", *others], passwd) == [b"HOME=" + home, *others]
-    assert environment_of(specification, [*others, b"HOME="], passwd) == [*others, b"HOME=" + home]
-    assert environment_of(specification, others, passwd) == [*others, b"HOME=" + home]
+    assert command_environment(specification, [b"HOME=/root", *others], passwd) == [b"HOME=" + home, *others]
+    assert command_environment(specification, [*others, b"HOME="], passwd) == [*others, b"HOME=" + home]
+    assert command_environment(specification, others, passwd) == [*others, b"HOME=" + home]
     # Programs differ in which of two they read.
-    assert environment_of(specification, [b"HOME=/a", b"HOME=/b"], passwd) == [b"HOME=" + home] * 2
+    assert command_environment(specification, [b"HOME=/a", b"HOME=/b"], passwd) == [b"HOME=" + home] * 2
 
 
 def test_without_another_user_home_stays_what_it_was(files: tuple[Path, Path]) -> None:
-    assert environment_of(None, [b"HOME=/data", b"HOME=/b"], files[0]) == [b"HOME=/data", b"HOME=/b"]
+    assert command_environment(None, [b"HOME=/data", b"HOME=/b"], files[0]) == [b"HOME=/data", b"HOME=/b"]
 
 
 def test_the_home_of_an_unknown_user_is_refused(files: tuple[Path, Path]) -> None:
-    with pytest.raises(ConfigError, match="the user 'nobody', who is not in"):
-        environment_of("nobody", [], files[0])
+    with pytest.raises(ConfigError, match="the user 'nobody', which is not in"):
+        command_environment("nobody", [], files[0])
 
 
 def test_a_home_that_is_no_utf8_arrives_as_it_is(tmp_path: Path) -> None:
     passwd = tmp_path / "passwd"
     passwd.write_bytes(b"app:x:6:6::/home/m\xfcller:\n")
-    assert environment_of("app", [], passwd) == [b"HOME=/home/m\xfcller"]
+    assert command_environment("app", [], passwd) == [b"HOME=/home/m\xfcller"]

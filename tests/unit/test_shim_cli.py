@@ -104,7 +104,7 @@ def test_files_in_the_home_of_the_commands_user_hide_the_mock(
 ) -> None:
     passwd = tmp_path / "passwd"
     passwd.write_text(f"app:x:1234:1234::{tmp_path}:\n")
-    monkeypatch.setattr(accounts.environment_of, "__defaults__", (str(passwd),))
+    monkeypatch.setattr(accounts.command_environment, "__defaults__", (str(passwd),))
     (tmp_path / ".aws").mkdir()
     (tmp_path / ".aws/credentials").write_text("[default]\n")
     with pytest.raises(Executed):
@@ -118,7 +118,7 @@ def test_nothing_is_ever_printed_on_standard_output(stage: Stage, capfd: pytest.
     out, err = capfd.readouterr()
     assert out == ""
     assert err.splitlines() == [
-        "imds-shim: route 169.254.169.254 leads to 10.0.0.4 now",
+        "imds-shim: added route 169.254.169.254 to 10.0.0.4",
         "imds-shim: 169.254.169.254:80 -> 10.0.0.4:80 (mock)",
     ]
 
@@ -138,13 +138,13 @@ def test_a_hand_off_that_fails_leaves_nothing(stage: Stage, failure: BaseExcepti
     stage.failure = failure
     assert stage.run(b"x") == code
     assert stage.kernel.tables[0].rules == []
-    assert stage.kernel.leads == []
+    assert stage.kernel.routes == []
 
 
 def test_what_cannot_be_given_up_ends_the_start_before_anything_is_touched(stage: Stage) -> None:
     stage.plan_failure = PrivilegeError("NET_ADMIN cannot be taken from an application that runs as root")
     assert stage.run(b"x") == 77
-    assert stage.network.asked == []
+    assert stage.network.probed == []
 
 
 @pytest.mark.parametrize(
@@ -152,9 +152,9 @@ def test_what_cannot_be_given_up_ends_the_start_before_anything_is_touched(stage
     [
         ([], ENVIRON, 64, "no command to run"),
         ([b"--bogus"], ENVIRON, 64, "unknown option --bogus"),
-        ([b"x"], [], 78, "MOCK_HOSTNAME must be set"),
+        ([b"x"], [], 78, "MOCK_HOSTNAME is required"),
         ([b"x"], [b"MOCK_HOSTNAME=mock:80"], 78, "MOCK_PORT=80"),
-        ([b"x"], [b"MOCK_HOSTNAME=nobody"], 68, "nobody has no usable address"),
+        ([b"x"], [b"MOCK_HOSTNAME=nobody"], 68, "nobody had no usable address"),
         ([b"x"], [b"MOCK_HOSTNAME=mock", b"MOCK_PORT=81"], 69, "10.0.0.4:81 refuses the connection"),
     ],
 )
@@ -193,7 +193,7 @@ def test_a_signal_just_before_the_taking_back_does_not_prevent_it(
     stage.failure = CommandNotFoundError("the command 'x' is not in PATH")
     assert stage.run(b"x") == 143
     assert stage.kernel.tables[0].rules == []
-    assert stage.kernel.leads == []
+    assert stage.kernel.routes == []
 
 
 def test_a_taking_back_that_fails_is_said(
@@ -205,7 +205,7 @@ def test_a_taking_back_that_fails_is_said(
     monkeypatch.setattr("imds_shim.nat.rule.restore", refuse)
     stage.failure = CommandNotFoundError("the command 'x' is not in PATH")
     assert stage.run(b"x") == 127
-    assert "warning: what was already set could not be taken back: NET_ADMIN is gone" in capfd.readouterr().err
+    assert "warning: cannot undo the changes of this start: NET_ADMIN is gone" in capfd.readouterr().err
 
 
 def test_a_defect_is_one_line_and_its_place_only_for_who_asks(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
@@ -222,7 +222,7 @@ def test_warnings_of_the_plan_and_of_unknown_settings_are_said(stage: Stage, cap
         stage.run(b"x", environ=[*ENVIRON, b"MOCK_TIMOUT_SECONDS=3"])
     err = capfd.readouterr().err
     assert "warning: NET_ADMIN stays in the bounding set" in err
-    assert "warning: MOCK_TIMOUT_SECONDS is not a setting of the shim; did you mean MOCK_TIMEOUT_SECONDS?" in err
+    assert "warning: unknown setting MOCK_TIMOUT_SECONDS; did you mean MOCK_TIMEOUT_SECONDS?" in err
 
 
 def test_a_wrong_setting_may_be_a_misspelt_one(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:

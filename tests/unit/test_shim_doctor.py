@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imds_shim.capabilities import NUMBERS, CapabilitySets, how_to_get
-from imds_shim.doctor import Body, examine
+from imds_shim.capabilities import NUMBERS, CapabilitySets, how_to_grant
+from imds_shim.doctor import Dependencies, examine
 from imds_shim.errors import KernelRefusedError, PrivilegeError, ShimError
 from support.fakes import MOCK_ONE, MOCK_TWO, NGINX, OTHER_IMDS, FakeKernel, FakeNetwork
 
@@ -53,9 +53,11 @@ class Patient:
         return ()
 
     def examined(self, *entries: str) -> int:
-        body = Body(self.network, self.kernel, self._try_backend, lambda _: "on-link", self._plan, self.sets)
+        dependencies = Dependencies(
+            self.network, self.kernel, self._try_backend, lambda _: "on-link", self._plan, self.sets
+        )
         environ = [b"MOCK_HOSTNAME=mock", b"HOME=/nowhere", *(entry.encode() for entry in entries)]
-        return examine([entry for entry in environ if entry != b"-MOCK_HOSTNAME"], body, self.lines.append)
+        return examine([entry for entry in environ if entry != b"-MOCK_HOSTNAME"], dependencies, self.lines.append)
 
     def said(self, mark: str) -> list[str]:
         return [line[6:] for line in self.lines if line.startswith(f"{mark:<5} ")]
@@ -72,43 +74,47 @@ def test_a_sound_container(patient: Patient) -> None:
     assert patient.said("warn") == []
     assert patient.lines[-1] == "a start would work here"
     for sentence in (
-        "the mock is expected at mock, port 80",
-        "NET_ADMIN is there (to set the rule or the route)",
+        "the mock is configured as mock, port 80",
+        "NET_ADMIN is granted (needed to set the rule or the route)",
         "NAT back end legacy works",
         "NAT back end nft works",
-        "packets to 169.254.169.254: on-link",
-        "at present 169.254.169.254:80 is answered by imds-mock one",
-        "mock is 10.0.0.4",
+        "route to 169.254.169.254: on-link",
+        "without a rule, 169.254.169.254:80 is answered by imds-mock one",
+        "mock resolves to 10.0.0.4",
         "10.0.0.4:80 is answered by imds-mock one",
-        "169.254.169.254:80 -> 10.0.0.4:80 (mock)",
-        "rehearsal of a start succeeded, and was taken back",
+        "trial start: 169.254.169.254:80 -> 10.0.0.4:80 (mock)",
+        "trial start: succeeded and undone",
     ):
         assert sentence in patient.said("ok")
 
 
-def test_nothing_of_the_rehearsal_stays(patient: Patient) -> None:
+def test_the_trial_start_is_undone(patient: Patient) -> None:
     patient.examined()
     assert [len(rules) for rules in patient.kernel.tables[0].history] == [1, 0]
-    assert patient.kernel.leads == []
+    assert patient.kernel.routes == []
 
 
 def test_bad_settings_and_the_lines_that_are_missing(patient: Patient) -> None:
     assert patient.examined("MOCK_PORT=x", "MOCK_TIMEOUT=3") == 78
-    assert any(line.startswith("MOCK_PORT is 'x'") for line in patient.said("fail"))
-    assert "MOCK_TIMEOUT is not a setting of the shim; did you mean MOCK_TIMEOUT_SECONDS?" in patient.said("warn")
+    assert any(line.startswith("MOCK_PORT must be ") for line in patient.said("fail"))
+    assert "unknown setting MOCK_TIMEOUT; did you mean MOCK_TIMEOUT_SECONDS?" in patient.said("warn")
     assert patient.lines[-1] == "a start would fail here with exit code 78"
 
 
 def test_no_host_name_still_examines_the_rest(patient: Patient) -> None:
-    body = Body(patient.network, patient.kernel, lambda _: None, lambda _: "on-link", lambda _: (), patient.sets)
-    assert examine([b"HOME=/nowhere"], body, patient.lines.append) == 78
+    dependencies = Dependencies(
+        patient.network, patient.kernel, lambda _: None, lambda _: "on-link", lambda _: (), patient.sets
+    )
+    assert examine([b"HOME=/nowhere"], dependencies, patient.lines.append) == 78
     assert "NAT back end legacy works" in patient.said("ok")
     assert '      MOCK_HOSTNAME: "mock_metadata"' in patient.lines
 
 
 def refusal(patient: Patient) -> PrivilegeError:
     missing = patient.sets.missing("NET_ADMIN")
-    return PrivilegeError("redirecting needs NET_ADMIN, which this container lacks", how_to_get(missing, patient.sets))
+    return PrivilegeError(
+        "NET_ADMIN is missing; it is needed to redirect 169.254.169.254", how_to_grant(missing, patient.sets)
+    )
 
 
 def test_a_missing_capability_and_the_line_to_add_which_is_said_once(patient: Patient) -> None:
@@ -116,9 +122,9 @@ def test_a_missing_capability_and_the_line_to_add_which_is_said_once(patient: Pa
     patient.kernel.refusal = refusal(patient)
     patient.backends = {"legacy": refusal(patient), "nft": refusal(patient)}
     assert patient.examined() == 77
-    assert "NET_ADMIN is missing (to set the rule or the route)" in patient.said("warn")
-    assert "NAT back end nft: redirecting needs NET_ADMIN, which this container lacks" in patient.said("warn")
-    assert patient.said("fail") == ["rehearsal of a start: redirecting needs NET_ADMIN, which this container lacks"]
+    assert "NET_ADMIN is missing (needed to set the rule or the route)" in patient.said("warn")
+    assert "NAT back end nft: NET_ADMIN is missing; it is needed to redirect 169.254.169.254" in patient.said("warn")
+    assert patient.said("fail") == ["trial start: NET_ADMIN is missing; it is needed to redirect 169.254.169.254"]
     assert [line for line in patient.lines if "cap_add" in line] == ["    cap_add: [NET_ADMIN]"]
 
 
@@ -155,9 +161,9 @@ def test_a_user_without_capabilities(
     patient.become_user()
     patient.kernel.refusal = refusal(patient)
     assert patient.examined() == 77
-    assert "the container starts as user 1000, who has no capabilities" in patient.said("warn")
+    assert "the container starts as user 1000, which has no capabilities" in patient.said("warn")
     out = "\n".join(patient.lines)
-    assert "take this out of the service in the compose file:\n    user: 1000" in out
+    assert "remove this from the service in the compose file:\n    user: 1000" in out
     assert '      MOCK_USER: "1000"' in patient.lines
     options = ["--env MOCK_USER=1000", *(f"--cap-add {name}" for name in dropped)]
     assert f"with docker run: {' '.join(options)}" in patient.lines
@@ -169,7 +175,7 @@ def test_a_capability_that_no_line_of_the_compose_file_brings_back(patient: Pati
     patient.kernel.refusal = refusal(patient)
     assert patient.examined() == 77
     (failed,) = patient.said("fail")
-    assert failed.endswith("make the shim the first program of the container.")
+    assert failed.endswith("Make the shim the container's first program.")
     assert [line for line in patient.lines if "cap_add" in line] == []
 
 
@@ -184,7 +190,10 @@ def test_what_the_command_could_not_be_given(patient: Patient) -> None:
 def test_waiting_is_no_finding_and_a_warning_of_the_start_is_one(patient: Patient) -> None:
     patient.network.servers |= {"10.0.0.4:80": OTHER_IMDS, V4: OTHER_IMDS}
     assert patient.examined() == 0
-    cannot_tell = f"{V4} is answered by an IMDS (200 OK (Server: EC2ws)) that does not identify itself"
+    cannot_tell = (
+        f"trial start: cannot verify that {V4} reaches 10.0.0.4:80: an IMDS answers there "
+        "(200 OK (Server: EC2ws)), but it does not identify itself"
+    )
     assert cannot_tell in patient.said("warn")
     patient.network.servers["10.0.0.4:80"] = "refuses the connection"
     patient.lines.clear()
@@ -206,7 +215,7 @@ def test_only_the_back_end_asked_for_is_tried(patient: Patient) -> None:
 def test_a_name_without_address(patient: Patient) -> None:
     patient.network.names.clear()
     assert patient.examined("MOCK_TIMEOUT_SECONDS=0.1") == 68
-    assert "mock has no address: name server 10.0.0.53 answers NXDOMAIN for mock" in patient.said("fail")
+    assert "mock has no address: name server 10.0.0.53 replies NXDOMAIN for mock" in patient.said("fail")
 
 
 @pytest.mark.parametrize(
@@ -226,21 +235,21 @@ def test_a_mock_that_does_not_answer(patient: Patient, answer: object, code: int
 def test_who_else_answers_at_the_endpoint(patient: Patient, there: object, mark: str) -> None:
     patient.network.servers[V4] = there  # type: ignore[assignment]
     assert patient.examined() == 70
-    assert any(line.startswith(f"at present {V4} is answered by ") for line in patient.said(mark))
+    assert any(line.startswith(f"without a rule, {V4} is answered by ") for line in patient.said(mark))
 
 
 def test_nobody_at_the_endpoint_is_as_it_should_be(patient: Patient) -> None:
     answers = ["refuses the connection"]
     patient.network.servers[V4] = lambda: answers.pop() if answers else MOCK_ONE
     assert patient.examined() == 0
-    assert f"at present {V4} refuses the connection" in patient.said("ok")
+    assert f"without a rule, {V4} refuses the connection" in patient.said("ok")
 
 
 def test_what_hides_the_mock_is_a_warning(patient: Patient) -> None:
     assert patient.examined("AWS_ACCESS_KEY_ID=x", "HTTP_PROXY=http://p") == 0
     assert len(patient.said("warn")) == 2
     assert '      NO_PROXY: "169.254.169.254"' in patient.lines
-    assert any("take it out of the service's environment" in line for line in patient.said("warn"))
+    assert any("remove it from the service's environment" in line for line in patient.said("warn"))
     assert patient.lines[-1] == "a start would work here, but SDKs may bypass the mock: see the last warnings"
 
 
@@ -248,4 +257,4 @@ def test_ipv6_is_examined_when_it_is_wanted(patient: Patient) -> None:
     patient.network.names["mock"].append(ip_address("fd00::6"))
     patient.network.servers |= {"fd00::6:80": MOCK_ONE, "fd00:ec2::254:80": MOCK_ONE}
     assert patient.examined("MOCK_IPV6=1") == 0
-    assert "[fd00:ec2::254]:80 -> [fd00::6]:80 (mock)" in patient.said("ok")
+    assert "trial start: [fd00:ec2::254]:80 -> [fd00::6]:80 (mock)" in patient.said("ok")

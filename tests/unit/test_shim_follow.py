@@ -32,13 +32,13 @@ class World:
         self.lines = Lines()
         self.happened: list[str] = []
         self.follower = Follower(
-            "mock", list(rules), [self.table], self.network, self.ensure_route, self.end_after, self.lines.log
+            "mock", list(rules), [self.table], self.network, self.ensure_route, self.replace_rule, self.lines.log
         )
 
     def ensure_route(self, destination: IPAddress, mock: IPAddress) -> None:
         self.happened.append(f"route of {destination} to {mock}")
 
-    def end_after(self, old: DnatRule, switch: Callable[[], None]) -> None:
+    def replace_rule(self, old: DnatRule, switch: Callable[[], None]) -> None:
         switch()
         self.happened.append(f"connections through {old} ended")
 
@@ -46,18 +46,18 @@ class World:
 def test_nothing_is_touched_while_the_name_leads_to_the_address_in_the_rule() -> None:
     world = World(RULE)
     world.network.names["mock"] = [NEW, OLD]
-    world.follower.look()
-    assert (world.table.history, world.network.asked, world.happened, world.lines.lines) == ([], [], [], [])
+    world.follower.update_rules()
+    assert (world.table.history, world.network.probed, world.happened, world.lines.lines) == ([], [], [], [])
 
 
 def test_the_rule_follows_in_one_step_and_then_the_old_connections_end() -> None:
     world = World(RULE)
     world.network.names["mock"] = [NEW]
-    world.follower.look()
+    world.follower.update_rules()
     assert world.table.history == [(MOVED,)]
     assert world.happened == [f"route of {RULE.destination} to {NEW}", f"connections through {RULE} ended"]
     assert world.lines.lines == [f"the mock has moved: 169.254.169.254:80 -> {NEW}:1338"]
-    world.follower.look()
+    world.follower.update_rules()
     assert world.table.history == [(MOVED,)]
 
 
@@ -66,9 +66,9 @@ def test_one_answer_moves_the_rules_of_every_service() -> None:
     ecs = DnatRule(ip_address("169.254.170.2"), 80, OLD, 1338)
     world = World(RULE, ecs)
     world.network.names["mock"] = [NEW]
-    world.follower.look()
-    assert set(world.table.rules) == {MOVED, ecs.leading_to(NEW)}
-    assert world.network.asked == [f"{NEW}:1338"]
+    world.follower.update_rules()
+    assert set(world.table.rules) == {MOVED, ecs.with_target(NEW)}
+    assert world.network.probed == [f"{NEW}:1338"]
 
 
 @pytest.mark.parametrize("answer", ["refuses the connection", NGINX])
@@ -76,17 +76,17 @@ def test_the_rule_stays_until_the_new_address_answers_as_an_imds(answer: object)
     world = World(RULE)
     world.network.names["mock"] = [NEW]
     world.network.servers[f"{NEW}:1338"] = answer  # type: ignore[assignment]
-    world.follower.look()
+    world.follower.update_rules()
     assert world.table.rules == [RULE]
     world.network.servers[f"{NEW}:1338"] = OTHER_IMDS
-    world.follower.look()
+    world.follower.update_rules()
     assert world.table.rules == [MOVED]
 
 
 def test_the_rule_stays_while_the_name_does_not_resolve() -> None:
     world = World(RULE)
     del world.network.names["mock"]
-    world.follower.look()
+    world.follower.update_rules()
     assert world.table.rules == [RULE]
 
 
@@ -94,8 +94,8 @@ def test_of_several_addresses_the_first_that_answers() -> None:
     world = World(RULE)
     silent = ip_address("172.18.0.5")
     world.network.names["mock"] = [silent, NEW]
-    world.follower.look()
-    assert world.network.asked == [f"{silent}:1338", f"{NEW}:1338"]
+    world.follower.update_rules()
+    assert world.network.probed == [f"{silent}:1338", f"{NEW}:1338"]
     assert world.table.rules == [MOVED]
 
 
@@ -103,7 +103,7 @@ def test_each_family_follows_its_own_address() -> None:
     world = World(RULE, RULE_V6)
     world.network.names["mock"] = [OLD, NEW_V6]
     world.network.servers[f"{NEW_V6}:1338"] = MOCK_ONE
-    world.follower.look()
+    world.follower.update_rules()
     assert set(world.table.rules) == {RULE, DnatRule(RULE_V6.destination, 80, NEW_V6, 1338)}
 
 
@@ -111,7 +111,7 @@ def test_the_endpoint_itself_is_never_taken_for_the_mock() -> None:
     world = World(RULE)
     world.network.names["mock"] = [ip_address("169.254.169.254")]
     world.network.servers["169.254.169.254:1338"] = MOCK_ONE
-    world.follower.look()
+    world.follower.update_rules()
     assert world.table.rules == [RULE]
 
 
@@ -119,12 +119,12 @@ def test_a_refusal_is_said_once_and_tried_again() -> None:
     world = World(RULE)
     world.network.names["mock"] = [NEW]
     world.table.refuses = True
-    world.follower.look()
-    world.follower.look()
+    world.follower.update_rules()
+    world.follower.update_rules()
     (line,) = world.lines.lines
-    assert "the rule could not follow" in line
+    assert "the rule cannot be updated" in line
     world.table.refuses = False
-    world.follower.look()
+    world.follower.update_rules()
     assert world.table.rules == [MOVED]
 
 
@@ -136,7 +136,7 @@ def test_a_route_that_cannot_be_set_leaves_the_rule() -> None:
         raise KernelRefusedError(f"no route to {destination} by {mock}")
 
     world.follower.ensure_route = refuse
-    world.follower.look()
+    world.follower.update_rules()
     assert world.table.rules == [RULE]
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imds_shim.network.hosts import ResolverConfig, addresses_in_hosts, candidates, resolver_config
-from imds_shim.textfile import read_if_there
+from imds_shim.system import read_text_or_empty
 
 HOSTS = """\
 127.0.0.1\tlocalhost
@@ -39,7 +39,7 @@ def test_hosts(name: str, addresses: list[str]) -> None:
 
 
 def test_a_file_that_is_not_there_is_empty() -> None:
-    assert read_if_there("/nowhere/hosts") == ""
+    assert read_text_or_empty("/nowhere/hosts") == ""
 
 
 @pytest.mark.parametrize(

@@ -33,11 +33,11 @@ def test_no_bytes_make_the_readers_fail(noise: bytes) -> None:
 
 def test_a_dump_of_the_real_kernel_arrives_whole() -> None:
     with Netlink(socket.NETLINK_ROUTE) as kernel:
-        links = kernel.ask(RTM_GETLINK, struct.pack("=BxHiII", 0, 0, 0, 0, 0), NLM_F_DUMP)
+        links = kernel.request(RTM_GETLINK, struct.pack("=BxHiII", 0, 0, 0, 0, 0), NLM_F_DUMP)
     names = {attributes(link.body[16:])[IFLA_IFNAME].rstrip(b"\0").decode() for link in links}
     assert names == {name for _, name in socket.if_nameindex()}
 
 
 def test_the_kernels_refusal_is_an_oserror_with_its_number() -> None:
     with Netlink(socket.NETLINK_ROUTE) as kernel, pytest.raises(OSError, match="No such device"):
-        kernel.ask(RTM_GETLINK, struct.pack("=BxHiII", 0, 0, 0x7FFFFFFF, 0, 0))
+        kernel.request(RTM_GETLINK, struct.pack("=BxHiII", 0, 0, 0x7FFFFFFF, 0, 0))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from imds_shim.errors import KernelRefusedError, PrivilegeError
-from imds_shim.nat.nft import _explained, parse
+from imds_shim.nat.nft import _to_error, parse
 from imds_shim.nat.rule import DnatRule
 
 # As libnftables 1.0.6 and 1.1.3 print it.
@@ -60,7 +60,7 @@ def test_anything_else_is_somebody_elses(path: tuple[str | int, ...], value: obj
 
 def test_the_librarys_words_are_translated() -> None:
     said = "Error: Could not process rule: Operation not supported\nadd rule ip imds_shim output ...\n^^^^^^^^\n"
-    error = _explained(said)
+    error = _to_error(said)
     assert isinstance(error, KernelRefusedError)
     assert str(error) == "nf_tables refused the rule: Could not process rule: Operation not supported."
 
@@ -70,6 +70,6 @@ def test_a_missing_capability_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
     none = capabilities.CapabilitySets(0, 0, 0, 0, 0)
     monkeypatch.setattr(capabilities, "read_sets", lambda: none)
-    error = _explained("Error: cache initialization failed: Operation not permitted\n")
+    error = _to_error("Error: cache initialization failed: Operation not permitted\n")
     assert isinstance(error, PrivilegeError)
-    assert "NET_ADMIN, which this container lacks" in str(error)
+    assert "NET_ADMIN is missing; it is needed for nf_tables. Add `cap_add: [NET_ADMIN]`" in str(error)

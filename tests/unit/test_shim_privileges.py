@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imds_shim.capabilities import NUMBERS, CapabilitySets, how_to_get, read_sets
+from imds_shim.capabilities import NUMBERS, CapabilitySets, how_to_grant, read_sets
 from imds_shim.errors import PrivilegeError
 from imds_shim.exec.accounts import Account
 from imds_shim.exec.privileges import Identity, plan
@@ -90,7 +90,7 @@ def test_another_user_without_setpcap_keeps_the_bit_in_the_bounding_set_and_is_t
 
 @pytest.mark.parametrize(
     ("held", "missing"),
-    [((), "SETUID and SETGID"), (("SETUID",), "needs SETGID"), (("SETGID",), "needs SETUID")],
+    [((), "SETUID and SETGID"), (("SETUID",), "SETGID is missing"), (("SETGID",), "SETUID is missing")],
 )
 def test_a_user_switch_needs_two_capabilities(held: tuple[str, ...], missing: str) -> None:
     with pytest.raises(PrivilegeError, match=missing) as caught:
@@ -104,7 +104,7 @@ def test_becoming_who_one_is_needs_nothing() -> None:
 
 
 def test_only_the_groups_differ() -> None:
-    with pytest.raises(PrivilegeError, match="needs SETGID"):
+    with pytest.raises(PrivilegeError, match="SETGID is missing"):
         plan(root("NET_ADMIN", "SETPCAP", groups=frozenset({5})), Account(0, 0, ()))
 
 
@@ -126,14 +126,14 @@ def test_sets_are_read_from_the_kernels_own_words() -> None:
 
 def test_the_way_to_a_capability_depends_on_why_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    assert how_to_get(("NET_ADMIN", "NET_RAW"), root("CHOWN").sets) == (
-        "add `cap_add: [NET_ADMIN, NET_RAW]` to this service in the compose file "
+    assert how_to_grant(("NET_ADMIN", "NET_RAW"), root("CHOWN").sets) == (
+        "Add `cap_add: [NET_ADMIN, NET_RAW]` to this service in the compose file "
         "(docker run: --cap-add NET_ADMIN --cap-add NET_RAW)"
     )
     taken = CapabilitySets(0, 0, 0, mask("NET_ADMIN"), 0)
-    assert "make the shim the first program" in how_to_get(("NET_ADMIN",), taken)
+    assert "Make the shim the container's first program" in how_to_grant(("NET_ADMIN",), taken)
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    said = how_to_get(("NET_ADMIN",), taken)
-    assert "take `user:` out of the compose file" in said
+    said = how_to_grant(("NET_ADMIN",), taken)
+    assert "In the compose file, remove `user:`" in said
     assert "MOCK_USER=1000" in said
     assert "needs no capability" in said

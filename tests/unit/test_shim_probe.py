@@ -10,13 +10,13 @@ from ipaddress import ip_address
 import pytest
 
 from imds_shim.deadline import Deadline
-from imds_shim.network.answer import Answer, NoAnswerError
-from imds_shim.network.probe import who_answers
+from imds_shim.network.probe import probe
+from imds_shim.network.probe_result import NoAnswerError, ProbeResult
 from support.http_server import NOT_FOUND, ScriptedHttpServer, as_mock
 
 
-def ask(server: ScriptedHttpServer, seconds: float = 5) -> Answer:
-    return who_answers(ip_address(server.address), server.port, Deadline(seconds))
+def ask(server: ScriptedHttpServer, seconds: float = 5) -> ProbeResult:
+    return probe(ip_address(server.address), server.port, Deadline(seconds))
 
 
 def only(prefix: bytes, answer: bytes) -> ScriptedHttpServer:
@@ -25,7 +25,7 @@ def only(prefix: bytes, answer: bytes) -> ScriptedHttpServer:
 
 def test_imds_mock_says_which_one_it_is() -> None:
     with ScriptedHttpServer(as_mock) as server:
-        assert ask(server) == Answer("mock", "one", "imds-mock one")
+        assert ask(server) == ProbeResult("mock", "one", "imds-mock one")
     (head,) = server.requests
     assert head.startswith(b"GET / HTTP/1.1\r\n")
     assert b"\r\nhost: 127.0.0.1:" in head.lower()
@@ -48,7 +48,7 @@ def test_each_probe_has_a_nonce_of_its_own() -> None:
 def test_a_token_with_its_lifetime_makes_an_imds() -> None:
     token = b"HTTP/1.1 200 OK\r\nX-Aws-Ec2-Metadata-Token-Ttl-Seconds: 1\r\nContent-Length: 3\r\n\r\nabc"
     with only(b"PUT /latest/api/token ", token) as server:
-        assert ask(server) == Answer("imds", None, "200 OK")
+        assert ask(server) == ProbeResult("imds", None, "200 OK")
     assert b"x-aws-ec2-metadata-token-ttl-seconds: 1" in server.requests[1].lower()
 
 
@@ -114,8 +114,8 @@ def test_a_server_that_answers_every_path_alike_is_named(answer: bytes, said: st
     with ScriptedHttpServer(lambda _: answer) as server:
         found = ask(server)
     assert (found.kind, found.is_imds) == ("other", False)
-    assert found.said.startswith(said)
-    assert why in found.said
+    assert found.description.startswith(said)
+    assert why in found.description
 
 
 def test_a_token_without_its_lifetime_is_not_enough() -> None:
@@ -129,7 +129,7 @@ REFUSAL = b'{"title":"Forbidden","status":403,"detail":"10.0.0.9 may not use the
 def test_the_control_plane_is_recognized_at_whatever_port() -> None:
     answer = with_body(REFUSAL, "Content-Type: application/problem+json", status="403 Forbidden")
     with ScriptedHttpServer(lambda _: answer) as server:
-        assert ask(server) == Answer("control", None, "403 Forbidden")
+        assert ask(server) == ProbeResult("control", None, "403 Forbidden")
 
 
 def test_another_api_is_not_the_control_plane() -> None:
@@ -143,7 +143,7 @@ def test_a_body_without_an_end_is_given_up_in_time() -> None:
     unfinished = b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\ninstance"
     with ScriptedHttpServer(lambda head: unfinished if head.startswith(ROOT) else NOT_FOUND) as server:
         # The server closes the connection, so that what has come is the body.
-        assert who_answers(ip_address("127.0.0.1"), server.port, deadline).kind == "other"
+        assert probe(ip_address("127.0.0.1"), server.port, deadline).kind == "other"
 
 
 def test_a_length_that_is_no_number_is_not_http() -> None:
@@ -152,22 +152,22 @@ def test_a_length_that_is_no_number_is_not_http() -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ]
     for answer in answers:
-        with only(ROOT, answer) as server, pytest.raises(NoAnswerError, match="answers, but not in HTTP"):
+        with only(ROOT, answer) as server, pytest.raises(NoAnswerError, match="answers, but not with HTTP"):
             ask(server)
 
 
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (b"", "closes the connection without an answer"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "answers, but not in HTTP"),
-        (b"HTTP/1.1 200 OK\r\nnot a header\r\n\r\n", "answers, but not in HTTP"),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000, "answers, but not in HTTP"),
-        (b"HTTP/1.1 200", "closes the connection without an answer"),
-        (b"\x15\x03\x01\x00\x02\x02\x46", r"not in HTTP \(it expects TLS\)"),
-        (b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80", r"not in HTTP \(it expects HTTP/2\)"),
-        (b"HTTP/2 200\r\n\r\n", r"not in HTTP \(it expects HTTP/2\)"),
-        (b"-ERR unknown\r\n", r"not in HTTP \(it begins with '-ERR unknown\\r\\n'\)"),
+        (b"", "closes the connection without a response"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "answers, but not with HTTP"),
+        (b"HTTP/1.1 200 OK\r\nnot a header\r\n\r\n", "answers, but not with HTTP"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000, "answers, but not with HTTP"),
+        (b"HTTP/1.1 200", "closes the connection without a response"),
+        (b"\x15\x03\x01\x00\x02\x02\x46", r"not with HTTP \(it expects TLS\)"),
+        (b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80", r"not with HTTP \(it expects HTTP/2\)"),
+        (b"HTTP/2 200\r\n\r\n", r"not with HTTP \(it expects HTTP/2\)"),
+        (b"-ERR unknown\r\n", r"not with HTTP \(it begins with '-ERR unknown\\r\\n'\)"),
     ],
 )
 def test_what_is_no_answer_is_said(answer: bytes, reason: str) -> None:
@@ -178,8 +178,8 @@ def test_what_is_no_answer_is_said(answer: bytes, reason: str) -> None:
 def test_a_server_that_hangs_after_accept_is_given_up_in_time() -> None:
     deadline = Deadline(0.2)
     with ScriptedHttpServer(lambda _: None) as server:
-        with pytest.raises(NoAnswerError, match="accepts the connection and then does not answer"):
-            who_answers(ip_address("127.0.0.1"), server.port, deadline)
+        with pytest.raises(NoAnswerError, match="accepts the connection but does not answer"):
+            probe(ip_address("127.0.0.1"), server.port, deadline)
         assert 0.2 <= deadline.elapsed() < 0.7
 
 
@@ -199,8 +199,8 @@ def test_an_answer_that_stalls_is_not_called_silence(part: bytes) -> None:
         thread = threading.Thread(target=stall, args=(listener,))
         thread.start()
         try:
-            with pytest.raises(NoAnswerError, match="begins an answer and does not finish it in time"):
-                who_answers(ip_address("127.0.0.1"), listener.getsockname()[1], Deadline(0.5))
+            with pytest.raises(NoAnswerError, match="starts a response but does not complete it in time"):
+                probe(ip_address("127.0.0.1"), listener.getsockname()[1], Deadline(0.5))
         finally:
             over.set()
             thread.join()
@@ -209,14 +209,14 @@ def test_an_answer_that_stalls_is_not_called_silence(part: bytes) -> None:
 def test_the_words_of_a_foreign_server_do_not_fill_the_message() -> None:
     answer = with_body(b"", f"Server: {'s' * 5000}", f"Content-Type: {'c' * 5000}", status=f"200 {'r' * 5000}")
     with ScriptedHttpServer(lambda _: answer) as server:
-        assert len(ask(server).said) < 500
+        assert len(ask(server).description) < 500
 
 
 def test_a_refused_connection_is_said() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(NoAnswerError, match="refuses the connection"):
-        who_answers(ip_address("127.0.0.1"), port, Deadline(5))
+        probe(ip_address("127.0.0.1"), port, Deadline(5))
 
 
 def test_a_connection_attempt_without_answer_is_given_up_in_time() -> None:
@@ -226,7 +226,7 @@ def test_a_connection_attempt_without_answer_is_given_up_in_time() -> None:
         stack.enter_context(socket.create_connection(listener.getsockname()))
         deadline = Deadline(0.2)
         with pytest.raises(NoAnswerError, match="does not answer the connection attempt"):
-            who_answers(ip_address("127.0.0.1"), listener.getsockname()[1], deadline)
+            probe(ip_address("127.0.0.1"), listener.getsockname()[1], deadline)
         assert 0.2 <= deadline.elapsed() < 0.7
 
 

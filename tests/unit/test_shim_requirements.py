@@ -10,9 +10,9 @@ from imds_shim import capabilities
 from imds_shim.capabilities import NUMBERS, CapabilitySets
 from imds_shim.config import load
 from imds_shim.errors import KernelRefusedError, PrivilegeError
-from imds_shim.exec.requirements import complete
+from imds_shim.exec.requirements import all_missing
 
-REDIRECT = PrivilegeError("redirecting needs NET_ADMIN, which this container lacks", "add it", ("NET_ADMIN",))
+REDIRECT = PrivilegeError("NET_ADMIN is missing; it is needed to redirect 169.254.169.254", "add it", ("NET_ADMIN",))
 
 
 def as_in(monkeypatch: pytest.MonkeyPatch, *held: str, user: int = 0, bounding: tuple[str, ...] = ()) -> None:
@@ -47,25 +47,25 @@ def test_what_follows_is_named_too(
 ) -> None:
     as_in(monkeypatch, *held)
     environ = [f"{name}={value}".encode() for name, value in ({"MOCK_HOSTNAME": "mock"} | settings).items()]
-    error = complete(REDIRECT, load([b"true"], environ), refuse)
+    error = all_missing(REDIRECT, load([b"true"], environ), refuse)
     assert ", ".join(error.missing) == added
     if error is not REDIRECT:
         options = " ".join(f"--cap-add {name}" for name in error.missing)
-        assert f"add `cap_add: [{added}]` to this service in the compose file (docker run: {options})" in str(error)
-        assert error.what.startswith("capabilities are missing (redirecting needs NET_ADMIN; ")
+        assert f"Add `cap_add: [{added}]` to this service in the compose file (docker run: {options})" in str(error)
+        assert error.problem.startswith("NET_ADMIN is missing; it is needed to redirect 169.254.169.254. ")
 
 
 def test_what_comes_before_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
     as_in(monkeypatch)
     first = PrivilegeError("MOCK_USER=0:5 needs SETGID, which this container lacks", "add it", ("SETGID",))
-    error = complete(first, load([b"true"], [b"MOCK_HOSTNAME=mock", b"MOCK_USER=0:5"]), refuse)
+    error = all_missing(first, load([b"true"], [b"MOCK_HOSTNAME=mock", b"MOCK_USER=0:5"]), refuse)
     assert error.missing == ("NET_ADMIN", "SETPCAP", "SETGID")
-    assert "MOCK_NO_NEW_PRIVS=1, MOCK_USER, or MOCK_KEEP_CAPS=1" in str(error)
+    assert "MOCK_NO_NEW_PRIVS=1, MOCK_USER or MOCK_KEEP_CAPS=1" in str(error)
 
 
 def test_a_rule_is_all_that_init_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     as_in(monkeypatch)
-    assert complete(REDIRECT, load([b"--init"], [b"MOCK_HOSTNAME=mock"]), refuse) is REDIRECT
+    assert all_missing(REDIRECT, load([b"--init"], [b"MOCK_HOSTNAME=mock"]), refuse) is REDIRECT
 
 
 def test_a_refusal_for_another_reason_is_left_to_the_next_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +75,7 @@ def test_a_refusal_for_another_reason_is_left_to_the_next_start(monkeypatch: pyt
         raise KernelRefusedError("no NAT table")
 
     first = PrivilegeError("it needs SETPCAP", "add it", ("SETPCAP",))
-    assert complete(first, load([b"true"], [b"MOCK_HOSTNAME=mock"]), check) is first
+    assert all_missing(first, load([b"true"], [b"MOCK_HOSTNAME=mock"]), check) is first
 
 
 @pytest.mark.parametrize(
@@ -89,5 +89,5 @@ def test_a_user_without_capabilities_becomes_mock_user(
     monkeypatch: pytest.MonkeyPatch, bounding: tuple[str, ...], added: str
 ) -> None:
     as_in(monkeypatch, user=1000, bounding=bounding)
-    error = complete(REDIRECT, load([b"true"], [b"MOCK_HOSTNAME=mock"]), refuse)
+    error = all_missing(REDIRECT, load([b"true"], [b"MOCK_HOSTNAME=mock"]), refuse)
     assert ", ".join(error.missing) == added

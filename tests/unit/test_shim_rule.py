@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imds_shim.errors import KernelRefusedError
-from imds_shim.nat.rule import DnatRule, Outcome, ensure, record, remove, restore
+from imds_shim.nat.rule import DnatRule, Outcome, ensure, remove, restore, save
 from support.fakes import FakeNatTable
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ def test_each_endpoint_has_its_own_rule() -> None:
 
 
 def test_a_rule_the_kernel_swallowed_is_no_success() -> None:
-    with pytest.raises(KernelRefusedError, match="holds nothing after the rule"):
-        ensure([FakeNatTable(swallows=True)], NEW)
+    with pytest.raises(KernelRefusedError, match="holds no rule after the rule"):
+        ensure([FakeNatTable(ignores=True)], NEW)
 
 
 def test_a_refusal_leaves_the_old_rule() -> None:
@@ -105,7 +105,7 @@ def test_remove_takes_all_of_ours_from_every_back_end() -> None:
 
 def test_a_failed_start_gives_back_the_earlier_rule() -> None:
     first, other = FakeNatTable("nft", rules=[SIX]), FakeNatTable("legacy", rules=[OLD])
-    before = record([first, other])
+    before = save([first, other])
     ensure([first, other], NEW)
     restore(before)
     assert (first.rules, other.rules) == ([SIX], [OLD])
@@ -113,7 +113,7 @@ def test_a_failed_start_gives_back_the_earlier_rule() -> None:
 
 def test_restoring_what_is_there_touches_nothing() -> None:
     table = FakeNatTable(rules=[NEW])
-    restore(record([table]))
+    restore(save([table]))
     assert table.history == []
 
 
@@ -141,7 +141,7 @@ def test_whatever_was_there_one_rule_remains_and_other_endpoints_keep_theirs(
     first: list[DnatRule], second: list[DnatRule], wanted: DnatRule
 ) -> None:
     tables = [FakeNatTable("nft", rules=list(first)), FakeNatTable("legacy", rules=list(second))]
-    before = record(tables)
+    before = save(tables)
     ensure(tables, wanted)
     for table, was in zip(tables, (first, second), strict=True):
         assert [r for r in table.rules if r.same_endpoint(wanted)] == ([wanted] if table is tables[0] else [])

@@ -8,8 +8,8 @@ import pytest
 
 from imds_shim.config import load
 from imds_shim.errors import ConfigError, MockUnreachableError, ResolveError
-from imds_shim.network.answer import Answer
-from imds_shim.network.search import Mock, find
+from imds_shim.network.probe_result import ProbeResult
+from imds_shim.network.search import Mock, find_mock
 from support.fakes import CONTROL, MOCK_ONE, NGINX, OTHER_IMDS, FakeNetwork, Lines
 
 FOUR, FIVE, SIX = ip_address("10.0.0.4"), ip_address("10.0.0.5"), ip_address("fd00::6")
@@ -25,7 +25,7 @@ def network() -> FakeNetwork:
 
 def search(network: FakeNetwork, seconds: float = 10, **settings: str) -> list[Mock]:
     environ = [f"{name}={value}".encode() for name, value in ({"MOCK_HOSTNAME": "mock"} | settings).items()]
-    return find(load([b"true"], environ), network, network.clock.deadline(seconds), Lines().log)
+    return find_mock(load([b"true"], environ), network, network.clock.deadline(seconds), Lines().log)
 
 
 def test_the_mock_and_its_id(network: FakeNetwork) -> None:
@@ -36,12 +36,12 @@ def test_the_first_address_that_answers_as_an_imds(network: FakeNetwork) -> None
     network.names["mock"] = [ip_address("10.0.0.2"), FIVE, FOUR]
     network.servers["10.0.0.5:80"] = NGINX
     assert search(network) == [Mock(FOUR, 80, "one")]
-    assert network.asked == ["10.0.0.2:80", "10.0.0.5:80", "10.0.0.4:80"]
+    assert network.probed == ["10.0.0.2:80", "10.0.0.5:80", "10.0.0.4:80"]
 
 
 def test_an_address_that_hangs_leaves_time_for_the_others(network: FakeNetwork) -> None:
     network.names["mock"] = [FIVE, FOUR]
-    network.servers["10.0.0.5:80"] = "accepts the connection and then does not answer"
+    network.servers["10.0.0.5:80"] = "accepts the connection but does not answer"
     assert search(network, seconds=1) == [Mock(FOUR, 80, "one")]
 
 
@@ -58,7 +58,7 @@ def test_a_name_that_appears_only_later(network: FakeNetwork) -> None:
 
 
 def test_503_first_and_then_the_mock(network: FakeNetwork) -> None:
-    answers = [Answer("other", None, "503 Service Unavailable")] * 3
+    answers = [ProbeResult("other", None, "503 Service Unavailable")] * 3
     network.servers["10.0.0.4:80"] = lambda: answers.pop() if answers else MOCK_ONE
     assert search(network) == [Mock(FOUR, 80, "one")]
 
@@ -87,9 +87,9 @@ def test_every_address_and_its_reason_is_named(network: FakeNetwork) -> None:
 
 def test_the_control_port_ends_the_start_at_once(network: FakeNetwork) -> None:
     network.servers["10.0.0.4:1339"] = CONTROL
-    with pytest.raises(ConfigError, match="MOCK_PORT is 1339: that is the mock's control port") as caught:
+    with pytest.raises(ConfigError, match="MOCK_PORT=1339 is the mock's control port") as caught:
         search(network, MOCK_PORT="1339")
-    assert "set MOCK_PORT to the port of its metadata service, 80" in str(caught.value)
+    assert "set MOCK_PORT to the port of its metadata service, by default 80" in str(caught.value)
     assert network.clock.now == 1000
 
 
@@ -100,12 +100,12 @@ def test_of_two_addresses_one_may_be_a_control_port(network: FakeNetwork) -> Non
 
 
 def test_a_silent_control_port_is_guessed(network: FakeNetwork) -> None:
-    with pytest.raises(MockUnreachableError, match="MOCK_PORT=1339 is the mock's control port by default"):
+    with pytest.raises(MockUnreachableError, match="MOCK_PORT=1339 is the default of the mock's control port"):
         search(network, MOCK_PORT="1339")
 
 
 def test_a_name_that_never_resolves(network: FakeNetwork) -> None:
-    with pytest.raises(ResolveError, match=r"^nobody has no usable address within 10 s, .* NXDOMAIN .* MOCK_HOSTNAME"):
+    with pytest.raises(ResolveError, match=r"^nobody had no usable address within 10 s .* NXDOMAIN .* MOCK_HOSTNAME"):
         search(network, MOCK_HOSTNAME="nobody")
 
 
@@ -125,7 +125,9 @@ def test_with_ipv6_both_families_are_found(network: FakeNetwork) -> None:
 
 
 def test_with_ipv6_an_address_of_it_is_insisted_on(network: FakeNetwork) -> None:
-    with pytest.raises(ResolveError, match=r"MOCK_IPV6=1 needs an IPv6 address and mock has only 10\.0\.0\.4"):
+    with pytest.raises(
+        ResolveError, match=r"MOCK_IPV6=1 needs an IPv6 address of the mock, but mock has only 10\.0\.0\.4"
+    ):
         search(network, MOCK_IPV6="1")
 
 
@@ -137,4 +139,4 @@ def test_the_endpoint_itself_is_never_asked_in_place_of_the_mock(
     network.names["mock"] = [ip_address(address)]
     with pytest.raises(ConfigError, match="the address being redirected"):
         search(network, MOCK_ROUTE=route)
-    assert network.asked == []
+    assert network.probed == []

@@ -10,7 +10,7 @@ import pytest
 from imds_shim.config import load
 from imds_shim.errors import KernelRefusedError, PrivilegeError, ResolveError, ShimError, WrongMockError
 from imds_shim.nat.rule import DnatRule
-from imds_shim.network.answer import Answer
+from imds_shim.network.probe_result import ProbeResult
 from imds_shim.startup import Start
 from support.fakes import MOCK_ONE, MOCK_TWO, NGINX, OTHER_IMDS, FakeKernel, FakeNetwork, Lines
 
@@ -61,8 +61,8 @@ def stage() -> Stage:
 def test_the_rule_the_route_the_proof_and_one_line(stage: Stage) -> None:
     stage.start()
     assert stage.rules == [RULE]
-    assert stage.kernel.leads == [("169.254.169.254", "10.0.0.4", False)]
-    assert stage.network.asked == ["10.0.0.4:8080", V4]
+    assert stage.kernel.routes == [("169.254.169.254", "10.0.0.4", False)]
+    assert stage.network.probed == ["10.0.0.4:8080", V4]
     assert stage.lines.lines[-1] == "169.254.169.254:80 -> 10.0.0.4:8080 (mock)"
 
 
@@ -71,7 +71,7 @@ def test_nothing_is_asked_there_before_the_rule_stands(stage: Stage) -> None:
     stage.kernel.refusal = PrivilegeError("add cap_add: [NET_ADMIN]")
     with pytest.raises(PrivilegeError):
         stage.start()
-    assert V4 not in stage.network.asked
+    assert V4 not in stage.network.probed
 
 
 @pytest.mark.parametrize("route", ["auto", "nat", "route"])
@@ -83,25 +83,25 @@ def test_what_no_mock_could_change_is_said_before_one_is_waited_for(
     stage.network.servers.clear()
     with pytest.raises(type(refusal), match=str(refusal)):
         stage.start(MOCK_ROUTE=route)
-    assert stage.network.asked == []
+    assert stage.network.probed == []
     assert stage.network.clock.now == 1000
 
 
 @pytest.mark.parametrize(
-    ("route", "near", "on_link"), [("auto", True, True), ("route", False, True), ("none", False, False)]
+    ("route", "on_link", "has_own_route"), [("auto", True, False), ("route", True, True), ("none", False, False)]
 )
 def test_where_perhaps_nothing_has_to_be_changed_the_mock_is_waited_for(
     stage: Stage,
     route: str,
-    near: bool,  # noqa: FBT001 - a table
     on_link: bool,  # noqa: FBT001 - a table
+    has_own_route: bool,  # noqa: FBT001 - a table
 ) -> None:
     stage.kernel.refusal = PrivilegeError("add cap_add")
-    stage.kernel.near, stage.kernel.on_link = near, on_link
-    there = Answer("mock", "one", "imds-mock one")
+    stage.kernel.on_link, stage.kernel.has_own_route = on_link, has_own_route
+    there = ProbeResult("mock", "one", "imds-mock one")
     stage.network.servers |= {V4: there, "10.0.0.4:8080": there}
     stage.start(MOCK_ROUTE=route)
-    assert "10.0.0.4:8080" in stage.network.asked
+    assert "10.0.0.4:8080" in stage.network.probed
 
 
 def test_run_twice_it_is_one_rule(stage: Stage) -> None:
@@ -122,15 +122,15 @@ def test_a_moved_mock_replaces_the_rule_in_one_step(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("there", "words"),
     [
-        (MOCK_TWO, "is answered by imds-mock two and not by the mock at 10.0.0.4:8080"),
-        (OTHER_IMDS, r"is answered by 200 OK \(Server: EC2ws\) and not by the mock"),
-        (NGINX, r"is answered by 404 Not Found \(Server: nginx\) and not by the mock"),
-        (Answer("other", None, "403 connecting to 169.254.169.254:80"), "is answered by 403 connecting"),
-        ("refuses the connection", "refuses the connection, so it does not lead to 10.0.0.4:8080"),
+        (MOCK_TWO, "does not reach 10.0.0.4:8080, but another server: imds-mock two"),
+        (OTHER_IMDS, r"but another server: 200 OK \(Server: EC2ws\)"),
+        (NGINX, r"but another server: 404 Not Found \(Server: nginx\)"),
+        (ProbeResult("other", None, "403 connecting to 169.254.169.254:80"), "but another server: 403 connecting"),
+        ("refuses the connection", "does not reach 10.0.0.4:8080: it refuses the connection"),
     ],
 )
 def test_whatever_else_answers_there_ends_the_start_and_leaves_nothing(
-    stage: Stage, there: Answer | str, words: str
+    stage: Stage, there: ProbeResult | str, words: str
 ) -> None:
     stage.rules_work = False
     stage.network.servers[V4] = there
@@ -138,7 +138,7 @@ def test_whatever_else_answers_there_ends_the_start_and_leaves_nothing(
         stage.start()
     assert "--doctor" in str(caught.value)
     assert stage.rules == []
-    assert stage.kernel.leads == []
+    assert stage.kernel.routes == []
 
 
 def test_a_failed_start_leaves_an_earlier_rule_as_it_was(stage: Stage) -> None:
@@ -168,7 +168,7 @@ def test_a_proof_that_needs_a_moment_gets_it(stage: Stage) -> None:
 
 def test_the_proof_keeps_to_the_deadline(stage: Stage) -> None:
     stage.rules_work = False
-    stage.network.servers[V4] = "accepts the connection and then does not answer"
+    stage.network.servers[V4] = "accepts the connection but does not answer"
     began = stage.network.clock.now
     with pytest.raises(WrongMockError):
         stage.start(seconds=3)
@@ -178,7 +178,9 @@ def test_the_proof_keeps_to_the_deadline(stage: Stage) -> None:
 def test_another_imds_is_taken_with_a_warning(stage: Stage) -> None:
     stage.network.servers["10.0.0.4:8080"] = OTHER_IMDS
     stage.start()
-    assert stage.lines.lines[-2].startswith("warning: 169.254.169.254:80 is answered by an IMDS (200 OK")
+    assert stage.lines.lines[-2].startswith(
+        "warning: cannot verify that 169.254.169.254:80 reaches 10.0.0.4:8080: an IMDS answers there (200 OK"
+    )
     assert stage.lines.lines[-2].endswith("does not identify itself")
 
 
@@ -186,34 +188,34 @@ def test_something_else_in_the_place_of_another_imds_is_no_proof(stage: Stage) -
     """Neither has an id, so only what they answer tells them apart."""
     stage.rules_work = False
     stage.network.servers |= {"10.0.0.4:8080": OTHER_IMDS, V4: NGINX}
-    with pytest.raises(WrongMockError, match=r"is not the mock at 10\.0\.0\.4:8080: it answers 404 Not Found"):
+    with pytest.raises(WrongMockError, match=r"does not reach 10\.0\.0\.4:8080, but another server: 404 Not Found"):
         stage.start()
 
 
 def test_auto_asks_first_where_the_way_is_near(stage: Stage) -> None:
-    stage.kernel.near = True
+    stage.kernel.on_link = True
     stage.network.servers[V4] = MOCK_ONE
     stage.start()
-    assert (stage.rules, stage.kernel.leads) == ([], [])
+    assert (stage.rules, stage.kernel.routes) == ([], [])
 
 
 @pytest.mark.parametrize("there", [MOCK_TWO, NGINX, "refuses the connection"])
-def test_auto_sets_the_rule_where_another_answers_near_by(stage: Stage, there: Answer | str) -> None:
-    stage.kernel.near = True
+def test_auto_sets_the_rule_where_another_answers_near_by(stage: Stage, there: ProbeResult | str) -> None:
+    stage.kernel.on_link = True
     stage.network.servers[V4] = there
     stage.start()
     assert stage.rules == [RULE]
 
 
 def test_auto_does_not_take_an_imds_without_an_id_for_the_mock(stage: Stage) -> None:
-    stage.kernel.near = True
+    stage.kernel.on_link = True
     stage.network.servers |= {"10.0.0.4:8080": OTHER_IMDS, V4: OTHER_IMDS}
     stage.start()
     assert stage.rules == [RULE]
 
 
 def test_nat_does_not_ask_first(stage: Stage) -> None:
-    stage.kernel.near = True
+    stage.kernel.on_link = True
     stage.network.servers[V4] = MOCK_ONE
     stage.start(MOCK_ROUTE="nat")
     assert stage.rules == [RULE]
@@ -223,14 +225,14 @@ def test_route_leads_there_on_link_without_a_rule(stage: Stage) -> None:
     stage.network.servers[V4] = MOCK_ONE
     stage.start(MOCK_ROUTE="route")
     assert stage.rules == []
-    assert stage.kernel.leads == [("169.254.169.254", "10.0.0.4", True)]
+    assert stage.kernel.routes == [("169.254.169.254", "10.0.0.4", True)]
 
 
-@pytest.mark.parametrize(("route", "words"), [("none", "leaves the network as it is"), ("route", "link_local_ips")])
+@pytest.mark.parametrize(("route", "words"), [("none", "changes nothing"), ("route", "link_local_ips")])
 def test_the_cure_fits_the_way_chosen(stage: Stage, route: str, words: str) -> None:
     with pytest.raises(WrongMockError, match=words):
         stage.start(MOCK_ROUTE=route)
-    assert stage.kernel.leads == []
+    assert stage.kernel.routes == []
 
 
 def test_a_failure_names_the_route_that_refuses(stage: Stage) -> None:
@@ -244,7 +246,7 @@ def test_a_failure_names_the_route_that_refuses(stage: Stage) -> None:
 def test_none_changes_nothing_and_still_wants_proof(stage: Stage) -> None:
     stage.network.servers[V4] = MOCK_ONE
     stage.start(MOCK_ROUTE="none")
-    assert (stage.rules, stage.kernel.leads) == ([], [])
+    assert (stage.rules, stage.kernel.routes) == ([], [])
 
 
 def test_ipv6_gets_its_rule_as_well(stage: Stage) -> None:
@@ -268,8 +270,8 @@ def test_every_service_gets_its_rule_its_route_and_its_proof(stage: Stage) -> No
         (EKS_V6, SIX),
     ]
     assert stage.rules == [DnatRule(endpoint, 80, mock, 8080) for endpoint, mock in reversed(wanted)]
-    assert stage.kernel.leads == [(str(endpoint), str(mock), False) for endpoint, mock in wanted]
-    assert stage.network.asked[2:] == [f"{endpoint}:80" for endpoint, _ in wanted]
+    assert stage.kernel.routes == [(str(endpoint), str(mock), False) for endpoint, mock in wanted]
+    assert stage.network.probed[2:] == [f"{endpoint}:80" for endpoint, _ in wanted]
     assert stage.lines.lines[-1] == "[fd00:ec2::23]:80 -> [fd00::6]:8080 (mock)"
     assert [line for line in stage.lines.lines if line.startswith("169.254.170.2:80 -> ")] != []
 
@@ -277,22 +279,24 @@ def test_every_service_gets_its_rule_its_route_and_its_proof(stage: Stage) -> No
 def test_only_what_is_named_is_redirected(stage: Stage) -> None:
     stage.start(MOCK_ENDPOINTS="ecs")
     assert stage.rules == [DnatRule(ECS, 80, FOUR, 8080)]
-    assert V4 not in stage.network.asked
+    assert V4 not in stage.network.probed
 
 
 def test_another_imds_cannot_prove_the_other_services(stage: Stage) -> None:
     stage.network.servers["10.0.0.4:8080"] = OTHER_IMDS
     stage.start(MOCK_ENDPOINTS="ec2,eks")
     assert stage.rules == [DnatRule(EKS, 80, FOUR, 8080), RULE]
-    assert f"{EKS}:80" not in stage.network.asked
-    (line,) = [line for line in stage.lines.lines if "cannot verify" in line]
-    assert line.startswith("warning: cannot verify that 169.254.170.23:80 leads to 10.0.0.4:8080: ")
+    assert f"{EKS}:80" not in stage.network.probed
+    lines = [line for line in stage.lines.lines if "cannot verify" in line]
+    reaches = "warning: cannot verify that {} reaches 10.0.0.4:8080: {}"
+    assert lines[0].startswith(reaches.format(V4, "an IMDS answers there (200 OK (Server: EC2ws))"))
+    assert lines[1:] == [reaches.format("169.254.170.23:80", "this IMDS does not identify itself")]
 
 
 def test_a_service_that_leads_elsewhere_takes_all_back(stage: Stage) -> None:
     stage.rules_work = False
     stage.network.servers |= {V4: MOCK_ONE, "169.254.170.2:80": NGINX}
-    with pytest.raises(WrongMockError, match=r"169\.254\.170\.2:80 is answered by 404"):
+    with pytest.raises(WrongMockError, match=r"169\.254\.170\.2:80 does not reach .*, but another server: 404"):
         stage.start(MOCK_ENDPOINTS="ec2,ecs")
     assert stage.rules == []
 
@@ -301,7 +305,7 @@ def test_route_leads_to_every_service_on_link(stage: Stage) -> None:
     stage.network.servers |= {V4: MOCK_ONE, f"{ECS}:80": MOCK_ONE}
     stage.start(MOCK_ROUTE="route", MOCK_ENDPOINTS="ec2,ecs")
     assert stage.rules == []
-    assert stage.kernel.leads == [("169.254.169.254", "10.0.0.4", True), ("169.254.170.2", "10.0.0.4", True)]
+    assert stage.kernel.routes == [("169.254.169.254", "10.0.0.4", True), ("169.254.170.2", "10.0.0.4", True)]
 
 
 def test_a_failure_of_the_second_family_takes_back_the_first(stage: Stage) -> None:
@@ -317,7 +321,7 @@ def test_an_ipv6_only_mock_serves_the_ipv6_endpoint(stage: Stage) -> None:
     stage.network.names["mock"] = [SIX]
     stage.start(MOCK_IPV6="1")
     assert stage.rules == [RULE_V6]
-    assert stage.lines.lines[-1] == "warning: 169.254.169.254 is not redirected: mock has no IPv4 address"
+    assert stage.lines.lines[-1] == "warning: 169.254.169.254 is not redirected, because mock has no IPv4 address"
 
 
 def test_an_ipv6_only_mock_without_the_setting_says_what_to_set(stage: Stage) -> None:
@@ -334,7 +338,7 @@ def test_rules_that_have_no_effect_in_one_back_end_go_to_the_other(stage: Stage)
     assert stage.kernel.tables[0].rules == []
     assert stage.kernel.tables[1].rules == [RULE_V6, RULE]
     (warning,) = [line for line in stage.lines.lines if line.startswith("warning: ")]
-    assert "refuses the connection, so it does not lead to 10.0.0.4:8080" in warning
+    assert "does not reach 10.0.0.4:8080: it refuses the connection" in warning
     assert warning.endswith("with a rule in the legacy nat table; trying nft")
 
 
@@ -346,16 +350,16 @@ def test_the_new_rule_stands_before_the_one_without_effect_goes(stage: Stage) ->
 
 
 def test_a_back_end_that_does_not_keep_the_rule_is_left(stage: Stage) -> None:
-    stage.kernel.tables[0].swallows = True
+    stage.kernel.tables[0].ignores = True
     stage.start()
     assert stage.kernel.tables[1].rules == [RULE]
 
 
 def test_both_back_ends_are_named_where_neither_has_an_effect(stage: Stage) -> None:
     stage.works_in = ""
-    with pytest.raises(WrongMockError, match=r"neither back end.*\(legacy and nft: .*refuses.*\); .*--doctor"):
+    with pytest.raises(WrongMockError, match=r"neither NAT back end.*\(legacy and nft: .*refuses.*\); .*--doctor"):
         stage.start()
-    assert (stage.rules, stage.kernel.leads) == ([], [])
+    assert (stage.rules, stage.kernel.routes) == ([], [])
 
 
 def test_a_failure_in_both_back_ends_leaves_an_earlier_rule_where_it_was(stage: Stage) -> None:
@@ -378,7 +382,7 @@ def test_a_back_end_that_was_asked_for_is_the_only_one_tried(stage: Stage, backe
 
 def test_both_tries_keep_to_the_deadline(stage: Stage) -> None:
     stage.works_in = ""
-    stage.network.servers[V4] = "accepts the connection and then does not answer"
+    stage.network.servers[V4] = "accepts the connection but does not answer"
     began = stage.network.clock.now
     with pytest.raises(WrongMockError, match="neither"):
         stage.start(seconds=3)
@@ -391,4 +395,4 @@ def test_a_kernel_that_refuses_leaves_nothing(stage: Stage) -> None:
     with pytest.raises(KernelRefusedError) as caught:
         stage.start()
     assert isinstance(caught.value, ShimError)
-    assert (stage.rules, stage.kernel.leads) == ([], [])
+    assert (stage.rules, stage.kernel.routes) == ([], [])

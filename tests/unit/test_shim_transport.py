@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imds_shim.deadline import Deadline
-from imds_shim.network.transport import HeadTransport, read_head
+from imds_shim.network.transport import HeadTransport, parse_head
 
 
 def test_a_byte_now_and_then_does_not_stretch_the_deadline() -> None:
@@ -47,8 +47,8 @@ def test_a_head_in_pieces_is_read_when_it_is_complete() -> None:
     whole = b"HTTP/1.1 401 Unauthorized\r\nServer: EC2ws\r\nX: a: b \r\n\r\nbody"
     end = whole.index(b"body")
     for length in range(end):
-        assert read_head(bytearray(whole[:length])) is None
-    response = read_head(bytearray(whole))
+        assert parse_head(bytearray(whole[:length])) is None
+    response = parse_head(bytearray(whole))
     assert response is not None
     assert (response.status_code, response.reason_phrase) == (401, "Unauthorized")
     assert dict(response.headers) == {"server": "EC2ws", "x": "a: b"}
@@ -56,9 +56,9 @@ def test_a_head_in_pieces_is_read_when_it_is_complete() -> None:
 
 def test_interim_answers_are_passed_over() -> None:
     received = bytearray(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n")
-    assert read_head(received) is None
+    assert parse_head(received) is None
     received += b"HTTP/1.0 204\r\n\r\n"
-    response = read_head(received)
+    response = parse_head(received)
     assert response is not None
     assert response.status_code == 204
 
@@ -79,12 +79,12 @@ def test_interim_answers_are_passed_over() -> None:
 )
 def test_what_is_no_http_is_refused(received: bytes) -> None:
     with pytest.raises(httpx.RemoteProtocolError):
-        read_head(bytearray(received))
+        parse_head(bytearray(received))
 
 
 @given(st.binary() | st.binary().map(lambda tail: b"HTTP/1.1 200 OK\r\n" + tail + b"\r\n\r\n"))
 def test_no_bytes_make_it_fail_otherwise(received: bytes) -> None:
     try:
-        read_head(bytearray(received))
+        parse_head(bytearray(received))
     except httpx.RemoteProtocolError:
         return

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imds_shim.errors import MockUnreachableError, ResolveError
-from imds_shim.network.wait import Target, until_found
+from imds_shim.network.wait import Target, retry_until_found
 from support.fakes import FakeClock, Lines
 
 MOCK = Target("mock_metadata", 80)
@@ -34,7 +34,7 @@ class Attempts:
 def test_a_first_try_that_succeeds_says_and_waits_nothing() -> None:
     clock, lines = FakeClock(), Lines()
     before = clock.now
-    assert until_found(Attempts(clock, None), MOCK, clock.deadline(60), lines.log, clock.sleep) == "found"
+    assert retry_until_found(Attempts(clock, None), MOCK, clock.deadline(60), lines.log, clock.sleep) == "found"
     assert (clock.now, lines.lines) == (before, [])
 
 
@@ -47,7 +47,7 @@ def test_a_mock_that_comes_later_is_found_soon_after() -> None:
             raise MockUnreachableError("10.0.0.2:80 refuses the connection")
         return deadline.elapsed()
 
-    assert until_found(attempt, MOCK, deadline, lines.log, clock.sleep) < 20.6
+    assert retry_until_found(attempt, MOCK, deadline, lines.log, clock.sleep) < 20.6
 
 
 def test_a_line_when_the_reason_changes_and_every_five_seconds_otherwise() -> None:
@@ -61,7 +61,7 @@ def test_a_line_when_the_reason_changes_and_every_five_seconds_otherwise() -> No
             raise MockUnreachableError("10.0.0.2:80 refuses the connection")
         return "found"
 
-    until_found(attempt, MOCK, deadline, lines.log, clock.sleep)
+    retry_until_found(attempt, MOCK, deadline, lines.log, clock.sleep)
     said = [line.partition(": ") for line in lines.lines]
     assert [reason for _, _, reason in said] == ["NXDOMAIN", *["10.0.0.2:80 refuses the connection"] * 3]
     assert said[0][0] == "waiting for mock_metadata:80 (0 s of 60 s)"
@@ -75,17 +75,16 @@ def test_the_end_names_target_tries_and_last_reason(kind: type[Exception]) -> No
     clock, lines = FakeClock(), Lines()
     attempts = Attempts(clock, ResolveError("first"), kind("the last one"))
     with pytest.raises(kind) as caught:
-        until_found(attempts, MOCK, clock.deadline(10), lines.log, clock.sleep)
+        retry_until_found(attempts, MOCK, clock.deadline(10), lines.log, clock.sleep)
     message = str(caught.value)
     assert "mock_metadata" in message
-    assert f"within 10 s, {attempts.count} tries" in message
-    assert "last reason: the last one;" in message
+    assert f"within 10 s ({attempts.count} attempts; last reason: the last one)" in message
 
 
 def test_what_is_no_matter_of_waiting_ends_it_at_once() -> None:
     clock, lines = FakeClock(), Lines()
     with pytest.raises(ZeroDivisionError):
-        until_found(
+        retry_until_found(
             Attempts(clock, ResolveError("x"), ZeroDivisionError()), MOCK, clock.deadline(9), lines.log, clock.sleep
         )
     assert clock.now < 1001
@@ -102,5 +101,5 @@ def test_the_deadline_is_kept_whatever_a_try_takes(timeout: float, each: float) 
         raise MockUnreachableError("no")
 
     with pytest.raises(MockUnreachableError):
-        until_found(attempt, MOCK, deadline, lines.log, clock.sleep)
+        retry_until_found(attempt, MOCK, deadline, lines.log, clock.sleep)
     assert timeout - 0.5 <= deadline.elapsed() <= timeout + 0.001

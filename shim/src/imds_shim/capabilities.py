@@ -1,6 +1,6 @@
-"""Linux capabilities: their names, and which of them this process has.
+"""Linux capabilities: their names, the sets of this process, and the advice on how to grant one.
 
-Numbers from include/uapi/linux/capability.h; the sets as the kernel prints them in /proc/self/status.
+Numbers from include/uapi/linux/capability.h; sets from /proc/self/status.
 """
 
 from __future__ import annotations
@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from imds_shim.record import Record
-from imds_shim.textfile import read_if_there
+from imds_shim.errors import PrivilegeError
+from imds_shim.frozen_record import FrozenRecord
+from imds_shim.system import read_text_or_empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,13 +23,13 @@ NAMES = (
     *("MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF"),
     "CHECKPOINT_RESTORE",
 )
-"""Names without their `CAP_`, as compose's `cap_add` takes them; the index is the capability's number."""
+"""Names without `CAP_`, as Compose's `cap_add` takes them; the index is the capability's number."""
 
 NUMBERS = {name: number for number, name in enumerate(NAMES)}
 
 
-class CapabilitySets(Record):
-    """The five sets of one thread, each a bit mask (bit n is capability number n)."""
+class CapabilitySets(FrozenRecord):
+    """The five capability sets of a thread, each a bit mask (bit n is capability number n)."""
 
     inheritable: int
     permitted: int
@@ -37,34 +38,45 @@ class CapabilitySets(Record):
     ambient: int
 
     def missing(self, *names: str) -> tuple[str, ...]:
-        """Those of `names` that are not effective."""
+        """Return those of `names` that are not effective."""
         return tuple(name for name in names if not self.effective >> NUMBERS[name] & 1)
 
 
+def mask(names: Iterable[str]) -> int:
+    """Return the bit mask of these capabilities."""
+    return sum(1 << NUMBERS[name] for name in names)
+
+
 def read_sets(status: str = "/proc/self/status") -> CapabilitySets:
-    """The sets of this process; one without /proc mounted is taken to have none."""
-    text = read_if_there(status)
+    """Return the sets of this process; empty sets if /proc is not mounted."""
+    text = read_text_or_empty(status)
     found = dict(line.split(":", 1) for line in text.splitlines() if line.startswith("Cap"))
     fields = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
     return CapabilitySets(*(int(found.get(field, "0"), 16) for field in fields))
 
 
-def options_of_docker_run(names: Iterable[str]) -> str:
-    """Return the options that give a container these capabilities."""
+def docker_run_options(names: Iterable[str]) -> str:
+    """Return the options of `docker run` that grant these capabilities."""
     return " ".join(f"--cap-add {name}" for name in names)
 
 
-def how_to_get(names: tuple[str, ...], sets: CapabilitySets) -> str:
-    """The sentence that says what to change so that the shim has `names`, which it lacks."""
+def how_to_grant(names: tuple[str, ...], sets: CapabilitySets) -> str:
+    """Return the advice on what to change so that the shim has `names`, which are missing from `sets`."""
     listed = ", ".join(names)
-    options = options_of_docker_run(names)
+    options = docker_run_options(names)
     user = os.geteuid()
     if user != 0:
         return (
-            f"the container starts as user {user}, who has no capabilities: take `user:` out of the compose file and "
-            f"set MOCK_USER={user} instead and add `cap_add: [{listed}]` (docker run: {options} --env MOCK_USER={user} "
-            "in place of --user); the shim gives both up. A network with link_local_ips needs no capability"
+            f"The container starts as user {user}, which has no capabilities. In the compose file, remove `user:`, set "
+            f"MOCK_USER={user} and add `cap_add: [{listed}]` (docker run: {options} --env MOCK_USER={user} instead of "
+            "--user). The shim drops both before the command runs. A network with link_local_ips needs no capability"
         )
     if any(not sets.bounding >> NUMBERS[name] & 1 for name in names):
-        return f"add `cap_add: [{listed}]` to this service in the compose file (docker run: {options})"
-    return f"something took {listed} away before the shim started: make the shim the first program of the container"
+        return f"Add `cap_add: [{listed}]` to this service in the compose file (docker run: {options})"
+    return f"Another program dropped {listed} before the shim started. Make the shim the container's first program"
+
+
+def missing_error(names: tuple[str, ...], purpose: str, sets: CapabilitySets) -> PrivilegeError:
+    """Return the error that `names`, which are missing from `sets`, are needed for `purpose`."""
+    what = "is missing; it is needed" if len(names) == 1 else "are missing; they are needed"
+    return PrivilegeError(f"{' and '.join(names)} {what} {purpose}", how_to_grant(names, sets), names)

@@ -1,4 +1,4 @@
-"""Composition root: load the configuration, build the real effects, run, print one line on failure."""
+"""The program: loads the configuration, connects the steps to the real network and kernel, reports failures."""
 
 from __future__ import annotations
 
@@ -25,93 +25,89 @@ _INTERNAL_ERROR = 1
 
 
 def run(argv: Sequence[bytes], environ: Sequence[bytes], interrupts: Interrupts | None = None) -> int:
-    """Do what the arguments after the program's name ask; returns the exit code unless a command was exec'd.
+    """Run the program; returns the exit code unless the command was executed.
 
     Args:
         argv: the arguments after the program's name.
         environ: raw entries, usually `NAME=value`.
-        interrupts: SIGTERM and SIGINT, if they are caught already.
+        interrupts: the handlers of SIGTERM and SIGINT, if they are installed already.
     """
-    say = Log()
+    log = Log()
     try:
         if interrupts is None:
             interrupts = Interrupts()
             interrupts.install()
-        if configuration.command_line(argv)[0] == "doctor":
-            return _examine(environ)
+        if configuration.parse_command_line(argv)[0] == "doctor":
+            return _doctor(environ)
         config = configuration.load(argv, environ)
-        say = Log(config.log_level)
-        return _act(config, environ, interrupts, say)
+        log = Log(config.log_level)
+        return _dispatch(config, environ, interrupts, log)
     except ShimError as error:
         if isinstance(error, ConfigError):
-            _warn_of_unknown_settings(environ, say)
-        say.error(str(error))
+            _warn_of_unknown_settings(environ, log)
+        log.error(str(error))
         return error.exit_code
     except Interrupted as interrupt:
-        say.info(f"ended by signal {interrupt.exit_code - 128} before the command was started")
+        log.info(f"ended by signal {interrupt.exit_code - 128} before the command was started")
         return interrupt.exit_code
     except Exception as error:  # noqa: BLE001 - a user gets a sentence, never a traceback
-        say.error(f"this is a defect of the shim: {type(error).__name__}: {error}")
-        _say_where(error, say)
+        log.error(f"this is a defect of the shim: {type(error).__name__}: {error}")
+        _log_traceback(error, log)
         return _INTERNAL_ERROR
 
 
-def _act(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts, say: Log) -> int:
+def _dispatch(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts, log: Log) -> int:
     if config.action == "help":
-        print(configuration.manual(), end="")
+        print(configuration.help_text(), end="")
         return 0
     if config.action == "version":
-        from importlib.metadata import version  # noqa: PLC0415 - slow, only then
+        from importlib.metadata import version  # noqa: PLC0415 - slow to import, only for this action
 
         print(f"imds-shim {version('imds-shim')}")
         return 0
     if config.action == "remove":
-        return _remove(say)
-    return _start(config, environ, interrupts, say)
+        return _remove(log)
+    return _start(config, environ, interrupts, log)
 
 
-def _warn_of_unknown_settings(environ: Sequence[bytes], say: Log) -> None:
-    for sentence in configuration.warnings(environ):
-        say.warning(sentence)
+def _warn_of_unknown_settings(environ: Sequence[bytes], log: Log) -> None:
+    for sentence in configuration.unknown_setting_warnings(environ):
+        log.warning(sentence)
 
 
-def _remove(say: Log) -> int:
-    from imds_shim.nat import backend as netfilter  # noqa: PLC0415 - only then
-    from imds_shim.nat import route, rule  # noqa: PLC0415 - only then
+def _remove(log: Log) -> int:
+    from imds_shim.nat import backend, route, rule  # noqa: PLC0415 - only for this action
 
-    rules = rule.remove(netfilter.tables_to_clean())
-    say.info(f"{rules} rules and {route.remove()} routes removed")
+    rules, routes = rule.remove(backend.open_for_removal()), route.remove()
+    log.info(f"removed {rules} rule{'s' * (rules != 1)} and {routes} route{'s' * (routes != 1)}")
     return 0
 
 
-def _examine(environ: Sequence[bytes]) -> int:
-    from imds_shim import capabilities  # noqa: PLC0415 - only then
-    from imds_shim.doctor import Body, examine  # noqa: PLC0415 - only then
-    from imds_shim.nat import backend as netfilter  # noqa: PLC0415 - only then
+def _doctor(environ: Sequence[bytes]) -> int:
+    from imds_shim import capabilities  # noqa: PLC0415 - only for this action
+    from imds_shim.doctor import Dependencies, examine  # noqa: PLC0415 - only for this action
+    from imds_shim.nat import backend  # noqa: PLC0415 - only for this action
 
-    def plan(config: ShimConfig) -> Sequence[str]:
-        return _planned(config).warnings
-
-    body = Body(
+    dependencies = Dependencies(
         network=RealNetwork(),
         kernel=RealKernel(),
-        try_backend=lambda name: netfilter.table_named(name).try_out(),
-        describe_route=_route_described,
-        plan=plan,
+        check_backend=lambda name: backend.make_backend(name).check_usable(),
+        describe_route=_describe_route,
+        plan=lambda config: _plan(config).warnings,
         sets=capabilities.read_sets(),
     )
-    return examine(environ, body, print)
+    return examine(environ, dependencies, print)
 
 
-def _route_described(address: IPAddress) -> str:
-    from imds_shim.nat import obstacle, rtnetlink  # noqa: PLC0415 - only then
+def _describe_route(address: IPAddress) -> str:
+    from imds_shim.nat import policy_routing, rtnetlink  # noqa: PLC0415 - only for the doctor
 
-    by = obstacle.decided_by(address)
-    return rtnetlink.how_routed(address).way + (f" ({by} decides)" if by else "")
+    rule = policy_routing.deciding_rule(address)
+    return rtnetlink.look_up_route(address).next_hop + (f" ({rule})" if rule else "")
 
 
-def _planned(config: ShimConfig) -> Plan:
-    from imds_shim.exec.handoff import plan  # noqa: PLC0415 - not for the other actions
+def _plan(config: ShimConfig) -> Plan:
+    from imds_shim.exec.handoff import plan  # noqa: PLC0415 - not for every action
 
     return plan(
         user=config.user,
@@ -121,82 +117,82 @@ def _planned(config: ShimConfig) -> Plan:
     )
 
 
-def _start(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts, say: Log) -> int:
-    from imds_shim.exec.accounts import environment_of  # noqa: PLC0415 - not for the other actions
-    from imds_shim.exec.handoff import hand_off  # noqa: PLC0415 - not for the other actions
+def _start(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts, log: Log) -> int:
+    from imds_shim.exec.accounts import command_environment  # noqa: PLC0415 - not for every action
+    from imds_shim.exec.handoff import hand_off  # noqa: PLC0415 - not for every action
 
-    _warn_of_unknown_settings(environ, say)
+    _warn_of_unknown_settings(environ, log)
     kernel = RealKernel()
     undo = contextlib.ExitStack()
+    start = Start(config, RealNetwork(), kernel, undo, log)
     try:
         if config.action == "init":
             if config.follow:
-                say.warning("MOCK_FOLLOW=1 has no effect with --init, which leaves no process behind")
-            Start(config, RealNetwork(), kernel, undo, say).run(Deadline(config.timeout_seconds))
+                log.warning("MOCK_FOLLOW=1 has no effect with --init, which leaves no process behind")
+            start.run(Deadline(config.timeout_seconds))
             return 0
-        planned = _planned(config)
-        handed_on = environment_of(config.user, environ)
-        Start(config, RealNetwork(), kernel, undo, say).run(Deadline(config.timeout_seconds))
-        # Of use only if the start works.
-        for sentence in (*planned.warnings, *_what_hides_the_mock(config, handed_on)):
-            say.warning(sentence)
+        plan = _plan(config)
+        command_environ = command_environment(config.user, environ)
+        start.run(Deadline(config.timeout_seconds))
+        # Logged only now, because they matter only if the start works.
+        for sentence in (*plan.warnings, *_override_warnings(config, command_environ)):
+            log.warning(sentence)
         if config.follow:
-            _follow(config, kernel, undo, say)
-        hand_off(config.command, handed_on, planned)
+            _follow(config, kernel, undo, log)
+        hand_off(config.command, command_environ, plan)
     except BaseException as error:
         try:
             with interrupts.deferred():
-                _take_back(undo, say)
+                _undo(undo, log)
         except Interrupted:
-            # It came just before it could be deferred; from now on no other is raised.
-            _take_back(undo, say)
+            # It arrived just before it could be deferred; no other is raised from now on.
+            _undo(undo, log)
             raise
         if isinstance(error, PrivilegeError) and error.missing:
-            from imds_shim.exec import requirements  # noqa: PLC0415 - only then
+            from imds_shim.exec import requirements  # noqa: PLC0415 - only for this error
 
-            check = Start(config, RealNetwork(), kernel, undo, say).check
-            raise requirements.complete(error, config, check) from error
+            raise requirements.all_missing(error, config, start.check_permissions) from error
         raise
 
 
-def _what_hides_the_mock(config: ShimConfig, environ: Sequence[bytes]) -> list[str]:
-    from imds_shim.sdk_overrides import find_overrides  # noqa: PLC0415 - not for the other actions
+def _override_warnings(config: ShimConfig, environ: Sequence[bytes]) -> list[str]:
+    from imds_shim.sdk_overrides import find_overrides  # noqa: PLC0415 - not for every action
 
-    variables = configuration.variables(environ)
-    return [hiding.what for hiding in find_overrides(variables, config.endpoints, ipv6=config.ipv6)]
+    variables = configuration.decode_environment(environ)
+    return [override.description for override in find_overrides(variables, config.endpoints, ipv6=config.ipv6)]
 
 
-def _follow(config: ShimConfig, kernel: RealKernel, undo: contextlib.ExitStack, say: Log) -> None:
-    import gc  # noqa: PLC0415 - only then
+def _follow(config: ShimConfig, kernel: RealKernel, undo: contextlib.ExitStack, log: Log) -> None:
+    import gc  # noqa: PLC0415 - only for this setting
 
-    from imds_shim.follow import begin  # noqa: PLC0415 - only then
+    from imds_shim.follow import start_follower  # noqa: PLC0415 - only for this setting
 
     gc.enable()  # the follower lives as long as the application
-    follower = begin(config, RealNetwork(), kernel.tables, say) if kernel.tables else None
+    follower = start_follower(config, RealNetwork(), kernel.tables, log) if kernel.tables else None
     if follower is None:
-        say.warning("MOCK_FOLLOW=1 has nothing to do: no rule was needed to reach the mock")
+        log.warning("MOCK_FOLLOW=1 has no effect, because the mock is reached without a rule")
     else:
-        undo.callback(follower.end)
+        undo.callback(follower.kill)
 
 
-def _take_back(undo: contextlib.ExitStack, say: Log) -> None:
+def _undo(undo: contextlib.ExitStack, log: Log) -> None:
     try:
         undo.close()
     except (ShimError, OSError) as error:
-        say.warning(f"what was already set could not be taken back: {error}")
+        log.warning(f"cannot undo the changes of this start: {error}")
 
 
-def _say_where(error: Exception, say: Log) -> None:
-    import traceback  # noqa: PLC0415 - only then
+def _log_traceback(error: Exception, log: Log) -> None:
+    import traceback  # noqa: PLC0415 - only for a defect
 
     for line in traceback.format_exception(error):
         for part in line.splitlines():
-            say.debug(part)
+            log.debug(part)
 
 
 def main() -> int:
     """Entry point of the console script."""
-    from imds_shim.exec.process import raw_arguments, raw_environ  # noqa: PLC0415 - the tree's entry point has its own
+    from imds_shim.system import raw_arguments, raw_environ  # noqa: PLC0415 - the tree has its own entry point
 
     return run(raw_arguments(), raw_environ())
 

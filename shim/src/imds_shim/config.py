@@ -1,13 +1,13 @@
-"""Command line and environment become one frozen, trusted value, or every bad setting is named at once."""
+"""The command line and the environment as one immutable configuration; all invalid settings are reported at once."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from imds_shim import endpoints, settings
-from imds_shim.endpoints import IPV6
+from imds_shim import settings
+from imds_shim.endpoints import IPV6, addresses_of
 from imds_shim.errors import ConfigError, UsageError
-from imds_shim.record import Record
+from imds_shim.frozen_record import FrozenRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +17,6 @@ RouteMode = Literal["auto", "nat", "route", "none"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Action = Literal["start", "init", "remove", "doctor", "version", "help"]
 
-USAGE = "usage: imds-shim [--init | --remove | --doctor | --version | --help] [--] COMMAND [ARG...]"
 _ACTIONS: dict[bytes, Action] = {
     b"--init": "init",
     b"--remove": "remove",
@@ -28,19 +27,21 @@ _ACTIONS: dict[bytes, Action] = {
 }
 
 
-class Setting(Record):
-    """One variable: where it goes in `ShimConfig`, the text it has when unset or empty, how its text is read.
+class Setting(FrozenRecord):
+    """One environment variable, the field of `ShimConfig` that it sets, and its parser.
 
-    Where an empty `default` is no text that could be read, `unset` is the value itself.
+    `default` is the text that an unset or empty variable stands for. If `default` is empty, `unset` is the value.
     """
 
     variable: str
     field: str
     default: str
-    read: Callable[[str], Any]
-    meaning: str
+    parse: Callable[[str], Any]
+    help: str
     unset: object = None
 
+
+_LOG_LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
 
 SETTINGS = (
     Setting("MOCK_HOSTNAME", "hostname", "", settings.hostname, "name or IP address of the mock; required", ""),
@@ -53,51 +54,52 @@ SETTINGS = (
         "how long to wait for the name and the mock, together",
     ),
     Setting(
-        "MOCK_LOG_LEVEL",
-        "log_level",
-        "info",
-        settings.one_of("debug", "info", "warning", "error"),
-        "what is written to standard error: debug, info, warning or error",
+        "MOCK_LOG_LEVEL", "log_level", "info", settings.choice(*_LOG_LEVELS), "log level: debug, info, warning or error"
     ),
     Setting(
         "MOCK_BACKEND",
         "backend",
         "auto",
-        settings.one_of("auto", "legacy", "nft"),
-        "the kernel's NAT table that holds the rule: auto, legacy or nft",
+        settings.choice("auto", "legacy", "nft"),
+        "NAT table for the rule: auto, legacy or nft",
     ),
     Setting(
         "MOCK_ROUTE",
         "route",
         "auto",
-        settings.one_of("auto", "nat", "route", "none"),
-        "how 169.254.169.254 is made to lead to the mock: auto, nat, route or none",
+        settings.choice("auto", "nat", "route", "none"),
+        "way to the mock: auto, nat, route or none",
     ),
-    Setting(
-        "MOCK_ENDPOINTS",
-        "endpoints",
-        "ec2",
-        settings.services,
-        "addresses that lead to the mock: ec2 (169.254.169.254), ecs (169.254.170.2), eks (169.254.170.23)",
-    ),
-    Setting("MOCK_IPV6", "ipv6", "0", settings.switch, "1: redirect their IPv6 addresses on port 80 as well"),
-    Setting("MOCK_FOLLOW", "follow", "0", settings.switch, "1: update the rule when the mock's address changes"),
+    Setting("MOCK_ENDPOINTS", "endpoints", "ec2", settings.services, "services to redirect: ec2, ecs, eks"),
+    Setting("MOCK_IPV6", "ipv6", "0", settings.boolean, "1: also redirect their IPv6 addresses"),
+    Setting("MOCK_FOLLOW", "follow", "0", settings.boolean, "1: update the rule when the mock's address changes"),
     Setting("MOCK_USER", "user", "", settings.user, "user[:group] that the command runs as; sets HOME"),
-    Setting("MOCK_KEEP_CAPS", "keep_caps", "0", settings.switch, "1: let the command keep NET_ADMIN"),
-    Setting(
-        "MOCK_DROP_CAPS",
-        "drop_caps",
-        "",
-        settings.capabilities,
-        "more capabilities to take from the command",
-        frozenset(),
-    ),
-    Setting("MOCK_NO_NEW_PRIVS", "no_new_privs", "0", settings.switch, "1: set no_new_privs on the command"),
+    Setting("MOCK_KEEP_CAPS", "keep_caps", "0", settings.boolean, "1: let the command keep NET_ADMIN"),
+    Setting("MOCK_DROP_CAPS", "drop_caps", "", settings.capabilities, "more capabilities to drop", frozenset()),
+    Setting("MOCK_NO_NEW_PRIVS", "no_new_privs", "0", settings.boolean, "1: set no_new_privs on the command"),
 )
 
+_HELP = """\
+usage: imds-shim [--] COMMAND [ARG...]
+       imds-shim --init | --remove | --doctor | --version | --help
 
-class ShimConfig(Record):
-    """What one run of the shim is asked to do; `hostname` is without brackets, names in `drop_caps` without `CAP_`."""
+Redirects 169.254.169.254:80 to a mock of the EC2 instance metadata service,
+then becomes COMMAND.
+
+  --init     set the rule in this network namespace and exit
+  --remove   remove everything that the shim has set in this network namespace
+  --doctor   report what works here, what does not and what to change;
+             exit 0 if a start would work
+  --version  print the version
+  --help     print this help
+
+Settings (environment variables, with their defaults):
+
+"""
+
+
+class ShimConfig(FrozenRecord):
+    """The configuration of one run; `hostname` has no brackets, names in `drop_caps` have no `CAP_`."""
 
     action: Action
     command: tuple[bytes, ...]
@@ -116,11 +118,11 @@ class ShimConfig(Record):
     no_new_privs: bool
 
 
-def command_line(argv: Sequence[bytes]) -> tuple[Action, tuple[bytes, ...]]:
-    """Split the arguments after the program's name into what to do and the command, which is kept byte for byte.
+def parse_command_line(argv: Sequence[bytes]) -> tuple[Action, tuple[bytes, ...]]:
+    """Split the arguments after the program's name into an action and the command, which stays as it is.
 
     Raises:
-        UsageError: no command, or an unknown option.
+        UsageError: there is no command, or an option is unknown.
     """
     action: Action = "start"
     for index, argument in enumerate(argv):
@@ -128,7 +130,7 @@ def command_line(argv: Sequence[bytes]) -> tuple[Action, tuple[bytes, ...]]:
             command = tuple(argv[index + (argument == b"--") :])
             break
         if argument not in _ACTIONS:
-            raise UsageError(f"unknown option {_shown(argument)}; {USAGE}")
+            raise UsageError(f"unknown option {_printable(argument)}; see imds-shim --help")
         action = _ACTIONS[argument]
         if action in ("help", "version"):
             return action, ()
@@ -136,54 +138,57 @@ def command_line(argv: Sequence[bytes]) -> tuple[Action, tuple[bytes, ...]]:
         command = ()
     if action == "start" and not command:
         raise UsageError(
-            "no command to run, because Docker forgets the image's CMD when ENTRYPOINT changes: repeat it as CMD in "
-            f"the Dockerfile or `command:` in the compose file; {USAGE}"
+            "no command to run. Docker drops the image's CMD when ENTRYPOINT changes: repeat it as CMD in the "
+            "Dockerfile or as `command:` in the compose file"
         )
     if action != "start" and command:
-        raise UsageError(f"--{action} takes no command; {USAGE}")
+        raise UsageError(f"--{action} takes no command; see imds-shim --help")
     return action, command
 
 
 def load(argv: Sequence[bytes], environ: Sequence[bytes]) -> ShimConfig:
-    """Read the arguments after the program's name and raw `NAME=value` environment entries.
-
-    A setting that is empty counts as unset, because that is what Compose makes of `${VARIABLE:-}`; of two entries with
-    one name the first counts, as for getenv(3).
+    """Return the configuration from the arguments after the program's name and raw `NAME=value` entries.
 
     Raises:
-        UsageError: no command, or an unknown option.
-        ConfigError: one or more settings are wrong; the message names each.
+        UsageError: there is no command, or an option is unknown.
+        ConfigError: one or more settings are invalid; the message lists all of them.
     """
-    action, command = command_line(argv)
-    config, problems = read(action, command, environ)
+    action, command = parse_command_line(argv)
+    config, problems = read_settings(action, command, environ)
     if problems:
         raise ConfigError("; ".join(problems))
     return config
 
 
-def read(action: Action, command: tuple[bytes, ...], environ: Sequence[bytes]) -> tuple[ShimConfig, list[str]]:
-    """Return the settings and one sentence for each bad one, which then has the value of an unset one."""
-    texts = variables(environ)
+def read_settings(action: Action, command: tuple[bytes, ...], environ: Sequence[bytes]) -> tuple[ShimConfig, list[str]]:
+    """Return the configuration and a sentence for each invalid setting, which then has its default value.
+
+    An empty variable counts as unset, because that is what Compose makes of `${VARIABLE:-}`.
+    """
+    texts = decode_environment(environ)
     values: dict[str, Any] = {}
     problems = []
     for setting in SETTINGS:
         text = texts.get(setting.variable, "").strip()
-        values[setting.field] = setting.read(setting.default) if setting.default else setting.unset
+        values[setting.field] = setting.parse(setting.default) if setting.default else setting.unset
         try:
             if text:
-                values[setting.field] = setting.read(text)
+                values[setting.field] = setting.parse(text)
             elif setting.field == "hostname" and action in ("start", "init", "doctor"):
-                setting.read(text)
+                setting.parse(text)
         except ValueError as error:
             problems.append(f"{setting.variable} {error}")
-    if values["ipv6"] and not any(one.version == IPV6 for one in endpoints.of(values["endpoints"], ipv6=True)):
+    if values["ipv6"] and not any(one.version == IPV6 for one in addresses_of(values["endpoints"], ipv6=True)):
         named = ", ".join(sorted(values["endpoints"]))
-        problems.append(f"MOCK_IPV6 is on, and none of MOCK_ENDPOINTS ({named}) has an IPv6 address")
+        problems.append(f"MOCK_IPV6=1 needs a service with an IPv6 address in MOCK_ENDPOINTS (ec2 or eks), not {named}")
     return ShimConfig(action=action, command=command, **values), problems
 
 
-def variables(environ: Iterable[bytes]) -> dict[str, str]:
-    """Return the environment's variables as text; bytes that are no UTF-8 come out as surrogates."""
+def decode_environment(environ: Iterable[bytes]) -> dict[str, str]:
+    """Return the variables as text; bytes that are not UTF-8 become surrogates.
+
+    Of two entries with one name the first counts, as for getenv(3).
+    """
     found: dict[str, str] = {}
     for entry in environ:
         name, equals, value = entry.partition(b"=")
@@ -192,47 +197,34 @@ def variables(environ: Iterable[bytes]) -> dict[str, str]:
     return found
 
 
-def warnings(environ: Iterable[bytes]) -> list[str]:
-    """Return one sentence for each `MOCK_` variable that the shim does not know.
+def unknown_setting_warnings(environ: Iterable[bytes]) -> list[str]:
+    """Return a warning for each unknown `MOCK_` variable.
 
-    It is no error, because an application may have variables of that kind of its own.
+    It is not an error, because the application may have `MOCK_` variables of its own.
     """
     known = [setting.variable for setting in SETTINGS]
-    unknown = sorted(name for name in variables(environ) if name.startswith("MOCK_") and name not in known)
+    unknown = sorted(name for name in decode_environment(environ) if name.startswith("MOCK_") and name not in known)
     if not unknown:
         return []
-    from difflib import get_close_matches  # noqa: PLC0415 - costs more than a whole ordinary start may spend on it
+    from difflib import get_close_matches  # noqa: PLC0415 - slow to import, rarely needed
 
     sentences = []
     for name in unknown:
         nearest = get_close_matches(name, known, n=1)
         hint = f"; did you mean {nearest[0]}?" if nearest else ""
-        sentences.append(f"{_shown(name.encode('utf-8', 'surrogateescape'))} is not a setting of the shim{hint}")
+        sentences.append(f"unknown setting {_printable(name.encode('utf-8', 'surrogateescape'))}{hint}")
     return sentences
 
 
-def manual() -> str:
-    """Return what `--help` prints."""
+def help_text() -> str:
+    """Return the output of `--help`."""
     width = max(len(setting.variable) for setting in SETTINGS)
-    lines = [
-        USAGE,
-        "",
-        "Redirects 169.254.169.254:80 to a mock of the EC2 instance metadata service, then becomes COMMAND.",
-        "",
-        "  --init     only set the rule in this network namespace, and exit",
-        "  --remove   remove what the shim has set in this network namespace, and exit",
-        "  --doctor   report what works here, what does not and what to change; exit 0 if a start would work",
-        "  --version  print the version",
-        "  --help     print this",
-        "",
-        "Settings (environment variables):",
-        "",
-    ]
+    lines = []
     for setting in SETTINGS:
         default = f" ({setting.default})" if setting.default else ""
-        lines.append(f"  {setting.variable:<{width}}  {setting.meaning}{default}")
-    return "\n".join([*lines, ""])
+        lines.append(f"  {setting.variable:<{width}}  {setting.help}{default}\n")
+    return _HELP + "".join(lines)
 
 
-def _shown(raw: bytes) -> str:
+def _printable(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""One point in time that everything in a start is measured against."""
+"""The deadline of a start and of its steps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Deadline:
-    """A moment on a monotonic clock."""
+    """A point in time on a monotonic clock."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -18,7 +18,7 @@ class Deadline:
         self.seconds = seconds
 
     def elapsed(self) -> float:
-        """Seconds since it was set."""
+        """Seconds since this deadline was created."""
         return self._clock() - self._started
 
     def remaining(self) -> float:
@@ -26,5 +26,5 @@ class Deadline:
         return max(0.0, self.seconds - self.elapsed())
 
     def within(self, seconds: float, at_least: float = 0.0) -> Deadline:
-        """A deadline of its own for one step: so many seconds from now, or this one if it is nearer."""
+        """The deadline of one step: `seconds` from now, or this deadline if it is earlier."""
         return Deadline(max(at_least, min(seconds, self.remaining())), self._clock)

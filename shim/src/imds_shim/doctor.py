@@ -1,7 +1,7 @@
-"""Says in words what this container can and cannot do, and what to change.
+"""The doctor: reports what works in this container, what does not and what to change.
 
-Everything is tried for real and nothing stays: the last step is a whole start, short of the command, that is taken
-back. Its outcome decides the exit code, so 0 means that a start here works.
+Every check makes a real attempt and undoes it. The last one is a complete start without the command; its outcome
+decides the exit code, so 0 means that a start works here.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from imds_shim import capabilities, endpoints
+from imds_shim import capabilities
 from imds_shim import config as configuration
 from imds_shim.deadline import Deadline
-from imds_shim.endpoints import PORT, shown
+from imds_shim.endpoints import PORT, addresses_of, format_address
 from imds_shim.errors import ConfigError, PrivilegeError, ShimError
-from imds_shim.exec.accounts import environment_of
+from imds_shim.exec.accounts import command_environment
+from imds_shim.frozen_record import FrozenRecord
 from imds_shim.log import Log
-from imds_shim.network.answer import NoAnswerError
-from imds_shim.record import Record
+from imds_shim.network.probe_result import NoAnswerError
 from imds_shim.sdk_overrides import find_overrides
 from imds_shim.startup import Start
 
@@ -30,191 +30,197 @@ if TYPE_CHECKING:
     from imds_shim.network.search import Network
     from imds_shim.startup import Kernel
 
-_PATIENCE_SECONDS = 5.0
-_PATIENCE_WITH_THE_ENDPOINT_SECONDS = 2.0  # before there is a rule, packets to it may just vanish
+_TIMEOUT_SECONDS = 5.0
+_ENDPOINT_TIMEOUT_SECONDS = 2.0  # without a rule, packets to an endpoint may get no response at all
 _USES = {
-    "NET_ADMIN": "to set the rule or the route",
-    "NET_RAW": "to use the legacy nat table; nf_tables does without",
-    "SETPCAP": "to take NET_ADMIN from a command that stays root",
-    "SETUID": "for MOCK_USER",
-    "SETGID": "for MOCK_USER",
+    "NET_ADMIN": "needed to set the rule or the route",
+    "NET_RAW": "needed for the legacy nat table, not for nf_tables",
+    "SETPCAP": "needed to drop NET_ADMIN from a command that runs as root",
+    "SETUID": "needed for MOCK_USER",
+    "SETGID": "needed for MOCK_USER",
 }
 
 
-class Body(Record):
-    """What is examined: parts of the world that tests replace."""
+class Dependencies(FrozenRecord):
+    """What the doctor examines; tests replace it."""
 
     network: Network
     kernel: Kernel
-    try_backend: Callable[[str], None]
+    check_backend: Callable[[str], None]
     describe_route: Callable[[IPAddress], str]
     plan: Callable[[ShimConfig], Sequence[str]]
     sets: capabilities.CapabilitySets
 
 
-def examine(environ: Sequence[bytes], body: Body, tell: Callable[[str], None]) -> int:
-    """Tell what was found, line by line; returns the exit code that a start would end with, 0 if it would work."""
-    return _Examination(environ, body, tell).run()
+def examine(environ: Sequence[bytes], dependencies: Dependencies, write: Callable[[str], None]) -> int:
+    """Write the report line by line; returns the exit code of a start here, 0 if it would work."""
+    return _Examination(environ, dependencies, write).run()
 
 
 class _Examination:
-    def __init__(self, environ: Sequence[bytes], body: Body, tell: Callable[[str], None]) -> None:
-        self._environ, self._body, self._tell = environ, body, tell
+    def __init__(self, environ: Sequence[bytes], dependencies: Dependencies, write: Callable[[str], None]) -> None:
+        self._environ, self._dependencies, self._write = environ, dependencies, write
         self._cap_add: list[str] = []
-        self._take_user_out = False
+        self._remove_user = False
         self._environment: dict[str, str] = {}
 
     def run(self) -> int:
-        config, problems = configuration.read("doctor", (), self._environ)
+        config, problems = configuration.read_settings("doctor", (), self._environ)
         self._settings(config, problems)
         self._capabilities()
         self._backends(config)
-        for endpoint in endpoints.of(config.endpoints, ipv6=config.ipv6):
+        for endpoint in addresses_of(config.endpoints, ipv6=config.ipv6):
             self._endpoint(endpoint)
         code = ConfigError.exit_code if problems else 0
         if config.hostname:
             self._mock(config)
-        for outcome in (self._command(config), self._rehearsal(config) if not problems else 0):
+        for outcome in (self._command(config), self._trial_start(config) if not problems else 0):
             code = code or outcome
-        hidden = list(find_overrides(self._handed_on(config), config.endpoints, ipv6=config.ipv6))
-        for hiding in hidden:
-            self._say("warn", hiding.what)
-            self._environment |= hiding.environment
-        self._compose()
-        works = "a start would work here" + (", but SDKs may bypass the mock: see the last warnings" if hidden else "")
-        self._tell(works if code == 0 else f"a start would fail here with exit code {code}")
+        overrides = list(find_overrides(self._command_environment(config), config.endpoints, ipv6=config.ipv6))
+        for override in overrides:
+            self._report("warn", override.description)
+            self._environment |= override.environment
+        self._suggest_compose_lines()
+        works = "a start would work here"
+        if overrides:
+            works += ", but SDKs may bypass the mock: see the last warnings"
+        self._write(works if code == 0 else f"a start would fail here with exit code {code}")
         return code
 
-    def _say(self, mark: str, sentence: str) -> None:
-        self._tell(f"{mark:<5} {sentence}")
+    def _report(self, mark: str, sentence: str) -> None:
+        self._write(f"{mark:<5} {sentence}")
 
     def _settings(self, config: ShimConfig, problems: Sequence[str]) -> None:
         for problem in problems:
-            self._say("fail", problem)
+            self._report("fail", problem)
         if config.hostname:
-            self._say("ok", f"the mock is expected at {config.hostname}, port {config.port}")
+            self._report("ok", f"the mock is configured as {config.hostname}, port {config.port}")
         else:
             self._environment["MOCK_HOSTNAME"] = "mock_metadata"
-        for sentence in configuration.warnings(self._environ):
-            self._say("warn", sentence)
+        for sentence in configuration.unknown_setting_warnings(self._environ):
+            self._report("warn", sentence)
 
     def _capabilities(self) -> None:
-        sets = self._body.sets
+        sets = self._dependencies.sets
         for name, use in _USES.items():
             missing = bool(sets.missing(name))
-            self._say("warn" if missing else "ok", f"{name} is {'missing' if missing else 'there'} ({use})")
+            self._report("warn" if missing else "ok", f"{name} is {'missing' if missing else 'granted'} ({use})")
         if sets.missing("NET_ADMIN") and os.geteuid() != 0:
-            self._say("warn", f"the container starts as user {os.geteuid()}, who has no capabilities")
+            self._report("warn", f"the container starts as user {os.geteuid()}, which has no capabilities")
 
     def _backends(self, config: ShimConfig) -> None:
         for name in ("legacy", "nft") if config.backend == "auto" else (config.backend,):
             try:
-                self._body.try_backend(name)
+                self._dependencies.check_backend(name)
             except ShimError as error:
-                # What to do about a capability is said once, at the end.
-                what = error.what if isinstance(error, PrivilegeError) else error
-                self._say("warn", f"NAT back end {name}: {what}")
+                # The advice on capabilities is given once, at the end.
+                problem = error.problem if isinstance(error, PrivilegeError) else error
+                self._report("warn", f"NAT back end {name}: {problem}")
             else:
-                self._say("ok", f"NAT back end {name} works")
+                self._report("ok", f"NAT back end {name} works")
 
     def _endpoint(self, endpoint: IPAddress) -> None:
-        where = shown(endpoint)
-        self._say("ok", f"packets to {endpoint}: {self._body.describe_route(endpoint)}")
+        where = format_address(endpoint)
+        self._report("ok", f"route to {endpoint}: {self._dependencies.describe_route(endpoint)}")
         try:
-            answer = self._body.network.who_answers(endpoint, PORT, Deadline(_PATIENCE_WITH_THE_ENDPOINT_SECONDS))
+            result = self._dependencies.network.probe(endpoint, PORT, Deadline(_ENDPOINT_TIMEOUT_SECONDS))
         except NoAnswerError as error:
-            self._say("ok", f"at present {where} {error}")
+            self._report("ok", f"without a rule, {where} {error}")
         else:
-            self._say("ok" if answer.kind == "mock" else "warn", f"at present {where} is answered by {answer.said}")
+            mark = "ok" if result.kind == "mock" else "warn"
+            self._report(mark, f"without a rule, {where} is answered by {result.description}")
 
     def _mock(self, config: ShimConfig) -> None:
-        network = self._body.network
+        network = self._dependencies.network
         try:
-            addresses = network.resolve(config.hostname, Deadline(_PATIENCE_SECONDS), ipv6=config.ipv6)
+            addresses = network.resolve(config.hostname, Deadline(_TIMEOUT_SECONDS), ipv6=config.ipv6)
         except ShimError as error:
-            self._say("fail", f"{config.hostname} has no address: {error}")
+            self._report("fail", f"{config.hostname} has no address: {error}")
             return
-        self._say("ok", f"{config.hostname} is {', '.join(map(str, addresses))}")
+        self._report("ok", f"{config.hostname} resolves to {', '.join(map(str, addresses))}")
         for address in addresses:
-            where = shown(address, config.port)
+            where = format_address(address, config.port)
             try:
-                answer = network.who_answers(address, config.port, Deadline(_PATIENCE_SECONDS))
+                result = network.probe(address, config.port, Deadline(_TIMEOUT_SECONDS))
             except NoAnswerError as error:
-                self._say("fail", f"{where} {error}")
+                self._report("fail", f"{where} {error}")
             else:
-                self._say("ok" if answer.is_imds else "fail", f"{where} is answered by {answer.said}")
+                self._report("ok" if result.is_imds else "fail", f"{where} is answered by {result.description}")
 
     def _command(self, config: ShimConfig) -> int:
         try:
-            warnings = self._body.plan(config)
+            warnings = self._dependencies.plan(config)
         except ShimError as error:
             return self._failed("the command", error, config)
         for sentence in warnings:
-            self._say("warn", sentence)
-        self._say("ok", f"the command would run as {config.user or f'user {os.geteuid()}'}")
+            self._report("warn", sentence)
+        self._report("ok", f"the command would run as {config.user or f'user {os.geteuid()}'}")
         return 0
 
-    def _handed_on(self, config: ShimConfig) -> dict[str, str]:
+    def _command_environment(self, config: ShimConfig) -> dict[str, str]:
         """Return the variables that the command would get."""
         try:
-            return configuration.variables(environment_of(config.user, self._environ))
-        except ConfigError:  # said of the command already
-            return configuration.variables(self._environ)
+            return configuration.decode_environment(command_environment(config.user, self._environ))
+        except ConfigError:  # reported with the command
+            return configuration.decode_environment(self._environ)
 
-    def _rehearsal(self, config: ShimConfig) -> int:
-        """Go through a whole start, and take it back."""
+    def _trial_start(self, config: ShimConfig) -> int:
+        """Run a complete start and undo it."""
+        dependencies = self._dependencies
         try:
             with contextlib.ExitStack() as undo:
-                deadline = Deadline(min(_PATIENCE_SECONDS, config.timeout_seconds))
-                Start(config, self._body.network, self._body.kernel, undo, Log("info", self._log)).run(deadline)
+                log = Log("info", self._report_log_line)
+                deadline = Deadline(min(_TIMEOUT_SECONDS, config.timeout_seconds))
+                Start(config, dependencies.network, dependencies.kernel, undo, log).run(deadline)
         except ShimError as error:
-            return self._failed("rehearsal of a start", error, config)
-        self._say("ok", "rehearsal of a start succeeded, and was taken back")
+            return self._failed("trial start", error, config)
+        self._report("ok", "trial start: succeeded and undone")
         return 0
 
-    def _log(self, line: bytes) -> None:
+    def _report_log_line(self, line: bytes) -> None:
         sentence = line.decode().removeprefix("imds-shim: ").rstrip("\n")
         warning = sentence.removeprefix("warning: ")
-        if not sentence.startswith("waiting for "):  # how it ended is in the error
-            self._say("ok" if warning == sentence else "warn", warning)
+        if not sentence.startswith("waiting for "):  # the error reports how the wait ended
+            self._report("ok" if warning == sentence else "warn", f"trial start: {warning}")
 
-    def _failed(self, what: str, error: ShimError, config: ShimConfig) -> int:
+    def _failed(self, step: str, error: ShimError, config: ShimConfig) -> int:
         if isinstance(error, PrivilegeError):
-            lacking = [name for name in self._body.sets.missing(*_USES) if name in error.what]
+            lacking = [name for name in self._dependencies.sets.missing(*_USES) if name in error.problem]
             if "NET_ADMIN" in lacking:
-                lacking += self._body.sets.missing(*_needed_to_give_up(config))
-            # What the bounding set has, the compose file has given already.
-            new = [name for name in lacking if not self._body.sets.bounding >> capabilities.NUMBERS[name] & 1]
+                lacking += self._dependencies.sets.missing(*_needed_to_drop_net_admin(config))
+            # The compose file already grants what the bounding set holds.
+            bounding = self._dependencies.sets.bounding
+            new = [name for name in lacking if not bounding >> capabilities.NUMBERS[name] & 1]
             self._cap_add += [name for name in new if name not in self._cap_add]
             if new or (lacking and os.geteuid() != 0):
-                self._take_user_out = os.geteuid() != 0
-                self._say("fail", f"{what}: {error.what}")
+                self._remove_user = os.geteuid() != 0
+                self._report("fail", f"{step}: {error.problem}")
                 return error.exit_code
-        self._say("fail", f"{what}: {error}")
+        self._report("fail", f"{step}: {error}")
         return error.exit_code
 
-    def _compose(self) -> None:
-        if self._take_user_out:
+    def _suggest_compose_lines(self) -> None:
+        if self._remove_user:
             user = os.geteuid()
             self._environment["MOCK_USER"] = str(user)
-            self._tell(f"take this out of the service in the compose file:\n    user: {user}")
+            self._write(f"remove this from the service in the compose file:\n    user: {user}")
         if not (self._cap_add or self._environment):
             return
-        self._tell("add this to the service in the compose file:")
+        self._write("add this to the service in the compose file:")
         if self._cap_add:
-            self._tell(f"    cap_add: [{', '.join(self._cap_add)}]")
+            self._write(f"    cap_add: [{', '.join(self._cap_add)}]")
         if self._environment:
-            self._tell("    environment:")
+            self._write("    environment:")
             for name, value in self._environment.items():
-                self._tell(f'      {name}: "{value}"')
+                self._write(f'      {name}: "{value}"')
         options = [f"--env {name}={value}" for name, value in self._environment.items()]
-        options += [capabilities.options_of_docker_run(self._cap_add)] if self._cap_add else []
-        self._tell(f"with docker run: {' '.join(options)}")
+        options += [capabilities.docker_run_options(self._cap_add)] if self._cap_add else []
+        self._write(f"with docker run: {' '.join(options)}")
 
 
-def _needed_to_give_up(config: ShimConfig) -> tuple[str, ...]:
-    """The capabilities with which the shim, started as root, gives up NET_ADMIN as it is told to."""
+def _needed_to_drop_net_admin(config: ShimConfig) -> tuple[str, ...]:
+    """Return the capabilities with which a shim that starts as root can drop NET_ADMIN as configured."""
     if os.geteuid() != 0:
-        return ("SETUID", "SETGID")  # MOCK_USER takes the place of `user:`
-    # With MOCK_USER, the plan for the command names those itself.
+        return ("SETUID", "SETGID")  # MOCK_USER replaces `user:`
+    # With MOCK_USER, the plan for the command reports them.
     return () if config.user or config.keep_caps or config.no_new_privs else ("SETPCAP",)

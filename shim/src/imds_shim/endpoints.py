@@ -1,4 +1,4 @@
-"""The addresses at which a workload expects the services that the mock stands for, all on TCP port 80.
+"""The addresses that the mock stands in for, all on TCP port 80.
 
 Sources: EC2 User Guide, "Access instance metadata": 169.254.169.254 and, on IPv6 subnets of Nitro instances,
 [fd00:ec2::254]. AWS SDKs and Tools Reference Guide, "Container credential provider": 169.254.170.2 on Amazon ECS,
@@ -17,7 +17,7 @@ IPAddress = IPv4Address | IPv6Address
 
 PORT = 80
 CONTROL_PORT = 1339
-"""Where imds-mock has its control plane unless it is told otherwise."""
+"""The default port of imds-mock's control plane."""
 IPV4, IPV6 = 4, 6
 SERVICES: dict[str, tuple[IPAddress, ...]] = {
     "ec2": (IPv4Address("169.254.169.254"), IPv6Address("fd00:ec2::254")),
@@ -27,12 +27,12 @@ SERVICES: dict[str, tuple[IPAddress, ...]] = {
 IMDS = SERVICES["ec2"]
 
 
-def of(services: Collection[str], *, ipv6: bool) -> list[IPAddress]:
-    """Return where these services are expected; every IPv4 address comes before the IPv6 ones, if those are wanted."""
+def addresses_of(services: Collection[str], *, ipv6: bool) -> list[IPAddress]:
+    """Return the addresses of these services, IPv4 first; IPv6 only if `ipv6` is set."""
     found = [address for name, addresses in SERVICES.items() if name in services for address in addresses]
     return [one for one in found if one.version == IPV4] + [one for one in found if ipv6 and one.version == IPV6]
 
 
-def shown(address: IPAddress, port: int = PORT) -> str:
-    """Return `address:port` as it is written in a URL."""
+def format_address(address: IPAddress, port: int = PORT) -> str:
+    """Return `address:port` as in a URL."""
     return f"[{address}]:{port}" if address.version == IPV6 else f"{address}:{port}"

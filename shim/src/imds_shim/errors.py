@@ -1,19 +1,19 @@
-"""Everything that can end a start: one tree, each error carries its exit code and a sentence that says what to do.
+"""The errors that end a start. Each has an exit code and a message that tells the user what to do.
 
     ShimError
-    |-- UsageError                  64  no command, or an option that does not exist
+    |-- UsageError                  64  no command, or an unknown option
     |-- ResolveError                68  MOCK_HOSTNAME has no usable address
-    |-- MockUnreachableError        69  nothing answers there as an IMDS
-    |-- WrongMockError              70  169.254.169.254 does not lead to this mock
-    |-- KernelRefusedError          71  the kernel cannot do what was asked of it
+    |-- MockUnreachableError        69  no IMDS answers at the mock's addresses
+    |-- WrongMockError              70  169.254.169.254 does not reach the mock
+    |-- KernelRefusedError          71  the kernel lacks a feature or refused a change
     |-- PrivilegeError              77  a capability is missing
-    |-- ConfigError                 78  a setting is wrong
+    |-- ConfigError                 78  a setting is invalid
     `-- CommandError
         |-- CommandNotExecutableError   126
         `-- CommandNotFoundError        127
     Interrupted                     128 + signal number
 
-The numbers up to 78 are those of sysexits.h where it has a fitting one, 126, 127 and 128+n are what a shell answers.
+Codes up to 78 follow sysexits.h where it has a fitting one; 126, 127 and 128+n are those of a shell.
 """
 
 from __future__ import annotations
@@ -22,42 +22,47 @@ from typing import ClassVar
 
 
 class ShimError(Exception):
-    """A start that cannot go on; `str()` of it is the one sentence for the user."""
+    """A failed start; `str()` is the message for the user."""
 
     exit_code: ClassVar[int] = 1
 
 
 class UsageError(ShimError):
-    """The command line makes no sense."""
+    """The command line is invalid."""
 
     exit_code = 64
 
 
 class ResolveError(ShimError):
-    """The mock's name has no address that could be used."""
+    """The mock's name has no usable address."""
 
     exit_code = 68
 
 
 class MockUnreachableError(ShimError):
-    """No address of the mock answers as an IMDS does."""
+    """No address of the mock answers as an IMDS."""
 
     exit_code = 69
 
 
 class WrongMockError(ShimError):
-    """What answers at 169.254.169.254 is not the mock, or nothing answers there: `what` happens, and a `cure`."""
+    """Another server, or none, answers at 169.254.169.254.
+
+    Args:
+        problem: what happens.
+        advice: what to do.
+    """
 
     exit_code = 70
 
-    def __init__(self, what: str, cure: str) -> None:
-        super().__init__(f"{what}; {cure}")
-        self.what = what
-        self.cure = cure
+    def __init__(self, problem: str, advice: str) -> None:
+        super().__init__(f"{problem}; {advice}")
+        self.problem = problem
+        self.advice = advice
 
 
 class KernelRefusedError(ShimError):
-    """The kernel lacks what is needed, or refused it for a reason other than privilege."""
+    """The kernel lacks a feature, or refused a change for a reason other than a missing privilege."""
 
     exit_code = 71
 
@@ -66,31 +71,32 @@ class PrivilegeError(ShimError):
     """A privilege is missing.
 
     Args:
-        what: which one, and for what.
-        how: to get it, where something can be done.
-        missing: names of the capabilities that would help.
+        problem: what is missing, and what needs it.
+        advice: how to grant it, if that is possible.
+        missing: names of the missing capabilities.
     """
 
     exit_code = 77
 
-    def __init__(self, what: str, how: str = "", missing: tuple[str, ...] = ()) -> None:
-        super().__init__(f"{what}: {how}." if how else f"{what}.")
-        self.what = what
+    def __init__(self, problem: str, advice: str = "", missing: tuple[str, ...] = ()) -> None:
+        super().__init__(f"{problem}. {advice}." if advice else f"{problem}.")
+        self.problem = problem
+        self.advice = advice
         self.missing = missing
 
 
 class ConfigError(ShimError):
-    """One or more settings are wrong; all of them are named."""
+    """One or more settings are invalid; the message lists all of them."""
 
     exit_code = 78
 
 
 class CommandError(ShimError):
-    """The command itself cannot be started."""
+    """The command cannot be started."""
 
 
 class CommandNotExecutableError(CommandError):
-    """The command exists and cannot be executed."""
+    """The command exists but cannot be executed."""
 
     exit_code = 126
 
@@ -102,9 +108,9 @@ class CommandNotFoundError(CommandError):
 
 
 class Interrupted(BaseException):
-    """SIGTERM or SIGINT arrived while the shim was still at work.
+    """SIGTERM or SIGINT arrived before the command was started.
 
-    Not an `Exception`, so that no library between the signal and `cli` takes it for a failure of its own.
+    It is not an `Exception`, so that no library on the way to `cli` handles it as a failure of its own.
     """
 
     def __init__(self, signal_number: int) -> None:

@@ -1,8 +1,8 @@
-"""Keeps the redirect right while the application runs: the mock may be recreated with another address.
+"""The follower: updates the rules when the mock's address changes, for example because its container was recreated.
 
-Once a second the name is looked up again (whatever its TTL: Docker's is ten minutes). When the address in the rule is
-no longer among the answers and another one answers as an IMDS, the rule is replaced in one step, and connections that
-were opened through the old one are ended. While nothing answers, everything stays as it is.
+Once per second it resolves the name again, whatever the TTL (Docker's is ten minutes). If the result no longer contains
+the rule's address and another of its addresses answers as an IMDS, the follower replaces the rule in one transaction
+and ends the connections that were opened through the old one. Without an answer it changes nothing.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from imds_shim import endpoints
 from imds_shim.deadline import Deadline
+from imds_shim.endpoints import IPV6, addresses_of
 from imds_shim.errors import ResolveError, ShimError
-from imds_shim.nat import rule as nat
-from imds_shim.network.answer import NoAnswerError
+from imds_shim.nat.rule import ensure
+from imds_shim.network.probe_result import NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,109 +27,102 @@ if TYPE_CHECKING:
     from imds_shim.network.search import Network
 
 INTERVAL_SECONDS = 1.0
-PATIENCE_SECONDS = 1.0
+TIMEOUT_SECONDS = 1.0
 PROCESS_NAME = "imds-shim"
 
 
 @dataclass
 class Follower:
-    """One mock and the rules that lead to it; `look` is one look around."""
+    """One mock and the rules that redirect to it; the functions change the kernel."""
 
     hostname: str
     rules: list[DnatRule]
     tables: Sequence[NatTable]
     network: Network
-    ensure_route: Callable[[IPAddress, IPAddress], None]
-    end_after: Callable[[DnatRule, Callable[[], None]], None]
-    say: Log
-    _said: set[str] = field(default_factory=set)
+    ensure_route: Callable[[IPAddress, IPAddress], object]
+    replace_rule: Callable[[DnatRule, Callable[[], None]], None]
+    log: Log
+    _warned: set[str] = field(default_factory=set)
 
-    def look(self) -> None:
-        """Bring every rule up to date; what cannot be done now is tried again at the next look."""
-        ipv6 = any(rule.destination.version == 6 for rule in self.rules)  # noqa: PLR2004 - IP version
+    def update_rules(self) -> None:
+        """Bring every rule up to date; a failure is retried by the next call."""
+        ipv6 = any(rule.destination.version == IPV6 for rule in self.rules)
         try:
-            found = self.network.resolve(self.hostname, Deadline(PATIENCE_SECONDS), ipv6=ipv6)
+            found = self.network.resolve(self.hostname, Deadline(TIMEOUT_SECONDS), ipv6=ipv6)
         except ResolveError:
-            return  # the mock is away; nothing better than the old address is known
-        # Asked once for all the rules of a family: one that is silent costs its patience, and there are several rules.
+            return  # the mock is down; its old address is still the best guess
+        # Probed once for all rules of an IP version, because a silent address takes the whole timeout.
         answering: dict[tuple[int, int], IPAddress | None] = {}
         for position, rule in enumerate(self.rules):
             if rule.to_address in found:
                 continue
-            kind = rule.destination.version, rule.to_port
-            if kind not in answering:
-                answering[kind] = self._first_that_answers(*kind, found)
-            address = answering[kind]
+            key = rule.destination.version, rule.to_port
+            if key not in answering:
+                answering[key] = self._first_imds(*key, found)
+            address = answering[key]
             if address is not None:
-                self._move(position, rule.leading_to(address))
+                self._replace_rule(position, rule.with_target(address))
 
-    def _first_that_answers(self, version: int, port: int, found: Sequence[IPAddress]) -> IPAddress | None:
-        redirected = {one.destination for one in self.rules}
+    def _first_imds(self, version: int, port: int, found: Sequence[IPAddress]) -> IPAddress | None:
+        redirected = {rule.destination for rule in self.rules}
         for address in found:
             if address.version == version and address not in redirected:
                 try:
-                    answer = self.network.who_answers(address, port, Deadline(PATIENCE_SECONDS))
+                    result = self.network.probe(address, port, Deadline(TIMEOUT_SECONDS))
                 except NoAnswerError:
                     continue
-                if answer.is_imds:
+                if result.is_imds:
                     return address
         return None
 
-    def _move(self, position: int, new: DnatRule) -> None:
-        old = self.rules[position]
-
-        def switch() -> None:
+    def _replace_rule(self, position: int, new: DnatRule) -> None:
+        def replace() -> None:
             self.ensure_route(new.destination, new.to_address)
-            nat.ensure(self.tables, new)
+            ensure(self.tables, new)
 
         try:
-            self.end_after(old, switch)
+            self.replace_rule(self.rules[position], replace)
         except (ShimError, OSError) as error:
-            self._say_once(f"the mock has moved to {new.to_address}, and the rule could not follow: {error}")
+            self._warn_once(f"the mock has moved to {new.to_address}, but the rule cannot be updated: {error}")
             return
         self.rules[position] = new
-        self._said.clear()
-        self.say.info(f"the mock has moved: {new}")
+        self._warned.clear()
+        self.log.info(f"the mock has moved: {new}")
 
-    def _say_once(self, sentence: str) -> None:
-        if sentence not in self._said:
-            self._said.add(sentence)
-            self.say.warning(sentence)
+    def _warn_once(self, sentence: str) -> None:
+        if sentence not in self._warned:
+            self._warned.add(sentence)
+            self.log.warning(sentence)
 
 
-def begin(config: ShimConfig, network: Network, tables: Sequence[NatTable], say: Log) -> HiddenProcess | None:
-    """Start the process that follows the mock, before privileges are given up; None where there is no rule to keep.
+def start_follower(config: ShimConfig, network: Network, tables: Sequence[NatTable], log: Log) -> HiddenProcess | None:
+    """Start the follower's process, before privileges are dropped; None if there is no rule to update.
 
     Raises:
-        KernelRefusedError: no such process could be made.
+        KernelRefusedError: the process cannot be created.
     """
-    mine = endpoints.of(config.endpoints, ipv6=config.ipv6)
-    # Another start in this namespace may have other endpoints, which lead to a mock of its own.
-    rules = [rule for rule in tables[0].ours() if rule.destination in mine]
+    endpoints = addresses_of(config.endpoints, ipv6=config.ipv6)
+    # Another shim in this namespace may redirect other endpoints, to a mock of its own.
+    rules = [rule for rule in tables[0].own_rules() if rule.destination in endpoints]
     if not rules:
         return None
-    # Loaded before the process is made, so that a library that is missing is noticed here.
-    from imds_shim.exec import hidden_process, privileges  # noqa: PLC0415 - only then
-    from imds_shim.nat import conntrack as connections  # noqa: PLC0415 - only then
-    from imds_shim.nat import lock as exclusion  # noqa: PLC0415 - only then
-    from imds_shim.nat import route  # noqa: PLC0415 - only then
-    from imds_shim.network import probe  # noqa: F401, PLC0415 - only then
+    # Imported before the process is created, so that a missing library is reported here.
+    from imds_shim.exec import hidden_process, privileges  # noqa: PLC0415 - only with MOCK_FOLLOW
+    from imds_shim.nat import conntrack, lock, route  # noqa: PLC0415 - only with MOCK_FOLLOW
+    from imds_shim.network import probe  # noqa: F401, PLC0415 - only with MOCK_FOLLOW
 
-    def ensure_route(destination: IPAddress, mock: IPAddress) -> None:
-        route.ensure_route(destination, mock)
-
-    def end_after(old: DnatRule, switch: Callable[[], None]) -> None:
-        with exclusion.lock():
-            connections.end_after(old, switch)
+    def replace_rule(old: DnatRule, replace: Callable[[], None]) -> None:
+        with lock.lock():
+            conntrack.replace_rule(old, replace)
 
     def main(wait: Callable[[float], bool]) -> None:
-        privileges.limit_to(privileges.NEEDED_BY_THE_FOLLOWER)
-        follow(Follower(config.hostname, rules, tables, network, ensure_route, end_after, say), wait)
+        privileges.keep_only(privileges.NEEDED_BY_FOLLOWER)
+        follow(Follower(config.hostname, rules, tables, network, route.ensure_route, replace_rule, log), wait)
 
     return hidden_process.start(PROCESS_NAME, main)
 
 
 def follow(follower: Follower, wait: Callable[[float], bool]) -> None:
-    """Look around once a second until `wait` says that the application has ended."""
+    """Update the rules once per second until `wait` reports that the application has ended."""
     while wait(INTERVAL_SECONDS):
-        follower.look()
+        follower.update_rules()

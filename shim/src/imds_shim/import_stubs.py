@@ -1,10 +1,9 @@
-"""Loading httpx, dnspython and python-iptables without the modules that only their unused features need.
+"""Imports httpx, dnspython and python-iptables with stubs for the modules that the shim does not need.
 
-They load at their import what a client session, a proxy, a TLS certificate, a signed message, a name in another script
-or a rule of the other IP version would need: three quarters of what a whole start may take. While they load, those
-modules are represented by ones that hold only the names which are touched at import. Nothing here calls what is left
-out: of httpx the shim uses requests, responses and the transport interface, of dnspython messages, of python-iptables
-the IPv4 table. A version that touches more is loaded as usual.
+On import these libraries load what sessions, proxies, TLS, signed messages, internationalized names and IPv6 rules
+need, which takes three quarters of a start. During the import, stubs replace those modules; a stub has only the names
+that are used at import time. The shim uses requests, responses and the transport interface of httpx, the messages of
+dnspython, and the IPv4 table of python-iptables. If a version of a library needs more, it is imported without stubs.
 """
 
 from __future__ import annotations
@@ -23,23 +22,23 @@ if TYPE_CHECKING:
 _Names = dict[str, object]
 
 
-class _LeftOut:
-    """In the place of a class or function that no start uses; using it all the same is a defect, which this names."""
+class _Unavailable:
+    """Stands in for a class or function that the shim does not use; a call is a defect and raises an error."""
 
     def __init__(self, *_arguments: object, **_options: object) -> None:
-        raise NotImplementedError("lean.py has left out what was called here")
+        raise NotImplementedError("import_stubs.py replaced what was called here")
 
 
 def _exported(*names: str) -> _Names:
-    return {"__all__": names, **dict.fromkeys(names, _LeftOut)}
+    return {"__all__": names, **dict.fromkeys(names, _Unavailable)}
 
 
-def _anything(_name: str) -> type[_LeftOut]:
-    return _LeftOut
+def _unavailable(_name: str) -> type[_Unavailable]:
+    return _Unavailable
 
 
-class _Unread(str):
-    """An annotation that is a string: typing would compile it, for type checkers only, which costs a millisecond."""
+class _UncompiledAnnotation(str):
+    """A string annotation that is not compiled; `typing` would spend a millisecond on it for type checkers only."""
 
     __slots__ = ()
 
@@ -47,32 +46,32 @@ class _Unread(str):
         return super().__new__(cls, annotation)
 
 
-class _PatternOnUse(str):
-    """A regular expression that is compiled when it is first used: a start uses few of those that libraries have.
+class _LazyPattern(str):
+    """A regular expression that is compiled on first use, because a start uses few of the libraries' patterns.
 
-    It is text as well, because `re.match` and its like take that as they take a compiled one.
+    It is also a string, because `re.match` and similar functions accept strings as well as compiled patterns.
     """
 
     __slots__ = ()
 
     def __getattr__(self, name: str) -> object:
-        """Return what the compiled one has by that name."""
+        """Return the attribute of the compiled pattern."""
         return getattr(_compiled(str(self)), name)
 
     @property
-    def split(self) -> object:  # type: ignore[override]  # the compiled one's, not that of text
-        """Return the one name that both have."""
+    def split(self) -> object:  # type: ignore[override]  # of the pattern, not of the string
+        """Return the pattern's `split`; strings have a method of the same name."""
         return self.__getattr__("split")
 
 
-def _on_use(pattern: Any, flags: int = 0) -> Any:
-    return _compiled(pattern, flags) if flags or not isinstance(pattern, str) else _PatternOnUse(pattern)
+def _lazy_compile(pattern: Any, flags: int = 0) -> Any:
+    return _compiled(pattern, flags) if flags or not isinstance(pattern, str) else _LazyPattern(pattern)
 
 
 _compiled = re.compile
 
 
-def _nothing(_of: object) -> None:
+def _do_nothing(_of: object) -> None:
     return None
 
 
@@ -88,8 +87,8 @@ def _no_boundary(**_of: object) -> None:
     return None
 
 
-def _plain_values(**_options: object) -> Callable[[type], type]:
-    """Stand in for `dataclass`, for classes whose fields all have defaults: without the code it would write."""
+def _simple_dataclass(**_options: object) -> Callable[[type], type]:
+    """Stand in for `dataclass`, without code generation, for classes whose fields all have defaults."""
 
     def complete(of: type) -> type:
         def take(self: object, **fields: object) -> None:
@@ -107,60 +106,60 @@ class _Counters(ctypes.Structure):
     _fields_ = (("pcnt", ctypes.c_uint64), ("bcnt", ctypes.c_uint64))
 
 
-# What libxtables and its extensions make of rules as text; the rules here are bytes.
+# Converts rules to text by libxtables and its extensions; the shim writes rules as bytes.
 _XTABLES: _Names = {
     "xt_counters": _Counters,
-    "xtables": _nothing,
+    "xtables": _do_nothing,
     "XTablesError": Exception,
-    "__getattr__": _anything,
+    "__getattr__": _unavailable,
 }
-_UNNEEDED: dict[str, dict[str, _Names | None]] = {
+_STUBS: dict[str, dict[str, _Names | None]] = {
     "httpx": {
-        "inspect": {},  # bodies that are generators
+        "inspect": {},  # generators as bodies
         "pathlib": {"Path": object},  # uploads
         "urllib": {},
         "urllib.request": {"Request": object, "getproxies": dict, "parse_http_list": list},  # proxies, cookies
         "http.cookiejar": {"Cookie": object, "CookieJar": object},
         "email.message": {},  # character sets of bodies
         "idna": {"IDNAError": UnicodeError},  # hosts here are addresses
-        "datetime": {},  # how long an answer took
+        "datetime": {},  # elapsed time
         "json": {"dumps": None},  # bodies in JSON
         "urllib.parse": {"parse_qs": None, "unquote": None, "urlencode": None},  # queries and forms
-        # Sessions, with all that they bring: the requests here go to a transport of our own.
+        # Sessions: the shim sends its requests through a transport of its own.
         "httpx._api": _exported("delete", "get", "head", "options", "patch", "post", "put", "request", "stream"),
         "httpx._auth": _exported("Auth", "BasicAuth", "DigestAuth", "NetRCAuth"),
         "httpx._client": _exported("AsyncClient", "Client", "USE_CLIENT_DEFAULT"),
         "httpx._config": _exported("Limits", "Proxy", "Timeout", "create_ssl_context"),
-        "httpx._main": None,  # its command line program
-        "httpx._multipart": {"MultipartStream": _LeftOut, "get_multipart_boundary_from_content_type": _no_boundary},
+        "httpx._main": None,  # the command-line program
+        "httpx._multipart": {"MultipartStream": _Unavailable, "get_multipart_boundary_from_content_type": _no_boundary},
         "httpx._status_codes": _exported("codes"),  # names for the numbers
         "httpx._transports.asgi": _exported("ASGITransport"),
         "httpx._transports.default": _exported("AsyncHTTPTransport", "HTTPTransport"),
         "httpx._transports.mock": _exported("MockTransport"),
         "httpx._transports.wsgi": _exported("WSGITransport"),
-        # But for two, names for annotations.
+        # Only two of its names are used outside annotations.
         "httpx._types": {
             "__all__": ("AsyncByteStream", "SyncByteStream"),
             "AsyncByteStream": type("AsyncByteStream", (), {}),
-            "SyncByteStream": type("SyncByteStream", (), {"close": _nothing}),
-            "__getattr__": _anything,
+            "SyncByteStream": type("SyncByteStream", (), {"close": _do_nothing}),
+            "__getattr__": _unavailable,
         },
     },
     "socket": {"selectors": {}},  # sending files
     "dns.message": {
         "inspect": {"signature": _no_signature},  # documentation of immutable classes
-        "importlib.metadata": {"version": _no_version},  # asks which optional packages are there: none
+        "importlib.metadata": {"version": _no_version},  # looks for optional packages: none
         "hashlib": {},
-        "random": {"SystemRandom": object},  # for the number of a question that has none
-        "string": {"digits": "0123456789", "ascii_lowercase": "abcdefghijklmnopqrstuvwxyz"},  # templates
-        "dataclasses": {"dataclass": _plain_values},  # styles of text
-        "encodings.idna": {},  # names in other scripts
+        "random": {"SystemRandom": object},  # for a query without an id
+        "string": {"digits": "0123456789", "ascii_lowercase": "abcdefghijklmnopqrstuvwxyz"},  # text templates
+        "dataclasses": {"dataclass": _simple_dataclass},  # text styles
+        "encodings.idna": {},  # internationalized names
         "threading": {"Lock": object},  # a second source of random numbers
-        "dns.edns": {"__getattr__": _anything},  # extensions
+        "dns.edns": {"__getattr__": _unavailable},  # extensions
         "dns.rdtypes.ANY.OPT": {},
-        "dns.rdtypes.ANY.SOA": {},  # how long an answer may be kept that there is none
+        "dns.rdtypes.ANY.SOA": {},  # how long a negative response may be cached
         "dns.rdtypes.ANY.TSIG": {},  # signed messages
-        "dns.tsig": {"__getattr__": _anything},
+        "dns.tsig": {"__getattr__": _unavailable},
     },
     "iptc": {
         "shlex": {},  # rules as text
@@ -170,37 +169,37 @@ _UNNEEDED: dict[str, dict[str, _Names | None]] = {
     },
     "iptc.ip6tc": {"iptc.xtables": _XTABLES},
 }
-"""For each library, what to represent by which names; None makes an import of it fail, as if it were not installed."""
+"""The stubs for each library and their names; None makes the import fail, as if the module were not installed."""
 
 
 def load(library: str) -> None:
-    """Import one of the above; the importing module's own `import` then finds it, or loads it as usual."""
+    """Import a library with its stubs; a later `import` finds it, or imports it without stubs if this failed."""
     if library in sys.modules:
         return
     package, dot, _ = library.partition(".")
     if dot:
         importlib.import_module(package)
     before = set(sys.modules)
-    undo: list[Callable[[], object]] = []
-    for name, names in _UNNEEDED[library].items():
+    restore: list[Callable[[], object]] = []
+    for name, names in _STUBS[library].items():
         if name not in sys.modules:
-            _represent(name, names, undo)
-    reference, typing.ForwardRef = typing.ForwardRef, _Unread  # type: ignore[misc,assignment]  # for the time being
-    re.compile = _on_use
+            _install_stub(name, names, restore)
+    reference, typing.ForwardRef = typing.ForwardRef, _UncompiledAnnotation  # type: ignore[misc,assignment]  # until the import ends
+    re.compile = _lazy_compile
     try:
         importlib.import_module(library)
-    except Exception:  # noqa: BLE001 - whatever it missed, it is there when it is loaded as usual
+    except Exception:  # noqa: BLE001 - whatever was missing is there without stubs
         for name in set(sys.modules) - before:
             if name == package or name.startswith(f"{package}."):
                 del sys.modules[name]
     finally:
-        typing.ForwardRef = reference  # type: ignore[misc]  # as it was
+        typing.ForwardRef = reference  # type: ignore[misc]  # restored
         re.compile = _compiled
-        for step in undo:
+        for step in restore:
             step()
 
 
-def _represent(name: str, names: _Names | None, undo: list[Callable[[], object]]) -> None:
+def _install_stub(name: str, names: _Names | None, restore: list[Callable[[], object]]) -> None:
     if names is None:
         # The import system takes None for "known not to exist".
         sys.modules[name] = None  # type: ignore[assignment]
@@ -211,5 +210,5 @@ def _represent(name: str, names: _Names | None, undo: list[Callable[[], object]]
         holder = sys.modules.get(parent)
         if holder is not None:
             setattr(holder, attribute, module)
-            undo.append(lambda: delattr(holder, attribute))
-    undo.append(lambda: sys.modules.pop(name, None))
+            restore.append(lambda: delattr(holder, attribute))
+    restore.append(lambda: sys.modules.pop(name, None))

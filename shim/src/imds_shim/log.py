@@ -1,4 +1,4 @@
-"""One line each to standard error, which is all that the shim ever prints while it starts something."""
+"""The shim's log: one line per message on standard error."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _ORDER: tuple[Level, ...] = ("debug", "info", "warning", "error")
 
 
 def to_stderr(line: bytes) -> None:
-    """Write in one piece, so that lines of two processes do not mix; a log that cannot be written stops nothing."""
+    """Write a line in one system call, so that lines of two processes do not mix. Errors are ignored."""
     if sys.stderr is None:
-        # Descriptor 2 was closed when we were started, and may by now be a socket of ours.
+        # Descriptor 2 was closed when the shim started, and may now be one of its sockets.
         return
     try:
         os.write(2, line)
@@ -25,32 +25,32 @@ def to_stderr(line: bytes) -> None:
 
 
 class Log:
-    """Lines `imds-shim: ...` of at least a chosen level."""
+    """Writes lines `imds-shim: ...` of at least one level."""
 
     def __init__(self, level: Level = "info", write: Callable[[bytes], None] = to_stderr) -> None:
         self._lowest = _ORDER.index(level)
         self._write = write
 
     def debug(self, sentence: str) -> None:
-        """Say what only someone hunting a fault wants to know."""
-        self._say("debug", sentence)
+        """Log a detail for finding a fault."""
+        self._log("debug", sentence)
 
     def info(self, sentence: str) -> None:
-        """Say what was done."""
-        self._say("info", sentence)
+        """Log a completed step."""
+        self._log("info", sentence)
 
     def warning(self, sentence: str) -> None:
-        """Say what the user should look at although the start goes on."""
-        self._say("warning", sentence)
+        """Log a problem that does not end the start."""
+        self._log("warning", sentence)
 
     def error(self, sentence: str) -> None:
-        """Say why the start ends."""
-        self._say("error", sentence)
+        """Log why the start fails."""
+        self._log("error", sentence)
 
-    def _say(self, level: Level, sentence: str) -> None:
+    def _log(self, level: Level, sentence: str) -> None:
         if _ORDER.index(level) < self._lowest:
             return
         mark = "warning: " if level == "warning" else ""
-        # Control characters of a foreign answer must not reach a terminal, nor make two lines of one.
+        # A server's response may contain control characters; they must not reach a terminal or break the line.
         text = "".join(character if character.isprintable() else "?" for character in sentence)
         self._write(f"imds-shim: {mark}{text}\n".encode("utf-8", "backslashreplace"))

@@ -1,6 +1,7 @@
-"""How each setting is read: from the text in the environment to a value, or to one sentence saying what it should be.
+"""The parser of each setting: text from the environment to a value.
 
-The readers raise ValueError; `config` gathers the sentences, so that all bad settings are named at once.
+A parser raises ValueError with the rest of a sentence that begins with the variable's name. `config` collects these
+sentences, so that all invalid settings are reported at once.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 LONGEST_TIMEOUT_SECONDS = 86_400
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
-_IN_A_LABEL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+_LABEL_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 _LONGEST_LABEL, _LONGEST_NAME = 63, 253
 _HIGHEST_PORT = 65_535
 _LONGEST_NUMBER = 20
@@ -25,22 +26,22 @@ _Choice = TypeVar("_Choice", bound=str)
 
 
 def hostname(text: str) -> str:
-    """Return a host name or an IP literal without its brackets."""
+    """Return a host name, or an IP address without brackets."""
     if not text:
-        raise ValueError("must be set to the name or address of the mock, e.g. MOCK_HOSTNAME=mock_metadata")
+        raise ValueError("is required: set it to the name or IP address of the mock, for example mock_metadata")
     if "://" in text:
-        raise ValueError(f"is {text!r}; give the name alone, without scheme and path")
+        raise ValueError(f"must be a name without scheme and path, not {text!r}")
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     address = _address(bare)
     if address is not None:
         return address
     name, colon, port = text.rpartition(":")
     if colon and port.isdecimal() and (_is_name(name) or _address(name.strip("[]")) is not None):
-        raise ValueError(f"is {text!r}; put the port into MOCK_PORT: MOCK_HOSTNAME={name.strip('[]')} MOCK_PORT={port}")
-    if not _is_name(text):
-        raise ValueError(f"is {text!r}, which is neither a host name nor an IP address")
-    if text.rstrip(".").rpartition(".")[2].isdecimal():
-        raise ValueError(f"is {text!r}, which looks like an IPv4 address and is none")
+        raise ValueError(
+            f"must be a name without a port, not {text!r}: set MOCK_HOSTNAME={name.strip('[]')} MOCK_PORT={port}"
+        )
+    if not _is_name(text) or text.rstrip(".").rpartition(".")[2].isdecimal():
+        raise ValueError(f"must be a host name or an IP address, not {text!r}")
     return text
 
 
@@ -51,10 +52,10 @@ def _address(text: str) -> str | None:
         return None
     if isinstance(address, ipaddress.IPv6Address):
         if address.scope_id is not None or address.is_link_local:
-            raise ValueError(f"is {text!r}; a link-local IPv6 address cannot be the target of a rule")
+            raise ValueError(f"must not be a link-local IPv6 address ({text!r}), because NAT cannot redirect to one")
         address = address.ipv4_mapped or address
     if address.is_unspecified or address.is_multicast or (address.version == 4 and address.is_reserved):  # noqa: PLR2004 - IPv4
-        raise ValueError(f"is {text!r}, an address that no server can have")
+        raise ValueError(f"must be the address of a server, not {text!r}")
     return str(address)
 
 
@@ -64,72 +65,70 @@ def _is_name(text: str) -> bool:
 
 
 def _is_label(text: str) -> bool:
-    return 1 <= len(text) <= _LONGEST_LABEL and _IN_A_LABEL.issuperset(text) and text.strip("-") == text
+    return 1 <= len(text) <= _LONGEST_LABEL and _LABEL_CHARACTERS.issuperset(text) and text.strip("-") == text
 
 
 def port(text: str) -> int:
     """Return a TCP port, 1 to 65535."""
     if _are_digits(text) and 1 <= int(text) <= _HIGHEST_PORT:
         return int(text)
-    raise ValueError(f"is {text!r}; it must be a port number from 1 to {_HIGHEST_PORT}")
+    raise ValueError(f"must be a port number from 1 to {_HIGHEST_PORT}, not {text!r}")
 
 
 def timeout_seconds(text: str) -> float:
-    """Return a number of seconds, more than 0 and at most a day."""
+    """Return a number of seconds greater than 0 and at most a day."""
     if _are_digits(text.replace(".", "", 1)) and 0 < float(text) <= LONGEST_TIMEOUT_SECONDS:
         return float(text)
-    raise ValueError(
-        f"is {text!r}; it must be a number of seconds greater than 0 and at most {LONGEST_TIMEOUT_SECONDS}"
-    )
+    raise ValueError(f"must be a number of seconds greater than 0 and at most {LONGEST_TIMEOUT_SECONDS}, not {text!r}")
 
 
 def _are_digits(text: str) -> bool:
-    # int() and float() would take digits of every script, signs, blanks and underscores.
+    # int() and float() also accept other scripts' digits, signs, whitespace and underscores.
     return text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
 
 
-def switch(text: str) -> bool:
+def boolean(text: str) -> bool:
     """Return whether a 0/1 setting is on."""
     word = text.lower()
     if word not in _TRUE | _FALSE:
-        raise ValueError(f"is {text!r}; it must be 1 or 0")
+        raise ValueError(f"must be 1 or 0, not {text!r}")
     return word in _TRUE
 
 
-def one_of(*words: _Choice) -> Callable[[str], _Choice]:
-    """Make a reader that accepts exactly these words, in any case."""
+def choice(*words: _Choice) -> Callable[[str], _Choice]:
+    """Return a parser that accepts exactly these words, in any case."""
 
-    def read(text: str) -> _Choice:
+    def parse(text: str) -> _Choice:
         for word in words:
             if text.lower() == word:
                 return word
-        raise ValueError(f"is {text!r}; it must be one of {', '.join(words)}")
+        raise ValueError(f"must be one of {', '.join(words)}, not {text!r}")
 
-    return read
+    return parse
 
 
 def user(text: str) -> str:
-    """Return `user[:group]` as given; who that is, the hand-off reads from the image's passwd and group files."""
+    """Return `user[:group]` unchanged; `exec.accounts` looks it up in the image's passwd and group files."""
     name, colon, group = text.partition(":")
     if not name or (colon and not group) or ":" in group or len(text.split()) != 1:
-        raise ValueError(f"is {text!r}; it must be a name or uid, with an optional group: app, 1000, 1000:1000")
+        raise ValueError(
+            f"must be a name or uid with an optional group, for example app, 1000 or 1000:1000, not {text!r}"
+        )
     return text
 
 
 def services(text: str) -> frozenset[str]:
-    """Return names of services whose addresses lead to the mock, from a list separated by commas or blanks."""
+    """Return names from `endpoints.SERVICES`; the list is separated by commas or spaces."""
     names = frozenset(text.lower().replace(",", " ").split())
-    unknown = sorted(names - SERVICES.keys())
-    if unknown or not names:
-        listed = ", ".join(SERVICES)
-        raise ValueError(f"is {text!r}; it must be one or more of {listed}, separated by commas")
+    if not names or names - SERVICES.keys():
+        raise ValueError(f"must be one or more of {', '.join(SERVICES)}, separated by commas, not {text!r}")
     return names
 
 
 def capabilities(text: str) -> frozenset[str]:
-    """Return capability names without the prefix `CAP_`, from a list separated by commas or spaces."""
+    """Return capability names without the prefix `CAP_`; the list is separated by commas or spaces."""
     names = {name.upper().removeprefix("CAP_") for name in text.replace(",", " ").split()}
     unknown = sorted(names - NUMBERS.keys())
     if unknown:
-        raise ValueError(f"names {', '.join(unknown)}, which is no Linux capability; write e.g. NET_RAW,CHOWN")
+        raise ValueError(f"must list Linux capabilities, for example NET_RAW,CHOWN, not {', '.join(unknown)}")
     return frozenset(names)

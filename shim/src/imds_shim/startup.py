@@ -1,22 +1,20 @@
-"""The order of the steps of a start, against Protocols; one log line a step.
+"""The steps of a start, in order, written against Protocols.
 
-First it is seen whether this container may do what has to be done, then the mock is found, then each IMDS endpoint is
-made to lead to it, then proven to. Whatever is set is noted in an `ExitStack` at once, so that a failed start
-takes it back.
+The shim first checks that it may make the changes, then finds the mock, then sets up and verifies each endpoint. Every
+change is registered in an `ExitStack` before it is made, so that a failed start undoes it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imds_shim import endpoints
-from imds_shim.endpoints import shown
+from imds_shim.endpoints import IMDS, IPV6, PORT, addresses_of, format_address
 from imds_shim.errors import ResolveError, WrongMockError
-from imds_shim.nat import rule as nat
-from imds_shim.nat.redirect import Redirect, Tables
-from imds_shim.network.search import find
-from imds_shim.network.verify import reaches_already, time_for, verify
-from imds_shim.record import Record
+from imds_shim.frozen_record import FrozenRecord
+from imds_shim.nat.redirect import NatTables, Redirect
+from imds_shim.nat.rule import DnatRule
+from imds_shim.network.search import find_mock
+from imds_shim.network.verify import reaches_mock, verification_deadline, verify
 
 if TYPE_CHECKING:
     import contextlib
@@ -27,148 +25,151 @@ if TYPE_CHECKING:
     from imds_shim.deadline import Deadline
     from imds_shim.endpoints import IPAddress
     from imds_shim.log import Log
-    from imds_shim.network.answer import Answer
+    from imds_shim.network.probe_result import ProbeResult
     from imds_shim.network.search import Mock, Network
 else:
-    Protocol = object  # making a real one costs every start 0.1 ms
+    Protocol = object  # a real Protocol takes 0.1 ms of every start
 
 
-class Kernel(Tables, Protocol):
-    """What a start asks of the kernel, in the network namespace it runs in."""
+class Kernel(NatTables, Protocol):
+    """The kernel operations of a start, in the network namespace that the shim runs in."""
 
-    def stays_near(self, destination: IPAddress) -> bool:
-        """Whether the route to it is local or on-link, so that no packet passes a gateway."""
-
-    def leads_on_link(self, destination: IPAddress) -> bool:
-        """Whether it is local or on-link already, by whosever route."""
+    def is_on_link(self, destination: IPAddress, *, ignore_own_route: bool = False) -> bool:
+        """Whether packets to `destination` leave without a gateway; optionally, not because of the shim's own route."""
 
     def refused_by(self, destination: IPAddress) -> str | None:
-        """Return the route or policy rule that refuses packets to it; None where there is none."""
+        """Return the route or policy rule that refuses packets to `destination`, if one does."""
 
-    def check_may_lead(self) -> None:
-        """Raises PrivilegeError where no route can be set."""
+    def check_route_permission(self) -> None:
+        """Raise PrivilegeError if the shim may not set routes."""
 
     def ensure_route(
         self, destination: IPAddress, mock: IPAddress, undo: contextlib.ExitStack, *, on_link: bool
     ) -> str | None:
-        """Make packets to `destination` leave by the interface that leads to the mock; says what had to be changed.
+        """Make packets to `destination` leave by the interface to the mock; returns a description of the change.
 
-        With `on_link` they go to whoever holds `destination` on that link, and a gateway there will not do.
+        With `on_link` the mock itself must hold `destination`, so a route by a gateway is replaced.
         """
 
 
-class Start(Record):
-    """One start: what is wanted, what it works on, and where it notes how to take things back."""
+class Start(FrozenRecord):
+    """One start: its configuration, what it works on, and the stack that undoes it."""
 
     config: ShimConfig
     network: Network
     kernel: Kernel
     undo: contextlib.ExitStack
-    say: Log
+    log: Log
 
     def run(self, deadline: Deadline) -> list[Mock]:
-        """Bring the mock to the IMDS endpoints; returns where it was found.
+        """Make the endpoints reach the mock; returns the mock's addresses.
 
         Raises:
-            ConfigError, ResolveError, MockUnreachableError, WrongMockError, KernelRefusedError, PrivilegeError: see
-                there; what was set so far is noted in `undo`.
+            ConfigError, ResolveError, MockUnreachableError, WrongMockError, KernelRefusedError, PrivilegeError: a step
+                failed; `undo` reverts the steps before it.
         """
-        wanted = endpoints.of(self.config.endpoints, ipv6=self.config.ipv6)
-        self.check()
-        mocks = find(self.config, self.network, deadline, self.say)
-        unreachable = self._serve_all(wanted, mocks, deadline)
+        wanted = addresses_of(self.config.endpoints, ipv6=self.config.ipv6)
+        self.check_permissions()
+        mocks = find_mock(self.config, self.network, deadline, self.log)
+        unreachable = self._set_up_endpoints(wanted, mocks, deadline)
         if len(unreachable) == len(wanted):
-            raise self._only_ipv6(mocks[0])
+            raise self._only_ipv6_error(mocks[0])
         for endpoint in unreachable:
-            self.say.warning(
-                f"{endpoint} is not redirected: {self.config.hostname} has no IPv{endpoint.version} address"
+            self.log.warning(
+                f"{endpoint} is not redirected, because {self.config.hostname} has no IPv{endpoint.version} address"
             )
         return mocks
 
-    def _only_ipv6(self, mock: Mock) -> ResolveError:
+    def _only_ipv6_error(self, mock: Mock) -> ResolveError:
         services = self.config.endpoints
-        cure = "give the mock's network IPv4"
-        other = endpoints.of(services, ipv6=True)[-1]
-        if other.version == endpoints.IPV6:
-            cure += f", or set MOCK_IPV6=1 to serve {shown(other)} instead"
-        listed = " and ".join(map(str, endpoints.of(services, ipv6=False)))
+        advice = "give the mock's network IPv4"
+        other = addresses_of(services, ipv6=True)[-1]
+        if other.version == IPV6:
+            advice += f", or set MOCK_IPV6=1 to redirect {format_address(other)} instead"
+        listed = " and ".join(map(str, addresses_of(services, ipv6=False)))
         return ResolveError(
-            f"{self.config.hostname} has only IPv6 addresses ({mock.address}) and a rule cannot lead {listed} to IPv6; "
-            f"{cure}"
+            f"{self.config.hostname} has only IPv6 addresses ({mock.address}), and NAT cannot redirect {listed} to "
+            f"IPv6; {advice}"
         )
 
-    def check(self) -> None:
-        """Say before the mock is waited for that this container may not do what has to be done.
-
-        Only where it is certain: a way in that needs nothing must not be refused.
+    def check_permissions(self) -> None:
+        """Fail before the wait for the mock if the shim is certain to need a rule or route that it may not set.
 
         Raises:
-            PrivilegeError, KernelRefusedError: no mock could change that.
+            PrivilegeError, KernelRefusedError: the rule or route cannot be set.
         """
-        way = self.config.route
-        wanted = endpoints.of(self.config.endpoints, ipv6=self.config.ipv6)
-        if way == "route" and not any(map(self.kernel.leads_on_link, wanted)):
-            self.kernel.check_may_lead()
-        elif way == "nat" or (way == "auto" and not any(map(self.kernel.stays_near, wanted))):
+        mode = self.config.route
+        wanted = addresses_of(self.config.endpoints, ipv6=self.config.ipv6)
+        if mode == "route" and not any(map(self.kernel.is_on_link, wanted)):
+            self.kernel.check_route_permission()
+        elif mode == "nat" or (mode == "auto" and not any(map(self._may_reach_mock_already, wanted))):
             with self.kernel.lock():
                 self.kernel.open_tables(self.config.backend)
 
-    def _serve_all(self, wanted: Sequence[IPAddress], mocks: Sequence[Mock], deadline: Deadline) -> list[IPAddress]:
-        """Make every endpoint lead to the mock; returns those that no address of the mock is of a kind for."""
-        redirect = Redirect(self.kernel, self.config.backend, self.undo, self.say)
+    def _may_reach_mock_already(self, endpoint: IPAddress) -> bool:
+        return self.kernel.is_on_link(endpoint, ignore_own_route=True)
+
+    def _set_up_endpoints(
+        self, wanted: Sequence[IPAddress], mocks: Sequence[Mock], deadline: Deadline
+    ) -> list[IPAddress]:
+        """Make every endpoint reach the mock; returns those for which the mock has no address of the IP version."""
+        redirect = Redirect(self.kernel, self.config.backend, self.undo, self.log)
         while True:
             try:
-                return [endpoint for endpoint in wanted if not self._serve(endpoint, mocks, deadline, redirect)]
+                return [one for one in wanted if not self._set_up_endpoint(one, mocks, deadline, redirect)]
             except WrongMockError as error:
                 with self.kernel.lock():
-                    redirect.change(error)
+                    redirect.switch_backend(error)
 
-    def _serve(self, endpoint: IPAddress, mocks: Sequence[Mock], deadline: Deadline, redirect: Redirect) -> bool:
-        """Make one endpoint lead to the mock; False if no address of the mock is of a kind that it could lead to."""
-        same_family = next((mock for mock in mocks if mock.address.version == endpoint.version), None)
-        mock = same_family or mocks[0]
-        if not self._leads_without_a_rule(endpoint, mock, deadline):
-            if same_family is None:
+    def _set_up_endpoint(
+        self, endpoint: IPAddress, mocks: Sequence[Mock], deadline: Deadline, redirect: Redirect
+    ) -> bool:
+        """Make one endpoint reach the mock; False if the mock has no address of the IP version."""
+        same_version = next((mock for mock in mocks if mock.address.version == endpoint.version), None)
+        mock = same_version or mocks[0]
+        if not self._works_without_rule(endpoint, mock, deadline):
+            if same_version is None:
                 return False
             with self.kernel.lock():
-                redirect.ensure(nat.DnatRule(endpoint, endpoints.PORT, mock.address, mock.port))
+                redirect.ensure(DnatRule(endpoint, PORT, mock.address, mock.port))
                 self._ensure_route(endpoint, mock.address, on_link=False)
-        if mock.mock_id is None and endpoint not in endpoints.IMDS:
-            self.say.warning(
-                f"cannot verify that {shown(endpoint)} leads to {mock}: this IMDS does not identify itself"
+        if mock.mock_id is None and endpoint not in IMDS:
+            self.log.warning(
+                f"cannot verify that {format_address(endpoint)} reaches {mock}: this IMDS does not identify itself"
             )
         else:
-            answer = self._verified(endpoint, mock, time_for(deadline, is_last=not redirect.may_change))
-            if answer.mock_id is None:
-                self.say.warning(
-                    f"{shown(endpoint)} is answered by an IMDS ({answer.said}) that does not identify itself"
+            result = self._verify(endpoint, mock, verification_deadline(deadline, is_last=not redirect.can_switch))
+            if result.mock_id is None:
+                self.log.warning(
+                    f"cannot verify that {format_address(endpoint)} reaches {mock}: an IMDS answers there "
+                    f"({result.description}), but it does not identify itself"
                 )
-        self.say.info(f"{shown(endpoint)} -> {mock} ({self.config.hostname})")
+        self.log.info(f"{format_address(endpoint)} -> {mock} ({self.config.hostname})")
         return True
 
-    def _verified(self, endpoint: IPAddress, mock: Mock, limit: Deadline) -> Answer:
-        """Prove one endpoint; a failure names the route or policy rule that refuses its packets, if one does."""
+    def _verify(self, endpoint: IPAddress, mock: Mock, limit: Deadline) -> ProbeResult:
+        """Verify one endpoint; the error names the route or policy rule that refuses its packets, if one does."""
         try:
             return verify(self.network, endpoint, mock, limit, self.config.route)
         except WrongMockError as error:
             refusing = self.kernel.refused_by(endpoint)
             if refusing is None:
                 raise
-            raise WrongMockError(f"{error.what}, because {refusing} refuses packets to it", error.cure) from error
+            raise WrongMockError(f"{error.problem}, because {refusing} refuses packets to it", error.advice) from error
 
-    def _leads_without_a_rule(self, endpoint: IPAddress, mock: Mock, deadline: Deadline) -> bool:
+    def _works_without_rule(self, endpoint: IPAddress, mock: Mock, deadline: Deadline) -> bool:
         if self.config.route == "none":
             return True
         if self.config.route == "route":
             with self.kernel.lock():
                 self._ensure_route(endpoint, mock.address, on_link=True)
             return True
-        # Asked only where the question cannot reach a cloud's real service.
-        if self.config.route == "auto" and self.kernel.stays_near(endpoint):
-            return reaches_already(self.network, endpoint, mock, deadline)
+        # Probed only if the packet stays on the link, so that it cannot reach a cloud's real service.
+        if self.config.route == "auto" and self._may_reach_mock_already(endpoint):
+            return reaches_mock(self.network, endpoint, mock, deadline)
         return False
 
     def _ensure_route(self, endpoint: IPAddress, mock: IPAddress, *, on_link: bool) -> None:
-        changed = self.kernel.ensure_route(endpoint, mock, self.undo, on_link=on_link)
-        if changed:
-            self.say.info(changed)
+        change = self.kernel.ensure_route(endpoint, mock, self.undo, on_link=on_link)
+        if change:
+            self.log.info(change)

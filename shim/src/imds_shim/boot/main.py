@@ -1,11 +1,10 @@
-"""What `archive` enters inside the relocatable tree, with the launcher's arguments and environment.
+"""The entry point inside the relocatable tree, called by `archive`.
 
-The launcher puts one byte `=` in front of every environment entry, so that neither the tree's loader nor its C library
-or interpreter takes LD_PRELOAD, LOCPATH, PYTHONPATH and their like, which are meant for the application, for its own.
-It is taken off again here, and the application gets the entries as they were: order, duplicates, bytes that are no
-UTF-8 and entries without `=` included. Entries without that byte are the launcher's own: the signals that it has
-blocked, so that none is lost before it can be caught, and those of `interrupts.IGNORED_BY_CPYTHON` that were ignored
-or pending when it started.
+The launcher puts one byte, `=`, in front of every environment entry, so that variables like LD_PRELOAD, LOCPATH and
+PYTHONPATH, which are meant for the application, do not affect the tree's loader, C library or interpreter. This module
+removes the byte, so the application gets its entries unchanged: order, duplicates, bytes that are not UTF-8 and entries
+without `=` included. Entries without the byte are the launcher's own. They name the signals that it has blocked, so
+that none is lost before a handler is installed, and those of `signals.IGNORED_BY_CPYTHON` that were ignored or pending.
 """
 
 from __future__ import annotations
@@ -21,23 +20,23 @@ MARK = b"="
 BLOCKED, IGNORED, PENDING = "IMDS_SHIM_BLOCKED", "IMDS_SHIM_IGNORED", "IMDS_SHIM_PENDING"
 
 
-def unmarked(entries: list[bytes]) -> list[bytes]:
-    """Take the launcher's mark off; an entry without it was not there when the launcher ran."""
+def remove_marks(entries: list[bytes]) -> list[bytes]:
+    """Return the application's entries without the launcher's mark; entries without a mark are the launcher's."""
     return [entry[len(MARK) :] for entry in entries if entry.startswith(MARK)]
 
 
 def main(tree: str) -> int:
-    """Be the ordinary program, with what is below the tree's own path."""
+    """Run the program from the tree at this path; returns the exit code."""
     sys.path.append(f"{tree}/lib/site-packages")
-    # In this process only: libxtables finds its extensions by it, the application gets the environment as received.
+    # libxtables finds its extensions by this variable; it is set in this process only, not for the application.
     os.putenv("XTABLES_LIBDIR", f"{tree}/lib/xtables")
 
     interrupts = Interrupts()
     try:
-        # Before all that takes time: as PID 1 this process would not even notice a signal that it does not catch.
+        # Before any slow step, because the kernel drops a signal to PID 1 that has no handler.
         interrupts.install(_signals_named_in(IGNORED))
         for number in _signals_named_in(PENDING):
-            # CPython discarded it. It is blocked, so it waits for the command again.
+            # CPython discarded the signal. It is blocked, so it stays pending until the command runs.
             os.kill(os.getpid(), number)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _signals_named_in(BLOCKED))
         return _run(interrupts)
@@ -50,10 +49,10 @@ def _signals_named_in(variable: str) -> list[signal.Signals]:
 
 
 def _run(interrupts: Interrupts) -> int:
-    from imds_shim import import_stubs  # noqa: PLC0415 - only when signals are caught
+    from imds_shim import import_stubs  # noqa: PLC0415 - after the signal handlers
 
     import_stubs.load("socket")
-    from imds_shim.cli import run  # noqa: PLC0415 - after what it would load otherwise
-    from imds_shim.exec.process import raw_arguments, raw_environ  # noqa: PLC0415 - likewise
+    from imds_shim.cli import run  # noqa: PLC0415 - after the stubs
+    from imds_shim.system import raw_arguments, raw_environ  # noqa: PLC0415 - likewise
 
-    return run(raw_arguments(), unmarked(raw_environ()), interrupts)
+    return run(raw_arguments(), remove_marks(raw_environ()), interrupts)

@@ -1,1 +1,1 @@
-"""What the process becomes: privileges, accounts, signals and the hand-off."""
+"""What the process becomes: accounts, privileges, signals and the hand-off."""

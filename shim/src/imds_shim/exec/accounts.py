@@ -1,7 +1,7 @@
-"""Who `MOCK_USER` is, read from the image's own passwd and group files, by the rules of gosu and `docker run --user`.
+"""Looks up `MOCK_USER` in the image's passwd and group files, by the rules of gosu and `docker run --user`.
 
-Not by the C library's name service: in the relocatable tree that is another one than the image's, and a static image
-has none. Source of the rules: `GetExecUser` in github.com/moby/sys/user.
+The C library's name service is not used: the tree's is not the image's, and a static image has none. Source of the
+rules: `GetExecUser` in github.com/moby/sys/user.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import os
 from typing import TYPE_CHECKING
 
 from imds_shim.errors import ConfigError
-from imds_shim.record import Record
-from imds_shim.textfile import read_if_there
+from imds_shim.frozen_record import FrozenRecord
+from imds_shim.system import read_text_or_empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    StrPath = str | os.PathLike[str]
+    from imds_shim.system import StrPath
 
 PASSWD = "/etc/passwd"  # noqa: S105 - the name of a file
 GROUP = "/etc/group"
@@ -24,7 +24,7 @@ HOME = b"HOME="
 LARGEST_ID = 2**31 - 1
 
 
-class Account(Record):
+class Account(FrozenRecord):
     """The user and groups that the application runs as."""
 
     uid: int
@@ -33,13 +33,13 @@ class Account(Record):
 
 
 def look_up(specification: str, passwd: StrPath = PASSWD, group: StrPath = GROUP) -> Account:
-    """Turn `name|uid[:group|gid]` into numbers.
+    """Return the ids of `name|uid[:group|gid]`.
 
-    A number needs no entry; then the group, if none is named, stays the shim's own. Supplementary groups are those that
-    list the user's name, and none when a group is named.
+    A uid needs no entry; without an entry and without a group, the group is the shim's own. Supplementary groups are
+    those that list the user's name; with an explicit group there are none.
 
     Raises:
-        ConfigError: a name that has no entry, or a number that is no id.
+        ConfigError: a name has no entry, or a number is too large.
     """
     user, colon, wanted_group = specification.partition(":")
     uid, name, gid, _ = _user(user, passwd)
@@ -52,20 +52,22 @@ def look_up(specification: str, passwd: StrPath = PASSWD, group: StrPath = GROUP
         if (fields[0] == wanted_group) if number is None else (int(fields[2]) == number):
             return Account(uid, int(fields[2]), ())
     if number is None:
-        raise ConfigError(f"MOCK_USER names the group {wanted_group!r}, which is not in {group}; use its number")
+        raise ConfigError(f"MOCK_USER names the group {wanted_group!r}, which is not in {group}; use its gid")
     return Account(uid, number, ())
 
 
-def environment_of(specification: str | None, environ: Sequence[bytes], passwd: StrPath = PASSWD) -> Sequence[bytes]:
-    """Return the entries that the command gets: HOME is the user's home folder, as gosu sets it; the rest is as given.
+def command_environment(
+    specification: str | None, environ: Sequence[bytes], passwd: StrPath = PASSWD
+) -> Sequence[bytes]:
+    """Return the command's environment: HOME is the user's home directory, as gosu sets it; the rest is unchanged.
 
     Args:
-        specification: as for `look_up`; None changes nothing. A user without an entry has the home folder `/`.
+        specification: as for `look_up`; None changes nothing. The home directory of a user without an entry is `/`.
         environ: raw entries, usually `NAME=value`.
-        passwd: the file that names the home folder.
+        passwd: the file with the home directory.
 
     Raises:
-        ConfigError: a name that has no entry, or a number that is no id.
+        ConfigError: a name has no entry, or a number is too large.
     """
     if specification is None:
         return environ
@@ -76,28 +78,28 @@ def environment_of(specification: str | None, environ: Sequence[bytes], passwd: 
 
 
 def _user(user: str, passwd: StrPath) -> tuple[int, str | None, int, str]:
-    """Who that is: uid, name, gid, home folder."""
+    """Return uid, name, gid and home directory."""
     number = _id(user, "user")
     for fields in _entries(passwd, fields=7):
         if (fields[0] == user) if number is None else (int(fields[2]) == number):
             return int(fields[2]), fields[0], int(fields[3]), fields[5]
     if number is None:
-        raise ConfigError(f"MOCK_USER names the user {user!r}, who is not in {passwd}; use the number of the user")
+        raise ConfigError(f"MOCK_USER names the user {user!r}, which is not in {passwd}; use its uid")
     return number, None, os.getgid(), ""
 
 
 def _id(text: str, kind: str) -> int | None:
-    """The number that `text` is, or None for a name."""
+    """Return the id, or None for a name."""
     if not (text.isascii() and text.isdigit()):
         return None
     if int(text) > LARGEST_ID:
-        raise ConfigError(f"MOCK_USER names the {kind} {text}, which is larger than {LARGEST_ID}")
+        raise ConfigError(f"MOCK_USER names the {kind} {text}; the largest id is {LARGEST_ID}")
     return int(text)
 
 
 def _entries(path: StrPath, fields: int) -> Iterator[list[str]]:
-    """Lines with at least that many fields and whole numbers where ids belong; others are passed over."""
-    for line in read_if_there(path).splitlines():
+    """Return the entries with enough fields and numeric ids; other lines are ignored."""
+    for line in read_text_or_empty(path).splitlines():
         entry = line.strip().split(":")
         ids = entry[2:4] if fields > 4 else entry[2:3]  # noqa: PLR2004 - passwd has seven fields, group four
         if len(entry) >= fields and all(value.isascii() and value.isdigit() for value in ids):

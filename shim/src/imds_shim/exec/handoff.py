@@ -1,8 +1,8 @@
-"""The end of the shim: the process becomes the application, as if the container had started that directly.
+"""The hand-off: the process becomes the application, as if the container had started it directly.
 
-Signals that the shim catches get their default action again; ignored ones stay ignored. Everything else that exec keeps
-is untouched: the signal mask, the working directory, umask, limits, descriptors (every one that CPython opens is closed
-by exec) and the environment, which is handed on as the raw entries that were received.
+Signals that the shim handles get their default action again; ignored ones stay ignored. Everything else that exec keeps
+is unchanged: signal mask, working directory, umask, limits, descriptors (exec closes all that CPython has opened) and
+the environment, which is passed on as the raw entries that the shim received.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from imds_shim.exec.privileges import Identity, Plan
 
 DEFAULT_PATH = b"/bin:/usr/bin"  # execvp(3), when the environment has no PATH
-_CHECK = "check CMD in the Dockerfile or `command:` in the compose file"
-GO_ON_SEARCHING = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT, errno.EACCES}
+_CHECK_COMMAND = "check CMD in the Dockerfile or `command:` in the compose file"
+KEEP_SEARCHING = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT, errno.EACCES}
 
 
 def plan(
@@ -37,13 +37,13 @@ def plan(
     no_new_privs: bool,
     now: Identity | None = None,
 ) -> Plan:
-    """Decide what to give up, before anything is touched; arguments as in `accounts.look_up` and `privileges.plan`.
+    """Plan which privileges to drop; arguments as in `accounts.look_up` and `privileges.plan`.
 
-    Without `now`, this process is planned for.
+    `now` defaults to this process.
 
     Raises:
-        ConfigError: there is no such user.
-        PrivilegeError: what should be given up cannot be.
+        ConfigError: the user does not exist.
+        PrivilegeError: a privilege cannot be dropped.
     """
     return privileges.plan(
         now or privileges.Identity.current(),
@@ -55,17 +55,16 @@ def plan(
 
 
 def hand_off(command: Sequence[bytes], environ: Sequence[bytes], planned: Plan) -> NoReturn:
-    """Give up privileges and execute `command`; returns only by raising.
+    """Drop privileges and execute `command`; returns only by raising.
 
     Args:
         command: the program and its arguments; a name without a slash is looked up in the PATH of `environ`.
-        environ: raw entries, usually `NAME=value`, handed on in order, byte for byte, duplicates included.
-        planned: what to give up.
+        environ: raw entries, usually `NAME=value`, passed on in order, byte for byte, with duplicates.
+        planned: the privileges to drop.
 
     Raises:
         PrivilegeError: the kernel refused a step of the plan.
-        CommandNotFoundError, CommandNotExecutableError: the command did not run; the shim can still take away what it
-            set.
+        CommandNotFoundError, CommandNotExecutableError: the command did not run; the shim can still undo its changes.
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     handlers = _handlers()
@@ -74,29 +73,29 @@ def hand_off(command: Sequence[bytes], environ: Sequence[bytes], planned: Plan) 
         try:
             privileges.apply(planned)
             if not signal.sigpending() & ending_the_shim:
-                # From here on a signal does what it does to the application before that has set itself up.
+                # From here on a signal acts as on an application that has not installed its handlers yet.
                 for number in handlers:
                     signal.signal(number, signal.SIG_DFL)
                 signal.pthread_sigmask(signal.SIG_SETMASK, mask)
                 raise _execute(command, environ)
         finally:
-            # Before anything is imported: the application's user may be unable to read the shim's modules.
-            privileges.regain(planned)
+            # Before any import, because the application's user may be unable to read the shim's modules.
+            privileges.restore(planned)
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        # A signal that arrived meanwhile is now seen by its handler, which raises.
+        # The handler of a signal that arrived meanwhile runs now, and raises.
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     raise AssertionError("a pending signal whose handler does not raise")  # pragma: no cover
 
 
 def _handlers() -> dict[signal.Signals, Callable[..., object]]:
-    """Python's own handlers, which must not reach the application."""
+    """Return the Python handlers, which must not stay installed for the application."""
     return {number: handler for number in signal.Signals if callable(handler := signal.getsignal(number))}
 
 
 def _execute(command: Sequence[bytes], environ: Sequence[bytes]) -> CommandError:
-    """Try to execute; returns why that failed."""
+    """Execute the command; returns the error if that fails."""
     libc = ctypes.CDLL(None, use_errno=True)
     arguments = (ctypes.c_char_p * (len(command) + 1))(*command, None)
     entries = (ctypes.c_char_p * (len(environ) + 1))(*environ, None)
@@ -104,9 +103,9 @@ def _execute(command: Sequence[bytes], environ: Sequence[bytes]) -> CommandError
     for candidate in _candidates(command[0], environ):
         libc.execve(candidate, arguments, entries)
         reason = ctypes.get_errno()
-        if reason not in GO_ON_SEARCHING or (reason == errno.ENOENT and os.path.lexists(candidate)):
+        if reason not in KEEP_SEARCHING or (reason == errno.ENOENT and os.path.lexists(candidate)):
             return _failure(command[0], candidate, reason)
-        # A directory of PATH that this user may not search says the same of every name.
+        # A PATH directory that this user may not search fails with EACCES for every name.
         if reason == errno.EACCES and (b"/" in command[0] or os.path.lexists(candidate)):
             code, found = reason, candidate
     return _failure(command[0], found, code)
@@ -127,27 +126,27 @@ def _path(environ: Sequence[bytes]) -> bytes:
 def _failure(name: bytes, candidate: bytes, code: int) -> CommandError:
     shown = repr(os.fsdecode(candidate or name))
     if not name:
-        return CommandNotFoundError(f"the command is empty; {_CHECK}.")
+        return CommandNotFoundError(f"the command is empty; {_CHECK_COMMAND}.")
     if not candidate:
         where = "does not exist" if b"/" in name else "is not in PATH"
-        return CommandNotFoundError(f"the command {shown} {where}; {_CHECK}.")
+        return CommandNotFoundError(f"the command {shown} {where}; {_CHECK_COMMAND}.")
     return CommandNotExecutableError(f"the command {shown} {_why_not_executable(candidate, code)}.")
 
 
 def _why_not_executable(candidate: bytes, code: int) -> str:
     if code == errno.EACCES:
         if os.path.isdir(candidate):  # noqa: PTH112 - pathlib takes no bytes
-            return f"is a directory; {_CHECK}"
+            return f"is a directory; {_CHECK_COMMAND}"
         return (
-            f"is not executable for user {os.geteuid()}: add the x permission to it and to the folders above it, or "
-            "run it as another user"
+            f"is not executable for user {os.geteuid()}: add the x permission to the file and its directories, or run "
+            "it as another user"
         )
     if code == errno.ENOENT:
         if not os.path.exists(candidate):  # noqa: PTH110 - as above
             return "is a symbolic link to a file that does not exist"
         return (
-            "exists, but the interpreter or loader that it names does not: look for a wrong path or a Windows line end "
-            "in its first line, or for a program that needs another C library"
+            "exists, but the interpreter or loader that it names does not: check the path in its first line, that the "
+            "line does not end as on Windows (CR LF), or which C library the program needs"
         )
     if code == errno.ENOEXEC:
         return "is neither a program for this machine nor a script that begins with #!"

@@ -1,8 +1,8 @@
-"""A child process that its parent's `wait` calls never see, for what must outlive the hand-off.
+"""A child process that the application's `wait` calls never return, for work that continues after the hand-off.
 
-An ordinary child of the process that becomes the application would make the application's `waitpid(-1)` hang for ever.
-A child made by clone(2) with exit signal 0 is waited for only with `__WALL` or `__WCLONE`: for everyone else it is not
-there (ECHILD).
+An ordinary child of the process that becomes the application would make the application's `waitpid(-1)` hang forever.
+A child created by clone(2) with exit signal 0 is returned only with `__WALL` or `__WCLONE`; for other calls it does not
+exist (ECHILD).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import signal
 from typing import TYPE_CHECKING, NoReturn
 
 from imds_shim.errors import KernelRefusedError
-from imds_shim.record import Record
+from imds_shim.frozen_record import FrozenRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,61 +25,61 @@ if TYPE_CHECKING:
 SYS_CLONE = {"x86_64": 56, "aarch64": 220}
 WALL = 0x40000000  # __WALL, include/uapi/linux/wait.h
 PR_SET_NAME = 15
-STANDARD = (0, 1, 2)
-# What a terminal or a program sends to whole groups of processes, and is not meant for this one.
+STANDARD_DESCRIPTORS = (0, 1, 2)
+# Sent by terminals and programs to whole process groups, and not meant for this process.
 IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2)
 
 
-class HiddenProcess(Record):
-    """The child, as its parent knows it."""
+class HiddenProcess(FrozenRecord):
+    """The child process."""
 
     pid: int
 
-    def end(self) -> None:
-        """Kill it and wait for its end."""
+    def kill(self) -> None:
+        """Kill the child and wait for its end."""
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, WALL)
 
 
 def start(name: str, main: Callable[[Callable[[float], bool]], None]) -> HiddenProcess:
-    """Start a child that runs `main` and ends with it, or with this process (through exec, too).
+    """Start a child that runs `main` and ends after it, or when this process ends (also after exec).
 
     Args:
-        name: what `ps` shows, at most 15 characters.
-        main: is given a function that waits so many seconds and returns False once the parent has ended.
+        name: the process name in `ps`, at most 15 characters.
+        main: takes a function that waits for a number of seconds and returns False once the parent has ended.
 
     Raises:
-        KernelRefusedError: no process could be made.
+        KernelRefusedError: the process cannot be created.
     """
     parent = os.getpid()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         pid = _clone()
         if pid == 0:
-            _be_the_child(name, parent, main)
+            _run_child(name, parent, main)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return HiddenProcess(pid)
 
 
 def _clone() -> int:
-    """fork(2) with exit signal 0; CPython is told before and after, as by its own fork."""
+    """Call fork(2) with exit signal 0, and CPython's fork hooks before and after."""
     number = SYS_CLONE.get(os.uname().machine)
     if number is None:
         raise KernelRefusedError(f"MOCK_FOLLOW=1 is not available on {os.uname().machine}.")
     python = ctypes.pythonapi
-    # PyDLL keeps the interpreter's lock over the call: the child has only this thread to release it.
+    # PyDLL holds the GIL during the call, because the child has only this thread to release it.
     libc = ctypes.PyDLL(None, use_errno=True)
     python.PyOS_BeforeFork()
     pid = int(libc.syscall(ctypes.c_long(number), *(ctypes.c_long(0),) * 5))
     code = ctypes.get_errno()
     (python.PyOS_AfterFork_Child if pid == 0 else python.PyOS_AfterFork_Parent)()
     if pid < 0:
-        raise KernelRefusedError(f"no process for MOCK_FOLLOW=1 could be made: {os.strerror(code)}.")
+        raise KernelRefusedError(f"the process for MOCK_FOLLOW=1 cannot be created: {os.strerror(code)}.")
     return pid
 
 
-def _be_the_child(name: str, parent: int, main: Callable[[Callable[[float], bool]], None]) -> NoReturn:
+def _run_child(name: str, parent: int, main: Callable[[Callable[[float], bool]], None]) -> NoReturn:
     status = 1
     try:
         for number in signal.Signals:
@@ -87,43 +87,43 @@ def _be_the_child(name: str, parent: int, main: Callable[[Callable[[float], bool
                 signal.signal(number, signal.SIG_IGN if number in IGNORED else signal.SIG_DFL)
         os.setsid()
         os.chdir("/")
-        _let_go_of_descriptors(keep_stderr=parent == 1)
+        _close_descriptors(keep_stderr=parent == 1)
         ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        main(_until_end_of(parent))
+        main(_wait_function(parent))
         status = 0
     finally:
         os._exit(status)
 
 
-def _let_go_of_descriptors(*, keep_stderr: bool) -> None:
-    """Close what the application has: who reads its output must see the end of it when the application ends.
+def _close_descriptors(*, keep_stderr: bool) -> None:
+    """Close the application's descriptors, so that readers of its output see end of file when the application ends.
 
-    Standard error is kept only below PIDs 1, with which everything in the container ends anyway. What this program has
-    opened itself is close-on-exec, and so told apart.
+    Standard error stays open only if the parent is PID 1, because then every process ends with the parent. The shim's
+    own descriptors are recognized by close-on-exec and stay open.
     """
     nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in STANDARD[: 2 if keep_stderr else 3]:
+    for descriptor in STANDARD_DESCRIPTORS[: 2 if keep_stderr else 3]:
         os.dup2(nothing, descriptor, inheritable=False)
-    if nothing not in STANDARD:
+    if nothing not in STANDARD_DESCRIPTORS:
         os.close(nothing)
-    for entry in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208 - pathlib would stay in memory for good
-        if entry in STANDARD:
+    for entry in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208 - pathlib would stay in memory
+        if entry in STANDARD_DESCRIPTORS:
             continue
         try:
             inherited = not fcntl.fcntl(entry, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
         except OSError as error:
             if error.errno != errno.EBADF:
                 raise
-            continue  # the one that listed the directory
+            continue  # the descriptor that listed the directory
         if inherited:
             os.close(entry)
 
 
-def _until_end_of(parent: int) -> Callable[[float], bool]:
-    """A function that waits, at most so many seconds, and says whether `parent` is still there."""
+def _wait_function(parent: int) -> Callable[[float], bool]:
+    """Return a function that waits up to a number of seconds and returns whether `parent` still runs."""
     waiter = select.poll()
-    # Not on a kernel before 5.3 or under a strict seccomp profile: the end is then noticed at the end of a wait.
+    # Without pidfd_open (kernels before 5.3, strict seccomp profiles), the end is noticed only after the wait.
     with contextlib.suppress(OSError):
         waiter.register(os.pidfd_open(parent), select.POLLIN)
 

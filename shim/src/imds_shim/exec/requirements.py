@@ -1,7 +1,7 @@
-"""Everything that a start lacks, in one message: loaded only where a capability is missing.
+"""Lists all capabilities that a start lacks in one message; loaded only if one is missing.
 
-The steps of a start stop at the first capability that is missing. Here those that follow are tried as if it were there,
-so that a user changes the compose file once.
+A start fails at the first missing capability. This module checks the remaining steps as if it were granted, so that the
+user has to change the compose file only once.
 """
 
 from __future__ import annotations
@@ -13,58 +13,57 @@ from imds_shim import capabilities
 from imds_shim.capabilities import CapabilitySets
 from imds_shim.errors import PrivilegeError, ShimError
 from imds_shim.exec.handoff import plan
-from imds_shim.exec.privileges import INSTEAD_OF_SETPCAP, Identity
+from imds_shim.exec.privileges import SETPCAP_ALTERNATIVES, Identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from imds_shim.config import ShimConfig
 
-_AS_THE_README_LISTS_THEM = ("NET_ADMIN", "NET_RAW", "SETPCAP", "SETUID", "SETGID")
+_DISPLAY_ORDER = ("NET_ADMIN", "NET_RAW", "SETPCAP", "SETUID", "SETGID")
 
 
-def complete(first: PrivilegeError, config: ShimConfig, check: Callable[[], object]) -> PrivilegeError:
-    """Return the error that names all capabilities which a start lacks.
+def all_missing(first: PrivilegeError, config: ShimConfig, check: Callable[[], object]) -> PrivilegeError:
+    """Return the error that names all missing capabilities.
 
     Args:
-        first: the one that ended the start; it names at least one.
-        config: what the start was asked to do.
-        check: raises PrivilegeError where the network cannot be changed.
+        first: the error that ended the start; it names at least one capability.
+        config: the configuration of the start.
+        check: raises PrivilegeError if the network cannot be changed.
     """
-    missing, reasons = list(first.missing), [first.what]
+    missing, reasons = list(first.missing), [first.problem]
 
-    def adds(step: Callable[[], object]) -> bool:
+    def finds_more(step: Callable[[], object]) -> bool:
         try:
             step()
         except PrivilegeError as error:
             new = [name for name in error.missing if name not in missing]
             missing.extend(new)
-            reasons.extend([error.what] if new else [])
+            reasons.extend([error.problem] if new else [])
             return bool(new)
         except ShimError:
-            pass  # a later step says so, once the capabilities are there
+            pass  # reported by the next start, once the capabilities are granted
         return False
 
-    adds(check)
+    finds_more(check)
     if config.action == "start":
-        while adds(lambda: _plan_with(missing, config)):
+        while finds_more(lambda: _plan_with(missing, config)):
             pass
     if len(reasons) == 1:
         return first
-    missing.sort(key=lambda name: (*_AS_THE_README_LISTS_THEM, name).index(name))
-    how = capabilities.how_to_get(tuple(missing), capabilities.read_sets())
+    missing.sort(key=lambda name: (*_DISPLAY_ORDER, name).index(name))
+    advice = capabilities.how_to_grant(tuple(missing), capabilities.read_sets())
     if "SETPCAP" in missing:
-        how += f"; {INSTEAD_OF_SETPCAP}"
-    listed = "; ".join(reason.removesuffix(", which this container lacks") for reason in reasons)
-    return PrivilegeError(f"capabilities are missing ({listed})", how, tuple(missing))
+        advice += f". {SETPCAP_ALTERNATIVES}"
+    return PrivilegeError(". ".join(reasons), advice, tuple(missing))
 
 
 def _plan_with(names: Sequence[str], config: ShimConfig) -> None:
-    """Plan the hand-off of a shim that has these names as well, and is root as `MOCK_USER` needs it."""
+    """Plan the hand-off of a shim with these capabilities, as root if the shim is not."""
     now = Identity.current()
     user = config.user
     sets = now.sets
-    added = sum(1 << capabilities.NUMBERS[name] for name in names)
+    added = capabilities.mask(names)
     if os.geteuid() == 0:
         has = CapabilitySets(
             sets.inheritable, sets.permitted | added, sets.effective | added, sets.bounding | added, sets.ambient
@@ -72,7 +71,7 @@ def _plan_with(names: Sequence[str], config: ShimConfig) -> None:
         now = Identity(now.uid, now.gid, now.groups, has)
     else:
         whole = sets.bounding | added
-        # Which groups root has in this container is not known, so they have to be set.
+        # Root's groups in this container are unknown, so they would have to be set.
         now = Identity(0, 0, frozenset({-1}), CapabilitySets(0, whole, whole, whole, 0))
         user = user or str(os.geteuid())
     plan(user=user, keep_caps=config.keep_caps, drop_caps=config.drop_caps, no_new_privs=config.no_new_privs, now=now)

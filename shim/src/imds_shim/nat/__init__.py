@@ -1,1 +1,1 @@
-"""What the kernel is told: the rule, its back ends, routes and the lock around them."""
+"""What the shim changes in the kernel: NAT rules, routes and connections."""

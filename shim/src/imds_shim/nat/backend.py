@@ -1,4 +1,4 @@
-"""Which back end of the kernel's NAT to use: chosen by trying, never by guessing from versions or existing rules."""
+"""Chooses the NAT back end by an attempt, not by versions or existing rules."""
 
 from __future__ import annotations
 
@@ -14,74 +14,72 @@ if TYPE_CHECKING:
 
     from imds_shim.config import Backend
 else:
-    Protocol = object  # making a real one costs every start 0.1 ms
+    Protocol = object  # a real Protocol takes 0.1 ms of every start
 
-ORDER = ("legacy", "nft")
-"""python-iptables where the kernel has its tables, nf_tables where it has not or will not let us use them."""
+BACKENDS = ("legacy", "nft")
+"""In order of preference: nf_tables is used if the kernel lacks the legacy tables or refuses access to them."""
 
 
-class TriableTable(NatTable, Protocol):
-    """A back end that can show whether it works here, without leaving anything behind."""
+class NatBackend(NatTable, Protocol):
+    """A NAT back end that can be tested without a lasting change."""
 
-    def try_out(self) -> None:
-        """Raises PrivilegeError or KernelRefusedError."""
+    def check_usable(self) -> None:
+        """Try to set a rule, and remove it; raises PrivilegeError or KernelRefusedError."""
 
     def remove_trial(self) -> None:
-        """Remove what a shim has left that was killed while it tried the back end out."""
+        """Remove what `check_usable` left behind when the shim was killed."""
 
 
 def open_tables(backend: Backend, without: Collection[str] = ()) -> Sequence[NatTable]:
-    """The back ends that work here: first the one to add to, then those that may still hold a rule of ours.
+    """Return the usable back ends: first the one for new rules, then those that may still hold a rule of the shim.
 
     Args:
-        backend: the setting.
-        without: names of back ends whose rules have turned out to have no effect.
+        backend: the setting MOCK_BACKEND.
+        without: names of back ends whose rules have no effect.
 
     Raises:
-        PrivilegeError: a capability is missing; the sentence names it and the line to add to the compose file.
-        KernelRefusedError: the kernel has none of the back ends asked for; the sentence says what was tried.
+        PrivilegeError: a capability is missing; the message names it and how to grant it.
+        KernelRefusedError: the kernel has none of the wanted back ends; the message says why each one failed.
     """
     refusals: dict[str, ShimError] = {}
-    for name in _order() if backend == "auto" else (backend,):
+    for name in _preferred_order() if backend == "auto" else (backend,):
         if name in without:
             continue
-        table = table_named(name)
+        table = make_backend(name)
         try:
-            table.try_out()
+            table.check_usable()
         except ShimError as error:
             refusals[name] = error
         else:
-            return [table, *_readable(other for other in ORDER if other != name)[0]]
-    raise _none_works(refusals)
+            return [table, *_readable(other for other in BACKENDS if other != name)[0]]
+    raise _no_backend_error(refusals)
 
 
-def _order() -> Sequence[str]:
-    """ORDER, or its reverse where a rule of ours is in nf_tables: an earlier start has proven that it works there."""
+def _preferred_order() -> Sequence[str]:
+    """Return BACKENDS, reversed if nf_tables holds a rule of the shim: an earlier start has verified that it works."""
     try:
-        return ORDER[::-1] if table_named("nft").ours() else ORDER
+        return BACKENDS[::-1] if make_backend("nft").own_rules() else BACKENDS
     except ShimError:
-        return ORDER
+        return BACKENDS
 
 
-def tables_to_clean() -> Sequence[NatTable]:
-    """The back ends that may hold a rule of ours; nothing is tried out, so that nothing is created.
-
-    What an interrupted trial has left is removed.
+def open_for_removal() -> Sequence[NatTable]:
+    """Return the back ends that may hold a rule of the shim, without creating a table; removes interrupted trials.
 
     Raises:
         PrivilegeError: a capability is missing.
-        KernelRefusedError: neither can be looked into.
+        KernelRefusedError: neither back end can be read.
     """
-    tables, refusals = _readable(ORDER)
+    tables, refusals = _readable(BACKENDS)
     if not tables:
-        raise _none_works(refusals)
+        raise _no_backend_error(refusals)
     for table in tables:
         table.remove_trial()
     return tables
 
 
-def table_named(name: str) -> TriableTable:
-    """One back end, imported late: either import costs as much as a rule."""
+def make_backend(name: str) -> NatBackend:
+    """Return a back end by name; its module is imported only now, which takes as long as setting a rule."""
     if name == "legacy":
         from imds_shim.nat.legacy import LegacyTable  # noqa: PLC0415 - see above
 
@@ -91,14 +89,14 @@ def table_named(name: str) -> TriableTable:
     return NftTable()
 
 
-def _readable(names: Iterable[str]) -> tuple[list[TriableTable], dict[str, ShimError]]:
-    """Back ends that can be looked into, and why the others cannot: who may not read one did not write to it either."""
-    found: list[TriableTable] = []
+def _readable(names: Iterable[str]) -> tuple[list[NatBackend], dict[str, ShimError]]:
+    """Return the readable back ends and the errors of the others, which cannot hold a rule of this container."""
+    found: list[NatBackend] = []
     refusals: dict[str, ShimError] = {}
     for name in names:
-        table = table_named(name)
+        table = make_backend(name)
         try:
-            table.ours()
+            table.own_rules()
         except ShimError as error:
             refusals[name] = error
         else:
@@ -106,23 +104,21 @@ def _readable(names: Iterable[str]) -> tuple[list[TriableTable], dict[str, ShimE
     return found, refusals
 
 
-def _none_works(refusals: dict[str, ShimError]) -> ShimError:
+def _no_backend_error(refusals: dict[str, ShimError]) -> ShimError:
     if len(refusals) == 1:
         return next(iter(refusals.values()))
     sets = capabilities.read_sets()
     refused = [error for error in refusals.values() if isinstance(error, PrivilegeError)]
     if sets.missing("NET_ADMIN") and refused:
-        # nf_tables does without NET_RAW. Where the kernel lacks nf_tables, the legacy table needs it.
+        # The shorter list: only the legacy table needs NET_RAW, and it is needed only if the kernel lacks nf_tables.
         missing = min((error.missing for error in refused), key=len)
-        named = " and ".join(missing)
-        how = capabilities.how_to_get(missing, sets)
-        return PrivilegeError(f"redirecting needs {named}, which this container lacks", how, missing)
+        return capabilities.missing_error(missing, "to redirect 169.254.169.254", sets)
     tried = ". ".join(
-        f"{name}: {error.what if isinstance(error, PrivilegeError) else str(error).removesuffix('.')}"
+        f"{name}: {error.problem if isinstance(error, PrivilegeError) else str(error).removesuffix('.')}"
         for name, error in refusals.items()
     )
-    what = f"neither back end of the kernel's NAT can be used. {tried}"
+    problem = f"neither NAT back end of this kernel can be used. {tried}"
     if not refused:
-        return KernelRefusedError(f"{what}.")
+        return KernelRefusedError(f"{problem}.")
     missing = next((error.missing for error in refused if error.missing), ())
-    return PrivilegeError(what, capabilities.how_to_get(missing, sets) if missing else "", missing)
+    return PrivilegeError(problem, capabilities.how_to_grant(missing, sets) if missing else "", missing)

@@ -1,7 +1,7 @@
-"""One shim at a time: reading what is there, deciding and writing must not mix with the same of another.
+"""The lock that lets only one shim at a time change rules and routes of a network namespace.
 
-Containers may share a network namespace and start together. The lock is the name of an abstract Unix socket: those are
-kept per network namespace, which is just what is to be guarded, need no file and end with the process that holds them.
+Containers may share a network namespace and start at the same time. The lock is the name of an abstract Unix socket.
+Such names belong to a network namespace, need no file and are released when the process ends.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 NAME = "\0imds-shim"
 POLL_SECONDS = 0.002
-# A change takes a hundredth of a second; whoever holds the name for longer is no shim at work.
+# A change takes about 10 ms; a process that holds the name longer is not a shim at work.
 LONGEST_WAIT_SECONDS = 2.0
 
 
 @contextlib.contextmanager
 def lock(sleep: Callable[[float], None] = time.sleep) -> Iterator[None]:
-    """Wait until no other shim changes rules or routes of this network namespace, and let none do so meanwhile."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as lock:
+    """Hold the lock during a `with` block; after LONGEST_WAIT_SECONDS the block runs without it."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as holder:
         for _ in range(round(LONGEST_WAIT_SECONDS / POLL_SECONDS)):
             try:
-                lock.bind(NAME)
+                holder.bind(NAME)
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
                     break

@@ -1,6 +1,6 @@
-"""Questions to the kernel over netlink (RFC 3549): framing, attributes, acknowledgements, and nothing of any family.
+"""Netlink requests (RFC 3549), independent of the family: framing, attributes, acknowledgements.
 
-Everything is in the machine's byte order except where a family says otherwise.
+Numbers are in the machine's byte order, except where a family specifies another.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Self
 
-from imds_shim.record import Record
+from imds_shim.frozen_record import FrozenRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,16 +22,16 @@ NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 NLA_TYPE_MASK = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
 NLA_F_NESTED = 0x8000
-# The kernel fills at most 32 kB of a dump into one datagram, however large the buffer.
+# The kernel puts at most 32 kB of a dump into one datagram.
 LARGEST_DATAGRAM = 65536
-ANSWER_SECONDS = 5.0
+TIMEOUT_SECONDS = 5.0
 
 _HEADER = struct.Struct("=IHHII")  # length with this header, type, flags, sequence number, port
 _ATTRIBUTE = struct.Struct("=HH")  # length with this header, type
 
 
-class Message(Record):
-    """One message: its type and what follows the netlink header."""
+class Message(FrozenRecord):
+    """A message: its type and the body after the netlink header."""
 
     kind: int
     body: bytes
@@ -42,7 +42,7 @@ class Netlink:
 
     def __init__(self, family: int) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family)
-        self._socket.settimeout(ANSWER_SECONDS)
+        self._socket.settimeout(TIMEOUT_SECONDS)
         self._sequence = 0
 
     def __enter__(self) -> Self:
@@ -53,38 +53,38 @@ class Netlink:
     ) -> None:
         self._socket.close()
 
-    def ask(self, kind: int, body: bytes, flags: int = 0) -> list[Message]:
-        """Send one request and return every message of the answer.
+    def request(self, kind: int, body: bytes, flags: int = 0) -> list[Message]:
+        """Send one request and return the messages of the response.
 
         Raises:
-            OSError: the kernel's error number, or TimeoutError without an answer.
+            OSError: the kernel's error, or TimeoutError without a response.
         """
         self._sequence += 1
         flags |= NLM_F_REQUEST if flags & NLM_F_DUMP == NLM_F_DUMP else NLM_F_REQUEST | NLM_F_ACK
         self._socket.send(_HEADER.pack(_HEADER.size + len(body), kind, flags, self._sequence, 0) + body)
-        answer: list[Message] = []
+        response: list[Message] = []
         while True:
             for message, sequence in _messages(self._socket.recv(LARGEST_DATAGRAM)):
                 if sequence != self._sequence:
                     continue
                 if message.kind in (NLMSG_ERROR, NLMSG_DONE):
-                    _check(message.body)
-                    return answer
-                answer.append(message)
+                    _raise_on_error(message.body)
+                    return response
+                response.append(message)
 
 
 def attribute(kind: int, data: bytes) -> bytes:
-    """Encode one attribute, padded to the next multiple of four."""
+    """Encode an attribute, padded to a multiple of four bytes."""
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(data), kind) + data + bytes(-len(data) % 4)
 
 
 def nested(kind: int, *attributes: bytes) -> bytes:
-    """Encode an attribute that holds others."""
+    """Encode an attribute that contains others."""
     return attribute(kind | NLA_F_NESTED, b"".join(attributes))
 
 
 def attributes(data: bytes) -> dict[int, bytes]:
-    """Decode attributes that lie one behind the other; of two of one type the last counts."""
+    """Decode a sequence of attributes; of two with one type, the last counts."""
     found = {}
     while len(data) >= _ATTRIBUTE.size:
         length, kind = _ATTRIBUTE.unpack_from(data)
@@ -104,8 +104,8 @@ def _messages(datagram: bytes) -> Iterator[tuple[Message, int]]:
         datagram = datagram[length + -length % 4 :]
 
 
-def _check(body: bytes) -> None:
-    """Raise what an acknowledgement or the end of a dump reports; both begin with a negative error number, or 0."""
+def _raise_on_error(body: bytes) -> None:
+    """Raise the error of an acknowledgement or end of dump; both begin with a negative error number, or 0."""
     (code,) = struct.unpack_from("=i", body) if len(body) >= 4 else (0,)  # noqa: PLR2004 - the size of that number
     if code < 0:
         raise OSError(-code, os.strerror(-code))

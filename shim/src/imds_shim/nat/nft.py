@@ -1,7 +1,6 @@
-"""nf_tables, through libnftables by ctypes: for kernels without the legacy tables, and containers without NET_RAW.
+"""nf_tables through libnftables (ctypes), for kernels without the legacy tables and containers without NET_RAW.
 
-Our rules are in tables of our own, `ip imds_shim` and `ip6 imds_shim`, which take nothing from anybody else's and go
-away whole:
+The shim's rules are in its own tables, `ip imds_shim` and `ip6 imds_shim`, which are removed with their last rule:
 
     table ip imds_shim {
         chain output {
@@ -10,8 +9,8 @@ away whole:
         }
     }
 
-The priority lets it decide before every ordinary nat table (-100), whose rules stay as they are. Text goes in and JSON
-comes out, as libnftables(3) and libnftables-json(5) describe.
+By its priority the chain decides before every ordinary nat chain (-100). Commands are text and output is JSON, as
+libnftables(3) and libnftables-json(5) describe.
 """
 
 from __future__ import annotations
@@ -49,34 +48,34 @@ _NFGENMSG = struct.Struct("=BBH")  # family, version, resource id
 
 
 class NftTable:
-    """`rule.NatTable` over our own nf_tables tables of both address families."""
+    """`backend.NatBackend` over the shim's nf_tables tables of both IP versions."""
 
     name = NAME
 
-    def try_out(self) -> None:
-        """Let the kernel check our table and a rule in it, and take nothing of it on.
+    def check_usable(self) -> None:
+        """Let the kernel check the table and a rule without committing them.
 
         Raises:
             PrivilegeError: NET_ADMIN is missing.
             KernelRefusedError: the kernel has no nf_tables NAT, or libnftables is not installed.
         """
-        # Asked without libnftables first: it ends the whole process where the kernel has no nfnetlink, and without the
-        # capability it writes to standard error past the buffer that it was given.
+        # First without libnftables, which ends the whole process if the kernel lacks nfnetlink, and without NET_ADMIN
+        # writes to standard error instead of the error buffer.
         _table_exists(4)
-        self._run(_batch(4, [], [DnatRule(ip_address("192.0.2.1"), 80, ip_address("192.0.2.2"), 80)]), dry=True)
+        self._run(_commands(4, [], [DnatRule(ip_address("192.0.2.1"), 80, ip_address("192.0.2.2"), 80)]), dry=True)
 
     def remove_trial(self) -> None:
-        """Do nothing: the kernel has taken nothing of a trial on."""
+        """Do nothing, because `check_usable` commits nothing."""
 
-    def ours(self) -> Sequence[DnatRule]:
-        """Our rules of both families."""
-        return [rule for version in FAMILIES for rule, _ in self._listed(version)]
+    def own_rules(self) -> Sequence[DnatRule]:
+        """Return the shim's rules of both IP versions."""
+        return [rule for version in FAMILIES for rule, _ in self._own_rules(version)]
 
     def replace(self, remove: Sequence[DnatRule], add: Sequence[DnatRule]) -> None:
-        """One transaction over both families; a table that is left without a rule goes."""
+        """Replace rules in one transaction over both IP versions; remove a table that becomes empty."""
         commands = ""
         for version, family in FAMILIES.items():
-            listed = list(self._listed(version))
+            listed = list(self._own_rules(version))
             handles = []
             for rule in remove:
                 match = next((entry for entry in listed if entry[0] == rule), None)
@@ -87,15 +86,15 @@ class NftTable:
             if handles and not listed and not added:
                 commands += f"delete table {family} {TABLE}\n"
             elif handles or added:
-                commands += _batch(version, handles, added)
+                commands += _commands(version, handles, added)
         if commands:
             self._run(commands)
 
-    def _listed(self, version: int) -> list[tuple[DnatRule, int]]:
-        """Our rules of one family with their handles."""
+    def _own_rules(self, version: int) -> list[tuple[DnatRule, int]]:
+        """Return the shim's rules of one IP version with their handles."""
         if not _table_exists(version):
             return []
-        import json  # noqa: PLC0415 - most starts find no table of ours here
+        import json  # noqa: PLC0415 - most starts find no table
 
         listing = json.loads(self._run(f"list table {FAMILIES[version]} {TABLE}\n"))
         found = []
@@ -107,10 +106,10 @@ class NftTable:
 
     def _run(self, commands: str, *, dry: bool = False) -> str:
         library = _library()
-        # A context holds a netlink socket that is not closed by exec, so none outlives its commands.
+        # Freed after each call, because its netlink socket would stay open after exec.
         context = library.nft_ctx_new(NFT_CTX_DEFAULT)
         if not context:
-            raise KernelRefusedError("libnftables could not be started.")
+            raise KernelRefusedError("libnftables cannot be initialized.")
         try:
             library.nft_ctx_buffer_output(context)
             library.nft_ctx_buffer_error(context)
@@ -118,7 +117,7 @@ class NftTable:
             library.nft_ctx_set_dry_run(context, dry)
             failed = library.nft_run_cmd_from_buffer(context, commands.encode())
             if failed:
-                raise _explained(library.nft_ctx_get_error_buffer(context).decode(errors="replace"))
+                raise _to_error(library.nft_ctx_get_error_buffer(context).decode(errors="replace"))
             output: bytes = library.nft_ctx_get_output_buffer(context)
             return output.decode()
         finally:
@@ -126,7 +125,7 @@ class NftTable:
 
 
 def parse(rule: dict[str, Any]) -> DnatRule | None:
-    """The rule in libnftables' JSON, if it has exactly the form this program writes."""
+    """Return the rule in libnftables' JSON, or None if the shim does not write rules of this form."""
     if rule.get("chain") != CHAIN or rule.get("comment") != TAG:
         return None
     match rule.get("expr"):
@@ -145,8 +144,8 @@ def parse(rule: dict[str, Any]) -> DnatRule | None:
     return None
 
 
-def _batch(version: int, remove: Sequence[int], add: Sequence[DnatRule]) -> str:
-    """Commands for one family: the table and chain if they are not there, then rules by handle, then new ones."""
+def _commands(version: int, remove: Sequence[int], add: Sequence[DnatRule]) -> str:
+    """Return commands for one IP version that create table and chain, delete rules by handle and add rules."""
     family = FAMILIES[version]
     chain = f"{family} {TABLE} {CHAIN}"
     lines = [
@@ -169,33 +168,32 @@ def _expression(rule: DnatRule) -> str:
 
 
 def _table_exists(version: int) -> bool:
-    """Ask for the table by name: a tenth of a millisecond, while loading libnftables costs five."""
+    """Whether the shim's table exists; takes 0.1 ms, while loading libnftables takes 5 ms."""
     family = socket.AF_INET if version == 4 else socket.AF_INET6  # noqa: PLR2004 - IP version
     name = attribute(NFTA_TABLE_NAME, TABLE.encode() + b"\0")
     try:
         with Netlink(NETLINK_NETFILTER) as kernel:
-            kernel.ask(NFT_MSG_GETTABLE, _NFGENMSG.pack(family, 0, 0) + name)
+            kernel.request(NFT_MSG_GETTABLE, _NFGENMSG.pack(family, 0, 0) + name)
     except OSError as error:
         if error.errno == errno.ENOENT:
             return False
         if error.errno == errno.EPERM:
-            raise _explained(str(error.strerror)) from error
+            raise _to_error(str(error.strerror)) from error
         raise KernelRefusedError(f"this kernel has no nf_tables ({error.strerror}).") from error
     return True
 
 
-def _explained(said: str) -> ShimError:
-    # libnftables marks the place in the command on the lines that follow the first.
+def _to_error(said: str) -> ShimError:
+    # After the first line, libnftables quotes the command.
     reason = said.strip().splitlines()[0].removeprefix("Error: ") if said.strip() else "no reason given"
     if "Operation not permitted" in reason:
         sets = capabilities.read_sets()
         missing = sets.missing("NET_ADMIN")
         if missing:
-            how = capabilities.how_to_get(missing, sets)
-            return PrivilegeError("nf_tables needs NET_ADMIN, which this container lacks", how, missing)
+            return capabilities.missing_error(missing, "for nf_tables", sets)
         return PrivilegeError(
-            "nf_tables is refused although NET_ADMIN is there: this network namespace belongs to another user "
-            "namespace (network_mode: host in a rootless engine, say)"
+            "the kernel refuses access to nf_tables despite NET_ADMIN: this network namespace belongs to another user "
+            "namespace (for example, network_mode: host in a rootless engine)"
         )
     return KernelRefusedError(f"nf_tables refused the rule: {reason}.")
 

@@ -1,8 +1,7 @@
-"""In which back end the rules of one start are: with `MOCK_BACKEND=auto`, one whose rules take no effect is left.
+"""Sets the rules of one start; with `MOCK_BACKEND=auto` it switches the back end if rules have no effect.
 
-A back end that the kernel accepts rules in may still be passed over by packets: the chain that was registered first
-decides about a connection, so a nat table that another program set up later, in the other back end, can hide ours.
-Only the proof shows that.
+The kernel may accept a rule that packets never reach: the chain that was registered first decides about a connection,
+so a nat table that another program added later, in the other back end, can hide the shim's. Only verification shows it.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imds_shim.errors import KernelRefusedError, PrivilegeError, ShimError, WrongMockError
-from imds_shim.nat import rule as nat
+from imds_shim.nat import rule as rules
 
 if TYPE_CHECKING:
     import contextlib
@@ -19,101 +18,103 @@ if TYPE_CHECKING:
 
     from imds_shim.config import Backend
     from imds_shim.log import Log
-    from imds_shim.nat.rule import NatTable
+    from imds_shim.nat.rule import DnatRule, NatTable
 else:
-    Protocol = object  # making a real one costs every start 0.1 ms
+    Protocol = object  # a real Protocol takes 0.1 ms of every start
 
 
-class Tables(Protocol):
-    """What redirecting asks of the kernel."""
+class NatTables(Protocol):
+    """The kernel operations that redirecting needs."""
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
-        """While it lasts, no other shim changes rules and routes of this network namespace."""
+        """Keep other shims from changing rules and routes of this network namespace."""
 
     def open_tables(self, backend: Backend, without: Collection[str] = ()) -> Sequence[NatTable]:
-        """Open the NAT back ends, first the one to use, which is none of `without`.
+        """Open the NAT back ends, the one to use first; it is none of `without`.
 
         Raises:
-            PrivilegeError, KernelRefusedError: none can be used.
+            PrivilegeError, KernelRefusedError: no back end can be used.
         """
 
 
 class Redirect:
-    """The rules of one start, whose state before it is noted in `undo` before the first change."""
+    """The rules of one start; their state before the first change is registered in `undo`."""
 
-    def __init__(self, tables: Tables, backend: Backend, undo: contextlib.ExitStack, say: Log) -> None:
-        self._tables, self._backend, self._undo, self._say = tables, backend, undo, say
+    def __init__(self, kernel: NatTables, backend: Backend, undo: contextlib.ExitStack, log: Log) -> None:
+        self._kernel, self._backend, self._undo, self._log = kernel, backend, undo, log
         self._failures: dict[str, ShimError] = {}
-        self._used: str | None = None
+        self._backend_name: str | None = None
 
     @property
-    def may_change(self) -> bool:
-        """Whether rules are set, and another back end is left for them."""
-        return self._used is not None and self._backend == "auto" and not self._failures
+    def can_switch(self) -> bool:
+        """Whether rules are set and could be moved to another back end."""
+        return self._backend_name is not None and self._backend == "auto" and not self._failures
 
-    def ensure(self, rule: nat.DnatRule) -> None:
-        """Set one rule, in place of any other for the same endpoint; the caller holds `alone`.
+    def ensure(self, rule: DnatRule) -> None:
+        """Set a rule, replacing any other for the same endpoint; the caller holds `lock`.
 
         Raises:
-            PrivilegeError, KernelRefusedError: no back end takes it.
+            PrivilegeError, KernelRefusedError: no back end accepts it.
         """
         while True:
-            tables = self._tables.open_tables(self._backend, self._failures)
-            if self._used is None:
-                self._undo.callback(nat.restore, nat.record(tables))
-            self._used = tables[0].name
+            tables = self._kernel.open_tables(self._backend, self._failures)
+            if self._backend_name is None:
+                self._undo.callback(rules.restore, rules.save(tables))
+            self._backend_name = tables[0].name
             try:
-                outcome = nat.ensure(tables, rule)
+                outcome = rules.ensure(tables, rule)
             except KernelRefusedError as error:
-                self.change(error)
+                self.switch_backend(error)
             else:
-                self._say.debug(f"rule {outcome} in the {self._used} nat table: {rule}")
+                self._log.debug(f"rule {outcome} in the {self._backend_name} nat table: {rule}")
                 return
 
-    def change(self, error: WrongMockError | KernelRefusedError) -> None:
-        """Go on with the other back end, because rules in this one have no effect; the caller holds `alone`.
+    def switch_backend(self, error: WrongMockError | KernelRefusedError) -> None:
+        """Use the other back end from now on, because rules in this one have no effect; the caller holds `lock`.
 
-        What this one holds is taken away when the other one has the rule.
+        The next `ensure` removes the rules from this back end, after the other one holds the rule.
 
         Raises:
-            WrongMockError, KernelRefusedError: there is no other; the sentence names all that were tried.
+            WrongMockError, KernelRefusedError: there is no other back end; the message names all that were tried.
         """
-        if self._used is None:
+        if self._backend_name is None:
             raise error
-        self._failures[self._used] = error
+        self._failures[self._backend_name] = error
         if self._backend != "auto":
-            raise self._with_a_hint(error)
+            raise self._with_backend_hint(error)
         if len(self._failures) == 1:
             try:
-                (table, *_) = self._tables.open_tables(self._backend, self._failures)
+                (table, *_) = self._kernel.open_tables(self._backend, self._failures)
             except (PrivilegeError, KernelRefusedError) as refusal:
-                self._failures[_other(self._used)] = refusal
+                self._failures[_other_backend(self._backend_name)] = refusal
             else:
-                self._say.warning(f"{_what(error)} with a rule in the {self._used} nat table; trying {table.name}")
+                self._log.warning(
+                    f"{_reason(error)}, with a rule in the {self._backend_name} nat table; trying {table.name}"
+                )
                 return
-        raise self._all_tried(error)
+        raise self._both_failed(error)
 
-    def _with_a_hint(self, error: WrongMockError | KernelRefusedError) -> ShimError:
-        hint = f"MOCK_BACKEND=auto also tries {_other(self._backend)}"
+    def _with_backend_hint(self, error: WrongMockError | KernelRefusedError) -> ShimError:
+        hint = f"MOCK_BACKEND=auto also tries {_other_backend(self._backend)}"
         if isinstance(error, WrongMockError):
-            return WrongMockError(error.what, f"{hint}; {error.cure}")
+            return WrongMockError(error.problem, f"{hint}; {error.advice}")
         return KernelRefusedError(f"{error} {hint}.")
 
-    def _all_tried(self, last: WrongMockError | KernelRefusedError) -> ShimError:
+    def _both_failed(self, last: WrongMockError | KernelRefusedError) -> ShimError:
         first = next(iter(self._failures.values()))
-        reasons = {name: _what(error) for name, error in self._failures.items()}
+        reasons = {name: _reason(error) for name, error in self._failures.items()}
         if len(set(reasons.values())) == 1:
-            reasons = {" and ".join(reasons): _what(first)}
+            reasons = {" and ".join(reasons): _reason(first)}
         tried = "; ".join(f"{names}: {reason}" for names, reason in reasons.items())
-        what = f"169.254.169.254 can be redirected with neither back end of the kernel's NAT ({tried})"
+        problem = f"neither NAT back end of this kernel can redirect 169.254.169.254 ({tried})"
         wrong = next((error for error in (first, last) if isinstance(error, WrongMockError)), None)
-        return WrongMockError(what, wrong.cure) if wrong else KernelRefusedError(f"{what}.")
+        return WrongMockError(problem, wrong.advice) if wrong else KernelRefusedError(f"{problem}.")
 
 
-def _other(name: str) -> str:
+def _other_backend(name: str) -> str:
     return "nft" if name == "legacy" else "legacy"
 
 
-def _what(error: ShimError) -> str:
-    what = error.what if isinstance(error, WrongMockError | PrivilegeError) else str(error)
-    return what.removesuffix(".")
+def _reason(error: ShimError) -> str:
+    reason = error.problem if isinstance(error, WrongMockError | PrivilegeError) else str(error)
+    return reason.removesuffix(".")

@@ -1,7 +1,4 @@
-"""The kernel's routes, asked over rtnetlink: the way to one address, and the tables; changes nothing.
-
-Layouts from include/uapi/linux/rtnetlink.h.
-"""
+"""Reads the kernel's routes over rtnetlink; layouts from include/uapi/linux/rtnetlink.h."""
 
 from __future__ import annotations
 
@@ -13,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from imds_shim.endpoints import PORT
 from imds_shim.errors import KernelRefusedError
+from imds_shim.frozen_record import FrozenRecord
 from imds_shim.nat.netlink import NLM_F_DUMP, Netlink, attribute, attributes
-from imds_shim.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,30 +30,30 @@ NUMBER = struct.Struct("=I")
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
-class Way:
-    """How the first packet to an address would leave, in words; making an `enum.Enum` costs every start 0.1 ms."""
+class NextHop:
+    """The kinds of next hop; an `enum.Enum` takes 0.1 ms of every start."""
 
     LOCAL = "local"
     ON_LINK = "on-link"
-    VIA = "via a gateway"
+    GATEWAY = "via a gateway"
     NONE = "no route"
 
 
-class Routed(Record):
-    """The kernel's answer for one address: the interface's number (0 without a route), and the source it chooses."""
+class RouteLookup(FrozenRecord):
+    """The route to one address: the interface's index (0 without a route) and the packed source address."""
 
-    way: str  # of Way
+    next_hop: str  # in NextHop
     link: int = 0
     source: bytes = b""
 
     @property
     def interface(self) -> str:
-        """The interface's name."""
+        """Return the interface's name."""
         return link_name(self.link)
 
 
-class Entry(Record):
-    """One route of one table; `link` is the interface's number (0 for none), `gateway` and `source` are packed."""
+class RouteEntry(FrozenRecord):
+    """A route in a table; `link` is the interface's index (0 for none), `gateway` and `source` are packed."""
 
     destination: IPAddress
     length: int
@@ -69,43 +66,43 @@ class Entry(Record):
     source: bytes
 
 
-def how_routed(address: IPAddress) -> Routed:
-    """Ask the kernel, by its whole policy, how a TCP packet to `address` would leave; no packet is sent."""
-    question = ROUTE.pack(FAMILIES[address.version], address.max_prefixlen, *bytes(6), 0)
-    question += attribute(RTA_DST, address.packed)
-    # Policy rules may ask for them; kernels before 4.19 do not know these two and ignore them.
-    question += attribute(RTA_IP_PROTO, bytes([socket.IPPROTO_TCP])) + attribute(RTA_DPORT, PORT.to_bytes(2, "big"))
+def look_up_route(address: IPAddress) -> RouteLookup:
+    """Return the route that the kernel's policy selects for TCP packets to `address`; sends no packet."""
+    body = ROUTE.pack(FAMILIES[address.version], address.max_prefixlen, *bytes(6), 0)
+    body += attribute(RTA_DST, address.packed)
+    # Policy rules may match protocol and port; kernels before 4.19 ignore these attributes.
+    body += attribute(RTA_IP_PROTO, bytes([socket.IPPROTO_TCP])) + attribute(RTA_DPORT, PORT.to_bytes(2, "big"))
     try:
         with Netlink(socket.NETLINK_ROUTE) as kernel:
-            messages = kernel.ask(RTM_GETROUTE, question)
+            messages = kernel.request(RTM_GETROUTE, body)
     except OSError as error:
         if error.errno in NO_ROUTE:
-            return Routed(Way.NONE)
-        raise KernelRefusedError(f"the route to {address} cannot be asked for: {error.strerror}.") from error
+            return RouteLookup(NextHop.NONE)
+        raise KernelRefusedError(f"the kernel refused to look up the route to {address}: {error.strerror}.") from error
     body = next(message.body for message in messages if message.kind == RTM_NEWROUTE)
     kind = ROUTE.unpack_from(body)[7]
     found = attributes(body[ROUTE.size :])
     if kind not in (RTN_UNICAST, RTN_LOCAL) or RTA_OIF not in found:
-        return Routed(Way.NONE)
+        return RouteLookup(NextHop.NONE)
     (index,) = NUMBER.unpack(found[RTA_OIF])
     source = found.get(RTA_PREFSRC, b"")
     if kind == RTN_LOCAL:
-        return Routed(Way.LOCAL, index, source)
-    return Routed(Way.VIA if RTA_GATEWAY in found or RTA_VIA in found else Way.ON_LINK, index, source)
+        return RouteLookup(NextHop.LOCAL, index, source)
+    return RouteLookup(NextHop.GATEWAY if RTA_GATEWAY in found or RTA_VIA in found else NextHop.ON_LINK, index, source)
 
 
-def entries(version: int) -> Sequence[Entry]:
-    """Return every route of one IP version, of all tables, in the order in which the kernel tries equal ones."""
+def list_routes(version: int) -> Sequence[RouteEntry]:
+    """Return the routes of one IP version in all tables; the kernel prefers earlier ones of equal metric."""
     found = []
     address = IPv4Address if version == 4 else IPv6Address  # noqa: PLR2004 - IP version
     with Netlink(socket.NETLINK_ROUTE) as kernel:
-        for message in kernel.ask(RTM_GETROUTE, ROUTE.pack(FAMILIES[version], *bytes(7), 0), NLM_F_DUMP):
+        for message in kernel.request(RTM_GETROUTE, ROUTE.pack(FAMILIES[version], *bytes(7), 0), NLM_F_DUMP):
             family, length, _, _, table, protocol, _, kind, _ = ROUTE.unpack_from(message.body)
             if message.kind != RTM_NEWROUTE or family != FAMILIES[version]:
                 continue
             has = attributes(message.body[ROUTE.size :])
             found.append(
-                Entry(
+                RouteEntry(
                     destination=address(has.get(RTA_DST, bytes(4 if version == 4 else 16))),  # noqa: PLR2004 - IP version
                     length=length,
                     table=_number(has, RTA_TABLE) or table,

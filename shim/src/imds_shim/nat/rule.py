@@ -1,16 +1,16 @@
-"""What redirect there should be, and the steps that make it so whatever was there before.
+"""The DNAT rule and the operations on it: ensure, remove, save and restore.
 
-A rule is plain data and the kernel sits behind `NatTable`, so every case (nothing there, there already, there with
-another address, there in the other back end, there twice) is decided and tested here without a kernel.
+A rule is plain data and the kernel is behind `NatTable`, so every case (no rule, the same rule, another address, the
+other back end, duplicates) is decided and tested here without a kernel.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imds_shim.endpoints import shown
+from imds_shim.endpoints import format_address
 from imds_shim.errors import KernelRefusedError
-from imds_shim.record import Record
+from imds_shim.frozen_record import FrozenRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
     from imds_shim.endpoints import IPAddress
 else:
-    Protocol = object  # making a real one costs every start 0.1 ms
+    Protocol = object  # a real Protocol takes 0.1 ms of every start
 
 LARGEST_PORT = 65535
 
 
-class DnatRule(Record):
-    """TCP to exactly `destination:destination_port` goes to `to_address:to_port` instead.
+class DnatRule(FrozenRecord):
+    """Redirects TCP connections to `destination:destination_port` to `to_address:to_port`.
 
     Raises:
-        ValueError: the two addresses are of different families (NAT cannot cross), or a port is out of range.
+        ValueError: the addresses have different IP versions, between which NAT cannot translate, or a port is invalid.
     """
 
     destination: IPAddress
@@ -36,7 +36,7 @@ class DnatRule(Record):
     to_port: int
 
     def __post_init__(self) -> None:
-        """Refuse a rule that no kernel takes."""
+        """Reject a rule that the kernel cannot hold."""
         if self.destination.version != self.to_address.version:
             raise ValueError(f"{self.destination} cannot be redirected to {self.to_address}: NAT keeps the IP version")
         for port in (self.destination_port, self.to_port):
@@ -44,19 +44,20 @@ class DnatRule(Record):
                 raise ValueError(f"{port} is not a TCP port")
 
     def __str__(self) -> str:
-        return f"{shown(self.destination, self.destination_port)} -> {shown(self.to_address, self.to_port)}"
+        source = format_address(self.destination, self.destination_port)
+        return f"{source} -> {format_address(self.to_address, self.to_port)}"
 
-    def leading_to(self, address: IPAddress) -> DnatRule:
-        """Return the same with another address of the mock."""
+    def with_target(self, address: IPAddress) -> DnatRule:
+        """Return this rule with another address of the mock."""
         return DnatRule(self.destination, self.destination_port, address, self.to_port)
 
     def same_endpoint(self, other: DnatRule) -> bool:
-        """Whether both redirect the same address and port, wherever to."""
+        """Whether both rules redirect the same address and port."""
         return (self.destination, self.destination_port) == (other.destination, other.destination_port)
 
 
 class Outcome:
-    """What `ensure` had to do, in words; making an `enum.Enum` costs every start 0.1 ms."""
+    """What `ensure` did; an `enum.Enum` takes 0.1 ms of every start."""
 
     ADDED = "added"
     ALREADY_THERE = "already there"
@@ -64,35 +65,35 @@ class Outcome:
 
 
 class NatTable(Protocol):
-    """One back end of the kernel's NAT, both address families, as far as our own rules are concerned."""
+    """The shim's own rules in one NAT back end, for both IP versions."""
 
     @property
     def name(self) -> str:
-        """What users call it: `legacy` or `nft`."""
+        """`legacy` or `nft`, as in MOCK_BACKEND."""
 
-    def ours(self) -> Sequence[DnatRule]:
-        """Every rule tagged as ours, in the kernel's order, read from the kernel at this moment.
+    def own_rules(self) -> Sequence[DnatRule]:
+        """Return the shim's rules, read from the kernel now, in the kernel's order.
 
-        A tagged rule of any other form than this program writes is somebody else's and is not listed.
+        A rule with the shim's tag but another form belongs to another program and is not returned.
         """
 
     def replace(self, remove: Sequence[DnatRule], add: Sequence[DnatRule]) -> None:
-        """In one transaction, take away one occurrence of each rule in `remove` and put in those in `add`.
+        """In one transaction, remove one copy of each rule in `remove` and add those in `add`.
 
         Raises:
-            ShimError: the kernel refused; nothing has changed then.
+            ShimError: the kernel refused; nothing has changed.
         """
 
 
 def ensure(tables: Sequence[NatTable], rule: DnatRule) -> str:
-    """Make `rule` the only one of ours for its endpoint, in all of `tables`.
+    """Make `rule` the shim's only rule for its endpoint in all of `tables`; returns an `Outcome`.
 
     Args:
-        tables: back ends that work here; the rule goes into the first, the others are only cleaned.
-        rule: what should hold afterwards.
+        tables: the usable back ends; the first gets the rule, the others are only cleaned.
+        rule: the rule.
 
     Raises:
-        KernelRefusedError: the kernel did not take the rule, or took something else.
+        KernelRefusedError: the kernel did not accept the rule, or holds another one afterwards.
     """
     first, *others = tables
     found = _for_endpoint(first, rule)
@@ -102,13 +103,13 @@ def ensure(tables: Sequence[NatTable], rule: DnatRule) -> str:
         first.replace(surplus, [] if kept else [rule])
     read_back = _for_endpoint(first, rule)
     if read_back != [rule]:
-        said = "; ".join(map(str, read_back)) or "nothing"
+        actual = "; ".join(map(str, read_back)) or "no rule"
         raise KernelRefusedError(
-            f"the kernel's nat table ({first.name}) holds {said} after the rule {rule} was set: "
-            "another program changes it at the same time, or its rules are written by an incompatible version."
+            f"the kernel's nat table ({first.name}) holds {actual} after the rule {rule} was set: another program "
+            "changes the table at the same time, or its rules are written by an incompatible version."
         )
-    # The new rule stands before the old one of the other back end goes: with both, one of them decides and the
-    # connection reaches a mock; with neither it would leave for a real metadata service.
+    # The other back end is cleaned only after the new rule is set. With both rules, a connection reaches a mock; with
+    # neither, it would reach the real metadata service.
     elsewhere = False
     for table in others:
         stale = _for_endpoint(table, rule)
@@ -121,41 +122,41 @@ def ensure(tables: Sequence[NatTable], rule: DnatRule) -> str:
 
 
 def remove(tables: Sequence[NatTable]) -> int:
-    """Take away every rule of ours, of both families and all endpoints; returns how many there were."""
+    """Remove all of the shim's rules; returns their number."""
     count = 0
     for table in tables:
-        rules = table.ours()
+        rules = table.own_rules()
         if rules:
             table.replace(rules, [])
             count += len(rules)
     return count
 
 
-class Recorded(Record):
-    """The rules of ours that one back end held at a moment."""
+class SavedRules(FrozenRecord):
+    """The shim's rules in one back end at one time."""
 
     table: NatTable
     rules: tuple[DnatRule, ...]
 
 
-def record(tables: Sequence[NatTable]) -> Sequence[Recorded]:
-    """What is ours now, for `restore`: take it before the first `ensure` of a start."""
-    return [Recorded(table, tuple(table.ours())) for table in tables]
+def save(tables: Sequence[NatTable]) -> Sequence[SavedRules]:
+    """Return the shim's rules for `restore`; call it before the first `ensure` of a start."""
+    return [SavedRules(table, tuple(table.own_rules())) for table in tables]
 
 
-def restore(records: Sequence[Recorded]) -> None:
-    """Bring our rules back to what was recorded, so that a failed start leaves an earlier one's rule as it was."""
-    for recorded in records:
-        now = list(recorded.table.ours())
+def restore(saved: Sequence[SavedRules]) -> None:
+    """Restore the saved rules, so that a failed start leaves an earlier start's rule as it was."""
+    for one in saved:
+        now = list(one.table.own_rules())
         missing = []
-        for rule in recorded.rules:
+        for rule in one.rules:
             if rule in now:
                 now.remove(rule)
             else:
                 missing.append(rule)
         if now or missing:
-            recorded.table.replace(now, missing)
+            one.table.replace(now, missing)
 
 
 def _for_endpoint(table: NatTable, rule: DnatRule) -> list[DnatRule]:
-    return [found for found in table.ours() if found.same_endpoint(rule)]
+    return [found for found in table.own_rules() if found.same_endpoint(rule)]

@@ -1,12 +1,12 @@
-"""One rule of a legacy table as the bytes that the kernel takes and returns.
+"""Encodes and decodes a rule of a legacy table as the kernel's bytes.
 
-python-iptables would build them through libxtables, whose extensions serve one address family per process (the second
-one gets "can't find target DNAT"), and drops what it does not understand, an integer port say, without a word.
+python-iptables would build them through libxtables, whose extensions serve only one IP version per process (the other
+one fails with "can't find target DNAT"), and silently drops values that it does not understand, such as integer ports.
 
 Layouts from include/uapi/linux: netfilter_ipv4/ip_tables.h (`ipt_entry`), netfilter_ipv6/ip6_tables.h (`ip6t_entry`),
 netfilter/x_tables.h (`xt_entry_match`, `xt_entry_target`), netfilter/xt_tcpudp.h (`xt_tcp`), netfilter/nf_nat.h
-(`nf_nat_ipv4_multi_range_compat`, `nf_nat_range`, `nf_nat_range2`), as 64-bit machines lay them out. Numbers are in the
-machine's byte order except addresses and NAT ports, which are in network order.
+(`nf_nat_ipv4_multi_range_compat`, `nf_nat_range`, `nf_nat_range2`), on 64-bit machines. Numbers are in the machine's
+byte order, addresses and NAT ports in network order.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ import struct
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
+from imds_shim.frozen_record import FrozenRecord
 from imds_shim.nat.rule import DnatRule
-from imds_shim.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 INTERFACES_SIZE = 64  # two names and two masks, 16 bytes each
-EXTENSION_HEAD = struct.Struct("=H29sB")  # size with this head, name, revision
+EXTENSION_HEAD = struct.Struct("=H29sB")  # size including this head, name, revision
 TCP_MATCH = struct.Struct("=HHHHBBBB")  # source ports, destination ports, option, flag mask, flag value, inversions
 COMMENT_SIZE = 256
 ANY_PORT = (0, 65535)
 MAP_ADDRESS_AND_PORT = 1 | 2  # NF_NAT_RANGE_MAP_IPS | NF_NAT_RANGE_PROTO_SPECIFIED
 NAT_RANGE = struct.Struct("=I16s16s2s2s")  # flags, lowest and highest address, lowest and highest port
-NAT_RANGE_V4 = struct.Struct("=II4s4s2s2s")  # number of ranges, then the same
+NAT_RANGE_V4 = struct.Struct("=II4s4s2s2s")  # number of ranges, then as above
 DNAT_REVISIONS = (2, 1)
-"""What `build` can write: 2 is what the iptables program writes today, 1 is for kernels before 4.18."""
+"""The revisions that `build` can write: 2 as the iptables program does, 1 for kernels before 4.18."""
 
 
-class EntryLayout(Record):
-    """Where the parts of an entry lie in one address family; offsets in bytes."""
+class EntryLayout(FrozenRecord):
+    """The layout of an entry of one IP version; offsets in bytes."""
 
     address_size: int
     protocol_at: int
-    flags_at: int  # flags, then inversions
-    flags_with_protocol: int  # what the flags are when a protocol and nothing else is matched
-    offsets_at: int  # of the target, then of the next entry
-    size: int  # of the entry itself; the matches follow
+    flags_at: int  # offset of the flags and the inversions
+    flags_with_protocol: int  # the flags if only a protocol is matched
+    offsets_at: int  # offset of the offsets of the target and of the next entry
+    size: int  # size of the entry without matches and target
 
 
 LAYOUTS = {
@@ -52,7 +52,7 @@ LAYOUTS = {
 
 
 def build(rule: DnatRule, tag: bytes, revision: int) -> bytes:
-    """The entry for `rule`, with `tag` as its comment and one of `DNAT_REVISIONS` of the target."""
+    """Return the entry for `rule`, with `tag` as its comment and a DNAT target of this revision."""
     layout = LAYOUTS[rule.destination.version]
     port = rule.destination_port
     matches = _extension(b"tcp", 0, TCP_MATCH.pack(*ANY_PORT, port, port, 0, 0, 0, 0))
@@ -72,12 +72,12 @@ def build(rule: DnatRule, tag: bytes, revision: int) -> bytes:
 
 
 def parse(entry: bytes, version: int, tag: bytes) -> DnatRule | None:
-    """The rule in an entry of the OUTPUT chain, if it has exactly the form that `build` gives it, tag included.
+    """Return the rule in an entry of the OUTPUT chain, or None if `build` does not write entries of this form.
 
     Args:
         entry: the entry with its matches and its target.
-        version: 4 or 6, the address family of the table.
-        tag: what the rule's comment has to say.
+        version: the table's IP version, 4 or 6.
+        tag: the required comment.
     """
     layout = LAYOUTS[version]
     size = layout.address_size
@@ -96,20 +96,24 @@ def parse(entry: bytes, version: int, tag: bytes) -> DnatRule | None:
     if [match[:2] for match in matches] != [(b"comment", 0), (b"tcp", 0)] or matches[0][2].split(b"\0", 1)[0] != tag:
         return None
     port = _one_destination_port(matches[1][2])
-    targets = [_to(revision, data, size) for name, revision, data in _extensions(entry[target_at:]) if name == b"DNAT"]
+    targets = [
+        _parse_target(revision, data, size)
+        for name, revision, data in _extensions(entry[target_at:])
+        if name == b"DNAT"
+    ]
     if port is None or len(targets) != 1 or targets[0] is None:
         return None
     return DnatRule(_address(destination), port, *targets[0])
 
 
 def _extension(name: bytes, revision: int, data: bytes) -> bytes:
-    """A match or target; the kernel wants its size to be a multiple of eight."""
+    """Return a match or target, padded to a multiple of eight bytes."""
     data += bytes(-len(data) % 8)
     return EXTENSION_HEAD.pack(EXTENSION_HEAD.size + len(data), name, revision) + data
 
 
 def _extensions(data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
-    """Name, revision and payload of the matches or targets that lie one behind the other in `data`."""
+    """Yield name, revision and payload of each match or target in `data`."""
     while len(data) >= EXTENSION_HEAD.size:
         size, name, revision = EXTENSION_HEAD.unpack_from(data)
         if not EXTENSION_HEAD.size <= size <= len(data):
@@ -124,9 +128,9 @@ def _one_destination_port(match: bytes) -> int | None:
     return first if plain and first == last and first else None
 
 
-def _to(revision: int, target: bytes, address_size: int) -> tuple[IPv4Address | IPv6Address, int] | None:
-    """Address and port of a DNAT target that names one of each."""
-    if revision == 0:  # what old iptables programs wrote for IPv4
+def _parse_target(revision: int, target: bytes, address_size: int) -> tuple[IPv4Address | IPv6Address, int] | None:
+    """Return the address and port of a DNAT target, or None if it has ranges."""
+    if revision == 0:  # written by old iptables programs for IPv4
         count, flags, lowest, highest, port, last_port = NAT_RANGE_V4.unpack_from(target)
         if count != 1:
             return None

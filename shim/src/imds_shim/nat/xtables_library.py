@@ -1,4 +1,4 @@
-"""python-iptables, loaded with its libraries where Linux has them: the only module that names `iptc`."""
+"""Imports python-iptables with its libraries; the only module that imports `iptc`."""
 
 from __future__ import annotations
 
@@ -11,52 +11,51 @@ from typing import Any
 
 from imds_shim import import_stubs
 from imds_shim.errors import KernelRefusedError
-from imds_shim.textfile import read_if_there
+from imds_shim.system import read_text_or_empty
 
-# The names under which Linux has them. python-iptables asks ctypes.util, which runs ldconfig, gcc and ld (0.3 s) or,
-# where there are none, finds nothing.
+# python-iptables looks libraries up by ctypes.util, which runs ldconfig, gcc and ld (0.3 s) and fails without them.
 SONAMES = {"ip4tc": "libip4tc.so.2", "ip6tc": "libip6tc.so.2", "xtables": "libxtables.so.12", "c": "libc.so.6"}
 
 
 def load() -> Any:
-    """Import python-iptables with a loader that knows where its libraries are; about 8 ms, once.
+    """Import python-iptables, with its library loader replaced; takes about 8 ms the first time.
 
-    Its own (`iptc.util`) runs ldconfig, a compiler, a linker and modprobe. None of them is in a small image, and the
-    kernel loads its modules by itself when the table is asked for.
+    Its own loader (`iptc.util`) runs ldconfig, a compiler, a linker and modprobe. A small image has none of them, and
+    the kernel loads its modules when the table is opened.
 
     Raises:
-        KernelRefusedError: a library is not installed.
+        KernelRefusedError: a library is missing.
     """
     if "iptc" in sys.modules:
         return sys.modules["iptc"]
     loader = ModuleType("iptc.util")
-    loader.find_library = _find_library  # type: ignore[attr-defined]  # a module made by hand
+    loader.find_library = _find_library  # type: ignore[attr-defined]  # a module without a file
     loader.find_libc = lambda: _find_library("c")[0]  # type: ignore[attr-defined]
     loader.load_kernel = lambda *_: None  # type: ignore[attr-defined]
     sys.modules["iptc.util"] = loader
     try:
         import_stubs.load("iptc")
-        import iptc  # noqa: PLC0415 - slow, and raises where a library is missing
+        import iptc  # noqa: PLC0415 - slow, and fails without a library
     except (OSError, ImportError, AttributeError) as error:
         sys.modules.pop("iptc.util", None)
-        raise KernelRefusedError(f"python-iptables cannot be loaded: {error}.") from error
+        raise KernelRefusedError(f"python-iptables cannot be imported: {error}.") from error
     return iptc
 
 
 def table(version: int) -> Any:
-    """Return python-iptables' class for the tables of one IP version."""
+    """Return the table class of python-iptables for an IP version."""
     if version == 4:  # noqa: PLR2004 - IP version
         return load().Table
     import_stubs.load("iptc.ip6tc")
-    from iptc.ip6tc import Table6  # noqa: PLC0415 - most starts have no use for it
+    from iptc.ip6tc import Table6  # noqa: PLC0415 - most starts need only IPv4
 
     return Table6
 
 
 def _find_library(*names: str) -> tuple[ctypes.CDLL, int]:
-    """What `iptc.util.find_library` returns: the library and the major number in its name."""
+    """Return the library and the major version in its name, as `iptc.util.find_library` does."""
     name = names[0]
-    if name == "xtwrapper":  # python-iptables' own, beside it
+    if name == "xtwrapper":  # part of python-iptables
         spec = PathFinder.find_spec("libxtwrapper")
         return ctypes.CDLL(str(spec.origin) if spec else "libxtwrapper.so", mode=ctypes.RTLD_GLOBAL), 0
     soname = SONAMES[name]
@@ -67,8 +66,8 @@ def _find_library(*names: str) -> tuple[ctypes.CDLL, int]:
 
 
 def _extension_directory() -> str:
-    """`xtables/` beside libxtables itself: so it is in Debian and in the relocatable tree."""
-    for line in read_if_there("/proc/self/maps").splitlines():
+    """Return the directory `xtables/` beside libxtables, as in Debian and in the relocatable tree."""
+    for line in read_text_or_empty("/proc/self/maps").splitlines():
         if "libxtables.so" in line:
             return f"{line.split(maxsplit=5)[5].rpartition('/')[0]}/xtables"
-    raise ImportError("libxtables is loaded and not to be found in /proc/self/maps")
+    raise ImportError("libxtables is loaded but not listed in /proc/self/maps")

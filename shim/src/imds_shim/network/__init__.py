@@ -1,1 +1,1 @@
-"""Who answers for the metadata service: names, addresses, the probe, waiting and verification."""
+"""How the shim finds and verifies the mock: names, addresses, probes and retries."""

@@ -1,4 +1,4 @@
-"""The body of an answer, up to a limit, for the probe of servers other than imds-mock (RFC 9112, sections 6 and 7)."""
+"""Reads a response body up to a limit, to probe servers other than imds-mock (RFC 9112, sections 6 and 7)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def read_body(
     """Return the body, or its first `limit` bytes.
 
     Args:
-        status: of the answer to a GET.
-        headers: of that answer, found by names in any case.
-        received: what has arrived of the body.
-        receive: waits for more; returns nothing once the server has closed the connection.
-        limit: a number of bytes.
+        status: the status of a response to GET.
+        headers: its headers, with case-insensitive names.
+        received: the part of the body that has arrived.
+        receive: waits for more; returns b"" after the server has closed the connection.
+        limit: in bytes.
 
     Raises:
         ValueError: a length is not a number.
@@ -56,18 +56,18 @@ def _chunks(received: bytearray, receive: Callable[[], bytes], limit: int) -> by
 
 
 def _fill(received: bytearray, receive: Callable[[], bytes], size: int) -> bool:
-    """Wait until that many bytes have arrived; False if the connection ends before."""
+    """Wait until `size` bytes have arrived; False if the connection ends earlier."""
     while len(received) < size:
-        piece = receive()
-        if not piece:
+        chunk = receive()
+        if not chunk:
             return False
-        received += piece
+        received += chunk
     return True
 
 
 def _number(text: str, base: int) -> int:
-    # int() alone would take signs, blanks and underscores.
+    # int() also accepts signs, whitespace and underscores.
     if text.isalnum():
         with contextlib.suppress(ValueError):
             return int(text, base)
-    raise ValueError(f"it announces a length of {text[:20]!r}")
+    raise ValueError(f"the length of its body is {text[:20]!r}")

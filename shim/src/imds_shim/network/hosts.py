@@ -1,11 +1,11 @@
-"""The hosts file and resolv.conf, read as hosts(5) and resolv.conf(5) describe them."""
+"""Parses the hosts file and resolv.conf as hosts(5) and resolv.conf(5) describe them."""
 
 from __future__ import annotations
 
 import ipaddress
 from typing import TYPE_CHECKING
 
-from imds_shim.record import Record
+from imds_shim.frozen_record import FrozenRecord
 
 if TYPE_CHECKING:
     from imds_shim.endpoints import IPAddress
@@ -14,8 +14,8 @@ _DEFAULT_NDOTS, _MOST_NDOTS = 1, 15
 _DEFAULT_TIMEOUT_SECONDS, _LONGEST_TIMEOUT_SECONDS = 5, 30
 
 
-class ResolverConfig(Record):
-    """What resolv.conf says; `servers` holds IP addresses, an IPv6 one possibly with its zone."""
+class ResolverConfig(FrozenRecord):
+    """The settings in resolv.conf; `servers` are IP addresses, IPv6 ones possibly with a zone."""
 
     servers: tuple[str, ...]
     search: tuple[str, ...]
@@ -25,7 +25,7 @@ class ResolverConfig(Record):
 
 
 def addresses_in_hosts(text: str, host: str) -> list[IPAddress]:
-    """Return the addresses that a hosts file gives to a name, in its order."""
+    """Return the addresses of a name in a hosts file, in the file's order."""
     wanted = host.rstrip(".").lower()
     found: list[IPAddress] = []
     for line in text.splitlines():
@@ -39,7 +39,7 @@ def addresses_in_hosts(text: str, host: str) -> list[IPAddress]:
 
 
 def resolver_config(text: str) -> ResolverConfig:
-    """Read a resolv.conf; without a usable name server it is the one on this host, as in the C library."""
+    """Parse a resolv.conf; without a usable name server it is 127.0.0.1, as in the C library."""
     servers: list[str] = []
     search: list[str] = []
     ndots, timeout_seconds, use_tcp = _DEFAULT_NDOTS, _DEFAULT_TIMEOUT_SECONDS, False
@@ -78,7 +78,7 @@ def _is_address(text: str) -> bool:
 
 
 def candidates(host: str, config: ResolverConfig) -> list[str]:
-    """Return the absolute names to ask for, in order, by the rules of `search` and `ndots`."""
+    """Return the absolute names to query, in order, by the rules of `search` and `ndots`."""
     if host.endswith("."):
         return [host]
     as_given = f"{host}."

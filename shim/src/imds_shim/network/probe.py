@@ -1,12 +1,12 @@
-"""Who answers at an address: this mock, another IMDS, or something else; the HTTP side of it is httpx's.
+"""Probes a server over HTTP: is it this mock, another IMDS or another server?
 
-imds-mock answers `GET /` with the header `X-Imds-Mock-Probe` by 204 and `X-Imds-Mock-Id`, an id made at its start, so
-that the shim can check that two addresses lead to the same mock. A status alone identifies no IMDS, because a web
-server may answer 200 or 401 on every path. Any other server is an IMDS if one of these holds:
+imds-mock answers `GET /` with the header `X-Imds-Mock-Probe` with 204 and `X-Imds-Mock-Id`, an id generated at its
+start, so that the shim can check that two addresses reach the same mock. A status alone does not identify an IMDS,
+because a web server may answer 200 or 401 to every path. Any other server is an IMDS if one of these holds:
 
-* a token PUT is answered by 200 with the TTL header,
-* the listing `/latest/meta-data/` has a line `instance-id` or `ami-id`,
-* that path is answered by 401 without a body and without `WWW-Authenticate`, as the real service does.
+* It answers a token PUT with 200 and the TTL header.
+* Its listing of `/latest/meta-data/` has a line `instance-id` or `ami-id`.
+* It answers that path with 401 without a body and without `WWW-Authenticate`, as the real service does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from imds_shim.endpoints import CONTROL_PORT
-from imds_shim.network.answer import Answer, NoAnswerError
+from imds_shim.network.probe_result import NoAnswerError, ProbeResult
 from imds_shim.network.transport import HeadTransport
 
 if TYPE_CHECKING:
@@ -31,16 +31,16 @@ _ID_HEADER = "X-Imds-Mock-Id"
 _TOKEN_TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"  # noqa: S105 - the name of a header
 _HEADERS = {"User-Agent": "imds-shim", "Connection": "close"}
 _SHORTEST_TOKEN_SECONDS = "1"  # noqa: S105 - a lifetime
-_LISTED = {b"instance-id", b"ami-id"}
+_IMDS_LISTING_LINES = {b"instance-id", b"ami-id"}
 _LONGEST_LISTING_BYTES = 65_536
-_LONGEST_WORDS = 100
+_LONGEST_QUOTE = 100
 
 
-def who_answers(address: IPAddress, port: int, deadline: Deadline) -> Answer:
-    """Find out who answers at an address.
+def probe(address: IPAddress, port: int, deadline: Deadline) -> ProbeResult:
+    """Probe the server at an address.
 
     Raises:
-        NoAnswerError: nobody does before the deadline.
+        NoAnswerError: there was no HTTP response before the deadline.
     """
     host = f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004 - IPv6
     server = f"http://{host}:{port}"
@@ -48,36 +48,36 @@ def who_answers(address: IPAddress, port: int, deadline: Deadline) -> Answer:
     response = _send(transport, "GET", f"{server}/", {_PROBE_HEADER: os.urandom(8).hex()})
     if response.status_code == _NO_CONTENT and response.headers.get(_ID_HEADER):
         mock_id = response.headers[_ID_HEADER]
-        return Answer("mock", mock_id, f"imds-mock {mock_id}")
+        return ProbeResult("mock", mock_id, f"imds-mock {mock_id}")
     token = _send(transport, "PUT", f"{server}/latest/api/token", {_TOKEN_TTL_HEADER: _SHORTEST_TOKEN_SECONDS})
     if token.status_code == _OK and token.headers.get(_TOKEN_TTL_HEADER, "").isdecimal():
-        return Answer("imds", None, _described(token))
-    return _judged(_send(transport, "GET", f"{server}/latest/meta-data/", {}, _LONGEST_LISTING_BYTES), port)
+        return ProbeResult("imds", None, _status_line(token))
+    return _classify(_send(transport, "GET", f"{server}/latest/meta-data/", {}, _LONGEST_LISTING_BYTES), port)
 
 
-def _judged(root: httpx.Response, port: int) -> Answer:
-    """Say what a server is by how it answers the metadata root."""
+def _classify(root: httpx.Response, port: int) -> ProbeResult:
+    """Classify a server by its response to GET /latest/meta-data/."""
     body: bytes = root.extensions["body"]
-    said = _described(root)
+    description = _status_line(root)
     if root.status_code == _OK:
-        if _LISTED.intersection(line.strip() for line in body.splitlines()):
-            return Answer("imds", None, said)
-        kind = _short(root.headers.get("Content-Type", "no content type"))
-        said += f" to GET /latest/meta-data/ ({kind}), which lists neither instance-id nor ami-id"
+        if _IMDS_LISTING_LINES.intersection(line.strip() for line in body.splitlines()):
+            return ProbeResult("imds", None, description)
+        kind = _shorten(root.headers.get("Content-Type", "no content type"))
+        description += f" to GET /latest/meta-data/ ({kind}), which lists neither instance-id nor ami-id"
     elif root.status_code == _UNAUTHORIZED:
         if not body and "WWW-Authenticate" not in root.headers:
-            return Answer("imds", None, said)
-        said += " with " + ("a body" if body else "WWW-Authenticate") + ", which an IMDS does not send"
+            return ProbeResult("imds", None, description)
+        description += " with " + ("a body" if body else "WWW-Authenticate") + ", which an IMDS does not send"
     is_problem = root.headers.get("Content-Type", "").startswith("application/problem+json")
     if is_problem and (port == CONTROL_PORT or b"control plane" in body):
-        return Answer("control", None, said)
-    return Answer("other", None, said)
+        return ProbeResult("control", None, description)
+    return ProbeResult("other", None, description)
 
 
 def _send(
     transport: HeadTransport, method: str, url: str, headers: dict[str, str], body_bytes: int = 0
 ) -> httpx.Response:
-    """Send one request through the transport itself: a client would add proxies, cookies and redirects."""
+    """Send one request through the transport, without an httpx client's proxies, cookies and redirects."""
     request = httpx.Request(method, url, headers=_HEADERS | headers, extensions={"body_bytes": body_bytes})
     try:
         return transport.handle_request(request)
@@ -86,13 +86,13 @@ def _send(
     except httpx.ConnectError as error:
         raise NoAnswerError(_connect_failure(error)) from error
     except httpx.ReadTimeout as error:
-        if transport.has_begun:
-            raise NoAnswerError("begins an answer and does not finish it in time") from error
-        raise NoAnswerError("accepts the connection and then does not answer") from error
+        if transport.response_started:
+            raise NoAnswerError("starts a response but does not complete it in time") from error
+        raise NoAnswerError("accepts the connection but does not answer") from error
     except httpx.ReadError as error:
-        raise NoAnswerError("closes the connection without an answer") from error
+        raise NoAnswerError("closes the connection without a response") from error
     except httpx.HTTPError as error:
-        raise NoAnswerError(f"answers, but not in HTTP ({error})") from error
+        raise NoAnswerError(f"answers, but not with HTTP ({error})") from error
 
 
 def _connect_failure(error: httpx.ConnectError) -> str:
@@ -105,12 +105,12 @@ def _connect_failure(error: httpx.ConnectError) -> str:
     return f"cannot be reached ({words})"
 
 
-def _described(response: httpx.Response) -> str:
-    said = f"{response.status_code} {_short(response.reason_phrase)}".strip()
+def _status_line(response: httpx.Response) -> str:
+    description = f"{response.status_code} {_shorten(response.reason_phrase)}".strip()
     server = response.headers.get("Server")
-    return f"{said} (Server: {_short(server)})" if server else said
+    return f"{description} (Server: {_shorten(server)})" if server else description
 
 
-def _short(text: str) -> str:
-    """Keep a foreign server's words from filling the message."""
-    return text if len(text) <= _LONGEST_WORDS else f"{text[:_LONGEST_WORDS]}..."
+def _shorten(text: str) -> str:
+    """Truncate text from a server, so that it does not fill the message."""
+    return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}..."

@@ -1,7 +1,7 @@
-"""From the mock's name to its addresses: an IP literal, then the hosts file, then DNS.
+"""Resolves the mock's name: an IP address, then the hosts file, then DNS.
 
-The order is that of `hosts: files dns` in nsswitch.conf, which is what container images have. resolv.conf is read anew
-for every try, as container engines rewrite it when a network is attached.
+This is the order of `hosts: files dns` in nsswitch.conf, the default of container images. Both files are read again for
+every attempt, because container engines rewrite them when a network is attached.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from imds_shim.errors import ResolveError
+from imds_shim.frozen_record import FrozenRecord
 from imds_shim.import_stubs import load
 from imds_shim.network.hosts import addresses_in_hosts, candidates, resolver_config
-from imds_shim.record import Record
-from imds_shim.textfile import read_if_there
+from imds_shim.system import read_text_or_empty
 
 if TYPE_CHECKING:
     from imds_shim.deadline import Deadline
@@ -25,30 +25,30 @@ _IPV4, _IPV6 = 4, 6
 _LONGEST_ALIAS_CHAIN = 8
 
 
-class Resolver(Record):
-    """Where names are looked up; the fields differ from their defaults in tests only."""
+class Resolver(FrozenRecord):
+    """Resolves names by these files; only tests change the fields."""
 
     hosts_file: str = "/etc/hosts"
     resolv_conf: str = "/etc/resolv.conf"
     dns_port: int = 53
 
     def addresses(self, host: str, deadline: Deadline, *, ipv6: bool = False) -> list[IPAddress]:
-        """Return the addresses of a host, IPv4 first; IPv6 ones only if asked for, or if there are no others.
+        """Return the addresses of a host, IPv4 first. DNS is queried for IPv6 only if wanted or if there is no IPv4.
 
         Raises:
-            ResolveError: this try found none; the message says what was asked of which server.
+            ResolveError: this attempt found no address; the message names each server and its reply.
         """
         try:
             return [ipaddress.ip_address(host)]
         except ValueError:
             pass
-        found = addresses_in_hosts(read_if_there(self.hosts_file), host)
+        found = addresses_in_hosts(read_text_or_empty(self.hosts_file), host)
         if not found:
-            found = self._ask_dns(host, deadline, ipv6=ipv6)
+            found = self._query_dns(host, deadline, ipv6=ipv6)
         return sorted(found, key=lambda address: address.version)
 
-    def _ask_dns(self, host: str, deadline: Deadline, *, ipv6: bool) -> list[IPAddress]:
-        config = resolver_config(read_if_there(self.resolv_conf))
+    def _query_dns(self, host: str, deadline: Deadline, *, ipv6: bool) -> list[IPAddress]:
+        config = resolver_config(read_text_or_empty(self.resolv_conf))
         lookup = _Lookup(config, self.dns_port, deadline, list(config.servers))
         reasons: list[str] = []
         for name in candidates(host, config):
@@ -63,8 +63,8 @@ class Resolver(Record):
         raise ResolveError(", ".join(dict.fromkeys(reasons)))
 
 
-class _Lookup(Record):
-    """One pass over the name servers of a resolv.conf."""
+class _Lookup(FrozenRecord):
+    """One attempt with the name servers of a resolv.conf."""
 
     config: ResolverConfig
     port: int
@@ -72,37 +72,37 @@ class _Lookup(Record):
     servers: list[str]
 
     def addresses(self, name: str, version: int, reasons: list[str]) -> list[IPAddress] | None:
-        """Return what an absolute name leads to through its aliases; None, and why, where that cannot be said."""
+        """Return the addresses of an absolute name and its aliases; on failure None, with the reason in `reasons`."""
         for _ in range(_LONGEST_ALIAS_CHAIN):
-            reply = self._ask(name, version, reasons)
+            reply = self._query(name, version, reasons)
             if reply is None:
                 return None
             if reply.alias is None:
                 return list(reply.addresses)
             name = reply.alias
-        reasons.append(f"{name.rstrip('.')} is an alias of too many others")
+        reasons.append(f"{name.rstrip('.')} has too long a chain of aliases")
         return None
 
-    def _ask(self, name: str, version: int, reasons: list[str]) -> Reply | None:
+    def _query(self, name: str, version: int, reasons: list[str]) -> Reply | None:
         load("dns.message")
-        from imds_shim.network.nameserver import NameServer, NoReplyError  # noqa: PLC0415 - an address or hosts file needs no DNS
+        from imds_shim.network.nameserver import NameServer, NoReplyError  # noqa: PLC0415 - not needed for an address or with a hosts file
 
         shown = name.rstrip(".")
         for position, address in enumerate(tuple(self.servers)):
-            # A dead first server must not use up the time in which the second one would have answered.
+            # A server that is down must not use up the time of the next one.
             fair_share = self.deadline.remaining() / (len(self.servers) - position)
             limit = self.deadline.within(min(self.config.timeout_seconds, fair_share))
             try:
-                reply = NameServer(address, self.port).ask(name, version, limit, use_tcp=self.config.use_tcp)
+                reply = NameServer(address, self.port).query(name, version, limit, use_tcp=self.config.use_tcp)
             except NoReplyError as error:
                 reasons.append(f"name server {address} {error}")
                 continue
-            # The next question of this pass goes to the one that is alive first.
+            # The next query of this attempt goes to this server first.
             self.servers.remove(address)
             self.servers.insert(0, address)
             if reply.rcode == "NOERROR":
                 return reply
-            reasons.append(f"name server {address} answers {reply.rcode} for {shown}")
+            reasons.append(f"name server {address} replies {reply.rcode} for {shown}")
             if reply.rcode == "NXDOMAIN":
                 return None
         return None

@@ -1,15 +1,15 @@
-"""Finding the mock: which of its addresses answers as an IMDS, tried until one does."""
+"""Finds the mock: probes its addresses until one answers as an IMDS."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from imds_shim import endpoints
-from imds_shim.endpoints import IPV4, IPV6, shown
+from imds_shim.endpoints import IPV4, IPV6, format_address
 from imds_shim.errors import ConfigError, MockUnreachableError, ResolveError
-from imds_shim.network.answer import NoAnswerError
-from imds_shim.network.wait import Target, until_found
-from imds_shim.record import Record
+from imds_shim.frozen_record import FrozenRecord
+from imds_shim.network.probe_result import NoAnswerError
+from imds_shim.network.wait import Target, retry_until_found
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,100 +19,100 @@ if TYPE_CHECKING:
     from imds_shim.deadline import Deadline
     from imds_shim.endpoints import IPAddress
     from imds_shim.log import Log
-    from imds_shim.network.answer import Answer
+    from imds_shim.network.probe_result import ProbeResult
 else:
     Protocol = object  # making a real one costs every start 0.1 ms
 
-_FIRST_PATIENCE_SECONDS, _LONGEST_PATIENCE_SECONDS = 2.0, 10.0
+_FIRST_TIMEOUT_SECONDS, _LONGEST_TIMEOUT_SECONDS = 2.0, 10.0
 
 
-class Mock(Record):
-    """Where the mock was found, and its id if it is an imds-mock."""
+class Mock(FrozenRecord):
+    """The address at which the mock answers, and its id if it is an imds-mock."""
 
     address: IPAddress
     port: int
     mock_id: str | None
 
     def __str__(self) -> str:
-        return shown(self.address, self.port)
+        return format_address(self.address, self.port)
 
 
 class Network(Protocol):
-    """What a start asks of the network."""
+    """The network operations of a start."""
 
     def resolve(self, host: str, deadline: Deadline, *, ipv6: bool) -> Sequence[IPAddress]:
-        """Look a host up once; raises ResolveError."""
+        """Resolve a host once; raises ResolveError."""
 
-    def who_answers(self, address: IPAddress, port: int, deadline: Deadline) -> Answer:
-        """Ask once; raises NoAnswerError."""
+    def probe(self, address: IPAddress, port: int, deadline: Deadline) -> ProbeResult:
+        """Probe a server once; raises NoAnswerError."""
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Sleep."""
 
 
-def find(config: ShimConfig, network: Network, deadline: Deadline, say: Log) -> list[Mock]:
-    """Wait until the mock answers; returns where, at most once for each address family, IPv4 first.
+def find_mock(config: ShimConfig, network: Network, deadline: Deadline, log: Log) -> list[Mock]:
+    """Wait until the mock answers; returns its address, at most one per IP version, IPv4 first.
 
     Raises:
-        ResolveError: no usable address until the deadline.
-        MockUnreachableError: no IMDS there until the deadline.
-        ConfigError: the name leads to the address that is to be redirected, or the port is the mock's control port.
+        ResolveError: there was no usable address before the deadline.
+        MockUnreachableError: no IMDS answered before the deadline.
+        ConfigError: the name resolves to the address being redirected, or the port is the mock's control port.
     """
     search = _Search(config, network, deadline)
-    return until_found(search.attempt, Target(config.hostname, config.port), deadline, say, network.sleep)
+    return retry_until_found(search.attempt, Target(config.hostname, config.port), deadline, log, network.sleep)
 
 
 class _Search:
-    """Tries to find the mock; each try has more patience with a slow answer than the one before."""
+    """Attempts to find the mock; each attempt has a longer timeout than the one before."""
 
     def __init__(self, config: ShimConfig, network: Network, deadline: Deadline) -> None:
         self._config, self._network, self._deadline = config, network, deadline
-        self._patience = _FIRST_PATIENCE_SECONDS
+        self._timeout_seconds = _FIRST_TIMEOUT_SECONDS
 
     def attempt(self) -> list[Mock]:
         config = self._config
         addresses = self._network.resolve(config.hostname, self._deadline, ipv6=config.ipv6)
         if config.route != "none":
-            _refuse_the_endpoint_itself(config, addresses)
+            _reject_redirected_addresses(config, addresses)
         families = [[one for one in addresses if one.version == version] for version in (IPV4, IPV6)]
         if not config.ipv6:
-            # IPv6 is of use to 169.254.169.254 only where nothing has to be translated.
+            # NAT cannot redirect 169.254.169.254 to IPv6, so IPv6 helps only where no rule is needed.
             families = [families[0] or families[1]]
         elif not families[1] and config.route in ("auto", "nat"):
             names = ", ".join(map(str, addresses))
-            raise ResolveError(f"MOCK_IPV6=1 needs an IPv6 address and {config.hostname} has only {names}")
-        return [self._first_that_answers(family) for family in families if family]
+            raise ResolveError(f"MOCK_IPV6=1 needs an IPv6 address of the mock, but {config.hostname} has only {names}")
+        return [self._first_imds(family) for family in families if family]
 
-    def _first_that_answers(self, addresses: Sequence[IPAddress]) -> Mock:
+    def _first_imds(self, addresses: Sequence[IPAddress]) -> Mock:
         reasons: list[str] = []
         controls: list[str] = []
         for position, address in enumerate(addresses):
             fair_share = self._deadline.remaining() / (len(addresses) - position)
-            limit = self._deadline.within(min(self._patience, fair_share))
-            where = shown(address, self._config.port)
+            limit = self._deadline.within(min(self._timeout_seconds, fair_share))
+            where = format_address(address, self._config.port)
             try:
-                answer = self._network.who_answers(address, self._config.port, limit)
+                result = self._network.probe(address, self._config.port, limit)
             except NoAnswerError as error:
                 reasons.append(f"{where} {error}")
                 continue
-            if answer.is_imds:
-                return Mock(address, self._config.port, answer.mock_id)
-            if answer.kind == "control":
+            if result.is_imds:
+                return Mock(address, self._config.port, result.mock_id)
+            if result.kind == "control":
                 controls.append(where)
-            reasons.append(f"{where} is not an IMDS: it answers {answer.said}")
+            reasons.append(f"{where} is not an IMDS: it answers {result.description}")
         if controls and len(controls) == len(addresses):
             raise ConfigError(
-                f"MOCK_PORT is {self._config.port}: that is the mock's control port ({controls[0]} answers "
-                f"{answer.said}); set MOCK_PORT to the port of its metadata service, 80 unless the mock uses another"
+                f"MOCK_PORT={self._config.port} is the mock's control port ({controls[0]} answers "
+                f"{result.description}); set MOCK_PORT to the port of its metadata service, by default 80"
             )
-        self._patience = min(self._patience + 1, _LONGEST_PATIENCE_SECONDS)
+        self._timeout_seconds = min(self._timeout_seconds + 1, _LONGEST_TIMEOUT_SECONDS)
         raise MockUnreachableError(", ".join(reasons))
 
 
-def _refuse_the_endpoint_itself(config: ShimConfig, addresses: Iterable[IPAddress]) -> None:
+def _reject_redirected_addresses(config: ShimConfig, addresses: Iterable[IPAddress]) -> None:
     for address in addresses:
-        if address in endpoints.of(config.endpoints, ipv6=True):
+        if address in endpoints.addresses_of(config.endpoints, ipv6=True):
             raise ConfigError(
-                f"MOCK_HOSTNAME is {config.hostname}, which is {address}, the address being redirected; name another "
-                "address of the mock, or set MOCK_ROUTE=none if nothing has to be redirected"
+                f"MOCK_HOSTNAME={config.hostname} resolves to {address}, the address being redirected; use another "
+                "address of the mock, or set MOCK_ROUTE=none if the mock already answers there"
             )

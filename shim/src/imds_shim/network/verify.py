@@ -1,76 +1,75 @@
-"""Proof that an IMDS endpoint leads to the mock that was found: something that answers there is not enough.
+"""Verifies that an IMDS endpoint reaches the mock, because another server may answer there.
 
-On a cloud host the real service answers, on a development machine a proxy may (Docker Desktop's says 403).
+On a cloud host the real service answers, on a development machine possibly a proxy (Docker Desktop's answers 403).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imds_shim.endpoints import PORT, shown
+from imds_shim.endpoints import PORT, format_address
 from imds_shim.errors import WrongMockError
-from imds_shim.network.answer import NoAnswerError
+from imds_shim.network.probe_result import NoAnswerError
 
 if TYPE_CHECKING:
     from imds_shim.config import RouteMode
     from imds_shim.deadline import Deadline
     from imds_shim.endpoints import IPAddress
-    from imds_shim.network.answer import Answer
+    from imds_shim.network.probe_result import ProbeResult
     from imds_shim.network.search import Mock, Network
 
-_PROOF_SECONDS, _FIRST_PROOF_SECONDS, _SHORTEST_PROOF_SECONDS = 5.0, 2.0, 0.4
+_LONGEST_SECONDS, _FIRST_BACKEND_SECONDS, _SHORTEST_SECONDS = 5.0, 2.0, 0.4
 _TRY_SECONDS, _PAUSE_SECONDS = 2.0, 0.1
-_CURES = {
-    "none": "MOCK_ROUTE=none leaves the network as it is, so something else has to lead there",
+_ADVICE_BY_ROUTE_MODE = {
+    "none": "MOCK_ROUTE=none changes nothing, so the network must already lead to the mock",
     "route": "MOCK_ROUTE=route needs a mock that holds this address itself (link_local_ips)",
 }
-_CURE = "something else in this container or on the host handles connections to this address: see imds-shim --doctor"
+_ADVICE = "another program in this container or on the host handles connections to this address: see imds-shim --doctor"
 
 
-def reaches_already(network: Network, endpoint: IPAddress, mock: Mock, deadline: Deadline) -> bool:
-    """Whether this very mock answers at the endpoint."""
+def reaches_mock(network: Network, endpoint: IPAddress, mock: Mock, deadline: Deadline) -> bool:
+    """Whether the endpoint already reaches this mock."""
     if mock.mock_id is None:
         return False
     try:
-        answer = network.who_answers(endpoint, PORT, deadline.within(_TRY_SECONDS))
+        result = network.probe(endpoint, PORT, deadline.within(_TRY_SECONDS))
     except NoAnswerError:
         return False
-    return answer.mock_id == mock.mock_id
+    return result.mock_id == mock.mock_id
 
 
-def time_for(deadline: Deadline, *, is_last: bool) -> Deadline:
-    """Return the time an endpoint has to lead to the mock; less while another back end is left to be tried."""
+def verification_deadline(deadline: Deadline, *, is_last: bool) -> Deadline:
+    """Return the deadline by which an endpoint must reach the mock; earlier while there is another back end to try."""
     if is_last:
-        return deadline.within(_PROOF_SECONDS, at_least=_SHORTEST_PROOF_SECONDS)
-    return deadline.within(min(_FIRST_PROOF_SECONDS, deadline.remaining() / 2), at_least=_SHORTEST_PROOF_SECONDS)
+        return deadline.within(_LONGEST_SECONDS, at_least=_SHORTEST_SECONDS)
+    return deadline.within(min(_FIRST_BACKEND_SECONDS, deadline.remaining() / 2), at_least=_SHORTEST_SECONDS)
 
 
-def verify(network: Network, endpoint: IPAddress, mock: Mock, limit: Deadline, route: RouteMode) -> Answer:
-    """Ask the endpoint itself, insist that it is the mock which was found before, return its answer.
+def verify(network: Network, endpoint: IPAddress, mock: Mock, limit: Deadline, route: RouteMode) -> ProbeResult:
+    """Probe the endpoint until it answers, check that it is the mock, and return the result.
 
     Raises:
-        WrongMockError: it is not, or nothing answers.
+        WrongMockError: another server answers, or none.
     """
-    cure = _CURES.get(route, _CURE)
-    where = shown(endpoint)
+    advice = _ADVICE_BY_ROUTE_MODE.get(route, _ADVICE)
+    where = format_address(endpoint)
     while True:
         try:
-            answer = network.who_answers(endpoint, PORT, limit.within(_TRY_SECONDS))
+            result = network.probe(endpoint, PORT, limit.within(_TRY_SECONDS))
             break
         except NoAnswerError as error:
             if limit.remaining() <= _PAUSE_SECONDS:
-                raise WrongMockError(f"{where} {error}, so it does not lead to {mock}", cure) from error
+                raise WrongMockError(f"{where} does not reach {mock}: it {error}", advice) from error
         network.sleep(_PAUSE_SECONDS)
-    # A mock that was restarted in between has a new id; then the direct way shows the same one.
-    if answer.mock_id != mock.mock_id and answer.mock_id != _id_now(network, mock, limit):
-        raise WrongMockError(f"{where} is answered by {answer.said} and not by the mock at {mock}", cure)
-    if not answer.is_imds:
-        raise WrongMockError(f"{where} is not the mock at {mock}: it answers {answer.said}", cure)
-    return answer
+    # A mock that was restarted in between has a new id; its own address then shows the same one.
+    is_mock = result.mock_id == mock.mock_id or result.mock_id == _current_id(network, mock, limit)
+    if not (is_mock and result.is_imds):
+        raise WrongMockError(f"{where} does not reach {mock}, but another server: {result.description}", advice)
+    return result
 
 
-def _id_now(network: Network, mock: Mock, limit: Deadline) -> str | None:
+def _current_id(network: Network, mock: Mock, limit: Deadline) -> str | None:
     try:
-        return network.who_answers(mock.address, mock.port, limit.within(_TRY_SECONDS)).mock_id
+        return network.probe(mock.address, mock.port, limit.within(_TRY_SECONDS)).mock_id
     except NoAnswerError:
         return mock.mock_id

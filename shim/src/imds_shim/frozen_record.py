@@ -1,6 +1,6 @@
-"""Frozen values with named fields, as NamedTuple and dataclass make them, without writing and compiling code for each.
+"""`FrozenRecord`, the base class of the shim's immutable values.
 
-Those two cost a start a tenth of its time; what they write is the same here for all.
+NamedTuple and dataclass write and compile code for each class, which takes a tenth of a start; this class does not.
 """
 
 from __future__ import annotations
@@ -9,23 +9,23 @@ from typing import ClassVar, dataclass_transform
 
 
 @dataclass_transform(frozen_default=True)
-class Record:
-    """A base class: a subclass names its fields by annotations, with a default where it has one.
+class FrozenRecord:
+    """A base class whose subclasses declare fields by annotations, optionally with defaults.
 
-    Values of one class are equal if their fields are; `__post_init__` may refuse them.
+    Two values are equal if their class and all fields are. `__post_init__` may reject values.
     """
 
     _fields: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
-        """Note the fields, those of the base class first."""
+        """Collect the fields, those of the base class first."""
         cls._fields = (*cls._fields, *cls.__annotations__)
 
     def __init__(self, *values: object, **named: object) -> None:
-        """Take the fields in their order or by name.
+        """Take the fields by position or by name.
 
         Raises:
-            TypeError: too many, an unknown or a missing one.
+            TypeError: a field is missing, unknown or given twice.
         """
         if len(values) > len(self._fields) or not named.keys() <= set(self._fields[len(values) :]):
             raise TypeError(f"{type(self).__name__} has the fields {', '.join(self._fields)}")
@@ -36,24 +36,24 @@ class Record:
         self.__post_init__()
 
     def __post_init__(self) -> None:
-        """Raise ValueError for values that cannot be."""
+        """Raise ValueError for invalid values."""
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Refuse it."""
+        """Raise AttributeError."""
         raise AttributeError(f"{type(self).__name__} is frozen")
 
     def _values(self) -> tuple[object, ...]:
         return tuple(getattr(self, field) for field in self._fields)
 
     def __eq__(self, other: object) -> bool:
-        """Whether it is of the same class with equal fields."""
-        return isinstance(other, Record) and type(self) is type(other) and self._values() == other._values()
+        """Whether class and fields are equal."""
+        return isinstance(other, FrozenRecord) and type(self) is type(other) and self._values() == other._values()
 
     def __hash__(self) -> int:
-        """Return the same for equal ones."""
+        """Return a hash of the fields."""
         return hash(self._values())
 
     def __repr__(self) -> str:
-        """Return it as it is made."""
+        """Return the constructor call that makes this value."""
         listed = ", ".join(f"{field}={getattr(self, field)!r}" for field in self._fields)
         return f"{type(self).__name__}({listed})"

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imds_shim.boot import main as boot
-from imds_shim.exec.process import _environ_of_libc, raw_environ
+from imds_shim.system import _environ_of_libc, raw_environ
 from support.paths import ROOT
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SHOW = """
 import sys
-from imds_shim.exec.process import raw_arguments, raw_environ
+from imds_shim.system import raw_arguments, raw_environ
 sys.stdout.buffer.write(b"\\0".join([*raw_arguments(), b"--", *raw_environ()]))
 """
 ODD = [b"B=1", b"A=2", b"A=3", b"no equals sign", b"", b"=", b"\xff\xfe=\xfd", b"LC_ALL=C", b"E= spaces * "]
@@ -67,11 +67,11 @@ def test_without_proc_the_c_library_is_asked() -> None:
 
 @given(st.lists(st.binary(min_size=1).filter(lambda entry: b"\0" not in entry)))
 def test_the_launchers_mark_comes_off_again(entries: list[bytes]) -> None:
-    assert boot.unmarked([b"=" + entry for entry in entries]) == entries
+    assert boot.remove_marks([b"=" + entry for entry in entries]) == entries
 
 
 def test_entries_that_were_not_there_when_the_launcher_ran_are_left_out() -> None:
-    assert boot.unmarked([b"=A=1", b"LC_CTYPE=C.UTF-8", b"=plain"]) == [b"A=1", b"plain"]
+    assert boot.remove_marks([b"=A=1", b"LC_CTYPE=C.UTF-8", b"=plain"]) == [b"A=1", b"plain"]
 
 
 TREE_CLI = """
@@ -94,7 +94,7 @@ def tree(tmp_path: Path) -> Path:
     for room in ("", "boot", "exec"):
         (package / room).mkdir(parents=True)
         shutil.copy(SHIM / "src/imds_shim" / room / "__init__.py", package / room)
-    for name in ("boot/archive", "boot/main", "errors", "exec/process", "exec/signals", "import_stubs"):
+    for name in ("boot/archive", "boot/main", "errors", "exec/signals", "import_stubs", "system"):
         shutil.copy(SHIM / f"src/imds_shim/{name}.py", package / f"{name}.py")
     return tmp_path / "tree"
 

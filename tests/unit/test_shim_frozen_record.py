@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from imds_shim.record import Record
+from imds_shim.frozen_record import FrozenRecord
 
 
-class Point(Record):
+class Point(FrozenRecord):
     x: int
     y: int = 0
 
@@ -16,7 +16,7 @@ class Named(Point):
     name: str = ""
 
 
-class Positive(Record):
+class Positive(FrozenRecord):
     number: int
 
     def __post_init__(self) -> None:

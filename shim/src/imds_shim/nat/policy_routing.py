@@ -1,7 +1,7 @@
-"""Which route or policy rule decides about an address, for the message when it is not the shim's route.
+"""Finds the route or policy rule that decides about an address, for messages.
 
-The kernel does not say which blackhole it met, so its decision is made again here: policy rules in their order, in the
-table of each the longest prefix, of equal ones the first (ip-rule(8), ip-route(8)). Layouts from
+The kernel does not report which blackhole it found, so this module repeats its decision: policy rules in their order;
+in the table of each, the longest prefix, then the lowest metric (ip-rule(8), ip-route(8)). Layouts from
 include/uapi/linux: fib_rules.h, rtnetlink.h.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from imds_shim.endpoints import PORT
 from imds_shim.nat.netlink import NLM_F_DUMP, Netlink, attributes
-from imds_shim.nat.rtnetlink import FAMILIES, RT_TABLE_MAIN, RTN_UNICAST, Entry, entries, link_name
+from imds_shim.nat.rtnetlink import FAMILIES, RT_TABLE_MAIN, RTN_UNICAST, RouteEntry, link_name, list_routes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ FRA_TABLE, FRA_OIFNAME, FRA_L3MDEV, FRA_UID_RANGE = 15, 17, 19, 20
 FRA_IP_PROTO, FRA_SPORT_RANGE, FRA_DPORT_RANGE = 22, 23, 24
 TO_TABLE = 1
 REFUSALS = {6: "blackhole", 7: "unreachable", 8: "prohibit"}
-"""The same numbers and words for routes (RTN_) and rules (FR_ACT_)."""
+"""The numbers and names are the same for routes (RTN_) and rules (FR_ACT_)."""
 THROW = 9
 INVERTED = 0x2
 TABLES = {253: "default", 254: "main", 255: "local"}
@@ -38,21 +38,21 @@ _PORTS = struct.Struct("=HH")
 _UIDS = struct.Struct("=II")
 
 
-def decided_by(address: IPAddress) -> str | None:
-    """Return what decides how this process' packets to `address` leave, as `ip` would write it; None for nothing."""
-    known = entries(address.version)
-    for rule in _rules(address):
+def deciding_rule(address: IPAddress) -> str | None:
+    """Return the route or policy rule for this process's packets to `address`, as `ip` shows it; None without one."""
+    routes = list_routes(address.version)
+    for rule in _matching_rules(address):
         if rule.action in REFUSALS:
             return f"the policy rule {rule.preference} ({REFUSALS[rule.action]})"
-        best = _best(known, rule, address) if rule.action == TO_TABLE else None
+        best = _best_route(routes, rule, address) if rule.action == TO_TABLE else None
         if best is None or best.kind == THROW:
             continue
         by_rule = "" if best.table in TABLES else f" (policy rule {rule.preference})"
-        return f"the route {written(best)}{by_rule}"
+        return f"the route {format_route(best)}{by_rule}"
     return None
 
 
-def written(route: Entry) -> str:
+def format_route(route: RouteEntry) -> str:
     """Return a route as `ip route` shows it."""
     words = [REFUSALS[route.kind]] if route.kind in REFUSALS else []
     words.append(f"{route.destination}/{route.length}" if route.length else "default")
@@ -67,7 +67,7 @@ def written(route: Entry) -> str:
     return " ".join(words)
 
 
-class _Rule:
+class _PolicyRule:
     """One policy rule, with its selectors."""
 
     def __init__(self, body: bytes) -> None:
@@ -75,19 +75,19 @@ class _Rule:
         self._has = attributes(body[_RULE.size :])
         self.preference = self._number(FRA_PRIORITY, 0)
         self.table = self._number(FRA_TABLE, table)
-        # The kernel leaves out routes whose prefix is this long or shorter.
+        # The kernel ignores routes with a prefix of this length or shorter.
         self.suppressed = struct.unpack("=i", self._has.get(FRA_SUPPRESS_PREFIXLEN, b"\xff" * 4))[0]
         self._inverted = bool(flags & INVERTED)
 
     def matches(self, address: IPAddress) -> bool:
-        """Whether it decides about a TCP connection of this process that has no source, mark or interface yet."""
+        """Whether it matches a TCP connection of this process that has no source, mark or interface yet."""
         has = self._has
         destined = self.dst_length == 0 or (
             FRA_DST in has and address in ip_network((has[FRA_DST], self.dst_length), strict=False)
         )
         first, last = _UIDS.unpack(has.get(FRA_UID_RANGE, _UIDS.pack(0, 2**32 - 1)))
         lowest, highest = _PORTS.unpack(has.get(FRA_DPORT_RANGE, _PORTS.pack(0, 2**16 - 1)))
-        of_others = (FRA_OIFNAME, FRA_SPORT_RANGE)
+        unset_in_advance = (FRA_OIFNAME, FRA_SPORT_RANGE)
         matching = (
             destined
             and lowest <= PORT <= highest
@@ -96,7 +96,7 @@ class _Rule:
             and self._number(FRA_FWMARK, 0) == 0
             and has.get(FRA_IP_PROTO, b"\x06") == bytes([socket.IPPROTO_TCP])
             and has.get(FRA_L3MDEV, b"\0") == b"\0"
-            and not (self.src_length or self.tos or any(kind in has for kind in of_others))
+            and not (self.src_length or self.tos or any(kind in has for kind in unset_in_advance))
         )
         return matching is not self._inverted
 
@@ -104,22 +104,23 @@ class _Rule:
         return int(struct.unpack("=I", self._has[kind])[0]) if kind in self._has else default
 
 
-def _rules(address: IPAddress) -> Iterator[_Rule]:
-    """The policy rules that match, in the order in which the kernel asks them."""
+def _matching_rules(address: IPAddress) -> Iterator[_PolicyRule]:
+    """Return the matching policy rules in the kernel's order."""
     family = FAMILIES[address.version]
     with Netlink(socket.NETLINK_ROUTE) as kernel:
         listed = [
-            _Rule(message.body) for message in kernel.ask(RTM_GETRULE, _RULE.pack(family, *bytes(7), 0), NLM_F_DUMP)
+            _PolicyRule(message.body)
+            for message in kernel.request(RTM_GETRULE, _RULE.pack(family, *bytes(7), 0), NLM_F_DUMP)
         ]
     for rule in sorted(listed, key=lambda rule: rule.preference):
         if rule.matches(address):
             yield rule
 
 
-def _best(known: Sequence[Entry], rule: _Rule, address: IPAddress) -> Entry | None:
+def _best_route(routes: Sequence[RouteEntry], rule: _PolicyRule, address: IPAddress) -> RouteEntry | None:
     fitting = [
         route
-        for route in known
+        for route in routes
         if route.table == rule.table and address in ip_network((route.destination, route.length), strict=False)
     ]
     best = min(fitting, key=lambda route: (-route.length, route.metric), default=None)

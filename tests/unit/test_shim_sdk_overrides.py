@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def found(tmp_path: Path, **variables: str) -> list[str]:
-    return [hiding.what for hiding in find_overrides({"HOME": str(tmp_path)} | variables)]
+    return [override.description for override in find_overrides({"HOME": str(tmp_path)} | variables)]
 
 
 def test_nothing_hides_it_in_a_bare_container(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_the_ipv6_address_of_the_imds(
     hides: bool,  # noqa: FBT001 - a table
 ) -> None:
     variables = {"HOME": str(tmp_path), "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": mode}
-    whats = [hiding.what for hiding in find_overrides(variables, ipv6=ipv6)]
+    whats = [override.description for override in find_overrides(variables, ipv6=ipv6)]
     assert ["set MOCK_IPV6=1" in what for what in whats] == [True] * hides
 
 
@@ -87,8 +87,8 @@ def test_no_value_is_quoted(tmp_path: Path) -> None:
 
 
 def test_the_imds_switched_off(tmp_path: Path) -> None:
-    (hiding,) = find_overrides({"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "TRUE"})
-    assert hiding.environment == {"AWS_EC2_METADATA_DISABLED": "false"}
+    (override,) = find_overrides({"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "TRUE"})
+    assert override.environment == {"AWS_EC2_METADATA_DISABLED": "false"}
 
 
 @pytest.mark.parametrize("name", ["credentials", "config"])
@@ -115,9 +115,9 @@ def test_a_shared_file_without_content_hides_nothing(tmp_path: Path, path: str) 
 
 @pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
 def test_a_proxy_without_exception(tmp_path: Path, name: str) -> None:
-    (hiding,) = find_overrides({"HOME": str(tmp_path), name: "http://proxy:3128", "NO_PROXY": "localhost"})
-    assert hiding.what.startswith(f"{name} is set and NO_PROXY does not name 169.254.169.254")
-    assert hiding.environment == {"no_proxy": "169.254.169.254", "NO_PROXY": "localhost,169.254.169.254"}
+    (override,) = find_overrides({"HOME": str(tmp_path), name: "http://proxy:3128", "NO_PROXY": "localhost"})
+    assert override.description.startswith(f"{name} is set and NO_PROXY does not name 169.254.169.254")
+    assert override.environment == {"no_proxy": "169.254.169.254", "NO_PROXY": "localhost,169.254.169.254"}
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_credentials_of_containers_may_come_from_the_mock(
     hides: bool,  # noqa: FBT001 - a table
 ) -> None:
     variables = {"HOME": str(tmp_path), "MOCK_HOSTNAME": "mock", name: value}
-    found = [hiding.what for hiding in find_overrides(variables, services)]
+    found = [override.description for override in find_overrides(variables, services)]
     assert [what.startswith(f"{name} is set") for what in found] == [True] * hides
     assert [what.endswith("to MOCK_ENDPOINTS") for what in found] == [
         name == RELATIVE or value.startswith("http://169.254.170.23/")
@@ -192,7 +192,7 @@ def test_credentials_of_containers_from_the_mock_itself(tmp_path: Path, hostname
 
 def test_a_proxy_has_to_spare_every_address(tmp_path: Path) -> None:
     variables = {"HOME": str(tmp_path), "http_proxy": "http://proxy:3128", "NO_PROXY": "169.254.169.254"}
-    (hiding,) = find_overrides(variables, {"ec2", "ecs", "eks"})
-    assert "does not name 169.254.170.2, 169.254.170.23, so" in hiding.what
-    assert hiding.environment["NO_PROXY"] == "169.254.169.254,169.254.170.2,169.254.170.23"
+    (override,) = find_overrides(variables, {"ec2", "ecs", "eks"})
+    assert "does not name 169.254.170.2, 169.254.170.23, so" in override.description
+    assert override.environment["NO_PROXY"] == "169.254.169.254,169.254.170.2,169.254.170.23"
     assert list(find_overrides(variables | {"NO_PROXY": "169.254.0.0/16"}, {"ec2", "ecs", "eks"})) == []

@@ -23,9 +23,9 @@ from support.name_server import ScriptedNameServer
 START = """
 import sys
 sys.path[:0] = sys.argv[1].split(':')
-from imds_shim import import_stubs as lean
-if sys.argv[2] == "lean":
-    lean.load("socket")
+from imds_shim import import_stubs
+if sys.argv[2] == "stubs":
+    import_stubs.load("socket")
 else:
     import dns.message, httpx
 from imds_shim import cli, kernel
@@ -36,7 +36,7 @@ host, folder, dns_port, mock_port = sys.argv[3:7]
 class Table:
     name = "pretended"
     rules = ()
-    def ours(self):
+    def own_rules(self):
         return self.rules
     def replace(self, remove, add):
         self.rules = add
@@ -45,16 +45,16 @@ class Kernel(kernel.RealKernel):
     def open_tables(self, backend, without=()):
         self.tables = self.tables or [Table()]
         return self.tables
-    def stays_near(self, destination):
+    def is_on_link(self, destination, *, ignore_own_route=False):
         return False
-    def lead(self, destination, mock, undo, *, on_link):
+    def ensure_route(self, destination, mock, undo, *, on_link):
         return None
 
 class Network(kernel.RealNetwork):
-    def who_answers(self, address, port, deadline):
+    def probe(self, address, port, deadline):
         if str(address) == "169.254.169.254":
             address, port = type(address)("127.0.0.1"), int(mock_port)
-        return super().who_answers(address, port, deadline)
+        return super().probe(address, port, deadline)
 
 def hand_off(command, environ, planned):
     print(" ".join(sorted(name for name, module in sys.modules.items() if module is not None)))
@@ -102,7 +102,7 @@ NEVER = {
 }
 
 
-def loaded_by_a_start(host: str, folder: Path, how: str = "lean") -> set[str]:
+def loaded_by_a_start(host: str, folder: Path, how: str = "stubs") -> set[str]:
     (folder / "hosts").write_text("127.0.0.1 mock_in_hosts\n")
     (folder / "resolv.conf").write_text("nameserver 127.0.0.1\n")
     with ScriptedHttpServer(as_mock) as mock, ScriptedNameServer({"mock_in_dns.": {"A": ["127.0.0.1"]}}) as names:
@@ -138,9 +138,9 @@ def test_it_works_the_same_where_everything_is_loaded_already(tmp_path: Path) ->
 LOAD = """
 import sys
 sys.path[:0] = sys.argv[1].split(':')
-from imds_shim import import_stubs as lean
+from imds_shim import import_stubs
 {before}
-lean.load("{library}")
+import_stubs.load("{library}")
 import {library}
 print({what})
 """
@@ -156,7 +156,7 @@ def load(library: str, what: str, before: str = "") -> str:
 def test_nothing_that_was_represented_stays_so(library: str) -> None:
     """Whoever imports one of those modules later gets the real one, which has a specification of how it was loaded."""
     what = (
-        f"[name for name in lean._UNNEEDED[{library!r}]"
+        f"[name for name in import_stubs._STUBS[{library!r}]"
         " if name in sys.modules and getattr(sys.modules[name], '__spec__', None) is None]"
     )
     assert load(library, what) == "[]"
@@ -170,13 +170,13 @@ def test_nothing_that_was_represented_stays_so(library: str) -> None:
     ],
 )
 def test_a_version_that_needs_more_is_loaded_as_usual(library: str, missed: str, use: str, result: str) -> None:
-    apply = f"lean._UNNEEDED[{library!r}] = {{{missed!r}: None}}"
+    apply = f"import_stubs._STUBS[{library!r}] = {{{missed!r}: None}}"
     assert load(library, f"{use}, {missed!r} in sys.modules", apply) == f"{result} True"
 
 
 def test_nothing_loaded_with_a_representation_outlives_a_failure() -> None:
     """`httpx._content` is complete when `zlib` is missed, and is loaded anew with the real `inspect`."""
-    apply = "lean._UNNEEDED['httpx'] = {'inspect': {}, 'zlib': None}"
+    apply = "import_stubs._STUBS['httpx'] = {'inspect': {}, 'zlib': None}"
     assert load("httpx", "httpx._content.inspect is __import__('inspect')", apply) == "True"
 
 
@@ -209,16 +209,16 @@ def test_answers_with_records_that_were_left_out_are_read() -> None:
 def test_using_what_was_left_out_is_no_silent_nothing() -> None:
     with pytest.raises(subprocess.CalledProcessError) as failure:
         load("httpx", "httpx.Client()")
-    assert failure.value.stderr.endswith("NotImplementedError: lean.py has left out what was called here\n")
+    assert failure.value.stderr.endswith("NotImplementedError: import_stubs.py replaced what was called here\n")
 
 
 def test_a_pattern_is_compiled_when_it_is_used() -> None:
     """Whatever a library does with it, by the pattern's methods or those of `re`."""
     code = """
 import re, sys
-from imds_shim import import_stubs as lean
+from imds_shim import import_stubs
 before = re.compile
-lean.load("httpx")
+import_stubs.load("httpx")
 from httpx._urlparse import COMPONENT_REGEX, IPv4_STYLE_HOSTNAME
 assert re.compile is before
 assert not isinstance(COMPONENT_REGEX["port"], re.Pattern)

@@ -91,9 +91,9 @@ Lost()
 
 def test_held_it_waits_for_the_end_of_a_short_step() -> None:
     done = run("""
-from imds_shim.exec.signals import held
+from imds_shim.exec.signals import signals_blocked
 try:
-    with held():
+    with signals_blocked():
         os.kill(os.getpid(), signal.SIGTERM)
         print("step done")
     print("not reached")

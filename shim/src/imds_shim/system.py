@@ -1,0 +1,55 @@
+"""What the system tells this process: small text files, its arguments and its environment.
+
+`os.environ` drops duplicates and entries without `=`, and in a C locale the interpreter adds LC_CTYPE before any code
+of the shim runs (PEP 538). /proc/self/environ is the memory that exec filled. Files are read without pathlib, which
+takes 2 ms to import.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    StrPath = str | os.PathLike[str]
+
+
+def read_text(path: StrPath) -> str:
+    """Return a file's text; bytes that are not UTF-8 become surrogates. Raises OSError."""
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123 - see above
+        return file.read()
+
+
+def read_text_or_empty(path: StrPath) -> str:
+    """Return a file's text, or "" if it does not exist (an image from scratch) or cannot be read."""
+    try:
+        return read_text(path)
+    except OSError:
+        return ""
+
+
+def raw_arguments() -> list[bytes]:
+    """Return the arguments after the program's name."""
+    return [os.fsencode(argument) for argument in sys.argv[1:]]
+
+
+def raw_environ(path: StrPath = "/proc/self/environ") -> list[bytes]:
+    """Return every environment entry, usually `NAME=value`, in order and byte for byte."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - see above
+            text = file.read()
+    except OSError:
+        return _environ_of_libc()
+    return text.split(b"\0")[:-1]
+
+
+def _environ_of_libc() -> list[bytes]:
+    """Return the C library's environment: complete, but possibly with entries that the interpreter added."""
+    import ctypes  # noqa: PLC0415 - needed only without /proc
+
+    pointer = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "environ")
+    entries: list[bytes] = []
+    while (entry := pointer[len(entries)]) is not None:
+        entries.append(entry)
+    return entries
