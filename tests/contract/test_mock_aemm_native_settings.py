@@ -1,4 +1,4 @@
-"""The drop-in with the mock's own settings, as a program: credentials that work, `ctl`, and files that change."""
+"""The drop-in as a program with native settings: working credentials, `ctl` and changing files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CREDENTIALS = f"{MD}iam/security-credentials/baskinc-role"
 
 
 def own(folder: Path, **more: str) -> dict[str, str]:
-    """Variables with a profile of AWS's and a control plane that `ctl` reaches."""
+    """Variables with an AWS profile and a control plane for `ctl`."""
     profile = folder / "credentials"
     profile.write_text(
         "[dev]\naws_access_key_id = ASIADEV\naws_secret_access_key = s\naws_session_token = t\n", "utf-8"
@@ -52,7 +52,7 @@ def test_credentials_of_a_profile(tmp_path: Path, argv: list[str]) -> None:
         assert (document["AccessKeyId"], document["SecretAccessKey"], document["Token"]) == ("ASIADEV", "s", "t")
 
 
-def test_changes_while_it_runs_go_the_same_way_and_come_back(tmp_path: Path) -> None:
+def test_run_time_changes_and_their_reset(tmp_path: Path) -> None:
     environ = own(tmp_path, IMDS_MOCK_REGION="eu-central-1", AEMM_METADATA_VALUES_HOSTNAME="by-variable")
     with running("ec2-metadata-mock", *LOCAL, **environ) as program:
         port = port_of(program)
@@ -72,7 +72,7 @@ def test_changes_while_it_runs_go_the_same_way_and_come_back(tmp_path: Path) -> 
         assert seen("placement/region", "hostname", "instance-type") == ["eu-central-1", "by-variable", "m4.xlarge"]
 
 
-def test_ctl_rotates_and_expires_its_credentials(tmp_path: Path) -> None:
+def test_ctl_rotates_and_expires_credentials(tmp_path: Path) -> None:
     with running("ec2-metadata-mock", *LOCAL, **own(tmp_path, IMDS_MOCK_CREDENTIALS_SEED="x")) as program:
         port = port_of(program)
         first = json.loads(ask(port, CREDENTIALS).body)
@@ -82,7 +82,7 @@ def test_ctl_rotates_and_expires_its_credentials(tmp_path: Path) -> None:
         assert first.keys() == second.keys()
 
 
-def test_its_own_file_counts_and_is_followed(tmp_path: Path) -> None:
+def test_the_native_file_is_read_and_watched(tmp_path: Path) -> None:
     file = written(tmp_path, {"instance": {"region": "eu-central-1"}, "aemm": {"mock-delay-sec": 9999}}, "own.json")
     with running("ec2-metadata-mock", *LOCAL, **own(tmp_path, IMDS_MOCK_CONFIG=str(file))) as program:
         port = port_of(program)
@@ -94,13 +94,13 @@ def test_its_own_file_counts_and_is_followed(tmp_path: Path) -> None:
         assert ask(port, f"{MD}spot/instance-action").status == 200
 
 
-def test_what_one_instance_for_all_cannot_have_is_refused() -> None:
+def test_settings_that_need_several_instances_are_rejected() -> None:
     result = ended("ec2-metadata-mock", *LOCAL, IMDS_MOCK_IDENTITY="per-container")
     assert result.returncode == 78
     assert result.stderr.startswith("imds-mock: IMDS_MOCK_IDENTITY: identity: compatibility aemm has one instance")
 
 
-def test_settings_in_force_are_saved_with_its_own(tmp_path: Path) -> None:
+def test_saved_settings_include_the_native_ones(tmp_path: Path) -> None:
     environ = own(tmp_path, HOME=str(tmp_path), IMDS_MOCK_REGION="eu-central-1", IMDS_MOCK_PRODUCT_CODES="a1,b2")
     with running("ec2-metadata-mock", *LOCAL, "-s", **environ) as program:
         port_of(program)

@@ -1,4 +1,4 @@
-"""The drop-in, started in amazon-ec2-metadata-mock's documented ways and asked over sockets."""
+"""The drop-in, started as AEMM documents it, and its responses over sockets."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_pages(port: int) -> None:
         ("/latest/meta-data/mac?x=1", b"0e:49:61:0f:c3:11"),
     ],
 )
-def test_other_ways_to_write_a_path(port: int, target: str, body: bytes) -> None:
+def test_other_notations_of_a_path(port: int, target: str, body: bytes) -> None:
     answer = ask(port, target)
     assert (answer.status, answer.body) == (200, body)
 
@@ -126,7 +126,7 @@ def test_documented_starts(argv: list[str], environ: dict[str, str], reason: str
         assert program.end() == 0
 
 
-def test_all_addresses_of_both_families_unless_told_otherwise() -> None:
+def test_the_default_is_all_addresses_of_both_families() -> None:
     with running("ec2-metadata-mock", "-p", "0") as program:
         ports = program.ports()
         for host in ("127.0.0.1", "::1"):
@@ -154,7 +154,7 @@ def test_the_first_addresses_are_served() -> None:
         assert ask(port, SCHEDULED, source="127.0.0.4").status == 200
 
 
-def test_times_do_not_follow_the_time_zone() -> None:
+def test_times_are_independent_of_the_time_zone() -> None:
     with running(
         "ec2-metadata-mock", "events", *LOCAL, "-b", "2020-01-10T01:03:47+05:00", TZ="America/New_York"
     ) as program:
@@ -178,7 +178,7 @@ def test_times_do_not_follow_the_time_zone() -> None:
         (["ec2-metadata-mock", "completion", "tcsh"], {}, 2, "completion: expected one of bash, zsh, fish, powershell"),
     ],
 )  # fmt: skip
-def test_what_is_refused_is_one_line(argv: list[str], environ: dict[str, str], code: int, part: str) -> None:
+def test_errors_have_one_line(argv: list[str], environ: dict[str, str], code: int, part: str) -> None:
     result = ended(*argv, **environ)
     assert result.returncode == code
     assert part in result.stderr
@@ -186,14 +186,14 @@ def test_what_is_refused_is_one_line(argv: list[str], environ: dict[str, str], c
     assert result.stdout == ""
 
 
-def test_a_port_in_use_is_one_line(port: int) -> None:
+def test_the_error_for_a_port_in_use_has_one_line(port: int) -> None:
     result = ended("ec2-metadata-mock", "-n", "127.0.0.1", "-p", str(port))
     assert result.returncode == 69
     assert result.stderr.splitlines()[-1].startswith(f"imds-mock: cannot listen on 127.0.0.1:{port}: ")
     assert "Traceback" not in result.stderr
 
 
-def test_help_version_and_completion_say_what_was_asked() -> None:
+def test_output_of_help_version_and_completion() -> None:
     for argv in (["ec2-metadata-mock", "--help"], ["ec2-metadata-mock", "help"], ["imds-mock", "spot", "--help"]):
         result = ended(*argv)
         assert (result.returncode, result.stderr) == (0, "")
@@ -205,7 +205,7 @@ def test_help_version_and_completion_say_what_was_asked() -> None:
     assert "--mock-ip-count" in completion
 
 
-def test_a_config_file_and_what_has_no_effect(tmp_path: Path) -> None:
+def test_a_config_file_and_settings_without_an_effect(tmp_path: Path) -> None:
     file = written(tmp_path, {"server": {"hostname": "127.0.0.1", "port": 0}, "metadata": {"values": {"mca": "x"}},
                               "imdsv2": True})  # fmt: skip
     with running("ec2-metadata-mock", "-c", str(file), "-I=false", AEMM_SPOT_ITN_ACTION="stop") as program:
@@ -216,7 +216,7 @@ def test_a_config_file_and_what_has_no_effect(tmp_path: Path) -> None:
         assert "variable AEMM_SPOT_ITN_ACTION has no effect: did you mean AEMM_SPOT_ACTION?" in said
 
 
-def test_settings_are_saved_and_used_again(tmp_path: Path) -> None:
+def test_saved_settings_can_be_used_as_the_config_file(tmp_path: Path) -> None:
     with running(
         "ec2-metadata-mock", *LOCAL, "-s", HOME=str(tmp_path), AEMM_METADATA_VALUES_MAC="02:00:00:00:00:01"
     ) as program:
@@ -228,14 +228,14 @@ def test_settings_are_saved_and_used_again(tmp_path: Path) -> None:
         assert ask(port, "/latest/meta-data/network/interfaces/macs/").body == b"02:00:00:00:00:01/"
 
 
-def test_settings_that_cannot_be_saved_do_not_stop_the_start(tmp_path: Path) -> None:
+def test_a_failed_save_does_not_stop_the_start(tmp_path: Path) -> None:
     home = written(tmp_path, "")
     with running("ec2-metadata-mock", *LOCAL, "-s", HOME=str(home)) as program:
         assert program.await_line("cannot save the settings in force to ")
         assert ask(program.ports()["127.0.0.1"], "/").status == 200
 
 
-def test_a_watched_config_file_is_taken_over_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_watched_config_file_is_applied_as_a_whole(tmp_path: Path) -> None:
     def document(name: str, **more: object) -> dict[str, object]:
         return {"metadata": {"values": {"mac": name}}, "server": {"port": 0}, **more}
 
@@ -259,7 +259,7 @@ def test_a_watched_config_file_is_taken_over_whole_or_not_at_all(tmp_path: Path)
         assert program.end() == 0
 
 
-def test_the_real_service_can_be_insisted_on() -> None:
+def test_compatibility_imds_disables_the_drop_in() -> None:
     options = ("serve", "--host", "127.0.0.1", "--port", "0", "--set", "compatibility=imds")
     with running("imds-mock", *options, AEMM_SPOT_ACTION="stop") as program:
         port = program.ports()["127.0.0.1"]
@@ -267,7 +267,7 @@ def test_the_real_service_can_be_insisted_on() -> None:
         assert ask(port, "/").body.startswith(b"1.0\n")
 
 
-def test_a_config_file_may_hold_the_settings_of_the_drop_in(tmp_path: Path) -> None:
+def test_a_native_configuration_file_may_contain_the_section_aemm(tmp_path: Path) -> None:
     document = {"compatibility": "aemm", "metadata_options": {"http_tokens": "required"},
                 "metadata": {"meta-data/ami-id": "ami-1", "meta-data/kernel-id": None},
                 "aemm": {"command": "spot", "spot": {"action": "stop"}, "metadata.values.mac": "x"}}  # fmt: skip

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-SECRET = "planted/secret+that+nobody+may+see"  # noqa: S105 - planted, to be looked for
+SECRET = "planted/secret+that+must+not+appear"  # noqa: S105 - planted, to be looked for
 ROLE = "arn:aws:iam::123456789012:role/web"
 HOUR = 3600
 
@@ -158,8 +158,8 @@ def credential_process(home: Home, script: str) -> None:
 
 def test_a_credential_process(home: Home) -> None:
     end = soon(minutes=30)
-    said = {"Version": 1, "AccessKeyId": "ASIA1", "SecretAccessKey": SECRET, "SessionToken": "t"}
-    credential_process(home, f"print({json.dumps(said | {'Expiration': end.isoformat()})!r})")
+    output = {"Version": 1, "AccessKeyId": "ASIA1", "SecretAccessKey": SECRET, "SessionToken": "t"}
+    credential_process(home, f"print({json.dumps(output | {'Expiration': end.isoformat()})!r})")
     assert home.fetch(request(profile="dev")) == FetchedCredentials("ASIA1", SECRET, "t", end.timestamp())
 
 
@@ -250,11 +250,11 @@ def test_a_profile_that_wants_an_mfa_code(home: Home, monkeypatch: pytest.Monkey
         f"[profile dev]\nrole_arn = {ROLE}\nsource_profile = base\nmfa_serial = arn:aws:iam::123456789012:mfa/me\n",
     )
 
-    def nobody_there(*_arguments: object) -> str:
+    def no_terminal(*_arguments: object) -> str:
         raise EOFError
 
-    monkeypatch.setattr("getpass.unix_getpass", nobody_there)
-    monkeypatch.setattr("botocore.credentials.AssumeRoleProvider.__init__.__defaults__", (nobody_there, None, None))
+    monkeypatch.setattr("getpass.unix_getpass", no_terminal)
+    monkeypatch.setattr("botocore.credentials.AssumeRoleProvider.__init__.__defaults__", (no_terminal, None, None))
     assert "requires an MFA code, which the mock cannot ask for" in str(home.failure(request(profile="dev")))
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from support.mockprogram import RunningProgram
 
-SECRET = "planted/secret+that+nobody+may+see"  # noqa: S105 - planted, to be looked for
+SECRET = "planted/secret+that+must+not+appear"  # noqa: S105 - planted, to be looked for
 LEAVES = "/latest/meta-data"
 ROLES = "/latest/meta-data/iam/security-credentials/"
 IN_VARIABLES = ("IMDS_MOCK_CREDENTIALS_SECRET_ACCESS_KEY", "IMDS_MOCK_CREDENTIALS_SESSION_TOKEN", "IMDS_MOCK_EKS_TOKEN")
@@ -73,7 +73,7 @@ def served(program: RunningProgram, role: str = "my-role") -> dict[str, str]:
     return read
 
 
-def test_an_unconfigured_boto3_is_seen_under_the_role(tmp_path: Path, sts: str) -> None:
+def test_aws_sees_an_unconfigured_boto3_as_the_role(tmp_path: Path, sts: str) -> None:
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": SECRET}
     with running_program(tmp_path, [*assuming(sts), "--set", "instance.role=web"], **keys) as program:
         application = subprocess.run(
@@ -101,7 +101,7 @@ def test_an_unconfigured_boto3_is_seen_under_the_role(tmp_path: Path, sts: str) 
     )
 
 
-def test_rotation_brings_other_keys_that_work(tmp_path: Path, sts: str) -> None:
+def test_rotation_brings_new_working_keys(tmp_path: Path, sts: str) -> None:
     with running_program(tmp_path, assuming(sts, "access_key_id=test", f"secret_access_key={SECRET}")) as program:
         program.await_line("control plane on")
         before = served(program)
@@ -117,7 +117,7 @@ def test_rotation_brings_other_keys_that_work(tmp_path: Path, sts: str) -> None:
         assert shortened["Expiration"] < after["Expiration"]
 
 
-def test_a_rotation_of_keys_that_stay_the_same_says_so(tmp_path: Path) -> None:
+def test_a_rotation_reports_unchanged_keys(tmp_path: Path) -> None:
     file = tmp_path / "credentials"
 
     def write(key_id: str) -> None:
@@ -157,7 +157,7 @@ def caller_of(credentials: dict[str, str], sts: str) -> str:
     return str(client.get_caller_identity()["Arn"])
 
 
-def test_whom_sts_refuses_is_told_as_ec2_does(tmp_path: Path) -> None:
+def test_a_refusal_by_sts_is_shown_as_on_ec2(tmp_path: Path) -> None:
     keys = ["access_key_id=test", f"secret_access_key={SECRET}"]
     with (
         ScriptedHttpServer(lambda _head: aws.sts_error(403, "AccessDenied", "User: me is not authorized")) as refusing,
@@ -168,11 +168,11 @@ def test_whom_sts_refuses_is_told_as_ec2_does(tmp_path: Path) -> None:
         assert document["Code"] == "AssumeRoleUnauthorizedAccess"
         assert get(program, ROLES).body == b"my-role"
         assert program.end() == 0
-    (told,) = (line for line in program.lines if "cannot fetch credentials of" in line)
-    assert "AssumeRole was refused: User: me is not authorized; check the role's trust policy" in told
+    (failure,) = (line for line in program.lines if "cannot fetch credentials of" in line)
+    assert "AssumeRole was refused: User: me is not authorized; check the role's trust policy" in failure
 
 
-def test_while_nobody_can_be_asked_there_is_no_role(tmp_path: Path, sts: str) -> None:
+def test_without_a_reachable_endpoint_there_is_no_role(tmp_path: Path, sts: str) -> None:
     nowhere = f"http://127.0.0.1:{aws.free_port()}"
     file = tmp_path / "mock.yaml"
 
@@ -192,7 +192,7 @@ def test_while_nobody_can_be_asked_there_is_no_role(tmp_path: Path, sts: str) ->
         assert served(program)["Code"] == "Success"
 
 
-def test_it_can_be_ended_while_it_waits_for_the_first_credentials() -> None:
+def test_a_signal_ends_the_wait_for_the_first_credentials() -> None:
     with ScriptedHttpServer(lambda _head: None) as silent:
         keys = ["access_key_id=test", f"secret_access_key={SECRET}", "wait_seconds=60"]
         process = subprocess.Popen(
@@ -208,7 +208,7 @@ def test_it_can_be_ended_while_it_waits_for_the_first_credentials() -> None:
     assert (process.returncode, errors) == (143, "")
 
 
-def test_no_secret_is_in_a_log_or_on_the_control_plane(tmp_path: Path, sts: str) -> None:
+def test_log_and_control_plane_contain_no_secret(tmp_path: Path, sts: str) -> None:
     token = "token-of-the-control-plane-itself"  # noqa: S105 - not one of AWS's
     settings = ["access_key_id=AKIA1", f"secret_access_key={SECRET}", f"external_id={SECRET}-2"]
     variables = {"AWS_SECRET_ACCESS_KEY": f"{SECRET}-3", "AWS_SESSION_TOKEN": f"{SECRET}-4"}
@@ -249,11 +249,11 @@ def over_socket(path: Path, method: str, asked: str, body: object = None) -> str
         return f"{answer.status} {answer.headers} {answer.read().decode()}"
 
 
-def test_each_profile_has_its_role_and_all_are_there_at_the_first_request(tmp_path: Path, sts: str) -> None:
+def test_each_variant_has_its_role_at_the_first_request(tmp_path: Path, sts: str) -> None:
     file = tmp_path / "mock.yaml"
     file.write_text(f"""
 credentials: {{source: assume-role, endpoint_url: {sts}, access_key_id: test, secret_access_key: {SECRET}}}
-profiles:
+variants:
   - {{match: {{address: 127.0.0.2}}, instance: {{role: orders}}}}
   - {{match: {{address: 127.0.0.3}}, instance: {{role: billing}}, ecs: {{family: billing}}}}
   - {{match: {{address: 127.0.0.4}}, instance: {{role: made-up}}, credentials: {{source: generated}}}}
@@ -265,14 +265,14 @@ profiles:
             assert caller_of(document, sts) == f"arn:aws:sts::123456789012:assumed-role/{role}/i-1234567890abcdef0"
         made_up = json.loads(from_address(program, "127.0.0.4", f"{ROLES}made-up").body)
         assert made_up["Token"].startswith("IQoJ")
-        told = from_address(program, "127.0.0.3", "/v2/credentials/any", "169.254.170.2")
-        assert json.loads(told.body)["RoleArn"] == "arn:aws:iam::123456789012:role/billing"
+        ecs = from_address(program, "127.0.0.3", "/v2/credentials/any", "169.254.170.2")
+        assert json.loads(ecs.body)["RoleArn"] == "arn:aws:iam::123456789012:role/billing"
         task = from_address(program, "127.0.0.3", "/v4/any/task", "169.254.170.2")
         assert json.loads(task.body)["Family"] == "billing"
 
 
 @pytest.mark.parametrize("session_name", [None, "all-alike"])
-def test_each_container_has_keys_of_its_own_under_its_instance_id_at_its_first_request(
+def test_each_container_has_its_own_keys_at_its_first_request(
     tmp_path: Path, sts: str, session_name: str | None
 ) -> None:
     own = [] if session_name is None else [f"session_name={session_name}"]
@@ -280,7 +280,7 @@ def test_each_container_has_keys_of_its_own_under_its_instance_id_at_its_first_r
     with running_program(tmp_path, [*options, "--set", "identity=per-container"]) as program:
         served = []
         for address in ("127.0.0.2", "127.0.0.3"):
-            # Nothing has been fetched for this caller: the request waits for it, and others are answered meanwhile.
+            # The request waits until the credentials of this caller are fetched; others are answered meanwhile.
             answer = from_address(program, address, f"{ROLES}my-role")
             assert answer.status == 200, answer
             served.append(json.loads(answer.body))
@@ -290,7 +290,7 @@ def test_each_container_has_keys_of_its_own_under_its_instance_id_at_its_first_r
         assert from_address(program, "127.0.0.4", ROLES).body == b"my-role"
 
 
-def test_a_client_that_waits_for_credentials_may_pipeline_and_half_close(tmp_path: Path, sts: str) -> None:
+def test_a_client_waiting_for_credentials_can_pipeline_and_half_close(tmp_path: Path, sts: str) -> None:
     options = assuming(sts, "access_key_id=test", f"secret_access_key={SECRET}")
     with running_program(tmp_path, [*options, "--set", "identity=per-container"]) as program:
         asked = [head("GET", path, Connection="keep-alive") for path in (f"{ROLES}my-role", f"{LEAVES}/ami-id")]
@@ -304,12 +304,12 @@ def test_a_client_that_waits_for_credentials_may_pipeline_and_half_close(tmp_pat
         assert second == b""
 
 
-def test_a_request_for_credentials_that_cannot_be_fetched_waits_no_longer_than_configured(tmp_path: Path) -> None:
+def test_a_request_waits_no_longer_than_configured(tmp_path: Path) -> None:
     options = assuming("http://127.0.0.1:9", "access_key_id=test", f"secret_access_key={SECRET}", "wait_seconds=0.5")
     with running_program(tmp_path, [*options, "--set", "identity=per-container"]) as program:
         began = time.monotonic()
         assert from_address(program, "127.0.0.2", "/latest/meta-data/instance-id").status == 200
-        # Other requests of a caller whose credentials are not there yet do not wait.
+        # Other requests of this caller do not wait.
         assert time.monotonic() - began < 0.5
         assert from_address(program, "127.0.0.2", ROLES).status == 404
         began = time.monotonic()

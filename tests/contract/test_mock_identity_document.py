@@ -1,4 +1,4 @@
-"""The commands of docs/identity-document.md, as they stand, against a mock that runs beside them."""
+"""The commands of docs/identity-document.md, unchanged, against a running mock."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAGE = ROOT / "docs/identity-document.md"
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """What a shell beside a running mock has: its address, and the same folder for temporary files."""
+    """The environment of a shell beside a running mock: its address and its temporary directory."""
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     variables = {
@@ -45,7 +45,7 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
 def test_the_documented_commands_verify_the_document(environment: dict[str, str], tmp_path: Path) -> None:
     commands = re.search(r"^```sh\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
     assert commands
-    # Certificates exist as soon as somebody has read a signature, or a moment after the start.
+    # Reading a signature writes the certificates if the mock has not done so yet.
     waiting = (
         'token=$(curl -s -X PUT -H "X-aws-ec2-metadata-token-ttl-seconds: 60" "$IMDS/latest/api/token"); '
         'curl -s -H "X-aws-ec2-metadata-token: $token" "$IMDS/latest/dynamic/instance-identity/signature" > waited\n'

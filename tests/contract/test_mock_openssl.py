@@ -1,4 +1,4 @@
-"""The identity document and its three signatures, verified with openssl as the EC2 User Guide says."""
+"""The identity document and its three signatures, verified with openssl as in the EC2 User Guide."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def imds(request: pytest.FixtureRequest, instances: Instances) -> ImdsProgram:
 
 @pytest.fixture
 def certificates(imds: ImdsProgram, tmp_path: Path) -> Path:
-    """The folder that `certs export` fills for a verifier."""
+    """The output folder of `certs export`."""
     folder = tmp_path / "certificates"
     imds.run([IMDS_MOCK, "certs", "export", folder, "--config", imds.configuration])
     return folder
 
 
 def read(imds: ImdsProgram, name: str, path: Path) -> str:
-    """Keep a leaf in a file, byte for byte, as `curl -o` does."""
+    """Write a leaf to a file with `curl -o`."""
     token = imds.token()
     imds.curl(f"{IDENTITY}/{name}", "-f", "-H", f"X-aws-ec2-metadata-token: {token}", "-o", str(path))
     return path.read_text()
 
 
-def test_the_document_says_what_the_instance_is(imds: ImdsProgram, tmp_path: Path) -> None:
+def test_the_document_describes_the_instance(imds: ImdsProgram, tmp_path: Path) -> None:
     document = read(imds, "document", tmp_path / "document")
     assert not document.endswith("\n")
     assert document.startswith(f'{{\n  "accountId" : "{ACCOUNT}",\n')
@@ -55,9 +55,7 @@ def test_the_document_says_what_the_instance_is(imds: ImdsProgram, tmp_path: Pat
     assert (facts["pendingTime"], facts["billingProducts"]) == (LAUNCHED, None)
 
 
-def test_the_signature_is_verified_with_the_key_of_the_certificate(
-    imds: ImdsProgram, certificates: Path, tmp_path: Path
-) -> None:
+def test_the_signature_verifies_with_the_certificate(imds: ImdsProgram, certificates: Path, tmp_path: Path) -> None:
     read(imds, "document", tmp_path / "document")
     wrapped = read(imds, "signature", tmp_path / "signature.base64")
     assert {len(line) for line in wrapped.split("\n")[:-1]} == {76}
@@ -80,7 +78,7 @@ def test_the_signature_is_verified_with_the_key_of_the_certificate(
         ("rsa2048", "MIAGCSqGSIb3DQEHAqCAMIACAQExDzANBglghkgBZQMEAgEFADCABgkqhkiG9w0BBwGggCSABIIB"),
     ],
 )
-def test_a_pkcs7_signature_is_verified_and_holds_the_document(
+def test_a_signed_message_verifies_and_contains_the_document(
     name: str, start: str, imds: ImdsProgram, certificates: Path, tmp_path: Path
 ) -> None:
     document = read(imds, "document", tmp_path / "document")
@@ -95,13 +93,13 @@ def test_a_pkcs7_signature_is_verified_and_holds_the_document(
     verified = imds.run(["sh", "-c", steps])
     assert verified.stdout == document
     assert re.search("Verification successful", verified.stderr)
-    # It carries no certificate, and that of another key does not verify it.
+    # It contains no certificate, and the certificate of another key does not verify it.
     other = "rsa2048" if name == "pkcs7" else "pkcs7"
     refused = imds.run(["sh", "-c", steps.replace(f"{name}.pem", f"{other}.pem")], check=False)
     assert refused.returncode != 0
 
 
-def test_ipv6_gives_the_same_document(instances: Instances, tmp_path: Path) -> None:
+def test_the_document_over_ipv6_is_the_same(instances: Instances, tmp_path: Path) -> None:
     imds = instances["required"]
     options = ("--silent", "--fail", "-H", f"X-aws-ec2-metadata-token: {imds.token()}")
     document = imds.run(["curl", *options, f"http://[fd00:ec2::254]{IDENTITY}/document"]).stdout

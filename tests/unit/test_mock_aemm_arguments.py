@@ -1,4 +1,4 @@
-"""amazon-ec2-metadata-mock's command line, as pflag and cobra read it."""
+"""AEMM's command line, parsed with the rules of pflag and cobra."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ SWITCHES = [
         *((["events"], row) for row in GLOBAL + EVENTS),
     ],
 )
-def test_every_way_to_write_a_flag(words: list[str], row: tuple[str, str, str, str, object]) -> None:
+def test_all_notations_of_a_flag(words: list[str], row: tuple[str, str, str, str, object]) -> None:
     long, short, key, text, value = row
     forms = [[long, text], [f"{long}={text}"]]
     forms += [[short, text], [f"{short}={text}"], [f"{short}{text}"]] if short else []
@@ -71,7 +71,7 @@ def test_switches(long: str, short: str, key: str) -> None:
         assert parse([word, "spot"]).command is Command.SPOT, "a switch takes no word after it"
 
 
-def test_letters_share_a_dash() -> None:
+def test_switches_share_a_dash() -> None:
     assert parse(["-sIp80"]).values == {"save-config-to-file": True, "imdsv2": True, "server.port": 80}
     assert parse(["-Ip", "80"]).values == {"imdsv2": True, "server.port": 80}
 
@@ -99,12 +99,12 @@ def test_documented_command_lines() -> None:
     }  # fmt: skip
 
 
-def test_a_letter_means_what_its_subcommand_says() -> None:
+def test_the_meaning_of_a_letter_depends_on_the_subcommand() -> None:
     assert parse(["spot", "-t", "2020-01-07T01:03:47Z"]).values == {"spot.time": "2020-01-07T01:03:47Z"}
     assert parse(["-t", "completed", "se"]).values == {"events.state": "completed"}
 
 
-def test_the_last_of_a_repeated_flag_counts_and_a_double_dash_ends_them() -> None:
+def test_repeated_flags_and_the_double_dash() -> None:
     assert parse(["-p", "1", "--port=2"]).values == {"server.port": 2}
     assert parse(["spot", "--", "-p"]).extra == ("-p",)
 
@@ -133,7 +133,7 @@ def test_the_last_of_a_repeated_flag_counts_and_a_double_dash_ends_them() -> Non
         (["events", "-t", "done"], "flag -t: expected one of active, completed, canceled, got 'done'"),
     ],
 )
-def test_what_is_refused_and_how(argv: list[str], sentence: str) -> None:
+def test_errors(argv: list[str], sentence: str) -> None:
     with pytest.raises(UsageError) as refused:
         parse(argv)
     assert str(refused.value).startswith(sentence)
@@ -149,17 +149,17 @@ def test_what_is_refused_and_how(argv: list[str], sentence: str) -> None:
         (["completion", "bash"], "completion", Command.ALL), (["--help=false"], "", Command.ALL),
     ],
 )  # fmt: skip
-def test_what_only_asks(argv: list[str], action: str, command: Command) -> None:
+def test_help_version_and_completion(argv: list[str], action: str, command: Command) -> None:
     arguments = parse(argv)
     assert (arguments.action, arguments.command) == (action, command)
     assert arguments.values == {}
 
 
-def test_words_without_meaning_are_kept_to_be_named() -> None:
+def test_extra_words_are_recorded() -> None:
     assert parse(["spot", "foo", "bar"]).extra == ("foo", "bar")
 
 
-def test_which_first_words_are_for_the_drop_in() -> None:
+def test_first_arguments_of_the_drop_in() -> None:
     assert all(is_aemm_argument(word) for word in ("-p", "--imdsv2", "spot", "se", "asg", "spotitn", "--nonsense"))
     assert not any(is_aemm_argument(word) for word in ("serve", "health", "config", "certs", "ctl", "host"))
 
@@ -168,7 +168,7 @@ def test_which_first_words_are_for_the_drop_in() -> None:
     ["spot", "se", "-\n", "--\n=", "-p", "80", "-p80", "--", "-", "--action", "stop", "-I", "-Is", "--help",
      "-x=", "=", "--=", "-=1", "help", "completion", "", "--port", "-t"],
 ) | st.text(max_size=6), max_size=6))  # fmt: skip
-def test_whatever_is_written_is_read_or_refused_in_one_line(argv: list[str]) -> None:
+def test_any_command_line_is_parsed_or_rejected_in_one_line(argv: list[str]) -> None:
     try:
         parse(argv)
     except UsageError as error:

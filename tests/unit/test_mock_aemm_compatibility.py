@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         ("aemm", {}, "the setting compatibility"),
     ],
 )
-def test_when_the_drop_in_is_on(compatibility: Any, environ: dict[str, str], reason: str | None) -> None:
+def test_the_reason_for_the_drop_in(compatibility: Any, environ: dict[str, str], reason: str | None) -> None:
     assert aemm_reason(Config(compatibility=compatibility), environ) == reason
 
 
@@ -56,7 +56,7 @@ def test_when_the_drop_in_is_on(compatibility: Any, environ: dict[str, str], rea
         (["-n", "0.0.0.0"], (), 99),  # noqa: S104 - a word of AEMM's
     ],
 )
-def test_whose_listener(argv: list[str], hosts: tuple[str, ...], port: int) -> None:
+def test_the_listener_in_force(argv: list[str], hosts: tuple[str, ...], port: int) -> None:
     server = apply_settings(
         settings(*argv), base(server={"hosts": ["10.0.0.9"], "port": 99, "access_log": "off"})
     ).server
@@ -64,7 +64,7 @@ def test_whose_listener(argv: list[str], hosts: tuple[str, ...], port: int) -> N
     assert apply_settings(settings(), base()).server == ServerSettings(hosts=(), port=1338)
 
 
-def test_a_section_of_a_configuration_gives_back_the_settings_that_made_it() -> None:
+def test_a_section_restores_the_settings() -> None:
     made = settings("spot", "-a", "stop", "-d", "3", environ={"AEMM_METADATA_VALUES_MAC": "x"})
     config = apply_settings(made, base())
     again = read_section(from_document(json.loads(json.dumps(document_of(config)))).aemm)
@@ -75,7 +75,7 @@ def test_a_section_of_a_configuration_gives_back_the_settings_that_made_it() -> 
     ("key", "value", "advice"),
     [("imdsv2", True, "; set metadata_options.http_tokens"), ("server.port", 80, ""), ("watch-config-file", True, "")],
 )
-def test_what_would_change_nothing_while_the_mock_runs_is_refused(key: str, value: object, advice: str) -> None:
+def test_keys_that_need_a_restart_are_rejected(key: str, value: object, advice: str) -> None:
     config = apply_settings(read_section({key: value, "mock-delay-sec": 3}), base())
     assert config.aemm == {"mock-delay-sec": 3}
     builder = AemmBuilder(0.0, "a test says so")
@@ -94,14 +94,14 @@ def test_what_would_change_nothing_while_the_mock_runs_is_refused(key: str, valu
         ({"metadata": {"paths": {"mac": "/mac"}}}, "key metadata.paths.mac (section aemm): expected a path like"),
     ],
 )
-def test_a_section_that_cannot_be_is_refused_as_part_of_the_configuration(section: Any, sentence: str) -> None:
+def test_an_invalid_section_is_rejected(section: Any, sentence: str) -> None:
     with pytest.raises(ConfigError) as refused:
         AemmBuilder(STARTED, "").build(base(aemm=section))
     assert str(refused.value).startswith(sentence)
     assert refused.value.path == ("aemm",)
 
 
-def test_secrets_in_the_section_are_not_shown() -> None:
+def test_secrets_in_the_section_are_masked() -> None:
     names = [f"metadata.values.iam-security-credentials.{name}" for name in ("secretaccesskey", "token")]
     environ = {
         f"AEMM_METADATA_VALUES_IAM_SECURITY_CREDENTIALS_{name}": "hidden" for name in ("SECRETACCESSKEY", "TOKEN")
@@ -113,7 +113,7 @@ def test_secrets_in_the_section_are_not_shown() -> None:
 
 
 class Driver:
-    """A state with `compatibility: aemm`, asked through a service."""
+    """A state with `compatibility: aemm` and a service that answers from it."""
 
     def __init__(self) -> None:
         self.now = STARTED
@@ -131,7 +131,7 @@ class Driver:
         self.state.configure(replace(config, aemm={**config.aemm, **aemm}))
 
 
-def test_settings_can_be_changed_while_it_runs_and_reset() -> None:
+def test_settings_can_be_changed_at_run_time_and_reset() -> None:
     driver = Driver()
     assert driver.get(SPOT).body.decode() == PAGES["404"]
     driver.patch(**{"mock-delay-sec": 0, "spot.action": "stop", "metadata.values.mac": "x"})
@@ -145,7 +145,7 @@ def test_settings_can_be_changed_while_it_runs_and_reset() -> None:
     assert driver.get("/latest/meta-data/network/interfaces/macs").body == b"0e:49:61:0f:c3:11/"
 
 
-def test_leaves_set_by_path_lie_over_the_drop_in_s() -> None:
+def test_leaves_set_by_path_override_aemms() -> None:
     driver = Driver()
     paths = {
         "meta-data/ami-id": "ami-1",
@@ -172,7 +172,7 @@ def taken_port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("is_own", [False, True])
-def test_the_control_plane_gives_way_where_nobody_asked_for_it(
+def test_an_unrequested_control_plane_yields_its_port(
     taken_port: int, capsys: pytest.CaptureFixture[str], is_own: bool  # noqa: FBT001 - a test's parameter
 ) -> None:  # fmt: skip
     config = Config(

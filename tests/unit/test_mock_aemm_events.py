@@ -1,4 +1,4 @@
-"""Events of the drop-in: there from the start, after delays, at times, for the first so many addresses."""
+"""Events of the drop-in: from the start, after delays or at trigger times, for a limited number of clients."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ EVENT_BODIES = {
 
 
 @pytest.mark.parametrize("path", EVENT_BODIES)
-def test_events_are_there_from_the_start(path: str) -> None:
+def test_events_are_served_from_the_start(path: str) -> None:
     content_type, body, length = EVENT_BODIES[path]
     answer = DropIn()(path)
     assert answer.status == 200
@@ -48,7 +48,7 @@ def test_events_are_there_from_the_start(path: str) -> None:
     assert lines(answer)["Content-Type"] == content_type
 
 
-def test_times_of_spot_events_follow_the_request_those_of_the_scheduled_event_the_start() -> None:
+def test_times_of_spot_events_follow_the_request_and_scheduled_times_the_start() -> None:
     ask = DropIn()
     later = STARTED + 3600
     assert json.loads(ask(SPOT, later).body)["time"] == "2026-11-23T03:50:14Z"
@@ -124,7 +124,7 @@ def test_the_lifecycle_state_is_in_service_until_its_time(argv: list[str]) -> No
 
 
 @pytest.mark.parametrize("action", ["terminate", "hibernate", "stop"])
-def test_what_is_given_is_repeated(action: str) -> None:
+def test_configured_spot_values_are_served(action: str) -> None:
     time, notice = "2020-01-07T01:03:47+05:00", "2020-01-08T01:03:47Z"
     ask = DropIn("spot", "-a", action, "-t", time, "-r", notice)
     assert ask(SPOT).body.decode() == f'{{\n\t"action": "{action}",\n\t"time": "{time}"\n}}'
@@ -133,7 +133,7 @@ def test_what_is_given_is_repeated(action: str) -> None:
     assert ask("/latest/meta-data/instance-action").body == b"none"
 
 
-def test_the_scheduled_event_as_given_with_times_in_gmt() -> None:
+def test_configured_scheduled_event_with_times_in_gmt() -> None:
     ask = DropIn(
         *("events", "-o", "instance-stop", "-t", "canceled", "-b", "2020-01-07T01:03:47Z"),
         *("-a", "2020-01-08T23:03:47-05:00", "-l", "2020-01-10T01:03:47+05:00"),
@@ -152,7 +152,7 @@ def test_the_scheduled_event_as_given_with_times_in_gmt() -> None:
     ]
 
 
-def test_settings_of_subcommands_count_without_them() -> None:
+def test_settings_of_subcommands_apply_without_a_subcommand() -> None:
     ask = DropIn(environ={"AEMM_SPOT_ACTION": "stop", "AEMM_EVENTS_CODE": "instance-reboot"})
     assert json.loads(ask(SPOT).body)["action"] == "stop"
     assert json.loads(ask(SCHEDULED).body)[0]["Code"] == "instance-reboot"
@@ -178,7 +178,7 @@ def test_the_first_addresses_are_served_for_each_kind_of_event() -> None:
     assert ask("/latest/meta-data/spot", caller="127.0.0.4").body == b"instance-action\ntermination-time"
 
 
-def test_a_look_before_the_event_takes_a_place_and_one_at_a_listing_does_not() -> None:
+def test_a_request_before_the_event_counts_and_a_listing_does_not() -> None:
     ask = DropIn("-x", "1", "-d", "10")
     assert ask.status("/latest/meta-data/spot", caller="10.0.0.9") == 200
     assert ask.status(SPOT, caller="10.0.0.1") == 404
@@ -186,18 +186,18 @@ def test_a_look_before_the_event_takes_a_place_and_one_at_a_listing_does_not() -
     assert ask.status(SPOT, 10, caller="10.0.0.1") == 200
 
 
-def test_nobody_and_everybody() -> None:
+def test_no_client_and_all_clients() -> None:
     assert DropIn("-x", "0").status(SPOT) == 404
-    everybody = DropIn("-x", "-1")
-    assert {everybody.status(SPOT, caller=f"10.0.0.{n}") for n in range(20)} == {200}
+    all_clients = DropIn("-x", "-1")
+    assert {all_clients.status(SPOT, caller=f"10.0.0.{n}") for n in range(20)} == {200}
 
 
-def test_ipv6_clients_are_told_apart() -> None:
+def test_ipv6_clients_are_counted_separately() -> None:
     ask = DropIn("-x", "1")
     assert [ask.status(SPOT, caller=caller) for caller in ("fd00::1", "fd00::2", "fd00::1")] == [200, 404, 200]
 
 
-def test_who_has_been_served_stays_so_through_a_reload() -> None:
+def test_admitted_clients_survive_a_reload() -> None:
     ask = DropIn()
     for argv, statuses in (
         (["-x", "1"], [200, 404]),

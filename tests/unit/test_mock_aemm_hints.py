@@ -1,4 +1,4 @@
-"""What is suggested for names that amazon-ec2-metadata-mock had in an earlier release, or never had."""
+"""Suggestions for renamed and unknown names."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ FORMER = {
     "metadata.values.spot-termination-time": "spot.time", "metadata.values.events": "events.code",
     "metadata.values.rebalance-rec-time": "spot.rebalance-rec-time",
 }  # fmt: skip
-"""All keys that a release had and 1.13 does not (AEMM's repository), and values of leaves that events have."""
+"""All keys of earlier releases that 1.13 does not have (AEMM's repository), and values of event leaves."""
 
 
 @pytest.mark.parametrize(("former", "now"), FORMER.items())
-def test_a_key_of_an_earlier_release_gets_its_present_name(tmp_path: Path, former: str, now: str) -> None:
+def test_renamed_keys_suggest_the_current_key(tmp_path: Path, former: str, now: str) -> None:
     variable, meant = ("AEMM_" + name.upper().replace("-", "_").replace(".", "_") for name in (former, now))
     file = written(tmp_path, {former: "x"})
     assert settings(environ={variable: "x"}, file=file).warnings == (
@@ -48,7 +48,7 @@ def test_a_key_of_an_earlier_release_gets_its_present_name(tmp_path: Path, forme
         read_section({former: "x"})
 
 
-def test_the_table_of_former_keys_holds_no_present_ones() -> None:
+def test_no_renamed_key_is_a_current_key() -> None:
     assert FORMER.keys() == hints.RENAMED_KEYS.keys()
     assert not FORMER.keys() & KEYS.keys()
     assert set(FORMER.values()) <= KEYS.keys()
@@ -66,7 +66,7 @@ def test_a_key_that_shares_only_its_section_is_not_suggested(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", KEYS)
-def test_a_slip_in_any_key_or_variable_leads_back_to_it(name: str) -> None:
+def test_a_typing_error_in_any_key_or_variable_suggests_it(name: str) -> None:
     half = len(name) // 2
     slips = {name[:half] + name[half + 1 :], name[:half] + "x" + name[half:]} - KEYS.keys()
     for slip in slips:
@@ -111,20 +111,20 @@ def test_a_variable_for_a_whole_object_names_its_members() -> None:
         (["spot", "--rebalance-rec-tim", "x"], "--rebalance-rec-time"),
     ],
 )  # fmt: skip
-def test_a_flag_or_command_of_an_earlier_release_gets_its_present_name(argv: list[str], meant: str) -> None:
+def test_renamed_flags_and_commands_suggest_the_current_name(argv: list[str], meant: str) -> None:
     with pytest.raises(UsageError, match=rf"did you mean {meant}\?"):
         parse(argv)
 
 
 @pytest.mark.parametrize("key", FLAG_KEYS, ids=lambda key: key.flag)
-def test_a_slip_in_any_flag_leads_back_to_it(key: object) -> None:
+def test_a_typing_error_in_any_flag_suggests_it(key: object) -> None:
     flag = f"--{key.flag}"  # type: ignore[attr-defined]
     slip = flag[: len(flag) // 2] + flag[len(flag) // 2 + 1 :]
     assert hints.suggestion(slip, [f"--{known.flag}" for known in FLAG_KEYS]) == flag
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_slip_in_a_command_leads_to_a_command(command: str) -> None:
+def test_a_typing_error_in_a_command_suggests_a_command(command: str) -> None:
     if len(command) > len("se"):
         assert hints.suggestion(f"{command}x", COMMANDS) == command
 
@@ -144,6 +144,6 @@ def test_variables_that_kubernetes_sets_for_a_service_are_not_settings() -> None
     )
 
 
-def test_any_other_variable_of_its_own_turns_the_drop_in_on() -> None:
+def test_any_other_aemm_variable_selects_the_drop_in() -> None:
     assert aemm_reason(Config(), {"AEMM_SPOT_ITN_ACTION": "stop"}) == "the variable AEMM_SPOT_ITN_ACTION is set"
     assert aemm_reason(Config(compatibility="imds"), {"AEMM_SPOT_ACTION": "stop"}) is None

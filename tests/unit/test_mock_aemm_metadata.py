@@ -1,4 +1,4 @@
-"""The static metadata of the drop-in: leaves, listings, paths and values that somebody set."""
+"""The static metadata of the drop-in: leaves, listings, configured paths and values."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_listings(path: str) -> None:
         assert lines(answer)["Content-Type"] == "text/plain"
 
 
-def test_what_is_listed_is_all_that_there_is() -> None:
+def test_listings_contain_all_leaves() -> None:
     ask = DropIn()
     asked: set[str] = set()
     waiting = ["/latest/"]
@@ -59,12 +59,12 @@ def test_what_is_listed_is_all_that_there_is() -> None:
 
 
 @pytest.mark.parametrize("command", [[], ["spot"], ["events"], ["asg"]])
-def test_what_is_static_does_not_depend_on_the_subcommand(command: list[str]) -> None:
+def test_static_metadata_is_independent_of_the_subcommand(command: list[str]) -> None:
     ask = DropIn(*command)
     assert all(ask(path).body.decode() == leaf["body"] for path, leaf in LEAVES.items())
 
 
-def test_a_path_set_to_nothing_is_not_served_and_not_listed() -> None:
+def test_an_empty_path_removes_the_leaf() -> None:
     ask = DropIn(environ={"AEMM_METADATA_PATHS_PUBLIC_HOSTNAME": "", "AEMM_METADATA_PATHS_TAGS_INSTANCE_NAME": "",
                          "AEMM_METADATA_PATHS_TAGS_INSTANCE_TEST": "", "AEMM_METADATA_PATHS_SPOT": ""})  # fmt: skip
     assert ask.status("/latest/meta-data/public-hostname") == 404
@@ -73,7 +73,7 @@ def test_a_path_set_to_nothing_is_not_served_and_not_listed() -> None:
     assert ask.status("/latest/meta-data/tags") == 404
 
 
-def test_values_and_paths_can_be_anything_else() -> None:
+def test_values_and_paths_can_be_replaced() -> None:
     ask = DropIn(
         environ={
             "AEMM_METADATA_VALUES_MAC": "02:00:00:00:00:01",
@@ -97,7 +97,7 @@ def test_values_and_paths_can_be_anything_else() -> None:
     assert [ask.status("/latest/meta-data/spot/action", caller=f"10.0.0.{n}") for n in (1, 2, 3)] == [200, 200, 404]
 
 
-def test_a_credentials_path_of_its_own_leaves_the_role_a_leaf_alone() -> None:
+def test_a_moved_credentials_path_leaves_the_role_as_a_leaf() -> None:
     ask = DropIn(environ={"AEMM_METADATA_PATHS_IAM_SECURITY_CREDENTIALS": "/latest/meta-data/keys"})
     assert ask.listing("iam") == ["info", "security-credentials"]
 
@@ -121,7 +121,7 @@ def test_a_credentials_path_of_its_own_leaves_the_role_a_leaf_alone() -> None:
         ({"AEMM_SERVER_HOSTNAME": "example.org"}, "variable AEMM_SERVER_HOSTNAME: expected an IP address or localhost"),
     ],
 )
-def test_what_cannot_be_served_is_refused_by_key(environ: dict[str, str], sentence: str) -> None:
+def test_the_error_for_an_invalid_path_names_its_key(environ: dict[str, str], sentence: str) -> None:
     with pytest.raises(UsageError) as refused:
         DropIn(environ=environ)
     assert str(refused.value).startswith(sentence)

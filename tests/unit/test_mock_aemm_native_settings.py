@@ -1,4 +1,4 @@
-"""The mock's own settings in the drop-in: above AEMM's data, below AEMM's own flags, variables and config file."""
+"""Native settings in the drop-in: they override AEMM's data; AEMM's flags, variables and file override them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CREDENTIALS = f"{MD}iam/security-credentials/baskinc-role"
 def asked(
     own: Mapping[str, str], *argv: str, environ: Mapping[str, str] | None = None, file: Path | None = None
 ) -> Any:
-    """Asks the drop-in as it is started with variables of the mock's own, and with what AEMM is given."""
+    """A function that requests paths from the drop-in with native variables and AEMM's settings."""
     loaded = load({"compatibility": "aemm"}, own, None)
     config = apply_settings(settings(*argv, environ=environ, file=file), loaded)
     described = AemmBuilder(STARTED, "a test says so").build(config)
@@ -49,13 +49,13 @@ def asked(
 
 
 def changed(own: Mapping[str, str]) -> dict[str, str | None]:
-    """The leaves that variables of the mock's own change, in the form of the golden files; None: not there any more."""
+    """The leaves that native variables change, in the form of the golden files; None for removed ones."""
     ask = asked(own)
     now = {path: answer.body.decode() if (answer := ask(path)).status == 200 else None for path in LEAVES}
     return {path: body for path, body in now.items() if body != LEAVES[path]["body"]}
 
 
-def test_aemm_s_own_instance_changes_nothing() -> None:
+def test_the_default_configuration_changes_nothing() -> None:
     derive_leaves = partial(derived_leaves, signer=Signer())
     assert find_changes(base(), STARTED, derive_leaves) == Changes()
     assert changed({}) == {}
@@ -63,7 +63,7 @@ def test_aemm_s_own_instance_changes_nothing() -> None:
     assert find_changes(again, STARTED, derive_leaves) == Changes()
 
 
-def test_the_region_and_what_follows_from_it() -> None:
+def test_the_region_and_values_derived_from_it() -> None:
     own = changed({"IMDS_MOCK_REGION": "eu-central-1"})
     document = json.loads(own.pop(DOCUMENT) or "")
     assert own == {
@@ -102,14 +102,14 @@ def test_the_region_and_what_follows_from_it() -> None:
          {f"{MD}block-device-mapping/{name}": "/dev/sda1" for name in ("ami", "root")}, {}),
     ],
 )  # fmt: skip
-def test_single_facts(variable: str, value: str, leaves: dict[str, str | None], members: dict[str, Any]) -> None:
+def test_single_settings(variable: str, value: str, leaves: dict[str, str | None], members: dict[str, Any]) -> None:
     own = changed({f"IMDS_MOCK_{variable}": value})
     document = json.loads(own.pop(DOCUMENT, LEAVES[DOCUMENT]["body"]) or "")
     assert own == leaves
     assert document == json.loads(LEAVES[DOCUMENT]["body"]) | members
 
 
-def test_addresses_move_paths_and_names_with_them() -> None:
+def test_addresses_change_paths_and_names() -> None:
     ask = asked({"IMDS_MOCK_MAC": "02:00:00:00:00:01", "IMDS_MOCK_PUBLIC_IPV4": "198.51.100.7"})
     macs = f"{MD}network/interfaces/macs/"
     assert ask(macs).body == b"02:00:00:00:00:01/"
@@ -120,7 +120,7 @@ def test_addresses_move_paths_and_names_with_them() -> None:
     assert ask(f"{MD}public-hostname").body == b"ec2-198-51-100-7.compute-1.amazonaws.com"
 
 
-def test_null_takes_leaves_away() -> None:
+def test_null_removes_leaves() -> None:
     assert changed({"IMDS_MOCK_PUBLIC_IPV4": "null"}) == dict.fromkeys(
         [f"{MD}public-ipv4", f"{MD}public-hostname", f"{MAC}public-ipv4s", f"{MAC}public-hostname",
          f"{MAC}ipv4-associations/192.0.2.54"]
@@ -130,7 +130,7 @@ def test_null_takes_leaves_away() -> None:
     assert "iam/" not in ask(MD).body.decode()
 
 
-def test_tags_take_the_place_of_aemm_s() -> None:
+def test_tags_replace_aemms() -> None:
     ask = asked({"IMDS_MOCK_TAGS": "Name=web,Env=dev"})
     assert ask(f"{MD}tags/instance/").body == b"Env\nName"
     assert [ask(f"{MD}tags/instance/{name}").body for name in ("Name", "Env")] == [b"web", b"dev"]
@@ -162,7 +162,7 @@ STATIC = {
 }  # fmt: skip
 
 
-def test_credentials_are_those_of_the_setting_in_aemm_s_layout() -> None:
+def test_configured_credentials_have_aemms_layout() -> None:
     answer = asked(STATIC)(CREDENTIALS)
     document = json.loads(answer.body)
     assert list(document) == list(json.loads(LEAVES[CREDENTIALS]["body"]))
@@ -176,7 +176,7 @@ def test_credentials_are_those_of_the_setting_in_aemm_s_layout() -> None:
     assert dict(answer.head.leading + answer.head.trailing)["Content-Type"] == "application/json"
 
 
-def test_credentials_that_fail_by_choice() -> None:
+def test_configured_credential_failures() -> None:
     document = json.loads(asked({"IMDS_MOCK_CREDENTIALS_FAILURE": "AssumeRoleUnauthorizedAccess"})(CREDENTIALS).body)
     assert document["Code"] == "AssumeRoleUnauthorizedAccess"
     ask = asked({"IMDS_MOCK_CREDENTIALS_FAILURE": "InstanceProfileNotFound"})
@@ -201,7 +201,7 @@ def test_a_setting_for_a_leaf_that_aemm_does_not_have(variable: str, value: str,
 
 
 @pytest.mark.parametrize("name", InstanceSettings.__struct_fields__)
-def test_no_fact_of_an_instance_is_ignored(name: str) -> None:
+def test_every_instance_setting_has_an_effect(name: str) -> None:
     samples: dict[str, Any] = {
         "instance_id": "i-0123456789abcdef0", "account_id": "123456789012", "region": "eu-west-1",
         "availability_zone": "us-east-1b", "availability_zone_id": "use1-az3", "instance_type": "m5.large",
@@ -227,7 +227,7 @@ def test_no_fact_of_an_instance_is_ignored(name: str) -> None:
     assert shown[0] != shown[1] or before.keys() != after.keys()
 
 
-def test_versions_and_sections_without_a_place_in_aemm_s_data(capsys: pytest.CaptureFixture[str]) -> None:
+def test_versions_and_unused_sections(capsys: pytest.CaptureFixture[str]) -> None:
     assert asked({"IMDS_MOCK_VERSIONS": "2021-07-15"})("/").body == b"2021-07-15\n"
     environ = {"IMDS_MOCK_ECS_CLUSTER": "x"}
     reading = AemmReader(lambda: load({"compatibility": "aemm"}, environ, None), environ)
@@ -236,7 +236,7 @@ def test_versions_and_sections_without_a_place_in_aemm_s_data(capsys: pytest.Cap
     assert capsys.readouterr().err == "imds-mock: the section ecs has no effect with compatibility aemm\n"
 
 
-def test_generated_credentials_by_choice_are_alive() -> None:
+def test_configured_generated_credentials_are_renewed() -> None:
     first, second = (
         json.loads(asked({"IMDS_MOCK_CREDENTIALS_SEED": seed})(CREDENTIALS).body) for seed in ("one", "two")
     )
@@ -244,7 +244,7 @@ def test_generated_credentials_by_choice_are_alive() -> None:
     assert first["AccessKeyId"] != second["AccessKeyId"]
 
 
-def test_aemm_s_own_flags_variables_and_file_go_before(tmp_path: Path) -> None:
+def test_aemms_flags_variables_and_file_override(tmp_path: Path) -> None:
     metadata = {"values": {"hostname": "by-file", "tags-instance": {"Env": "by-file"}}}
     dynamic = {"values": {"instance-identity-document": {"region": "by-file"}}}
     file = written(tmp_path, {"metadata": metadata, "dynamic": dynamic})
@@ -274,7 +274,7 @@ def test_aemm_s_own_flags_variables_and_file_go_before(tmp_path: Path) -> None:
     assert without(f"{MD}autoscaling/target-lifecycle-state").body == b"Warmed:Running"
 
 
-def test_all_sources_in_their_order(tmp_path: Path) -> None:
+def test_the_precedence_of_all_sources(tmp_path: Path) -> None:
     own_file = written(
         tmp_path, "instance: {hostname: own-file.internal}\naemm: {metadata.values.mac: by-section}", "own.yaml"
     )
@@ -295,7 +295,7 @@ def test_all_sources_in_their_order(tmp_path: Path) -> None:
     assert value("local-ipv4", IMDS_MOCK_LOCAL_IPV4="10.1.2.3") == "10.1.2.3", "null in AEMM's file is not set"
 
 
-def test_listener_and_options_are_the_mock_s_own_unless_aemm_says_otherwise() -> None:
+def test_aemm_settings_override_listener_and_options() -> None:
     own = {"IMDS_MOCK_PORT": "8080", "IMDS_MOCK_HOSTS": "127.0.0.1", "IMDS_MOCK_HTTP_TOKENS": "required"}
     loaded = load({"compatibility": "aemm"}, own, None)
     config = apply_settings(settings(), loaded)
@@ -306,7 +306,7 @@ def test_listener_and_options_are_the_mock_s_own_unless_aemm_says_otherwise() ->
     assert (config.server.port, config.server.hosts, config.metadata_options.http_tokens) == (80, (), "optional")
 
 
-def test_a_change_while_it_runs_and_the_way_back() -> None:
+def test_a_change_at_run_time_and_its_reset() -> None:
     builder = AemmBuilder(STARTED, "a test says so")
     config = base()
     document = document_of(config)
@@ -317,12 +317,12 @@ def test_a_change_while_it_runs_and_the_way_back() -> None:
     assert builder.build(from_document(document)).leaves["meta-data/instance-type"].body == b"m4.xlarge"
 
 
-def test_all_listings_are_still_those_of_aemm() -> None:
+def test_listings_stay_aemms() -> None:
     ask = asked({"IMDS_MOCK_REGION": "eu-central-1", "IMDS_MOCK_INSTANCE_TYPE": "m5.large"})
     assert {path: ask(path).body.decode() for path in LISTINGS} == LISTINGS
 
 
-def test_wrong_settings_of_its_own_are_refused_by_name() -> None:
+def test_errors_name_invalid_native_settings() -> None:
     with pytest.raises(ConfigError, match=r"^IMDS_MOCK_REGION: instance\.region: "):
         load({"compatibility": "aemm"}, {"IMDS_MOCK_REGION": "nowhere"}, None)
     with pytest.raises(ConfigError, match=r"IMDS_MOCK_REGOIN"):

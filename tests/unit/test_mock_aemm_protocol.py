@@ -1,4 +1,4 @@
-"""Pages, tokens and slashes with `compatibility: aemm`: whose way each goes."""
+"""Pages, tokens and slashes with `compatibility: aemm`: as in AEMM or as in the real service."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def test_unknown_paths_get_the_404_page(path: str) -> None:
         ("//latest/meta-data/instance-id", "i-1234567890abcdef0"),
     ],
 )  # fmt: skip
-def test_doubled_slashes_are_single_ones(path: str, body: str) -> None:
+def test_doubled_slashes_count_as_one(path: str, body: str) -> None:
     answer = DropIn()(path)
     assert (answer.status, answer.body.decode()) == (200, body)
 
 
 @pytest.mark.parametrize("headers", [{}, {TOKEN: ""}, {TOKEN: "bogus"}])
 @pytest.mark.parametrize("path", ["/", "/latest", "/latest/meta-data/mac", "/latest/dynamic/fws", "/latest/nope", SPOT])
-def test_imdsv2_needs_a_token_on_every_path(path: str, headers: dict[str, str]) -> None:
+def test_imdsv2_requires_a_token_on_every_path(path: str, headers: dict[str, str]) -> None:
     ask = DropIn("--imdsv2")
     for method in ("GET", "HEAD"):
         answer = ask(path, headers=headers, method=method)
@@ -81,7 +81,7 @@ def test_imdsv2_with_a_token() -> None:
     assert ask("/latest/meta-data/mac", STARTED + 1, headers=good).status == 401
 
 
-def test_a_bad_token_is_refused_while_none_is_needed_too() -> None:
+def test_a_bad_token_is_rejected_even_if_tokens_are_optional() -> None:
     assert DropIn()("/latest/meta-data/mac", headers={TOKEN: "bogus"}).body.decode() == PAGES["401"]
 
 
@@ -106,6 +106,6 @@ def test_a_bad_ttl_gets_the_400_page(ttl: str | None) -> None:
         ("PUT", "/latest/api/token", {TTL: "60", "expect": "100-continue"}, 417),
     ],
 )  # fmt: skip
-def test_where_the_real_service_wins(method: str, path: str, headers: dict[str, str], status: int) -> None:
+def test_responses_that_follow_the_real_service(method: str, path: str, headers: dict[str, str], status: int) -> None:
     answer = DropIn()(path, method=method, headers=headers)
     assert (answer.status, answer.body) == (status, b"")

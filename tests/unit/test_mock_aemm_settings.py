@@ -1,4 +1,4 @@
-"""Flags before variables before the config file before defaults; paths follow values; errors name places."""
+"""AEMM's settings: precedence of the sources, default paths, saved settings, errors."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def nested(name: str, value: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("key", [key for key in FLAG_KEYS if key.name != "config-file"], ids=lambda key: key.name)
-def test_every_flag_goes_before_its_variable_before_its_key_before_its_default(tmp_path: Path, key: Any) -> None:
+def test_a_flag_overrides_its_variable_its_key_and_its_default(tmp_path: Path, key: Any) -> None:
     by_flag, by_variable, by_file = SAMPLES.get(key.name, TIMES)
     environ = {key.variable: str(by_variable)}
     file = written(tmp_path, nested(key.name, by_file))
@@ -55,7 +55,7 @@ def test_every_flag_goes_before_its_variable_before_its_key_before_its_default(t
 
 
 @pytest.mark.parametrize("key", [key for key in DATA_KEYS if key.name != TAGS_KEY], ids=lambda key: key.name)
-def test_every_other_key_can_be_set_by_file_and_variable(tmp_path: Path, key: Any) -> None:
+def test_keys_without_flags_can_be_set_by_file_and_variable(tmp_path: Path, key: Any) -> None:
     by_file, by_variable = ("ZmlsZQ==", "dmFyaWFibGU=") if key.name == "userdata.values.userdata" else ("/a", "/b")
     file = written(tmp_path, nested(key.spelling or key.name, by_file))
     listed = key.name in LIST_KEYS
@@ -128,7 +128,7 @@ def test_formats_and_keys_of_any_case(tmp_path: Path, name: str, text: str) -> N
         assert merged.values["mock-trigger-time"] == "2020-01-01T00:00:00Z"
 
 
-def test_yaml_scalars_stay_as_they_are_written(tmp_path: Path) -> None:
+def test_yaml_scalars_keep_their_notation(tmp_path: Path) -> None:
     text = """
 mock-trigger-time: 2020-01-01T00:00:00Z
 metadata: {values: {mac: 10:20:30:40:50:51, mac-owner-id: 0123456701, hostname: yes, ami-launch-index: 1.10}}
@@ -140,7 +140,7 @@ metadata: {values: {mac: 10:20:30:40:50:51, mac-owner-id: 0123456701, hostname: 
     ]  # fmt: skip
 
 
-def test_the_config_file_is_chosen_once(tmp_path: Path) -> None:
+def test_the_selection_of_the_config_file(tmp_path: Path) -> None:
     by_flag, by_variable = (written(tmp_path, {"server": {"port": n}}, f"{n}.json") for n in (1, 2))
     home = tmp_path / "home"
     home.mkdir()
@@ -178,7 +178,7 @@ def test_the_config_file_is_chosen_once(tmp_path: Path) -> None:
         ("a.toml", "a =", "config file {}: is not valid TOML: invalid value (at end of document)"),
     ],
 )
-def test_config_files_that_cannot_be_used(tmp_path: Path, name: str, text: str, sentence: str) -> None:
+def test_invalid_config_files(tmp_path: Path, name: str, text: str, sentence: str) -> None:
     file = written(tmp_path, text, name)
     with pytest.raises(ConfigFileError) as refused:
         settings(file=file)
@@ -187,7 +187,7 @@ def test_config_files_that_cannot_be_used(tmp_path: Path, name: str, text: str, 
     assert refused.value.exit_code == 1
 
 
-def test_config_files_that_cannot_be_read(tmp_path: Path) -> None:
+def test_unreadable_config_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigFileError, match=r"a\.json \(flag -c\): there is no such file$"):
         settings(file=tmp_path / "a.json")
     with pytest.raises(ConfigFileError, match=r"a\.json \(variable AEMM_CONFIG_FILE\): there is no such file$"):
@@ -213,7 +213,7 @@ def test_config_files_that_cannot_be_read(tmp_path: Path) -> None:
         ({"userdata": {"values": {"userdata": "*"}}}, "key userdata.values.userdata in file {}: expected base64"),
     ],
 )
-def test_wrong_values_of_a_file_name_key_and_file(tmp_path: Path, document: Any, sentence: str) -> None:
+def test_errors_in_a_file_name_key_and_file(tmp_path: Path, document: Any, sentence: str) -> None:
     file = written(tmp_path, document)
     with pytest.raises(UsageError) as refused:
         settings(file=file)
@@ -221,7 +221,7 @@ def test_wrong_values_of_a_file_name_key_and_file(tmp_path: Path, document: Any,
     assert refused.value.exit_code == 2
 
 
-def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
+def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
     file = written(tmp_path, {"spot.action": "trminate", "metdata.values.mac": "x", "mock-delay-sec": "x"})
     with pytest.raises(UsageError) as raised:
         settings(environ={"AEMM_SERVER_PORT": "x", "AEMM_SPOT_ACTON": "x"}, file=file)
@@ -239,7 +239,7 @@ def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
         read_section({"spot.action": "trminate", "foo": 1})
 
 
-def test_what_has_no_effect_is_named(tmp_path: Path) -> None:
+def test_settings_without_an_effect_are_named(tmp_path: Path) -> None:
     file = written(tmp_path, {"server": {"prot": 80}, "spot": None, "events": {}, "x": [1]})
     merged = settings("spot", "extra", environ={"AEMM_SPOT_ITN_ACTION": "stop", "AEMM_CONFIG": "x"}, file=file)
     assert merged.warnings == (
@@ -251,7 +251,7 @@ def test_what_has_no_effect_is_named(tmp_path: Path) -> None:
     )
 
 
-def test_where_each_value_is_from(tmp_path: Path) -> None:
+def test_the_sources_of_values(tmp_path: Path) -> None:
     file = written(tmp_path, {"imdsv2": True, "mock-delay-sec": 3})
     merged = settings("-d", "1", environ={"AEMM_SERVER_PORT": "80"}, file=file)
     assert merged.origins == {
@@ -260,7 +260,7 @@ def test_where_each_value_is_from(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_paths_follow_the_values_that_they_contain_unless_they_are_set(tmp_path: Path) -> None:
+def test_default_paths_follow_their_values(tmp_path: Path) -> None:
     overridden = "/latest/meta-data/network/interfaces/macs/BAR/device-number"
     file = written(tmp_path, {
         "metadata": {
@@ -286,7 +286,7 @@ def test_paths_follow_the_values_that_they_contain_unless_they_are_set(tmp_path:
     assert merged["metadata.values.mac-mac"] == "0e:49:61:0f:c3:11"
 
 
-def test_saved_settings_give_the_same_settings_again(tmp_path: Path) -> None:
+def test_saved_settings_restore_the_settings(tmp_path: Path) -> None:
     environ = {"AEMM_METADATA_VALUES_MAC": "02:00:00:00:00:01", "AEMM_SPOT_TIME": TIMES[2],
                "AEMM_DYNAMIC_VALUES_INSTANCE_IDENTITY_DOCUMENT_RAMDISKID": "ari-1"}  # fmt: skip
     first = settings("-s", "-p", "80", environ=environ)
@@ -302,14 +302,14 @@ def test_saved_settings_give_the_same_settings_again(tmp_path: Path) -> None:
     assert dict(again.values) == dict(first.values) | {"config-file": str(saved)}
 
 
-def test_without_a_home_directory_settings_are_saved_below_the_working_directory(
+def test_without_a_home_directory_settings_are_saved_in_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert files.save(settings().values, None).resolve() == tmp_path / ".ec2-metadata-mock" / ".aemm-config-used.json"
 
 
-def test_variables_that_are_not_utf8_are_refused_by_name() -> None:
+def test_errors_name_variables_that_are_not_utf8() -> None:
     value = os.fsdecode(b"caf\xe9")
     with pytest.raises(UsageError, match=r"^variable AEMM_METADATA_VALUES_HOSTNAME: expected text in UTF-8"):
         settings(environ={"AEMM_METADATA_VALUES_HOSTNAME": value})
@@ -331,7 +331,7 @@ documents = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["server", "metadata", "spot", "imdsv2", "userdata", "x"]), documents))
-def test_every_document_is_read_or_refused_in_a_line_for_each_problem(
+def test_any_document_is_read_or_rejected_with_a_line_per_problem(
     tmp_path_factory: pytest.TempPathFactory, document: Any
 ) -> None:
     file = written(tmp_path_factory.getbasetemp(), document)
@@ -345,9 +345,7 @@ def test_every_document_is_read_or_refused_in_a_line_for_each_problem(
         assert files.read(file) is not None
 
 
-def test_a_home_directory_that_may_not_be_looked_into_holds_no_config_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unsearchable_home_directory_has_no_config_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(path: object, **_options: object) -> os.stat_result:
         raise PermissionError(13, "Permission denied", str(path))
 
@@ -357,7 +355,7 @@ def test_a_home_directory_that_may_not_be_looked_into_holds_no_config_file(
         settings(file=tmp_path / "a.json")
 
 
-def test_saved_settings_are_for_this_user_alone_whatever_was_there(tmp_path: Path) -> None:
+def test_saved_settings_are_readable_for_this_user_only(tmp_path: Path) -> None:
     folder = tmp_path / ".ec2-metadata-mock"
     folder.mkdir()
     (tmp_path / "other").write_text("kept")
@@ -385,7 +383,7 @@ KEYS_OF_CREDENTIALS = "metadata.values.iam-security-credentials"
         {f"{KEYS_OF_CREDENTIALS}.token": [HUSH]},
     ],
 )
-def test_what_may_be_a_secret_in_a_key_s_place_is_not_repeated(tmp_path: Path, section: dict[str, Any]) -> None:
+def test_messages_omit_possible_secrets_in_place_of_keys(tmp_path: Path, section: dict[str, Any]) -> None:
     said: list[str] = []
     ways: list[Callable[[], Any]] = [lambda: read_section(section), lambda: settings(file=written(tmp_path, section))]
     for read in ways:
@@ -397,6 +395,6 @@ def test_what_may_be_a_secret_in_a_key_s_place_is_not_repeated(tmp_path: Path, s
     assert not [text for text in said if HUSH.lower() in text.lower()]
 
 
-def test_a_misspelt_key_is_named() -> None:
+def test_the_error_names_a_misspelled_key() -> None:
     with pytest.raises(UsageError, match=r"unknown key metadata\.values\.instance-idd in section aemm: did you mean"):
         read_section({"metadata": {"values": {"instance-idd": "x"}}})

@@ -54,7 +54,7 @@ AS_TEXT: Final = [
 
 
 def nested(names: Iterable[str], value: str) -> str:
-    """A document that sets keys to one value; the value is written as the format has it."""
+    """A document that sets keys to one value in the notation of the format."""
     tree: dict[str, Any] = {}
     for name in names:
         *sections, last = name.split(".")
@@ -78,7 +78,7 @@ def files(
 
 
 def read(file: Path, name: str, result: object) -> Settings | None:
-    """The settings of a file whose key has this value; None where it has to be refused, and is."""
+    """The settings of a file whose key has this value; None if the value must be rejected, and is."""
     if result is not REFUSED:
         merged = settings(file=file)
         assert merged.values[name] == result, file.name
@@ -93,7 +93,7 @@ def read(file: Path, name: str, result: object) -> Settings | None:
 
 @pytest.mark.parametrize("kind", [".values.", ".paths.", "server."])
 @pytest.mark.parametrize(("as_json", "as_yaml", "as_toml", "result"), AS_TEXT)
-def test_text_of_every_key_and_what_is_served_for_it(
+def test_text_of_every_key_is_served(
     tmp_path: Path, kind: str, as_json: str, as_yaml: str | None, as_toml: str, result: str
 ) -> None:
     keys = [key for key in TEXT if kind in key.name]
@@ -107,7 +107,7 @@ def test_text_of_every_key_and_what_is_served_for_it(
 
 
 @pytest.mark.parametrize("key", TEXT, ids=lambda key: key.name)
-def test_text_is_no_list_and_no_object_and_null_means_that_it_is_not_set(tmp_path: Path, key: Key) -> None:
+def test_text_rejects_lists_and_objects_and_null_leaves_it_unset(tmp_path: Path, key: Key) -> None:
     name = [key.spelling or key.name]
     for file in files(tmp_path, name, "null", "~", None):
         merged = settings(file=file)
@@ -120,7 +120,7 @@ def test_text_is_no_list_and_no_object_and_null_means_that_it_is_not_set(tmp_pat
 
 
 def served(merged: Settings, key: Key) -> object:
-    """What the leaf of a value says, or the member of its document."""
+    """The body of a value's leaf, or the member of its document."""
     section, _, name = key.name.split(".", 2)
     name, *members = (key.spelling or key.name).split(".", 2)[2].split(".")
     if section == "metadata" and name == "event-id":
@@ -165,13 +165,13 @@ def test_a_list_of_text(tmp_path: Path, as_json: str, as_yaml: str, as_toml: str
                 assert json.loads(body)["marketplaceProductCodes"] == result
 
 
-def test_an_empty_value_leaves_out_what_its_default_path_would_lead_to(tmp_path: Path) -> None:
+def test_an_empty_value_in_a_default_path_removes_the_leaf(tmp_path: Path) -> None:
     made = build_leaves(settings(file=written(tmp_path, {"metadata": {"values": {"mac": ""}}})), STARTED)
     assert made["meta-data/mac"].body == b""
     assert not [path for path in made if path.startswith("meta-data/network/")]
 
 
-def test_a_list_is_served_as_amazon_s_library_writes_it(tmp_path: Path) -> None:
+def test_a_list_is_served_in_amazons_notation(tmp_path: Path) -> None:
     file = written(tmp_path, {"dynamic": {"values": {"instance-identity-document": {
         "marketplaceProductCodes": ["a", "b"], "ramdiskId": None, "accountId": "<&>"}}}})  # fmt: skip
     body = build_leaves(settings(file=file), STARTED)[DOCUMENT].body
@@ -181,7 +181,7 @@ def test_a_list_is_served_as_amazon_s_library_writes_it(tmp_path: Path) -> None:
     assert b'\n\t"accountId": "\\u003c\\u0026\\u003e",\n' in body
 
 
-def test_a_variable_for_a_list_holds_commas() -> None:
+def test_a_variable_for_a_list_contains_commas() -> None:
     variable = "AEMM_DYNAMIC_VALUES_INSTANCE_IDENTITY_DOCUMENT_MARKETPLACEPRODUCTCODES"
     for text, result in (("a,b", ("a", "b")), ("", ()), ("a, b ,", ("a", " b ", "")), ("null", ("null",))):
         assert settings(environ={variable: text}).values[PRODUCT_CODES] == result
@@ -270,7 +270,7 @@ def test_instance_tags_as_one_object(tmp_path: Path) -> None:
             settings(file=file)
 
 
-def test_tag_names_are_paths_as_they_are(tmp_path: Path) -> None:
+def test_tag_names_are_paths(tmp_path: Path) -> None:
     file = files(tmp_path, [TAGS_KEY], '{"k8s.io/role": "x", "k8s.io": "y", "a//b": "z", "": "z"}', None, None)[0]
     made = build_leaves(settings(file=file), STARTED)
     tags = {path.partition("/tags/instance/")[2]: leaf.body for path, leaf in made.items() if "/tags/" in path}
@@ -294,7 +294,7 @@ metadata:
     assert values["metadata.values.iam-security-credentials.accesskeyid"] == "12345678901"
 
 
-def test_a_part_of_a_nested_object_leaves_the_rest_as_it_is(tmp_path: Path) -> None:
+def test_members_of_a_nested_object_are_independent(tmp_path: Path) -> None:
     file = written(tmp_path, {"METADATA": {"Values": {"IAM-Info": {"CODE": "x"}}}})
     body = build_leaves(settings(file=file), STARTED)["meta-data/iam/info"].body
     assert isinstance(body, bytes)

@@ -1,4 +1,4 @@
-"""Single values of amazon-ec2-metadata-mock's settings, however they are given."""
+"""Readers of single values."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ anything = st.recursive(
         (datetime(2020, 1, 7, 1, 3, 47, tzinfo=UTC), "2020-01-07T01:03:47Z"),
     ],
 )  # fmt: skip
-def test_text_takes_everything_that_is_one_value(raw: Any, text: str) -> None:
+def test_text_accepts_single_values(raw: Any, text: str) -> None:
     assert values.text(raw) == text
 
 
 @pytest.mark.parametrize(("raw", "kind"), [({}, "an object"), ({"a": 1}, "an object"), ([], "a list"), ([1], "a list")])
-def test_text_takes_no_objects_and_no_lists(raw: Any, kind: str) -> None:
+def test_text_rejects_objects_and_lists(raw: Any, kind: str) -> None:
     with pytest.raises(ValueError, match=f"^expected text, got {kind}$"):
         values.text(raw)
 
@@ -54,7 +54,7 @@ def test_whole_numbers(raw: Any, number: int) -> None:
 
 
 @pytest.mark.parametrize("raw", ["x", "1.5", "9223372036854775808", 2**63, float("nan"), float("inf"), [], {}, "1e2"])
-def test_what_is_no_whole_number(raw: Any) -> None:
+def test_invalid_whole_numbers(raw: Any) -> None:
     with pytest.raises(ValueError, match=r"^expected a whole number, got "):
         values.integer(raw)
 
@@ -70,7 +70,7 @@ def test_off(raw: Any) -> None:
 
 
 @pytest.mark.parametrize("raw", ["yes", "on", "tRUE", [], {}])
-def test_neither_on_nor_off(raw: Any) -> None:
+def test_invalid_switches(raw: Any) -> None:
     with pytest.raises(ValueError, match=r"^expected true or false, got "):
         values.switch(raw)
 
@@ -81,7 +81,7 @@ def test_ports(raw: Any) -> None:
 
 
 @pytest.mark.parametrize("raw", ["", "http", -1, 65536, "65536", []])
-def test_what_is_no_port(raw: Any) -> None:
+def test_invalid_ports(raw: Any) -> None:
     with pytest.raises(ValueError, match=r"^expected a port between 0 and 65535, got "):
         values.port(raw)
 
@@ -95,12 +95,12 @@ def test_what_is_no_port(raw: Any) -> None:
         ("2020-01-07T01:03:47Z", 1578359027.0),
     ],
 )
-def test_times_keep_their_text_and_mean_an_instant(raw: str, epoch: float) -> None:
+def test_times_keep_their_text(raw: str, epoch: float) -> None:
     assert values.rfc3339_time(raw) == raw
     assert values.epoch_seconds(raw) == epoch
 
 
-def test_no_time_is_a_time_setting_too() -> None:
+def test_empty_times() -> None:
     assert values.rfc3339_time("") == ""
     assert values.rfc3339_time(None) == ""
 
@@ -109,7 +109,7 @@ def test_no_time_is_a_time_setting_too() -> None:
     "raw",
     ["notatime", "2020-01-07", "2020-01-07T01:03:47", "2020-01-07 01:03:47Z", "2020-13-07T01:03:47Z", "1578359027", 5],
 )
-def test_what_is_no_time(raw: Any) -> None:
+def test_invalid_times(raw: Any) -> None:
     with pytest.raises(ValueError, match=r"^expected an RFC 3339 time like 2026-01-31T12:00:00Z, got "):
         values.rfc3339_time(raw)
 
@@ -129,13 +129,13 @@ def test_base64(raw: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("raw", ["AP8", "*", "é", {}])
-def test_what_is_no_base64(raw: Any) -> None:
+def test_invalid_base64(raw: Any) -> None:
     with pytest.raises(ValueError, match=r"^expected (base64|text), got "):
         values.base64_text(raw)
 
 
 @given(anything)
-def test_whatever_is_given_is_read_or_refused_in_one_line(raw: Any) -> None:
+def test_any_value_is_read_or_rejected_in_one_line(raw: Any) -> None:
     readers = (values.text, values.optional_text, values.integer, values.switch, values.port, values.rfc3339_time,
                values.base64_text, values.choice("a", "b"))  # fmt: skip
     for read in readers:

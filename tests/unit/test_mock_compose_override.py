@@ -118,8 +118,8 @@ def test_replicas(capsys: pytest.CaptureFixture[str], compose_file: Path, servic
     ("service", "message"),
     [
         (
-            "nobody",
-            "unknown service 'nobody'; expected one of web, worker, plain, copies, scaled, beside, host, web_metadata;",
+            "other",
+            "unknown service 'other'; expected one of web, worker, plain, copies, scaled, beside, host, web_metadata;",
         ),
         ("beside", "beside has network_mode: service:web; name web instead, whose network it shares"),
         ("host", "host has network_mode: host; it cannot join a network"),

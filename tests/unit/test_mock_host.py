@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from imds_mock.host.setting import Platform
 
-NOBODY = ProbeError("nobody answers")
+NO_ANSWER = ProbeError("no answer")
 STRANGER = StrangerError("http://169.254.169.254:80 is answered by something that is not imds-mock: 'HTTP/1.1 403'")
 ROUTE = '[{"type":"local","dst":"169.254.169.254","dev":"lo","prefsrc":"127.0.0.1"}]'
 DNAT = Redirect("dnat", 1338, ipv6=False)
@@ -48,7 +48,7 @@ class FakeShell:
 def machine(
     shell: FakeShell,
     platform: Platform | None = None,
-    answer: str | ProbeError = NOBODY,
+    answer: str | ProbeError = NO_ANSWER,
     firmware: str | None = None,
     asked: list[str] | None = None,
 ) -> Host:
@@ -227,7 +227,7 @@ def test_installed_settings_need_no_step() -> None:
 
 @pytest.mark.parametrize(
     ("firmware", "answer", "asked"),
-    [("this machine is an Amazon EC2 instance", NOBODY, 0), (None, STRANGER, 1)],
+    [("this machine is an Amazon EC2 instance", NO_ANSWER, 0), (None, STRANGER, 1)],
 )
 def test_a_real_service_is_not_hidden(firmware: str | None, answer: ProbeError, asked: int) -> None:
     shell = FakeShell()
@@ -242,7 +242,7 @@ def test_a_real_service_is_not_hidden(firmware: str | None, answer: ProbeError, 
 
 def test_a_real_service_at_the_ipv6_address_is_not_hidden() -> None:
     def probe(url: str) -> str:
-        raise STRANGER if "fd00:ec2::254" in url else NOBODY
+        raise STRANGER if "fd00:ec2::254" in url else NO_ANSWER
 
     shell = FakeShell()
     with pytest.raises(RealServiceError):
@@ -272,19 +272,19 @@ def test_status_sends_no_request_without_a_redirect(capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
-    ("answer", "healthy", "said"),
+    ("answer", "healthy", "message"),
     [
         ("the-id", True, "http://169.254.169.254:80 is imds-mock the-id"),
-        (NOBODY, False, "no answer; start the mock with: sudo imds-mock serve --host 169.254.169.254 --port 80"),
+        (NO_ANSWER, False, "no answer; start the mock with: sudo imds-mock serve --host 169.254.169.254 --port 80"),
         (STRANGER, False, "is answered by something that is not imds-mock: 'HTTP/1.1 403'"),
     ],
 )
 def test_status_names_the_server(
-    capsys: pytest.CaptureFixture[str], answer: str | ProbeError, *, healthy: bool, said: str
+    capsys: pytest.CaptureFixture[str], answer: str | ProbeError, *, healthy: bool, message: str
 ) -> None:
     seen = {"ip -j -4 address show dev lo": '[{"addr_info":[{"local":"169.254.169.254","label":"lo:imds"}]}]'}
     assert machine(FakeShell(seen), answer=answer).status() is healthy
-    assert said in capsys.readouterr().out
+    assert message in capsys.readouterr().out
 
 
 def test_status_of_an_incomplete_redirect(capsys: pytest.CaptureFixture[str]) -> None:
@@ -359,7 +359,7 @@ def test_macos_finds_its_settings(tmp_path: Path, endpoints: tuple[str, ...]) ->
     programs.mkdir()
     for name in ("ifconfig", "pfctl"):
         (programs / name).write_text(
-            f'#!/bin/sh\necho "{name} $*" >>{tmp_path}/said\n'
+            f'#!/bin/sh\necho "{name} $*" >>{tmp_path}/log\n'
             'case "$*" in -E) echo "Token : 4711" >&2;; *-f*) cat;; esac\n'
         )
         (programs / name).chmod(0o755)
@@ -388,9 +388,9 @@ def test_macos_finds_its_settings(tmp_path: Path, endpoints: tuple[str, ...]) ->
         shell.run(setting.down)
     assert platform.installed(shell) == []
     addresses = {("inet" if version == 4 else "inet6", address) for version, address in redirect.addresses}
-    said = (tmp_path / "said").read_text().splitlines()[-2 - len(addresses) :]
-    assert said[:2] == ["pfctl -q -X 4711", "pfctl -q -a com.apple/imds-mock -F nat"]
-    assert set(said[2:]) == {f"ifconfig lo0 {inet} {address} -alias" for inet, address in addresses}
+    log = (tmp_path / "log").read_text().splitlines()[-2 - len(addresses) :]
+    assert log[:2] == ["pfctl -q -X 4711", "pfctl -q -a com.apple/imds-mock -F nat"]
+    assert set(log[2:]) == {f"ifconfig lo0 {inet} {address} -alias" for inet, address in addresses}
 
 
 def test_macos_keeps_an_existing_address(tmp_path: Path) -> None:
