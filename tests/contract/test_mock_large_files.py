@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imds_mock.run.reading import LARGE_BYTES, Reading
+from imds_mock.run.config_reader import LARGE_BYTES, ConfigReader
 from support.mockprogram import running_program
 from support.mockserver import Answer, head, read_all, read_answer
 
@@ -119,12 +119,12 @@ def test_flags_variables_and_defaults_count_in_the_other_process_too(tmp_path: P
 def test_a_small_file_needs_no_process(tmp_path: Path) -> None:
     file = tmp_path / "mock.yaml"
     file.write_text("x" * (LARGE_BYTES - 1))
-    assert not Reading({}, {}, file, {}).is_large()
+    assert not ConfigReader({}, {}, file, {}).is_large()
     file.write_text("x" * LARGE_BYTES)
-    assert Reading({}, {}, file, {}).is_large()
-    assert Reading({}, {"IMDS_MOCK_CONFIG": str(file)}, None, {}).is_large()
-    assert not Reading({}, {}, tmp_path / "none", {}).is_large()
-    assert not Reading({}, {}, None, {}).is_large()
+    assert ConfigReader({}, {}, file, {}).is_large()
+    assert ConfigReader({}, {"IMDS_MOCK_CONFIG": str(file)}, None, {}).is_large()
+    assert not ConfigReader({}, {}, tmp_path / "none", {}).is_large()
+    assert not ConfigReader({}, {}, None, {}).is_large()
 
 
 def _has_line(mock: RunningProgram) -> bool:

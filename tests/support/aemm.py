@@ -13,11 +13,12 @@ from imds_mock.build.aemm import AemmBuilder
 from imds_mock.build.loading import Config, from_document
 from imds_mock.service.messages import Request, Response
 from imds_mock.service.rules import Service
-from imds_mock.service.snapshot import Snapshot, Store
 from imds_mock.service.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from imds_mock.service.snapshot import Snapshot
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "aemm"
 LEAVES: dict[str, dict[str, str]] = json.loads((GOLDEN / "leaves.json").read_text("utf-8"))
@@ -71,8 +72,8 @@ class DropIn:
 
     def __init__(self, *argv: str, environ: Mapping[str, str] | None = None) -> None:
         self.builder = AemmBuilder(STARTED, "a test says so")
-        self.store = Store(described(*argv, environ=environ, builder=self.builder))
-        self.service = Service(lambda _caller: self.store.current, Tokens(), "id")
+        self.snapshot = described(*argv, environ=environ, builder=self.builder)
+        self.service = Service(lambda _caller: self.snapshot, Tokens(), "id")
 
     def __call__(self, path: str, now: float = STARTED, caller: str = "10.0.0.1", method: str = "GET",
                  headers: Mapping[str, str] | None = None) -> Response:  # fmt: skip

@@ -6,18 +6,12 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from imds_mock.build.builder import SnapshotBuilder
-from imds_mock.build.loading import from_document
+from imds_mock import Dependencies, Mock
 from imds_mock.control.app import build, operations
-from imds_mock.control.context import ControlContext
-from imds_mock.credentials.refreshable import NotRefreshed
 from imds_mock.service.messages import Request
-from imds_mock.service.rules import Service
-from imds_mock.service.tokens import Tokens
-from imds_mock.state.runtime import Runtime
 from support.callers import FakeNetwork
 from support.mockcontrol import NAMES, Reply
-from support.mockserver import STARTED, Clock
+from support.mockserver import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -35,30 +29,32 @@ class HeldMock:
         document: The configuration.
 
     Attributes:
-        orders: Every request for working credentials that it would have made.
         said: Everything that it would have written to standard error.
         operations: The operations of its API.
     """
 
     def __init__(self, signer: Signer, document: Mapping[str, Any] | None = None) -> None:
-        self.orders: list[CredentialRequest] = []
         self.said: list[str] = []
-        config = from_document(document or {})
-        callers = FakeNetwork(hosts=dict(NAMES)).registry()
         self.clock = Clock()
-        self.runtime = Runtime(
-            config, SnapshotBuilder(STARTED, signer, "a test says so", self._keep), self.clock, callers
+        self._mock = Mock(
+            document,
+            dependencies=Dependencies(
+                clock=self.clock,
+                log_limited=self.said.append,
+                callers=FakeNetwork(hosts=dict(NAMES)).registry(),
+                signer=signer,
+                probe_id="0123456789abcdef",
+            ),
         )
-        self.runtime.state.report = self.said.append
-        self._respond = self.runtime.respond_with(
-            Service(self.runtime.state.snapshot_for, Tokens(), "0123456789abcdef")
-        )
-        runtime = self.runtime
-        observed = (runtime.journal, runtime.queries, runtime.request_metrics, "0.0.0", runtime.reloads)
-        context = ControlContext(runtime.state, callers, *observed, runtime.caught_up)
-        self.operations = operations(context)
-        self._app = build(context)
+        self.runtime = self._mock.runtime
+        self.operations = operations(self._mock.control_context)
+        self._app = build(self._mock.control_context)
         self._loop = asyncio.new_event_loop()
+
+    @property
+    def orders(self) -> list[CredentialRequest]:
+        """The credentials that it would fetch."""
+        return list(self._mock._credentials.requests)
 
     def close(self) -> None:
         """Let go of the event loop."""
@@ -101,14 +97,10 @@ class HeldMock:
         request = Request("GET", path, path.rstrip("/") or "/", path.endswith("/"), headers, agent=agent)
 
         async def ask() -> Response:
-            response = self._respond(request, caller, self.clock())
+            response = self._mock.respond(request, caller, self.clock())
             for observe in self.runtime.observers:
                 observe(self.clock(), caller, request, response, 1)
             return response
 
         # What is observed may start a look-up, which needs the running loop.
         return self._loop.run_until_complete(ask())
-
-    def _keep(self, order: CredentialRequest) -> NotRefreshed:
-        self.orders.append(order)
-        return NotRefreshed(order)

@@ -13,27 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
-from imds_mock.build.builder import SnapshotBuilder
-from imds_mock.build.loading import from_document
-from imds_mock.control.context import ControlContext
-from imds_mock.control.listener import ControlPlane
-from imds_mock.control_socket import open_at
-from imds_mock.run.known_containers import RegisteredContainers
-from imds_mock.service.rules import Service
-from imds_mock.service.tokens import Tokens
+from imds_mock import Dependencies, Mock
 from imds_mock.signing.signer import Signer
-from imds_mock.state.runtime import Runtime
-from imds_mock.wire.context import ServerContext
-from imds_mock.wire.descriptors import CONTROL_CONNECTIONS
-from imds_mock.wire.parsing import ParseCache
-from imds_mock.wire.server import DataPlane, open_sockets
 from support.callers import FakeNetwork
-from support.mockserver import STARTED, Answer, Clock, head, read_all
+from support.mockserver import Answer, Clock, head, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Future
     from pathlib import Path
+
+    from imds_mock.state.runtime import Runtime
 
 NAMES: Mapping[str, frozenset[str]] = {"local": frozenset({"127.0.0.1"}), "other": frozenset({"172.18.0.9"})}
 
@@ -71,17 +61,24 @@ class DrivenMock:
     control_port: int
     socket_path: Path
     clock: Clock
-    runtime: Runtime
+    mock: Mock
     loop: asyncio.AbstractEventLoop
-    plane: DataPlane
+
+    @property
+    def runtime(self) -> Runtime:
+        """Its state."""
+        return self.mock.runtime
 
     def stop_data_plane(self, grace_seconds: float) -> Future[None]:
         """Begin to stop the data plane, as the program does when it is told to end."""
-        return asyncio.run_coroutine_threadsafe(self.plane.stop(grace_seconds), self.loop)
+        assert self.mock.data_plane is not None
+        return asyncio.run_coroutine_threadsafe(self.mock.data_plane.stop(grace_seconds), self.loop)
 
     def connections(self) -> int:
         """How many connections to the data plane are open."""
-        return int(self.run(lambda: len(self.plane._context.connections)))
+        assert self.mock.data_plane is not None
+        connections = self.mock.data_plane._context.connections
+        return int(self.run(lambda: len(connections)))
 
     def connect(self, source: str = "127.0.0.1") -> socket.socket:
         """A connection to the data plane.
@@ -149,50 +146,43 @@ def driven_mock(
     """Run a mock until the block ends.
 
     Args:
-        folder: Where the Unix socket is put.
+        folder: Where the Unix socket and the keys are put.
         document: The configuration.
-        fake_network: The network around the mock.
+        fake_network: Determines who the callers are.
     """
-    config, clock = from_document(document or {}), Clock()
-    callers = (fake_network or FakeNetwork(hosts=dict(NAMES))).registry(config.callers.look_up_seconds)
-    known_containers = RegisteredContainers()
-    builder = SnapshotBuilder(STARTED, Signer(folder / "keys"), "a test says so", known_containers=known_containers)
-    runtime = Runtime(config, builder, clock, callers)
-    known_containers.runtime = runtime
-    runtime.state.at_reset = builder.reset
-    sockets, network = open_sockets(("127.0.0.1",), 0), open_sockets(("127.0.0.1",), 0)
+    document = dict(document or {})
     path = folder / "control.sock"
+    document["server"] = {"hosts": ["127.0.0.1"], "port": 0, **document.get("server", {})}
+    document["control"] = {"socket": str(path), **document.get("control", {})}
+    timeout = document.get("callers", {}).get("look_up_seconds", 1.0)
+    clock = Clock()
+    dependencies = Dependencies(
+        clock=clock,
+        callers=(fake_network or FakeNetwork(hosts=dict(NAMES))).registry(timeout),
+        signer=Signer(folder / "keys"),
+        probe_id="0123456789abcdef",
+    )
+    mock = Mock(document, dependencies=dependencies)
+    with running_loop() as loop:
+        asyncio.run_coroutine_threadsafe(mock.__aenter__(), loop).result(20)
+        assert mock.control_sockets is not None
+        try:
+            yield DrivenMock(mock.addresses[0].port, mock.control_sockets.addresses[0].port, path, clock, mock, loop)
+        finally:
+            asyncio.run_coroutine_threadsafe(mock.__aexit__(None, None, None), loop).result(20)
+
+
+@contextlib.contextmanager
+def running_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """An event loop in a thread of its own until the block ends; fails if the loop reports an exception."""
     loop = uvloop.new_event_loop()
     failures: list[object] = []
     loop.set_exception_handler(lambda _loop, context: failures.append(context))
-    service = Service(runtime.state.snapshot_for, Tokens(), "0123456789abcdef")
-    parse_cache = ParseCache(runtime.any_host)
-    server_context = ServerContext(
-        runtime.respond_with(service),
-        runtime.observers,
-        clock,
-        loop.time,
-        identify_caller=runtime.identify_caller,
-        parse_cache=parse_cache,
-    )
-    plane = DataPlane(server_context, 4096)
-    context = ControlContext(
-        *(runtime.state, callers, runtime.journal, runtime.queries, runtime.request_metrics, "0.0.0", runtime.reloads),
-        runtime.caught_up,
-    )
-    control = ControlPlane(context, config.control, CONTROL_CONNECTIONS)
-    mock = DrivenMock(sockets[0].getsockname()[1], network[0].getsockname()[1], path, clock, runtime, loop, plane)
-    loop.run_until_complete(plane.start(sockets))
-    local = [open_at(path)]
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    serving = asyncio.run_coroutine_threadsafe(control.serve(local, network), loop)
     try:
-        yield mock
+        yield loop
     finally:
-        loop.call_soon_threadsafe(control.stop)
-        serving.result(20)
-        asyncio.run_coroutine_threadsafe(plane.stop(5), loop).result(20)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

@@ -1,4 +1,8 @@
-"""A data plane for tests, on loopback or wherever a test says, with a clock that the test holds."""
+"""The listener and the rules alone, for tests of `wire`: a fixed snapshot of a small instance, and any limits.
+
+No configuration can set some of these limits and leaves, and without a configuration nothing but the wire is tested.
+All other tests run a whole `Mock` (see `mockcontrol`).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ import uvloop
 from imds_mock.config.settings import MetadataOptions
 from imds_mock.metadata.tree import Leaf
 from imds_mock.service.rules import Service
-from imds_mock.service.snapshot import Snapshot, Store
+from imds_mock.service.snapshot import Snapshot
 from imds_mock.service.tokens import Tokens
 from imds_mock.wire.context import ServerContext, Timeouts
 from imds_mock.wire.parsing import Limits
@@ -71,7 +75,6 @@ class RunningMock:
     """A data plane that runs in a thread of its own."""
 
     port: int
-    store: Store
     clock: Clock
     journal: Journal
     context: ServerContext
@@ -109,8 +112,8 @@ def running_mock(
     port: int = 0,
 ) -> Iterator[RunningMock]:
     """Run a data plane until the block ends."""
-    store, clock, journal = Store(snapshot(options, leaves)), Clock(), Journal()
-    service = Service(lambda _caller: store.current, Tokens(), PROBE_ID)
+    served, clock, journal = snapshot(options, leaves), Clock(), Journal()
+    service = Service(lambda _caller: served, Tokens(), PROBE_ID)
     sockets = open_sockets(hosts, port)
     loop = uvloop.new_event_loop()
     failures: list[object] = []
@@ -119,7 +122,7 @@ def running_mock(
         service.respond, (journal.record,), clock, loop.time, limits or Limits(), timeouts or Timeouts()
     )
     plane = DataPlane(context, connections)
-    running = RunningMock(sockets[0].getsockname()[1], store, clock, journal, context, plane, loop)
+    running = RunningMock(sockets[0].getsockname()[1], clock, journal, context, plane, loop)
     loop.run_until_complete(plane.start(sockets))
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

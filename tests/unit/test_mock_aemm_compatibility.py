@@ -119,8 +119,13 @@ class Driver:
         self.now = STARTED
         callers = FakeNetwork().registry()
         config = apply_settings(settings("spot", "-d", "60"), base())
-        build = AemmBuilder(STARTED, "a test says so").build
-        self.state = State(config, build, Faults(callers.is_target, random.random), callers, lambda: self.now)
+        self.state = State(
+            config,
+            builder=AemmBuilder(STARTED, "a test says so"),
+            faults=Faults(callers.is_target, random.random),
+            callers=callers,
+            clock=lambda: self.now,
+        )
         self.service = Service(self.state.snapshot_for, Tokens(), "id")
 
     def get(self, path: str, caller: str = "10.0.0.1") -> Response:
@@ -173,19 +178,21 @@ def taken_port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 @pytest.mark.parametrize("is_own", [False, True])
 def test_an_unrequested_control_plane_yields_its_port(
-    taken_port: int, capsys: pytest.CaptureFixture[str], is_own: bool  # noqa: FBT001 - a test's parameter
+    taken_port: int, is_own: bool  # noqa: FBT001 - a test's parameter
 ) -> None:  # fmt: skip
     config = Config(
         compatibility="aemm",
         server=ServerSettings(port=taken_port if is_own else 1),
         control=ControlSettings(hosts=("127.0.0.1",), socket=""),
     )
-    listeners = control_start.open_listeners(config, {})
-    assert listeners.network == []
-    assert "control plane without TCP: " in capsys.readouterr().err
+    said: list[str] = []
+    sockets = control_start.ControlSockets.open(config, (), said.append)
+    assert sockets.network == ()
+    assert len(said) == 1
+    assert said[0].startswith("control plane without TCP: ")
     for asked_for in (
         replace(config, compatibility=None, server=ServerSettings(port=1)),
         replace(config, control=replace(config.control, port=taken_port)),
     ):
         with pytest.raises(control_start.ControlListenError):
-            control_start.open_listeners(asked_for, {})
+            control_start.ControlSockets.open(asked_for, (), said.append)

@@ -204,6 +204,6 @@ def test_admitted_clients_survive_a_reload() -> None:
         (["-x", "2", "-a", "stop"], [200, 200]),
         (["-x", "0"], [200, 404]),
     ):
-        ask.store.swap(described("spot", *argv, builder=ask.builder))
+        ask.snapshot = described("spot", *argv, builder=ask.builder)
         callers = ("10.0.0.1", "10.0.0.2" if argv[1] != "0" else "10.0.0.3")
         assert [ask.status(SPOT, caller=caller) for caller in callers] == statuses

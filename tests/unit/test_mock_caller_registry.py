@@ -186,7 +186,7 @@ def test_the_first_request_waits_for_the_timeout_and_later_ones_much_less() -> N
         began = loop.time()
         assert await identify(callers, "172.18.0.4") == "172.18.0.4"
         assert 0.25 <= loop.time() - began < 2
-        callers.close()
+        await callers.close()
 
     run(scenario)
 
@@ -267,8 +267,7 @@ def test_the_table_is_bounded_while_a_name_server_hangs() -> None:
             if number % 100 == 0:
                 await asyncio.sleep(0)
         assert len(callers._entries) <= 4096
-        callers.close()
-        await asyncio.sleep(0)
+        await callers.close()
         assert len(asyncio.all_tasks()) == 1, "the look-ups of evicted entries are cancelled"
 
     run(scenario)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imds_mock.config.settings import Config, ControlSettings, ServerSettings
-from imds_mock.control.start import ControlListenError, open_listeners
-from imds_mock.control_socket import connect, find, open_at, open_default
+from imds_mock.control.start import ControlListenError, ControlSockets
+from imds_mock.control_socket import connect, find, folders, open_at, open_default
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ def left_behind(path: Path) -> Path:
 
 
 def test_it_is_for_this_user_alone(tmp_path: Path) -> None:
-    listening, path = open_default({"XDG_RUNTIME_DIR": str(tmp_path)}, "1338")
+    listening, path = open_default(folders({"XDG_RUNTIME_DIR": str(tmp_path)}, os.geteuid()), "1338")
     with listening:
         assert path == tmp_path / "imds-mock" / "1338.sock"
         assert (stat.S_IMODE(path.stat().st_mode), stat.S_IMODE(path.parent.stat().st_mode)) == (0o600, 0o700)
@@ -40,11 +40,11 @@ def test_it_is_for_this_user_alone(tmp_path: Path) -> None:
 
 def test_those_of_killed_mocks_are_taken_away_and_no_others(tmp_path: Path) -> None:
     environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
-    first, living = open_default(environ, "80")
+    first, living = open_default(folders(environ, os.geteuid()), "80")
     dead = left_behind(living.with_name("81.sock"))
     foreign = living.with_name("notes.txt")
     foreign.write_text("not ours")
-    second, path = open_default(environ, "82")
+    second, path = open_default(folders(environ, os.geteuid()), "82")
     with first, second:
         assert not dead.exists()
         assert sorted(living.parent.iterdir()) == [living, path, foreign]
@@ -78,13 +78,13 @@ def test_the_longest_path_of_a_socket_is_the_kernels(tmp_path: Path) -> None:
     assert not too_long.exists()
     config = Config(server=ServerSettings(("127.0.0.1",), 0), control=ControlSettings(socket=str(too_long)))
     with pytest.raises(ControlListenError, match=r"control\.socket: .* at most 107; choose a shorter path"):
-        open_listeners(config, {})
+        ControlSockets.open(config, (), print)
 
 
 def test_a_folder_whose_path_is_too_long_is_passed_over(tmp_path: Path) -> None:
     environ = {"XDG_RUNTIME_DIR": str(tmp_path / ("x" * 100))}
     (tmp_path / ("x" * 100)).mkdir()
-    listening, path = open_default(environ, "1338-passed-over")
+    listening, path = open_default(folders(environ, os.geteuid()), "1338-passed-over")
     with listening:
         assert not path.is_relative_to(tmp_path)
     path.unlink()
@@ -116,7 +116,7 @@ def test_a_mock_that_hangs_keeps_its_socket_and_delays_no_other(hung: Path) -> N
     environ = {"XDG_RUNTIME_DIR": str(hung.parent.parent)}
     with pytest.raises(OSError, match="in use"):
         soon(lambda: open_at(hung))
-    listening, path = soon(lambda: open_default(environ, "81"))
+    listening, path = soon(lambda: open_default(folders(environ, os.geteuid()), "81"))
     with listening:
         assert hung.exists()
         assert soon(lambda: find(environ)) == [hung, path]
@@ -163,7 +163,7 @@ def test_a_mock_for_this_machine_is_driven_from_this_machine(
     served: tuple[str, ...], asked_for: tuple[str, ...], hosts: set[str]
 ) -> None:
     config = Config(server=ServerSettings(hosts=served, port=0), control=ControlSettings(hosts=asked_for, socket=""))
-    listeners = open_listeners(config, {})
+    listeners = ControlSockets.open(config, (), print)
     try:
         assert {listening.getsockname()[0] for listening in listeners.network} == hosts
     finally:

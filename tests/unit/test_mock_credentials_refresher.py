@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -25,10 +25,12 @@ from imds_mock.credentials.refresher import (
 from imds_mock.credentials.requests import CredentialRequest, FetchedCredentials, FetchError, request_for
 from imds_mock.credentials.values import CredentialFailure, RoleCredentials
 from imds_mock.metadata.instance import derive
-from imds_mock.run.working_credentials import WorkingCredentials
+from imds_mock.run.credential_manager import CredentialManager
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
+
+    from imds_mock.config.settings import Config
 
 NOW = 1_750_000_000.0
 HOUR = 3600.0
@@ -324,11 +326,30 @@ def test_a_failing_renewal_keeps_the_pauses() -> None:
     assert pauses == [1, 2, 4, 8, 16]
 
 
+def start_task(_name: str, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    return asyncio.get_running_loop().create_task(coroutine)
+
+
+def pool_of(dependencies: RefresherDependencies) -> RefresherPool:
+    return RefresherPool(dependencies, lambda: 10.0, start_task)
+
+
+def manager_of(config: Config) -> CredentialManager:
+    return CredentialManager(
+        started=NOW,
+        config=lambda: config,
+        start_task=start_task,
+        clock=lambda: NOW,
+        random=lambda: 0.5,
+        report=lambda _sentence: None,
+    )
+
+
 def test_an_idle_refresher_ends_after_an_hour() -> None:
     fake = FakeAws([credentials(number, NOW + number * HOUR) for number in range(1, 9)], is_configured=False)
 
     async def run() -> None:
-        pool = RefresherPool(fake.dependencies())
+        pool = pool_of(fake.dependencies())
         refresher = pool.refresher_for(REQUEST)
         pool.start()
         assert pool.refresher_for(REQUEST) is refresher
@@ -352,7 +373,7 @@ def test_the_start_waits_for_a_first_result(script: Sequence[FetchedCredentials 
     fake = FakeAws(list(script), random=1.0)
 
     async def run() -> int:
-        pool = RefresherPool(fake.dependencies())
+        pool = pool_of(fake.dependencies())
         pool.refresher_for(REQUEST)
         pool.start()
         await pool.wait_until_ready(10)
@@ -365,15 +386,14 @@ def test_the_number_of_roles_named_by_callers_is_limited() -> None:
     document = {"credentials": {"source": "assume-role"}, "instance": {"role": "web"}, "ecs": {"any_role": True}}
     config = from_document(document)
     own = request_for(config.credentials, derive(config.instance, NOW), "web")
-    working = WorkingCredentials(NOW)
-    working.config = lambda: config
+    manager = manager_of(config)
     named = [
         msgspec.structs.replace(own, role_arn=f"arn:aws:iam::123456789012:role/r{number}") for number in range(1100)
     ]
-    kept = [working.keep(each) for each in named]
+    kept = [manager.refreshable(each) for each in named]
     assert [isinstance(each, NotRefreshed) for each in kept] == [False] * 1024 + [True] * 76
-    assert not isinstance(working.keep(own), NotRefreshed)
-    assert not isinstance(working.keep(named[0]), NotRefreshed)
+    assert not isinstance(manager.refreshable(own), NotRefreshed)
+    assert not isinstance(manager.refreshable(named[0]), NotRefreshed)
 
 
 def test_an_idle_container_gets_new_credentials(
@@ -382,12 +402,11 @@ def test_an_idle_container_gets_new_credentials(
     fake = FakeAws([credentials(number, NOW + number * HOUR) for number in range(1, 9)], is_configured=False)
 
     async def run() -> None:
-        pool = RefresherPool(fake.dependencies())
-        monkeypatch.setattr("imds_mock.run.working_credentials._pool", lambda *_: pool)
-        working = WorkingCredentials(NOW)
-        working.config = lambda: from_document({})
-        kept = working.keep(REQUEST)
-        await working.first()
+        pool = pool_of(fake.dependencies())
+        monkeypatch.setattr("imds_mock.run.credential_manager._pool", lambda *_: pool)
+        manager = manager_of(from_document({}))
+        kept = manager.refreshable(REQUEST)
+        await manager.start()
         await asyncio.gather(*pool._running.values())
         fake.now += 2 * HOUR
         assert kept.valid_at(fake.now) is None
@@ -405,7 +424,7 @@ def test_the_start_waits_for_a_limited_time() -> None:
         raise AssertionError
 
     async def run() -> None:
-        pool = RefresherPool(replace(fake.dependencies(), fetch=never))
+        pool = pool_of(replace(fake.dependencies(), fetch=never))
         pool.refresher_for(REQUEST)
         pool.start()
         await pool.wait_until_ready(0.01)

@@ -6,14 +6,13 @@ import errno
 import logging
 import os
 import re
+import sys
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from imds_mock.errors import MockError
-from imds_mock.log import LOST_JSON, MAX_LINES, MAX_WAITING_BYTES, WINDOW_SECONDS, Outlet, StandardError
-from imds_mock.run.serving import _report
+from imds_mock.log import LOST_JSON, MAX_LINES, MAX_WAITING_BYTES, WINDOW_SECONDS, Outlet, StandardError, say_limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,8 +174,8 @@ def test_what_goes_wrong_in_requests_warnings_and_loggers_is_limited(
     monkeypatch.setattr("sys.stderr", stream)
     logger = logging.Logger("of a library")  # noqa: LOG001 - one without the handlers of tests
     for _ in range(MAX_LINES):
-        _report(MockError("one line"))
-        _report(RuntimeError("a traceback"))
+        say_limited("one line")
+        sys.excepthook(RuntimeError, RuntimeError("a traceback"), None)
         logger.warning("by a logger without a handler")
     assert len(pipe.rest().splitlines()) == MAX_LINES + 1
 

@@ -12,7 +12,6 @@ from imds_mock.config.settings import MetadataOptions
 from imds_mock.metadata.tree import VERSIONS, Leaf
 from imds_mock.service.messages import Delivery, Request, Response
 from imds_mock.service.rules import Service
-from imds_mock.service.snapshot import Store
 from imds_mock.service.tokens import Tokens
 from support.mockserver import INSTANCE_ID, LEAVES, PROBE_ID, STARTED, snapshot
 
@@ -29,9 +28,9 @@ class Asker:
     """Asks a service as one caller."""
 
     def __init__(self, leaves: Mapping[str, Leaf] = LEAVES, **options: Any) -> None:
-        self.store = Store(snapshot(MetadataOptions(**options), leaves))
+        self.snapshot = snapshot(MetadataOptions(**options), leaves)
         self.tokens = Tokens()
-        self.service = Service(lambda _caller: self.store.current, self.tokens, PROBE_ID)
+        self.service = Service(lambda _caller: self.snapshot, self.tokens, PROBE_ID)
 
     def __call__(
         self,
@@ -155,7 +154,7 @@ def test_a_token_of_another_instance_is_refused() -> None:
     ask = Asker()
     token = ask.token()
     other = snapshot()
-    ask.store.swap(type(other)(other.tree, other.options, b"i-0fedcba9876543210", STARTED))
+    ask.snapshot = type(other)(other.tree, other.options, b"i-0fedcba9876543210", STARTED)
     assert ask("GET", "/latest/meta-data/ami-id", token).status == 401
 
 
@@ -320,7 +319,7 @@ def test_a_leaf_that_comes_and_goes_takes_its_listing_with_it() -> None:
 def test_a_swapped_snapshot_is_seen_by_the_next_request() -> None:
     ask = Asker()
     assert ask("GET", "/latest/meta-data/ami-id").body == b"ami-0abcdef1234567890"
-    ask.store.swap(snapshot(leaves={**LEAVES, "meta-data/ami-id": Leaf(b"ami-2")}))
+    ask.snapshot = snapshot(leaves={**LEAVES, "meta-data/ami-id": Leaf(b"ami-2")})
     assert ask("GET", "/latest/meta-data/ami-id").body == b"ami-2"
 
 
@@ -328,7 +327,7 @@ def test_what_is_kept_rendered_is_bounded_by_what_exists() -> None:
     ask = Asker()
     for number in range(5000):
         ask("GET", f"/latest/{number}")
-    assert len(ask.store.current.rendered) == 0
+    assert len(ask.snapshot.rendered) == 0
     assert ask("GET", "/latest/meta-data/ami-id") is ask("GET", "//latest/meta-data/ami-id/")
 
 

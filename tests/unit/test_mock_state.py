@@ -27,7 +27,7 @@ from imds_mock.violations.words import tag_of
 from support.mockserver import INSTANCE_ID, LABELS, LEAVES, STARTED, Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 APP, OTHER = "172.18.0.3", "172.18.0.4"
 NOTICE = "meta-data/spot/instance-action"
@@ -38,10 +38,15 @@ class Names:
     """Callers without a name server."""
 
     known: dict[str, str] = field(default_factory=lambda: {"app": APP})
-    on_change: Callable[..., None] = lambda _addresses=None: None
+
+    def __post_init__(self) -> None:
+        self.on_change: Callable[[Collection[str] | None], None] = lambda _addresses: None
 
     def is_target(self, address: str, target: str) -> bool:
         return address == target or self.known.get(target) == address
+
+    def invalidate(self) -> None:
+        pass
 
     def caller(self, address: str) -> Caller:
         return Caller(address, (address,) if address else ())
@@ -58,10 +63,18 @@ def build(config: Config) -> BuiltConfig:
     return BuiltConfig(leaves, build_snapshot)
 
 
+class FakeBuilder:
+    def build(self, config: Config) -> BuiltConfig:
+        return build(config)
+
+    def reset(self) -> None:
+        pass
+
+
 def state(clock: Clock | None = None, names: Names | None = None) -> State:
     names = names or Names()
     faults = Faults(names.is_target, lambda: 0.0)
-    return State(Config(), build, faults, names, clock or Clock())  # type: ignore[arg-type]
+    return State(Config(), builder=FakeBuilder(), faults=faults, callers=names, clock=clock or Clock())
 
 
 def event(kind: str, **fields: Any) -> AnyEvent:
@@ -137,7 +150,7 @@ def test_a_target_that_gets_another_address_takes_its_events_along() -> None:
     arm(mock, event("spot", target="app"))
     assert (sees(mock, APP), sees(mock, OTHER)) == (True, False)
     names.known["app"] = OTHER
-    names.on_change()
+    names.on_change(None)
     assert (sees(mock, APP), sees(mock, OTHER)) == (False, True)
 
 

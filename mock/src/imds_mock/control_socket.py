@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 DEFAULT_PORT: Final = 1339
 
@@ -46,17 +46,17 @@ def folders(environ: Mapping[str, str], user: int) -> list[Path]:
     return [*places, Path("/run/imds-mock"), Path(f"/dev/shm/imds-mock-{user}"), Path(f"/tmp/imds-mock-{user}")]  # noqa: S108 - a folder in there must be this user's own
 
 
-def open_default(environ: Mapping[str, str], name: str) -> tuple[socket.socket, Path]:
-    """Open a listening socket in the first folder that allows it.
+def open_default(candidates: Sequence[Path], name: str) -> tuple[socket.socket, Path]:
+    """Open a listening socket in the first usable folder.
 
     Args:
-        environ: Environment variables.
-        name: What tells this mock's socket from others': the port of its data plane.
+        candidates: The folders to try; see `folders`.
+        name: Distinguishes this mock's socket from those of other mocks: the port of its data plane.
 
     Raises:
-        NoSocketError: No folder allows it.
+        NoSocketError: None of the folders is usable.
     """
-    for folder in folders(environ, os.geteuid()):
+    for folder in candidates:
         with contextlib.suppress(OSError):
             folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
             if _is_private(folder):

@@ -90,6 +90,16 @@ class Outlet:
             self._changed.notify()
         self._thread.join(patience_seconds)
 
+    def close_file(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        """Close the outlet and its descriptor; one that is still being written to stays open.
+
+        Args:
+            patience_seconds: How long to wait.
+        """
+        self.close(patience_seconds)
+        if not self._thread.is_alive():
+            os.close(self._descriptor)
+
     def _report_lost(self) -> None:
         if self._lost:
             lost, self._lost = self._lost, 0

@@ -100,6 +100,9 @@ class AemmBuilder:
 
         return BuiltConfig(described, build_snapshot)
 
+    def reset(self) -> None:
+        """Do nothing: which caller has seen which event outlives a reset."""
+
 
 def _require_effect(settings: Settings) -> None:
     """Refuse what only counts when settings are taken over: said while the mock runs it would change nothing."""

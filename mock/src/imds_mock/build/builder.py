@@ -45,7 +45,7 @@ class SnapshotBuilder:
         self._ec2 = Ec2Builder(started, signer, keep, known_containers)
         self._aemm: AemmBuilder | None = None
 
-    def __call__(self, config: Config) -> BuiltConfig:
+    def build(self, config: Config) -> BuiltConfig:
         """Build a configuration.
 
         Raises:
@@ -60,5 +60,5 @@ class SnapshotBuilder:
         return self._aemm.build(config)
 
     def reset(self) -> None:
-        """Forget what callers have changed: which ECS tasks are protected from scale-in."""
-        self._ec2.protected_tasks.clear()
+        """Forget what callers have changed."""
+        self._ec2.reset()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from imds_mock.config.settings import Config
 
@@ -34,3 +34,17 @@ class BuiltConfig:
 
 Build = Callable[[Config], BuiltConfig]
 """Builds a configuration; raises `ConfigError` if its settings contradict each other."""
+
+
+class Builder(Protocol):
+    """Builds the configurations of a run."""
+
+    def build(self, config: Config) -> BuiltConfig:
+        """Build a configuration.
+
+        Raises:
+            ConfigError: Its settings contradict each other.
+        """
+
+    def reset(self) -> None:
+        """Forget what callers have changed."""

@@ -1,4 +1,4 @@
-"""From a configuration to what is served: leaves and their snapshot, under one signer and one start time."""
+"""Builds configurations with the behaviour of EC2: leaves, the agents of containers, and snapshots."""
 
 from __future__ import annotations
 
@@ -31,16 +31,13 @@ if TYPE_CHECKING:
 
 
 class Ec2Builder:
-    """What outlives a change of the configuration.
+    """Builds configurations with the behaviour of EC2, ECS and EKS.
 
     Args:
         started: When the mock started, in seconds since the epoch.
-        signer: What signs the identity document.
-        keep: Has working credentials fetched and kept fresh.
+        signer: Signs the identity document.
+        keep: Gives the credentials of a request, which a refresher keeps up to date.
         known_containers: The containers that the mock knows; None if it knows none.
-
-    Attributes:
-        protected_tasks: ECS tasks protected from scale-in.
     """
 
     def __init__(
@@ -51,11 +48,11 @@ class Ec2Builder:
         known_containers: KnownContainers | None = None,
     ) -> None:
         self._started = started
-        self.signer = signer
-        self.protected_tasks = ProtectedTasks()
+        self._signer = signer
+        self._protected_tasks = ProtectedTasks()
         self._keep = keep
         self._known_containers = known_containers
-        # Most changes leave the facts alone, and what follows from them takes the longest to make.
+        # Most changes leave the facts alone, and the values derived from them take the longest to build.
         self._derived: tuple[InstanceSettings, CredentialSettings, Instance, Mapping[str, Leaf]] | None = None
 
     def build(self, config: Config) -> BuiltConfig:
@@ -69,7 +66,7 @@ class Ec2Builder:
             leaves, labels = overridden(config, instance, derived)
             role = ContainerRole(instance, config.credentials, self._keep)
             token = eks_token(config.eks)
-            agents = ContainerAgents(role, config.ecs, token, self._known_containers, self.protected_tasks)
+            agents = ContainerAgents(role, config.ecs, token, self._known_containers, self._protected_tasks)
         except SettingError as error:
             raise ConfigError(str(error), error.path) from error
 
@@ -89,14 +86,10 @@ class Ec2Builder:
         known = self._derived
         if known is None or known[:2] != (config.instance, config.credentials):
             instance = derive(config.instance, self._started)
-            derived = derived_leaves(config, instance, self.signer, self._keep)
+            derived = derived_leaves(config, instance, self._signer, self._keep)
             known = self._derived = (config.instance, config.credentials, instance, derived)
         return known[2:]
 
-    def snapshot(self, config: Config) -> Snapshot:
-        """The snapshot of a configuration.
-
-        Raises:
-            ConfigError: Its facts contradict each other.
-        """
-        return self.build(config).snapshot()
+    def reset(self) -> None:
+        """Forget which ECS tasks are protected from scale-in."""
+        self._protected_tasks.clear()

@@ -112,11 +112,12 @@ class CallerRegistry(CallerTable):
         """Wait until the look-ups in progress have ended."""
         await asyncio.gather(*(entry.task for entry in self._entries.values() if entry.task))
 
-    def close(self) -> None:
-        """Cancel the look-ups in progress."""
-        for entry in self._entries.values():
-            if entry.task is not None:
-                entry.task.cancel()
+    async def close(self) -> None:
+        """Cancel the look-ups in progress, and wait until they have ended."""
+        tasks = [entry.task for entry in self._entries.values() if entry.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _link(self, addresses: Iterable[str]) -> None:
         """Link the link-local addresses of containers to their ordinary ones."""

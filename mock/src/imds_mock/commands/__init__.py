@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import signal
+import sys
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -28,3 +30,10 @@ def load(name: str) -> ModuleType:
         name: A key of `COMMANDS`.
     """
     return importlib.import_module(f"imds_mock.commands.{name.replace('-', '_')}")
+
+
+def handle_early_signals() -> None:
+    """Exit at SIGTERM and SIGINT and ignore SIGHUP until the mock runs: PID 1 ignores signals without a handler."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _frame: sys.exit(128 + received))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from typing import TYPE_CHECKING, Final
 
+from imds_mock.commands import handle_early_signals
 from imds_mock.errors import MockError
 from imds_mock.log import install, say
 
@@ -94,11 +94,7 @@ def run(argv: Sequence[str], environ: Mapping[str, str], reason: str, native: Na
     Returns:
         The exit code.
     """
-    # As PID 1 a signal without a handler is ignored; the event loop's handlers come later.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda received, _frame: sys.exit(128 + received))
-    # SIGHUP must not end the program before it means a reload.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    handle_early_signals()
     from imds_mock.aemm.arguments import parse  # noqa: PLC0415 - after the handlers: loading takes most of the start
 
     try:
@@ -115,39 +111,45 @@ def run(argv: Sequence[str], environ: Mapping[str, str], reason: str, native: Na
 
         reader = AemmReader(lambda: load({"compatibility": "aemm"}, environ, None), environ, arguments)
         notice = native.notice(argv[0], arguments) if native else ""
-        serve(reader, reason, file_of(environ, None), notice=notice)
+        serve(reader, reason, environ, file_of(environ, None), notice=notice)
     except MockError as error:
         say(str(error))
         return error.exit_code
     return 0
 
 
-def serve(
-    read: AemmReader, reason: str, file: Path | None, scenario: Scenario | None = None, *, notice: str = ""
+def serve(  # noqa: PLR0913 - the parts of a run
+    read: AemmReader,
+    reason: str,
+    environ: Mapping[str, str],
+    file: Path | None,
+    scenario: Scenario | None = None,
+    *,
+    notice: str = "",
 ) -> None:
     """Serve AEMM's data until a signal says stop.
 
     Args:
         read: Reads the configuration.
         reason: Why AEMM's data is served.
+        environ: Environment variables.
         file: The configuration file below AEMM's settings, if there is one.
-        scenario: Is played from the start.
+        scenario: Played from the start.
         notice: A line to log once the settings are read; empty for none.
 
     Raises:
         MockError: A setting is invalid, or an address cannot be listened on.
     """
-    from imds_mock.run.file_changes import mark  # noqa: PLC0415 - help and version do without
-    from imds_mock.run.start import start  # noqa: PLC0415
+    from imds_mock.run import program  # noqa: PLC0415 - help and version do without
+    from imds_mock.run.reloading import ConfigSource  # noqa: PLC0415
 
-    file = read.watched_file or file
-    watched = (file, mark(file)) if file else None
+    source = ConfigSource.watching(read, read.watched_file or file, reason)
     config = read()
     read.save()
     if notice:
         say(notice)
     say(f"Initiating ec2-metadata-mock for {read.settings.command.value} on port {config.server.port}")
-    start(config, read, watched, scenario, reason)
+    program.run(config, source, environ, scenario)
 
 
 def _run_action(arguments: Arguments) -> str:

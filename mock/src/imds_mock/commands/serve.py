@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imds_mock.commands import handle_early_signals
 from imds_mock.log import install
 
 if TYPE_CHECKING:
@@ -50,34 +49,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve."""
     install()
-    # As PID 1 a signal without a handler is ignored; the event loop's handlers come later.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda received, _frame: sys.exit(128 + received))
-    # Until it means that the configuration is to be read again, it must not end the program.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    from imds_mock.commands import ec2_metadata_mock  # noqa: PLC0415
+    handle_early_signals()
+    from imds_mock.commands import ec2_metadata_mock  # noqa: PLC0415 - after the handlers: imports take most of the start
     from imds_mock.config.sources import file_of  # noqa: PLC0415
-    from imds_mock.run.file_changes import mark  # noqa: PLC0415
-    from imds_mock.run.reading import Reading  # noqa: PLC0415 - after the handlers: this takes most of the start
-    from imds_mock.run.start import start  # noqa: PLC0415
+    from imds_mock.run import program  # noqa: PLC0415
+    from imds_mock.run.config_reader import ConfigReader  # noqa: PLC0415
+    from imds_mock.run.reloading import ConfigSource  # noqa: PLC0415
 
     overrides = _overrides(arguments)
     defaults = {} if arguments.default_port is None else {"server": {"port": arguments.default_port}}
-
-    read = Reading(overrides, os.environ, arguments.config, defaults)
+    read = ConfigReader(overrides, os.environ, arguments.config, defaults)
     file = file_of(os.environ, arguments.config)
-    watched = (file, mark(file)) if file else None
+    source = ConfigSource.watching(read, file)
     config = read()
     scenario = None if arguments.scenario is None else _scenario(arguments.scenario)
     reason = ec2_metadata_mock.aemm_reason(config, os.environ)
-    if reason:
-        overrides["compatibility"] = "aemm"
-        defaults.clear()
-        from imds_mock.build.aemm_loading import AemmReader  # noqa: PLC0415 - the real service needs none of it
+    if not reason:
+        program.run(config, source, os.environ, scenario)
+        return 0
+    overrides["compatibility"] = "aemm"
+    defaults.clear()
+    from imds_mock.build.aemm_loading import AemmReader  # noqa: PLC0415 - the real service needs none of it
 
-        ec2_metadata_mock.serve(AemmReader(read, os.environ), reason, file, scenario)
-    else:
-        start(config, read, watched, scenario)
+    ec2_metadata_mock.serve(AemmReader(read, os.environ), reason, os.environ, file, scenario)
     return 0
 
 

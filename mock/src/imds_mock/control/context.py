@@ -1,9 +1,10 @@
-"""What the operations of the control plane have in their hands."""
+"""What the control plane's operations use of the running mock."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -28,18 +29,17 @@ _MANY: Final = 1024
 
 @dataclass(slots=True)
 class ControlContext:
-    """The running mock as its driver sees it.
+    """The parts of a running mock that operations read and change.
 
     Attributes:
         state: Configuration, events and faults.
-        callers: Who goes by which name.
-        journal: What was asked.
-        questions: Answers about it.
-        figures: Counts for the metrics.
-        version: The program's version.
-        reloads: Outcome (`applied`, `refused`) to how often the configuration was read again.
-        caught_up: Waits until credentials that were asked for anew are there; gives a sentence for each that stays.
-        closing: Is set when live streams have to end.
+        callers: The known callers.
+        journal: The recorded requests.
+        queries: Queries of the journal.
+        request_metrics: The counts of requests.
+        reloads: How often the configuration was read again, by outcome (`applied`, `refused`).
+        wait_for_renewals: Waits for requested renewals of credentials; returns a sentence for each that failed.
+        closing: Set when live streams have to end.
         pacer: Runs one step of a request per iteration of the event loop.
     """
 
@@ -48,85 +48,96 @@ class ControlContext:
     journal: Journal
     queries: JournalQueries
     request_metrics: RequestMetrics
-    version: str
     reloads: dict[str, int]
-    caught_up: Callable[[], Awaitable[list[str]]]
+    wait_for_renewals: Callable[[], Awaitable[list[str]]]
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     pacer: Pacer = field(default_factory=Pacer)
     _configuring: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    @property
+    def version(self) -> str:
+        """The program's version."""
+        return _version()
+
     async def configure(self, change: Callable[[Config], Config]) -> None:
-        """Put a changed configuration in force; those who ask for metadata get their turn between the steps.
+        """Put a changed configuration in force, in steps between which metadata requests are answered.
 
         Args:
-            change: Gives the new configuration for the one in force; may be called more than once.
+            change: Returns the new configuration for the one in force; may be called more than once.
         """
-        # Two at once would each begin anew whenever the other one is done.
+        # Two changes at once would restart each other again and again.
         async with self._configuring:
             for _ in self.state.configuring(change):
                 await self.pacer.wait()
 
-    async def renewed(self, targets: Iterable[str | None]) -> list[str]:
-        """Have credentials that an event renews fetched now, and wait for them.
+    async def renew_credentials(self, targets: Iterable[str | None]) -> list[str]:
+        """Fetch the credentials that events renew, and wait for them.
 
         Args:
-            targets: For whom the events are; None stands for every caller.
+            targets: The targets of the events; None means all callers.
 
         Returns:
-            A sentence for each role whose credentials stay as they are.
+            A sentence for each role whose credentials are unchanged.
         """
         now = self.state.clock()
         for address in {address for target in targets for address in self._addresses(target)}:
             tree = self.state.snapshot_for(address).tree
             for path in tree.leaves:
                 if path.startswith(_CREDENTIALS):
-                    # Reading a document is what asks for new credentials.
+                    # Reading the document requests the renewal.
                     tree.lookup(LATEST, path, now)
             await asyncio.sleep(0)
-        return await self.caught_up()
+        return await self.wait_for_renewals()
 
     def _addresses(self, target: str | None) -> Iterable[str]:
         if target is not None:
             return {target} if is_address(target) else self.match(target).callers
         return {"", *islice(dict.fromkeys(entry.caller for entry in self.journal), _MANY)}
 
-    async def meet(self, *targets: str | None) -> None:
-        """Find out who goes by these names before they are used as targets.
+    async def look_up(self, *targets: str | None) -> None:
+        """Look up the callers that targets match, before the targets are used.
 
         Args:
-            targets: Those to look up besides the ones in use; None stands for every caller.
+            targets: Targets to look up besides the ones in use; None means all callers.
         """
         in_use = self.state.targets() | {target for target in targets if target is not None}
-        self.journal.settle()  # so that those who have asked are known to have
+        self.journal.settle()  # so that the latest callers are known
         await self.callers.resolve_targets(in_use)
-        # Two addresses of one container count once.
+        # Two addresses of one container count as one caller.
         await self.callers.look_up(set().union(*map(self.callers.addresses, in_use)))
 
     def own_instance_of(self, address: str) -> str | None:
-        """The id of the instance that a caller is; None where all callers are one."""
+        """The id of a caller's own instance; None if all callers share one."""
         if self.state.config.identity != "per-container":
             return None
         return self.state.caller_config_of(address).config.instance.instance_id
 
     def match(self, who: str) -> TargetMatch:
-        """The callers that a name or an address stands for now.
+        """The callers that a target matches now.
 
         Args:
-            who: Address, container or service name; `meet` has looked it up.
+            who: Address, container or service name, after `look_up`.
         """
         return match_target(self.callers, who)
 
     async def addresses_of(self, who: str) -> tuple[str, ...]:
-        """An address of each caller with a name, whom the mock knows afterwards as well as it would if they asked.
+        """An address of each caller that a target matches; the callers are identified as if they had sent a request.
 
         Args:
             who: Address, container or service name.
 
         Returns:
-            Empty when no caller goes by the name. One for an address, whoever has it.
+            Empty if no caller has the name. An address is returned as it is.
         """
-        await self.meet(who)
+        await self.look_up(who)
         addresses = (normalize_address(who),) if is_address(who) else tuple(self.match(who).callers)
         if self.state.needs_names or any(map(self.callers.is_link_local, addresses)):
             await self.callers.look_up(addresses)
         return addresses
+
+
+@cache
+def _version() -> str:
+    from importlib.metadata import version  # noqa: PLC0415 - slow to import, so not before the data plane answers
+
+    return version("imds-mock")

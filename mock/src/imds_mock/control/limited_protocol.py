@@ -6,6 +6,7 @@ headers are limited in size and time, and connections in number (`connection_slo
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -24,6 +25,10 @@ HEAD_SECONDS: Final = 10.0
 
 OTHERS_HEAD_SECONDS: Final = 2.0
 """The same for all other peers."""
+
+
+_LOGGER: Final = logging.getLogger("imds_mock.control")
+_LOGGER.setLevel(logging.ERROR)
 
 
 class _UntilClosed:
@@ -61,6 +66,9 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def __init__(self, *, guard: AccessGuard, slots: ConnectionSlots, **uvicorn_arguments: Any) -> None:
         super().__init__(**uvicorn_arguments)
+        # uvicorn's own logger would warn of malformed requests from clients without access.
+        self.logger = _LOGGER
+        self.access_log = False
         self._guard = guard
         self._slots = slots
 

@@ -1,13 +1,9 @@
-"""The control plane's listeners: a Unix socket and a TCP port, served by uvicorn on the data plane's event loop.
-
-Nothing of this, nor of the framework, is imported before the data plane answers.
-"""
+"""The control plane's listeners: a Unix socket and a TCP port, served by uvicorn on the data plane's event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
 from functools import partial
 from pathlib import Path
@@ -35,12 +31,19 @@ _BACKLOG: Final = 64
 _STOP_SECONDS: Final = 2
 
 
+class _Config(uvicorn.Config):
+    """uvicorn's configuration, without its changes to the loggers of the process."""
+
+    def configure_logging(self) -> None:
+        """Leave logging to the process."""
+
+
 class _Server(uvicorn.Server):
-    """A server that leaves the process's signals alone.
+    """uvicorn's server, without its signal handlers.
 
     Args:
-        config: uvicorn's.
-        make_acceptor: Makes the acceptor for a protocol factory; None: uvicorn accepts the connections itself.
+        config: uvicorn's configuration.
+        make_acceptor: Makes the acceptor for a protocol factory; None lets uvicorn accept the connections.
     """
 
     def __init__(
@@ -51,13 +54,13 @@ class _Server(uvicorn.Server):
         self._acceptor: Acceptor | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to accept connections."""
+        """Start to accept connections."""
         await super().startup(sockets)
         if self._make_acceptor is not None:
             self._acceptor = self._make_acceptor(self._protocol)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept no more connections, and end those that are open."""
+        """Stop accepting connections, and close the open ones."""
         if self._acceptor is not None:
             self._acceptor.close()
         await super().shutdown(sockets)
@@ -68,7 +71,7 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals are the program's business."""
+        """Leave signals to the process."""
         yield
 
 
@@ -76,9 +79,9 @@ class ControlPlane:
     """The running control plane.
 
     Args:
-        cockpit: What it drives.
-        settings: Who may use it.
-        connections: How many connections each of its two listeners may have.
+        context: What its operations use.
+        settings: Who has access.
+        connections: How many connections each of the two listeners may have.
     """
 
     def __init__(self, context: ControlContext, settings: ControlSettings, connections: int) -> None:
@@ -124,16 +127,12 @@ class ControlPlane:
         )
 
     def _config(self, guard: AccessGuard, slots: ConnectionSlots) -> uvicorn.Config:
-        return uvicorn.Config(
+        return _Config(
             guard,
             # uvicorn only calls it, as it would a class.
             http=cast("type[LimitedProtocol]", partial(LimitedProtocol, guard=guard, slots=slots)),
             ws="none",
             lifespan="off",
-            log_config=None,
-            # uvicorn warns of malformed requests before it is known whether the client has access.
-            log_level=logging.ERROR,
-            access_log=False,
             server_header=False,
             proxy_headers=False,
             backlog=_BACKLOG,

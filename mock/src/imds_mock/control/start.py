@@ -1,116 +1,176 @@
-"""How the control plane comes up beside the data plane: its sockets first, its code when the data plane answers."""
+"""The control plane's sockets, opened at the start, and its code, loaded once the data plane answers.
+
+Only this module of the package is imported before that; it imports the web framework in a thread, so that requests are
+answered meanwhile.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import gc
-import importlib
 import os
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from imds_mock.addresses import host_and_port
+from imds_mock.addresses import Address
 from imds_mock.control_socket import DEFAULT_PORT, NoSocketError, open_at, open_default
 from imds_mock.errors import EX_OSERR, ListenError, MockError
-from imds_mock.log import say
-from imds_mock.wire.descriptors import shares
 from imds_mock.wire.server import open_sockets
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Mapping
+    from collections.abc import Callable, Sequence
 
-    from imds_mock.config.settings import Config
-    from imds_mock.state.runtime import Runtime
+    from imds_mock.config.settings import Config, ControlSettings
+    from imds_mock.control.context import ControlContext
+    from imds_mock.control.listener import ControlPlane
 
-
-_NO_DESCRIPTOR_SECONDS: Final = 0.5
+_RETRY_SECONDS: Final = 0.5
 
 
 class ControlListenError(MockError):
-    """The control plane cannot be listened on as configured."""
+    """The control plane cannot listen as configured."""
 
     exit_code = EX_OSERR
 
 
-@dataclass(slots=True)
-class Listeners:
+@dataclass(frozen=True, slots=True)
+class ControlSockets:
     """The control plane's listening sockets.
 
     Attributes:
         local: The Unix socket, if there is one.
+        path: Its path.
         network: TCP sockets.
-        path: Where the Unix socket is.
+        addresses: Where these listen.
     """
 
-    local: list[socket.socket]
-    network: list[socket.socket]
+    local: tuple[socket.socket, ...]
     path: Path | None
+    network: tuple[socket.socket, ...]
+    addresses: tuple[Address, ...]
 
-    def describe(self) -> str:
-        """Say where the control plane is reached."""
-        places = [f"unix:{self.path}"] if self.path else []
-        names = {listening.getsockname()[:2] for listening in self.network}
-        return ", ".join([*places, *sorted(host_and_port(host, port) for host, port in names)])
+    @classmethod
+    def open(cls, config: Config, folders: Sequence[Path], log: Callable[[str], None]) -> ControlSockets:
+        """Open the sockets.
+
+        Args:
+            config: The configuration.
+            folders: Folders for the Unix socket if its path is not configured; the first usable one is taken.
+            log: Receives a sentence about a socket that is left out.
+
+        Raises:
+            ControlListenError: An address or the configured path cannot be listened on.
+        """
+        network = tuple(_open_network(config, log))
+        try:
+            local, path = _open_local(config, folders, log)
+        except BaseException:
+            for listening in network:
+                listening.close()
+            raise
+        return cls(local, path, network, tuple(Address(*each.getsockname()[:2]) for each in network))
+
+    def __str__(self) -> str:
+        return ", ".join([*([f"unix:{self.path}"] if self.path else []), *sorted(map(str, self.addresses))])
+
+    @property
+    def url(self) -> str | None:
+        """The URL of the control plane for clients on this machine; None if there is no socket."""
+        if self.addresses:
+            return self.addresses[0].url
+        return f"unix:{self.path}" if self.path else None
 
     def close(self) -> None:
-        """Close them and take the Unix socket away."""
+        """Close the sockets and remove the Unix socket's file."""
         for listening in (*self.local, *self.network):
             listening.close()
         if self.path is not None:
             self.path.unlink(missing_ok=True)
 
 
-def open_listeners(config: Config, environ: Mapping[str, str]) -> Listeners:
-    """Open the sockets.
+async def serve_control(
+    context: ControlContext,
+    settings: ControlSettings,
+    sockets: ControlSockets,
+    *,
+    connections: int,
+    ready: Callable[[], None],
+) -> None:
+    """Serve the control plane until cancelled; then finish the requests in progress.
 
     Args:
-        config: The configuration.
-        environ: Environment variables.
-
-    Raises:
-        ControlListenError: An address or the configured path cannot be listened on.
+        context: What its operations use.
+        settings: Who has access.
+        sockets: Where it listens.
+        connections: How many connections each of its two listeners may have.
+        ready: Called once it answers.
     """
-    settings = config.control
-    network = _open_network(config)
-    local: list[socket.socket] = []
-    path = None
+    plane = await _load(context, settings, connections)
+    ready()
+    serving = asyncio.ensure_future(plane.serve(sockets.local, sockets.network))
     try:
-        if settings.socket is None:
-            listening, path = open_default(environ, str(config.server.port or f"pid-{os.getpid()}"))
-            local.append(listening)
-        elif settings.socket:
-            path = Path(settings.socket)
-            local.append(open_at(path))
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        plane.stop()
+        await serving
+        raise
+
+
+async def _load(context: ControlContext, settings: ControlSettings, connections: int) -> ControlPlane:
+    """Import the control plane, as soon as there are file descriptors to read it."""
+
+    def load() -> ControlPlane:
+        from imds_mock.control.listener import ControlPlane  # noqa: PLC0415 - see the module's docstring
+
+        return ControlPlane(context, settings, connections)
+
+    while True:
+        try:
+            return await asyncio.to_thread(load)
+        except OSError as error:
+            if error.errno not in {errno.EMFILE, errno.ENFILE}:
+                raise
+            await asyncio.sleep(_RETRY_SECONDS)
+
+
+def _open_local(
+    config: Config, folders: Sequence[Path], log: Callable[[str], None]
+) -> tuple[tuple[socket.socket, ...], Path | None]:
+    configured = config.control.socket
+    if configured == "" or (configured is None and not folders):
+        return (), None
+    try:
+        if configured:
+            return (open_at(Path(configured)),), Path(configured)
+        listening, path = open_default(folders, str(config.server.port or f"pid-{os.getpid()}"))
     except NoSocketError as error:
-        say(f"control plane without a Unix socket: {error}")
+        log(f"control plane without a Unix socket: {error}")
+        return (), None
     except OSError as error:
-        for listening in network:
-            listening.close()
-        raise ControlListenError(f"control.socket: cannot listen on {settings.socket}: {error.strerror}") from error
-    return Listeners(local, network, path)
+        raise ControlListenError(f"control.socket: cannot listen on {configured}: {error.strerror}") from error
+    return (listening,), path
 
 
-def _open_network(config: Config) -> list[socket.socket]:
+def _open_network(config: Config, log: Callable[[str], None]) -> list[socket.socket]:
     settings = config.control
     port = settings.port if settings.port is not None else (DEFAULT_PORT if config.server.port else 0)
-    # Users of amazon-ec2-metadata-mock never asked for this port: some have several side by side, or their mock on it.
+    # Users of amazon-ec2-metadata-mock did not ask for this port: several may run side by side, or serve on it.
     is_optional = config.compatibility == "aemm" and settings.port is None
     if is_optional and port == config.server.port:
-        say(f"control plane without TCP: {port} is the data plane's port (setting control.port)")
+        log(f"control plane without TCP: {port} is the data plane's port (setting control.port)")
         return []
     if port and port == config.server.port:
         raise ControlListenError(
             f"the control plane and the data plane both have port {port}; choose another --control-port or --port"
         )
     try:
-        return open_sockets(settings.hosts or _as_near_as(config.server.hosts), port)
+        return open_sockets(settings.hosts or _loopback_only(config.server.hosts), port)
     except ListenError as error:
         if is_optional:
-            say(f"control plane without TCP: {error} (setting control.port)")
+            log(f"control plane without TCP: {error} (setting control.port)")
             return []
         named = ListenError(
             *(error.host, error.port, error.cause),
@@ -120,8 +180,8 @@ def _open_network(config: Config) -> list[socket.socket]:
         raise ControlListenError(f"{named}. --control off starts without a control plane") from error
 
 
-def _as_near_as(hosts: tuple[str, ...]) -> tuple[str, ...]:
-    # Who keeps the mock to this machine does not expect that others can reach what drives it.
+def _loopback_only(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    # If the data plane is limited to this machine, the control plane is, too.
     return hosts if hosts and all(map(_is_loopback, hosts)) else ()
 
 
@@ -130,54 +190,3 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-async def run(runtime: Runtime, config: Config, listeners: Listeners) -> None:
-    """Serve the control plane until cancelled.
-
-    Args:
-        runtime: The mock that it drives.
-        config: The configuration.
-        listeners: Its sockets.
-    """
-    places = shares(config.server.max_connections, with_control=True).control
-    plane = await _loaded(runtime, config, places)
-    # The framework's code and types stay for ever: the collector need not look at them again.
-    gc.freeze()
-    say(f"control plane on {listeners.describe()}")
-    try:
-        await plane.serve(listeners.local, listeners.network)
-    finally:
-        plane.stop()
-        runtime.callers.close()
-
-
-async def _loaded(runtime: Runtime, config: Config, places: int) -> Any:
-    """The control plane's code, as soon as there are descriptors to read it."""
-    while True:
-        try:
-            return await asyncio.to_thread(_load, runtime, config, places)
-        except OSError as error:
-            if error.errno not in {errno.EMFILE, errno.ENFILE}:
-                raise
-            await asyncio.sleep(_NO_DESCRIPTOR_SECONDS)
-
-
-def _load(runtime: Runtime, config: Config, places: int) -> Any:
-    # In a thread, so that requests are answered meanwhile.
-    listener = importlib.import_module("imds_mock.control.listener")
-    context = importlib.import_module("imds_mock.control.context")
-    version = importlib.import_module("importlib.metadata").version("imds-mock")
-    made = context.ControlContext(
-        *(
-            runtime.state,
-            runtime.callers,
-            runtime.journal,
-            runtime.queries,
-            runtime.request_metrics,
-            version,
-            runtime.reloads,
-        ),
-        runtime.caught_up,
-    )
-    return listener.ControlPlane(made, config.control, places)

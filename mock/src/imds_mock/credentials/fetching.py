@@ -85,6 +85,13 @@ class Fetcher:
             loop.call_later(_GATHER_SECONDS, self._dispatch, request.endpoint_url)
         return await future
 
+    async def close(self) -> None:
+        """Stop the fetches in progress."""
+        self._waiting.clear()
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
     def _dispatch(self, endpoint_url: str | None) -> None:
         if len(self._running) >= _MAX_PROCESSES:
             return  # `_ended` dispatches it when a process has ended

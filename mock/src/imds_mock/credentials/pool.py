@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.credentials.refresher import Refresher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from imds_mock.credentials.refresher import RefresherDependencies
     from imds_mock.credentials.requests import CredentialRequest
 
 # Callers can name arbitrary roles (`ecs.any_role`); each one's refresher runs for an hour.
 _MAX_REFRESHERS: Final = 1024
+
+
+StartTask = Callable[[str, Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+"""Starts a task, given its name; the task's failure ends the run."""
 
 
 class RefresherPool:
@@ -24,15 +27,19 @@ class RefresherPool:
     Args:
         dependencies: Passed to the refreshers.
         wait_seconds: Returns how long a request may wait for its first credentials.
+        start_task: Starts the tasks.
     """
 
-    def __init__(self, dependencies: RefresherDependencies, wait_seconds: Callable[[], float] = lambda: 10.0) -> None:
+    def __init__(
+        self, dependencies: RefresherDependencies, wait_seconds: Callable[[], float], start_task: StartTask
+    ) -> None:
         self._dependencies = dependencies
         self._wait_seconds = wait_seconds
+        self._start_task = start_task
         self._first_fetches: dict[CredentialRequest, asyncio.Task[None]] = {}
         self._refreshers: dict[CredentialRequest, Refresher] = {}
         self._running: dict[CredentialRequest, asyncio.Task[None]] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_started = False
 
     def refresher_for(self, request: CredentialRequest) -> Refresher:
         """The refresher of a request, created if needed. It starts to fetch at once, or when the pool starts.
@@ -43,9 +50,14 @@ class RefresherPool:
         refresher = self._refreshers.get(request)
         if refresher is None:
             refresher = self._refreshers[request] = Refresher(request, self._dependencies)
-            if self._loop is not None:
-                self._start(request, refresher, self._loop)
+            if self._is_started:
+                self._start(request, refresher)
         return refresher
+
+    @property
+    def requests(self) -> tuple[CredentialRequest, ...]:
+        """The requests that have a refresher."""
+        return tuple(self._refreshers)
 
     def has_room_for(self, request: CredentialRequest) -> bool:
         """Whether a request has a refresher, or the pool may create one.
@@ -68,9 +80,9 @@ class RefresherPool:
 
     def start(self) -> None:
         """Start to fetch on the running event loop."""
-        self._loop = asyncio.get_running_loop()
+        self._is_started = True
         for request, refresher in self._refreshers.items():
-            self._start(request, refresher, self._loop)
+            self._start(request, refresher)
 
     async def wait_for_renewals(self, seconds: float) -> list[str]:
         """Wait until all requested renewals have succeeded or failed.
@@ -107,7 +119,7 @@ class RefresherPool:
             async with asyncio.timeout(seconds):
                 await asyncio.gather(*(refresher.wait_until_ready() for refresher in self._refreshers.values()))
 
-    def _start(self, request: CredentialRequest, refresher: Refresher, loop: asyncio.AbstractEventLoop) -> None:
+    def _start(self, request: CredentialRequest, refresher: Refresher) -> None:
         async def run() -> None:
             try:
                 await refresher.run()
@@ -124,5 +136,6 @@ class RefresherPool:
             finally:
                 self._first_fetches.pop(request, None)
 
-        self._first_fetches[request] = loop.create_task(wait())
-        self._running[request] = loop.create_task(run())
+        name = f"the refresher of {refresher.display_name}"
+        self._first_fetches[request] = self._start_task(name, wait())
+        self._running[request] = self._start_task(name, run())

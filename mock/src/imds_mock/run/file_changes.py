@@ -1,7 +1,7 @@
-"""Notices that a file has changed, also when it is replaced by another one, as editors and bind mounts do.
+"""Detects that a file has changed or was replaced by another one, as editors and bind mounts do.
 
-It looks twice a second instead of asking the kernel to tell: notifications do not cross the bind mounts of a virtual
-machine, which is how Docker Desktop shows a file to a container.
+It checks twice a second: change notifications do not cross the bind mounts of a virtual machine, which is how Docker
+Desktop mounts a file into a container.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-_LOOK_SECONDS: Final = 0.5
+_CHECK_SECONDS: Final = 0.5
 _SETTLE_SECONDS: Final = 0.1
 
 Mark = tuple[int, int, int] | None
-"""What tells one state of a file from another: inode, size, time of change; None when it is not there or empty."""
+"""A state of a file: inode, size, time of change; None if it is missing or empty."""
 
 
 async def watch(
@@ -26,18 +26,18 @@ async def watch(
     seen: Mark,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Call `reload` after each change of a file, once it holds still.
+    """Call `reload` after each change of a file, once the file has settled.
 
-    Many programs empty a file and then write it. What is there in between is no configuration that anybody wants.
+    Many programs empty a file before they write it; the content in between is not a configuration.
 
     Args:
         path: The file.
-        reload: Takes the change over.
+        reload: Applies the change.
         seen: The state of the file that is in force.
-        sleep: Waits for so many seconds.
+        sleep: Waits for a number of seconds.
     """
     while True:
-        await sleep(_LOOK_SECONDS)
+        await sleep(_CHECK_SECONDS)
         now = mark(path)
         while now not in (seen, None):
             before = now
@@ -49,7 +49,7 @@ async def watch(
 
 
 def mark(path: Path) -> Mark:
-    """Look at a file without reading it."""
+    """The current state of a file, without reading it."""
     try:
         found = path.stat()
     except OSError:

@@ -1,9 +1,9 @@
-"""The configuration read anew while the mock runs: taken over whole, or not at all."""
+"""The configuration read again while the mock runs: taken over as a whole, or not at all."""
 
 from __future__ import annotations
 
 import asyncio
-import signal
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -11,9 +11,8 @@ from msgspec.structs import replace
 from imds_mock.config.errors import SettingError
 from imds_mock.config.settings import FIXED_SECTIONS
 from imds_mock.errors import MockError
-from imds_mock.log import say
-from imds_mock.run.file_changes import watch
-from imds_mock.run.reading import anew
+from imds_mock.run.config_reader import read_in_background
+from imds_mock.run.file_changes import mark
 from imds_mock.state.snapshots import ConflictingPathsError
 
 if TYPE_CHECKING:
@@ -22,33 +21,39 @@ if TYPE_CHECKING:
 
     from imds_mock.config.settings import Config
     from imds_mock.run.file_changes import Mark
-    from imds_mock.state.runtime import Runtime
     from imds_mock.state.state import State
 
 
-async def follow(runtime: Runtime, read: Callable[[], Config], file: Path | None, seen: Mark) -> None:
-    """Reload on SIGHUP, and when the configuration file changes, until cancelled.
+@dataclass(frozen=True)
+class ConfigSource:
+    """Where a configuration comes from.
 
-    Args:
-        runtime: The mock.
-        read: Reads the configuration from all its sources.
-        file: The configuration file, if there is one.
-        seen: The state of that file that is in force.
+    Attributes:
+        read: Reads it from all its sources; see `read_in_background`.
+        file: The file to watch, if there is one.
+        seen: The state of that file before it was read.
+        reason: Why amazon-ec2-metadata-mock's data is served, for the start message.
     """
-    reloader = Reloader(runtime.state, read, say, runtime.reloads)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask)
-    watching = [watch(file, reloader.ask, seen)] if file and runtime.state.config.server.watch_config else []
-    await asyncio.gather(reloader.run(), *watching)
+
+    read: Callable[[], Config]
+    file: Path | None = None
+    seen: Mark = None
+    reason: str = "the setting compatibility"
+
+    @classmethod
+    def watching(cls, read: Callable[[], Config], file: Path | None, reason: str = "") -> ConfigSource:
+        """A source whose file is watched from now on; call it before the first `read`."""
+        return cls(read, file, mark(file) if file else None, reason or cls.reason)
 
 
 class Reloader:
     """Reads the configuration and puts it in force.
 
     Args:
-        state: What it is put in force in.
-        read: Reads it from all its sources; see `anew`.
-        log: Takes a sentence for the log.
-        counts: Outcome (`applied`, `refused`) to how often; is kept up to date.
+        state: Takes the configuration.
+        read: Reads it from all its sources; see `read_in_background`.
+        log: Receives a sentence for the log.
+        counts: How often, by outcome (`applied`, `refused`); is kept up to date.
     """
 
     def __init__(
@@ -58,23 +63,23 @@ class Reloader:
         self._read = read
         self._log = log
         self._counts = counts
-        self._asked = asyncio.Event()
+        self._requested = asyncio.Event()
 
-    def ask(self) -> None:
-        """Have it done soon; asking again before it is done changes nothing."""
-        self._asked.set()
+    def request(self) -> None:
+        """Reload soon; further requests before that change nothing."""
+        self._requested.set()
 
     async def run(self) -> None:
-        """Reload whenever asked, until cancelled."""
+        """Reload at each request, until cancelled."""
         while True:
-            await self._asked.wait()
-            self._asked.clear()
+            await self._requested.wait()
+            self._requested.clear()
             await self.reload()
 
     async def reload(self) -> None:
-        """Reload once; when that cannot be, everything stays as it was and the log says why."""
+        """Reload once. If the new configuration is invalid, nothing changes and the log says why."""
         try:
-            config = await anew(self._read)
+            config = await read_in_background(self._read)
             current = self._state.config
             kept = {section: getattr(current, section) for section in FIXED_SECTIONS}
             waiting = [section for section in FIXED_SECTIONS if getattr(config, section) != kept[section]]

@@ -108,20 +108,3 @@ class Snapshot:
         if options.instance_metadata_tags == "disabled":
             leaves = {path: leaf for path, leaf in leaves.items() if not path.startswith(_TAGS)}
         return cls(Tree(leaves, labels), options, instance_id.encode(), started)
-
-
-class Store:
-    """Holds the current snapshot.
-
-    Args:
-        snapshot: The first one.
-    """
-
-    __slots__ = ("current",)
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.current = snapshot
-
-    def swap(self, snapshot: Snapshot) -> None:
-        """Put another snapshot in place for every request that begins from now on."""
-        self.current = snapshot

@@ -1,94 +1,95 @@
-"""Everything about a run that can change while it runs, put together: state, faults, journal and who asks."""
+"""The state of a run with everything that reads it: faults, journal, metrics, and the connections' waits."""
 
 from __future__ import annotations
 
-import asyncio
-import random
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
-from imds_mock.callers.address_linking import AddressLinker
-from imds_mock.callers.identification import CallerIdentifier
-from imds_mock.callers.kernel import Kernel, default_gateways
-from imds_mock.callers.local_networks import LocalNetworks
-from imds_mock.callers.nameserver import NameServer
-from imds_mock.callers.reachability import ReachabilityProbe
-from imds_mock.callers.registry import CallerRegistry
-from imds_mock.callers.targets import resolve_name
 from imds_mock.faults.armed import Faults
-from imds_mock.log import say_limited
 from imds_mock.state.journal import Journal
 from imds_mock.state.journal_queries import JournalQueries
 from imds_mock.state.metrics import RequestMetrics
 from imds_mock.state.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    import asyncio
+    from collections.abc import Callable
 
-    from imds_mock.build.built_config import Build
+    from imds_mock.build.built_config import Builder
+    from imds_mock.callers.registry import CallerRegistry
     from imds_mock.config.settings import Config
     from imds_mock.service.messages import Request, Response
     from imds_mock.service.rules import Service
     from imds_mock.wire.context import Observer
 
-_LOOK_AGAIN_SECONDS: Final = 5.0
-# A name that comes late is still good to have, but no request waits that long.
-_NAME_SECONDS: Final = 5.0
-_MAX_GREETED: Final = 4096
-_PROC_NET: Final = Path("/proc/net")
+_MAX_LOOKED_UP: Final = 4096
+
+
+class FetchedCredentials(Protocol):
+    """The credentials of callers that are fetched."""
+
+    def first_fetch(self, config: Config) -> asyncio.Future[None] | None:
+        """A future that is done when the first credentials for a configuration are fetched; None if there is no wait.
+
+        Args:
+            config: A caller's configuration.
+        """
 
 
 class Runtime:
-    """A mock that can be driven.
+    """What a running mock consists of, apart from sockets and tasks.
 
     Args:
         config: The configuration to start with.
-        build: Builds a configuration.
-        clock: Wall clock, seconds since the epoch.
-        callers: Who goes by which name; None asks the name server and the kernel.
+        builder: Builds configurations.
+        callers: The callers and their names.
+        credentials: The credentials that are fetched.
+        clock: Wall clock in seconds since the epoch.
+        random: Returns a number from 0 to 1.
+        report: Receives a sentence about a part of a caller's configuration that is left out.
+
+    Attributes:
+        reloads: How often the configuration was read again, by outcome (`applied`, `refused`).
+        observers: Called with each response.
 
     Raises:
-        ConfigError: The configuration contradicts itself.
+        ConfigError: The settings contradict each other.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - passed by keyword
         self,
         config: Config,
-        build: Build,
-        clock: Callable[[], float] = time.time,
-        callers: CallerRegistry | None = None,
+        *,
+        builder: Builder,
+        callers: CallerRegistry,
+        credentials: FetchedCredentials,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+        report: Callable[[str], None],
     ) -> None:
-        self.callers = callers or self._real_callers()
-        self.faults = Faults(self.callers.is_target, random.random)
-        self.state = State(config, build, self.faults, self.callers, clock)
-        self.state.report = say_limited
+        self.callers = callers
+        self.faults = Faults(callers.is_target, random)
+        self.state = State(config, builder=builder, faults=self.faults, callers=callers, clock=clock, report=report)
         self.journal = Journal(config.control.journal_entries)
-        self.queries = JournalQueries(self.journal, self.callers.was_target)
+        self.queries = JournalQueries(self.journal, callers.was_target)
         self.request_metrics = RequestMetrics()
         self.journal.batch_observers = (
             self.request_metrics.count,
-            lambda entries: self.callers.identify_all(entry.caller for entry in entries),
+            lambda entries: callers.identify_all(entry.caller for entry in entries),
         )
         self.reloads = {"applied": 0, "refused": 0}
-        """How often the configuration was read anew, by what became of it."""
-        self._is_driven = config.control.enabled
-        self._greeted: set[str] = set()
-        self.first_credentials: Callable[[Config], asyncio.Future[None] | None] = lambda _config: None
-        """Gives what is done when a caller with a configuration has its first credentials; None if it need not wait."""
-        self.caught_up: Callable[[], Awaitable[list[str]]] = _at_once
-        """Waits until credentials that were asked for anew are there; gives a sentence for each that did not change."""
-        self.observers: tuple[Observer, ...] = (self.journal.record,) if self._is_driven else ()
-        """What has to be told of each answer."""
+        self._credentials = credentials
+        self._has_control = config.control.enabled
+        self._looked_up: set[str] = set()
+        self.observers: tuple[Observer, ...] = (self.journal.record,) if self._has_control else ()
 
     def respond_with(self, service: Service) -> Callable[[Request, str, float], Response]:
-        """The service's answers with the armed faults in them.
+        """Returns what answers requests: the service, with the armed faults applied to its responses.
 
         Args:
-            service: Decides about requests.
+            service: The metadata service.
         """
         faults, respond = self.faults, service.respond
-        if not (self._is_driven or faults.armed):
+        if not (self._has_control or faults.armed):
             return respond
 
         def respond_with_faults(request: Request, caller: str, now: float) -> Response:
@@ -102,78 +103,55 @@ class Runtime:
         return respond_with_faults
 
     def any_host(self) -> bool:
-        """Whether ECS's and EKS's agents answer whatever the `Host` is; `compatibility: aemm` has no agents."""
+        """Whether the ECS and EKS agents answer for any `Host`; `compatibility: aemm` has no agents."""
         config = self.state.config
         return config.agents.any_host and config.compatibility != "aemm"
 
     def identify_caller(self, address: str, then: Callable[[], None]) -> Waiting | None:
-        """Find out who is behind an address, if what he sees depends on that.
+        """Identify the caller at an address, if the responses depend on it.
 
         Args:
-            address: Where a connection comes from.
-            then: Is called when he can be answered.
+            address: The peer address of a connection.
+            then: Called once the caller can be answered.
 
         Returns:
-            What can be cancelled; None when he can be answered now, and `then` is not called.
+            The wait, which can be cancelled; None if the caller can be answered now, and `then` is not called.
         """
         if self.state.needs_names or self.callers.may_match_target(address):
             known = self.callers.identify(address)
             if known is not None:
-                return Waiting(known, lambda: self._welcome(address, then))
+                return Waiting(known, lambda: self._identified(address, then))
             self.state.caller_config_of(address)
             return None
-        if address not in self._greeted and self._is_driven:
-            # In the background: the journal shows names, and a container may be gone before it is read.
-            if len(self._greeted) >= _MAX_GREETED:
-                self._greeted.clear()
-            self._greeted.add(address)
+        if address not in self._looked_up and self._has_control:
+            # In the background, for the journal: a container may have gone before the journal is read.
+            if len(self._looked_up) >= _MAX_LOOKED_UP:
+                self._looked_up.clear()
+            self._looked_up.add(address)
             self.callers.identify(address)
         return None
 
     def await_credentials(self, caller: str, then: Callable[[], None]) -> Waiting | None:
-        """Have a request for credentials wait for the first ones that are fetched for its caller.
+        """Let a request for credentials wait for the first fetch of its caller's credentials.
 
         Args:
-            caller: Address of the peer.
-            then: Is called when it can be answered.
+            caller: The caller's address.
+            then: Called once the request can be answered.
 
         Returns:
-            What can be cancelled; None when it can be answered now, and `then` is not called.
+            The wait, which can be cancelled; None if the request can be answered now, and `then` is not called.
         """
-        first = self.first_credentials(self.state.caller_config_of(caller).config)
+        first = self._credentials.first_fetch(self.state.caller_config_of(caller).config)
         return None if first is None else Waiting(first, then)
 
-    def _welcome(self, address: str, then: Callable[[], None]) -> None:
-        # Credentials of its own begin to be fetched now, before the caller asks for them.
+    def _identified(self, address: str, then: Callable[[], None]) -> None:
+        # The fetch of the caller's own credentials starts now, before the request for them.
         self.state.caller_config_of(address)
         then()
 
-    def _real_callers(self) -> CallerRegistry:
-        names = NameServer(lambda: self.state.config.callers.name_server, _NAME_SECONDS)
-        kernel = Kernel()
-        networks = LocalNetworks(
-            kernel, lambda: default_gateways(_PROC_NET), time.monotonic, has_own_names=names.is_engine
-        )
-        linker = AddressLinker(kernel, networks, ReachabilityProbe(), time.monotonic)
-        identifier = CallerIdentifier(names, networks, linker, lambda: self.state.services)
-        return CallerRegistry(
-            resolve_name, identifier, time.monotonic, lambda: self.state.config.callers.look_up_seconds
-        )
-
-    async def keep_targets_known(self) -> None:
-        """Look the targets in use up again and again, because containers come and go, and clocks are set."""
-        while True:
-            self.state.look_at_the_clock()
-            await self.callers.resolve_targets(self.state.targets())
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-
-
-async def _at_once() -> list[str]:
-    return []
-
 
 class Waiting:
-    """One connection's waiting for a look-up that others may wait for as well."""
+    """The wait of one connection for a future that other connections may wait for, too."""
 
     __slots__ = ("_known", "_then")
 
@@ -183,5 +161,5 @@ class Waiting:
         known.add_done_callback(self._then)
 
     def cancel(self) -> None:
-        """Wait no more."""
+        """Stop waiting."""
         self._known.remove_done_callback(self._then)

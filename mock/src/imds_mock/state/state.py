@@ -15,7 +15,7 @@ from imds_mock.state.snapshots import ConflictingPathsError, Views, for_everybod
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from imds_mock.build.built_config import Build
+    from imds_mock.build.built_config import Builder
     from imds_mock.callers.caller import Caller
     from imds_mock.config.settings import Config
     from imds_mock.events.armed import ArmedEvent
@@ -52,28 +52,28 @@ class State:
 
     Args:
         config: The configuration to start with.
-        build: Builds a configuration.
+        builder: Builds configurations.
         faults: The faults.
-        callers: Who goes by which name.
-        clock: Wall clock, seconds since the epoch.
+        callers: The known callers.
+        clock: Wall clock in seconds since the epoch.
+        report: Receives a sentence about a part of a caller's configuration that is left out.
 
     Raises:
         ConfigError: The configuration contradicts itself.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - passed by keyword
         self,
         config: Config,
-        build: Build,
+        *,
+        builder: Builder,
         faults: Faults,
         callers: KnownCallers,
         clock: Callable[[], float],
+        report: Callable[[str], None] = lambda _sentence: None,
     ) -> None:
-        self.report: Callable[[str], None] = lambda _sentence: None
-        """Is given what had to be left out of a caller's configuration."""
-        self.at_reset: Callable[[], None] = lambda: None
-        """Is called when everything goes back to what it was at the start."""
-        self._build = build
+        self._builder = builder
+        self._report = report
         self._callers = callers
         self.clock = clock
         self.faults = faults
@@ -239,7 +239,7 @@ class State:
         caller_configs = self._caller_configs_of(self._start)
         views = self._views_of(caller_configs, book)
         self.faults.restart(faults, now)
-        self.at_reset()
+        self._builder.reset()
         self._swap(self._start, caller_configs, book, views)
 
     def refresh(self, addresses: Collection[str] | None = None) -> None:
@@ -275,10 +275,7 @@ class State:
             self._callers.invalidate()
 
     def _caller_configs_of(self, config: Config, *, in_steps: bool = False) -> CallerConfigs:
-        return CallerConfigs(config, self._build, self._callers.caller, self._report, in_steps=in_steps)
-
-    def _report(self, sentence: str) -> None:
-        self.report(sentence)
+        return CallerConfigs(config, self._builder.build, self._callers.caller, self._report, in_steps=in_steps)
 
     def _views_of(self, caller_configs: CallerConfigs, events: EventBook) -> Views:
         cache_of = caller_configs.cache_of if caller_configs.differ else None

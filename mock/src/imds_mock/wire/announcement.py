@@ -17,10 +17,8 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING, Final
 
-from imds_mock.log import say
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 ADDRESSES: Final = ("169.254.169.254", "169.254.170.2", "169.254.170.23")
 """Where EC2's, ECS's and EKS's endpoints are; no other address is ever announced."""
@@ -32,18 +30,19 @@ _PAUSES_SECONDS: Final = (0.0, 0.5, 1.0)
 """Before each round. A neighbour that changed its entry less than a second ago does not take over another one."""
 
 
-async def announce(hosts: Sequence[str]) -> None:
+async def announce(hosts: Sequence[str], log: Callable[[str], None]) -> None:
     """Announce those of the service's addresses that are held on a link and served here; say so if there are any.
 
     Args:
         hosts: The addresses that are listened on; none means all.
+        log: Receives a sentence about what was announced.
     """
     served = [address for address in ADDRESSES if not hosts or address in hosts or _ALL in hosts]
     for number, pause in enumerate(_PAUSES_SECONDS):
         await asyncio.sleep(pause)
         served = [address for address in served if announce_once(address, number)]
         if served and number == 0:
-            say(f"announced to the neighbours: {', '.join(served)}")
+            log(f"announced to the neighbours: {', '.join(served)}")
 
 
 def announce_once(address: str, number: int) -> bool:

@@ -28,22 +28,34 @@ class Shares(NamedTuple):
     control: int
 
 
+def raise_limit(wanted: int, *, with_control: bool) -> None:
+    """Raise this process's limit of open files as far as needed and allowed.
+
+    Args:
+        wanted: Connections that the data plane is to have.
+        with_control: Whether there is a control plane.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = OWN + wanted + 2 * (CONTROL_CONNECTIONS if with_control else 0)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (needed if hard == resource.RLIM_INFINITY else min(needed, hard), hard)
+        )
+
+
 def shares(wanted: int, *, with_control: bool) -> Shares:
-    """Raise the limit of open files as far as allowed, and share it.
+    """Share the limit of open files.
 
     Args:
         wanted: Connections that the data plane is to have.
         with_control: Whether there is a control plane.
     """
     control = CONTROL_CONNECTIONS if with_control else 0
-    needed = OWN + wanted + 2 * control
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= needed:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= OWN + wanted + 2 * control:
         return Shares(wanted, control)
-    raised = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
-        soft = raised
     left = soft - OWN
     control = min(control, max(_FEWEST_CONTROL, left // _CONTROL_SHARE))
     return Shares(max(1, min(wanted, left - 2 * control)), control)

@@ -141,7 +141,7 @@ class CallerRoutes:
     async def list(self, _call: Call) -> tuple[Caller, ...]:
         """Everybody in the journal, the busiest first."""
         seen: dict[str, list[float]] = {}
-        await self._context.meet()
+        await self._context.look_up()
         for entry in self._context.journal:
             seen.setdefault(entry.caller, []).append(entry.time)
         await self._context.callers.look_up(seen)
@@ -161,7 +161,7 @@ class CallerRoutes:
     async def match(self, call: Call) -> Matched:
         """How many callers a name matches."""
         who = call.query.caller
-        await self._context.meet(who)
+        await self._context.look_up(who)
         if who is None:
             return Matched(None, len(self._context.callers.known_callers()), None)
         found = match_target(self._context.callers, who, in_journal=True)

@@ -109,13 +109,13 @@ class EventRoutes:
 
     async def list(self, _call: Call) -> tuple[ShownEvent, ...]:
         """All events, the earliest armed first."""
-        await self._context.meet()
+        await self._context.look_up()
         now = self._state.clock()
         return tuple(shown.event(each, now, self._context.callers) for each in self._state.events.events)
 
     async def arm(self, call: Call) -> Noted:
         """One more event."""
-        await self._context.meet(call.body.target)
+        await self._context.look_up(call.body.target)
         return await self._take(self._state.events.arm(call.body, self._state.clock()))
 
     async def clear(self, _call: Call) -> None:
@@ -124,7 +124,7 @@ class EventRoutes:
 
     async def show(self, call: Call) -> ShownEvent:
         """One event."""
-        await self._context.meet()
+        await self._context.look_up()
         return self._shown(call)
 
     async def remove(self, call: Call) -> None:
@@ -143,7 +143,7 @@ class EventRoutes:
 
     async def rearm(self, call: Call) -> Noted:
         """The event begins again."""
-        await self._context.meet()
+        await self._context.look_up()
         events = self._state.events
         return await self._take(events.rearm(call.path["id"], self._state.clock(), in_=call.body.in_, at=call.body.at))
 
@@ -152,7 +152,7 @@ class EventRoutes:
         scenario: Scenario = call.body
         now = self._state.clock()
         events, faults = scenario.timeline(now)
-        await self._context.meet(*(each.target for each in (*events, *faults)))
+        await self._context.look_up(*(each.target for each in (*events, *faults)))
         armed_events, armed_faults = self._state.play(scenario)
         callers = self._context.callers
         played = Played(
@@ -171,7 +171,7 @@ class EventRoutes:
         """Wait for the credentials that events renew now; gives a sentence for each role whose keys stay."""
         now = self._state.clock()
         targets = [each.event.target for each in armed if each.event.renews_credentials and now in each.course.window]
-        return await self._context.renewed(targets) if targets else []
+        return await self._context.renew_credentials(targets) if targets else []
 
     def _shown(self, call: Call) -> ShownEvent:
         armed = self._state.events.get(call.path["id"])

@@ -41,13 +41,13 @@ class FaultRoutes:
 
     async def list(self, _call: Call) -> tuple[ShownFault, ...]:
         """All faults, in the order in which they are applied."""
-        await self._context.meet()
+        await self._context.look_up()
         now = self._state.clock()
         return tuple(shown.fault(each, now, self._context.callers) for each in self._state.faults.armed)
 
     async def arm(self, call: Call) -> ShownFault:
         """One more fault."""
-        await self._context.meet(call.body.target)
+        await self._context.look_up(call.body.target)
         now = self._state.clock()
         return shown.fault(self._state.faults.arm(call.body, now), now, self._context.callers)
 
@@ -57,7 +57,7 @@ class FaultRoutes:
 
     async def show(self, call: Call) -> ShownFault:
         """One fault."""
-        await self._context.meet()
+        await self._context.look_up()
         return shown.fault(self._state.faults.get(call.path["id"]), self._state.clock(), self._context.callers)
 
     async def remove(self, call: Call) -> None:

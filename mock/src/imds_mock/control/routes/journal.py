@@ -184,7 +184,7 @@ class JournalRoutes:
     async def list(self, call: Call) -> tuple[shown.ShownRequest, ...]:
         """The newest matching requests, the oldest of them first."""
         wanted = call.query.filter(self._context.state.clock())
-        await self._context.meet(call.query.caller)
+        await self._context.look_up(call.query.caller)
         found = list(self._questions.select(wanted, call.query.limit))
         await self._context.callers.look_up({entry.caller for entry in found})
         return tuple(shown.request(entry, self._context) for entry in reversed(found))
@@ -197,7 +197,7 @@ class JournalRoutes:
         """How many requests match."""
         query: CountQuery = call.query
         wanted = query.filter(self._context.state.clock())
-        await self._context.meet(query.caller)
+        await self._context.look_up(query.caller)
         count = self._questions.count(wanted)
         own = None if query.caller is None else self._questions.count(Filter(caller=query.caller)).count
         matched = None if query.caller is None else match_target(self._context.callers, query.caller, in_journal=True)
@@ -219,19 +219,19 @@ class JournalRoutes:
     async def imdsv1(self, call: Call) -> tuple[shown.ShownOccurrences, ...]:
         """Callers of IMDSv1, the first one first."""
         since = shown.past("since", call.query.since, self._context.state.clock())
-        await self._context.meet(call.query.caller)
+        await self._context.look_up(call.query.caller)
         return await self._shown(self._questions.imdsv1_calls(since, call.query.caller))
 
     async def notices(self, call: Call) -> tuple[shown.ShownOccurrences, ...]:
         """Callers who have seen a notice, the first one first."""
         since = shown.past("since", call.query.since, self._context.state.clock())
-        await self._context.meet(call.query.caller)
+        await self._context.look_up(call.query.caller)
         return await self._shown(self._questions.notices(since, call.query.caller))
 
     async def stream(self, call: Call) -> Response:
         """Matching requests as they come; `Last-Event-ID` or `after` begins with those missed."""
         wanted = call.query.filter(self._context.state.clock())
-        await self._context.meet(call.query.caller)
+        await self._context.look_up(call.query.caller)
         known = self._context.callers.addresses(call.query.caller or "")
         last_seen = call.request.headers.get("last-event-id", "")
         # After a restart the numbers begin anew, and nothing of what comes has been seen.

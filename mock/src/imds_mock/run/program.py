@@ -1,0 +1,89 @@
+"""A mock as a whole program: signals, event loop and garbage collector of the process around a `Mock`."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Final
+
+import uvloop
+
+from imds_mock.control_socket import folders
+from imds_mock.log import say, say_limited, standard_error
+from imds_mock.run.mock import Dependencies, Mock
+from imds_mock.wire.descriptors import raise_limit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imds_mock.config.settings import Config
+    from imds_mock.events.scenario import Scenario
+    from imds_mock.run.reloading import ConfigSource
+
+_SWITCH_SECONDS: Final = 0.001
+_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+def run(config: Config, source: ConfigSource, environ: Mapping[str, str], scenario: Scenario | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, then finish the responses in progress. SIGHUP reloads the configuration.
+
+    Args:
+        config: The configuration.
+        source: Where it comes from.
+        environ: Environment variables.
+        scenario: Played from the start.
+
+    Raises:
+        MockError: The mock cannot start, or a part of it has failed.
+    """
+    dependencies = Dependencies(
+        log=say,
+        log_limited=say_limited,
+        access_log=None if config.server.access_log_file or config.server.access_log == "off" else standard_error(),
+        socket_folders=folders(environ, os.geteuid()),
+    )
+    mock = Mock(config, source=source, scenario=scenario, dependencies=dependencies)
+    raise_limit(config.server.max_connections, with_control=config.control.enabled)
+    # A thread that reads files or loads code lets the event loop run after 1 ms.
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(mock))
+
+
+async def _run(mock: Mock) -> None:
+    loop = asyncio.get_running_loop()
+    told_to_stop = asyncio.Event()
+    async with mock:
+        for number in _STOP_SIGNALS:
+            loop.add_signal_handler(number, told_to_stop.set)
+        loop.add_signal_handler(signal.SIGHUP, mock.reload)
+        say(_start_message(mock))
+        # Everything that exists now lives as long as the program, so the collector need not check it again.
+        gc.freeze()
+        waits = [loop.create_task(each) for each in (told_to_stop.wait(), mock.failed())]
+        freezing = loop.create_task(_freeze_control(mock))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (*waits, freezing):
+                task.cancel()
+            # A second signal ends the program at once, as without a handler.
+            for number in _STOP_SIGNALS:
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_DFL)
+            await asyncio.gather(*waits, freezing, return_exceptions=True)
+
+
+async def _freeze_control(mock: Mock) -> None:
+    await mock.control_ready.wait()
+    gc.freeze()
+
+
+def _start_message(mock: Mock) -> str:
+    snapshot = mock.state.snapshot_for("")
+    compatibility = snapshot.compatibility
+    why = f" (compatibility {compatibility.name}: {compatibility.reason})" if compatibility.reason else ""
+    return f"{snapshot.instance.decode()} answers on {', '.join(map(str, mock.addresses))}{why}"
