@@ -1,4 +1,4 @@
-# Every recipe is one command; what needs more lives in scripts/.
+# Every recipe is one command; longer ones are scripts in scripts/.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 BIN := .venv/bin
@@ -11,50 +11,50 @@ help: ## List the targets
 setup: ## Install what is missing: .venv with both programs, and a few Debian packages
 	@scripts/setup.sh
 
-lock: setup ## Renew the hashed lock files from the pyproject files
+lock: setup ## Renew the hashed lock files from the pyproject.toml files
 	@scripts/lock.sh
 
-images: ## Build the two images, imds-mock and imds-shim, with the Docker engine that is in use
+images: ## Build the images imds-mock and imds-shim with Docker
 	@scripts/images.sh
 
-demo: setup ## Show it work: the compose stack where Docker is usable, the embedded lab elsewhere
+demo: setup ## Demonstrate it: the Compose stack with Docker, network namespaces without
 	@$(BIN)/python scripts/demo.py
 
-test: setup ## Unit, contract and network namespace tests (no Docker needed)
+test: setup ## Run the unit, contract and network namespace tests (no Docker needed)
 	@scripts/tiers.sh unit contract netns
 
-unit: setup ## Unit tests only
+unit: setup ## Run the unit tests
 	@scripts/tiers.sh unit
 
-contract: setup ## Real clients against the mock only
+contract: setup ## Run the contract tests: real clients against the mock
 	@scripts/tiers.sh contract
 
-netns: setup ## Real kernel, in network namespaces only
+netns: setup ## Run the tests on the real kernel, in network namespaces
 	@scripts/tiers.sh netns
 
-closed: ## The network namespace tests, in a clone of HEAD below a folder of mode 700
+closed: ## Run the network namespace tests in a clone of HEAD in a folder of mode 700
 	@scripts/closed_clone.sh netns
 
-e2e: setup ## Real Docker: brings up an engine of its own where none runs
+e2e: setup ## Run the end-to-end tests on Docker, or on a temporary engine
 	@scripts/tiers.sh e2e
 
-check: setup ## Format, lint, types, import rules, Dockerfiles, shell scripts
+check: setup ## Check format, lint, types, import rules, Dockerfiles and shell scripts
 	@scripts/check.sh
 
-format: setup ## Rewrite the Python code in the project's format
+format: setup ## Format the Python code
 	@$(BIN)/ruff format .
 
-bench: setup ## Measure, as ratios against a reference of the same run
+bench: setup ## Measure speed and memory, as ratios to a reference in the same run
 	@$(BIN)/python bench/run.py
 
-attack: setup ## Attack the mock and the shim: hostile bytes, neighbours, bombs, full disks, clock jumps, kills
+attack: setup ## Attack the mock and the shim: hostile bytes, neighbours, bombs, clock jumps, kills
 	@scripts/attack.sh full
 
-attack-short: setup ## The same in about three minutes, as CI runs it
+attack-short: setup ## Run a shorter attack, about three minutes
 	@scripts/attack.sh short
 
-soak: setup ## Long runs: memory over a million requests and tokens
+soak: setup ## Measure memory over a million requests and tokens
 	@$(BIN)/python bench/soak.py
 
-clean: ## Remove everything that make has made here, and name the caches elsewhere
+clean: ## Remove everything that make has created here, and list caches elsewhere
 	@scripts/clean.sh

@@ -1,7 +1,7 @@
-"""What driving the mock costs those who ask it: latency of the data plane under 100 changes a second, against none.
+"""Latency of the data plane while the control plane makes 100 changes per second, relative to none.
 
-Rounds alternate; the median of their ratios counts. Changes are those of a busy test: an event armed and removed, a
-leaf set, an option switched, each over one connection that stays open.
+Rounds alternate; the median of their ratios counts. The changes are those of a busy test: arm and remove an event, set
+a leaf, switch an option, all over one connection.
 
 Usage: control.py [--seconds S] [--rounds N] [--changes PER_SECOND]
 """
@@ -31,33 +31,33 @@ MAX_P99_RATIO: Final = 2.0
 CONNECTIONS: Final = (4, 16, 64)
 
 
-class Driver(threading.Thread):
-    """Makes changes at a steady rate until told to stop.
+class Changes(threading.Thread):
+    """Makes changes at a steady rate until `end`.
 
     Attributes:
-        made: How many it has made.
+        made: Number of changes made.
     """
 
     def __init__(self, port: int, changes_per_second: int) -> None:
         super().__init__()
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         self._pause = 1 / changes_per_second
-        self._told = threading.Event()
+        self._stopped = threading.Event()
         self.made = 0
 
     def run(self) -> None:
-        """Make changes; one that comes late is not made up for."""
+        """Make changes; late ones are not made up for."""
         changes = self._changes()
         due = time.monotonic()
-        while not self._told.wait(max(0.0, due - time.monotonic())):
+        while not self._stopped.wait(max(0.0, due - time.monotonic())):
             next(changes)
             self.made += 1
             due = max(due + self._pause, time.monotonic())
         self._connection.close()
 
     def end(self) -> None:
-        """Stop and wait."""
-        self._told.set()
+        """Stop the thread."""
+        self._stopped.set()
         self.join()
 
     def _changes(self) -> Iterator[None]:
@@ -84,7 +84,7 @@ class Driver(threading.Thread):
 
 
 def main() -> int:
-    """Measure and print; the exit code is 1 when the figure is missed."""
+    """Measure and print; the exit code is 1 if the limit is exceeded."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=2, help="length of one measurement")
     parser.add_argument("--rounds", type=int, default=3)
@@ -100,16 +100,16 @@ def main() -> int:
         with mockprocess.running(Path(name) / "mock.log", *options) as mock:
             server, load = Server(mock.port, mock.cpu_seconds), Load("v1 leaf", 0, (), mockprocess.LEAF)
             effort = Effort(arguments.seconds, arguments.rounds)
-            print(f"{'conns':>6}{'p99 quiet ms':>14}{'p99 driven ms':>15}{'ratio':>7}{'most':>6}{'changes/s':>11}")
+            print(f"{'conns':>6}{'p99 quiet ms':>14}{'p99 change ms':>15}{'ratio':>7}{'most':>6}{'changes/s':>11}")
             for connections in CONNECTIONS:
                 quiet, busy, rates = [], [], []
                 for _ in range(arguments.rounds):
                     quiet.append(wrk(load, connections, effort, server).p99)
-                    driver = Driver(control_port, arguments.changes)
-                    driver.start()
+                    changes_made = Changes(control_port, arguments.changes)
+                    changes_made.start()
                     busy.append(wrk(load, connections, effort, server).p99)
-                    driver.end()
-                    rates.append(driver.made / arguments.seconds)
+                    changes_made.end()
+                    rates.append(changes_made.made / arguments.seconds)
                 ratio = statistics.median(late / soon for soon, late in zip(quiet, busy, strict=True))
                 print(
                     f"{connections:>6}{statistics.median(quiet):>14.2f}{statistics.median(busy):>15.2f}"

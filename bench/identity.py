@@ -1,9 +1,9 @@
-"""Five hundred callers against one: latency and memory when every container is an instance of its own.
+"""Latency and memory with 500 callers that are instances of their own, relative to one caller.
 
-Mock, name server and callers are in network namespaces of this run, so that callers have real addresses and
-names, as an engine gives them. As many connections are open in both cases; in one of them all come from one address.
-Rounds alternate, and the median of their ratios counts. The first request of each caller, which waits for his name
-and has his instance made, is measured on its own.
+Mock, name server and callers run in network namespaces, so callers have addresses and names as on a container engine.
+Both cases open the same number of connections; with one caller, all come from one address. Rounds alternate, and the
+median of their ratios counts. The first request of each caller, which waits for its name and its instance, is measured
+separately.
 
 Usage: identity.py [--callers N] [--requests N] [--rounds N] [--limit RATIO]
 """
@@ -37,7 +37,7 @@ MAX_MIB_FOR_ALL = 40.0
 
 
 class Arguments(NamedTuple):
-    """What is measured."""
+    """The parameters of the measurement."""
 
     callers: int
     requests: int
@@ -46,7 +46,7 @@ class Arguments(NamedTuple):
 
 
 def main() -> int:
-    """Measure and print; the exit code is 1 when a figure is missed."""
+    """Measure and print; the exit code is 1 if a limit is exceeded."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--callers", type=int, default=500)
     parser.add_argument("--requests", type=int, default=20_000, help="of one measurement")
@@ -68,12 +68,12 @@ def main() -> int:
 
 
 def addresses(count: int) -> list[str]:
-    """The addresses of so many callers."""
+    """The addresses of this many callers."""
     return [f"10.77.{1 + place // 250}.{1 + place % 250}" for place in range(count)]
 
 
 def measure(mock: Namespace, apps: Namespace, given: Arguments, log: str, name_server: str) -> bool:
-    """Print the figures; whether they are reached."""
+    """Print the figures; returns whether all are within their limits."""
     reached = True
     for identity in ("shared", "per-container"):
         process = mock.popen(
@@ -88,7 +88,7 @@ def measure(mock: Namespace, apps: Namespace, given: Arguments, log: str, name_s
         try:
             if process.stderr is None or "answers on" not in process.stderr.readline():
                 raise RuntimeError("imds-mock does not answer")
-            time.sleep(2)  # what is left to do after the start
+            time.sleep(2)  # the work after the start
             before = rss_mib(process.pid)
             pairs = [(asked(apps, given, 1), asked(apps, given, given.callers)) for _ in range(given.rounds)]
             grown = rss_mib(process.pid) - before
@@ -108,7 +108,7 @@ def measure(mock: Namespace, apps: Namespace, given: Arguments, log: str, name_s
 
 
 def asked(apps: Namespace, given: Arguments, callers: int) -> Figures:
-    """Have so many callers ask."""
+    """Send requests from this many callers."""
     sources = addresses(callers)
     words = [sys.executable, str(HERE / "identity_asking.py"), MOCK, *map(str, (PORT, given.callers, given.requests))]
     return Figures(**json.loads(apps.run([*words, *sources], timeout=300).stdout))

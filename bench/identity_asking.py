@@ -1,4 +1,4 @@
-"""Asks a mock from many addresses over connections that stay open, sixteen at a time; prints figures as JSON.
+"""Sends requests to a mock from many addresses over open connections, 16 at a time; prints figures as JSON.
 
 Usage: identity_asking.py HOST PORT CONNECTIONS REQUESTS SOURCE...
 """
@@ -18,12 +18,12 @@ AT_ONCE = 16
 
 
 class Figures(NamedTuple):
-    """What was measured.
+    """The results.
 
     Attributes:
-        p99: 99th percentile of the latency in milliseconds, first requests aside.
-        first: The same of the first requests of all connections, asked at once.
-        instances: How many instance ids were seen.
+        p99: 99th percentile of the latency in milliseconds, without first requests.
+        first: The same for the first requests of all connections, sent at once.
+        instances: Number of different instance ids.
     """
 
     p99: float
@@ -32,7 +32,7 @@ class Figures(NamedTuple):
 
 
 class Connection(asyncio.Protocol):
-    """One connection, one request at a time."""
+    """A connection that sends one request at a time."""
 
     def __init__(self) -> None:
         self._received = b""
@@ -53,7 +53,7 @@ class Connection(asyncio.Protocol):
                 self._answer.set_result(body)
 
     async def ask(self, leaf: str) -> tuple[float, bytes]:
-        """Read a leaf; gives the milliseconds that it took, and what it says."""
+        """Read a leaf; returns the milliseconds that it took, and the body."""
         self._answer = asyncio.get_running_loop().create_future()
         began = time.perf_counter()
         self._transport.write(
@@ -64,7 +64,7 @@ class Connection(asyncio.Protocol):
 
 
 async def measure(host: str, port: int, connections: int, requests: int, sources: list[str]) -> Figures:
-    """Ask."""
+    """Send all requests."""
     loop = asyncio.get_running_loop()
     opened = [
         (await loop.create_connection(Connection, host, port, local_addr=(sources[place % len(sources)], 0)))[1]
@@ -79,7 +79,7 @@ async def measure(host: str, port: int, connections: int, requests: int, sources
             took, _ = await own[place // AT_ONCE % len(own)].ask(LEAVES[place % len(LEAVES)])
             latencies.append(took)
 
-    # Each worker has connections of its own, because one can only have one request under way.
+    # Each worker has its own connections, because a connection can have one request in progress.
     await asyncio.gather(*(work(opened[worker::AT_ONCE]) for worker in range(AT_ONCE)))
     return Figures(p99(latencies), p99([took for took, _ in firsts]), len({body for _, body in firsts}))
 

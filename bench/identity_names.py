@@ -1,6 +1,6 @@
-"""A name server for measurements: an address in 10.77.0.0/16 is a replica of one service, as an engine's would say.
+"""A name server for measurements: every address in 10.77.0.0/16 is a replica of one service.
 
-Prints where it listens, then answers until it is ended. As quick as Docker's, which is no Python program.
+Prints its address, then answers until it is terminated. It is as fast as Docker's, which is not written in Python.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ PTR, A = 12, 1
 
 
 def main() -> int:
-    """Answer for ever."""
+    """Answer queries until terminated."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
         print(f"127.0.0.1:{server.getsockname()[1]}", flush=True)
@@ -23,7 +23,7 @@ def main() -> int:
 
 
 def answer(query: bytes) -> bytes:
-    """The answer to a question: the name of an address, or the address of a name."""
+    """The response to a query: the name of an address, or the address of a name."""
     labels: list[str] = []
     place = QUESTION
     while length := query[place]:

@@ -1,4 +1,4 @@
-"""The mock as a program of its own, for measurements: started on loopback, measured, ended."""
+"""Runs the mock as a program on loopback, for measurements."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class MockProcess:
     """A running `imds-mock serve`.
 
     Attributes:
-        port: Where it listens on 127.0.0.1.
-        seconds_to_first_answer: From starting the program to its first 200.
+        port: Port on 127.0.0.1.
+        seconds_to_first_answer: From the start of the program to its first 200.
     """
 
     def __init__(self, log_file: Path, port: int, *options: str) -> None:
@@ -40,7 +40,7 @@ class MockProcess:
             stderr=subprocess.PIPE,
             text=True,
         )
-        # Waiting for its line costs the processor nothing, which asking again and again would.
+        # Waiting for its log line uses no processor time; polling would.
         line = self._process.stderr.readline() if self._process.stderr else ""
         if b" 200 " not in self.exchange(f"GET {LEAF} HTTP/1.1\r\n\r\n")[:16]:
             raise RuntimeError(f"imds-mock does not answer: {line}{self.close()}")
@@ -57,7 +57,7 @@ class MockProcess:
         return cpu_seconds(self._process.pid)
 
     def exchange(self, request: str) -> bytes:
-        """Send a request on a connection of its own and read the answer to its end."""
+        """Send a request on a new connection and read the whole response."""
         answer = b""
         with socket.create_connection(("127.0.0.1", self.port), 5) as client:
             client.sendall(request.encode())
@@ -66,7 +66,7 @@ class MockProcess:
         return answer
 
     def token(self) -> str:
-        """A session token for six hours."""
+        """A session token that is valid for six hours."""
         answer = self.exchange(f"PUT {TOKEN_PATH} HTTP/1.1\r\n{TTL_HEADER}: 21600\r\n\r\n")
         return answer.rpartition(b"\r\n\r\n")[2].decode()
 
@@ -94,7 +94,7 @@ def cpu_seconds(process_id: int) -> float:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody uses."""
+    """A free TCP port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

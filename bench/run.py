@@ -1,7 +1,7 @@
-"""Run every measurement of this folder, one after the other, and print what each prints.
+"""Run every measurement in this folder, one after another.
 
-A measurement is a program here that compares two things within one run and prints ratios: the machine's speed changes
-from hour to hour, a ratio does not.
+A measurement is a program that compares two things in the same run and prints ratios, because a machine's speed changes
+from hour to hour and a ratio does not.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MEASUREMENTS = ("shim_start.py", "server.py", "control.py", "identity.py")
 
 
 def main() -> int:
-    """Run all, even after a failure; returns the number that failed."""
+    """Run all of them, even after a failure; returns the number of failures."""
     failed = 0
     for name in MEASUREMENTS:
         print(f"== {name} ==", flush=True)

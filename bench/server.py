@@ -1,9 +1,9 @@
-"""Requests a second and latency against nginx in the same run; time to the first answer; memory at rest.
+"""Requests per second and latency relative to nginx in the same run; time to the first response; memory at rest.
 
-The yardstick is nginx with one worker that returns the same body with its access log on, as ours is. Both are asked by
-wrk over connections that ask to stay open, because the mock closes them otherwise, like the real service. Rounds
-alternate between the two, and the median of their ratios counts. Processor time for each request is printed as well: it
-stays the same on a machine that others use at the same time. The last lines show what the control plane's journal adds.
+The reference is nginx with one worker that returns the same body and, like the mock, writes an access log. wrk sends
+requests to both with `Connection: keep-alive`, because the mock otherwise closes connections, like the real service.
+Rounds alternate between the two, and the median of their ratios counts. Processor time per request is printed, too: it
+does not depend on the machine's load. The last lines show the effect of the control plane's journal.
 
 Usage: server.py [--seconds S] [--rounds N]
 """
@@ -51,18 +51,18 @@ http {{
 
 
 class Effort(NamedTuple):
-    """Seconds of one measurement, and how many of them."""
+    """Seconds per measurement, and number of measurements."""
 
     seconds: int
     rounds: int
 
 
 class Load(NamedTuple):
-    """What is asked.
+    """A kind of request.
 
     Attributes:
-        name: What it is called in the table.
-        floor: The least ratio of requests a second that counts as reached.
+        name: Its name in the table.
+        floor: Minimum ratio of requests per second.
         wrk: Arguments of wrk.
         path: Request path.
     """
@@ -74,19 +74,19 @@ class Load(NamedTuple):
 
 
 class Server(NamedTuple):
-    """Who is asked: a port of 127.0.0.1, and what tells the processor time of who answers there."""
+    """A server: its port on 127.0.0.1, and a function that returns its processor time."""
 
     port: int
     cpu_seconds: Callable[[], float]
 
 
 class Figures(NamedTuple):
-    """What was measured.
+    """The results of one run of wrk.
 
     Attributes:
-        rate: Requests a second.
+        rate: Requests per second.
         p99: 99th percentile of the latency in milliseconds.
-        cpu: Processor time of the server for each request in microseconds.
+        cpu: Processor time of the server per request in microseconds.
     """
 
     rate: float
@@ -95,7 +95,7 @@ class Figures(NamedTuple):
 
 
 def main() -> int:
-    """Measure and print; the exit code is 1 when a figure is missed."""
+    """Measure and print; the exit code is 1 if a limit is exceeded."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=2, help="length of one measurement")
     parser.add_argument("--rounds", type=int, default=3)
@@ -111,7 +111,7 @@ def main() -> int:
 
 
 def measure_start(folder: Path) -> bool:
-    """Print time to the first answer and memory at rest, medians of nine starts with and nine without control plane."""
+    """Print start time and memory at rest, as medians of nine starts with and nine without control plane."""
     starts: list[float] = []
     reached = True
     for control, most in MAX_RSS_MIB.items():
@@ -119,7 +119,7 @@ def measure_start(folder: Path) -> bool:
         for _ in range(STARTS):
             with mockprocess.running(folder / "start.log", "--control", control) as mock:
                 starts.append(mock.seconds_to_first_answer)
-                time.sleep(2)  # what is left to do after the first answer counts as well
+                time.sleep(2)  # the work after the first response counts as well
                 sizes.append(mock.rss_mib())
         size = statistics.median(sizes)
         print(f"resident memory at rest, control plane {control}: {size:.1f} MiB (at most {most:.0f})", flush=True)
@@ -130,7 +130,7 @@ def measure_start(folder: Path) -> bool:
 
 
 def measure_load(folder: Path, effort: Effort) -> bool:
-    """Print a line for each kind of request and number of connections."""
+    """Print a line per kind of request and number of connections."""
     print(
         f"{'request':<19}{'conns':>6}{'nginx/s':>9}{'mock/s':>8}{'ratio':>7}{'least':>6}{'p99 x':>7}{'most':>5}"
         f"{'nginx us':>10}{'mock us':>9}"
@@ -140,21 +140,21 @@ def measure_load(folder: Path, effort: Effort) -> bool:
         print(f"-- control plane {control}")
         with (
             mockprocess.running(folder / "mock.log", "--control", control) as mock,
-            nginx(folder, mock.token()) as yardstick,
+            nginx(folder, mock.token()) as reference,
         ):
             ours = Server(mock.port, mock.cpu_seconds)
             reached += [
-                compare(load, connections, effort, yardstick, ours)
+                compare(load, connections, effort, reference, ours)
                 for load in loads(folder, mock)[chosen]
                 for connections in CONNECTIONS
             ]
     return all(reached)
 
 
-def compare(load: Load, connections: int, effort: Effort, yardstick: Server, mock: Server) -> bool:
-    """Print one line; whether the figures are reached."""
+def compare(load: Load, connections: int, effort: Effort, reference: Server, mock: Server) -> bool:
+    """Print one line; returns whether the limits are met."""
     pairs = [
-        (wrk(load, connections, effort, yardstick), wrk(load, connections, effort, mock)) for _ in range(effort.rounds)
+        (wrk(load, connections, effort, reference), wrk(load, connections, effort, mock)) for _ in range(effort.rounds)
     ]
     ratio = statistics.median(ours.rate / theirs.rate for theirs, ours in pairs)
     p99 = statistics.median(ours.p99 / theirs.p99 for theirs, ours in pairs)
@@ -168,7 +168,7 @@ def compare(load: Load, connections: int, effort: Effort, yardstick: Server, moc
 
 
 def loads(folder: Path, mock: MockProcess) -> Sequence[Load]:
-    """The kinds of requests."""
+    """The kinds of requests to measure."""
     put = folder / "put.lua"
     put.write_text(f'wrk.method = "PUT"\nwrk.headers["{TTL_HEADER}"] = "21600"\n')
     return (

@@ -1,6 +1,6 @@
-"""A million requests and a million tokens on loopback: every one answered, and memory stays flat within 2 MiB.
+"""A million requests and a million tokens on loopback: all are answered, and memory grows by at most 2 MiB.
 
-Memory is read after a tenth of each part, when everything that is kept has been filled, and at its end.
+Memory is read after a tenth of each part, when all caches are full, and at its end.
 Usage: soak.py [--requests N] [--connections N].
 """
 
@@ -23,12 +23,12 @@ PIPELINED = 16
 TOKEN_CHARACTERS = 56
 
 
-class Shortage(Exception):  # noqa: N818 - what a run ends with
-    """An answer was not what it should be."""
+class ResponseError(Exception):
+    """A response is not as expected."""
 
 
 async def put_tokens(port: int, count: int, tokens: list[str]) -> None:
-    """Ask for tokens over one connection; keeps the last ones."""
+    """Request tokens over one connection; keeps the last ones."""
     asked = f"PUT {TOKEN_PATH} HTTP/1.1\r\nConnection: keep-alive\r\n{TTL_HEADER}: 21600\r\n\r\n".encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for _ in range(count // PIPELINED):
@@ -39,7 +39,7 @@ async def put_tokens(port: int, count: int, tokens: list[str]) -> None:
 
 
 async def get_leaves(port: int, count: int, tokens: list[str]) -> None:
-    """Read a leaf over one connection, in turn with and without a token, and a directory and a miss now and then."""
+    """Read a leaf over one connection, alternately with and without a token."""
     plain = f"GET {LEAF} HTTP/1.1\r\nConnection: keep-alive\r\n\r\n".encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for turn in range(count // PIPELINED):
@@ -55,15 +55,15 @@ async def get_leaves(port: int, count: int, tokens: list[str]) -> None:
 
 
 async def answer(reader: asyncio.StreamReader, length: int) -> bytes:
-    """Read one answer with a body of a known length."""
+    """Read one response with a body of a known length."""
     head = await reader.readuntil(b"\r\n\r\n")
     if not head.startswith(b"HTTP/1.1 200 "):
-        raise Shortage(head.decode())
+        raise ResponseError(head.decode())
     return await reader.readexactly(length)
 
 
 async def soak(mock: mockprocess.MockProcess, requests: int, connections: int) -> bool:
-    """Run both parts; whether memory stayed flat."""
+    """Run both parts; returns whether memory stayed within the limit."""
     tokens: list[str] = []
     flat = True
     for name, ask in (("tokens", put_tokens), ("requests", get_leaves)):
@@ -83,7 +83,7 @@ async def soak(mock: mockprocess.MockProcess, requests: int, connections: int) -
 
 
 def main() -> int:
-    """Soak; the exit code is 1 when memory grew."""
+    """Soak; the exit code is 1 if memory grew too much."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=1_000_000, help="of each kind")
     parser.add_argument("--connections", type=int, default=16)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The one gate for style, types and structure. Runs every check, then fails if one did.
+# Checks style, types and structure. Runs every check, then fails if one of them has failed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Removes what make has made in this checkout, then names the large caches that stay, with the command that removes each.
+# Removes what make has created in this checkout, then lists the large caches elsewhere, with the command that removes each.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -21,4 +21,4 @@ staying() {
 }
 
 list=$(staying)
-[ -z "$list" ] || printf 'clean: these stay, because other projects may use them:\n%s\n' "$list"
+[ -z "$list" ] || printf 'clean: these caches stay, because other projects may use them:\n%s\n' "$list"

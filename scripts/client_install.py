@@ -1,7 +1,7 @@
-"""Install the real clients that the contract tests run: their own Python environment, Node tree and unpacked packages.
+"""Install the real clients of the contract tests: a Python environment, a Node tree and unpacked Debian packages.
 
-Everything is pinned by lock files below tests/clients and lives in .cache/clients; the machine's own packages stay as
-they are. Nothing is done, quickly, when it is all there.
+Lock files below tests/clients pin everything, and all of it is below .cache/clients: the machine's own packages stay
+as they are. If everything is installed, this does nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SOURCES = ROOT / "tests" / "clients"
 CACHE = ROOT / ".cache" / "clients"
 LOCKS = ("requirements.lock", "collections.lock", "package.json", "package-lock.json")
 
-# Programs that need no library but glibc 2.34, and ones in Python or shell: they run on every supported Debian.
+# These are in Python or shell, or need only glibc 2.34, so they run on every supported Debian release.
 DEBIAN_SUITE = "trixie"
 DEBIAN_PACKAGES = (
     "amazon-ec2-utils",
@@ -42,7 +42,7 @@ _COLLECTION = "ansible_collections/amazon/aws/"
 
 
 class InstallError(Exception):
-    """A client cannot be installed here; the text says why."""
+    """A client cannot be installed; the text gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ class Clients:
     """Where the clients are.
 
     Attributes:
-        python: Interpreter of the environment that holds the Python clients; their programs are beside it.
+        python: Interpreter of the environment with the Python clients; their programs are in the same folder.
         node: The Node program.
-        modules: Folder that holds `node_modules`.
-        collections: What Ansible takes for a path of collections.
-        debian: Root below which Debian packages are unpacked.
+        modules: Folder that contains `node_modules`.
+        collections: Ansible's path of collections.
+        debian: Root folder of the unpacked Debian packages.
     """
 
     python: Path
@@ -69,17 +69,17 @@ class Clients:
 
 
 def install(root: Path = CACHE) -> Clients:
-    """Install what is missing.
+    """Install the missing clients.
 
     Args:
         root: Folder to install to.
 
     Raises:
-        InstallError: A package client failed.
+        InstallError: pip, npm or apt failed.
     """
     root.mkdir(parents=True, exist_ok=True)
     with (root / "lock").open("w") as lock:
-        # Two test runs in one checkout share the clients.
+        # Test runs in the same checkout share the clients.
         fcntl.flock(lock, fcntl.LOCK_EX)
         stamp, wanted = root / "stamp", _stamp()
         if not stamp.exists() or stamp.read_text() != wanted:
@@ -124,7 +124,7 @@ def _install(root: Path) -> None:
 
 
 def _install_collection(root: Path, pip: Sequence[str | Path]) -> None:
-    """Take one collection out of the `ansible` package, which would unpack to half a gigabyte."""
+    """Unpack one collection of the `ansible` package, which has half a gigabyte."""
     downloads = root / "downloads"
     _run(
         *(*pip, "download", "--no-deps", "--require-hashes", "--only-binary=:all:"),
@@ -153,7 +153,7 @@ def _run(*argv: str | Path, folder: Path = ROOT) -> None:
 
 
 def renew_node_lock() -> None:
-    """Write tests/clients/package-lock.json anew; it names versions and hashes, never a registry."""
+    """Renew tests/clients/package-lock.json, with versions and hashes but no registry."""
     install()
     _npm(CACHE, "update", "--package-lock-only", "--omit-lockfile-registry-resolved", "--no-audit", folder=SOURCES)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs a make target in a clone of HEAD that only its owner may enter, like a clone below root's own home folder.
+# Runs a make target in a clone of HEAD in a folder of mode 700, like root's home folder.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=$(mktemp --directory) # mode 700

@@ -1,4 +1,4 @@
-"""Debian packages by apt: install them, or unpack those of another release without the system hearing of it."""
+"""Installs Debian packages with apt, or unpacks those of another release without changing the system."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 class PackageError(Exception):
-    """A package is missing and cannot be had; the text says why."""
+    """A package is missing and cannot be installed; the text gives the reason."""
 
 
 def apt(words: Sequence[str], folder: Path | None = None) -> None:
     """Run `apt-get WORDS...`.
 
     Raises:
-        PackageError: There is no apt here, or it failed.
+        PackageError: apt is missing or failed.
     """
     if shutil.which("apt-get") is None:
         wanted = " ".join(word for word in words if not word.startswith("-"))
-        raise PackageError(f"There is no apt-get here, which was to do this: {wanted}.")
+        raise PackageError(f"apt-get is missing; it is needed for: {wanted}.")
     done = subprocess.run(
         ["apt-get", "--quiet", *words],
         cwd=folder,
@@ -41,24 +41,24 @@ def apt(words: Sequence[str], folder: Path | None = None) -> None:
 
 
 def is_known(package: str) -> bool:
-    """Tell whether apt could install a package."""
+    """Whether apt can install a package."""
     shown = subprocess.run(["apt-cache", "policy", package], capture_output=True, text=True, check=False).stdout
     return "Candidate:" in shown and "Candidate: (none)" not in shown
 
 
 def mirror() -> str:
-    """Address of the Debian archive that this machine uses.
+    """URL of the Debian archive that this machine uses.
 
     Raises:
-        PackageError: apt's sources name none.
+        PackageError: apt's sources contain none.
     """
     address = _listed_mirror()
     if address is None:
-        # Origin and label are known only after the first update.
+        # apt knows origin and label only after the first update.
         apt(["update"])
         address = _listed_mirror()
     if address is None:
-        raise PackageError("apt knows no Debian archive here; look at its sources.")
+        raise PackageError("apt's sources contain no Debian archive; add one to /etc/apt/sources.list.")
     return address
 
 
@@ -71,25 +71,25 @@ def _listed_mirror() -> str | None:
     ).stdout
     for line in listed.splitlines():
         origin, label, address = line.split(" ", 2)
-        # Not the security archive, which calls itself Debian-Security.
+        # Not the security archive, whose label is Debian-Security.
         if (origin, label) == ("Debian", "Debian"):
             return address.rstrip("/")
     return None
 
 
 def unpack_from_suite(suite: str, packages: Sequence[str], target: Path) -> None:
-    """Unpack packages of a release, with a package index of their own: the system's never hears of it.
+    """Unpack packages of a release, with a separate package index, so the system's index stays as it is.
 
     Args:
         suite: Name of the Debian release.
-        packages: Names of packages; what they depend on is not unpacked.
+        packages: Names of packages; their dependencies are not unpacked.
         target: Folder to unpack to.
 
     Raises:
-        PackageError: There is no apt here, or it failed.
+        PackageError: apt is missing or failed.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        # apt drops to this user for downloads.
+        # apt downloads as another user.
         Path(scratch).chmod(0o755)
         sources = Path(scratch) / "sources.list"
         sources.write_text(f"deb {mirror()} {suite} main\n")

@@ -1,8 +1,8 @@
-"""Show the main job on this machine: two containers, and 169.254.169.254 answers in one of them from the other.
+"""Demonstrate the project on this machine: 169.254.169.254 answers in one container, served by another.
 
-Where Docker and Compose v2 are usable it runs the project's own compose file. Elsewhere it says why not and runs the
-embedded lab: the same mock and the same shim, each in a network namespace on the real kernel. Either way it prints
-every command with its output, and ends everything that it started.
+With Docker and Compose v2, the demo runs the project's own compose file. Without them it prints the reason and runs the
+same mock and shim in network namespaces (the lab). It prints every command with its output, and ends everything that it
+started.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PROJECT = "imds-sidecar-demo"
 IMDS = "http://169.254.169.254"
 START_SECONDS = 60
 
-# What one asks an instance, as one would type it: IMDSv1, then IMDSv2, then the rule that makes it work.
+# Requests with IMDSv1, with IMDSv2, and for the role.
 QUESTIONS = (
     f"curl -s {IMDS}/latest/meta-data/instance-id",
     (
@@ -43,15 +43,15 @@ QUESTIONS = (
 
 
 class DemoError(Exception):
-    """The demo cannot go on; the text says why."""
+    """The demo cannot continue; the text gives the reason."""
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the demo; returns the exit code."""
     parser = argparse.ArgumentParser(prog="demo.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     way = parser.add_mutually_exclusive_group()
-    way.add_argument("--compose", action="store_true", help="insist on Docker Compose")
-    way.add_argument("--lab", action="store_true", help="insist on the embedded lab")
+    way.add_argument("--compose", action="store_true", help="use Docker Compose, or fail")
+    way.add_argument("--lab", action="store_true", help="use network namespaces")
     chosen = parser.parse_args(argv)
     why_not = None if chosen.lab else docker_obstacle()
     try:
@@ -64,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
             return 1
         else:
             print(f"# {why_not}")
-            print("# So this is the embedded lab: the same programs in network namespaces on this kernel.\n")
+            print("# The demo therefore uses network namespaces: the same programs on this kernel.\n")
             lab_demo()
     except DemoError as error:
         print(f"demo: {error}", file=sys.stderr)
@@ -75,17 +75,17 @@ def main(argv: Sequence[str]) -> int:
 
 
 def docker_obstacle() -> str | None:
-    """Why the compose stack cannot run here, or None when it can."""
+    """Why the compose stack cannot run here, or None if it can."""
     checks = (
-        (["docker", "info"], "No Docker engine answers here."),
-        (["docker", "compose", "version"], "Docker is here, but not Compose v2 (docker compose)."),
+        (["docker", "info"], "No Docker engine answers."),
+        (["docker", "compose", "version"], "Compose v2 (docker compose) is missing."),
     )
     for command, sentence in checks:
         if not _succeeds(command):
             return sentence
     if _succeeds(["docker", "image", "inspect", BASE_IMAGE]) or _succeeds(["docker", "pull", "--quiet", BASE_IMAGE]):
         return None
-    return f"Docker is here, but the base image {BASE_IMAGE} is neither present nor can it be pulled."
+    return f"The base image {BASE_IMAGE} is missing and cannot be pulled."
 
 
 def _succeeds(command: Sequence[str]) -> bool:
@@ -96,8 +96,8 @@ def _succeeds(command: Sequence[str]) -> bool:
 
 
 def compose_demo() -> None:
-    """The compose stack of this repository, under a project name of its own."""
-    # The control plane at any free port: whoever tries the demo may have a stack up already.
+    """Run the compose stack of this repository under its own project name."""
+    # Any free port for the control plane, because another stack may be running.
     compose = ["env", "IMDS_CONTROL_PORT=", "docker", "compose", "--project-name", PROJECT]
     try:
         show("docker compose up --build --detach --wait", [*compose, "up", "--build", "--detach", "--wait"])
@@ -110,7 +110,7 @@ def compose_demo() -> None:
 
 
 def lab_demo() -> None:
-    """The mock and the shim in two namespaces that are linked to each other and to nothing else."""
+    """Run the mock and the shim in two namespaces that are connected only to each other."""
     with contextlib.ExitStack() as stack:
         try:
             lab = stack.enter_context(Lab())
@@ -118,7 +118,7 @@ def lab_demo() -> None:
         except RuntimeError as error:
             raise DemoError(str(error)) from error
         lab.link(mock, debug, ["172.31.254.2/24"], ["172.31.254.3/24"])
-        # A container has a default route and finds others by name. Nothing behind this route forwards a packet.
+        # Like a container, it has a default route and finds others by name. The gateway forwards nothing.
         debug.ip("route", "add", "default", "via", "172.31.254.2")
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         hosts = scratch / "hosts"
@@ -134,27 +134,27 @@ def lab_demo() -> None:
         await_command(application, b"sleep\x003600\x00")
         for question in QUESTIONS:
             show(question, debug.command(["sh", "-c", question]), place="debug")
-        # Where the rule is depends on what this kernel has; the shim found out by trying.
+        # The shim has selected the back end that this kernel supports.
         rule = "iptables-legacy -t nat -S OUTPUT 2>/dev/null | grep imds-shim || nft list table ip imds_shim"
         show(rule, debug.command(["sh", "-c", rule]), place="debug")
         show("cat log", ["cat", log.name], place="mock_metadata")
 
 
 def show(typed: str, command: Sequence[str], place: str = "") -> None:
-    """Print the command as a user would type it, run it, let its output through; raises DemoError if it fails."""
+    """Print a command as a user would type it, and run it; raises DemoError if it fails."""
     print(f"{place}$ {typed}", flush=True)
     code = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
     # A metadata value ends without a newline.
     print(flush=True)
     if code != 0:
-        raise DemoError(f"this command ended with {code}: {typed}")
+        raise DemoError(f"command failed with exit code {code}: {typed}")
 
 
 @contextlib.contextmanager
 def running(
     space: Namespace, argv: Sequence[str | Path], stderr: IO[str] | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """A program inside a namespace, ended on the way out."""
+    """Run a program in a namespace until the block ends."""
     process = space.popen(argv, stdin=subprocess.DEVNULL, stderr=stderr)
     try:
         yield process
@@ -168,11 +168,11 @@ def running(
 
 
 def await_command(process: subprocess.Popen[str], command: bytes) -> None:
-    """Wait until the shim has handed over, that is until this process is the application."""
+    """Wait until the shim has become the application."""
     deadline = time.monotonic() + START_SECONDS
     while Path(f"/proc/{process.pid}/cmdline").read_bytes() != command:
         if process.poll() is not None:
-            raise DemoError("the application did not start; the shim's line above says why.")
+            raise DemoError("the application did not start; the shim's message above gives the reason.")
         if time.monotonic() > deadline:
             raise DemoError(f"the application did not start within {START_SECONDS} s.")
         time.sleep(0.02)

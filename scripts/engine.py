@@ -1,11 +1,11 @@
-"""A Docker engine for the end-to-end tests and measurements: the one that runs here, or one of our own.
+"""A Docker engine for the end-to-end tests and measurements: the machine's, or a temporary one.
 
-Where `docker info` answers, Compose v2 is there and the base image can be had, that engine is used as it is. Elsewhere
-an engine of our own comes up for the length of one run: socket, data, processes and bridges are its own, and it lives
-in a network namespace, so that neither the machine's firewall nor a user's engine notices it. It needs no image
-registry: the base image is bootstrapped from the machine's Debian mirror.
+The machine's engine is used if it answers, has Compose v2, and has or can pull the base image. Otherwise a temporary
+engine runs as long as it is needed. Its socket, data, processes and bridges are its own, and it runs in its own network
+namespace, so it changes neither the machine's firewall nor another engine. It needs no image registry: the base image
+is bootstrapped from the machine's Debian mirror.
 
-    scripts/engine.py run COMMAND [ARG...]     run COMMAND with such an engine behind DOCKER_HOST; exit with its code
+    scripts/engine.py run COMMAND [ARG...]     run COMMAND with DOCKER_HOST set; exit with its exit code
     scripts/engine.py --help                   print this
 """
 
@@ -36,82 +36,84 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "engine"
 BASE_IMAGE = "debian:trixie-slim"
 START_SECONDS = 60
-_BROUGHT = ("docker",)  # a program that an engine of our own brings along
+_BROUGHT = ("docker",)  # a program that the temporary engine installs
 _USAGE_ERROR = 64
 _OURS = "IMDS_ENGINE_NETWORK"
 
 
 class EngineError(Exception):
-    """No engine can be had here; the text says why."""
+    """No engine is available; the text gives the reason."""
 
 
 @contextlib.contextmanager
 def engine() -> Iterator[Mapping[str, str]]:
-    """An engine with the base image on it; gives the environment in which `docker` finds it.
+    """Provide an engine with the base image; yields the environment in which `docker` finds it.
 
     Raises:
-        EngineError: None runs here and none can be brought up.
+        EngineError: No engine runs, and a temporary one cannot be started.
     """
     why_not = obstacle()
     if why_not is None:
         with engine_network.fence() as fenced:
             if not fenced:
-                say("not root, so no fence: on a cloud host a container could reach the real metadata service")
+                say(
+                    "not root, so there is no fence: on a cloud host, a container could reach the real metadata service"
+                )
             yield dict(os.environ)
         return
-    say(f"{why_not} Bringing up an engine of our own.")
+    say(f"{why_not} Starting a temporary engine.")
     with own_engine() as environment:
         yield environment
 
 
 def has_own_network(environment: Mapping[str, str]) -> bool:
-    """Whether the engine of this environment is one of ours, whose routes and rules are not the machine's."""
+    """Whether the environment's engine is a temporary one, with its own routes and rules."""
     return environment.get(_OURS) == "own"
 
 
 def obstacle() -> str | None:
-    """Why the engine that runs on this machine, if any, will not do; None if it will."""
+    """Why the machine's engine cannot be used, or None if it can."""
     if not _succeeds(["docker", "info"]):
-        return "No Docker engine answers here."
+        return "No Docker engine answers."
     if not _succeeds(["docker", "compose", "version"]):
-        return "Docker is here, but not Compose v2."
+        return "Compose v2 is missing."
     if _succeeds(["docker", "image", "inspect", BASE_IMAGE]) or _succeeds(["docker", "pull", "--quiet", BASE_IMAGE]):
         return None
-    return f"Docker is here, but {BASE_IMAGE} is neither present nor can it be pulled."
+    return f"The image {BASE_IMAGE} is missing and cannot be pulled."
 
 
 @contextlib.contextmanager
 def own_engine() -> Iterator[Mapping[str, str]]:
-    """Bring up dockerd in a network namespace of its own, with the base image, and take it all down at the end."""
+    """Run dockerd with the base image in its own network namespace, until the block ends."""
     if os.geteuid() != 0:
-        raise EngineError("A Docker engine can only be brought up as root: run this as root, or start Docker yourself.")
+        raise EngineError("Starting a Docker engine needs root; run this as root, or start Docker yourself.")
     with contextlib.ExitStack() as stack:
         stack.enter_context(_only_run_in_this_checkout())
         try:
             plugins = engine_install.install(CACHE)
         except PackageError as error:
             raise EngineError(f"{error} Or start Docker yourself.") from error
-        # A socket's path may have 107 bytes at most, so it does not go below the checkout.
+        # A socket's path has at most 107 bytes, so it cannot be below the checkout.
         run = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="imds-engine-")))
         space = stack.enter_context(engine_network.namespace())
         environment = _client_environment(run, plugins)
         stack.enter_context(_daemon(run, space))
         _await_engine(run, environment)
         provide_debian("trixie", environment)
-        # In the cache they would be the next run's problem.
+        # The cache stays for the next run.
         stack.callback(_tidy, environment)
         yield environment
 
 
 @contextlib.contextmanager
 def _only_run_in_this_checkout() -> Iterator[None]:
-    # The engine's data stays from run to run, and two engines cannot share it.
+    # Runs share the engine's data, but only one engine can use it at a time.
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("another run in this checkout has its engine up; waiting for it to end")
+            say("another run in this checkout uses the engine; waiting for it to end")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -145,7 +147,7 @@ def _daemon(run: Path, space: Namespace) -> Iterator[None]:
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
-        # An interrupt at the terminal is for the test run; this ends after it.
+        # Ctrl-C interrupts the test run; the engine ends after it.
         start_new_session=True,
     )
     try:
@@ -170,12 +172,12 @@ def _await_engine(run: Path, environment: Mapping[str, str]) -> None:
 
 
 def provide_debian(suite: str, environment: Mapping[str, str]) -> str:
-    """Make sure that the slim image of a Debian release is there, and return its name.
+    """Provide the slim image of a Debian release, and return its name.
 
-    Where it can neither be found nor pulled, a stand-in is bootstrapped from the machine's Debian mirror.
+    If it is missing and cannot be pulled, a replacement is bootstrapped from the machine's Debian mirror.
 
     Raises:
-        EngineError: The mirror does not have that release, or there is no way to bootstrap here.
+        EngineError: The mirror does not have that release, or mmdebstrap is missing.
     """
     image = f"debian:{suite}-slim"
     if _succeeds(["docker", "image", "inspect", image], environment):
@@ -184,7 +186,7 @@ def provide_debian(suite: str, environment: Mapping[str, str]) -> str:
         return image
     archive = CACHE / f"base-{suite}.tar"
     if not archive.exists():
-        say(f"{image} cannot be pulled: bootstrapping a stand-in from the Debian mirror")
+        say(f"cannot pull {image}; bootstrapping a replacement from the Debian mirror")
         try:
             engine_install.bootstrap(suite, archive)
         except PackageError as error:
@@ -200,7 +202,7 @@ def provide_debian(suite: str, environment: Mapping[str, str]) -> str:
 
 
 def _tidy(environment: Mapping[str, str]) -> None:
-    """Remove what a run leaves in the engine's data: containers, and images that newer ones have replaced."""
+    """Remove the run's containers from the engine's data, and images that newer ones have replaced."""
     listed = subprocess.run(
         ["docker", "ps", "--all", "--quiet"], env=dict(environment), capture_output=True, text=True, check=False
     )
@@ -219,7 +221,7 @@ def _succeeds(command: Sequence[str], environment: Mapping[str, str] | None = No
 
 
 def say(sentence: str) -> None:
-    """Tell the person at the terminal what takes time here."""
+    """Print a message to standard error."""
     print(f"engine: {sentence}", file=sys.stderr, flush=True)
 
 
@@ -241,7 +243,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run(command: Sequence[str]) -> int:
-    """Run a command with an engine; returns its exit code, or one of a shell's for a command that cannot run."""
+    """Run a command with an engine; returns its exit code, or a shell's code if it cannot run."""
     if shutil.which(command[0]) is None and command[0] not in _BROUGHT:
         say(f"the command {command[0]!r} does not exist or is not executable; check its name or path")
         return 127

@@ -1,4 +1,4 @@
-"""Install what an engine of our own consists of, from Debian packages alone."""
+"""Installs the programs of a temporary engine, from Debian packages only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from debian_packages import PackageError, apt, is_known, mirror, unpack_from_suite
 
-# The first Debian release with Compose v2 and buildx. Their packages need glibc 2.34 alone, so they run on bookworm.
+# The first Debian release with Compose v2 and buildx. These packages only need glibc 2.34, so they run on bookworm.
 PLUGIN_SUITE = "trixie"
 PLUGINS = ("docker-compose", "docker-buildx")
 _PLUGIN_FOLDERS = ("usr/libexec/docker/cli-plugins", "usr/lib/docker/cli-plugins")
@@ -22,18 +22,18 @@ _PROGRAMS = {
     "mmdebstrap": ("mmdebstrap",),
 }
 
-# Where the stand-in for the base image keeps the machine's certificate authorities. Not where ca-certificates keeps its
-# own: installing that package in a build would replace them.
+# The machine's certificate authorities in the replacement for the base image. Not the path of the package
+# ca-certificates, which would overwrite the file.
 _CA_BUNDLE = "/usr/local/share/machine-certificates.crt"
 _MACHINE_CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 CA_VARIABLES = {"PIP_CERT": _CA_BUNDLE}
 
 
-# The release to come. Its index is valid for a week, and a mirror that stands still serves it for longer.
+# The next release. Its index is valid for a week, but an outdated mirror serves it longer.
 COMING_SUITE = "testing"
 _EXPIRED_TOO = 'Acquire::Check-Valid-Until "false"'
 
-# What makes a Debian a "slim" one, and what Docker's own images tell apt: nothing of use twice stays in a layer.
+# As in Docker's own "slim" images: no documentation, no translations, no caches of apt.
 _SLIM = (
     *("path-exclude=/usr/share/man/*", "path-exclude=/usr/share/info/*"),
     *("path-exclude=/usr/share/locale/*", "path-include=/usr/share/locale/locale.alias"),
@@ -47,15 +47,15 @@ _APT_OPTIONS = (
 
 
 def install(cache: Path) -> Path:
-    """Install the engine's programs where they are missing; returns the folder with docker's plugins.
+    """Install the engine's missing programs; returns the folder with docker's plugins.
 
     Raises:
-        PackageError: There is no apt here, or it failed.
+        PackageError: apt is missing or failed.
     """
     cache.mkdir(parents=True, exist_ok=True)
     if missing := [packages for program, packages in _PROGRAMS.items() if shutil.which(program) is None]:
         apt(["update"])
-        # The client is a package of its own from trixie on.
+        # Since trixie, the client is a separate package.
         known = {name for packages in missing for name in packages if is_known(name)}
         apt(["install", "--yes", "--no-install-recommends", *sorted(known)])
     plugins = cache / "cli-plugins"
@@ -74,7 +74,7 @@ def _find_plugins(cache: Path) -> dict[str, Path]:
         unpack_from_suite(PLUGIN_SUITE, PLUGINS, unpacked)
         found = _plugins_below(unpacked)
     if missing := set(PLUGINS) - set(found):
-        raise PackageError(f"The packages {', '.join(sorted(missing))} of Debian hold no docker plugin.")
+        raise PackageError(f"Debian's packages {', '.join(sorted(missing))} contain no docker plugin.")
     return found
 
 
@@ -84,13 +84,15 @@ def _plugins_below(root: Path) -> dict[str, Path]:
 
 
 def bootstrap(suite: str, archive: Path) -> None:
-    """Make a minimal Debian of one release as a tar archive; it takes about half a minute.
+    """Write a minimal Debian release as a tar archive; this takes about 30 s.
 
     Raises:
         PackageError: mmdebstrap failed.
     """
     if shutil.which("mmdebstrap") is None:
-        raise PackageError(f"A {suite} image can neither be pulled nor made here: install mmdebstrap.")
+        raise PackageError(
+            f"A {suite} image cannot be pulled, and mmdebstrap, which could create it, is missing; install mmdebstrap."
+        )
     unfinished = archive.with_suffix(".partial.tar")
     apt_options = (*_APT_OPTIONS, _EXPIRED_TOO) if suite == COMING_SUITE else _APT_OPTIONS
     options = [f"--dpkgopt={option}" for option in _SLIM] + [f"--aptopt={option}" for option in apt_options]
@@ -100,5 +102,5 @@ def bootstrap(suite: str, archive: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         unfinished.unlink(missing_ok=True)
-        raise PackageError(f"mmdebstrap could not make a {suite} image: {done.stderr.strip().splitlines()[-1]}")
+        raise PackageError(f"mmdebstrap cannot create a {suite} image: {done.stderr.strip().splitlines()[-1]}")
     unfinished.rename(archive)

@@ -1,9 +1,9 @@
-"""The network that an engine of our own lives in: a namespace with one way out, behind address translation.
+"""The network of a temporary engine: a namespace with one uplink behind NAT.
 
-The engine's bridges, its rules and its forwarding switch all stay inside and vanish with it. On the machine itself
-there are, for the length of a run, one virtual cable and one nft table, both with this project's name and a number that
-no other run has. Inside stands a fence: nothing addressed to a metadata service may use the way out, whatever a
-container tries. An engine that was there before gets the same fence, as far as we may set one.
+The engine's bridges, rules and forwarding setting are in the namespace and disappear with it. On the machine itself a
+run adds one veth pair and one nft table, with this project's name and a number of their own. A fence in the namespace
+rejects every packet for a metadata service on the uplink. The machine's own engine gets the same fence, if we may set
+one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _RUNS_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class _Cable:
-    """Names and addresses of the way out of one engine; a /30 of 10.213.255.0/24 each."""
+    """Names and addresses of one engine's uplink, which uses a /30 of 10.213.255.0/24."""
 
     number: int
 
@@ -44,7 +44,7 @@ class _Cable:
         return f"10.213.255.{4 * self.number + host}"
 
     def others(self) -> set[str]:
-        """The cables of other runs that share this network."""
+        """The uplinks of other runs on this machine."""
         return {link.name for link in Path("/sys/class/net").glob("imdsengine*")} - {self.outside}
 
     @property
@@ -60,14 +60,14 @@ table ip {self.table} {{
 
 
 def fence_rules(table: str, uplinks: Sequence[str], hooks: Sequence[str]) -> str:
-    """Rules for nft: what takes a way out is never addressed to a metadata service. Bridges are no way out."""
-    ways_out = ", ".join(f'"{interface}"' for interface in uplinks)
+    """Rules for nft that reject packets for a metadata service on the uplinks."""
+    uplink_set = ", ".join(f'"{interface}"' for interface in uplinks)
     chains = [
         f"""
   chain {hook} {{
     type filter hook {hook} priority -150;
-    oifname {{ {ways_out} }} ip daddr 169.254.0.0/16 reject
-    oifname {{ {ways_out} }} ip6 daddr fd00:ec2::/32 reject
+    oifname {{ {uplink_set} }} ip daddr 169.254.0.0/16 reject
+    oifname {{ {uplink_set} }} ip6 daddr fd00:ec2::/32 reject
   }}"""
         for hook in hooks
     ]
@@ -76,7 +76,7 @@ def fence_rules(table: str, uplinks: Sequence[str], hooks: Sequence[str]) -> str
 
 @contextlib.contextmanager
 def namespace() -> Iterator[Namespace]:
-    """A namespace with a way out through the machine's default route, fenced; taken away at the end."""
+    """A fenced namespace with an uplink through the machine's default route, removed when the block ends."""
     with contextlib.ExitStack() as stack:
         space = Namespace("engine", None)
         stack.callback(space.close)
@@ -85,7 +85,7 @@ def namespace() -> Iterator[Namespace]:
         space.ip("address", "add", f"{cable.address(2)}/30", "dev", INSIDE)
         space.ip("link", "set", INSIDE, "up")
         space.ip("route", "add", "default", "via", cable.address(1))
-        # A run that was killed leaves its table behind.
+        # A killed run leaves its table behind.
         _quiet(["nft", "delete", "table", "ip", cable.table])
         subprocess.run(["nft", "-f", "-"], input=cable.rules, text=True, check=True)
         stack.callback(_quiet, ["nft", "delete", "table", "ip", cable.table])
@@ -98,15 +98,15 @@ def namespace() -> Iterator[Namespace]:
 def _cable_to(space: Namespace) -> Iterator[_Cable]:
     for number in range(_RUNS_AT_ONCE):
         cable = _Cable(number)
-        # The kernel decides who has a number: a name can be given once.
+        # The kernel accepts each name once, so a number belongs to one run.
         add = ["ip", "link", "add", cable.outside, "type", "veth", "peer", "name", INSIDE, "netns", str(space.pid)]
         made = subprocess.run(add, check=False, capture_output=True, text=True)
         if made.returncode == 0:
             break
         if "File exists" not in made.stderr:
-            raise OSError(f"no network can be made for an engine: {made.stderr.strip()}")
+            raise OSError(f"cannot create the engine's network: {made.stderr.strip()}")
     else:
-        raise OSError(f"{_RUNS_AT_ONCE} engines of this project run here; end some of them")
+        raise OSError(f"{_RUNS_AT_ONCE} engines of this project are running, which is the limit; end some of them")
     try:
         subprocess.run(["ip", "address", "add", f"{cable.address(1)}/30", "dev", cable.outside], check=True)
         subprocess.run(["ip", "link", "set", cable.outside, "up"], check=True)
@@ -117,7 +117,7 @@ def _cable_to(space: Namespace) -> Iterator[_Cable]:
 
 @contextlib.contextmanager
 def fence() -> Iterator[bool]:
-    """Fence the machine itself for the length of a run with an engine that is not ours; False if we may not."""
+    """Fence the machine's own engine until the block ends; yields False if that is not permitted."""
     table = f"imds_fence{os.getpid()}"
     uplinks = _uplinks() if shutil.which("ip") else []
     if os.geteuid() != 0 or shutil.which("nft") is None or not uplinks:
@@ -138,12 +138,12 @@ def _uplinks() -> list[str]:
 
 @contextlib.contextmanager
 def _forwarding(interface: str, cable: _Cable) -> Iterator[None]:
-    # Per interface, since the global switch also changes what a machine accepts from others. The file holds what the
-    # first of several runs found; the last one out puts it back. Runs that share the network without the file (in
-    # another root directory) are known by their cables.
+    # Per interface, because the global setting also changes which packets the machine accepts. The file contains the
+    # value that the first of several runs found; the last run restores it. Runs with another root directory do not
+    # share the file, but their uplinks show that they are running.
     switch = Path(f"/proc/sys/net/ipv4/conf/{interface}/forwarding")
     with Path(f"/run/imds-engine-forwarding-{interface}").open("a+") as found:
-        if _alone_with(found) and found.tell() == 0:
+        if _has_only_user(found) and found.tell() == 0:
             found.write(switch.read_text())
             found.flush()
         fcntl.flock(found, fcntl.LOCK_SH)
@@ -151,14 +151,14 @@ def _forwarding(interface: str, cable: _Cable) -> Iterator[None]:
         try:
             yield
         finally:
-            if _alone_with(found) and not cable.others():
+            if _has_only_user(found) and not cable.others():
                 found.seek(0)
                 with contextlib.suppress(OSError):
                     switch.write_text(found.read())
                 found.truncate(0)
 
 
-def _alone_with(file: IO[str]) -> bool:
+def _has_only_user(file: IO[str]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds the two images that users add to their own projects, and removes those that they replace.
+# Builds the images imds-mock and imds-shim, and removes the ones that they replace.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-docker info >/dev/null 2>&1 || { echo "images: no Docker engine answers; start one, or see what works without it: make demo" >&2; exit 1; }
+docker info >/dev/null 2>&1 || { echo "images: no Docker engine answers; start one, or run make demo, which needs none" >&2; exit 1; }
 
 build() { # TAG OPTION...
   local tag=$1 before
@@ -12,14 +12,14 @@ build() { # TAG OPTION...
   [ -z "$before" ] || remove_unnamed "$before"
 }
 
-# A build takes the name from the image that had it, and leaves that one behind without a name.
+# A build takes the name from the previous image, which stays without a name.
 remove_unnamed() { # IMAGE
   [ "$(docker image inspect --format '{{len .RepoTags}}' "$1" 2>/dev/null)" = 0 ] || return 0
   docker image rm "$1" >/dev/null 2>&1 ||
-    echo "images: the previous image ${1#sha256:} stays, because a container uses it; remove both with: docker rm --force CONTAINER; docker image rm ${1#sha256:}" >&2
+    echo "images: a container uses the previous image ${1#sha256:}, so it stays; to remove both, run: docker rm --force CONTAINER; docker image rm ${1#sha256:}" >&2
 }
 
 build imds-mock
 build imds-shim --file Dockerfile.shim --target shim
-# The builder before BuildKit keeps the build stages as images without a name.
+# Without BuildKit, build stages stay as images without a name.
 docker image prune --force --filter label=imds-sidecar.stage=build >/dev/null

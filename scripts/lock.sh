@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Renews the hashed lock files of both programs, of the development tools and of the clients and servers that the tests run. They name versions and hashes, never a registry.
+# Renews the lock files of both programs, the development tools, and the clients and servers that tests run.
+# They contain versions and hashes, but no registry.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 uv=${UV:-.venv/bin/uv}

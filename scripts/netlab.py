@@ -1,9 +1,8 @@
 """Network namespaces on the real kernel, for the demo, the tests and the measurements.
 
-A namespace here is a process that holds one network and one mount namespace. It lives as long as the pipe to its
-standard input, so it ends with whoever made it, however that happens. Nothing is written to the machine's own network:
-links exist only between namespaces of one lab, so no packet of theirs can leave it. Needs util-linux and iproute2, and
-root or user namespaces.
+A process holds each network and mount namespace. It ends when the pipe to its standard input closes, so it never
+outlives the program that created it. Links connect only namespaces of the same lab, so no packet leaves it, and the
+machine's own network stays untouched. Needs util-linux, iproute2, and root or user namespaces.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Namespace:
-    """One network namespace with its own mounts; make it with `Lab.namespace`."""
+    """A network namespace with its own mounts; `Lab.namespace` creates it."""
 
     def __init__(self, name: str, parent_user_namespace: int | None) -> None:
         self.name = name
@@ -37,39 +36,39 @@ class Namespace:
 
     @property
     def pid(self) -> int:
-        """Process id of the holder, as other programs need it to name this namespace."""
+        """Id of the process that holds the namespace."""
         return self._holder.pid
 
     def command(self, argv: Sequence[str | Path]) -> list[str]:
-        """The argument list that runs `argv` inside, in the caller's working directory and environment."""
+        """The command line that runs `argv` in the namespace, with the caller's working directory and environment."""
         kinds = ["--net", "--mount"] if self._user is None else ["--user", "--preserve-credentials", "--net", "--mount"]
         return [*_enter(self.pid, *kinds), "--wd=.", "--", *map(str, argv)]
 
     def run(
         self, argv: Sequence[str | Path], *, check: bool = True, **options: Any
     ) -> subprocess.CompletedProcess[str]:
-        """Run to the end and return what it printed; raises CalledProcessError unless `check=False`."""
+        """Run a program and return its output; raises CalledProcessError if it fails, unless `check=False`."""
         options = {"capture_output": True, "text": True, "timeout": 60} | options
         return subprocess.run(self.command(argv), check=check, **options)
 
     def popen(self, argv: Sequence[str | Path], **options: Any) -> subprocess.Popen[str]:
-        """Start it inside; the caller ends it."""
+        """Start a program in the namespace; the caller ends it."""
         return subprocess.Popen(self.command(argv), **({"text": True} | options))
 
     def ip(self, *words: str) -> str:
-        """Run `ip WORDS...` inside and return its output."""
+        """Run `ip WORDS...` in the namespace and return its output."""
         return self.run(["ip", *words]).stdout
 
     def set_kernel(self, name: str, value: int) -> None:
-        """Set one of the kernel's `net` parameters here, such as `ipv4/ip_forward`; sysctl(8) may be missing."""
+        """Set a `net` parameter of the kernel, such as `ipv4/ip_forward`, without sysctl(8), which may be missing."""
         self.run(["sh", "-c", f"echo {value} >/proc/sys/net/{name}"])
 
     def bind(self, source: Path, target: str) -> None:
-        """Show the file `source` as `target` to programs started inside (a hosts file, a resolv.conf)."""
+        """Mount the file `source` over `target` in the namespace, for example a hosts file."""
         self.run(["mount", "--bind", source, target])
 
     def close(self) -> None:
-        """End the holder; the kernel takes the namespace and its links with the last process in it."""
+        """End the process that holds the namespace; the kernel removes it and its links with its last process."""
         with contextlib.suppress(ProcessLookupError):
             self._holder.kill()
         self._holder.wait()
@@ -79,7 +78,7 @@ class Namespace:
 
 
 class Lab:
-    """A set of namespaces and the links between them; a context manager that takes all of it away."""
+    """A set of namespaces and the links between them; a context manager that removes all of it."""
 
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
@@ -104,7 +103,7 @@ class Lab:
         self._stack.close()
 
     def namespace(self, name: str) -> Namespace:
-        """A new namespace with loopback up and nothing else."""
+        """Create a namespace with only a loopback interface."""
         made = Namespace(name, self._user)
         self._stack.callback(made.close)
         return made
@@ -112,7 +111,7 @@ class Lab:
     def link(
         self, left: Namespace, right: Namespace, left_addresses: Sequence[str], right_addresses: Sequence[str]
     ) -> tuple[str, str]:
-        """Join two namespaces by a virtual cable with addresses like `10.77.0.1/24`; returns both interface names."""
+        """Connect two namespaces with a veth pair and addresses such as `10.77.0.1/24`; returns the interface names."""
         self._links += 1
         names = (f"eth{self._links - 1}a", f"eth{self._links - 1}b")
         left.ip(
@@ -136,7 +135,7 @@ def _await_ready(holder: subprocess.Popen[bytes]) -> None:
     pipe: IO[bytes] | None = holder.stdout
     if pipe is None or pipe.readline() != b"ready\n":
         holder.wait()
-        raise RuntimeError("no network namespace could be made here: run as root, or allow user namespaces")
+        raise RuntimeError("cannot create a network namespace; run as root, or allow user namespaces")
 
 
 def _end(holder: subprocess.Popen[bytes]) -> None:

@@ -1,6 +1,6 @@
 """Write the reference tables in docs/ from the program's own data: settings, metadata tree, events and faults.
 
-A unit test fails when a page is not what this writes.
+A unit test fails if a page differs from the output.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 DOCS: Final = Path(__file__).parents[1] / "docs"
 
 FLAGS: Final = {"server.hosts": "--host", "server.port": "--port", "server.access_log": "--access-log"}
-"""Settings that have a flag of their own; `--set KEY=VALUE` does for the others."""
+"""Settings with a flag of their own; all others use `--set KEY=VALUE`."""
 
 _NESTED: Final[dict[str, type[msgspec.Struct]]] = {
     "variants[]": Variant,
@@ -49,7 +49,7 @@ _LONGEST_DEFAULT: Final = 60
 
 
 def configuration() -> str:
-    """The tables of every key of the configuration."""
+    """The tables of all configuration keys."""
     names = {path: variable for variable, path in variables().items()}
     parts: list[str] = []
     for section in msgspec.structs.fields(Config):
@@ -80,7 +80,7 @@ def configuration() -> str:
 
 
 def metadata_tree() -> str:
-    """The tables of every leaf of the metadata."""
+    """The tables of all metadata leaves."""
     columns = ("path", "since", "present")
     own = [(f"`{row.path}`", row.since, row.when or "always") for row in ROWS]
     interface = [(f"`{row.path}`", row.since, row.when or "always") for row in INTERFACE_ROWS]
@@ -89,12 +89,12 @@ def metadata_tree() -> str:
 
 
 def events() -> str:
-    """The tables of the kinds of events and of the fields that they share."""
+    """The tables of the kinds of events and their common fields."""
     return _kinds(EVENTS, Event, "what clients see")
 
 
 def faults() -> str:
-    """The tables of the kinds of faults and of the fields that they share."""
+    """The tables of the kinds of faults and their common fields."""
     return _kinds(FAULTS, Fault, "effect")
 
 
@@ -147,7 +147,7 @@ PARTS: Final = {
     ("control.md", "events"): events,
     ("control.md", "faults"): faults,
 }
-"""Page and name of a generated part to what writes it; the only part of a page needs no name."""
+"""Functions that write the generated parts, by page and name of the part; a page with one part needs no name."""
 
 
 def renewed(page: str, part: str, generated: str) -> str:

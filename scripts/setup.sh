@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Installs what this machine lacks: a .venv with both programs and the development tools, from the hashed lock,
-# and the Debian packages that the real kernel tests need. Does nothing, quickly, when everything is there.
+# Installs what is missing: .venv with both programs and the development tools, from the hashed lock file, and the
+# Debian packages that the tests need. Does nothing if everything is installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
-# What the stamp stands for: a change in any of these makes the .venv stale.
+# A change in any of these files makes .venv outdated.
 inputs=(VERSION requirements-dev.lock shim/pyproject.toml mock/pyproject.toml scripts/setup.sh)
 
 find_python() {
@@ -18,7 +18,7 @@ find_python() {
       return
     fi
   done
-  die "Python 3.11 or newer is needed and none was found: apt-get install python3, or set PYTHON to one."
+  die "no Python 3.11 or newer found; run apt-get install python3, or set PYTHON to its path"
 }
 
 # program-or-file -> Debian package
@@ -43,7 +43,7 @@ missing_packages() {
   "$python" -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }
 
-# Another make in this tree may be doing the same.
+# Another make may be running in this checkout.
 mkdir -p .cache
 exec 9>.cache/setup.lock
 flock 9
@@ -51,23 +51,23 @@ flock 9
 python=$(find_python)
 mapfile -t packages < <(missing_packages "$python")
 if [ "${#packages[@]}" -gt 0 ]; then
-  [ "$(id -u)" = 0 ] || die "these Debian packages are missing, install them as root: apt-get install ${packages[*]}"
-  command -v apt-get >/dev/null || die "these programs are missing and there is no apt-get here: ${packages[*]}"
+  [ "$(id -u)" = 0 ] || die "Debian packages are missing; run as root: apt-get install ${packages[*]}"
+  command -v apt-get >/dev/null || die "apt-get is missing; install these Debian packages or their equivalents: ${packages[*]}"
   say "installing ${packages[*]}"
   export DEBIAN_FRONTEND=noninteractive
   { apt-get update -q && apt-get install -q -y --no-install-recommends "${packages[@]}"; } >.cache/apt.log 2>&1 ||
-    { tail -n 20 .cache/apt.log >&2; die "apt-get failed; the whole log is .cache/apt.log"; }
+    { tail -n 20 .cache/apt.log >&2; die "apt-get failed; the log is .cache/apt.log"; }
 fi
 
 stamp=$(cat "${inputs[@]}" <("$python" -VV) | sha256sum | cut -d' ' -f1)
 if [ "$(cat .venv/stamp 2>/dev/null)" != "$stamp" ]; then
-  say "bringing .venv up to date with $("$python" -V)"
-  # Another Python needs another environment; anything else is a matter of what is installed in it.
+  say "updating .venv with $("$python" -V)"
+  # Another Python needs a new environment; otherwise pip updates the existing one.
   [ "$(.venv/bin/python -VV 2>/dev/null)" = "$("$python" -VV)" ] || rm -rf .venv
   [ -d .venv ] || "$python" -m venv .venv
   {
     .venv/bin/pip install --require-hashes -r requirements-dev.lock
     .venv/bin/pip install --no-deps --no-build-isolation -e shim -e mock
-  } >.cache/pip.log 2>&1 || { tail -n 20 .cache/pip.log >&2; die "pip failed; the whole log is .cache/pip.log"; }
+  } >.cache/pip.log 2>&1 || { tail -n 20 .cache/pip.log >&2; die "pip failed; the log is .cache/pip.log"; }
   echo "$stamp" >.venv/stamp
 fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the test tiers named, each with its time; all of them run, and one failure fails the whole.
+# Runs the given test tiers and prints the time of each. All tiers run, even after a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 failed=()

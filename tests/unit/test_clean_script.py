@@ -57,7 +57,7 @@ def test_large_caches_that_stay_are_named_with_size_and_command(checkout: Path) 
     downloads.mkdir(parents=True)
     (downloads / "wheel").write_bytes(b"x" * 3_000_000)
     heading, pip, *docker = clean(checkout, DOCKER)
-    assert heading[:3] == ["clean:", "these", "stay,"]
+    assert heading[:4] == ["clean:", "these", "caches", "stay,"]
     assert (pip[0], pip[-5:]) == ("2.9M", ["python3", "-m", "pip", "cache", "purge"])
     assert [(line[0], line[-4:]) for line in docker] == [
         ("170MB", ["docker", "image", "rm", "imds-mock:latest"]),
