@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _DEFAULT_STEM: Final = "aemm-config"
 _FORMATS: Final = ("json", "toml", "yaml", "yml")
 _OTHER_FORMATS: Final = ("properties", "props", "prop", "hcl", "tfvars", "dotenv", "env", "ini")
-SAVED: Final = Path(".ec2-metadata-mock", ".aemm-config-used.json")
+SAVED_FILE: Final = Path(".ec2-metadata-mock", ".aemm-config-used.json")
 """The file with the saved settings, below the home directory."""
 
 
@@ -78,7 +78,7 @@ def save(settings: Mapping[str, Any], home: str | None) -> Path:
     Raises:
         OSError: It cannot be written.
     """
-    path = Path(home or ".") / SAVED
+    path = Path(home or ".") / SAVED_FILE
     document: dict[str, Any] = {}
     for name, value in settings.items():
         *sections, last = name.split(".")

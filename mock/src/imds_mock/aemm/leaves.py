@@ -24,13 +24,13 @@ _NO_CHANGES: Final = Changes()
 _LIFECYCLE_FLAGS: Final = frozenset({"asg-termination-delay-sec", "asg-termination-trigger-time"})
 
 
-def build_leaves(settings: Settings, started: float, own: Changes = _NO_CHANGES) -> dict[str, Leaf]:
+def build_leaves(settings: Settings, started: float, native: Changes = _NO_CHANGES) -> dict[str, Leaf]:
     """All leaves.
 
     Args:
         settings: AEMM's settings, including the values from the mock's own settings.
         started: Start of the program in seconds since the epoch.
-        own: The other changes from the mock's own settings.
+        native: The other changes from the mock's own settings.
 
     Returns:
         Leaves by path below `/latest/`.
@@ -40,19 +40,21 @@ def build_leaves(settings: Settings, started: float, own: Changes = _NO_CHANGES)
     """
     bodies = events.bodies(settings, started)
     mac = settings.text("metadata.values.mac")
-    placed = {path.replace("{mac}", mac): leaf for path, leaf in own.added.items()}
+    leaves = {path.replace("{mac}", mac): leaf for path, leaf in native.added.items()}
     for row, path in _paths(settings):
-        if row.key in own.documents:
-            placed[path] = _native_document(own.documents[row.key], row, settings)
-        elif row.key in events.LIFECYCLE_KEYS and own.lifecycle_state and not settings.given.keys() & _LIFECYCLE_FLAGS:
-            placed[path] = own.lifecycle_state
+        if row.key in native.documents:
+            leaves[path] = _native_document(native.documents[row.key], row, settings)
+        elif (
+            row.key in events.LIFECYCLE_KEYS and native.lifecycle_state and not settings.given.keys() & _LIFECYCLE_FLAGS
+        ):
+            leaves[path] = native.lifecycle_state
         elif row.value is None:
-            placed[path] = Leaf(bodies[row.key], row.content_type, always_listed=True)
+            leaves[path] = Leaf(bodies[row.key], row.content_type, always_listed=True)
         else:
-            placed[path] = Leaf(_body(row, row.value, settings), row.content_type)
-    placed |= {TAGS_PATH + name: Leaf(value.encode()) for name, value in _tags(settings).items()}
-    above = {path.rsplit("/", depth)[0] for path in placed for depth in range(1, path.count("/") + 1)}
-    branching = {path: replace(leaf, may_have_children=path in above) for path, leaf in placed.items()}
+            leaves[path] = Leaf(_body(row, row.value, settings), row.content_type)
+    leaves |= {TAGS_PATH + name: Leaf(value.encode()) for name, value in _tags(settings).items()}
+    above = {path.rsplit("/", depth)[0] for path in leaves for depth in range(1, path.count("/") + 1)}
+    branching = {path: replace(leaf, may_have_children=path in above) for path, leaf in leaves.items()}
     Tree(branching)
     return branching
 
@@ -110,11 +112,11 @@ def _native_document(leaf: Leaf, row: Row, settings: Settings) -> Leaf:
     given = {member: settings.given[name] for member, name in names.items() if name in settings.given}
 
     def body(now: float) -> bytes | None:
-        own = leaf.body(now) if callable(leaf.body) else leaf.body
-        if own is None:
+        native = leaf.body(now) if callable(leaf.body) else leaf.body
+        if native is None:
             return None
-        document = events.indented_json({**json.loads(own), **given})
-        return RenewableDocument.of(document, own.renew_after) if isinstance(own, RenewableDocument) else document
+        document = events.indented_json({**json.loads(native), **given})
+        return RenewableDocument.of(document, native.renew_after) if isinstance(native, RenewableDocument) else document
 
     return replace(leaf, body=body, content_type=row.content_type)
 

@@ -33,7 +33,7 @@ _ASSOCIATIONS: Final = "meta-data/network/interfaces/macs/{mac}/ipv4-association
 _DOCUMENT: Final = "instance-identity-document"
 _CREDENTIALS_KEY: Final = "iam-security-credentials"
 _ROLE_ROWS: Final = (_ROLE_KEY, _CREDENTIALS_KEY, "iam-info")
-_LEAF_OF: Final = {
+_OPTIONAL_LEAVES: Final = {
     "meta-data/system": "system",
     "meta-data/profile": "virtualization_profile",
     "meta-data/hibernation/configured": "hibernation_configured",
@@ -75,19 +75,19 @@ def find_changes(
     """
     if (config.instance, config.credentials) == (_BASE.instance, _BASE.credentials):
         return Changes()
-    own, base = (_PlacedLeaves.of(each, started, derive_leaves) for each in (config, _BASE))
+    native, base = (_InstanceLeaves.of(each, started, derive_leaves) for each in (config, _BASE))
     has_credentials = config.credentials != _BASE.credentials
     documents = {} if not has_credentials else {_CREDENTIALS_KEY: f"{_CREDENTIALS}{{{_ROLE_KEY}}}"}
     if config.credentials.failure is not None:
         documents["iam-info"] = "meta-data/iam/info"
-    values = dict(_changed_values(own, base))
-    if has_credentials and documents[_CREDENTIALS_KEY] not in own.placed:
+    values = dict(_changed_values(native, base))
+    if has_credentials and documents[_CREDENTIALS_KEY] not in native.leaves:
         values |= {f"metadata.paths.{key}": "" for key in (_ROLE_KEY, _CREDENTIALS_KEY)}
     return Changes(
         values,
-        {path: leaf for path, leaf in own.placed.items() if _is_added(path, own, base)},
-        {key: own.placed[path] for key, path in documents.items() if path in own.placed},
-        own.placed.get("meta-data/autoscaling/target-lifecycle-state"),
+        {path: leaf for path, leaf in native.leaves.items() if _is_added(path, native, base)},
+        {key: native.leaves[path] for key, path in documents.items() if path in native.leaves},
+        native.leaves.get("meta-data/autoscaling/target-lifecycle-state"),
     )
 
 
@@ -100,26 +100,26 @@ def unused_sections(config: Config) -> tuple[str, ...]:
     return tuple(name for name in _UNUSED_SECTIONS if getattr(config, name) != getattr(_BASE, name))
 
 
-def _is_added(path: str, own: _PlacedLeaves, base: _PlacedLeaves) -> bool:
+def _is_added(path: str, native: _InstanceLeaves, base: _InstanceLeaves) -> bool:
     if path in _AEMM_PATHS:
         return False
-    setting = _LEAF_OF.get(path)
+    setting = _OPTIONAL_LEAVES.get(path)
     if setting is not None:
-        return bool(getattr(own.instance.settings, setting) != getattr(base.instance.settings, setting))
-    return path not in base.placed
+        return bool(getattr(native.instance.settings, setting) != getattr(base.instance.settings, setting))
+    return path not in base.leaves
 
 
 @dataclass(frozen=True, slots=True)
-class _PlacedLeaves:
-    """An instance and its leaves; paths contain names in braces instead of the values of AEMM's keys."""
+class _InstanceLeaves:
+    """An instance and its leaves by path; paths contain names in braces instead of the values of AEMM's keys."""
 
     instance: Instance
-    placed: Mapping[str, Leaf]
+    leaves: Mapping[str, Leaf]
 
     @classmethod
     def of(
         cls, config: Config, started: float, derive_leaves: Callable[[Config, Instance], Mapping[str, Leaf]]
-    ) -> _PlacedLeaves:
+    ) -> _InstanceLeaves:
         instance = derive(config.instance, started)
         named = {
             **{
@@ -128,15 +128,15 @@ class _PlacedLeaves:
             },
             f"{_CREDENTIALS}{instance.settings.role}": f"{_CREDENTIALS}{{{_ROLE_KEY}}}",
         }
-        placed = {}
+        leaves = {}
         for path, leaf in derive_leaves(config, instance).items():
             general = path.replace(f"/macs/{instance.primary.mac}/", "/macs/{mac}/")
-            placed[named.get(general, general)] = leaf
-        return cls(instance, placed)
+            leaves[named.get(general, general)] = leaf
+        return cls(instance, leaves)
 
     def body(self, row: data.Row) -> bytes | None:
         """The body of a row's leaf, None where it is absent."""
-        leaf = self.placed.get(_native_path(row))
+        leaf = self.leaves.get(_native_path(row))
         if leaf is None or callable(leaf.body):
             return None
         if row.key == "mac-ipv4-associations":  # AEMM serves the public address again
@@ -144,12 +144,12 @@ class _PlacedLeaves:
         return leaf.body
 
 
-def _changed_values(own: _PlacedLeaves, base: _PlacedLeaves) -> Iterator[tuple[str, Value]]:
+def _changed_values(native: _InstanceLeaves, base: _InstanceLeaves) -> Iterator[tuple[str, Value]]:
     for row in data.ROWS:
         name = f"{row.section}.values.{row.key}"
         if row.value is None or row.key in _ROLE_ROWS:
             continue
-        new, old = own.body(row), base.body(row)
+        new, old = native.body(row), base.body(row)
         if new == old:
             continue
         if new is None:
@@ -158,11 +158,11 @@ def _changed_values(own: _PlacedLeaves, base: _PlacedLeaves) -> Iterator[tuple[s
             yield from _changed_members(name, json.loads(new), json.loads(old or b"{}"))
         else:
             yield name, base64.b64encode(new).decode() if row.section == "userdata" else new.decode().rstrip("\n")
-    yield from _changed_role(own.instance, base.instance)
+    yield from _changed_role(native.instance, base.instance)
 
 
-def _changed_role(own: Instance, base: Instance) -> Iterator[tuple[str, Value]]:
-    new, old = own.instance_profile, base.instance_profile
+def _changed_role(native: Instance, base: Instance) -> Iterator[tuple[str, Value]]:
+    new, old = native.instance_profile, base.instance_profile
     if new is None:
         yield from ((f"metadata.paths.{key}", "") for key in _ROLE_ROWS)
     elif old is not None:

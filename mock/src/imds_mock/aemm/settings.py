@@ -70,7 +70,7 @@ def load(
     arguments: Arguments,
     environ: Mapping[str, str],
     section: Mapping[str, Any] | None = None,
-    own: Mapping[str, Value] = MappingProxyType({}),
+    native: Mapping[str, Value] = MappingProxyType({}),
 ) -> Settings:
     """Merge all sources.
 
@@ -78,7 +78,7 @@ def load(
         arguments: The command line.
         environ: Environment variables.
         section: The section `aemm` of the configuration; all other sources override it.
-        own: Values from the mock's own settings; `section` overrides them.
+        native: Values from the mock's own settings; `section` overrides them.
 
     Raises:
         ConfigFileError: The config file cannot be read.
@@ -114,15 +114,15 @@ def load(
     if path is not None:
         given[_CONFIG_FILE] = str(path)
     command = lowest.command if arguments.command is Command.ALL else arguments.command
-    return Settings(command, _merged(given, own), given, origins, path, tuple(sorted(warnings)))
+    return Settings(command, _merged(given, native), given, origins, path, tuple(sorted(warnings)))
 
 
-def read_section(section: Mapping[str, Any], own: Mapping[str, Value] = MappingProxyType({})) -> Settings:
+def read_section(section: Mapping[str, Any], native: Mapping[str, Value] = MappingProxyType({})) -> Settings:
     """The settings in the section `aemm` of the mock's configuration.
 
     Args:
         section: Values by dotted or nested key; `command` is a subcommand.
-        own: Values from the mock's own settings.
+        native: Values from the mock's own settings.
 
     Raises:
         UsageError: A key is unknown or invalid.
@@ -132,16 +132,13 @@ def read_section(section: Mapping[str, Any], own: Mapping[str, Value] = MappingP
     command = Command.ALL if word in (None, "") else keys.COMMANDS.get(str(word))
     if command is None:
         raise UsageError(f"key {COMMAND_KEY} in {_SECTION}: expected one of {', '.join(keys.COMMANDS)}, got {word!r}")
-    unknown = [
-        f"unknown key {hints.redacted_key(name)} in {_SECTION}: {hints.key_hint(name)}"
-        for name in raw
-        if name not in KEYS
-    ]
+    names = [name for name in raw if name not in KEYS]
+    unknown = [f"unknown key {hints.redacted_key(name)} in {_SECTION}: {hints.key_hint(name)}" for name in names]
     places = {f"key {name} in {_SECTION}": (name, value) for name, value in _known(raw).items()}
     (given,) = _read_all(places, problems=unknown)
     if unknown:
         raise UsageError(listed(unknown))
-    return Settings(command, _merged(given, own), given, dict.fromkeys(given, _SECTION))
+    return Settings(command, _merged(given, native), given, dict.fromkeys(given, _SECTION))
 
 
 def aemm_variables(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -169,8 +166,8 @@ def _config_file(arguments: Arguments, environ: Mapping[str, str]) -> Path | Non
     if named:
         path = Path(str(named))
         if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises if the folder cannot be searched
-            origin = f"flag {arguments.flags[_CONFIG_FILE]}" if _CONFIG_FILE in arguments.values else "variable " + (
-                KEYS[_CONFIG_FILE].variable)  # fmt: skip
+            flag = arguments.flags.get(_CONFIG_FILE)
+            origin = f"flag {flag}" if flag else f"variable {KEYS[_CONFIG_FILE].variable}"
             raise ConfigFileError(f"config file {path} ({origin}): there is no such file")
         return path
     return files.default_file(environ.get("HOME"))
@@ -228,14 +225,14 @@ def _read(name: str, value: object, place: str) -> Value:
         raise UsageError(f"{place}: {error}") from error
 
 
-def _merged(given: Mapping[str, Value], own: Mapping[str, Value]) -> Mapping[str, Value]:
+def _merged(given: Mapping[str, Value], native: Mapping[str, Value]) -> Mapping[str, Value]:
     """The values of all keys, with defaults; default paths contain the current values."""
-    native = {name: value for name, value in own.items() if value != "" or not _has_value(name, given)}
-    merged = {key.name: given.get(key.name, native.get(key.name, key.default)) for key in KEYS.values()}
+    below = {name: value for name, value in native.items() if value != "" or not _has_value(name, given)}
+    merged = {key.name: given.get(key.name, below.get(key.name, key.default)) for key in KEYS.values()}
     for row in data.ROWS:
         name = f"{row.section}.paths.{row.key}"
-        if name not in given and name not in native:
-            merged[name] = default_path(row, _substitutes(merged))
+        if name not in given and name not in below:
+            merged[name] = default_path(row, {key: str(merged[f"metadata.values.{key}"]) for key in keys.PATH_PARTS})
     return MappingProxyType(merged)
 
 
@@ -243,7 +240,3 @@ def _has_value(path_name: str, given: Mapping[str, Value]) -> bool:
     """Whether a value is given for the leaf of a path; then no lower source may remove the leaf."""
     name = path_name.replace(".paths.", ".values.", 1)
     return any(f"{key}.".startswith(f"{name}.") for key in given)
-
-
-def _substitutes(merged: Mapping[str, Value]) -> dict[str, str]:
-    return {key: str(merged[f"metadata.values.{key}"]) for key in keys.PATH_PARTS}

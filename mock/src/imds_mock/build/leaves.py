@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from imds_mock.credentials.iam import Roles
+from imds_mock.credentials.documents import Roles
 from imds_mock.credentials.refreshable import NotRefreshed
 from imds_mock.credentials.sources import select_source
 from imds_mock.metadata.catalogue import INTERFACE_PATH, INTERFACE_ROWS, ROWS

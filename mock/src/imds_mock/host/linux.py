@@ -20,7 +20,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from .errors import OptionsError
-from .setting import ADDRESSES, EC2, HTTP, LOOPBACK, UNKNOWN_PORT, Method, Redirect, Setting
+from .setting import ADDRESSES, EC2, HTTP, IPV6, LOOPBACK, UNKNOWN_PORT, Method, Redirect, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,7 +74,7 @@ class Linux:
 
 def _nat(version: int, port: int, endpoints: tuple[str, ...]) -> Setting:
     family, table = _FAMILIES[version], f"{_FAMILIES[version]} {TABLE}"
-    loopback = LOOPBACK[4] if version == 4 else f"[{LOOPBACK[6]}]"  # noqa: PLR2004 - IP version
+    loopback = f"[{LOOPBACK[version]}]" if version == IPV6 else LOOPBACK[version]
     rules = "\n".join(
         f'        {family} daddr {ADDRESSES[each][version]} tcp dport {HTTP} dnat to {loopback}:{port} comment "{TAG}"'
         for each in endpoints
@@ -90,7 +90,7 @@ table {table} {{
     }}
 }}
 EOF"""
-    redirect = Redirect("dnat", port, version != 4, endpoints)  # noqa: PLR2004 - IP version
+    redirect = Redirect("dnat", port, version == IPV6, endpoints)
     return Setting(f"table {table}", up, f"nft delete table {table}", redirect)
 
 
@@ -112,7 +112,7 @@ def _ip(kind: str, version: int, endpoint: str, arguments: str) -> Setting:
         f"{command} {endpoint}",
         f"{command} add {arguments}",
         f"{command} del {arguments}",
-        Redirect("dnat", UNKNOWN_PORT, version != 4, (endpoint,)),  # noqa: PLR2004 - IP version
+        Redirect("dnat", UNKNOWN_PORT, version == IPV6, (endpoint,)),
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from .errors import OptionsError
-from .setting import ADDRESSES, EC2, HTTP, LOOPBACK, Method, Redirect, Setting
+from .setting import ADDRESSES, EC2, HTTP, IPV6, LOOPBACK, Method, Redirect, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +62,7 @@ def _address(version: int, endpoint: str) -> Setting:
 ifconfig lo0 {inet} {address} {_SIZES[version]} alias
 echo set >{file}"""
     down = f"ifconfig lo0 {inet} {address} -alias\nrm {file}"
-    redirect = Redirect("alias", HTTP, version != 4, (endpoint,))  # noqa: PLR2004 - IP version
+    redirect = Redirect("alias", HTTP, version == IPV6, (endpoint,))
     return Setting(_file(version, endpoint), up, down, redirect)
 
 

@@ -20,6 +20,7 @@ ADDRESSES: Final = {
 EC2: Final = ("ec2",)
 LOOPBACK: Final = {4: "127.0.0.1", 6: "::1"}
 HTTP: Final = 80
+IPV6: Final = 6
 DEFAULT_PORT: Final = 1338
 UNKNOWN_PORT: Final = 0
 """The port of a setting that has none, or that only root may read."""

@@ -38,7 +38,7 @@ Value = str | int | bool | bytes | tuple[str, ...] | DynamicValue | None
 
 
 class Roles(Protocol):
-    """The documents of the instance's roles; see `credentials.iam`."""
+    """The documents of the instance's roles; see `credentials.documents`."""
 
     def info(self) -> DynamicValue | None:
         """`iam/info`."""
