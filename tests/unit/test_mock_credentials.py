@@ -17,6 +17,7 @@ from imds_mock.credentials.generated import GeneratedCredentials
 from imds_mock.credentials.refreshable import NotRefreshed
 from imds_mock.credentials.sources import select_source
 from imds_mock.metadata.instance import derive
+from imds_mock.metadata.tree import LATEST
 from support.metadata import STARTED, Metadata
 
 if TYPE_CHECKING:
@@ -168,6 +169,26 @@ def test_a_missing_instance_profile(signer: Signer) -> None:
     assert list(document) == ["Code", "Message", "LastUpdated"]
     assert document["Code"] == "InstanceProfileNotFound"
     assert re.match(r"Instance Profile with id AIPA\w+ cannot be found\. ", document["Message"])
+
+
+DATED = [
+    ROLE,
+    "iam/info",
+    "iam/security-credentials-extended/my-role",
+    "identity-credentials/ec2/info",
+    "identity-credentials/ec2/security-credentials/ec2-instance",
+]
+
+
+@pytest.mark.parametrize("path", DATED)
+@pytest.mark.parametrize("failure", [None, "AssumeRoleUnauthorizedAccess"])
+def test_last_modified_is_one_second_before_last_updated(signer: Signer, path: str, failure: str | None) -> None:
+    metadata = Metadata(signer, {"credentials": {"renew_seconds": HOUR, "extended": True, "failure": failure}})
+    for now in (STARTED, STARTED + 1.5 * HOUR):
+        found = metadata.snapshot.tree.lookup(LATEST, f"meta-data/{path}", now)
+        assert found is not None
+        assert found.modified is not None
+        assert int(found.modified) == seconds(json.loads(found.body)["LastUpdated"]) - 1
 
 
 STATIC = {"source": "static", "access_key_id": "AKIA1", "secret_access_key": "very secret", "session_token": "tok"}
