@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_interface
 from typing import TYPE_CHECKING
@@ -13,8 +14,9 @@ from imds_mock.callers.local_networks import LocalNetworks
 from imds_mock.callers.registry import CallerRegistry
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Iterable, Mapping
+
+    from imds_mock.callers.caller import Caller
 
 
 @dataclass
@@ -70,6 +72,19 @@ class FakeNetwork:
         registry = CallerRegistry(self.addresses_of, identifier, lambda: self.now, lambda: timeout_seconds)
         registry.on_change = lambda addresses: self.changes.append(None if addresses is None else set(addresses))
         return registry
+
+    def identify(self, *addresses: str) -> list[Caller]:
+        """The callers at addresses after one request from each, in order."""
+
+        async def identify() -> list[Caller]:
+            registry = self.registry()
+            for address in addresses:
+                ready = registry.identify(address)
+                if ready is not None:
+                    await ready
+            return [registry.caller(address) for address in addresses]
+
+        return asyncio.run(identify())
 
     async def addresses_of(self, name: str) -> frozenset[str]:
         """The name server's forward look-up."""

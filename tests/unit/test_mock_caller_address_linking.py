@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from imds_mock.callers.caller import Caller, Interface
+from imds_mock.callers.caller import Interface
 from imds_mock.callers.target_matching import match_target
 from support.callers import FakeNetwork
 
@@ -18,18 +18,6 @@ NAMES = {ORDINARY: "proj-web-1.proj_default", "172.18.0.4": "proj-db-1.proj_defa
 BOTH = (LINK_LOCAL, ORDINARY)
 
 
-def identify(network: FakeNetwork, *addresses: str) -> list[Caller]:
-    async def scenario() -> list[Caller]:
-        callers = network.registry()
-        for address in addresses:
-            waiting = callers.identify(address)
-            if waiting is not None:
-                await waiting
-        return [callers.caller(address) for address in addresses]
-
-    return asyncio.run(scenario())
-
-
 def with_link_local(**fields: object) -> FakeNetwork:
     """A mock with 169.254.169.254 in addition to its ordinary address."""
     return FakeNetwork(**{"names": dict(NAMES), "own_addresses": BOTH_NETWORKS} | fields)  # type: ignore[arg-type]
@@ -37,7 +25,7 @@ def with_link_local(**fields: object) -> FakeNetwork:
 
 def test_a_link_local_caller_is_the_container_with_the_same_hardware_address() -> None:
     network = with_link_local(macs={LINK_LOCAL: WEB, ORDINARY: WEB, OTHER_LINK_LOCAL: DB, "172.18.0.4": DB})
-    caller, same, other = identify(network, LINK_LOCAL, ORDINARY, OTHER_LINK_LOCAL)
+    caller, same, other = network.identify(LINK_LOCAL, ORDINARY, OTHER_LINK_LOCAL)
     assert (caller.key, caller.names, caller.addresses) == ("proj-web-1", ("proj-web-1", "web"), BOTH)
     assert caller == same
     assert caller.interfaces == (Interface(ORDINARY, (), "172.18.0.0/16", (), WEB),)
@@ -45,7 +33,7 @@ def test_a_link_local_caller_is_the_container_with_the_same_hardware_address() -
 
 
 def test_a_missing_ordinary_address_is_probed() -> None:
-    (caller,) = identify(with_link_local(macs={LINK_LOCAL: WEB}, silent={ORDINARY: WEB, "172.18.0.4": DB}), LINK_LOCAL)
+    (caller,) = with_link_local(macs={LINK_LOCAL: WEB}, silent={ORDINARY: WEB, "172.18.0.4": DB}).identify(LINK_LOCAL)
     assert (caller.container, caller.addresses) == ("proj-web-1", BOTH)
 
 
@@ -55,7 +43,7 @@ def test_the_first_addresses_and_those_around_the_mocks_own_are_scanned(mock: st
         names={ordinary: "proj-web-1.proj_default"}, own_addresses=(f"{mock}/16 169.254.169.254/16",)
     )
     network.macs, network.silent = {LINK_LOCAL: WEB}, {ordinary: WEB}
-    (caller,) = identify(network, LINK_LOCAL)
+    (caller,) = network.identify(LINK_LOCAL)
     assert caller.container == "proj-web-1"
     assert not any(each.startswith("169.254.") or each == mock for each in network.probed)
 
@@ -63,7 +51,7 @@ def test_the_first_addresses_and_those_around_the_mocks_own_are_scanned(mock: st
 def test_a_hardware_address_derived_from_the_ip_address_gives_that_address() -> None:
     mac = "02:42:ac:12:c8:03"
     network = with_link_local(names={FAR: "proj-web-1.proj_default"}, macs={LINK_LOCAL: mac}, silent={FAR: mac})
-    (caller,) = identify(network, LINK_LOCAL)
+    (caller,) = network.identify(LINK_LOCAL)
     assert (caller.container, network.probed) == ("proj-web-1", [FAR])
 
 
@@ -75,7 +63,7 @@ def test_the_addresses_of_configured_services_are_probed() -> None:
         macs={LINK_LOCAL: WEB},
         silent={FAR: WEB},
     )
-    (caller,) = identify(network, LINK_LOCAL)
+    (caller,) = network.identify(LINK_LOCAL)
     assert (caller.service, network.probed) == ("web", [FAR])
 
 
@@ -84,24 +72,24 @@ def test_a_stale_entry_is_not_used() -> None:
     network = with_link_local(
         macs={LINK_LOCAL: WEB}, stale={"172.18.0.4": WEB}, silent={ORDINARY: WEB, "172.18.0.4": DB}
     )
-    (caller,) = identify(network, LINK_LOCAL)
+    (caller,) = network.identify(LINK_LOCAL)
     assert (caller.container, caller.addresses) == ("proj-web-1", BOTH)
 
 
 def test_an_unconfirmed_entry_is_confirmed_and_used() -> None:
     network = with_link_local(macs={LINK_LOCAL: WEB}, stale={ORDINARY: WEB}, silent={ORDINARY: WEB})
-    (caller,) = identify(network, LINK_LOCAL)
+    (caller,) = network.identify(LINK_LOCAL)
     assert (caller.container, set(network.probed)) == ("proj-web-1", {ORDINARY})
 
 
 def test_entries_for_two_containers_are_not_used() -> None:
-    (caller,) = identify(with_link_local(macs={LINK_LOCAL: WEB, ORDINARY: WEB, "172.18.0.4": WEB}), LINK_LOCAL)
+    (caller,) = with_link_local(macs={LINK_LOCAL: WEB, ORDINARY: WEB, "172.18.0.4": WEB}).identify(LINK_LOCAL)
     assert (caller.key, caller.names) == (LINK_LOCAL, ())
 
 
 def test_the_hardware_address_of_a_gateway_links_nothing() -> None:
     router = "9e:00:00:00:00:01"
-    (caller,) = identify(with_link_local(macs={LINK_LOCAL: router, ORDINARY: router, "172.18.0.1": router}), LINK_LOCAL)
+    (caller,) = with_link_local(macs={LINK_LOCAL: router, ORDINARY: router, "172.18.0.1": router}).identify(LINK_LOCAL)
     assert caller.names == ()
 
 
@@ -111,7 +99,7 @@ def test_the_same_hardware_address_on_another_interface_links_nothing() -> None:
         own_addresses=(*BOTH_NETWORKS, "172.19.0.2/16"),
         macs={LINK_LOCAL: WEB, "172.19.0.3": WEB},
     )
-    assert identify(network, LINK_LOCAL)[0].names == ()
+    assert network.identify(LINK_LOCAL)[0].names == ()
 
 
 def test_a_container_on_two_networks_is_linked_on_the_one_with_its_link_local_address() -> None:
@@ -155,14 +143,14 @@ def test_both_families_are_linked() -> None:
         macs={fe80: WEB, ipv6: WEB},
         gateways=frozenset(),
     )
-    (caller,) = identify(network, fe80)
+    (caller,) = network.identify(fe80)
     assert (caller.container, caller.addresses) == ("proj-web-1", (ipv6, fe80))
     assert caller.interfaces == (Interface(None, (ipv6,), None, ("fd00:0:0:0:0:0:0:0/64",), WEB),)
 
 
 def test_without_a_name_the_ordinary_address_stands_for_both() -> None:
     network = with_link_local(names={}, macs={LINK_LOCAL: WEB, ORDINARY: WEB})
-    caller, same = identify(network, LINK_LOCAL, ORDINARY)
+    caller, same = network.identify(LINK_LOCAL, ORDINARY)
     assert (caller.key, same.key) == (ORDINARY, ORDINARY)
     assert caller.interfaces[0].ipv4 == ORDINARY
 
@@ -189,7 +177,7 @@ def test_a_target_matches_a_link_local_caller_that_could_not_be_linked_at_first(
 
 @pytest.mark.parametrize("filtered", [frozenset(), frozenset({ORDINARY})])
 def test_a_container_that_answers_no_datagram_is_linked_by_the_kernels_own_query(filtered: frozenset[str]) -> None:
-    (caller,) = identify(with_link_local(macs={LINK_LOCAL: WEB}, silent={ORDINARY: WEB}, filtered=filtered), LINK_LOCAL)
+    (caller,) = with_link_local(macs={LINK_LOCAL: WEB}, silent={ORDINARY: WEB}, filtered=filtered).identify(LINK_LOCAL)
     assert caller.container == "proj-web-1"
 
 
@@ -273,43 +261,5 @@ def test_one_scan_links_all_containers_that_start_together() -> None:
         await callers.look_up(link_local)
         await callers.wait_for_look_ups()
         assert {callers.caller(each).service for each in link_local} == {"app"}
-
-    asyncio.run(scenario())
-
-
-def test_a_service_matches_each_replica_once_and_an_unknown_name_none() -> None:
-    async def scenario() -> None:
-        network = with_link_local(
-            names={ORDINARY: "proj-web-1.proj_default", "172.18.0.4": "proj-web-2.proj_default"},
-            hosts={"web": frozenset({ORDINARY, "172.18.0.4"})},
-            macs={LINK_LOCAL: WEB, ORDINARY: WEB, "172.18.0.4": DB},
-        )
-        callers = network.registry()
-        await callers.resolve_targets({"web", "wbe"})
-        await callers.look_up({LINK_LOCAL, ORDINARY, "172.18.0.4"})
-        assert [each.container for each in match_target(callers, "web").callers.values()] == [
-            "proj-web-1",
-            "proj-web-2",
-        ]
-        nothing = match_target(callers, "wbe")
-        assert nothing.callers == {}
-        assert nothing.warning is not None
-        assert "did you mean 'web'?" in nothing.warning
-
-    asyncio.run(scenario())
-
-
-def test_the_journal_keeps_the_names_of_a_container_until_another_has_its_address() -> None:
-    async def scenario() -> None:
-        network = FakeNetwork({ORDINARY: "proj-job-1.proj_default"})
-        callers = network.registry()
-        for network.now, name in ((0.0, "proj-job-1.proj_default"), (60.0, None), (120.0, "proj-new-1.proj_default")):
-            network.names = {} if name is None else {ORDINARY: name}
-            waiting = callers.identify(ORDINARY)
-            assert waiting is not None
-            await waiting
-            expected = {0.0: (True, True, 1), 60.0: (False, True, 1), 120.0: (False, False, 0)}[network.now]
-            matched = len(match_target(callers, "job", in_journal=True).callers)
-            assert (callers.is_target(ORDINARY, "job"), callers.was_target(ORDINARY, "job"), matched) == expected
 
     asyncio.run(scenario())

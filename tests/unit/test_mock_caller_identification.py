@@ -4,23 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from imds_mock.callers.caller import Caller, Interface
+from imds_mock.callers.caller import Interface
 from support.callers import FakeNetwork
 
 FRONT, BACK = "172.18.0.3", "172.19.0.7"
 TWO_NETWORKS = ("172.18.0.2/16", "172.19.0.2/24")
-
-
-def identify(network: FakeNetwork, *addresses: str) -> list[Caller]:
-    async def scenario() -> list[Caller]:
-        callers = network.registry()
-        for address in addresses:
-            waiting = callers.identify(address)
-            if waiting is not None:
-                await waiting
-        return [callers.caller(address) for address in addresses]
-
-    return asyncio.run(scenario())
 
 
 def test_a_container_on_two_networks_is_one_caller_with_two_interfaces() -> None:
@@ -35,7 +23,7 @@ def test_a_container_on_two_networks_is_one_caller_with_two_interfaces() -> None
         own_addresses=TWO_NETWORKS,
         macs={FRONT: "02:42:ac:12:00:03"},
     )
-    one, other = identify(network, BACK, FRONT)
+    one, other = network.identify(BACK, FRONT)
     assert one == other
     assert one.networks == ("proj_back", "proj_front")
     assert one.interfaces == (
@@ -51,7 +39,7 @@ def test_an_address_of_another_container_is_not_used() -> None:
         own_addresses=TWO_NETWORKS,
         is_engine=False,
     )
-    (caller,) = identify(network, FRONT)
+    (caller,) = network.identify(FRONT)
     assert caller.addresses == (FRONT,)
 
 
@@ -61,7 +49,7 @@ def test_both_families_on_one_network_are_one_interface() -> None:
         {"a": frozenset({FRONT, "fd00::3"})},
         own_addresses=("172.18.0.2/16", "fd00::2/64"),
     )
-    (caller,) = identify(network, "fd00::3")
+    (caller,) = network.identify("fd00::3")
     assert {each.ipv4 or each.ipv6s for each in caller.interfaces} == {FRONT, ("fd00::3",)}
     assert caller.key == "a"
 
@@ -70,26 +58,26 @@ def test_a_service_is_found_for_a_container_with_a_name_of_its_own() -> None:
     network = FakeNetwork(
         {FRONT: "custom.proj_default"}, {"web": frozenset({FRONT})}, services=frozenset({"web", "db"})
     )
-    (caller,) = identify(network, FRONT)
+    (caller,) = network.identify(FRONT)
     assert caller.names == ("custom", "web")
 
 
 def test_all_addresses_of_this_network_namespace_are_one_caller() -> None:
     network = FakeNetwork({"172.18.0.2": "proj-app-1.proj_default"}, own_addresses=TWO_NETWORKS)
-    loopback, own, other = identify(network, "127.0.0.1", "172.18.0.2", "172.19.0.2")
+    loopback, own, other = network.identify("127.0.0.1", "172.18.0.2", "172.19.0.2")
     assert loopback == own == other
     assert (loopback.key, loopback.service) == ("proj-app-1", "app")
     assert [each.ipv4 for each in loopback.interfaces] == ["172.18.0.2", "172.19.0.2"]
 
 
 def test_other_loopback_addresses_are_separate_callers() -> None:
-    first, second = identify(FakeNetwork(), "127.0.0.2", "127.0.0.3")
+    first, second = FakeNetwork().identify("127.0.0.2", "127.0.0.3")
     assert first.key != second.key
     assert first.interfaces == (Interface("127.0.0.2", (), "127.0.0.0/8", (), None),)
 
 
 def test_a_link_local_caller_is_known_by_its_address() -> None:
-    (caller,) = identify(FakeNetwork(), "169.254.7.7")
+    (caller,) = FakeNetwork().identify("169.254.7.7")
     assert (caller.key, caller.addresses, caller.names) == ("169.254.7.7", ("169.254.7.7",), ())
 
 
@@ -97,13 +85,13 @@ def test_a_network_of_link_local_addresses_has_names() -> None:
     network = FakeNetwork(
         {"169.254.169.3": "proj-app-1.proj_default"}, own_addresses=("169.254.169.254/24",), gateways=frozenset()
     )
-    (caller,) = identify(network, "169.254.169.3")
+    (caller,) = network.identify("169.254.169.3")
     assert (caller.service, caller.interfaces[0].ipv4_block) == ("app", "169.254.169.0/24")
 
 
 def test_link_local_ips_beside_an_ordinary_network_have_none() -> None:
     network = FakeNetwork(own_addresses=("172.18.0.2/16", "169.254.169.254/16"))
-    (caller,) = identify(network, "169.254.7.7")
+    (caller,) = network.identify("169.254.7.7")
     assert (network.queries, caller.key) == ([], "169.254.7.7")
 
 

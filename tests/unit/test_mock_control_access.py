@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from imds_mock.callers.kernel import GatewayCache, default_gateways
 from imds_mock.control.access import AccessGuard
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TOKEN = "a-long-enough-token"  # noqa: S105 - made up
 GATEWAY = "172.18.0.1"
@@ -118,31 +114,3 @@ def test_more_host_names_can_be_allowed() -> None:
 @pytest.mark.parametrize("local", [False, True])
 def test_web_pages_of_other_origins_are_refused(origin: str | None, expected: int, local: bool) -> None:  # noqa: FBT001 - a table
     assert status("127.0.0.1", origin=origin, local=local) == expected
-
-
-def test_gateways_are_read_from_the_kernel_tables(tmp_path: Path) -> None:
-    (tmp_path / "route").write_text(
-        "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
-        "eth0\t00000000\t010012AC\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
-        "eth0\t000012AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n"
-        "eth1\t00000000\t02000A0A\t0001\t0\t0\t0\t00000000\t0\t0\t0\n"
-    )
-    zero = "0" * 32
-    (tmp_path / "ipv6_route").write_text(
-        f"{zero} 00 {zero} 00 fd000000000000000000000000000001 00000400 00000001 00000000 00000003     eth0\n"
-        f"{zero} 00 {zero} 00 {zero} ffffffff 00000001 00000000 00200200       lo\n"
-        f"fd00{'0' * 28} 40 {zero} 00 {zero} 00000100 00000001 00000000 00000001     eth0\n"
-    )
-    assert default_gateways(tmp_path) == {"172.18.0.1", "fd00::1"}
-
-
-def test_without_tables_there_is_no_gateway(tmp_path: Path) -> None:
-    assert default_gateways(tmp_path) == frozenset()
-
-
-def test_gateways_are_read_once_a_second() -> None:
-    now, tables = 100.0, [frozenset({"10.0.0.2"}), frozenset({"10.0.0.1"})]
-    gateways = GatewayCache(tables.pop, lambda: now)
-    assert gateways() == gateways() == {"10.0.0.1"}
-    now += 1.5
-    assert gateways() == {"10.0.0.2"}

@@ -84,7 +84,7 @@ def _why_none(table: CallerTable, target: str) -> str:
     similar = get_close_matches(target, names, 1)
     unlinked = table.unlinked_addresses()
     if similar:
-        advice = f"did you mean {similar[0]!r}?"
+        advice = f"Did you mean {similar[0]!r}?"
     elif unlinked:
         advice = f"For a caller with `link_local_ips`, use its address there; unnamed callers: {', '.join(unlinked)}"
     else:
