@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -25,6 +26,8 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 ENDLESS = "/v1/requests/stream"
 OF_FACTS = ("/v1/config", "/v1/metadata")
 """Below these paths, valid values of a field depend on other fields."""
+CONTRADICTION = re.compile(r'not_after","detail":"\S+ is before not_before ')
+"""The refusal of a body that conforms to the document: JSON Schema cannot compare two times."""
 
 
 def call_every_operation(schema: BaseSchema, mode: GenerationMode, examples: int) -> int:
@@ -58,7 +61,11 @@ def call_every_operation(schema: BaseSchema, mode: GenerationMode, examples: int
         def ask(case: Any) -> None:
             nonlocal asked
             asked += 1
-            response = case.call_and_validate(checks=_checks(case.operation.path, mode))
+            response = case.call()
+            checks = _checks(case.operation.path, mode)
+            if CONTRADICTION.search(response.text):
+                checks = [check for check in checks if check is not positive_data_acceptance]
+            case.validate_response(response, checks=checks)
             if response.status_code in {400, 422}:
                 assert not LIBRARY_WORDING.search(response.text), response.text
 

@@ -1,4 +1,4 @@
-"""One client's following of the journal as server-sent events, in one of a limited number of places."""
+"""The stream of recorded requests as server-sent events, for a limited number of clients."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _WAITING_ENTRIES: Final = 1000
 
 
 class Following(StreamingResponse):
-    """An answer that goes on until one side ends it.
+    """A response that continues until the client or the mock closes it.
 
     Args:
-        cockpit: What is followed.
-        matches: Says which entries are meant.
-        with_missed: Begins with those that are in the journal already.
+        context: The running mock.
+        matches: Selects entries.
+        with_missed: Begin with the entries that are in the journal already.
     """
 
     def __init__(self, context: ControlContext, matches: Callable[[Entry], bool], *, with_missed: bool) -> None:
@@ -45,18 +45,18 @@ class Following(StreamingResponse):
         super().__init__(self._parts(), media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it.
+        """Send the stream.
 
         Raises:
-            ProblemError: All places are taken.
+            ProblemError: `MAX_FOLLOWERS` clients follow already.
         """
-        # Nobody else gets a turn between the look and the taking, and whatever becomes of the answer, the place is free
-        # again: its parts may never be asked for.
+        # No await between the check and the registration, so two clients cannot take the last place. The registration
+        # ends here and not in `_parts`, which may never run.
         if len(self._journal.followers) >= MAX_FOLLOWERS:
-            raise ProblemError(503, f"{MAX_FOLLOWERS} clients follow already; end one of them.")
+            raise ProblemError(503, f"Cannot follow: {MAX_FOLLOWERS} clients follow already; disconnect one of them.")
         if self._with_missed:
             self._missed = [entry for entry in self._journal if self._matches(entry)]
-        take = self._take  # a bound method is another one each time
+        take = self._take  # each access creates a new bound method
         self._journal.followers = (*self._journal.followers, take)
         try:
             await super().__call__(scope, receive, send)
@@ -64,7 +64,7 @@ class Following(StreamingResponse):
             self._journal.followers = tuple(each for each in self._journal.followers if each is not take)
 
     def _take(self, entry: Entry) -> None:
-        # A client that does not keep up loses entries; the data plane never waits for one.
+        # A slow client loses entries; the data plane never waits for a client.
         if self._matches(entry) and not self._waiting.full():
             self._waiting.put_nowait(entry)
 

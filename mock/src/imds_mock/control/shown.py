@@ -1,16 +1,15 @@
-"""How the API shows things: times as ISO 8601 in UTC with milliseconds, callers with their names."""
+"""Values as the API shows them: times in ISO 8601, UTC, with milliseconds; callers with their names."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from imds_mock.callers.caller import is_address
 from imds_mock.callers.target_matching import match_target
-from imds_mock.events.kinds import AnyEvent
-from imds_mock.faults.kinds import AnyFault
 from imds_mock.metadata.documents import iso8601
 from imds_mock.scheduling.fields import FieldError
 from imds_mock.scheduling.schedule import read_duration, read_instant
@@ -21,158 +20,96 @@ if TYPE_CHECKING:
     from imds_mock.control.context import ControlContext
     from imds_mock.events.armed import ArmedEvent
     from imds_mock.faults.armed import ArmedFault
+    from imds_mock.scheduling.schedule import Scheduled, Window
     from imds_mock.state.journal import Entry
     from imds_mock.state.journal_queries import Occurrences
 
 
-class ShownEvent(msgspec.Struct, frozen=True):
-    """An event on the timeline.
+class ShownArmed(msgspec.Struct, frozen=True, kw_only=True):
+    """What an armed event and an armed fault have in common."""
 
-    Attributes:
-        id: Its name in the API.
-        kind: What happens.
-        state: `pending`, `active`, `ended` or `canceled`.
-        starts: When it starts or started.
-        ends: When it ends or ended; null if it stays.
-        target: Who sees it; null for every caller.
-        addresses: The addresses that the target has now; empty for every caller, and for a name that matches none.
-        callers: How many callers the target matches now; null for every caller.
-        warning: Why the target matches none or may miss some, and what to write instead; null where it does neither.
-        event: The event as it was given.
-    """
-
-    id: str
-    kind: str
-    state: str
-    starts: str
-    ends: str | None
-    target: str | None
-    addresses: tuple[str, ...]
-    callers: int | None
-    warning: str | None
-    event: AnyEvent
-
-
-class ShownFault(msgspec.Struct, frozen=True):
-    """An armed fault.
-
-    Attributes:
-        id: Its name in the API.
-        kind: What goes wrong.
-        state: `pending`, `active`, `spent` or `ended`.
-        starts: When it starts or started.
-        ends: When it ends or ended; null if it stays.
-        hits: How many answers it has changed.
-        target: Whom it hits; null for every caller.
-        addresses: The addresses that the target has now.
-        callers: How many callers the target matches now; null for every caller.
-        warning: Why the target matches none or may miss some, and what to write instead; null where it does neither.
-        fault: The fault as it was given.
-    """
-
-    id: str
-    kind: str
-    state: str
-    starts: str
-    ends: str | None
-    hits: int
-    target: str | None
-    addresses: tuple[str, ...]
-    callers: int | None
-    warning: str | None
-    fault: AnyFault
+    id: Annotated[str, Meta(description="Id in the API.")]
+    kind: Annotated[str, Meta(description="Kind of event or fault.")]
+    state: Annotated[str, Meta(description="`pending`, `active` or `ended`; events: `canceled`; faults: `spent`.")]
+    starts: Annotated[str, Meta(description="Time of the start.")]
+    ends: Annotated[str | None, Meta(description="Time of the end; null: no end.")]
+    target: Annotated[str | None, Meta(description="The target; null: every caller.")]
+    addresses: Annotated[
+        tuple[str, ...], Meta(description="Addresses of a target that is a name; empty if it matches no caller.")
+    ]
+    callers: Annotated[
+        int | None, Meta(description="Number of callers that the target matches now; null: every caller.")
+    ]
+    warning: Annotated[
+        str | None, Meta(description="Why the target matches no caller or may miss some, and what to do.")
+    ]
 
 
 class ShownRequest(msgspec.Struct, frozen=True):
-    """A request in the journal.
+    """A request in the journal."""
 
-    Attributes:
-        number: Order of arrival, from 1.
-        time: When it came.
-        caller: Address of the peer.
-        names: Container and service name of the caller, where they are known.
-        instance_id: The instance that the caller is on now; null where all callers are on one.
-        method: Null for bytes that were no request.
-        path: The path, decoded and with single slashes.
-        written: The path as it was written, without a query.
-        version: `v1` or `v2`, `ecs` or `eks` for an agent of containers; null for bytes that were no request.
-        token: `absent`, `issued`, `valid`, `rejected` or `unchecked`.
-        status: Null when there was no answer.
-        microseconds: From receiving to writing.
-        faults: The faults that made the answer.
-    """
-
-    number: int
-    time: str
-    caller: str
-    names: tuple[str, ...]
-    instance_id: str | None
-    method: str | None
-    path: str
-    written: str
-    version: str | None
-    token: str
-    status: int | None
-    microseconds: int
-    faults: tuple[str, ...]
+    number: Annotated[int, Meta(description="Order of arrival, from 1.")]
+    time: Annotated[str, Meta(description="Time of arrival.")]
+    caller: Annotated[str, Meta(description="The caller's IP address.")]
+    names: Annotated[tuple[str, ...], Meta(description="Container and service name of the caller, if known.")]
+    instance_id: Annotated[
+        str | None, Meta(description="Instance of the caller; null if all callers share one instance.")
+    ]
+    method: Annotated[str | None, Meta(description="HTTP method; null if the bytes were not a request.")]
+    path: Annotated[str, Meta(description="Path, decoded, with single slashes.")]
+    written: Annotated[str, Meta(description="Path as the client wrote it, without the query.")]
+    version: Annotated[
+        str | None,
+        Meta(description="`v1`, `v2`, or `ecs` or `eks` for a container agent; null if the bytes were not a request."),
+    ]
+    token: Annotated[str, Meta(description="`absent`, `issued`, `valid`, `rejected` or `unchecked`.")]
+    status: Annotated[int | None, Meta(description="Status of the response; null if there was none.")]
+    microseconds: Annotated[int, Meta(description="Time from receiving the request to writing the response.")]
+    faults: Annotated[tuple[str, ...], Meta(description="Ids of the faults that changed the response.")]
 
 
 class ShownOccurrences(msgspec.Struct, frozen=True):
-    """What a caller did, and how often.
+    """How often a caller read a notice or used IMDSv1."""
 
-    Attributes:
-        caller: Address of the peer.
-        names: Container and service name of the caller, where they are known.
-        instance_id: The instance that the caller is on now; null where all callers are on one.
-        subject: What it was: a notice, or `imdsv1`.
-        first: Time of the first one.
-        last: Time of the last one.
-        times: How many there were.
+    caller: Annotated[str, Meta(description="The caller's IP address.")]
+    names: Annotated[tuple[str, ...], Meta(description="Container and service name of the caller, if known.")]
+    instance_id: Annotated[
+        str | None, Meta(description="Instance of the caller; null if all callers share one instance.")
+    ]
+    subject: Annotated[str, Meta(description="Name of the notice, or path of the first IMDSv1 request.")]
+    first: Annotated[str, Meta(description="Time of the first occurrence.")]
+    last: Annotated[str, Meta(description="Time of the last occurrence.")]
+    times: Annotated[int, Meta(description="Number of occurrences.")]
+
+
+def armed_fields(
+    armed: ArmedEvent | ArmedFault, scheduled: Scheduled, window: Window, now: float, callers: CallerRegistry
+) -> dict[str, Any]:
+    """The fields of `ShownArmed` for an event or fault.
+
+    Args:
+        armed: The armed event or fault.
+        scheduled: The event or fault as it was given.
+        window: When it is planned to be active.
+        now: Seconds since the epoch.
+        callers: The known callers.
     """
-
-    caller: str
-    names: tuple[str, ...]
-    instance_id: str | None
-    subject: str
-    first: str
-    last: str
-    times: int
-
-
-def event(armed: ArmedEvent, now: float, callers: CallerRegistry) -> ShownEvent:
-    """Show an armed event."""
-    target = armed.event.target
-    window = armed.course.window
-    return ShownEvent(
-        armed.id,
-        armed.event.kind,
-        armed.state(now).value,
-        moment(window.start),
-        None if math.isinf(window.end) else moment(window.end),
-        target,
-        *_matched(target, callers),
-        armed.event,
-    )
-
-
-def fault(armed: ArmedFault, now: float, callers: CallerRegistry) -> ShownFault:
-    """Show an armed fault."""
-    target = armed.fault.target
-    return ShownFault(
-        armed.id,
-        armed.fault.kind,
-        armed.state(now).value,
-        moment(armed.window.start),
-        None if math.isinf(armed.window.end) else moment(armed.window.end),
-        armed.hits,
-        target,
-        *_matched(target, callers),
-        armed.fault,
-    )
+    addresses, count, warning = _matched(scheduled.target, callers)
+    return {
+        "id": armed.id,
+        "kind": scheduled.kind,
+        "state": armed.state(now).value,
+        "starts": moment(window.start),
+        "ends": None if math.isinf(window.end) else moment(window.end),
+        "target": scheduled.target,
+        "addresses": addresses,
+        "callers": count,
+        "warning": warning,
+    }
 
 
 def request(entry: Entry, context: ControlContext) -> ShownRequest:
-    """Show an entry of the journal."""
+    """A journal entry as the API shows it."""
     return ShownRequest(
         entry.number,
         moment(entry.time),
@@ -191,7 +128,7 @@ def request(entry: Entry, context: ControlContext) -> ShownRequest:
 
 
 def occurrences(seen: Occurrences, context: ControlContext) -> ShownOccurrences:
-    """Show who did something how often."""
+    """Occurrences as the API shows them."""
     return ShownOccurrences(
         seen.caller,
         context.callers.last_names(seen.caller),
@@ -204,7 +141,7 @@ def occurrences(seen: Occurrences, context: ControlContext) -> ShownOccurrences:
 
 
 def _matched(target: str | None, callers: CallerRegistry) -> tuple[tuple[str, ...], int | None, str | None]:
-    """The addresses of a name, sorted, link-local ones included; how many callers match; what to say about that."""
+    """A target's sorted addresses including link-local ones, the number of matching callers, and the warning."""
     if target is None:
         return (), None, None
     found = match_target(callers, target)
@@ -216,21 +153,21 @@ def _matched(target: str | None, callers: CallerRegistry) -> tuple[tuple[str, ..
 
 
 def moment(seconds: float) -> str:
-    """Write a time with milliseconds."""
+    """A time as ISO 8601 text with milliseconds."""
     milliseconds = math.floor(seconds * 1000)
     return f"{iso8601(milliseconds // 1000)[:-1]}.{milliseconds % 1000:03}Z"
 
 
 def past(field: str, text: str | None, now: float) -> float | None:
-    """Read a time in the past: an instant, or a duration before now.
+    """Seconds since the epoch of a time in the past: an instant, or a duration before `now`.
 
     Args:
         field: Name of the field, for the error.
-        text: What was given.
+        text: The text; None gives None.
         now: Seconds since the epoch.
 
     Raises:
-        FieldError: It is neither.
+        FieldError: The text is neither.
     """
     if text is None:
         return None
@@ -238,8 +175,3 @@ def past(field: str, text: str | None, now: float) -> float | None:
         return now - read_duration(field, text)
     except FieldError:
         return read_instant(field, text)
-
-
-def plain(value: Any) -> Any:
-    """The plain values of a struct, as JSON has them."""
-    return msgspec.to_builtins(value)

@@ -1,14 +1,15 @@
-"""Events and scenarios: armed, listed, cancelled, re-armed."""
+"""The operations on events, and on scenarios, which arm events and faults."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta
 
-from imds_mock.control import shown
 from imds_mock.control.operations import Noted, Operation
-from imds_mock.control.shown import ShownEvent, ShownFault
+from imds_mock.control.routes.faults import ShownFault, shown_fault
+from imds_mock.control.shown import ShownArmed, armed_fields
 from imds_mock.events.kinds import AnyEvent
 from imds_mock.events.scenario import Scenario
 from imds_mock.scheduling.schedule import Duration, Instant
@@ -21,20 +22,21 @@ if TYPE_CHECKING:
     from imds_mock.events.armed import ArmedEvent, EventBook
 
 
+class ShownEvent(ShownArmed, frozen=True, kw_only=True):
+    """An armed event."""
+
+    event: Annotated[AnyEvent, Meta(description="The event as it was given.")]
+
+
 class Start(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"in_": "in"}):
-    """When an event starts over; neither field means now.
+    """When an event starts again; without a field it starts now."""
 
-    Attributes:
-        in_: How long from now (`in`).
-        at: When.
-    """
-
-    in_: Duration | None = None
-    at: Instant | None = None
+    in_: Annotated[Duration | None, Meta(description="Time until the start.")] = None
+    at: Annotated[Instant | None, Meta(description="Time of the start, instead of `in`.")] = None
 
 
 class Played(msgspec.Struct, frozen=True):
-    """What a scenario has put on the clock."""
+    """The events and faults that a scenario has armed."""
 
     events: tuple[ShownEvent, ...]
     faults: tuple[ShownFault, ...]
@@ -44,7 +46,7 @@ class EventRoutes:
     """The operations on events.
 
     Args:
-        cockpit: What they drive.
+        context: The running mock.
     """
 
     group: Final = "events"
@@ -54,125 +56,87 @@ class EventRoutes:
         self._state = context.state
 
     def operations(self) -> list[Operation]:
-        """All of them."""
-        one = "/v1/events/{id}"
+        """All operations."""
+        every, one = "/v1/events", "/v1/events/{id}"
+        armed: dict[str, Any] = {"status": 201, "problems": (409,), "notes": True}
+        rearmed: dict[str, Any] = {"problems": (404, 409), "notes": True, "optional_body": True}
         return [
-            Operation("GET", "/v1/events", "List the events", self.list, tuple[ShownEvent, ...]),
-            Operation(
-                "POST",
-                "/v1/events",
-                "Arm an event",
-                self.arm,
-                ShownEvent,
-                body=AnyEvent,
-                status=201,
-                problems=(409,),
-                notes=True,
-            ),
-            Operation("DELETE", "/v1/events", "Forget all events", self.clear, None),
+            Operation("GET", every, "List the events", self.list, tuple[ShownEvent, ...]),
+            Operation("POST", every, "Arm an event", self.arm, ShownEvent, body=AnyEvent, **armed),
+            Operation("DELETE", every, "Remove all events", self.clear, None),
             Operation("GET", one, "Show an event", self.show, ShownEvent, problems=(404,)),
-            Operation("DELETE", one, "Forget an event", self.remove, None, problems=(404,)),
-            Operation(
-                "POST", f"{one}/cancel", "Take an event back from now on", self.cancel, ShownEvent, problems=(404,)
-            ),
-            Operation(
-                "POST",
-                f"{one}/end",
-                "Let an active event end now, as if it were over",
-                self.end,
-                ShownEvent,
-                problems=(404, 409),
-            ),
-            Operation(
-                "POST",
-                f"{one}/rearm",
-                "Start an event over",
-                self.rearm,
-                ShownEvent,
-                body=Start,
-                optional_body=True,
-                problems=(404, 409),
-                notes=True,
-            ),
-            Operation(
-                "POST",
-                "/v1/scenarios",
-                "Play a scenario from now on",
-                self.play,
-                Played,
-                body=Scenario,
-                status=201,
-                problems=(409,),
-                notes=True,
-            ),
+            Operation("DELETE", one, "Remove an event", self.remove, None, problems=(404,)),
+            Operation("POST", f"{one}/cancel", "Cancel an event", self.cancel, ShownEvent, problems=(404,)),
+            Operation("POST", f"{one}/end", "End an active event", self.end, ShownEvent, problems=(404, 409)),
+            Operation("POST", f"{one}/rearm", "Start an event again", self.rearm, ShownEvent, body=Start, **rearmed),
+            Operation("POST", "/v1/scenarios", "Play a scenario", self.play, Played, body=Scenario, **armed),
         ]
 
     async def list(self, _call: Call) -> tuple[ShownEvent, ...]:
         """All events, the earliest armed first."""
         await self._context.look_up()
-        now = self._state.clock()
-        return tuple(shown.event(each, now, self._context.callers) for each in self._state.events.events)
+        return tuple(map(self._shown, self._state.events.events))
 
     async def arm(self, call: Call) -> Noted:
-        """One more event."""
+        """Arm an event."""
         await self._context.look_up(call.body.target)
-        return await self._take(self._state.events.arm(call.body, self._state.clock()))
+        return await self._schedule(self._state.events.arm(call.body, self._state.clock()))
 
     async def clear(self, _call: Call) -> None:
-        """No events any more."""
+        """Remove all events."""
         self._state.schedule(self._state.events.clear())
 
     async def show(self, call: Call) -> ShownEvent:
         """One event."""
         await self._context.look_up()
-        return self._shown(call)
+        return self._shown(self._state.events.get(call.path["id"]))
 
     async def remove(self, call: Call) -> None:
-        """One event less."""
+        """Remove an event."""
         self._state.schedule(self._state.events.remove(call.path["id"]))
 
     async def cancel(self, call: Call) -> ShownEvent:
-        """The event is taken back."""
-        self._state.schedule(self._state.events.cancel(call.path["id"], self._state.clock()))
-        return self._shown(call)
+        """Cancel an event."""
+        event_id = call.path["id"]
+        self._state.schedule(self._state.events.cancel(event_id, self._state.clock()))
+        return self._shown(self._state.events.get(event_id))
 
     async def end(self, call: Call) -> ShownEvent:
-        """The event is over."""
-        self._state.schedule(self._state.events.end(call.path["id"], self._state.clock()))
-        return self._shown(call)
+        """End an active event."""
+        event_id = call.path["id"]
+        self._state.schedule(self._state.events.end(event_id, self._state.clock()))
+        return self._shown(self._state.events.get(event_id))
 
     async def rearm(self, call: Call) -> Noted:
-        """The event begins again."""
+        """Start an event again."""
         await self._context.look_up()
-        events = self._state.events
-        return await self._take(events.rearm(call.path["id"], self._state.clock(), in_=call.body.in_, at=call.body.at))
+        now, start = self._state.clock(), call.body
+        return await self._schedule(self._state.events.rearm(call.path["id"], now, in_=start.in_, at=start.at))
 
     async def play(self, call: Call) -> Noted:
-        """All steps of a scenario, or none."""
+        """Arm all steps of a scenario, or none."""
         scenario: Scenario = call.body
-        now = self._state.clock()
-        events, faults = scenario.timeline(now)
+        events, faults = scenario.timeline(self._state.clock())
         await self._context.look_up(*(each.target for each in (*events, *faults)))
         armed_events, armed_faults = self._state.play(scenario)
-        callers = self._context.callers
         played = Played(
-            tuple(shown.event(each, now, callers) for each in armed_events),
-            tuple(shown.fault(each, now, callers) for each in armed_faults),
+            tuple(map(self._shown, armed_events)), tuple(shown_fault(each, self._context) for each in armed_faults)
         )
-        return Noted(played, await self._renewed(armed_events))
+        return Noted(played, await self._renew_credentials(armed_events))
 
-    async def _take(self, events: EventBook) -> Noted:
+    async def _schedule(self, events: EventBook) -> Noted:
+        """Put events in force, the last of which was just armed."""
         self._state.schedule(events)
         armed = events.events[-1]
-        shown_event = shown.event(armed, self._state.clock(), self._context.callers)
-        return Noted(shown_event, await self._renewed((armed,)))
+        shown = self._shown(armed)
+        return Noted(shown, await self._renew_credentials((armed,)))
 
-    async def _renewed(self, armed: Iterable[ArmedEvent]) -> Sequence[str]:
-        """Wait for the credentials that events renew now; gives a sentence for each role whose keys stay."""
+    async def _renew_credentials(self, armed: Iterable[ArmedEvent]) -> Sequence[str]:
+        """Wait for the credentials that events renew now; returns a sentence for each role whose keys stay the same."""
         now = self._state.clock()
         targets = [each.event.target for each in armed if each.event.renews_credentials and now in each.course.window]
         return await self._context.renew_credentials(targets) if targets else []
 
-    def _shown(self, call: Call) -> ShownEvent:
-        armed = self._state.events.get(call.path["id"])
-        return shown.event(armed, self._state.clock(), self._context.callers)
+    def _shown(self, armed: ArmedEvent) -> ShownEvent:
+        window, now = armed.course.window, self._state.clock()
+        return ShownEvent(**armed_fields(armed, armed.event, window, now, self._context.callers), event=armed.event)

@@ -1,24 +1,39 @@
-"""Faults: armed, listed, removed."""
+"""The operations on faults."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-from imds_mock.control import shown
+from msgspec import Meta
+
 from imds_mock.control.operations import Operation
-from imds_mock.control.shown import ShownFault
+from imds_mock.control.shown import ShownArmed, armed_fields
 from imds_mock.faults.kinds import AnyFault
 
 if TYPE_CHECKING:
     from imds_mock.control.context import ControlContext
     from imds_mock.control.operations import Call
+    from imds_mock.faults.armed import ArmedFault
+
+
+class ShownFault(ShownArmed, frozen=True, kw_only=True):
+    """An armed fault."""
+
+    hits: Annotated[int, Meta(description="Number of responses that it has changed.")]
+    fault: Annotated[AnyFault, Meta(description="The fault as it was given.")]
+
+
+def shown_fault(armed: ArmedFault, context: ControlContext) -> ShownFault:
+    """An armed fault as the API shows it."""
+    fields = armed_fields(armed, armed.fault, armed.window, context.state.clock(), context.callers)
+    return ShownFault(**fields, hits=armed.hits, fault=armed.fault)
 
 
 class FaultRoutes:
     """The operations on faults.
 
     Args:
-        cockpit: What they drive.
+        context: The running mock.
     """
 
     group: Final = "faults"
@@ -28,38 +43,35 @@ class FaultRoutes:
         self._state = context.state
 
     def operations(self) -> list[Operation]:
-        """All of them."""
+        """All operations."""
+        every, one = "/v1/faults", "/v1/faults/{id}"
         return [
-            Operation("GET", "/v1/faults", "List the faults", self.list, tuple[ShownFault, ...]),
-            Operation(
-                "POST", "/v1/faults", "Arm a fault", self.arm, ShownFault, body=AnyFault, status=201, problems=(409,)
-            ),
-            Operation("DELETE", "/v1/faults", "Remove all faults", self.clear, None),
-            Operation("GET", "/v1/faults/{id}", "Show a fault", self.show, ShownFault, problems=(404,)),
-            Operation("DELETE", "/v1/faults/{id}", "Remove a fault", self.remove, None, problems=(404,)),
+            Operation("GET", every, "List the faults", self.list, tuple[ShownFault, ...]),
+            Operation("POST", every, "Arm a fault", self.arm, ShownFault, body=AnyFault, status=201, problems=(409,)),
+            Operation("DELETE", every, "Remove all faults", self.clear, None),
+            Operation("GET", one, "Show a fault", self.show, ShownFault, problems=(404,)),
+            Operation("DELETE", one, "Remove a fault", self.remove, None, problems=(404,)),
         ]
 
     async def list(self, _call: Call) -> tuple[ShownFault, ...]:
-        """All faults, in the order in which they are applied."""
+        """All faults in the order in which they apply."""
         await self._context.look_up()
-        now = self._state.clock()
-        return tuple(shown.fault(each, now, self._context.callers) for each in self._state.faults.armed)
+        return tuple(shown_fault(each, self._context) for each in self._state.faults.armed)
 
     async def arm(self, call: Call) -> ShownFault:
-        """One more fault."""
+        """Arm a fault."""
         await self._context.look_up(call.body.target)
-        now = self._state.clock()
-        return shown.fault(self._state.faults.arm(call.body, now), now, self._context.callers)
+        return shown_fault(self._state.faults.arm(call.body, self._state.clock()), self._context)
 
     async def clear(self, _call: Call) -> None:
-        """No faults any more."""
+        """Remove all faults."""
         self._state.faults.clear()
 
     async def show(self, call: Call) -> ShownFault:
         """One fault."""
         await self._context.look_up()
-        return shown.fault(self._state.faults.get(call.path["id"]), self._state.clock(), self._context.callers)
+        return shown_fault(self._state.faults.get(call.path["id"]), self._context)
 
     async def remove(self, call: Call) -> None:
-        """One fault less."""
+        """Remove a fault."""
         self._state.faults.remove(call.path["id"])
