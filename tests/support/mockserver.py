@@ -22,7 +22,8 @@ from imds_mock.service.snapshot import Snapshot
 from imds_mock.service.tokens import Tokens
 from imds_mock.wire.context import ServerContext, Timeouts
 from imds_mock.wire.parsing import Limits
-from imds_mock.wire.server import DataPlane, open_sockets
+from imds_mock.wire.server import DataPlane
+from imds_mock.wire.sockets import open_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -31,6 +31,7 @@ from imds_mock.run.config_reader import ConfigReader
 from imds_mock.run.credential_manager import CredentialManager
 from imds_mock.run.file_changes import watch
 from imds_mock.run.reloading import ConfigSource, Reloader
+from imds_mock.service.answers import page
 from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
 from imds_mock.signing.process import prepare_signatures
@@ -42,7 +43,8 @@ from imds_mock.wire.announcement import announce
 from imds_mock.wire.context import ServerContext, Timeouts
 from imds_mock.wire.descriptors import shares
 from imds_mock.wire.parsing import Limits, ParseCache
-from imds_mock.wire.server import DataPlane, open_sockets
+from imds_mock.wire.server import DataPlane
+from imds_mock.wire.sockets import open_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -338,8 +340,8 @@ class Mock:
             timeouts=Timeouts(
                 settings.head_timeout_seconds, settings.idle_timeout_seconds, settings.write_timeout_seconds
             ),
-            bad_request_content_type=snapshot.options.bad_request_content_type,
-            malformed_response=snapshot.compatibility.malformed_response,
+            malformed_response=snapshot.compatibility.malformed_response
+            or page(400, snapshot.options.bad_request_content_type),
             report_error=self._report_error,
             identify_caller=runtime.identify_caller,
             await_credentials=runtime.await_credentials,

@@ -1,192 +1,250 @@
-"""One TCP connection of the data plane: reads requests, answers them, keeps to the limits and the clock.
+"""One TCP connection of the data plane: reads requests and sends responses; `states` has the table of its states.
 
-The real service closes after each answer unless the request asks for `Connection: keep-alive`; then its answer has no
-`Connection` header (captured). Responses do not wait for a body (but for ECS's agent, see `parsing`), so only the
-socket, the first look-up of the caller, credentials that are being fetched and armed delays are asynchronous.
+The real service closes the connection after each response unless the request has `Connection: keep-alive`; then its
+response has no `Connection` header (captured). Responses keep the order of the requests, even if one has to wait.
 """
 
 from __future__ import annotations
 
+import asyncio
 from sys import intern
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, cast
 
-from imds_mock.service.answers import page, refusal
-from imds_mock.wire.holding import Holding
+from imds_mock.service.answers import refusal
+from imds_mock.service.messages import Delivery
+from imds_mock.wire.delayed import DelayedResponse, HalfClosedClient
 from imds_mock.wire.parsing import BAD_REQUEST, RequestParser
-from imds_mock.wire.writing import write
+from imds_mock.wire.states import ACTIVE, CLOSED, CLOSING, CONFIRMING, ENDED, IDLE, NEW, NEXT, READABLE, STALLED, Event
+from imds_mock.wire.writing import ResponseWriter
 
 if TYPE_CHECKING:
-    import asyncio
+    from imds_mock.service.messages import Request, Response
+    from imds_mock.wire.context import Cancellable, ServerContext
 
-    from imds_mock.service.messages import Request
-    from imds_mock.wire.context import ServerContext
+# Pipelined requests are answered in slices of this size, so that a client that does not read is noticed.
+_SLICE_BYTES: Final = 4096
+_LINGER_SECONDS: Final = 2.0
 
-# Pipelined requests are answered in slices of this size, so that a client that does not read its answers is noticed.
-_SLICE: Final = 4096
+# Attributes of an enumeration are slow to get before Python 3.12.
+_SEND, _BEGIN, _COMPLETE, _CLOSE, _LOSE = Delivery.SEND, Event.BEGIN, Event.COMPLETE, Event.CLOSE, Event.LOSE
 
 
-class Connection(Holding):
+class Connection(asyncio.Protocol):
     """Serves one client.
 
     Args:
-        context: What it shares with the others.
+        context: What it shares with the other connections.
 
     Attributes:
-        last_active: When the last request was answered, or the connection opened, on the event loop's clock.
+        state, writer, half_closed: See `DelayingConnection`.
+        deadline: When it times out, on the event loop's clock; the listener then calls `expire`.
+        last_active: When its last request was answered or the next one began, or when it opened.
     """
 
-    __slots__ = ("_opened", "_partial", "_paused", "_unread", "last_active")
+    __slots__ = ("_caller", "_context", "_is_blocked", "_later", "_parser", "_pending", "_transport", "_unread",
+                 "deadline", "half_closed", "last_active", "state", "writer")  # fmt: skip
 
     def __init__(self, context: ServerContext) -> None:
         self._context = context
         self._parser = RequestParser(context.limits, context.parse_cache)
-        self._out = []
+        self.state = NEW
         self._unread = b""
-        self._paused = False  # the client does not read: neither do we
-        self._partial = False  # part of a request has arrived
-        self._half_closed = None
-        self._ended = False
-        self._stalled = False
-        self._held = None
-        self._kept = None
-        self._later = ()
-        self._lowered = False
-        self.last_active = self._opened = context.monotonic()
+        self._is_blocked = False  # the client does not read, so the mock does not either
+        self.half_closed: HalfClosedClient | None = None
+        self._pending: Cancellable | None = None  # what the state waits for
+        self._later: tuple[Request, ...] = ()  # requests to answer after the wait
+        self.last_active = context.monotonic()
         self.deadline = self.last_active + context.timeouts.head
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the event loop."""
+        """Identify the caller; called by the event loop."""
         self._transport = cast("asyncio.Transport", transport)
+        self.writer = ResponseWriter(self._transport, self._context.connection_headers)
         peer = transport.get_extra_info("peername")
-        self._caller = intern(peer[0]) if peer else "-"  # one text for all entries of the journal about this caller
+        self._caller = intern(peer[0]) if peer else "-"  # one string for all journal entries of this caller
         self._context.connections.add(self)
-        self._held = self._context.identify_caller(self._caller, self._acquainted)
+        pending = self._context.identify_caller(self._caller, self._on_ready)
+        if pending is not None:
+            self.advance(Event.IDENTIFY, pending)
 
     def data_received(self, data: bytes) -> None:
-        """Called by the event loop."""
-        if self._ended:
-            return
-        if self._paused or self._held:
+        """Answer what arrives, or keep it for later; called by the event loop."""
+        if self.state in READABLE and not self._is_blocked:
+            if len(data) <= _SLICE_BYTES:
+                self._answer_all(perf_counter(), self._parser.feed(data))
+            else:
+                self._answer_slices(data)
+        elif self.state not in ENDED:
             self._unread += data
-            if len(self._unread) > _SLICE:
+            if len(self._unread) > _SLICE_BYTES:
                 self._transport.pause_reading()
-        elif len(data) <= _SLICE:
-            self._answer_all(perf_counter(), self._parser.feed(data))
-        else:
-            self._take_in_slices(data)
+
+    def eof_received(self) -> bool:
+        """Keep the connection open if a response is still to come; called by the event loop."""
+        if self.state in READABLE and not self._unread:
+            self.advance(_CLOSE)
+        if self.state in ENDED and (self.state is not STALLED or self._context.is_stopping):
+            return False
+        self.half_closed = HalfClosedClient(self._transport, self.abort)
+        if isinstance(self._pending, DelayedResponse):
+            self._pending.probe()
+        return True
 
     def pause_writing(self) -> None:
-        """Called by the event loop when the client does not read."""
-        self._paused = True
+        """Stop reading because the client does not read; called by the event loop."""
+        self._is_blocked = True
         self.deadline = self._context.monotonic() + self._context.timeouts.write
-        if not self._ended:
+        if self.state not in ENDED:
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Called by the event loop when the client has read."""
-        self._paused = False
-        if not self._ended and not self._held:
+        """Read on because the client has read; called by the event loop."""
+        self._is_blocked = False
+        if self.state in READABLE:
             self.deadline = self._context.monotonic() + self._context.timeouts.idle
         self._read_on()
 
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the event loop's signature
+        """Cancel what is pending; called by the event loop."""
+        self.advance(_LOSE)
+        self._parser.close()
+        self._context.remove(self)
+
     def stop(self, new_since: float) -> None:
-        """Close unless a request or a response is under way, or the first request may be.
-
-        Args:
-            new_since: A connection that opened later and has sent nothing yet stays open, on the event loop's clock.
-        """
-        is_new = self.last_active == self._opened >= new_since
-        is_busy = self._ended or self._partial or self._unread or self._held or self._unsent()
-        if self._stalled or not (is_busy or is_new):
+        """Close the connection unless it is busy, or is unused and opened after `new_since`."""
+        is_unused = self.state is IDLE or (self.state is NEW and self.last_active < new_since)
+        if self.state is STALLED or (is_unused and not self._unread and not self._transport.get_write_buffer_size()):
             self._close()
 
-    def _take_in_slices(self, data: bytes) -> None:
-        for start in range(0, len(data), _SLICE):
-            if self._ended:
-                return
-            if self._paused or self._held:
-                self._unread = data[start:]
-                return
-            self._answer_all(perf_counter(), self._parser.feed(data[start : start + _SLICE]))
-
-    def _acquainted(self) -> None:
-        self._held = None
-        if self._context.is_stopping and not self._unread:
-            self._close()
+    def expire(self) -> None:
+        """Close the connection because it has timed out or its place is needed."""
+        if self.state in ENDED or self.state is CONFIRMING or self._transport.get_write_buffer_size():
+            self.abort()
         else:
-            self._read_on()
+            self._close()
+
+    def abort(self) -> None:
+        """Reset the connection and drop what is not sent."""
+        if self.state is not CLOSED:
+            self.advance(_LOSE)
+            self.writer.reset()
+
+    def advance(self, event: Event, pending: Cancellable | None = None, timeout: float | None = None) -> None:
+        """Enter the next state, which may wait for something pending and time out after some seconds."""
+        if self._pending is not None and event in {_CLOSE, _LOSE}:
+            self._pending.cancel()
+        self.state = NEXT[self.state][event]
+        self._pending = pending
+        if timeout is not None:
+            self.deadline = self._context.monotonic() + timeout
+
+    def _on_ready(self) -> None:
+        self.advance(Event.READY)
+        self.answer_later(perf_counter())
+
+    def answer_later(self, began: float) -> None:
+        """Answer the requests that had to wait since `began` (on the clock of `perf_counter`), and read on."""
+        later, self._later = self._later, ()
+        if self.state in READABLE:
+            self._answer_all(began, later)
+        else:
+            self.writer.flush()
+            if self.state is CLOSING:
+                self._shut_down()
+        self._read_on()
 
     def _read_on(self) -> None:
-        if self._may_read():
-            data, self._unread = self._unread, b""
-            self._take_in_slices(data)
-        if self._may_read():
-            if self._half_closed is not None:
+        data, self._unread = self._unread, b""
+        self._answer_slices(data)
+        if self.state in READABLE and not self._is_blocked:
+            if self.half_closed is not None or (self.state is NEW and self._context.is_stopping):
                 self._close()
             else:
                 self._transport.resume_reading()
 
-    def _may_read(self) -> bool:
-        return not (self._paused or self._held or self._ended)
+    def _answer_slices(self, data: bytes) -> None:
+        for start in range(0, len(data), _SLICE_BYTES):
+            if self.state not in READABLE or self._is_blocked:
+                self._unread = data[start:]
+                return
+            self._answer_all(perf_counter(), self._parser.feed(data[start : start + _SLICE_BYTES]))
 
     def _answer_all(self, began: float, requests: tuple[Request, ...]) -> None:
+        context, state = self._context, self.state
         later = iter(requests)
         for request in later:
-            if request.wants_credentials and self._postpone(request, later):
-                self._flush()
-                return
             self._answer(request, began)
-            if self._held:
-                self._later = tuple(later)
-                self._flush()
-                return
-            if self._ended:
+            if self.state is not state:
+                self._later += tuple(later)
                 break
         else:
-            if self._parser.failure is not None and not self._ended:
+            if self._parser.failure is not None:
                 self._refuse(self._parser.failure, began)
-        self._flush()
-        if not self._ended:
-            self._await_more(requests)
-        elif not self._stalled:
-            self._close()
+        self.writer.flush()
+        if self.state is CLOSING:
+            self._shut_down()
+        elif self.state is state:
+            is_partial = not self._parser.at_boundary
+            if requests or is_partial != (state is ACTIVE):
+                self.state = NEXT[state][_BEGIN if is_partial else _COMPLETE]
+                self.last_active = context.monotonic()
+                if not self._is_blocked:
+                    self.deadline = self.last_active + (context.timeouts.head if is_partial else context.timeouts.idle)
 
     def _answer(self, request: Request, began: float) -> None:
         context = self._context
-        if self._lowered:
-            # Not earlier: a retransmission of the token answer has to carry its hop limit as well.
-            self._set_hop_limit(None)
+        if request.wants_credentials:
+            pending = context.await_credentials(self._caller, self._on_ready)
+            if pending is not None:
+                self.advance(Event.AWAIT_CREDENTIALS, pending, context.timeouts.write)
+                self._later = (request,)
+                return
         now = context.wall_clock()
         try:
             response = context.respond(request, self._caller, now)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and the others theirs
+        except Exception as error:  # noqa: BLE001 - whatever fails, the client gets a response
             context.report_error(error)
             response = refusal(500)
         if response.delay_seconds:
-            self._hold(request, response, now, began)
+            delayed = DelayedResponse(self, request, response, now, began)
+            self.advance(Event.DELAY, delayed, response.delay_seconds + context.timeouts.write)
         else:
-            self._deliver(request, response, now)
-            self._note(request, response, now, perf_counter() - began)
+            self.deliver(request, response, now)
+            self.record(request, response, now, perf_counter() - began)
+
+    def deliver(self, request: Request, response: Response, now: float) -> None:
+        """Write a response, or do what a fault says instead."""
+        if response.delivery is _SEND:
+            is_last = not request.keep_alive or self._context.is_stopping
+            if is_last or response.cut_after is not None:
+                self.state = NEXT[self.state][_CLOSE]
+            self.writer.write(response, request.method, now, is_last=is_last)
+        elif response.delivery is Delivery.STALL:
+            self.advance(Event.STALL, timeout=self._context.timeouts.idle)
+        else:
+            self.abort()
 
     def _refuse(self, status: int, began: float) -> None:
-        self._ended = True
+        self.state = NEXT[self.state][_CLOSE]
         if self._parser.in_body:
-            return  # its request has been answered already
+            return  # the request has been answered already
         context = self._context
         now = context.wall_clock()
-        response = refusal(status)
-        if status == BAD_REQUEST:
-            response = context.malformed_response or page(status, context.bad_request_content_type)
-        write(self._out, response, context.connection_headers.closing(now), "")
-        self._note(None, response, now, perf_counter() - began)
+        response = context.malformed_response if status == BAD_REQUEST else refusal(status)
+        self.writer.write(response, "", now, is_last=True)
+        self.record(None, response, now, perf_counter() - began)
 
-    def _await_more(self, answered: tuple[Request, ...]) -> None:
-        partial = not self._parser.at_boundary
-        if answered or (partial and not self._partial):
-            now, timeouts = self._context.monotonic(), self._context.timeouts
-            if not self._paused:
-                self.deadline = now + (timeouts.head if partial else timeouts.idle)
-            if answered:
-                self.last_active = now
-        self._partial = partial
+    def record(self, request: Request | None, response: Response, now: float, seconds: float) -> None:
+        """Tell the observers of a response, which took so many seconds."""
+        microseconds = int(seconds * 1_000_000)
+        for observe in self._context.observers:
+            observe(now, self._caller, request, response, microseconds)
+
+    def _close(self) -> None:
+        self.advance(_CLOSE)
+        self._shut_down()
+
+    def _shut_down(self) -> None:
+        is_sent = self.writer.close(is_receiving=self._parser.in_body or self._parser.failure is not None)
+        self.deadline = self._context.monotonic() + (_LINGER_SECONDS if is_sent else self._context.timeouts.write)

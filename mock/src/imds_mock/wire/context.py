@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from imds_mock.service.answers import page
 from imds_mock.wire.parsing import Limits, ParseCache
 from imds_mock.wire.writing import ConnectionHeaders
 
@@ -106,8 +107,7 @@ class ServerContext:
         monotonic: The event loop's clock, for timeouts.
         limits: The limits of a request.
         timeouts: The timeouts of a connection.
-        bad_request_content_type: `Content-Type` of the 400 page for bytes that cannot be parsed.
-        malformed_response: Replaces that page if set.
+        malformed_response: The response to bytes that cannot be parsed.
         identify_caller: Called when a connection opens; its first request waits until the caller is identified.
         await_credentials: Called before a request for credentials is answered; it waits until they are fetched.
         report_error: Called with an exception raised by `respond`; the client gets a 500.
@@ -124,8 +124,7 @@ class ServerContext:
     monotonic: Callable[[], float]
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)
-    bad_request_content_type: str = "text/html"
-    malformed_response: Response | None = None
+    malformed_response: Response = field(default_factory=lambda: page(400, "text/html"))
     identify_caller: WaitFor = no_wait
     await_credentials: WaitFor = no_wait
     report_error: Callable[[Exception], None] = _raise
@@ -134,3 +133,9 @@ class ServerContext:
     connections: set[OpenConnection] = field(default_factory=set)
     is_stopping: bool = False
     all_closed: asyncio.Event | None = None
+
+    def remove(self, connection: OpenConnection) -> None:
+        """Forget a connection that is closed."""
+        self.connections.discard(connection)
+        if self.all_closed is not None and not self.connections:
+            self.all_closed.set()

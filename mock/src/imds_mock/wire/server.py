@@ -4,79 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import math
-import socket
 from typing import TYPE_CHECKING, Final
 
-from imds_mock.errors import ListenError
 from imds_mock.wire.connection import Connection
+from imds_mock.wire.sockets import BACKLOG, accept_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    import socket
+    from collections.abc import Iterable
 
     from imds_mock.wire.context import ServerContext
 
-_BACKLOG: Final = 4096
 _WATCH_SECONDS: Final = 0.5
 _EVICTED_SHARE: Final = 16
 _NEW_SECONDS: Final = 0.25  # from connecting to the first request, of a client that connects while the mock ends
-
-
-def open_sockets(hosts: Sequence[str], port: int) -> list[socket.socket]:
-    """Open listening sockets.
-
-    Args:
-        hosts: IP addresses; none means all addresses of both families (of IPv4 alone where there is no IPv6).
-        port: TCP port, 0 for any (the same one on all addresses).
-
-    Raises:
-        ListenError: An address cannot be listened on; the message says why and what to do.
-    """
-    opened: list[socket.socket] = []
-    try:
-        for host in hosts or ("0.0.0.0", "::"):  # noqa: S104 - a container's address is not known beforehand
-            try:
-                opened.append(_open(host, opened[0].getsockname()[1] if opened and not port else port))
-            except OSError as error:
-                no_ipv6 = error.errno in {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
-                if not (no_ipv6 and opened and not hosts):
-                    raise ListenError(host, port, error) from error
-    except ListenError:
-        for listening in opened:
-            listening.close()
-        raise
-    return opened
-
-
-def _open(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        address = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0][4]
-        listening.bind(address)
-        listening.listen(_BACKLOG)
-        listening.setblocking(False)
-    except BaseException:
-        listening.close()
-        raise
-    return listening
-
-
-def _accept_all(listening: socket.socket) -> Iterator[socket.socket]:
-    """Accept the connections that are waiting, and listen no more."""
-    with contextlib.suppress(OSError):
-        try:
-            while True:
-                client, _ = listening.accept()
-                client.setblocking(False)
-                yield client
-        finally:
-            # At once, as what arrives between the last accept and the end of listening is reset.
-            listening.shutdown(socket.SHUT_RD)
 
 
 class DataPlane:
@@ -103,7 +45,7 @@ class DataPlane:
         loop = asyncio.get_running_loop()
         self._sockets = tuple(sockets)
         for listening in self._sockets:
-            self._servers.append(await loop.create_server(self._connect, sock=listening, backlog=_BACKLOG))
+            self._servers.append(await loop.create_server(self._connect, sock=listening, backlog=BACKLOG))
         self._watch_connections()
 
     async def stop(self, grace_seconds: float) -> None:
@@ -116,7 +58,7 @@ class DataPlane:
         context.is_stopping = True
         context.all_closed = asyncio.Event()
         # Closing a listening socket resets the connections that wait to be accepted.
-        waiting = [client for listening in self._sockets for client in _accept_all(listening)]
+        waiting = [client for listening in self._sockets for client in accept_all(listening)]
         for server in self._servers:
             server.close()
         for client in waiting:
