@@ -60,7 +60,7 @@ def test_arguments_meant_for_imds_mock(argv: list[str], sentence: str) -> None:
 
 def test_the_value_of_a_flag_is_not_a_command() -> None:
     result = ended("imds-mock", "-c", "serve")
-    assert (result.returncode, result.stderr) == (1, "imds-mock: config file serve (flag -c): there is no such file\n")
+    assert (result.returncode, result.stderr) == (1, "imds-mock: config file serve (flag -c) does not exist\n")
 
 
 def test_ec2_metadata_mock_suggests_its_own_flags() -> None:

@@ -34,12 +34,12 @@ class Container:
         self,
         signer: Signer,
         document: dict[str, Any] | None = None,
-        keep: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed,
+        refreshable_for: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed,
         known_containers: KnownContainers | None = None,
     ) -> None:
         self.metadata = Metadata(signer, document)
         config = self.metadata.config
-        role = ContainerRole(derive(config.instance, STARTED), config.credentials, keep)
+        role = ContainerRole(derive(config.instance, STARTED), config.credentials, refreshable_for)
         self.agents = ContainerAgents(role, config.ecs, eks_token(config.eks), known_containers)
         self.snapshot = replace(self.metadata.snapshot, agents=self.agents)
         self.service = Service(lambda _caller: self.snapshot, Tokens(), "probe")

@@ -188,9 +188,9 @@ def test_invalid_config_files(tmp_path: Path, name: str, text: str, sentence: st
 
 
 def test_unreadable_config_files(tmp_path: Path) -> None:
-    with pytest.raises(ConfigFileError, match=r"a\.json \(flag -c\): there is no such file$"):
+    with pytest.raises(ConfigFileError, match=r"a\.json \(flag -c\) does not exist$"):
         settings(file=tmp_path / "a.json")
-    with pytest.raises(ConfigFileError, match=r"a\.json \(variable AEMM_CONFIG_FILE\): there is no such file$"):
+    with pytest.raises(ConfigFileError, match=r"a\.json \(variable AEMM_CONFIG_FILE\) does not exist$"):
         settings(environ={"AEMM_CONFIG_FILE": str(tmp_path / "a.json")})
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigFileError, match=r"bytes\.json: is not UTF-8 text: invalid start byte at byte 0$"):
@@ -351,7 +351,7 @@ def test_an_unsearchable_home_directory_has_no_config_file(tmp_path: Path, monke
 
     monkeypatch.setattr(os, "stat", denied)
     assert settings(environ={"HOME": str(tmp_path)}).config_file is None
-    with pytest.raises(ConfigFileError, match="there is no such file"):
+    with pytest.raises(ConfigFileError, match="does not exist"):
         settings(file=tmp_path / "a.json")
 
 

@@ -118,6 +118,9 @@ def test_certificates_name_imds_mock(folder: Path, name: str, key: str) -> None:
     assert key in text
     assert "Not After : Jan  1 00:00:00 2195 GMT" in text
     assert "amazon" not in text.lower()
+    *lines, last = (folder / f"{name}.pem").read_text().splitlines()[1:-1]
+    assert {len(line) for line in lines} == {64}, "RFC 7468"
+    assert 0 < len(last) <= 64
     if name != "pkcs7":  # openssl rejects SHA-1 in certificates
         assert openssl("verify", "-CAfile", folder / f"{name}.pem", folder / f"{name}.pem").returncode == 0
 

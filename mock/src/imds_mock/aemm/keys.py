@@ -109,7 +109,7 @@ FLAG_KEYS: Final = (
     Key("config-file", values.text, "", "config-file", "c", value_name="FILE",
         help="JSON, YAML or TOML file with settings (default: aemm-config.* in $HOME, if there is one)"),
     Key("save-config-to-file", values.switch, False, "save-config-to-file", "s",
-        help="save the settings in force to .ec2-metadata-mock/.aemm-config-used.json in $HOME"),
+        help="save the current settings to .ec2-metadata-mock/.aemm-config-used.json in $HOME"),
     Key("watch-config-file", values.switch, False, "watch-config-file", "w",
         help="apply changes of the config file while running"),
     Key("imdsv2", values.switch, False, "imdsv2", "I", help="require a session token (IMDSv2) on every path"),

@@ -168,7 +168,7 @@ def _config_file(arguments: Arguments, environ: Mapping[str, str]) -> Path | Non
         if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises if the folder cannot be searched
             flag = arguments.flags.get(_CONFIG_FILE)
             origin = f"flag {flag}" if flag else f"variable {KEYS[_CONFIG_FILE].variable}"
-            raise ConfigFileError(f"config file {path} ({origin}): there is no such file")
+            raise ConfigFileError(f"config file {path} ({origin}) does not exist")
         return path
     return files.default_file(environ.get("HOME"))
 

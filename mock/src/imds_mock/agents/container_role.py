@@ -59,12 +59,12 @@ class ContainerRole:
     Attributes:
         instance: The container's instance.
         settings: The section `credentials` of the configuration.
-        keep: Gives the credentials of a request, which a refresher keeps up to date.
+        refreshable_for: Provides the credentials of a request, kept up to date.
     """
 
     instance: Instance
     settings: CredentialSettings
-    keep: Callable[[CredentialRequest], RefreshableCredentials]
+    refreshable_for: Callable[[CredentialRequest], RefreshableCredentials]
 
     @property
     def name(self) -> str | None:
@@ -103,7 +103,9 @@ class ContainerRole:
         Raises:
             NoCredentialsError: The role has no credentials, or they are not available yet.
         """
-        source = select_source(self.settings, self.instance, role_arn.rpartition("/")[2], self.keep, role_arn)
+        source = select_source(
+            self.settings, self.instance, role_arn.rpartition("/")[2], self.refreshable_for, role_arn
+        )
         current = source.current(now)
         if current is None:
             return _parse(role_arn, None)

@@ -45,13 +45,13 @@ class AemmBuilder:
     Attributes:
         started: Start of the program in seconds since the epoch; delays count from it.
         reason: Why amazon-ec2-metadata-mock's data is served.
-        keep: Has working credentials fetched and kept fresh.
+        refreshable_for: Provides the credentials of a request, kept up to date.
         limits: The clients that see each kind of event, by the keys of its leaves; a reload keeps them.
     """
 
     started: float
     reason: str
-    keep: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed
+    refreshable_for: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed
     limits: dict[tuple[str, ...], ClientLimit] = field(
         default_factory=lambda: {feature: ClientLimit(0) for feature in _FEATURES}
     )
@@ -66,7 +66,9 @@ class AemmBuilder:
             ConfigError: A setting cannot be served.
         """
         try:
-            own = find_changes(config, self.started, partial(derived_leaves, signer=Signer(), keep=self.keep))
+            own = find_changes(
+                config, self.started, partial(derived_leaves, signer=Signer(), refreshable_for=self.refreshable_for)
+            )
             settings = read_section(config.aemm, own.values)
             _require_effect(settings)
             described = build_leaves(settings, self.started, own)

@@ -27,7 +27,7 @@ class SnapshotBuilder:
         started: When the mock started, in seconds since the epoch.
         signer: Signs the identity document.
         reason: Why amazon-ec2-metadata-mock's data is served, for the start message.
-        keep: Gives the credentials of a request, which a refresher keeps up to date.
+        refreshable_for: Provides the credentials of a request, kept up to date.
         known_containers: The containers that the mock knows; None if it knows none.
     """
 
@@ -36,13 +36,13 @@ class SnapshotBuilder:
         started: float,
         signer: Signer,
         reason: str,
-        keep: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed,
+        refreshable_for: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed,
         known_containers: KnownContainers | None = None,
     ) -> None:
         self._started = started
         self._reason = reason
-        self._keep = keep
-        self._ec2 = Ec2Builder(started, signer, keep, known_containers)
+        self._refreshable_for = refreshable_for
+        self._ec2 = Ec2Builder(started, signer, refreshable_for, known_containers)
         self._aemm: AemmBuilder | None = None
 
     def build(self, config: Config) -> BuiltConfig:
@@ -56,7 +56,7 @@ class SnapshotBuilder:
         if self._aemm is None:
             from imds_mock.build.aemm import AemmBuilder  # noqa: PLC0415 - the real service needs none of it
 
-            self._aemm = AemmBuilder(self._started, self._reason, self._keep)
+            self._aemm = AemmBuilder(self._started, self._reason, self._refreshable_for)
         return self._aemm.build(config)
 
     def reset(self) -> None:

@@ -36,7 +36,7 @@ class Ec2Builder:
     Args:
         started: When the mock started, in seconds since the epoch.
         signer: Signs the identity document.
-        keep: Gives the credentials of a request, which a refresher keeps up to date.
+        refreshable_for: Provides the credentials of a request, kept up to date.
         known_containers: The containers that the mock knows; None if it knows none.
     """
 
@@ -44,13 +44,13 @@ class Ec2Builder:
         self,
         started: float,
         signer: Signer,
-        keep: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed,
+        refreshable_for: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed,
         known_containers: KnownContainers | None = None,
     ) -> None:
         self._started = started
         self._signer = signer
         self._protected_tasks = ProtectedTasks()
-        self._keep = keep
+        self._refreshable_for = refreshable_for
         self._known_containers = known_containers
         # Most changes leave the facts alone, and the values derived from them take the longest to build.
         self._derived: tuple[InstanceSettings, CredentialSettings, Instance, Mapping[str, Leaf]] | None = None
@@ -64,7 +64,7 @@ class Ec2Builder:
         try:
             instance, derived = self._derive(config)
             leaves, labels = overridden(config, instance, derived)
-            role = ContainerRole(instance, config.credentials, self._keep)
+            role = ContainerRole(instance, config.credentials, self._refreshable_for)
             token = eks_token(config.eks)
             agents = ContainerAgents(role, config.ecs, token, self._known_containers, self._protected_tasks)
         except SettingError as error:
@@ -86,7 +86,7 @@ class Ec2Builder:
         known = self._derived
         if known is None or known[:2] != (config.instance, config.credentials):
             instance = derive(config.instance, self._started)
-            derived = derived_leaves(config, instance, self._signer, self._keep)
+            derived = derived_leaves(config, instance, self._signer, self._refreshable_for)
             known = self._derived = (config.instance, config.credentials, instance, derived)
         return known[2:]
 

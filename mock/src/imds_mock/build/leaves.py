@@ -32,7 +32,7 @@ def build_leaves(
     *,
     started: float,
     signer: Signer,
-    keep: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed,
+    refreshable_for: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed,
 ) -> tuple[dict[str, Leaf], dict[str, str]]:
     """Build the metadata of the configured instance.
 
@@ -40,7 +40,7 @@ def build_leaves(
         config: A configuration; for another instance, one with other facts.
         started: When the mock started, in seconds since the epoch.
         signer: What signs the identity document.
-        keep: Has working credentials fetched and kept fresh.
+        refreshable_for: Provides the credentials of a request, kept up to date.
 
     Returns:
         Leaves by path relative to the version, and the labels of categories (see `Tree`).
@@ -49,14 +49,14 @@ def build_leaves(
         SettingError: The facts contradict each other.
     """
     instance = derive(config.instance, started)
-    return overridden(config, instance, derived_leaves(config, instance, signer, keep))
+    return overridden(config, instance, derived_leaves(config, instance, signer, refreshable_for))
 
 
 def derived_leaves(
     config: Config,
     instance: Instance,
     signer: Signer,
-    keep: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed,
+    refreshable_for: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed,
 ) -> Mapping[str, Leaf]:
     """What follows from the facts of an instance and from its role's credentials alone.
 
@@ -64,11 +64,11 @@ def derived_leaves(
         config: A configuration.
         instance: The instance that its facts make.
         signer: What signs the identity document.
-        keep: Has working credentials fetched and kept fresh.
+        refreshable_for: Provides the credentials of a request, kept up to date.
     """
 
     def source(role: str) -> CredentialSource:
-        return select_source(config.credentials, instance, role, keep)
+        return select_source(config.credentials, instance, role, refreshable_for)
 
     facts = Facts(instance, Roles(instance, config.credentials, source), signer.sign(instance))
     leaves: dict[str, Leaf] = {}
