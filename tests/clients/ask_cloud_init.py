@@ -1,4 +1,4 @@
-"""cloud-init's EC2 data source: everything that it finds at the address that is given."""
+"""cloud-init's EC2 data source: everything that it finds at the given address."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cloudinit import distros, dmi, helpers
 from cloudinit.sources import DataSourceEc2
 
 logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
-# What the hardware of an instance says; the machine that this runs on says something else.
+# The hardware identifiers of an instance, in place of this machine's.
 HARDWARE = {
     "system-uuid": "ec2e1916-9099-7caf-fd21-012345abcdef",
     "system-serial-number": "ec2e1916-9099-7caf-fd21-012345abcdef",

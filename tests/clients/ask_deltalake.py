@@ -1,4 +1,4 @@
-"""deltalake with the AWS SDK for Rust looks for a table. For `sign.py`: meanwhile it lets no other thread run."""
+"""deltalake with the AWS SDK for Rust looks for a table. Run it with `sign.py`: it blocks all other threads."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ url = os.environ["AWS_ENDPOINT_URL"]
 options = {"endpoint_url": url, "allow_http": "true", "aws_force_credential_load": "true"}
 found = DeltaTable.is_deltatable("s3://bucket/table", options)
 if found:
-    raise SystemExit("an empty bucket holds no table")
+    raise SystemExit("found a table in an empty bucket")

@@ -14,7 +14,7 @@ async function main() {
       seen[path] = error.$metadata?.httpStatusCode ?? String(error);
     }
   }
-  // It leaves the body of an error unread, which keeps its connection and so the program alive.
+  // The service does not read the body of an error, so its connection would keep the program running.
   process.stdout.write(JSON.stringify(seen), () => process.exit(0));
 }
 

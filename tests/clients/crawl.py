@@ -1,6 +1,6 @@
-"""Read everything below the paths given as a reader does who follows each listing; `--without-token` comes first.
+"""Read everything below the given paths by following the listings: `crawl.py [--without-token] PATH...`.
 
-Prints path -> text. The standard library alone: what real clients see is compared with this.
+Prints the text of each path as JSON. Uses only the standard library, because real clients are compared with this.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Reader:
         return self._ask("GET", path, self._headers)
 
     def below(self, path: str) -> dict[str, str]:
-        """Every leaf below a listing."""
+        """All leaves below a listing, by path."""
         found: dict[str, str] = {}
         for name in self.read(path).split("\n"):
             if path.endswith("/public-keys/"):

@@ -1,4 +1,4 @@
-"""A stand-in for S3 on loopback: one empty bucket, and a note of who signed what was asked of it."""
+"""A stand-in for S3 on loopback with one empty bucket; it records who signed the requests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SCOPE = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/")
 
 
 class Signers:
-    """Who signed the requests: access key, region, session token; one entry each, in order of first appearance."""
+    """The signers of the requests (access key, region, session token), in order of their first request."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -34,7 +34,7 @@ class Signers:
             self.seen.append(signer)
 
     def only(self) -> dict[str, str]:
-        """The one signer of all requests; fails if there was none or another."""
+        """The signer of all requests; fails if there is none or more than one."""
         ((access_key_id, region, token),) = self.seen
         return {"access_key_id": access_key_id, "session_token": token, "signing_region": region}
 

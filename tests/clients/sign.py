@@ -1,6 +1,6 @@
-"""Run another program with an S3 endpoint and tell who signed: `sign.py PROGRAM ARGUMENT...`.
+"""Run a program with an S3 endpoint and print who signed its requests: `sign.py PROGRAM ARGUMENT...`.
 
-The program finds the endpoint in `AWS_ENDPOINT_URL`, and in the place of `{url}` in its arguments.
+The program gets the endpoint in `AWS_ENDPOINT_URL`, and in place of `{url}` in its arguments.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the contract tests share: the instances that real clients are asked about."""
+"""Fixtures of the contract tests: mocks with the reference instance."""
 
 from __future__ import annotations
 

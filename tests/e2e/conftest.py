@@ -1,4 +1,4 @@
-"""One engine and one build of the images for all end-to-end tests."""
+"""One engine and one build of the images, shared by all end-to-end tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def docker() -> Iterator[Docker]:
     with engine() as environment:
-        # Projects of the repository's compose file stand side by side here: each takes a free port of the host.
+        # Several projects of the repository's compose file run at the same time; each gets a free port of the host.
         yield Docker({**environment, "IMDS_CONTROL_PORT": ""})
 
 
@@ -28,7 +28,7 @@ def mock_image(docker: Docker) -> str:
 
 @pytest.fixture(scope="session")
 def own_docker(docker: Docker, mock_image: str) -> Iterator[Docker]:
-    """An engine with a network of its own, for what would change the routes of a user's machine."""
+    """An engine in its own network namespace, for tests that would change the routes of the machine."""
     if has_own_network(docker.environment):
         yield docker
     else:
@@ -45,13 +45,13 @@ def shim_image(docker: Docker) -> str:
 
 @pytest.fixture(scope="session")
 def debug_image(docker: Docker, shim_image: str) -> str:
-    assert shim_image  # the same stages: built once, in one order
+    assert shim_image  # both use the same build stages, which are built once
     return docker.build("imds-shim-debug", ROOT, "--file", "Dockerfile.shim", "--target", "debug")
 
 
 @pytest.fixture(scope="session")
 def tools_image(docker: Docker, shim_image: str) -> str:
-    """An application behind the shim, with what a test wants to look around with."""
+    """An application image with the shim and network tools."""
     recipe = (
         f"FROM {BASE_IMAGE}\n"
         "RUN apt-get update"
@@ -65,14 +65,14 @@ def tools_image(docker: Docker, shim_image: str) -> str:
 
 @pytest.fixture(scope="session")
 def network(docker: Docker) -> Iterator[str]:
-    """A network as compose makes one, on which the fixture `mock` is found by name."""
+    """A network on which the fixture `mock` has the name mock_metadata."""
     with docker.network() as name:
         yield name
 
 
 @pytest.fixture(scope="session")
 def mock(docker: Docker, mock_image: str, network: str) -> Iterator[str]:
-    """A running mock that the others on `network` know as mock_metadata; gives the container's name."""
+    """A running mock on `network`; yields the container's name."""
     with docker.container(mock_image, options=["--network", network, "--network-alias", "mock_metadata"]) as name:
         docker.await_log(name, "answers on", seconds=20)
         yield name

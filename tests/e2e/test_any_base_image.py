@@ -1,4 +1,4 @@
-"""The two lines that bring the shim work in any image: what is in it, how old it is, and that it may be written to."""
+"""The shim's two lines work in any image: whatever it contains, however old it is, and if it is read-only."""
 
 from __future__ import annotations
 

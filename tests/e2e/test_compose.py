@@ -1,4 +1,4 @@
-"""The compose file of this repository, unmodified, through Compose v2."""
+"""The compose file of this repository, unchanged, with Compose v2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stranger's compose file and the override that is printed for it: up, and every service finds the mock."""
+"""The override for a user's compose file: after `up`, every service reaches the mock."""
 
 from __future__ import annotations
 

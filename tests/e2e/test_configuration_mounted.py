@@ -1,4 +1,4 @@
-"""The configuration file in a mounted folder, as docs/images.md shows it: a saved change reaches the mock."""
+"""A configuration file in a mounted folder, as in docs/images.md: a saved change reaches the mock."""
 
 from __future__ import annotations
 

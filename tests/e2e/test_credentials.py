@@ -1,4 +1,4 @@
-"""What docs/credentials.md shows, run as it is written there; moto's server stands where the page has LocalStack."""
+"""The examples of docs/credentials.md, with moto's server in place of LocalStack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mock driven in real containers: events for one application, faults, the journal, and who may not drive it."""
+"""The control plane with real containers: events for one application, faults, the journal, and access."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The image in the place of amazon-ec2-metadata-mock's: same arguments, same variables, nothing else changed."""
+"""The image in place of amazon-ec2-metadata-mock's, with the same arguments and variables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The image as the Helm chart of amazon-ec2-metadata-mock runs its container: no arguments, variables, uid 1000."""
+"""The image as amazon-ec2-metadata-mock's Helm chart runs it: variables, no arguments, user id 1000."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The example with a variable alone: what its page says of the mock's name."""
+"""The example `environment`: what its page claims about the mock's name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples in which the mock itself holds 169.254.169.254: what their pages claim."""
+"""The examples in which the mock has the address 169.254.169.254: what their pages claim."""
 
 from __future__ import annotations
 

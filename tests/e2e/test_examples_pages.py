@@ -1,4 +1,4 @@
-"""Every example's page, typed from top to bottom in its folder."""
+"""Every example's page: its commands, run in order in its folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command that follows the shim is started as if the shim were not there."""
+"""The shim starts the command as if the shim were not there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run of each failure in a real container: the code, one sentence with the cure, silence on stdout, no start."""
+"""Each failure in a real container: exit code, one sentence with the remedy, empty standard output, no application."""
 
 from __future__ import annotations
 

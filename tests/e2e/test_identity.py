@@ -1,4 +1,4 @@
-"""Every container its own instance, in real containers: replicas, a restart, a variant for one service."""
+"""One instance per container, with real containers: replicas, a restart, a variant for one service."""
 
 from __future__ import annotations
 

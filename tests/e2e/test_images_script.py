@@ -1,4 +1,4 @@
-"""`make images` a second time, when there are older images of the same names."""
+"""`make images` when images with the same names exist."""
 
 from __future__ import annotations
 

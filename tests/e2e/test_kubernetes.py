@@ -1,4 +1,4 @@
-"""What examples/kubernetes says, run with containers: a namespace, the init container in it, then the application."""
+"""The manifests of examples/kubernetes, run with containers: a namespace, the init container, then the application."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the README tells a stranger to write works as it is written there."""
+"""The commands and files of the README."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ INSTANCE_ID_ASKED = ("curl", "-s", f"{IMDS}/latest/meta-data/instance-id")
 
 @contextlib.contextmanager
 def running_project(folder: Path, docker: Docker, compose: str, dockerfile: str) -> Iterator[tuple[str, ...]]:
-    """A stranger's project, up until the block ends; gives the words of `docker` that mean it."""
+    """Run a user's project until the block ends; yields the arguments of `docker` that select it."""
     (folder / "Dockerfile").write_text(dockerfile)
     (folder / "docker-compose.yml").write_text(compose)
     project = ("compose", "--project-name", docker.name(), "--file", str(folder / "docker-compose.yml"))
@@ -50,7 +50,7 @@ def running_project(folder: Path, docker: Docker, compose: str, dockerfile: str)
 
 
 def in_project(folder: Path, docker: Docker, compose: str, dockerfile: str, *queries: tuple[str, ...]) -> list[str]:
-    """Run a stranger's project until it is up, and run commands in its application; gives what they print."""
+    """Start a user's project and run commands in its application; returns their output."""
     with running_project(folder, docker, compose, dockerfile) as project:
         return [docker(*project, "exec", "-T", "app", *question).stdout for question in queries]
 
@@ -63,7 +63,7 @@ def test_the_two_lines_and_the_compose_file(docker: Docker, mock_image: str, shi
 
 
 class OwnStack:
-    """Types commands of the README in a clone, under project names of the test's own."""
+    """Runs commands of the README in a clone, under the test's own project names."""
 
     def __init__(self, docker: Docker) -> None:
         self._docker = docker
@@ -122,7 +122,7 @@ def test_the_doctor_examines_a_service_of_the_own_stack(own_stack: OwnStack) -> 
 
 
 def test_the_own_stack_goes_down_at_once(own_stack: OwnStack) -> None:
-    """Not after the 10 s for which an engine waits for a process that ignores SIGTERM."""
+    """The engine waits 10 s if a process ignores SIGTERM."""
     began = time.monotonic()
     assert own_stack("docker compose down").returncode == 0
     assert time.monotonic() - began < 5

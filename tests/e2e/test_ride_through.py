@@ -1,4 +1,4 @@
-"""An unmodified boto3 application behind the shim lives through throttling and through credentials that end.
+"""An unmodified boto3 application behind the shim survives throttling and expiring credentials.
 
 Its clock is moved by libfaketime, which no line of boto3 notices; the mock's times are moved with it by a fault.
 """

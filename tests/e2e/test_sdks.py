@@ -1,4 +1,4 @@
-"""AWS's own clients, unconfigured, behind the shim: credentials and region come from 169.254.169.254."""
+"""AWS's own clients without configuration, behind the shim: credentials and region come from 169.254.169.254."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What else the shim does than start a command, and how a command can be started: each once, in real containers."""
+"""The shim's other actions, and the ways to start a command, each once in a real container."""
 
 from __future__ import annotations
 

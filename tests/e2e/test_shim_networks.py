@@ -1,4 +1,4 @@
-"""Shapes of networks and every way to the mock: where the rule alone fails, where none is needed."""
+"""Network layouts and every value of MOCK_ROUTE: where the rule alone fails, and where none is needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rule in a container that has rules already: one, replaced and taken away as one, and nobody else's touched."""
+"""The rule in a container that has other rules: it is one rule, replaced and removed as one, and the others stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo where there is no Docker: the same programs, a real rule on the real kernel, and nothing left over."""
+"""The demo without Docker: the same programs, a real rule on the real kernel, and nothing left behind."""
 
 from __future__ import annotations
 

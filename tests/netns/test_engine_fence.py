@@ -1,4 +1,4 @@
-"""The fence around the engine: no packet for a metadata service takes a way out, and nothing else is concerned."""
+"""The fence around the engine: no packet for a metadata service leaves, and no other packet is rejected."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ANSWERED, REFUSED = 0, 7  # curl's exit codes
 
 
 class Site:
-    """An application behind a router, and behind the router's way out a host that has all these addresses."""
+    """An application behind a router, and a host with all these addresses behind the router's uplink."""
 
     def __init__(self, lab: Lab) -> None:
         self.application, self.router, self.host = map(lab.namespace, ("application", "router", "host"))

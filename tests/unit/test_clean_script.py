@@ -38,7 +38,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def clean(checkout: Path, docker: str) -> list[list[str]]:
-    """Run it with a home folder beside the checkout; gives the words of each line printed."""
+    """Run the script with a home folder next to the checkout; returns the words of each line of output."""
     programs, home = checkout.parent / "bin", checkout.parent / "home"
     programs.mkdir()
     home.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""The command line of scripts/engine.py, as far as it needs no engine."""
+"""The command line of scripts/engine.py, without an engine."""
 
 from __future__ import annotations
 

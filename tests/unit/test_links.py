@@ -1,4 +1,4 @@
-"""Every relative link of every page leads to a file and, where it names one, to a heading of it."""
+"""Every relative link of every page leads to a file and, if it has a fragment, to a heading."""
 
 import re
 import subprocess
@@ -21,7 +21,7 @@ def _pages() -> list[str]:
 
 
 def _anchors(text: str) -> set[str]:
-    """The fragments that GitHub gives the headings: small letters, no punctuation, hyphens, numbered when repeated."""
+    """The headings' fragments as on GitHub: lower case, no punctuation, hyphens, numbered if repeated."""
     found: dict[str, int] = {}
     anchors = set()
     for heading in _HEADING.findall(_FENCED.sub("", text)):
@@ -34,7 +34,7 @@ def _anchors(text: str) -> set[str]:
 
 
 def _broken(page: Path) -> list[str]:
-    """The targets of `page` that lead nowhere, as they are written."""
+    """The link targets of `page` that do not exist."""
     broken = []
     for target in _LINK.findall(_CODE_SPAN.sub("", _FENCED.sub("", page.read_text()))):
         if re.match(r"[a-z]+:", target):

@@ -1,4 +1,4 @@
-"""What the repository promises about itself."""
+"""The repository's claims about itself: versions, locks, pages and examples."""
 
 from __future__ import annotations
 

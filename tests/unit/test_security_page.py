@@ -1,4 +1,4 @@
-"""docs/security.md: every claim names tests, and the tests are there."""
+"""docs/security.md: every claim names tests, and the tests exist."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MUST_BE_HELD = ("Settings of the owner", "Secrets", "What each listener accepts"
 
 
 def named_tests() -> list[tuple[str, str]]:
-    """Each file with the function that is named in it; a function without a file is in the one named before."""
+    """The named tests as (file, function); a function without a file is in the file named before it."""
     tests: list[tuple[str, str]] = []
     for file, function in NAMED:
         if file or function:
