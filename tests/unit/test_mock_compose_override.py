@@ -29,12 +29,12 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, An
 
 
 def error_of(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 64) -> str:
-    """The error, which must be one line and the only output."""
+    """The error, which must be the only output and one line, or a line for each problem."""
     assert main(["compose-override", *arguments]) == code
     out, error = capsys.readouterr()
     assert out == ""
     assert error.startswith("imds-mock: ")
-    assert error.count("\n") == 1
+    assert error.count("\n") == 1 or " problems:\n" in error
     return error.removeprefix("imds-mock: ")
 
 
@@ -129,6 +129,19 @@ def test_a_service_that_cannot_use_the_mock(
     capsys: pytest.CaptureFixture[str], compose_file: Path, service: str, message: str
 ) -> None:
     assert message in error_of(capsys, "--services", service, "--file", str(compose_file), code=65)
+
+
+def test_every_service_that_cannot_use_the_mock_is_named(
+    capsys: pytest.CaptureFixture[str], compose_file: Path
+) -> None:
+    message = error_of(capsys, "--services", "wbe,web,wroker,host", "--file", str(compose_file), code=65)
+    first, *problems, advice = message.splitlines()
+    assert (first, advice.partition(":")[0]) == ("3 problems:", "to resolve include, extends and variables, run")
+    assert [problem.partition(";")[0] for problem in problems] == [
+        "  unknown service 'wbe'",
+        "  unknown service 'wroker'",
+        "  host has network_mode: host",
+    ]
 
 
 def test_existing_services_are_not_changed(capsys: pytest.CaptureFixture[str], compose_file: Path) -> None:

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     names = override.names(arguments.services)
     known: dict[str, Any] = {} if arguments.file is None else project.read(_text(arguments.file))
-    services = [project.service(known, name) if known else project.Service(name) for name in names]
+    services = project.select(known, names) if known else [project.Service(name) for name in names]
     sys.stdout.write(override.write_override(arguments.way, services, list(known)))
     return 0
 

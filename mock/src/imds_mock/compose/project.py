@@ -8,12 +8,15 @@ Source: the Compose specification (services: networks, network_mode, scale, depl
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.config.errors import ConfigError
 from imds_mock.config.plain_documents import read_yaml
 from imds_mock.errors import EX_DATAERR, EX_USAGE, MockError
-from imds_mock.violations.words import unknown
+from imds_mock.violations.words import listed, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 DEFAULT_NETWORK: Final = "default"
 
@@ -61,15 +64,31 @@ def read(text: str) -> dict[str, Any]:
     return {str(name): body if isinstance(body, dict) else {} for name, body in services.items()}
 
 
-def service(services: dict[str, Any], name: str) -> Service:
-    """The service with a name.
+def select(services: dict[str, Any], names: Sequence[str]) -> list[Service]:
+    """The services with these names.
 
     Raises:
-        ComposeFileError: It does not exist, or cannot use the mock.
+        ComposeFileError: Some do not exist or cannot use the mock; names each of them.
     """
-    body = services.get(name)
-    if body is None:
-        raise ComposeFileError(f"{unknown('service', name, services, '')}; {_ADVICE}")
+    found: list[Service] = []
+    problems: list[str] = []
+    for name in names:
+        if name not in services:
+            problems.append(unknown("service", name, services, ""))
+            continue
+        try:
+            found.append(_service(services[name], name))
+        except ComposeFileError as error:
+            problems.append(str(error))
+    if problems:
+        text = listed(problems)
+        if not services.keys() >= set(names):
+            text += ("; " if len(problems) == 1 else "\n") + _ADVICE
+        raise ComposeFileError(text)
+    return found
+
+
+def _service(body: dict[str, Any], name: str) -> Service:
     mode = str(body.get("network_mode") or "")
     if mode:
         kind, _, other = mode.partition(":")

@@ -99,7 +99,7 @@ async def serve_control(
     connections: int,
     ready: Callable[[], None],
 ) -> None:
-    """Serve the control plane until cancelled; then finish the requests in progress.
+    """Serve the control plane until canceled; then finish the requests in progress.
 
     Args:
         context: What its operations use.

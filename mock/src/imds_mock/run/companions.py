@@ -43,7 +43,7 @@ class Companions:
 
         Args:
             name: What it is, as the subject of a sentence.
-            coroutine: Runs until it is done or cancelled.
+            coroutine: Runs until it is done or canceled.
         """
         task = asyncio.get_running_loop().create_task(coroutine, name=name)
         self._tasks.add(task)

@@ -70,7 +70,7 @@ class Reloader:
         self._requested.set()
 
     async def run(self) -> None:
-        """Reload at each request, until cancelled."""
+        """Reload at each request, until canceled."""
         while True:
             await self._requested.wait()
             self._requested.clear()

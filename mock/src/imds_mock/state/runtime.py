@@ -115,7 +115,7 @@ class Runtime:
             then: Called once the caller can be answered.
 
         Returns:
-            The wait, which can be cancelled; None if the caller can be answered now, and `then` is not called.
+            The wait, which can be canceled; None if the caller can be answered now, and `then` is not called.
         """
         if self.state.needs_names or self.callers.may_match_target(address):
             known = self.callers.identify(address)
@@ -139,7 +139,7 @@ class Runtime:
             then: Called once the request can be answered.
 
         Returns:
-            The wait, which can be cancelled; None if the request can be answered now, and `then` is not called.
+            The wait, which can be canceled; None if the request can be answered now, and `then` is not called.
         """
         first = self._credentials.first_fetch(self.state.caller_config_of(caller).config)
         return None if first is None else Waiting(first, then)
