@@ -58,11 +58,7 @@ class ClientLimit:
         self._admitted: set[str] = set()
 
     def admit(self, caller: str) -> bool:
-        """Whether a client sees the event; admits it if the limit is not reached.
-
-        Args:
-            caller: The client's IP address.
-        """
+        """Whether a client (its IP address) sees the event; admits it if the limit is not reached."""
         if self.count < 0 or caller in self._admitted:
             return True
         if len(self._admitted) >= self.count:

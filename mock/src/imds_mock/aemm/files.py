@@ -26,11 +26,7 @@ SAVED_FILE: Final = Path(".ec2-metadata-mock", ".aemm-config-used.json")
 
 
 def default_file(home: str | None) -> Path | None:
-    """The first existing file of `aemm-config.json`, `.toml`, `.yaml` and so on in the home directory.
-
-    Args:
-        home: The home directory; None or empty without one.
-    """
+    """The first existing file of `aemm-config.json`, `.toml`, `.yaml` and so on in the home directory, if any."""
     if not home:
         return None
     candidates = (Path(home, f"{_DEFAULT_STEM}.{extension}") for extension in (*_FORMATS, *_OTHER_FORMATS))

@@ -61,11 +61,7 @@ _ALMOST_EQUAL: Final = 0.9
 
 
 def redacted_key(name: str) -> str:
-    """A key for a message, without parts that may be a misplaced secret.
-
-    Args:
-        name: The key in lower case.
-    """
+    """A key in lower case for a message, without parts that may be a misplaced secret."""
     if name in RENAMED_KEYS:
         return name
     above = ""
@@ -79,21 +75,13 @@ def redacted_key(name: str) -> str:
 
 
 def key_hint(name: str) -> str:
-    """The end of a message about an unknown key.
-
-    Args:
-        name: The key in lower case.
-    """
+    """The end of a message about an unknown key in lower case."""
     suggested = RENAMED_KEYS.get(name) or _nearest_key(name, _ALMOST_EQUAL) or _by_end(name)
     return _did_you_mean(suggested or _nearest_key(name, _VERY_SIMILAR))
 
 
 def variable_hint(name: str) -> str:
-    """The end of a message about an unknown variable.
-
-    Args:
-        name: The variable.
-    """
+    """The end of a message about an unknown variable."""
     if section := _SECTIONS_OF_VARIABLES.get(name):
         member = next(key.variable for known, key in KEYS.items() if known.startswith(f"{section}."))
         return f"set its members, such as {member}"
@@ -101,12 +89,7 @@ def variable_hint(name: str) -> str:
 
 
 def suggestion(word: str, known: Iterable[str]) -> str | None:
-    """The flag or command to suggest for an unknown one; None without a similar one.
-
-    Args:
-        word: The flag with its dashes, or the command.
-        known: The known flags or commands.
-    """
+    """The known flag or command to suggest for an unknown one; None without a similar one."""
     former = RENAMED_FLAGS.get(word) or RENAMED_COMMANDS.get(word)
     names = list(known)
     return former if former in names else _nearest(word, names, _SIMILAR)

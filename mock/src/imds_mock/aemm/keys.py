@@ -159,12 +159,7 @@ STARTUP_KEYS: Final = {
 
 
 def default_path(row: data.Row, substitutes: Mapping[str, str]) -> str:
-    """The path of a leaf if no setting changes it.
-
-    Args:
-        row: The leaf.
-        substitutes: The current values of `PATH_PARTS`.
-    """
+    """The path of a leaf if no setting changes it; `substitutes` are the current values of `PATH_PARTS`."""
     path = row.path
     for key in PATH_PARTS:
         path = path.replace(f"{{{key}}}", substitutes[key])

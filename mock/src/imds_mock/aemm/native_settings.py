@@ -92,11 +92,7 @@ def find_changes(
 
 
 def unused_sections(config: Config) -> tuple[str, ...]:
-    """The sections with settings that have no effect with AEMM's data.
-
-    Args:
-        config: A configuration with `compatibility: aemm`.
-    """
+    """The sections of a configuration with settings that have no effect with AEMM's data."""
     return tuple(name for name in _UNUSED_SECTIONS if getattr(config, name) != getattr(_BASE, name))
 
 

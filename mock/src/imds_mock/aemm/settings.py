@@ -142,11 +142,7 @@ def read_section(section: Mapping[str, Any], native: Mapping[str, Value] = Mappi
 
 
 def aemm_variables(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """AEMM's variables in the environment, sorted, without those that Kubernetes sets for a service.
-
-    Args:
-        environ: Environment variables.
-    """
+    """AEMM's variables in the environment, sorted, without those that Kubernetes sets for a service."""
     return tuple(
         name
         for name in sorted(environ)

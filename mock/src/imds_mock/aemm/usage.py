@@ -39,11 +39,7 @@ _COMPLETIONS: Final = {
 
 
 def help_text(command: Command) -> str:
-    """The help text.
-
-    Args:
-        command: A subcommand, or ALL for the program.
-    """
+    """The help text of a subcommand; for ALL, of the program."""
     if command is Command.ALL:
         lines = [_TOP, "Commands:"]
         for each, description in _COMMANDS.items():
@@ -69,7 +65,7 @@ def version_text() -> str:
 
 
 def completion_text(shells: tuple[str, ...]) -> str:
-    """The completion script.
+    """The completion script for a shell.
 
     Args:
         shells: The words after `completion`; must be one shell.

@@ -36,12 +36,7 @@ class RenewableDocument(bytes):
 
     @classmethod
     def of(cls, body: bytes, renew_after: Callable[[float], None]) -> RenewableDocument:
-        """Make a document renewable.
-
-        Args:
-            body: The document.
-            renew_after: See the attribute.
-        """
+        """Make a document renewable."""
         document = cls(body)
         document.renew_after = renew_after
         return document

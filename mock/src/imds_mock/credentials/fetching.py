@@ -68,10 +68,7 @@ class Fetcher:
         self._running: set[asyncio.Task[None]] = set()
 
     async def fetch(self, request: CredentialRequest) -> FetchedCredentials:
-        """Fetch credentials.
-
-        Args:
-            request: The credentials to fetch.
+        """Fetch the credentials of a request.
 
         Raises:
             FetchError: They cannot be fetched.

@@ -42,11 +42,7 @@ class RefresherPool:
         self._is_started = False
 
     def refresher_for(self, request: CredentialRequest) -> Refresher:
-        """The refresher of a request, created if needed. It starts to fetch at once, or when the pool starts.
-
-        Args:
-            request: The credentials to fetch.
-        """
+        """The refresher of a request, created if needed. It starts to fetch at once, or when the pool starts."""
         refresher = self._refreshers.get(request)
         if refresher is None:
             refresher = self._refreshers[request] = Refresher(request, self._dependencies)
@@ -60,22 +56,11 @@ class RefresherPool:
         return tuple(self._refreshers)
 
     def has_room_for(self, request: CredentialRequest) -> bool:
-        """Whether a request has a refresher, or the pool may create one.
-
-        Args:
-            request: The credentials to fetch.
-        """
+        """Whether a request has a refresher, or the pool may create one."""
         return request in self._refreshers or len(self._refreshers) < _MAX_REFRESHERS
 
     def first_fetch(self, request: CredentialRequest) -> asyncio.Future[None] | None:
-        """A future that is done when the first fetch of a request has ended or taken too long.
-
-        Args:
-            request: The credentials to fetch.
-
-        Returns:
-            None if there is nothing to wait for.
-        """
+        """A future that is done when the first fetch of a request has ended or taken too long; None if it is."""
         return self._first_fetches.get(request)
 
     def start(self) -> None:
@@ -110,11 +95,7 @@ class RefresherPool:
         ]
 
     async def wait_until_ready(self, seconds: float) -> None:
-        """Wait until every refresher has credentials or needs the user to act.
-
-        Args:
-            seconds: The longest time to wait.
-        """
+        """Wait, for a number of seconds at most, until every refresher has credentials or needs the user to act."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await asyncio.gather(*(refresher.wait_until_ready() for refresher in self._refreshers.values()))

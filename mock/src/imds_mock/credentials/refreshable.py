@@ -16,22 +16,14 @@ class RefreshableCredentials(Protocol):
     """The credentials of one request."""
 
     def valid_at(self, now: float) -> RoleCredentials | None:
-        """The last fetched credentials; None if there are none or they have expired.
-
-        Args:
-            now: Seconds since the epoch.
-        """
+        """The last fetched credentials at a time (seconds since the epoch); None if missing or expired."""
 
     @property
     def refused_at(self) -> float | None:
         """When STS refused to assume the role (seconds since the epoch); None if the last fetch was not refused."""
 
     def renew_after(self, moment: float) -> None:
-        """Request new credentials, unless the current ones are newer than a time.
-
-        Args:
-            moment: Seconds since the epoch.
-        """
+        """Request new credentials, unless the current ones are newer than a time (seconds since the epoch)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +39,7 @@ class RefreshedCredentials:
     refreshable: RefreshableCredentials
 
     def current(self, now: float) -> RoleCredentials | CredentialFailure | None:
-        """The valid credentials; without any, the refusal; None as long as neither is known.
-
-        Args:
-            now: Seconds since the epoch.
-        """
+        """The valid credentials, or else the refusal; None as long as neither is known."""
         valid = self.refreshable.valid_at(now)
         if valid is not None:
             return valid
@@ -68,15 +56,7 @@ class NotRefreshed:
         self._request = request
 
     def valid_at(self, now: float) -> None:
-        """None.
-
-        Args:
-            now: Ignored.
-        """
+        """None."""
 
     def renew_after(self, moment: float) -> None:
-        """Do nothing.
-
-        Args:
-            moment: Ignored.
-        """
+        """Do nothing."""

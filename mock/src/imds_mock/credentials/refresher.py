@@ -84,21 +84,13 @@ class Refresher:
         self.refused_at: float | None = None
 
     def valid_at(self, now: float) -> RoleCredentials | None:
-        """The last fetched credentials; None if there are none or they have expired.
-
-        Args:
-            now: Seconds since the epoch.
-        """
+        """See `RefreshableCredentials`."""
         self._used_at = now
         credentials = self._credentials
         return credentials if credentials is not None and now < credentials.expiration else None
 
     def renew_after(self, moment: float) -> None:
-        """Request new credentials, unless the current ones are newer than a time.
-
-        Args:
-            moment: Seconds since the epoch.
-        """
+        """See `RefreshableCredentials`."""
         if moment > max(self._fetched_at, self._renew_after):
             self._renew_after = moment
             self._wake.set()

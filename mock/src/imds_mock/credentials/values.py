@@ -50,10 +50,7 @@ class CredentialSource(Protocol):
     """The source of one role's credentials."""
 
     def current(self, now: float) -> RoleCredentials | CredentialFailure | None:
-        """The credentials, or the failure, at a time. Must not block: the data plane calls it for each response.
-
-        Args:
-            now: Seconds since the epoch.
+        """The credentials or the failure at a time (seconds since the epoch), without blocking.
 
         Returns:
             None as long as neither is known; the metadata then omits the role.
@@ -61,10 +58,5 @@ class CredentialSource(Protocol):
 
 
 def refusal(role: str, last_updated: float) -> CredentialFailure:
-    """The failure that EC2 shows for a role that it cannot assume.
-
-    Args:
-        role: The role's name.
-        last_updated: Seconds since the epoch.
-    """
+    """The failure that EC2 shows for a role that it cannot assume; `last_updated` is in seconds since the epoch."""
     return CredentialFailure(REFUSED, f"EC2 cannot assume the role {role}.  {ADVICE}", last_updated)

@@ -29,11 +29,7 @@ _FIRMWARE: Final = [
 
 
 def detect_cloud(root: Path = Path("/")) -> str | None:
-    """A sentence that says which cloud this machine belongs to; None if the firmware names none.
-
-    Args:
-        root: The folder that contains /sys.
-    """
+    """A sentence that names this machine's cloud; None if the firmware names none."""
     for path, pattern, kind in _FIRMWARE:
         try:
             text = (root / path).read_text(encoding="ascii", errors="replace").strip()

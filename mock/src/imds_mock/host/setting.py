@@ -59,11 +59,7 @@ class Redirect:
         ]
 
     def of_version(self, version: int) -> tuple[str, ...]:
-        """The endpoints that have an address of an IP version.
-
-        Args:
-            version: 4 or 6.
-        """
+        """The endpoints that have an address of an IP version."""
         return tuple(endpoint for endpoint in self.endpoints if version in ADDRESSES[endpoint])
 
 

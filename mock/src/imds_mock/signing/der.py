@@ -18,12 +18,7 @@ _FIRST_GENERALIZED_YEAR: Final = 2050
 
 
 def encode(tag: int, content: bytes) -> bytes:
-    """A value with a definite length.
-
-    Args:
-        tag: The identifier octet.
-        content: The content octets.
-    """
+    """A value with a definite length, from its identifier octet and its content octets."""
     length = len(content)
     if length < _LONG_FORM:
         return bytes([tag, length]) + content
@@ -42,12 +37,7 @@ def sequence(*values: bytes) -> bytes:
 
 
 def set_of(*values: bytes, tag: int = _SET) -> bytes:
-    """A SET OF encoded values, in the order of DER.
-
-    Args:
-        values: The members.
-        tag: The identifier octet, for an implicitly tagged set.
-    """
+    """A SET OF encoded values in the order of DER; another `tag` makes it an implicitly tagged set."""
     return encode(tag, b"".join(sorted(values)))
 
 
@@ -67,11 +57,7 @@ def octet_string(content: bytes) -> bytes:
 
 
 def object_identifier(dotted: str) -> bytes:
-    """An OBJECT IDENTIFIER.
-
-    Args:
-        dotted: The dotted form, such as `1.2.840.113549.1.7.2`.
-    """
+    """An OBJECT IDENTIFIER from its dotted form, such as `1.2.840.113549.1.7.2`."""
     first, second, *rest = map(int, dotted.split("."))
     content = b""
     for arc in (first * 40 + second, *rest):

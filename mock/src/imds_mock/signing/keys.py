@@ -91,13 +91,7 @@ def load_or_generate(directory: Path | None) -> dict[str, SigningKey]:
 
 
 def from_pem(name: str, private_pem: bytes, certificate: bytes) -> SigningKey:
-    """A key and certificate from another process of this mock.
-
-    Args:
-        name: One of `NAMES`.
-        private_pem: The key in PEM.
-        certificate: The certificate in PEM.
-    """
+    """A key and its certificate in PEM from another process of this mock."""
     return _signing_key(name, _parse(private_pem, name, "a key"), certificate, "a certificate")
 
 

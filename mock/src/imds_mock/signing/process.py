@@ -76,9 +76,6 @@ async def prepare_signatures(signer: Signer) -> None:
 def sign_documents(request: SigningRequest) -> SigningResult:
     """Load keys and sign documents.
 
-    Args:
-        request: The folder of the keys and the documents.
-
     Raises:
         KeyDirectoryError: The folder cannot be used.
     """

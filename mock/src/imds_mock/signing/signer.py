@@ -65,14 +65,7 @@ class Signer:
         self.key(SIGNATURE)
 
     def adopt_keys(self, pairs: Mapping[str, KeyPair]) -> bool:
-        """Use the keys of another process, unless there are keys already.
-
-        Args:
-            pairs: Keys by name.
-
-        Returns:
-            Whether the keys are used.
-        """
+        """Use the keys of another process by name, unless there are keys already; returns whether they are used."""
         with self._lock:
             if self._keys:
                 return False
@@ -80,10 +73,7 @@ class Signer:
             return True
 
     def key(self, name: str) -> SigningKey:
-        """The key of a leaf.
-
-        Args:
-            name: The leaf's name.
+        """The key of a leaf, by the leaf's name.
 
         Raises:
             KeyDirectoryError: The configured folder cannot be used.
@@ -153,11 +143,7 @@ class SignedDocument:
         return self.bodies[self.ssh_signer_name]
 
     def sign_all(self) -> dict[str, bytes]:
-        """Compute all leaves.
-
-        Returns:
-            The leaves by name.
-        """
+        """Compute all leaves; returns them by name."""
         for compute in (self.signature, self.pkcs7, self.rsa2048, self.managed_ssh_signer):
             compute()
         return self.bodies
