@@ -68,16 +68,23 @@ def disagreements(document: Mapping[str, Any], wrong: list[Violation]) -> list[V
 
 
 def _contradictions(config: Config) -> Iterator[SettingError]:
+    own = list(_own_contradictions(config))
+    yield from own
+    if own:
+        return  # every variant has them, too
+    try:
+        check_variants(config, check)
+    except SettingError as error:
+        yield error
+
+
+def _own_contradictions(config: Config) -> Iterator[SettingError]:
     for require in CHECKS:
         try:
             require(config)
         except SettingError as error:
             yield error
     yield from find_override_errors(config.metadata)
-    try:
-        check_variants(config, check)
-    except SettingError as error:
-        yield error
 
 
 def _in_variant(variant: Mapping[str, Any], path: KeyPath) -> Iterator[Violation]:

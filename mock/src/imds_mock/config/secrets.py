@@ -84,6 +84,14 @@ def marked_values(kind: Any, value: Any, mark: str, path: tuple[str | int, ...] 
             yield from marked_values(inner, item, mark, (*path, place))
 
 
+def structs_below(kind: Any) -> Iterator[type[Struct]]:
+    """List the structs of a type, itself included, and of all fields below it."""
+    for struct, _ in _structs(kind, ()):
+        yield struct
+        for known in fields_of(struct):
+            yield from structs_below(known.type)
+
+
 class WithSecrets(Struct, frozen=True, forbid_unknown_fields=True):
     """A section whose secrets do not show when it is printed, in a traceback say."""
 

@@ -44,8 +44,14 @@ def _like(pattern: str, expected: str) -> Meta:
     return Meta(pattern=pattern, extra={EXPECTED: expected})
 
 
-def _read_by(read: Callable[[Any], object], expected: str) -> Meta:
-    """Whatever a function can read; its own words for what it cannot are not repeated."""
+def _read_by(read: Callable[[Any], object], expected: str, **schema: Any) -> Meta:
+    """Text that a function can read; the function's own error is not repeated.
+
+    Args:
+        read: Raises `ValueError` for other text.
+        expected: The words for what was expected.
+        schema: What the JSON Schema says besides the type.
+    """
 
     def check(value: str) -> None:
         try:
@@ -53,10 +59,10 @@ def _read_by(read: Callable[[Any], object], expected: str) -> Meta:
         except ValueError:
             raise ValueError from None
 
-    return Meta(extra={EXPECTED: expected, CHECK: check})
+    return Meta(extra={EXPECTED: expected, CHECK: check}, extra_json_schema=schema or None)
 
 
-def _block(read: Callable[..., Any], expected: str) -> Meta:
+def _block(read: Callable[..., Any], expected: str, pattern: str) -> Meta:
     def check(value: str) -> None:
         try:
             whole = read(value, strict=False)
@@ -65,7 +71,7 @@ def _block(read: Callable[..., Any], expected: str) -> Meta:
         if "/" in value and str(whole.network_address) != str(ip_address(value.partition("/")[0])):
             raise ValueError(f"expected {expected}, got {value!r}, which is an address in {whole}")
 
-    return Meta(extra={EXPECTED: expected, CHECK: check})
+    return Meta(extra={EXPECTED: expected, CHECK: check}, extra_json_schema={"pattern": pattern})
 
 
 def read_base64(text: str) -> bytes:
@@ -132,7 +138,7 @@ Date = Annotated[str, _like(r"^(1\.0|[0-9]{4}-[0-9]{2}-[0-9]{2}|latest)$", "a me
 _TIME: Final = "a time such as 2026-01-31T12:00:00Z"
 Moment = Annotated[
     str,
-    _like(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$", _TIME),
+    _like(r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3])(:[0-5][0-9]){2}Z$", _TIME),
     _read_by(lambda text: datetime.fromisoformat(text).timestamp(), _TIME),
 ]
 ContentType = Annotated[str, _like(r"^[!-~]+/[!-~]+( *;[ -~]*)?$", "a content type such as text/plain")]
@@ -159,15 +165,46 @@ NameServer = Annotated[
     _read_by(lambda text: text and split_name_server(text), _NAME_SERVER),
 ]
 Token = Annotated[str, _like(r"^[!-~]{16,}$", "16 or more printable characters without spaces")]
-Address = Annotated[str, _read_by(ip_address, "an IP address such as 127.0.0.1")]
-Ipv4 = Annotated[str, _read_by(IPv4Address, "an IPv4 address such as 10.0.1.23")]
-Ipv4OrNothing = Annotated[str, _read_by(lambda text: text and IPv4Address(text), "an IPv4 address such as 10.0.1.23")]
-Ipv6 = Annotated[str, _read_by(IPv6Address, "an IPv6 address such as 2600:1f18::17")]
-Ipv4Block = Annotated[str, _block(IPv4Network, "an IPv4 block such as 10.0.1.0/24")]
-Ipv6Block = Annotated[str, _block(IPv6Network, "an IPv6 block such as 2600:1f18::/64")]
-NetworkName = Annotated[
-    Line,
-    _read_by(lambda text: "/" in text and ip_network(text), "a network's name or a block such as 172.18.0.0/16"),
+_OCTET: Final = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_EITHER: Final = [{"format": "ipv4"}, {"format": "ipv6"}]
+Address = Annotated[str, _read_by(ip_address, "an IP address such as 127.0.0.1", anyOf=_EITHER)]
+Ipv4 = Annotated[str, _read_by(IPv4Address, "an IPv4 address such as 10.0.1.23", format="ipv4")]
+Ipv4OrNothing = Annotated[
+    str,
+    _read_by(
+        lambda text: text and IPv4Address(text),
+        "an IPv4 address such as 10.0.1.23",
+        anyOf=[{"format": "ipv4"}, {"const": ""}],
+    ),
 ]
-Base64 = Annotated[str, _read_by(read_base64, "base64")]
-OpensshKey = Annotated[Line, _read_by(read_openssh_key, "a public key such as `ssh-ed25519 AAAA... name`")]
+Ipv6 = Annotated[str, _read_by(IPv6Address, "an IPv6 address such as 2600:1f18::17", format="ipv6")]
+Ipv4Block = Annotated[
+    str,
+    _block(
+        IPv4Network,
+        "an IPv4 block such as 10.0.1.0/24",
+        rf"^{_OCTET}(\.{_OCTET}){{3}}(/([0-9]|[12][0-9]|3[0-2]))?$",
+    ),
+]
+Ipv6Block = Annotated[
+    str,
+    _block(
+        IPv6Network,
+        "an IPv6 block such as 2600:1f18::/64",
+        r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$",
+    ),
+]
+_NETWORK: Final = "a network's name or a block such as 172.18.0.0/16"
+NetworkName = Annotated[
+    str,
+    _like(rf"^[^\x00-\x1f\x7f/]+$|^{_OCTET}(\.{_OCTET}){{3}}/[0-9]{{1,2}}$|^[0-9A-Fa-f:.]+/[0-9]{{1,3}}$", _NETWORK),
+    _read_by(lambda text: "/" in text and ip_network(text), _NETWORK),
+]
+_BASE64: Final = r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
+Base64 = Annotated[str, _read_by(read_base64, "base64", pattern=rf"^\s*({_BASE64})\s*$")]
+_PUBLIC_KEY: Final = "a public key such as `ssh-ed25519 AAAA... name`"
+OpensshKey = Annotated[
+    str,
+    _like(rf"^[!-~]+ +(?=[A-Za-z0-9+/]){_BASE64}( [^\x00-\x1f\x7f]*)?$", _PUBLIC_KEY),
+    _read_by(read_openssh_key, _PUBLIC_KEY),
+]

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from imds_mock.config.secrets import WithSecrets
+from imds_mock.config.schema import describe_variants
+from imds_mock.config.secrets import PRIVILEGED, PRIVILEGED_VALUES, WithSecrets, marked_fields, structs_below
+from imds_mock.config.settings import FIXED_SECTIONS, Config
 from imds_mock.control.hidden_leaves import MASK
 from imds_mock.control.operations import MERGE_PATCH, NOTE_HEADER
 from imds_mock.control.problems import CONTENT_TYPE, Problem
@@ -37,6 +39,21 @@ _MEANINGS: Final = {
 }
 
 
+def _unprivileged() -> dict[str, Any]:
+    """Exclude the values that only the mock's owner sets, in the configuration and in its variants."""
+    limits: dict[str, Any] = {}
+    for marked in marked_fields(Config, PRIVILEGED):
+        if values := marked.extra.get(PRIVILEGED_VALUES):
+            limit: Any = {"not": {"enum": list(values)}}
+            for part in reversed(marked.path):
+                limit = {"properties": {part: limit}}
+            limits |= limit["properties"]
+    return {"properties": {**limits, "variants": {"items": {"properties": limits}}}}
+
+
+_UNPRIVILEGED: Final = _unprivileged()
+
+
 def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
     """Write the document.
 
@@ -49,6 +66,8 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
     schemas, components = msgspec.json.schema_components([*types, Problem], ref_template=_REFERENCE)
     _add_rules(components)
     _allow_masks(components)
+    _mark_read_only(components)
+    describe_variants(components, _REFERENCE)
     schema_of = dict(zip(map(id, [*types, Problem]), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for operation in listed:
@@ -95,6 +114,17 @@ def _allow_masks(components: dict[str, Any]) -> None:
                 fields[known.encode_name]["anyOf"].append({"const": MASK})
 
 
+def _mark_read_only(components: dict[str, Any]) -> None:
+    """Mark settings that only the mock's owner sets: answers show them, and requests leave them out."""
+    for section in FIXED_SECTIONS:
+        components[Config.__name__]["properties"][section]["readOnly"] = True
+    for struct in structs_below(Config):
+        for known in fields_of(struct):
+            extra = extra_of(known.type)
+            if PRIVILEGED in extra and PRIVILEGED_VALUES not in extra:
+                components[struct.__name__]["properties"][known.encode_name]["readOnly"] = True
+
+
 def _operation(operation: Operation, schema_of: dict[int, Any], components: dict[str, Any]) -> dict[str, Any]:
     query = _resolved(schema_of[id(operation.query)], components)
     required = set(query.get("required", ()))
@@ -120,6 +150,8 @@ def _operation(operation: Operation, schema_of: dict[int, Any], components: dict
         body = schema_of[id(operation.body_schema or operation.body)]
         if operation.body_media == MERGE_PATCH:
             body = _patched(body, components)
+        if operation.body_schema is Config:
+            body = {"allOf": [body, _UNPRIVILEGED]}
         media = {operation.body_media: {"schema": body}}
         written["requestBody"] = {"required": not operation.optional_body, "content": media}
     for status in sorted(problems):
@@ -154,7 +186,10 @@ def _patched(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, An
     if "anyOf" in whole:
         return whole | {"anyOf": [_patched(each, components) for each in whole["anyOf"]]}
     members = whole.get("properties", {})
-    patched = {name: {"anyOf": [_patched(member, components), {"type": "null"}]} for name, member in members.items()}
+    patched = {
+        name: {"anyOf": [_patched(member, components), {"type": "null"}], "readOnly": member.get("readOnly", False)}
+        for name, member in members.items()
+    }
     return whole | {"properties": patched, "required": []} if members else schema
 
 
