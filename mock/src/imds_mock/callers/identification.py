@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Protocol
 
-from imds_mock.callers.caller import Caller, is_address, parse_reverse_name
+from imds_mock.callers.caller import Caller, parse_reverse_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,6 +41,10 @@ class CallerIdentifier:
         linker: Links link-local addresses to ordinary ones.
         services: Gives the services that the configuration names: the name of a container with a `container_name` does
             not contain its service.
+
+    Attributes:
+        networks: The networks of this network namespace.
+        linker: Links link-local addresses to ordinary ones.
     """
 
     def __init__(
@@ -50,38 +54,11 @@ class CallerIdentifier:
         linker: AddressLinker,
         services: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
+        self.networks = networks
+        self.linker = linker
         self._names = names
-        self._networks = networks
-        self._linker = linker
         self.services = services
         self._own_networks: tuple[tuple[str, ...], tuple[str, ...]] = (), ()
-
-    def canonical_address(self, address: str) -> str:
-        """The address that stands for a caller: always the same one for all of this network namespace."""
-        return self._networks.canonical_address(address)
-
-    def needs_look_up(self, address: str) -> bool:
-        """Whether a look-up may find more than the address."""
-        return self._networks.may_have_name(address) or self.is_link_local(address)
-
-    def is_link_local(self, address: str) -> bool:
-        """Whether an address is a link-local address of a neighbour, outside the engine's networks."""
-        return self._networks.is_link_local(address)
-
-    def may_have_link_local(self, address: str) -> bool:
-        """Whether the owner of an ordinary address may also use a link-local one."""
-        return self._networks.may_have_link_local(address)
-
-    async def ensure_neighbours(self, addresses: Iterable[str]) -> frozenset[str]:
-        """Make the kernel resolve ordinary addresses; see `AddressLinker.ensure_neighbours`."""
-        return await self._linker.ensure_neighbours(addresses)
-
-    def unnamed(self, address: str) -> Caller:
-        """The caller at an address, without any look-up."""
-        if not is_address(address):
-            return Caller("", ())
-        addresses = self._networks.same_host(address)
-        return Caller(self.canonical_address(address), addresses, interfaces=self._networks.interfaces(addresses))
 
     async def look_up(self, address: str, before: Caller, *, full: bool) -> Caller | None:
         """The caller at an address; None if it has neither a name nor another address.
@@ -94,10 +71,10 @@ class CallerIdentifier:
         Raises:
             OSError: No name server answers.
         """
-        if not self.is_link_local(address):
+        if not self.networks.is_link_local(address):
             name = await self._names.name_of(address)
             named = None if name is None else (address, parse_reverse_name(name))
-        elif not self._linker.can_link(address):
+        elif not self.linker.can_link(address):
             return None
         else:
             linked, names = await self._link(address, before.addresses)
@@ -106,7 +83,7 @@ class CallerIdentifier:
                 linked, names = await self._link(address, ())
             if linked and not names:
                 addresses = (*linked, address)
-                return Caller(linked[0], addresses, interfaces=self._networks.interfaces(addresses))
+                return Caller(linked[0], addresses, interfaces=self.networks.interfaces(addresses))
             # Several containers: a neighbour entry is stale.
             named = names[0] if len({name.container for _, name in names}) == 1 else None
         return None if named is None else await self._named(address, *named, before, full=full)
@@ -114,12 +91,12 @@ class CallerIdentifier:
     async def _named(self, address: str, ordinary: str, name: ContainerName, before: Caller, *, full: bool) -> Caller:
         is_same = name.container == before.container and name.network in before.networks
         if not full and is_same and {address, ordinary} <= {*before.addresses}:
-            return before._replace(interfaces=_with_macs(self._networks.interfaces(before.addresses), before))
+            return before._replace(interfaces=_with_macs(self.networks.interfaces(before.addresses), before))
         names = {ordinary: name, **await self._other_addresses(name, ordinary)}
         service = name.service or await self._service_of(name, names)
-        await self._linker.ensure_neighbours(names)
-        addresses = sorted({*self._networks.same_host(address), *names, *self._linker.link_local_addresses(names)})
-        interfaces = self._networks.interfaces(addresses)
+        await self.linker.ensure_neighbours(names)
+        addresses = sorted({*self.networks.same_host(address), *names, *self.linker.link_local_addresses(names)})
+        interfaces = self.networks.interfaces(addresses)
         return Caller(
             key=name.container,
             addresses=tuple(addresses),
@@ -134,12 +111,12 @@ class CallerIdentifier:
         self, address: str, before: tuple[str, ...]
     ) -> tuple[tuple[str, ...], list[tuple[str, ContainerName]]]:
         """The ordinary addresses of the owner of a link-local one, and those of them that have names."""
-        linked = await self._linker.ordinary_addresses(address, self._service_addresses, before)
-        return linked, await self._names_of(each for each in linked if self._networks.may_have_name(each))
+        linked = await self.linker.ordinary_addresses(address, self._service_addresses, before)
+        return linked, await self._names_of(each for each in linked if self.networks.may_have_name(each))
 
     async def _other_addresses(self, name: ContainerName, address: str) -> dict[str, ContainerName]:
         """The container's other addresses, each with its name there."""
-        own = self._networks.own_addresses()
+        own = self.networks.own_addresses()
         if len(own) == 1:
             return {}  # on a single network, a container has a single address
         networks = await self._networks_of(own)
@@ -152,7 +129,7 @@ class CallerIdentifier:
     async def _networks_of(self, own: tuple[str, ...]) -> tuple[str, ...]:
         """The names of the mock's networks, as far as the name server knows them."""
         if self._own_networks[0] != own:
-            names = await self._names_of(each for each in own if self._networks.may_have_name(each))
+            names = await self._names_of(each for each in own if self.networks.may_have_name(each))
             self._own_networks = own, tuple(sorted({name.network for _, name in names}))
         return self._own_networks[1]
 

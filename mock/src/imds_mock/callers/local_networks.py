@@ -8,7 +8,7 @@ from pathlib import Path
 from socket import if_indextoname
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from imds_mock.callers.caller import Interface, is_address
+from imds_mock.callers.caller import Caller, Interface, is_address
 from imds_mock.metadata.addresses import block_text
 
 if TYPE_CHECKING:
@@ -92,6 +92,17 @@ class LocalNetworks:
     def same_host(self, address: str) -> tuple[str, ...]:
         """All addresses of this network namespace if it has the address; otherwise the address alone."""
         return (*self._tables().addresses, *_LOOPBACK) if self._is_own(address) else (address,)
+
+    def unnamed_caller(self, address: str) -> Caller:
+        """The caller at an address, without any look-up."""
+        if not is_address(address):
+            return Caller("", ())
+        addresses = self.same_host(address)
+        return Caller(self.canonical_address(address), addresses, interfaces=self.interfaces(addresses))
+
+    def needs_look_up(self, address: str) -> bool:
+        """Whether a look-up may find more than the address."""
+        return self.may_have_name(address) or self.is_link_local(address)
 
     def may_have_name(self, address: str) -> bool:
         """Whether the engine's name server may know an address.

@@ -53,7 +53,8 @@ class CallerRegistry(CallerTable):
         monotonic: Callable[[], float],
         timeout_seconds: Callable[[], float] = lambda: 1.0,
     ) -> None:
-        super().__init__(TargetResolver(resolve, monotonic), identifier)
+        super().__init__(TargetResolver(resolve, monotonic), identifier.networks)
+        self._identifier = identifier
         self._monotonic = monotonic
         self._timeout_seconds = timeout_seconds
         self.on_change: Callable[[Collection[str] | None], None] = lambda _addresses: None
@@ -72,7 +73,7 @@ class CallerRegistry(CallerTable):
             for.
         """
         ready = self._refresh(address)
-        self._entries[self._identifier.canonical_address(address)].has_asked = True
+        self._entries[self._networks.canonical_address(address)].has_asked = True
         return ready
 
     def identify_all(self, addresses: Iterable[str]) -> None:
@@ -121,12 +122,12 @@ class CallerRegistry(CallerTable):
 
     async def _link(self, addresses: Iterable[str]) -> None:
         """Link the link-local addresses of containers to their ordinary ones."""
-        ordinary = {each for each in addresses if self._identifier.may_have_link_local(each)}
+        ordinary = {each for each in addresses if self._networks.may_have_link_local(each)}
         if not ordinary:
             return
         await self.look_up(ordinary)
         found = ordinary.union(*(self.caller(each).addresses for each in ordinary))
-        self._without_neighbour = await self._identifier.ensure_neighbours(found)
+        self._without_neighbour = await self._identifier.linker.ensure_neighbours(found)
         unlinked = self.unlinked_addresses()
         for address in unlinked:
             self._entries[address].expires = 0.0
@@ -134,16 +135,16 @@ class CallerRegistry(CallerTable):
 
     def _refresh(self, address: str) -> asyncio.Future[None] | None:
         """Start a look-up if the entry has expired; gives the future of the one in progress."""
-        key = self._identifier.canonical_address(address)
+        key = self._networks.canonical_address(address)
         entry, now = self._entries.get(key), self._monotonic()
         if entry is None:
             self._make_room()
-            entry = self._entries[key] = TableEntry(self._identifier.unnamed(key))
+            entry = self._entries[key] = TableEntry(self._networks.unnamed_caller(key))
         was_idle = entry.caller.container is not None and now > entry.last_used + _IDLE_SECONDS
         entry.last_used = now
         if entry.task is not None or (now < entry.expires and not was_idle):
             return entry.ready
-        if not self._identifier.needs_look_up(key):
+        if not self._networks.needs_look_up(key):
             entry.expires = now + _NAME_SECONDS
             self._store(key, entry, None)
             return None
@@ -186,7 +187,7 @@ class CallerRegistry(CallerTable):
         return caller._replace(key=self._keys.setdefault(container, key))
 
     def _store(self, address: str, entry: TableEntry, caller: Caller | None) -> None:
-        caller = caller or self._identifier.unnamed(address)
+        caller = caller or self._networks.unnamed_caller(address)
         before = entry.caller
         if caller == before:
             return

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from imds_mock.callers.caller import Caller
-    from imds_mock.callers.identification import CallerIdentifier
+    from imds_mock.callers.local_networks import LocalNetworks
     from imds_mock.callers.targets import TargetResolver
 
 
@@ -77,19 +77,19 @@ class CallerTable:
 
     Args:
         targets: The addresses of the names that events, faults and queries use.
-        identifier: Maps an address to the one that stands for its caller, and recognizes link-local addresses.
+        networks: Maps an address to the one that stands for its caller, and recognizes link-local addresses.
     """
 
-    def __init__(self, targets: TargetResolver, identifier: CallerIdentifier) -> None:
+    def __init__(self, targets: TargetResolver, networks: LocalNetworks) -> None:
         self._targets = targets
-        self._identifier = identifier
+        self._networks = networks
         self._entries: dict[str, TableEntry] = {}
         self._without_neighbour: frozenset[str] = frozenset()
 
     def caller(self, address: str) -> Caller:
         """The caller at an address, as far as it is known."""
         entry = self._entry(address)
-        return self._identifier.unnamed(address) if entry is None else entry.caller
+        return self._networks.unnamed_caller(address) if entry is None else entry.caller
 
     def known_callers(self) -> tuple[KnownCaller, ...]:
         """The callers that have sent a request, and the named containers."""
@@ -146,7 +146,7 @@ class CallerTable:
 
     def is_link_local(self, address: str) -> bool:
         """Whether an address is a link-local address of a neighbour, outside the engine's networks."""
-        return self._identifier.is_link_local(address)
+        return self._networks.is_link_local(address)
 
     def unlinked_addresses(self) -> tuple[str, ...]:
         """The link-local addresses of callers for which no ordinary address is known, sorted."""
@@ -159,4 +159,4 @@ class CallerTable:
         )
 
     def _entry(self, address: str) -> TableEntry | None:
-        return self._entries.get(self._identifier.canonical_address(address))
+        return self._entries.get(self._networks.canonical_address(address))

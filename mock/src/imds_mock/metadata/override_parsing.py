@@ -42,7 +42,6 @@ _MAX_DEPTH: Final = 64
 _BODIES: Final = ("$text", "$json", "$base64")
 _KEYS: Final = (*_BODIES, "$since", "$content_type")
 _FORMATS: Final = {"$json": "JSON", "$base64": "base64"}
-_TOO_DEEP: Final = "is nested too deeply, or contains itself"
 
 
 def parse_overrides(metadata: Mapping[str, Any]) -> tuple[Override, ...]:
@@ -54,10 +53,12 @@ def parse_overrides(metadata: Mapping[str, Any]) -> tuple[Override, ...]:
     Raises:
         SettingError: A path or value is invalid; names the key.
     """
-    try:
-        return tuple(_parse(metadata, "", (_SECTION,)))
-    except RecursionError as error:
-        raise SettingError((_SECTION,), _TOO_DEEP) from error
+    overrides = []
+    for found in _walk(metadata, "", (_SECTION,)):
+        if isinstance(found, SettingError):
+            raise found
+        overrides.append(found)
+    return tuple(overrides)
 
 
 def find_override_errors(metadata: Mapping[str, Any]) -> Iterator[SettingError]:
@@ -67,56 +68,50 @@ def find_override_errors(metadata: Mapping[str, Any]) -> Iterator[SettingError]:
         metadata: Path to value.
     """
     try:
-        yield from _find_errors(metadata, "", (_SECTION,))
+        yield from (found for found in _walk(metadata, "", (_SECTION,)) if isinstance(found, SettingError))
     except SettingError as error:
         yield error
 
 
-def _parse(value: Any, path: str, key: KeyPath) -> Iterator[Override]:
-    if isinstance(value, Mapping) and not _is_leaf(value, path):
-        if path and not value:
-            yield Override(path, is_category=True)
-        for name, child in value.items():
-            child_key = (*key, str(name))
-            yield from _parse(child, _join(path, str(name), child_key), child_key)
-    elif value is None:
-        yield Override(path, is_removed=True)
-    elif isinstance(value, Mapping):
-        yield _parse_leaf(value, path, key)
-    else:
-        yield Override(path, body=_text(value, key))
-
-
-def _is_leaf(value: Mapping[str, Any], path: str) -> bool:
-    return bool(path) and any(str(name).startswith("$") for name in value)
-
-
-def _find_errors(value: Any, path: str, key: KeyPath) -> Iterator[SettingError]:
-    if not isinstance(value, Mapping) or _is_leaf(value, path):
+def _walk(value: Any, path: str, key: KeyPath) -> Iterator[Override | SettingError]:
+    """The overrides and errors at a path and below it; raises a SettingError if the value is nested too deeply."""
+    _require_depth(key)
+    if not isinstance(value, Mapping) or (path and any(str(name).startswith("$") for name in value)):
         try:
-            list(_parse(value, path, key))
+            yield _parse(value, path, key)
         except SettingError as error:
+            if error.path == (_SECTION,):
+                raise
             yield error
         return
+    if path and not value:
+        yield Override(path, is_category=True)
     for name, child in value.items():
         child_key = (*key, str(name))
         try:
             child_path = _join(path, str(name), child_key)
         except SettingError as error:
-            if error.path == (_SECTION,):
-                raise  # nested without end
             yield error
         else:
-            yield from _find_errors(child, child_path, child_key)
+            yield from _walk(child, child_path, child_key)
+
+
+def _require_depth(key: KeyPath) -> None:
+    # Code that shows the configuration or builds the tree needs stack for as many levels.
+    if len(key) > _MAX_DEPTH:
+        raise SettingError((_SECTION,), "is nested too deeply, or contains itself")
+
+
+def _parse(value: Any, path: str, key: KeyPath) -> Override:
+    if value is None:
+        return Override(path, is_removed=True)
+    return _parse_leaf(value, path, key) if isinstance(value, Mapping) else Override(path, body=_text(value, key))
 
 
 def _join(path: str, name: str, key: KeyPath) -> str:
     own = name.strip("/")
     if not path:
         own = own.removeprefix("latest/")
-    if len(key) > _MAX_DEPTH:
-        # Code that shows the configuration or builds the tree needs stack for as many levels.
-        raise SettingError((_SECTION,), _TOO_DEEP)
     if not own or any(part in _UNREACHABLE for part in own.split("/")) or _UNPRINTABLE.search(own):
         raise SettingError(key, "expected a path such as meta-data/placement/region")
     joined = f"{path}/{own}" if path else own
@@ -158,6 +153,7 @@ def _body(kind: str, value: Any, key: KeyPath) -> bytes:
 
 
 def _text(value: Any, key: KeyPath) -> bytes:
+    _require_depth(key)
     if isinstance(value, bool):
         return b"true" if value else b"false"
     if isinstance(value, str | int | float):
