@@ -11,6 +11,7 @@ from imds_mock.metadata.tree import Leaf
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from imds_mock.config.facts import InstanceSettings
     from imds_mock.metadata.instance import Instance
     from imds_mock.metadata.interfaces import NetworkInterface
     from imds_mock.metadata.tree import Timestamp
@@ -83,6 +84,11 @@ class Facts:
     instance: Instance
     roles: Roles
     identity: SignedDocument
+
+    @property
+    def settings(self) -> InstanceSettings:
+        """The configured facts."""
+        return self.instance.settings
 
 
 @dataclass(frozen=True, slots=True)
