@@ -59,12 +59,7 @@ class Container:
         return document
 
     def stats(self, now: float, *, version: int = 4) -> dict[str, Any]:
-        """The container's resource usage.
-
-        Args:
-            now: Seconds since the epoch.
-            version: 2 omits the rates that the agent adds in version 4.
-        """
+        """The container's resource usage at a time in seconds since the epoch; version 2 omits the agent's rates."""
         started = self._task.instance.pending_time - _STARTED
         limit = self._task.settings.memory * 1024 * 1024
         usage = stats(self.docker_id, self._docker_name, started=started, now=now, memory_limit=limit)

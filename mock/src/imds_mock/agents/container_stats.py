@@ -20,15 +20,7 @@ _PACKET_BYTES: Final = 100
 
 
 def stats(docker_id: str, name: str, *, started: float, now: float, memory_limit: int) -> dict[str, Any]:
-    """The resource usage of one container.
-
-    Args:
-        docker_id: Id of the container.
-        name: Name of the container.
-        started: Start of the container in seconds since the epoch.
-        now: Seconds since the epoch.
-        memory_limit: Memory limit in bytes.
-    """
+    """The resource usage of one container; times in seconds since the epoch, the limit in bytes."""
     used = round(memory_limit * _MEMORY_SHARE)
     running = max(0.0, now - started)
     return {

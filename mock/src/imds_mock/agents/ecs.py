@@ -52,14 +52,7 @@ class EcsAgent:
         self._protection = TaskProtection(self.task, role, protected_tasks)
 
     def respond(self, request: Request, tree: Tree, caller: str, now: float) -> Response:
-        """The response to a request.
-
-        Args:
-            request: The request.
-            tree: Metadata of the container's instance.
-            caller: Address of the peer.
-            now: Seconds since the epoch.
-        """
+        """The response to a request; see `ContainerAgents.respond`."""
         first, _, rest = request.path[1:].partition("/")
         if first in {"v3", "v4"} or (first == "v2" and not request.path.startswith(_CREDENTIALS)):
             return self._endpoint.respond(first, rest, caller, now)

@@ -40,13 +40,7 @@ class EksAgent:
         self._token = token
 
     def respond(self, request: Request, tree: Tree, now: float) -> Response:
-        """The response to a request.
-
-        Args:
-            request: The request.
-            tree: Metadata of the pod's instance.
-            now: Seconds since the epoch.
-        """
+        """The response to a request; see `ContainerAgents.respond`."""
         if request.path != _PATH or request.trailing_slash:
             return not_found()
         token = request.headers.get("authorization", "")

@@ -19,23 +19,13 @@ _TEXT: Final = (("Content-Type", "text/plain; charset=utf-8"), ("X-Content-Type-
 
 
 def json_response(document: Any, status: int = 200) -> Response:
-    """A JSON document, without spaces between its tokens.
-
-    Args:
-        document: Anything that `json` can encode.
-        status: HTTP status code.
-    """
+    """A JSON document, without spaces between its tokens."""
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
     return _response(status, _JSON, text.encode())
 
 
 def text_response(message: str, status: int) -> Response:
-    """A message as written by `http.Error`.
-
-    Args:
-        message: The message, without a line end.
-        status: HTTP status code.
-    """
+    """A message as written by `http.Error`, which appends a line end."""
     return _response(status, _TEXT, f"{message}\n".encode())
 
 

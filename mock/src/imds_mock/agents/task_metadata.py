@@ -30,10 +30,6 @@ _NOT_IN_2: Final = frozenset(
 class Task:
     """One task. Containers with the same task ARN share it.
 
-    Args:
-        instance: The container's instance.
-        settings: Settings of the task.
-
     Attributes:
         instance: The container's instance.
         settings: Settings of the task.

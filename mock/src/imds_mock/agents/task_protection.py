@@ -78,13 +78,7 @@ class TaskProtection:
         self._protected_tasks = protected_tasks
 
     def respond(self, request: Request, tree: Tree, now: float) -> Response:
-        """The response to a request.
-
-        Args:
-            request: The request, with its body.
-            tree: Metadata of the container's instance.
-            now: Seconds since the epoch.
-        """
+        """The response to a request; see `ContainerAgents.respond`."""
         if request.method not in {"GET", "PUT"}:
             return method_not_allowed()
         update: dict[str, Any] = {}

@@ -66,11 +66,7 @@ class AddressLinker:
         return self._networks.is_link_local(address) and bool(self._ordinary_networks(address))
 
     def link_local_addresses(self, addresses: Iterable[str]) -> frozenset[str]:
-        """The link-local addresses in the neighbour table that belong to the owners of ordinary addresses.
-
-        Args:
-            addresses: Ordinary addresses.
-        """
+        """The link-local addresses in the neighbour table that belong to the owners of ordinary addresses."""
         wanted = {each for each in addresses if self._networks.may_have_link_local(each)}
         if not wanted:
             return frozenset()

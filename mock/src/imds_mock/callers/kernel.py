@@ -93,12 +93,7 @@ class Kernel:
         return tuple(found)
 
     def mac_of(self, address: str, interface_index: int) -> str | None:
-        """The hardware address of a neighbour; None if it is not in the kernel's table.
-
-        Args:
-            address: The neighbour's IP address.
-            interface_index: Index of the network interface.
-        """
+        """The hardware address of a neighbour; None if it is not in the kernel's table."""
         raw = ip_address(address).packed
         family = socket.AF_INET if len(raw) == 4 else socket.AF_INET6  # noqa: PLR2004 - bytes of an IPv4 address
         destination = _ATTRIBUTE.pack(_ATTRIBUTE.size + len(raw), _NDA_DST) + raw

@@ -77,11 +77,7 @@ class LocalNetworks:
         self._expires = 0.0
 
     def canonical_address(self, address: str) -> str:
-        """The address that stands for a caller: always the same one for all of this network namespace.
-
-        Args:
-            address: Address of a peer.
-        """
+        """The address that stands for a caller: always the same one for all of this network namespace."""
         own = self._tables().addresses
         return own[0] if own and self._is_own(address) else address
 
@@ -124,11 +120,7 @@ class LocalNetworks:
         return not _is_link_local(own)
 
     def is_link_local(self, address: str) -> bool:
-        """Whether an address is a link-local address of a neighbour, outside the engine's networks.
-
-        Args:
-            address: IP address; `link_local_ips` and IPv6 `fe80::` addresses match.
-        """
+        """Whether an address is a neighbour's link-local one, from `link_local_ips` or `fe80::`."""
         own = self._own_on_network(address) if is_address(address) else None
         return own is not None and _is_link_local(own) and all(address != each.address for each in self._tables().all)
 
@@ -146,11 +138,7 @@ class LocalNetworks:
         return tuple(own for own in self._tables().ordinary if own.interface_index in interface_indexes)
 
     def may_have_link_local(self, address: str) -> bool:
-        """Whether the owner of an ordinary address may also use a `link_local_ips` address.
-
-        Args:
-            address: IP address.
-        """
+        """Whether the owner of an ordinary address may also use a `link_local_ips` address."""
         own = self._own_on_network(address) if is_address(address) else None
         return (
             own is not None
@@ -162,11 +150,7 @@ class LocalNetworks:
         )
 
     def interfaces(self, addresses: Iterable[str]) -> tuple[Interface, ...]:
-        """A caller's interfaces, in the order of this network namespace's networks.
-
-        Args:
-            addresses: All addresses of one caller.
-        """
+        """A caller's interfaces, in the order of this network namespace's networks."""
         by_network: dict[int | str, list[tuple[str, OwnAddress | None]]] = {}
         for address in addresses:
             if address in _LOOPBACK:

@@ -128,12 +128,7 @@ class CallerTable:
         return not self.addresses(target).isdisjoint(own) or target in self.names(address)
 
     def was_target(self, address: str, target: str) -> bool:
-        """Whether a target matches the caller at an address or the last container there, as the journal needs it.
-
-        Args:
-            address: Address of a peer.
-            target: Address, container or service name.
-        """
+        """Whether a target matches the caller at an address or the last container there, as the journal needs it."""
         return self.is_target(address, target) or target in self.last_names(address)
 
     def addresses(self, target: str) -> frozenset[str]:

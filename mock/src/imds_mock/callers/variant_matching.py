@@ -15,12 +15,7 @@ if TYPE_CHECKING:
 
 
 def matching_variants(config: Config, caller: Caller) -> tuple[int, ...]:
-    """The indexes of the matching variants, in the order in which they apply.
-
-    Args:
-        config: The configuration.
-        caller: The caller, as far as it is known.
-    """
+    """The indexes of the matching variants, in the order in which they apply."""
     return tuple(index for index, each in enumerate(config.variants) if _matches(each.match, caller))
 
 

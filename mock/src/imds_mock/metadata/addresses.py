@@ -48,12 +48,7 @@ def enclosing_block(network: Network, prefix_length: int) -> Network:
 
 
 def next_free_address(after: IPv4Address, taken: set[str]) -> IPv4Address | None:
-    """The next free address in the /24 of another one; None if all are taken.
-
-    Args:
-        after: The other address.
-        taken: Addresses that are not free.
-    """
+    """The next free address in the /24 of another one; None if all are in `taken` or reserved."""
     subnet, host = int(after) & ~_HOST_BITS, int(after) & _HOST_BITS
     for step in range(1, _HOST_BITS + 1):
         candidate = (host + step) & _HOST_BITS

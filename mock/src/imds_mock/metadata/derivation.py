@@ -81,20 +81,12 @@ UNDERIVED: Final = frozenset(
 
 
 def settings_of(path: str) -> list[str]:
-    """The settings from which a path and everything below it are derived, in the order of the catalogue.
-
-    Args:
-        path: Path relative to the version.
-    """
+    """The settings from which a path and everything below it are derived, in the order of the catalogue."""
     return list(dict.fromkeys(_settings(path.strip("/"))))
 
 
 def advice_about(path: str) -> str | None:
-    """What to do instead of overriding a derived path; None for a path that is not derived.
-
-    Args:
-        path: Path relative to the version.
-    """
+    """What to do instead of overriding a derived path; None for a path that is not derived."""
     path = path.strip("/")
     commands = list(dict.fromkeys(command for known, command in _EVENTS.items() if _contains(path, known)))
     settings = settings_of(path)

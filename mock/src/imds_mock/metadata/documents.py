@@ -12,19 +12,11 @@ from typing import Any
 
 
 def write(document: Any) -> bytes:
-    """A JSON document in the format of the metadata service.
-
-    Args:
-        document: Anything that `json` can encode.
-    """
+    """A JSON document in the format of the metadata service."""
     return json.dumps(document, indent=2, separators=(",", " : "), ensure_ascii=False).encode()
 
 
 def iso8601(time: float) -> str:
-    """A time in the format of the metadata: UTC, whole seconds, `Z`.
-
-    Args:
-        time: Seconds since the epoch.
-    """
+    """A time in seconds since the epoch in the format of the metadata: UTC, whole seconds, `Z`."""
     year, month, day, hour, minute, second, *_ = gmtime(floor(time))
     return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"

@@ -59,11 +59,6 @@ class NetworkInterface:
 def derive_interfaces(settings: InstanceSettings, region: str, zone: str) -> tuple[NetworkInterface, ...]:
     """The interfaces of an instance.
 
-    Args:
-        settings: The configured facts of the instance.
-        region: Region of the instance.
-        zone: Availability zone of the instance.
-
     Raises:
         SettingError: An address or block is invalid, or two of them contradict each other.
     """

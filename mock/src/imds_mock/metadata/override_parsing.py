@@ -47,9 +47,6 @@ _FORMATS: Final = {"$json": "JSON", "$base64": "base64"}
 def parse_overrides(metadata: Mapping[str, Any]) -> tuple[Override, ...]:
     """The overrides in the section `metadata`.
 
-    Args:
-        metadata: Path to value.
-
     Raises:
         SettingError: A path or value is invalid; names the key.
     """
@@ -62,11 +59,7 @@ def parse_overrides(metadata: Mapping[str, Any]) -> tuple[Override, ...]:
 
 
 def find_override_errors(metadata: Mapping[str, Any]) -> Iterator[SettingError]:
-    """All invalid paths and values in the section `metadata`.
-
-    Args:
-        metadata: Path to value.
-    """
+    """All invalid paths and values in the section `metadata`."""
     try:
         yield from (found for found in _walk(metadata, "", (_SECTION,)) if isinstance(found, SettingError))
     except SettingError as error:

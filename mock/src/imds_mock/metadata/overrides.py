@@ -67,11 +67,7 @@ def apply_overrides(leaves: dict[str, Leaf], labels: dict[str, str], overrides: 
 
 
 class _Descendants:
-    """Which paths lie below which, so that the cost of removing a subtree depends on its own size alone.
-
-    Args:
-        paths: The existing paths.
-    """
+    """Which paths lie below which, so that the cost of removing a subtree depends on its own size alone."""
 
     def __init__(self, paths: Iterable[str]) -> None:
         self._below: dict[str, set[str]] = {}

@@ -25,22 +25,13 @@ def random_bytes(length: int, *facts: str) -> bytes:
 
 
 def uuid(*facts: str) -> str:
-    """A version 4 UUID as text.
-
-    Args:
-        facts: Texts to derive from.
-    """
+    """A version 4 UUID as text."""
     raw = random_bytes(16, *facts).hex()
     return f"{raw[:8]}-{raw[8:12]}-4{raw[13:16]}-a{raw[17:20]}-{raw[20:]}"
 
 
 def ec2_id(prefix: str, *facts: str) -> str:
-    """An id such as `eni-0123456789abcdef0`.
-
-    Args:
-        prefix: The part before the hyphen.
-        facts: Texts to derive from.
-    """
+    """An id such as `eni-0123456789abcdef0`."""
     return f"{prefix}-0{random_bytes(8, prefix, *facts).hex()}"
 
 
@@ -59,9 +50,5 @@ def iam_id(prefix: str, account_id: str, length: int, entropy: bytes) -> str:
 
 
 def mac_address(*facts: str) -> str:
-    """A locally administered unicast MAC address, lower case.
-
-    Args:
-        facts: Texts to derive from.
-    """
+    """A locally administered unicast MAC address, lower case."""
     return ":".join(f"{byte:02x}" for byte in b"\x0a" + random_bytes(5, "mac", *facts))
