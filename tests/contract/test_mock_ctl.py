@@ -282,7 +282,7 @@ def test_an_assertion_without_a_request_to_check_fails(mock: RunningProgram, cla
 
     code, said = check()
     assert (code, said.count("\n")) == (1, 1)
-    assert "nothing was recorded" in said
+    assert "no request was recorded" in said
     assert "--allow-empty" in said
     # What must have happened has not, whatever is allowed.
     assert check("--allow-empty")[0] == (1 if "--saw" in claim else 0)
@@ -292,10 +292,10 @@ def test_an_assertion_without_a_request_to_check_fails(mock: RunningProgram, cla
     assert (code, "'10.1.2.3' matches no caller" in said) == (1, True)
     code, said = check("--caller", "wbe", "--allow-empty")
     assert (code, "'wbe' matches no caller" in said) == (1, True)
-    assert "nothing was recorded" not in check()[1]
+    assert "no request was recorded" not in check()[1]
     ctl(mock, "requests --clear")
     code, said = check("--by", "127.0.0.1")
-    assert (code, "nothing was recorded, so" in said) == (1, True)
+    assert (code, "no request was recorded, so" in said) == (1, True)
 
 
 def test_a_silent_caller_is_said(mock: RunningProgram) -> None:
@@ -305,7 +305,7 @@ def test_a_silent_caller_is_said(mock: RunningProgram) -> None:
         other.sendall(b"PUT /latest/api/token HTTP/1.1\r\nHost: 169.254.169.254\r\n\r\n")
         assert other.recv(1024)
     done = mock.ctl("assert", "--no-imdsv1", "--by", "127.0.0.1")
-    assert (done.returncode, done.stdout) == (0, "no caller has used IMDSv1; nothing was recorded from 127.0.0.1\n")
+    assert (done.returncode, done.stdout) == (0, "no caller has used IMDSv1; no request was recorded from 127.0.0.1\n")
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ def test_the_lists_show_how_many_callers_each_entry_matches(mock: RunningProgram
         ("get meta-data/placement/regin", 65, "did you mean meta-data/placement/region?"),
         ("delete meta-data/instance_id", 65, "did you mean meta-data/instance-id?"),
         ("config show instance.rol", 65, "unknown setting instance.rol; did you mean instance.role?"),
-        ("options http_tokens", 64, "write it like http_tokens=required"),
+        ("options http_tokens", 64, "expected NAME=VALUE, such as http_tokens=required"),
         ("config patch {", 64, "not JSON"),
         ("lifecycle Nowhere", 64, "STATE: expected Detached, InService, "),
         ("assert", 64, "give one of --no-imdsv1, --asked or --saw"),
@@ -385,7 +385,7 @@ def test_the_lists_show_how_many_callers_each_entry_matches(mock: RunningProgram
         (
             "status --url http://[::1",
             64,
-            "expected unix:/path or http://HOST:PORT as the control plane's address, got 'http://[::1'",
+            "control plane address: expected unix:/path or http://HOST:PORT, got 'http://[::1'",
         ),
         ("status --url http://a..b", 69, "no control plane answers at http://a..b"),
         ("status --url http://127.0.0.1:9", 69, "no control plane answers at http://127.0.0.1:9 (Connection refused)"),

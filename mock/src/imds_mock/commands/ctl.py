@@ -1,4 +1,4 @@
-"""Drive a running mock: events, faults, state, journal."""
+"""Control a running mock: events, faults, state, journal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TOKEN_VARIABLE = "IMDS_MOCK_CONTROL_TOKEN"  # noqa: S105 - the name of a variab
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    # Every parser has the two options, without defaults, so that they hold wherever they stand.
+    # Every parser has these two options, without defaults, so that they can stand anywhere.
     parser.set_defaults(url=None, json=False)
     _add_common(parser)
     common = SingleParser(add_help=False)
@@ -34,13 +34,13 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--url",
         default=argparse.SUPPRESS,
-        help=f"unix:/path or http://HOST:PORT of the control plane (default: {_URL_VARIABLE}, else the one found here)",
+        help=f"control plane: unix:/path or http://HOST:PORT (default: {_URL_VARIABLE}, else the running mock)",
     )
     parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Call the control plane and print what it says."""
+    """Call the control plane and print its response."""
     try:
         " ".join(map(str, vars(arguments).values())).encode()
     except UnicodeEncodeError as error:
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         code = int(arguments.action_of(Client(url, token), arguments))
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read has seen enough; nobody is to be told about what is still in the buffer.
+        # The reader has closed the pipe; discard the buffer, so that the exit does not report it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     return code

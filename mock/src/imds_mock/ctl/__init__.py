@@ -1,1 +1,1 @@
-"""`imds-mock ctl`: the control plane from a shell, for people and for scripts."""
+"""`imds-mock ctl`: the control plane for the shell and for scripts."""

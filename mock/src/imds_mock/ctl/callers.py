@@ -1,4 +1,4 @@
-"""`ctl` for callers: who has asked, and how the mock sees one of them."""
+"""`ctl` for callers: list them, and show how the mock sees one."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     """Declare the commands.
 
     Args:
-        commands: What they are added to.
-        common: Options that every command has.
+        commands: The commands of `ctl`.
+        common: Options of every command.
     """
     callers = commands.add_parser("callers", parents=list(common), help="list the callers that have sent requests")
     callers.set_defaults(action_of=_callers)
@@ -41,7 +41,7 @@ def _callers(client: Client, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(callers)
     else:
-        print_table(_COLUMNS, callers, "no caller has asked")
+        print_table(_COLUMNS, callers, "no caller has sent a request")
     return 0
 
 

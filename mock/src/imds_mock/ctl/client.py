@@ -1,4 +1,4 @@
-"""The control plane's client: HTTP over a Unix socket or TCP, by the standard library alone, so that it starts fast."""
+"""The control plane's client: HTTP over a Unix socket or TCP, by the standard library alone to start fast."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _TIMEOUT_SECONDS: Final = 10.0
-_SILENCE_SECONDS: Final = 60.0  # a stream has a line every 15 s, even if there is nothing new
+_SILENCE_SECONDS: Final = 60.0  # a stream sends a line at least every 15 s
 _JSON: Final = "application/json"
 
 
 class UnreachableError(MockError):
-    """No control plane answers."""
+    """No control plane answers at the address."""
 
     exit_code = EX_UNAVAILABLE
 
 
 class RefusedError(MockError):
-    """The control plane did not do it; its own words say why."""
+    """The control plane refused the call; the message is its own."""
 
     exit_code = EX_DATAERR
 
 
 class AddressError(MockError):
-    """What was given as the control plane's address is none."""
+    """The control plane's address is invalid, or several mocks run and none is selected."""
 
     exit_code = EX_USAGE
 
 
 class ArgumentError(MockError):
-    """What was given cannot be sent."""
+    """An argument is invalid."""
 
     exit_code = EX_USAGE
 
@@ -57,7 +57,7 @@ class Client:
 
     Args:
         url: `unix:/path` or `http://HOST:PORT`.
-        token: Bearer token, where one is needed.
+        token: Bearer token, if the control plane needs one.
     """
 
     def __init__(self, url: str, token: str | None = None) -> None:
@@ -76,25 +76,23 @@ class Client:
 
         Args:
             method: HTTP method.
-            path: Path, its parts quoted already.
-            body: What is sent as JSON; None sends none.
-            query: Query parameters; those that are None are left out.
+            path: Path with quoted parts.
+            body: Body, sent as JSON; None sends no body.
+            query: Query parameters; None values are omitted.
             media: Content type of the body.
 
         Returns:
-            The answer, read from JSON; None when there is none.
+            The response, read from JSON; None if it is empty.
 
         Raises:
-            UnreachableError: Nobody answers.
-            RefusedError: The answer is a problem.
+            UnreachableError: No control plane answers.
+            RefusedError: The response is an error.
         """
-        given = {name: value for name, value in (query or {}).items() if value is not None}
-        target = f"{path}?{urlencode(given)}" if given else path
         content = None if body is None else json.dumps(body).encode()
         headers = self._headers if content is None else {**self._headers, "Content-Type": media}
         connection = self._connect()
         try:
-            connection.request(method, target, content, headers)
+            connection.request(method, _target(path, query or {}), content, headers)
             answer = connection.getresponse()
             received = answer.read()
         except (OSError, UnicodeError, http.client.HTTPException) as error:
@@ -108,23 +106,22 @@ class Client:
         return json.loads(received) if received else None
 
     def stream(self, path: str, query: Mapping[str, Any]) -> Iterator[Any]:
-        """Follow server-sent events, until the other side ends.
+        """Follow server-sent events until the control plane closes the stream.
 
         Args:
             path: Path of the stream.
-            query: Query parameters; those that are None are left out.
+            query: Query parameters; None values are omitted.
 
         Yields:
             The data of each event, read from JSON.
 
         Raises:
-            UnreachableError: Nobody answers, or not any more.
-            RefusedError: The answer is a problem.
+            UnreachableError: No control plane answers, or the connection is lost.
+            RefusedError: The response is an error.
         """
-        given = {name: value for name, value in query.items() if value is not None}
         connection = self._connect()
         try:
-            connection.request("GET", f"{path}?{urlencode(given)}" if given else path, headers=self._headers)
+            connection.request("GET", _target(path, query), headers=self._headers)
             answer = connection.getresponse()
             if answer.status >= 400:  # noqa: PLR2004 - an error by definition
                 raise _refused(answer.status, answer.read())
@@ -148,43 +145,46 @@ class Client:
         except ValueError:
             host = None
         if host is None or parts.scheme != "http":
-            raise AddressError(
-                f"expected unix:/path or http://HOST:PORT as the control plane's address, got {self.url!r}"
-            )
+            raise self._invalid()
         try:
             return http.client.HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)
         except http.client.InvalidURL as error:
-            raise AddressError(
-                f"expected unix:/path or http://HOST:PORT as the control plane's address, got {self.url!r}"
-            ) from error
+            raise self._invalid() from error
+
+    def _invalid(self) -> AddressError:
+        return AddressError(f"control plane address: expected unix:/path or http://HOST:PORT, got {self.url!r}")
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         reason = (isinstance(error, OSError) and error.strerror) or error
         return UnreachableError(
-            f"no control plane answers at {self.url} ({reason}); is imds-mock running, with --control on? "
-            "--url says where"
+            f"no control plane answers at {self.url} ({reason}); start imds-mock with --control on, or set --url"
         )
 
 
 def default_url(environ: Mapping[str, str]) -> str:
-    """Where the control plane is, when nobody said: the one Unix socket that answers, else port 1339 on loopback.
+    """The control plane's address if none is given: the Unix socket that answers, else port 1339 on loopback.
 
     Args:
         environ: Environment variables.
 
     Raises:
-        AddressError: Several mocks run here.
+        AddressError: Several sockets answer.
     """
     sockets = find(environ)
     if len(sockets) > 1:
         listed = ", ".join(f"unix:{path}" for path in sockets)
-        raise AddressError(f"several mocks run here; choose one with --url: {listed}")
+        raise AddressError(f"several mocks are running; select one with --url: {listed}")
     return f"unix:{sockets[0]}" if sockets else f"http://127.0.0.1:{DEFAULT_PORT}"
 
 
 def segment(text: str) -> str:
-    """Quote one part of a path."""
+    """One part of a path, quoted."""
     return quote(text, safe="")
+
+
+def _target(path: str, query: Mapping[str, Any]) -> str:
+    given = {name: value for name, value in query.items() if value is not None}
+    return f"{path}?{urlencode(given)}" if given else path
 
 
 def _refused(status: int, received: bytes) -> RefusedError:
@@ -192,5 +192,5 @@ def _refused(status: int, received: bytes) -> RefusedError:
         problem = json.loads(received)
         detail = str(problem["detail"])
     except (ValueError, KeyError, TypeError):
-        detail = f"answered with status {status}; is it imds-mock's control plane?"
+        detail = f"unexpected response with status {status}; check that --url is the control plane of an imds-mock"
     return RefusedError(detail)

@@ -1,4 +1,4 @@
-"""`ctl` for the journal: requests, who saw a notice, and assertions for scripts."""
+"""`ctl` for the journal: requests, readers of notices, and assertions for scripts."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     """Declare the commands.
 
     Args:
-        commands: What they are added to.
-        common: Options that every command has.
+        commands: The commands of `ctl`.
+        common: Options of every command.
     """
     requests = commands.add_parser("requests", parents=list(common), help="list recorded requests")
-    requests.add_argument("--follow", "-f", action="store_true", help="print requests as they arrive")
-    requests.add_argument("--limit", type=int, metavar="N", help="number of requests, the newest ones (default: 1000)")
-    requests.add_argument("--clear", action="store_true", help="empty the journal and list nothing")
+    requests.add_argument("--follow", "-f", action="store_true", help="print new requests as they arrive")
+    requests.add_argument("--limit", type=int, metavar="N", help="show the newest N requests (default: 1000)")
+    requests.add_argument("--clear", action="store_true", help="empty the journal")
     _add_filters(requests)
     requests.set_defaults(action_of=_requests)
 
     notices = commands.add_parser(
-        "notices", parents=list(common), help="list which callers have seen a notice, and when"
+        "notices", parents=list(common), help="list the callers that have seen a notice, and when"
     )
     notices.add_argument("--since", metavar="WHEN", help="time, or how long ago")
     notices.add_argument("--caller", metavar="WHO", help="address, container or service name")
@@ -48,27 +48,27 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     )
     what = claim.add_mutually_exclusive_group(required=True)
     what.add_argument("--no-imdsv1", action="store_true", help="no request came without a session token")
-    what.add_argument("--asked", metavar="PATTERN", help="a path that matches was requested")
+    what.add_argument("--asked", metavar="PATTERN", help="a matching path was requested")
     what.add_argument("--saw", choices=dict.fromkeys(NOTICES.values()), help="a caller has seen the notice")
     claim.add_argument("--caller", "--by", metavar="WHO", help="address, container or service name")
     claim.add_argument("--since", metavar="WHEN", help="time, or how long ago")
-    claim.add_argument("--at-least", type=int, metavar="N", help="with --asked (default: 1)")
-    claim.add_argument("--at-most", type=int, metavar="N", help="with --asked")
+    claim.add_argument("--at-least", type=int, metavar="N", help="with --asked: lowest number of requests (default: 1)")
+    claim.add_argument("--at-most", type=int, metavar="N", help="with --asked: highest number of requests")
     claim.add_argument("--allow-empty", action="store_true", help="succeed even if no request was recorded")
     claim.set_defaults(action_of=_assert)
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--path", metavar="PATTERN", help="paths; * matches slashes too")
+    parser.add_argument("--path", metavar="PATTERN", help="pattern for the path; `*` matches slashes too")
     parser.add_argument("--caller", metavar="WHO", help="address, container or service name")
     parser.add_argument("--method", metavar="NAME", help="HTTP method")
     parser.add_argument(
         "--version", choices=("v1", "v2", "ecs", "eks"), help="IMDS version, or the agent that answered"
     )
-    parser.add_argument("--status", type=int, metavar="CODE", help="status of the response; 0 is none")
+    parser.add_argument("--status", type=int, metavar="CODE", help="status of the response; 0: no response")
     parser.add_argument("--since", metavar="WHEN", help="time, or how long ago")
     parser.add_argument("--until", metavar="WHEN", help="time, or how long ago")
-    parser.add_argument("--fault", metavar="ID", help="fault that changed the response")
+    parser.add_argument("--fault", metavar="ID", help="id of a fault that changed the response")
 
 
 def _requests(client: Client, arguments: argparse.Namespace) -> int:
@@ -110,13 +110,13 @@ def _named(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _caller(entry: dict[str, Any]) -> str:
-    """An address with what tells replicas of a service apart: the container's name, else its instance id."""
+    """A caller's address with its container name, or else its instance id, which distinguish replicas."""
     which = entry["names"][0] if entry["names"] else entry["instance_id"]
     return f"{entry['caller']} ({which})" if which else str(entry["caller"])
 
 
 def _warn(client: Client, caller: str | None) -> None:
-    """Say so if a caller that was given matches none, or may miss some."""
+    """Print a warning if `caller` matches no caller or may miss some."""
     if caller is not None:
         print_warning(client.call("GET", "/v1/callers/match", query={"caller": caller})["warning"])
 
@@ -141,9 +141,9 @@ def _assert(client: Client, arguments: argparse.Namespace) -> int:
     says_nothing = _says_nothing(count, arguments)
     if arguments.asked is not None:
         holds, found = count["holds"], count
-        sentence = f"{arguments.asked} was asked for {_times(count['count'])}"
+        sentence = f"{arguments.asked} was requested {_times(count['count'])}"
         if not count["complete"]:
-            sentence += ", as far as the journal reaches back"
+            sentence += ", according to an incomplete journal"
     elif arguments.no_imdsv1:
         found = client.call("GET", "/v1/requests/imdsv1", query=scope)
         holds = not found
@@ -160,7 +160,7 @@ def _assert(client: Client, arguments: argparse.Namespace) -> int:
     else:
         print_warning(count["warning"])
         if count["recorded_from_caller"] == 0:
-            sentence += f"; nothing was recorded from {arguments.caller}"
+            sentence += f"; no request was recorded from {arguments.caller}"
     if arguments.json:
         print_json({"holds": holds, "found": found})
     if not holds:
@@ -175,11 +175,11 @@ def _check_bounds(arguments: argparse.Namespace) -> None:
         _refuse_with("--no-imdsv1" if arguments.no_imdsv1 else "--saw", arguments, "at_least", "at_most")
     least, most = arguments.at_least, arguments.at_most
     if least is not None and most is not None and least > most:
-        raise ArgumentError(f"--at-least {least} and --at-most {most} exclude each other; no count is in between")
+        raise ArgumentError(f"--at-least {least} and --at-most {most} exclude each other; no number fits both")
 
 
 def _refuse_with(option: str, arguments: argparse.Namespace, *names: str) -> None:
-    """Refuse options that another one makes meaningless, so that a script does not rely on them."""
+    """Refuse options that have no effect together with `option`."""
     values = ((name, getattr(arguments, name)) for name in names)
     given = [f"--{name.replace('_', '-')}" for name, value in values if value is not None and value is not False]
     if given:
@@ -187,12 +187,12 @@ def _refuse_with(option: str, arguments: argparse.Namespace, *names: str) -> Non
 
 
 def _says_nothing(count: dict[str, Any], arguments: argparse.Namespace) -> str | None:
-    """Why an assertion fails whatever it asserts: its caller does not exist, or there is no request to look at."""
+    """Why nothing can be asserted: the caller is unknown, or there is no request; None if something can."""
     if count["callers"] == 0:
         return str(count["warning"])
     if count["recorded"] or arguments.allow_empty:
         return None
-    return "nothing was recorded, so there is no request to check. Write --allow-empty if that is a success as well"
+    return "no request was recorded, so there is nothing to check; use --allow-empty to accept that"
 
 
 def _times(count: int) -> str:

@@ -1,4 +1,4 @@
-"""What `ctl` prints: tables for people, JSON for programs."""
+"""The output of `ctl`: tables, or JSON with `--json`."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _GAP: Final = "  "
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON, one line for what comes as a stream of lines, indented otherwise."""
+    """Print a value as indented JSON."""
     sys.stdout.write(f"{json.dumps(value, indent=2, ensure_ascii=False)}\n")
 
 
 def print_done(arguments: argparse.Namespace) -> None:
-    """What is printed of a call that answers nothing: JSON for who asked for it, as a script reads what it gets."""
+    """Print the result of a call with an empty response: null with `--json`, otherwise nothing."""
     if arguments.json:
         print_json(None)
 
 
 def print_line(text: str) -> None:
-    """Print a line, whatever it holds."""
+    """Print a line, with control characters escaped."""
     sys.stdout.write(f"{printable(text)}\n")
     sys.stdout.flush()
 
@@ -42,9 +42,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], empty
     """Print a table.
 
     Args:
-        columns: The keys to show; their names in capitals are the heading.
-        rows: What to show.
-        empty: The sentence that stands for no rows.
+        columns: The keys to show; the heading has them in capitals.
+        rows: The rows.
+        empty: Printed if there are no rows.
     """
     if not rows:
         print_line(empty)
@@ -58,7 +58,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], empty
 
 
 def cell(value: Any) -> str:
-    """One value in a table."""
+    """A value as a table shows it."""
     if value is None or value == []:
         return "-"
     if isinstance(value, bool):
@@ -71,5 +71,5 @@ def cell(value: Any) -> str:
 
 
 def printable(text: str) -> str:
-    """Text that cannot move a terminal's cursor."""
+    """Text with control characters escaped, so that it cannot change the terminal."""
     return _UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", text)

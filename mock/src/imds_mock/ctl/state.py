@@ -1,4 +1,4 @@
-"""`ctl` for the state: metadata by path, metadata options, configuration, reset."""
+"""`ctl` for the state: status, metadata by path, metadata options, configuration, reset."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     """Declare the commands.
 
     Args:
-        commands: What they are added to.
-        common: Options that every command has.
+        commands: The commands of `ctl`.
+        common: Options of every command.
     """
     shared = list(common)
-    status = commands.add_parser("status", parents=shared, help="show what the mock is and how it is set now")
+    status = commands.add_parser("status", parents=shared, help="show the state of the mock")
     status.set_defaults(action_of=_status)
 
     get = commands.add_parser("get", parents=shared, help="show metadata as callers see it")
     get.add_argument("path", nargs="?", help="such as meta-data/placement/region (default: the whole tree)")
-    get.add_argument("--caller", metavar="WHO", help="as this address, container or service sees it")
+    get.add_argument("--caller", metavar="WHO", help="show what this address, container or service sees")
     get.set_defaults(action_of=_get)
 
-    setting = commands.add_parser("set", parents=shared, help="set one leaf of the metadata by its path")
+    setting = commands.add_parser("set", parents=shared, help="set one leaf of the metadata by path")
     setting.add_argument(
         "path", help="such as meta-data/metrics/vhostmd; for a value derived from a setting, use config set"
     )
-    setting.add_argument("value", help="text, or with --as-json any value that the configuration file can have")
+    setting.add_argument("value", help="text, or with --as-json any JSON value")
     setting.add_argument("--as-json", action="store_true", help="read the value as JSON")
     setting.set_defaults(action_of=_set)
 
@@ -52,7 +52,10 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
 
     options = commands.add_parser("options", parents=shared, help="show or change the metadata options")
     options.add_argument(
-        "option", nargs="*", metavar="NAME=VALUE", help="such as http_tokens=required; null restores the default"
+        "option",
+        nargs="*",
+        metavar="NAME=VALUE",
+        help="such as http_tokens=required; null restores the default",
     )
     options.set_defaults(action_of=_options)
 
@@ -69,13 +72,13 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     change.add_argument("--as-json", action="store_true", help="read the values as JSON")
     change.set_defaults(action_of=_config_set)
     patch = config.add_parser(
-        "patch", parents=shared, help="apply a JSON merge patch (RFC 7396), whose null restores a default"
+        "patch", parents=shared, help="apply a JSON merge patch (RFC 7396); null restores a default"
     )
     patch.add_argument("patch", help="JSON; - reads it from standard input")
     patch.set_defaults(action_of=_config_patch)
 
     reset = commands.add_parser(
-        "reset", parents=shared, help="restore the state at the start: configuration, events, faults, journal, notices"
+        "reset", parents=shared, help="restore the initial configuration, events, faults and journal"
     )
     reset.add_argument("--keep-journal", action="store_true", help="keep the journal and the notices seen")
     reset.set_defaults(action_of=_reset)
@@ -107,7 +110,7 @@ def _get(client: Client, arguments: argparse.Namespace) -> int:
         for name in found["children"]:
             print_line(name)
     else:
-        # As a client gets it, so that it can be compared and piped.
+        # Unescaped, as clients receive it, so that it can be compared and piped.
         sys.stdout.write(found["leaf"].get("value", found["leaf"].get("base64", "")) + "\n")
     return 0
 
@@ -132,7 +135,7 @@ def _options(client: Client, arguments: argparse.Namespace) -> int:
         for option in arguments.option:
             name, separator, value = option.partition("=")
             if not separator:
-                raise ArgumentError(f"expected NAME=VALUE, got {option!r}; write it like http_tokens=required")
+                raise ArgumentError(f"{option!r}: expected NAME=VALUE, such as http_tokens=required")
             _require_new(name, patch)
             patch[name] = None if value == "null" else int(value) if value.isdecimal() else value
         options = client.call("PATCH", "/v1/metadata-options", patch, media=_MERGE_PATCH)
@@ -147,7 +150,7 @@ def _options(client: Client, arguments: argparse.Namespace) -> int:
 
 def _config_show(client: Client, arguments: argparse.Namespace) -> int:
     if arguments.setting:
-        from urllib.parse import quote  # noqa: PLC0415 - loaded by now
+        from urllib.parse import quote  # noqa: PLC0415 - loaded already
 
         print_json(client.call("GET", f"/v1/config/{quote(arguments.setting.replace('.', '/'))}")["value"])
     else:
@@ -186,7 +189,7 @@ def _reset(client: Client, arguments: argparse.Namespace) -> int:
 
 
 def _metadata(path: str) -> str:
-    from urllib.parse import quote  # noqa: PLC0415 - loaded by now
+    from urllib.parse import quote  # noqa: PLC0415 - loaded already
 
     return f"/v1/metadata/{quote(path.strip('/'))}"
 

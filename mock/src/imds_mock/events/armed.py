@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import math
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -192,9 +191,3 @@ def _armed(event: AnyEvent, event_id: str, now: float) -> ArmedEvent:
         problems += error.problems
     raise_if_any(problems)
     return armed
-
-
-def remaining_seconds(armed: ArmedEvent, now: float) -> float | None:
-    """Time until the end of an event; None if it has no end or has ended."""
-    end = armed.course.window.end
-    return end - now if math.isfinite(end) and end > now else None
