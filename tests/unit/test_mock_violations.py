@@ -360,3 +360,10 @@ def test_a_start_prints_a_line_for_each_problem(capsys: pytest.CaptureFixture[st
         "server.prt",
         "metadata_options.http_tokens",
     ]
+
+
+def test_a_whole_number_with_a_fraction_of_zero_is_no_violation_beside_one() -> None:
+    fault = {"kind": "status", "status": 503.0, "retry_after": 1.0}
+    assert read(AnyFault, fault).status == 503
+    for problems in (READERS["fault"][1]({**fault, "for": "x"}), READERS["fault"][1]({**fault, "path": "mata-data/x"})):
+        assert [problem.partition(": ")[0] in {"for", "path"} for problem in problems] == [True]

@@ -30,15 +30,13 @@ def read(kind: Any, value: Any, *, is_strict: bool = True) -> Any:
     reading = Reading(is_strict)
     try:
         converted = convert(kind, value, reading)
-    except ViolationsError as error:
-        # In JSON Schema, 5.0 is a whole number.
-        whole = _with_whole_numbers(value)
+    except ViolationsError:
+        value = _with_whole_numbers(value)
         try:
-            converted = convert(kind, whole, reading)
-        except ViolationsError:
+            converted = convert(kind, value, reading)
+        except ViolationsError as error:
             wrong = _fields(error.violations) or [_UNREADABLE]
             raise FieldError(*wrong[0], wrong[1:]) from error
-        value = whole
     # Checks beyond the type, such as of a duration that is used only later.
     if wrong := _fields(find(kind, value, reading)):
         raise FieldError(*wrong[0], wrong[1:])
@@ -46,6 +44,7 @@ def read(kind: Any, value: Any, *, is_strict: bool = True) -> Any:
 
 
 def _with_whole_numbers(value: Any) -> Any:
+    """The values with 5.0 as 5: in JSON Schema, both are whole numbers."""
     if isinstance(value, dict):
         return {name: _with_whole_numbers(held) for name, held in value.items()}
     if isinstance(value, list):
@@ -62,7 +61,7 @@ def completed(error: FieldError, kind: Any, value: Any, *, is_strict: bool = Tru
         value: The plain values.
         is_strict: As for `read`.
     """
-    wrong = _fields(find(kind, value, Reading(is_strict)))
+    wrong = _fields(find(kind, _with_whole_numbers(value), Reading(is_strict)))
     known = {each.field for each in wrong}
     both = [*wrong, *(each for each in error.problems if each.field not in known)]
     return FieldError(*both[0], both[1:])
