@@ -125,3 +125,9 @@ def test_another_container_at_an_address_does_not_inherit_a_hardware_address() -
         return macs
 
     assert asyncio.run(scenario()) == ["02:00:00:00:00:01", None]
+
+
+def test_a_mock_on_one_network_needs_one_query_for_a_replica() -> None:
+    network = FakeNetwork({FRONT: "proj-app-1.proj_front"})
+    network.identify(FRONT)
+    assert network.queries == [FRONT]

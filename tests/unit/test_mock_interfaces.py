@@ -100,6 +100,15 @@ def test_no_public_address(signer: Signer) -> None:
     assert also_none.text("public-ipv4") is None
 
 
+def test_the_public_names_of_the_instance_are_those_of_its_first_interface(signer: Signer) -> None:
+    second = {"public_ipv4s": {"198.51.100.8": ""}}
+    metadata = Metadata(signer, interfaces=[{"public_ipv4s": {"198.51.100.7": ""}}, second])
+    assert metadata.text("public-ipv4") == "198.51.100.7"
+    assert metadata.text("public-hostname") == "ec2-198-51-100-7.compute-1.amazonaws.com"
+    metadata = Metadata(signer, interfaces=[{"public_ipv4s": {}}, second])
+    assert (metadata.text("public-ipv4"), metadata.text("public-hostname")) == (None, None)
+
+
 def test_local_ipv4_changes_all_derived_values(signer: Signer) -> None:
     interface = {"local_ipv4s": ["10.1.2.3", "10.1.2.4"], "public_ipv4s": {"198.51.100.7": "10.1.2.3"}}
     metadata = Metadata(signer, interfaces=[interface], local_ipv4="10.1.2.99", mac=MAC)
