@@ -1,4 +1,4 @@
-"""The agents of containers whatever the `Host` is: AWS SDKs ask them over loopback, without their addresses."""
+"""The container agents with any `Host`: AWS SDKs use them over loopback, without the agents' addresses."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_curl_protects_its_task(imds: ImdsProgram) -> None:
     assert imds.curl(STATE, "--request", "PUT", "--output", "/dev/null", "--write-out", "%{http_code}") == "400"
 
 
-def test_the_metadata_service_stays_where_it_is(imds: ImdsProgram) -> None:
+def test_the_metadata_service_keeps_its_paths(imds: ImdsProgram) -> None:
     assert "instance-id" in imds.curl("/latest/meta-data/", "--fail")
     assert "Server: EC2ws" in imds.curl("/", "--include")
     assert "Server: EC2ws" not in imds.curl("/v4/any", "--include")
@@ -91,7 +91,7 @@ def ask(mock: DrivenMock, path: str, source: str, host: str = "169.254.170.2") -
     return json.loads(answer.body)
 
 
-def test_containers_that_have_asked_are_listed(mock: DrivenMock) -> None:
+def test_containers_that_have_sent_requests_are_listed(mock: DrivenMock) -> None:
     for source in (WEB, WORKER, DATABASE):
         ask(mock, "/v4/any", source)
     task = ask(mock, "/v4/any/task", WORKER)
@@ -100,7 +100,7 @@ def test_containers_that_have_asked_are_listed(mock: DrivenMock) -> None:
     assert [each["Name"] for each in ask(mock, "/v2/metadata", DATABASE)["Containers"]] == ["db"]
 
 
-def test_the_choice_is_made_and_taken_back_while_the_mock_runs(mock: DrivenMock) -> None:
+def test_any_host_can_be_changed_at_run_time(mock: DrivenMock) -> None:
     asked = head("GET", "/v4/any", Connection="close")
     for chosen, status in ((False, 404), (True, 200), (False, 404)):
         mock.do("PATCH", "/v1/config", {"agents": {"any_host": chosen}})

@@ -1,4 +1,4 @@
-"""AWS SDKs as in ECS tasks and EKS pods: they find the agents at the true addresses, and what the metadata shows."""
+"""AWS SDKs as in ECS tasks and EKS pods: at the agents' addresses, they get the credentials of the metadata."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def asking(language: str) -> tuple[list[str], dict[str, str]]:
         (POD6 | {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "token"}, "eks", "123456789012"),
     ],
 )
-def test_an_sdk_reads_them(
+def test_an_sdk_reads_credentials(
     imds: ImdsProgram, language: str, variables: Mapping[str, str], version: str, account: str | None
 ) -> None:
     argv, environment = asking(language)
@@ -81,7 +81,7 @@ def test_an_sdk_reads_them(
     assert [(each.status, each.version) for each in asked] == [(200, version)]
 
 
-def test_without_its_token_a_pod_gets_nothing(imds: ImdsProgram) -> None:
+def test_a_pod_without_a_token_is_refused(imds: ImdsProgram) -> None:
     argv, _ = asking("boto3")
     imds.asked()
     done = imds.run(argv, variables=POD | {"AWS_CONTAINER_AUTHORIZATION_TOKEN": "wrong"}, check=False)
@@ -101,7 +101,7 @@ def test_a_container_reads_about_its_task(imds: ImdsProgram) -> None:
     assert list(read("/task/stats")) == [read("")["DockerId"]]
 
 
-def test_on_the_wire_an_agent_is_no_metadata_service(imds: ImdsProgram) -> None:
+def test_the_headers_of_an_agent_differ_from_the_metadata_service(imds: ImdsProgram) -> None:
     shown = imds.run(["curl", "--silent", "--include", f"http://{ECS}/creds", f"http://{ECS}/creds"]).stdout
     assert shown.count("HTTP/1.1 200 OK") == 2
     assert "Server: EC2ws" not in shown
@@ -111,8 +111,8 @@ def test_on_the_wire_an_agent_is_no_metadata_service(imds: ImdsProgram) -> None:
     assert "Server: EC2ws" in imds.curl("/latest/meta-data/", "--include")
 
 
-def test_an_agents_connection_stays_open_unless_it_is_to_close() -> None:
-    # A snapshot without agents answers as the metadata service; only the connection is looked at here.
+def test_an_agents_connection_stays_open_unless_the_client_closes_it() -> None:
+    # A snapshot without agents responds as the metadata service; this test checks only the connection.
     with running_mock() as mock, mock.connect() as client:
         asked = head("GET", "/latest/meta-data/ami-id").replace("169.254.169.254", ECS).encode()
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""Identity per caller over real sockets: callers from several loopback addresses, with names."""
+"""Identity per caller over real sockets: named callers at several loopback addresses."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def read(mock: DrivenMock, path: str, source: str) -> str:
     return answer.body.decode()
 
 
-def test_every_container_is_an_instance_of_its_own(mock: DrivenMock) -> None:
+def test_every_container_is_its_own_instance(mock: DrivenMock) -> None:
     ids = {source: read(mock, "instance-id", source) for source in (*APPS, STRANGER)}
     assert len(set(ids.values())) == 4
     for source in APPS:
@@ -66,13 +66,13 @@ def test_every_container_is_an_instance_of_its_own(mock: DrivenMock) -> None:
     }
 
 
-def test_the_identity_document_of_each_is_signed(mock: DrivenMock) -> None:
+def test_the_identity_document_of_each_instance_is_signed(mock: DrivenMock) -> None:
     signatures = {mock.get("/latest/dynamic/instance-identity/signature", source).body for source in APPS}
     assert len(signatures) == 3
     assert all(len(signature) > 100 for signature in signatures)
 
 
-def test_variants_change_what_a_caller_sees(mock: DrivenMock) -> None:
+def test_variants_change_a_callers_metadata(mock: DrivenMock) -> None:
     assert {read(mock, "iam/security-credentials/", source) for source in APPS} == {"app-role"}
     assert read(mock, "iam/security-credentials/", STRANGER) == "my-role"
     assert [read(mock, "instance-life-cycle", source) for source in APPS] == ["on-demand", "on-demand", "spot"]
@@ -82,7 +82,7 @@ def test_variants_change_what_a_caller_sees(mock: DrivenMock) -> None:
     assert mock.get("/latest/user-data", "127.0.0.2").status == 404
 
 
-def test_the_database_alone_needs_a_token(mock: DrivenMock) -> None:
+def test_a_variant_can_require_tokens(mock: DrivenMock) -> None:
     assert mock.get(f"{LEAVES}/instance-id", DATABASE).status == 401
     assert mock.get(f"{LEAVES}/instance-id", "127.0.0.2").status == 200
 
@@ -104,7 +104,7 @@ def test_an_event_for_a_service_reaches_each_of_its_instances(mock: DrivenMock) 
     assert mock.get(f"{LEAVES}/spot/instance-action", DATABASE, X_aws_ec2_metadata_token=token).status == 404
 
 
-def test_an_event_for_one_address_of_a_container_reaches_it_at_all_of_them(tmp_path: Path) -> None:
+def test_an_event_for_one_address_of_a_container_reaches_all_its_addresses(tmp_path: Path) -> None:
     network = FakeNetwork(
         {"127.0.0.2": "app.front", "127.1.0.2": "app.back"},
         {"app": frozenset({"127.0.0.2", "127.1.0.2"})},
@@ -121,7 +121,7 @@ def test_an_event_for_one_address_of_a_container_reaches_it_at_all_of_them(tmp_p
         assert mock.get(notice, "127.1.0.2").status == 404
 
 
-def test_a_variant_for_a_service_holds_at_once_for_containers_that_are_known(tmp_path: Path) -> None:
+def test_a_variant_for_a_service_applies_at_once_to_known_containers(tmp_path: Path) -> None:
     network = FakeNetwork(
         {DATABASE: "custom.net"}, {"db": frozenset({DATABASE})}, own_addresses=(), names_loopback=True
     )
@@ -133,7 +133,7 @@ def test_a_variant_for_a_service_holds_at_once_for_containers_that_are_known(tmp
         assert read(mock, "instance-id", DATABASE) == before
 
 
-def test_identity_and_variants_change_while_it_runs_and_reset_leads_back(mock: DrivenMock) -> None:
+def test_identity_and_variants_can_be_changed_and_reset_at_run_time(mock: DrivenMock) -> None:
     source = "127.0.0.2"
     own = read(mock, "instance-id", source)
     mock.do(
@@ -154,14 +154,14 @@ def test_identity_and_variants_change_while_it_runs_and_reset_leads_back(mock: D
     assert read(mock, "iam/security-credentials/", source) == "app-role"
 
 
-def test_an_event_that_a_variant_rules_out_is_refused(mock: DrivenMock) -> None:
+def test_an_event_that_conflicts_with_a_variant_is_refused(mock: DrivenMock) -> None:
     mock.do(
         "PATCH", "/v1/config", {"variants": [{"match": {"service": "app"}, "metadata": {"meta-data/spot": "text"}}]}
     )
     assert mock.call("POST", "/v1/events", {"kind": "spot"}).status == 409
 
 
-def test_whoami_and_callers_say_how_the_mock_sees_somebody(mock: DrivenMock) -> None:
+def test_whoami_and_callers_describe_a_caller(mock: DrivenMock) -> None:
     found = mock.do("GET", "/v1/whoami?caller=127.0.0.4")
     assert (found["container"], found["service"], found["networks"]) == ("proj-app-3", "app", ["proj_default"])
     assert found["variants"] == ["0: service=app", "1: name=*-app-3"]
@@ -176,7 +176,7 @@ def test_whoami_and_callers_say_how_the_mock_sees_somebody(mock: DrivenMock) -> 
     assert (caller["instance_id"], caller["role"], caller["requests"]) == (found["instance_id"], "app-role", 1)
 
 
-def test_the_replicas_of_a_service_are_told_apart(mock: DrivenMock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_replicas_of_a_service_are_distinguished(mock: DrivenMock, capsys: pytest.CaptureFixture[str]) -> None:
     ids = {address: read(mock, "instance-id", address) for address in APPS}
     listed = mock.do("GET", "/v1/whoami?caller=app")
     assert {each["address"]: each["instance_id"] for each in listed} == ids
@@ -197,7 +197,7 @@ def test_the_replicas_of_a_service_are_told_apart(mock: DrivenMock, capsys: pyte
     assert event["callers"] == 3
 
 
-def test_replicas_without_a_name_are_told_apart_by_their_instance(
+def test_replicas_without_a_name_are_distinguished_by_their_instance(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with driven_mock(tmp_path, {"identity": "per-container"}, FakeNetwork(own_addresses=())) as mock:
@@ -209,21 +209,21 @@ def test_replicas_without_a_name_are_told_apart_by_their_instance(
         assert all(f"{address} ({instance_id})" in out for address, instance_id in ids.items())
 
 
-def test_the_tree_is_shown_as_a_caller_sees_it(mock: DrivenMock) -> None:
+def test_the_tree_of_a_caller_is_shown(mock: DrivenMock) -> None:
     shown = mock.do("GET", "/v1/metadata/meta-data/local-ipv4?caller=proj-app-2")
     assert shown["leaf"]["value"] == "127.0.0.3"
     assert mock.do("GET", "/v1/metadata/meta-data/instance-id")["leaf"]["value"] == "i-1234567890abcdef0"
 
 
 class Slow:
-    """A mock whose name server takes its time."""
+    """A mock whose name server does not answer yet."""
 
     def __init__(self, mock: DrivenMock, network: FakeNetwork) -> None:
         self.mock = mock
         self._network = network
 
     def answer(self) -> None:
-        """Let the name server answer."""
+        """Make the name server answer."""
         assert self._network.answering is not None
         self.mock.run(self._network.answering.set)
 
@@ -260,7 +260,7 @@ def test_the_first_request_waits_and_pipelined_ones_keep_their_order(slow: Slow)
         assert Answer.parse(read_all(client)).body.decode() == bodies[1]
 
 
-def test_a_client_that_leaves_while_it_waits_harms_nobody(slow: Slow) -> None:
+def test_a_client_may_disconnect_while_it_waits(slow: Slow) -> None:
     with slow.mock.connect("127.0.0.2") as client, slow.mock.connect("127.0.0.2") as other:
         client.sendall(head("GET", f"{LEAVES}/instance-id").encode())
         other.sendall(head("GET", f"{LEAVES}/local-ipv4").encode())
@@ -269,7 +269,7 @@ def test_a_client_that_leaves_while_it_waits_harms_nobody(slow: Slow) -> None:
         assert Answer.parse(read_all(other)).body == b"127.0.0.2"
 
 
-def test_a_client_that_has_said_all_it_wanted_is_answered_when_it_is_known(slow: Slow) -> None:
+def test_a_half_closed_client_is_answered_once_it_is_identified(slow: Slow) -> None:
     with slow.mock.connect("127.0.0.2") as client:
         client.sendall(head("GET", f"{LEAVES}/local-ipv4").encode())
         client.shutdown(socket.SHUT_WR)  # as `nc -N` does
@@ -281,7 +281,7 @@ def test_a_client_that_has_said_all_it_wanted_is_answered_when_it_is_known(slow:
         assert Answer.parse(read_all(client)).body == b"127.0.0.2"
 
 
-def test_whoever_waits_for_a_name_when_the_mock_stops_is_answered_and_nobody_else_keeps_it(slow: Slow) -> None:
+def test_a_stopping_mock_answers_a_waiting_client_and_closes_idle_ones(slow: Slow) -> None:
     with slow.mock.connect("127.0.0.2") as asking, slow.mock.connect("127.0.0.3") as silent:
         asking.sendall(head("GET", f"{LEAVES}/local-ipv4", Connection="keep-alive").encode())
         while slow.mock.connections() < 2:
@@ -299,7 +299,7 @@ def test_whoever_waits_for_a_name_when_the_mock_stops_is_answered_and_nobody_els
         stopping.result(10)
 
 
-def test_a_name_that_never_comes_does_not_keep_the_mock_from_stopping(slow: Slow) -> None:
+def test_a_name_server_that_never_answers_does_not_keep_the_mock_from_stopping(slow: Slow) -> None:
     with slow.mock.connect("127.0.0.2") as asking:
         asking.sendall(head("GET", f"{LEAVES}/local-ipv4").encode())
         while slow.mock.connections() < 1:
@@ -310,7 +310,7 @@ def test_a_name_that_never_comes_does_not_keep_the_mock_from_stopping(slow: Slow
 
 
 @pytest.mark.parametrize("slow", [0.2], indirect=True)
-def test_without_a_name_the_address_does_and_stays(slow: Slow) -> None:
+def test_without_a_name_the_identity_is_derived_from_the_address_and_stays(slow: Slow) -> None:
     began = time.monotonic()
     fallback = read(slow.mock, "instance-id", "127.0.0.2")
     assert 0.15 < time.monotonic() - began < 5
@@ -320,7 +320,7 @@ def test_without_a_name_the_address_does_and_stays(slow: Slow) -> None:
     assert read(slow.mock, "local-ipv4", "127.0.0.2") == "127.0.0.2"
 
 
-def test_others_are_answered_while_one_waits(tmp_path: Path) -> None:
+def test_other_callers_are_answered_while_one_waits(tmp_path: Path) -> None:
     network = fake_network()
     with driven_mock(tmp_path, {"identity": "per-container", "callers": {"look_up_seconds": 30}}, network) as mock:
         known = read(mock, "instance-id", "127.0.0.2")
@@ -332,7 +332,7 @@ def test_others_are_answered_while_one_waits(tmp_path: Path) -> None:
             assert Answer.parse(read_all(waiting)).body.decode() not in {known, ""}
 
 
-def test_an_address_that_another_container_uses_is_right_after_five_seconds(tmp_path: Path) -> None:
+def test_a_reused_address_is_identified_again_after_5_s(tmp_path: Path) -> None:
     network = fake_network()
     with driven_mock(tmp_path, {"identity": "per-container"}, network) as mock:
         first = read(mock, "instance-id", "127.0.0.2")
@@ -345,14 +345,14 @@ def test_an_address_that_another_container_uses_is_right_after_five_seconds(tmp_
         assert read(mock, "instance-id", "127.0.0.8") == first, "the first one, restarted at another address"
 
 
-def test_shared_identity_waits_for_no_name_and_learns_it_in_the_background(tmp_path: Path) -> None:
+def test_with_shared_identity_names_are_looked_up_in_the_background(tmp_path: Path) -> None:
     network = fake_network()
     network.answering = asyncio.Event()
     with driven_mock(tmp_path, {"callers": {"look_up_seconds": 30}}, network) as mock:
         assert {read(mock, "instance-id", source) for source in APPS} == {"i-1234567890abcdef0"}
         assert {read(mock, "local-ipv4", source) for source in APPS} == {"10.0.1.23"}
         mock.run(network.answering.set)
-        # The container is gone before the journal is read; the journal shows who asked nevertheless.
+        # The container is gone before the journal is read; the journal shows its names.
         mock.settle_callers()
         network.names.clear()
         network.now = 60.0
@@ -361,7 +361,7 @@ def test_shared_identity_waits_for_no_name_and_learns_it_in_the_background(tmp_p
         assert mock.do("GET", "/v1/requests/count?caller=proj-app-1")["count"] == 2
 
 
-def test_variants_hold_for_shared_identity_too(tmp_path: Path) -> None:
+def test_variants_apply_with_shared_identity(tmp_path: Path) -> None:
     with driven_mock(tmp_path, {"variants": VARIANTS}, fake_network()) as mock:
         assert {read(mock, "instance-id", source) for source in APPS} == {"i-1234567890abcdef0"}
         assert {read(mock, "iam/security-credentials/", source) for source in APPS} == {"app-role"}

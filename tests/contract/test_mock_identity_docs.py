@@ -1,4 +1,4 @@
-"""docs/identity-per-caller.md: its configuration is one, its commands run, what it prints is printed."""
+"""docs/identity-per-caller.md: its configuration is valid, its commands and outputs are correct."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def block(language: str) -> str:
     return next(text for known, text in BLOCKS if known == language)
 
 
-def test_the_configuration_is_one() -> None:
+def test_the_configuration_is_valid() -> None:
     config = from_document(read_yaml(block("yaml"), "page"))
     assert config.identity == "per-container"
     assert [each.match.service or each.match.name for each in config.variants][:2] == ["web", "*-worker-*"]
@@ -38,7 +38,7 @@ def test_the_page_names_every_section_of_a_variant() -> None:
     assert set(re.findall(r"`(\w+)`", listed)) == sections
 
 
-def test_a_mistake_is_said_as_the_page_says(tmp_path: Path) -> None:
+def test_an_error_message_is_as_in_the_page(tmp_path: Path) -> None:
     (tmp_path / "mock.yaml").write_text(block("yaml").replace("instance_life_cycle: spot", "rol: spot"))
     command, printed = block("console").split("\n", 1)
     done = subprocess.run(
@@ -48,7 +48,7 @@ def test_a_mistake_is_said_as_the_page_says(tmp_path: Path) -> None:
     assert done.stdout + done.stderr == printed
 
 
-def test_its_commands_run(tmp_path: Path) -> None:
+def test_the_commands_work(tmp_path: Path) -> None:
     (tmp_path / "mock.yaml").write_text(block("yaml"))
     with running_program(tmp_path, ["--config", str(tmp_path / "mock.yaml"), "--access-log", "off"]) as mock:
         mock.await_line("control plane on unix:")

@@ -1,4 +1,4 @@
-"""The name server's client against a real socket: names, absence, failures, many at once, and when it is not there."""
+"""The client of the name server, over real sockets: names, absence, failures and many concurrent queries."""
 
 from __future__ import annotations
 
@@ -46,32 +46,32 @@ def ask(where: str | None, question: Callable[[NameServer], Awaitable[Answer]], 
 
 
 @pytest.mark.parametrize("address", ["172.18.0.3", "fd00::3"])
-def test_an_address_has_the_name_that_the_server_says(server: ScriptedNameServer, address: str) -> None:
+def test_an_address_has_the_name_from_the_server(server: ScriptedNameServer, address: str) -> None:
     assert ask(f"127.0.0.1:{server.port}", lambda names: names.name_of(address)) == "proj-app-1.proj_default."
 
 
-def test_an_address_without_a_name_has_none(server: ScriptedNameServer) -> None:
+def test_an_address_may_have_no_name(server: ScriptedNameServer) -> None:
     assert ask(f"127.0.0.1:{server.port}", lambda names: names.name_of("172.18.0.9")) is None
 
 
-def test_the_root_is_no_name() -> None:
+def test_the_root_is_not_a_name() -> None:
     with ScriptedNameServer({"3.0.18.172.in-addr.arpa.": {"PTR": ["."]}}) as server:
         assert ask(f"127.0.0.1:{server.port}", lambda names: names.name_of("172.18.0.3")) is None
 
 
-def test_a_service_of_a_hundred_replicas_is_known_whole() -> None:
+def test_a_service_with_a_hundred_replicas_has_all_addresses() -> None:
     replicas = [f"172.18.0.{place}" for place in range(3, 103)]
     with ScriptedNameServer({"app.": {"A": replicas}}) as server:
         assert ask(f"127.0.0.1:{server.port}", lambda names: names.addresses_of("app")) == frozenset(replicas)
 
 
-def test_a_name_leads_to_its_addresses_of_both_families(server: ScriptedNameServer) -> None:
+def test_a_name_resolves_to_addresses_of_both_families(server: ScriptedNameServer) -> None:
     found = ask(f"127.0.0.1:{server.port}", lambda names: names.addresses_of("proj-app-1"))
     assert found == {"172.18.0.3", "fd00::3"}
 
 
 @pytest.mark.parametrize("name", ["a" * 64, "..", ""])
-def test_what_is_no_name_is_an_error_like_others(server: ScriptedNameServer, name: str) -> None:
+def test_an_invalid_name_is_an_os_error(server: ScriptedNameServer, name: str) -> None:
     assert ask(f"127.0.0.1:{server.port}", lambda names: addresses_or_none(names, name)) in {None, frozenset()}
 
 
@@ -83,19 +83,19 @@ async def addresses_or_none(names: NameServer, name: str) -> frozenset[str] | No
 
 
 @pytest.mark.parametrize("rcode", ["SERVFAIL", "REFUSED"])
-def test_a_refusal_is_not_the_absence_of_a_name(server: ScriptedNameServer, rcode: str) -> None:
+def test_an_error_of_the_server_is_not_the_absence_of_a_name(server: ScriptedNameServer, rcode: str) -> None:
     server.rcodes["*"] = rcode
     with pytest.raises(OSError, match="refused"):
         ask(f"127.0.0.1:{server.port}", lambda names: names.name_of("172.18.0.3"))
 
 
-def test_a_silent_server_ends_the_patience(server: ScriptedNameServer) -> None:
+def test_a_silent_server_times_out(server: ScriptedNameServer) -> None:
     server.silent = True
     with pytest.raises(TimeoutError):
         ask(f"127.0.0.1:{server.port}", lambda names: names.name_of("172.18.0.3"), timeout_seconds=0.05)
 
 
-def test_nobody_there_is_said_at_once() -> None:
+def test_an_unreachable_server_fails_at_once() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -103,7 +103,7 @@ def test_nobody_there_is_said_at_once() -> None:
         ask(f"127.0.0.1:{port}", lambda names: names.name_of("172.18.0.3"), timeout_seconds=30)
 
 
-def test_answers_to_other_questions_and_rubbish_are_passed_over(server: ScriptedNameServer) -> None:
+def test_invalid_and_unrelated_responses_are_ignored(server: ScriptedNameServer) -> None:
     import dns.message
 
     def before(query: dns.message.Message) -> list[bytes]:
@@ -115,7 +115,7 @@ def test_answers_to_other_questions_and_rubbish_are_passed_over(server: Scripted
     assert ask(f"127.0.0.1:{server.port}", lambda names: names.name_of("172.18.0.3")) == "proj-app-1.proj_default."
 
 
-def test_five_hundred_questions_at_once_are_all_answered() -> None:
+def test_500_concurrent_queries_are_answered() -> None:
     addresses = [f"10.{high}.0.{low}" for high in (1, 2) for low in range(250)]
     records = {
         f"{'.'.join(reversed(address.split('.')))}.in-addr.arpa.": {"PTR": [f"c{place}.net."]}
@@ -141,9 +141,9 @@ def test_five_hundred_questions_at_once_are_all_answered() -> None:
         ("[::1]:5353", "::1", 5353),
     ],
 )
-def test_a_name_server_is_written_as_addresses_are(setting: str, address: str, port: int) -> None:
+def test_the_notation_of_a_name_server(setting: str, address: str, port: int) -> None:
     assert split_name_server(setting) == (address, port)
 
 
-def test_without_a_name_server_nobody_has_a_name() -> None:
+def test_without_a_name_server_no_address_has_a_name() -> None:
     assert ask("", lambda names: names.name_of("172.18.0.3")) is None

@@ -1,4 +1,4 @@
-"""Five hundred containers are answered as fast as one: the measurement, shortened, held to three times its limit."""
+"""500 containers are answered as fast as one: a short version of the benchmark, with three times its limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of containers that call from `link_local_ips` addresses, on real links: the kernel's neighbours join both."""
+"""Containers that use `link_local_ips` on real links: the kernel's neighbour table links them to their names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 IMDS = "169.254.169.254"
 NOTICE = "spot/instance-action"
-# Answers as Docker's name server does, at its address.
+# Responds as Docker's embedded DNS server, at its address.
 NAME_SERVER = """
 import json, sys, threading
 from support.name_server import ScriptedNameServer
@@ -63,7 +63,7 @@ class Project:
         self._name("proj-mock-1", "mock", "10.77.0.2")
 
     def container(self, service: str, ordinary: str, link_local: str) -> Machine:
-        """One more container."""
+        """Add a container."""
         name = f"proj-{service}-1"
         self._name(name, service, ordinary)
         return Machine(self._link.plug(service, f"{ordinary}/16", f"{link_local}/16"), name, link_local)
@@ -94,11 +94,11 @@ class Project:
         return self.mock.run([IMDS_MOCK, "ctl", *words], check=check, env=self._environment)
 
     def json(self, *words: str) -> Any:
-        """What `imds-mock ctl --json` prints."""
+        """The output of `imds-mock ctl --json`."""
         return json.loads(self.ctl(*words, "--json").stdout)
 
     def down(self) -> None:
-        """End what was started."""
+        """Stop the mock and the name server."""
         for process in reversed(self._running):
             end(process)
 
@@ -115,16 +115,16 @@ class Project:
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
     with Lab() as lab:
-        made = Project(lab, tmp_path)
+        project = Project(lab, tmp_path)
         try:
-            yield made
+            yield project
         finally:
-            made.down()
+            project.down()
 
 
 def test_an_event_for_a_service_reaches_it_at_its_link_local_address(project: Project) -> None:
     web = project.container("web", "10.77.0.3", "169.254.100.1")
-    # Its address is none of those that an engine gives out first.
+    # Its address is outside the range that is scanned.
     worker = project.container("worker", "10.77.200.4", "169.254.100.2")
     project.up()
     armed = project.ctl("spot", "interrupt", "--target", "web")
@@ -143,7 +143,7 @@ def test_an_event_for_a_service_reaches_it_at_its_link_local_address(project: Pr
 
 def test_each_container_is_its_own_instance_at_its_link_local_address(project: Project) -> None:
     web = project.container("web", "10.77.0.3", "169.254.100.1")
-    # Far from the addresses that an engine gives out first: it is found by the name that a variant says.
+    # Its address is outside the range that is scanned, but a variant names its service.
     worker = project.container("worker", "10.77.200.4", "169.254.100.2")
     variants = '[{"match": {"service": "worker"}, "instance": {"role": "worker-role"}}]'
     project.up("--set", "identity=per-container", "--set", f"variants={variants}")
@@ -157,7 +157,7 @@ def test_each_container_is_its_own_instance_at_its_link_local_address(project: P
     assert ids["worker"] == worker.get("instance-id")[1] != ids["web"]
 
 
-def test_a_container_whose_neighbour_entry_is_out_of_date_is_not_taken_for_the_one_before(project: Project) -> None:
+def test_a_stale_neighbour_entry_does_not_give_a_container_the_name_of_another(project: Project) -> None:
     web = project.container("web", "10.77.0.3", "169.254.100.1")
     mac = json.loads(web.space.ip("-json", "link", "show", "type", "veth"))[0]["address"]
     project.records[f"{ip_address('10.77.0.9').reverse_pointer}."] = {"PTR": ["proj-other-1.proj_default."]}
@@ -167,9 +167,9 @@ def test_a_container_whose_neighbour_entry_is_out_of_date_is_not_taken_for_the_o
     assert project.json("whoami", "--caller", "169.254.100.1")["container"] == "proj-web-1"
 
 
-def test_what_cannot_be_joined_is_said_with_the_address_to_write(project: Project) -> None:
+def test_a_warning_names_the_address_to_use_if_a_caller_is_not_linked(project: Project) -> None:
     web = project.container("web", "10.77.200.3", "169.254.100.1")
-    # The name leads to an address that no neighbour has, as that of a container behind a router would.
+    # The name resolves to an address that no neighbour has, like that of a container behind a router.
     project.records["web."] = {"A": ["10.77.200.30"]}
     del project.records["3.200.77.10.in-addr.arpa."]
     project.up()
@@ -182,7 +182,7 @@ def test_what_cannot_be_joined_is_said_with_the_address_to_write(project: Projec
     assert web.get(NOTICE)[0] == 200
 
 
-def test_a_name_that_matches_no_caller_is_said(project: Project) -> None:
+def test_a_name_that_matches_no_caller_has_a_warning(project: Project) -> None:
     web = project.container("web", "10.77.0.3", "169.254.100.1")
     project.up()
     assert web.get("instance-id")[0] == 200
@@ -192,7 +192,7 @@ def test_a_name_that_matches_no_caller_is_said(project: Project) -> None:
     assert (failed.returncode, "'wbe' matches no caller" in failed.stderr) == (1, True)
 
 
-def test_a_caller_from_its_own_link_local_ipv6_address_is_joined(project: Project) -> None:
+def test_a_caller_with_an_ipv6_link_local_address_is_linked(project: Project) -> None:
     web = project.container("web", "10.77.0.3", "169.254.100.1")
     for space, address in ((project.mock, "fe80::2/64"), (web.space, "fe80::3/64")):
         (link,) = json.loads(space.ip("-json", "link", "show", "type", "veth"))
