@@ -131,3 +131,9 @@ def test_a_mock_on_one_network_needs_one_query_for_a_replica() -> None:
     network = FakeNetwork({FRONT: "proj-app-1.proj_front"})
     network.identify(FRONT)
     assert network.queries == [FRONT]
+
+
+def test_the_main_address_of_this_network_namespace_is_an_ipv4_address_with_the_default_route() -> None:
+    networks = ("fd00::2/64", "172.19.0.2/16", "172.18.0.2/16")
+    (caller,) = FakeNetwork(own_addresses=networks, is_engine=False).identify("::1")
+    assert caller.key == "172.18.0.2"
