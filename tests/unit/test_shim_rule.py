@@ -89,6 +89,19 @@ def test_a_rule_the_kernel_swallowed_is_no_success() -> None:
         ensure([FakeNatTable(ignores=True)], NEW)
 
 
+@pytest.mark.parametrize("extra", [OLD, NEW])
+def test_a_second_own_rule_for_the_endpoint_after_the_change_is_an_error(extra: DnatRule) -> None:
+    """Packets might reach another mock through it, so the rule must be the only one."""
+
+    class Shared(FakeNatTable):
+        def replace(self, remove: Sequence[DnatRule], add: Sequence[DnatRule]) -> None:
+            super().replace(remove, add)
+            self.rules.append(extra)
+
+    with pytest.raises(KernelRefusedError, match=f"holds {NEW}; {extra} after the rule"):
+        ensure([Shared(rules=[SIX])], NEW)
+
+
 def test_a_refusal_leaves_the_old_rule() -> None:
     table = FakeNatTable(rules=[OLD], refuses=True)
     with pytest.raises(KernelRefusedError):

@@ -151,9 +151,35 @@ sys.exit(cli.run([b"true"], [entry.encode() for entry in environ]))
 """
 
 
+# An interpreter with the shim's modules that ends by the same kind of handler, while it waits for a packet.
+REFERENCE = """
+import signal, socket, sys
+from imds_shim import cli, import_stubs
+import_stubs.load("httpx" if sys.argv[1] == "http" else "dns.message")
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda *_: sys.exit(0))
+channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+channel.bind(("127.0.0.1", 0))
+print("waiting", flush=True)
+channel.recv(1)
+"""
+ROUNDS = 5
+LONGEST_RATIO = 5
+
+
+def reference_seconds(number: signal.Signals, where: str) -> float:
+    with subprocess.Popen([sys.executable, "-c", REFERENCE, where], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waiting\n"
+        return seconds_to_its_end(process.pid, number)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("where", ["dns", "http"])
-def test_the_shim_ends_at_once_in_the_middle_of_a_wait(number: signal.Signals, where: str, tmp_path: Path) -> None:
+def test_a_signal_ends_the_shim_during_a_wait_as_fast_as_any_interpreter(
+    number: signal.Signals, where: str, tmp_path: Path
+) -> None:
+    """In turn with an interpreter that does nothing else, because a busy machine slows both down."""
     asked = threading.Event()
 
     def hang(_request: object) -> None:
@@ -170,14 +196,15 @@ def test_the_shim_ends_at_once_in_the_middle_of_a_wait(number: signal.Signals, w
         (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.1\n")
         command = [sys.executable, "-c", WAITING, str(tmp_path), str(names.port)]
         command += ["MOCK_HOSTNAME=mock", f"MOCK_PORT={mock.port}"]
-        seconds = []
-        for _ in range(3):
+        seconds, reference = [], []
+        for _ in range(ROUNDS):
+            reference.append(reference_seconds(number, where))
             asked.clear()
             with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
                 assert process.stderr is not None
                 assert asked.wait(20)
                 seconds.append(seconds_to_its_end(process.pid, number))
                 assert process.wait(10) == 128 + number
-                said = process.stderr.read()
-            assert said == f"imds-shim: ended by signal {int(number)} before the command was started\n"
-    assert statistics.median(seconds) < 0.1
+                log = process.stderr.read()
+            assert log == f"imds-shim: ended by signal {int(number)} before the command was started\n"
+    assert statistics.median(seconds) < LONGEST_RATIO * statistics.median(reference)
