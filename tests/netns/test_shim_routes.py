@@ -346,6 +346,17 @@ def test_a_policy_rule_that_leads_elsewhere_is_named(two_networks: ShimLab) -> N
     assert routes(lab) == before
 
 
+@pytest.mark.parametrize("user", ["1000", ""])
+def test_a_policy_rule_for_the_commands_user_is_named(lab: ShimLab, user: str) -> None:
+    """The shim verifies the route as root, which the rule does not match."""
+    lab.serve()
+    lab.app.ip("rule", "add", "to", IMDS, "uidrange", "1000-1000", "prohibit", "pref", "9")
+    done = lab.shim("true", MOCK_USER=user)
+    assert done.returncode == 0, done.stderr
+    sentence = f"user 1000 may not reach the mock at {IMDS}, because a policy rule gives this user another route"
+    assert (sentence in done.stderr, "no route (the policy rule 9 (prohibit))" in done.stderr) == (bool(user),) * 2
+
+
 def test_the_mock_holds_the_address_itself(lab: ShimLab) -> None:
     """MOCK_ROUTE=route: no rule at all; a gateway on the same interface would not do."""
     lab.mock.ip("address", "add", f"{IMDS}/32", "dev", lab.links[1])

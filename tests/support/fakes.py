@@ -125,6 +125,7 @@ class FakeKernel:
         self.on_link = False
         self.has_own_route = False
         self.refusing: str | None = None
+        self.user_routes: dict[int, str] = {}
         self.routes: list[tuple[str, str, bool]] = []
         self._on_change = on_change
 
@@ -146,6 +147,10 @@ class FakeKernel:
     def refused_by(self, destination: IPv4Address | IPv6Address) -> str | None:
         del destination
         return self.refusing
+
+    def route_of_user(self, destination: IPv4Address | IPv6Address, uid: int) -> str | None:
+        del destination
+        return self.user_routes.get(uid)
 
     def check_route_permission(self) -> None:
         if self.refusal:

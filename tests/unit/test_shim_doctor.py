@@ -11,11 +11,11 @@ import pytest
 from imds_shim.capabilities import NUMBERS, CapabilitySets, how_to_grant
 from imds_shim.doctor import Dependencies, examine
 from imds_shim.errors import KernelRefusedError, PrivilegeError, ShimError
+from imds_shim.exec.accounts import Account
+from imds_shim.exec.privileges import Plan
 from support.fakes import MOCK_ONE, MOCK_TWO, NGINX, OTHER_IMDS, FakeKernel, FakeNetwork
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from imds_shim.config import ShimConfig
 
 V4 = "169.254.169.254:80"
@@ -33,6 +33,7 @@ class Patient:
         self.sets = CapabilitySets(0, EVERYTHING, EVERYTHING, EVERYTHING, 0)
         self.backends: dict[str, ShimError] = {}
         self.plan_failure: ShimError | None = None
+        self.account: Account | None = None
         self.lines: list[str] = []
 
     def lack(self, *names: str) -> None:
@@ -47,17 +48,19 @@ class Patient:
         if name in self.backends:
             raise self.backends[name]
 
-    def _plan(self, _config: ShimConfig) -> Sequence[str]:
+    def _plan(self, _config: ShimConfig) -> Plan:
         if self.plan_failure:
             raise self.plan_failure
-        return ()
+        return Plan(self.account, 0, 0, 0, 0, no_new_privs=False, warnings=())
 
     def examined(self, *entries: str) -> int:
         dependencies = Dependencies(
             self.network, self.kernel, self._try_backend, lambda _: "on-link", self._plan, self.sets
         )
         environ = [b"MOCK_HOSTNAME=mock", b"HOME=/nowhere", *(entry.encode() for entry in entries)]
-        return examine([entry for entry in environ if entry != b"-MOCK_HOSTNAME"], dependencies, self.lines.append)
+        if b"-MOCK_HOSTNAME" in environ:
+            environ = [entry for entry in environ if b"MOCK_HOSTNAME" not in entry]
+        return examine(environ, dependencies, self.lines.append)
 
     def said(self, mark: str) -> list[str]:
         return [line[6:] for line in self.lines if line.startswith(f"{mark:<5} ")]
@@ -102,10 +105,7 @@ def test_bad_settings_and_the_lines_that_are_missing(patient: Patient) -> None:
 
 
 def test_no_host_name_still_examines_the_rest(patient: Patient) -> None:
-    dependencies = Dependencies(
-        patient.network, patient.kernel, lambda _: None, lambda _: "on-link", lambda _: (), patient.sets
-    )
-    assert examine([b"HOME=/nowhere"], dependencies, patient.lines.append) == 78
+    assert patient.examined("-MOCK_HOSTNAME") == 78
     assert "NAT back end legacy works" in patient.said("ok")
     assert '      MOCK_HOSTNAME: "mock_metadata"' in patient.lines
 
@@ -199,6 +199,15 @@ def test_waiting_is_no_finding_and_a_warning_of_the_start_is_one(patient: Patien
     patient.lines.clear()
     assert patient.examined("MOCK_TIMEOUT_SECONDS=0.1") == 69
     assert [line for line in patient.lines if "waiting for" in line or "warning:" in line] == []
+
+
+def test_a_route_of_the_commands_user_is_a_warning(patient: Patient) -> None:
+    patient.account = Account(1000, 1000, ())
+    patient.kernel.user_routes[1000] = "no route (the policy rule 9 (prohibit))"
+    assert patient.examined("MOCK_USER=1000") == 0
+    (warning,) = patient.said("warn")
+    assert warning.startswith(f"trial start: user 1000 may not reach the mock at {V4.removesuffix(':80')}")
+    assert warning.endswith(": no route (the policy rule 9 (prohibit))")
 
 
 def test_a_back_end_that_does_not_work_is_no_failure_while_another_does(patient: Patient) -> None:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imds_shim.config import ShimConfig
-    from imds_shim.endpoints import IPAddress
     from imds_shim.exec.privileges import Plan
 
 _INTERNAL_ERROR = 1
@@ -86,24 +85,17 @@ def _remove(log: Log) -> int:
 def _doctor(environ: Sequence[bytes]) -> int:
     from imds_shim import capabilities  # noqa: PLC0415 - only for this action
     from imds_shim.doctor import Dependencies, examine  # noqa: PLC0415 - only for this action
-    from imds_shim.nat import backend  # noqa: PLC0415 - only for this action
+    from imds_shim.nat import backend, policy_routing  # noqa: PLC0415 - only for this action
 
     dependencies = Dependencies(
         network=RealNetwork(),
         kernel=RealKernel(),
         check_backend=lambda name: backend.make_backend(name).check_usable(),
-        describe_route=_describe_route,
-        plan=lambda config: _plan(config).warnings,
+        describe_route=policy_routing.describe_route,
+        plan=_plan,
         sets=capabilities.read_sets(),
     )
     return examine(environ, dependencies, print)
-
-
-def _describe_route(address: IPAddress) -> str:
-    from imds_shim.nat import policy_routing, rtnetlink  # noqa: PLC0415 - only for the doctor
-
-    rule = policy_routing.deciding_rule(address)
-    return rtnetlink.look_up_route(address).next_hop + (f" ({rule})" if rule else "")
 
 
 def _plan(config: ShimConfig) -> Plan:
@@ -133,6 +125,7 @@ def _start(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts,
             return 0
         plan = _plan(config)
         command_environ = command_environment(config.user, environ)
+        start = Start(config, RealNetwork(), kernel, undo, log, plan.uid)
         start.run(Deadline(config.timeout_seconds))
         # Logged only now, because they matter only if the start works.
         for sentence in (*plan.warnings, *_override_warnings(config, command_environ)):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from imds_shim.config import ShimConfig
     from imds_shim.endpoints import IPAddress
+    from imds_shim.exec.privileges import Plan
     from imds_shim.network.search import Network
     from imds_shim.startup import Kernel
 
@@ -48,7 +49,7 @@ class Dependencies(FrozenRecord):
     kernel: Kernel
     check_backend: Callable[[str], None]
     describe_route: Callable[[IPAddress], str]
-    plan: Callable[[ShimConfig], Sequence[str]]
+    plan: Callable[[ShimConfig], Plan]
     sets: capabilities.CapabilitySets
 
 
@@ -63,6 +64,7 @@ class _Examination:
         self._cap_add: list[str] = []
         self._remove_user = False
         self._environment: dict[str, str] = {}
+        self._uid: int | None = None
 
     def run(self) -> int:
         config, problems = configuration.read_settings("doctor", (), self._environ)
@@ -149,10 +151,11 @@ class _Examination:
 
     def _command(self, config: ShimConfig) -> int:
         try:
-            warnings = self._dependencies.plan(config)
+            plan = self._dependencies.plan(config)
         except ShimError as error:
             return self._failed("the command", error, config)
-        for sentence in warnings:
+        self._uid = plan.uid
+        for sentence in plan.warnings:
             self._report("warn", sentence)
         self._report("ok", f"the command would run as {config.user or f'user {os.geteuid()}'}")
         return 0
@@ -171,7 +174,7 @@ class _Examination:
             with contextlib.ExitStack() as undo:
                 log = Log("info", self._report_log_line)
                 deadline = Deadline(min(_TIMEOUT_SECONDS, config.timeout_seconds))
-                Start(config, dependencies.network, dependencies.kernel, undo, log).run(deadline)
+                Start(config, dependencies.network, dependencies.kernel, undo, log, self._uid).run(deadline)
         except ShimError as error:
             return self._failed("trial start", error, config)
         self._report("ok", "trial start: succeeded and undone")

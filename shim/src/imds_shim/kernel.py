@@ -79,6 +79,15 @@ class RealKernel:
 
         return deciding_rule(destination) if look_up_route(destination).next_hop is NextHop.NONE else None
 
+    def route_of_user(self, destination: IPAddress, uid: int) -> str | None:
+        """Describe the route of a user's packets to `destination` if it is not that of this process's packets."""
+        from imds_shim.nat.policy_routing import describe_route  # noqa: PLC0415 - only with MOCK_USER
+        from imds_shim.nat.rtnetlink import look_up_route  # noqa: PLC0415 - likewise
+
+        if look_up_route(destination, uid) == look_up_route(destination):
+            return None
+        return describe_route(destination, uid)
+
     def check_route_permission(self) -> None:
         """Raise PrivilegeError if the shim may not set routes."""
         from imds_shim.nat import route  # noqa: PLC0415 - some modes need no route

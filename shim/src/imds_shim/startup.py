@@ -40,6 +40,9 @@ class Kernel(NatTables, Protocol):
     def refused_by(self, destination: IPAddress) -> str | None:
         """Return the route or policy rule that refuses packets to `destination`, if one does."""
 
+    def route_of_user(self, destination: IPAddress, uid: int) -> str | None:
+        """Describe the route of a user's packets to `destination` if it is not that of this process's packets."""
+
     def check_route_permission(self) -> None:
         """Raise PrivilegeError if the shim may not set routes."""
 
@@ -53,13 +56,14 @@ class Kernel(NatTables, Protocol):
 
 
 class Start(FrozenRecord):
-    """One start: its configuration, what it works on, and the stack that undoes it."""
+    """One start: its configuration, what it works on, the stack that undoes it, and the uid that the command gets."""
 
     config: ShimConfig
     network: Network
     kernel: Kernel
     undo: contextlib.ExitStack
     log: Log
+    uid: int | None = None
 
     def run(self, deadline: Deadline) -> list[Mock]:
         """Make the endpoints reach the mock; returns the mock's addresses.
@@ -144,6 +148,13 @@ class Start(FrozenRecord):
                     f"cannot verify that {format_address(endpoint)} reaches {mock}: an IMDS answers there "
                     f"({result.description}), but it does not identify itself"
                 )
+        # Verification runs as the shim's user, but a policy rule may match only the command's.
+        route = None if self.uid is None else self.kernel.route_of_user(endpoint, self.uid)
+        if route:
+            self.log.warning(
+                f"user {self.uid} may not reach the mock at {endpoint}, because a policy rule gives this user another "
+                f"route than the one that was verified: {route}"
+            )
         self.log.info(f"{format_address(endpoint)} -> {mock} ({self.config.hostname})")
         return True
 

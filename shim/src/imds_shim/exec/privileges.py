@@ -64,6 +64,11 @@ class Plan(FrozenRecord):
     warnings: tuple[str, ...]
     before: Identity | None = None  # what `restore` restores; None: keep the user
 
+    @property
+    def uid(self) -> int | None:
+        """The application's user id, or None if the user stays the same."""
+        return None if self.account is None else self.account.uid
+
 
 def plan(
     now: Identity,

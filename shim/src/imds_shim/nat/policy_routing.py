@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING
 
 from imds_shim.endpoints import PORT
 from imds_shim.nat.netlink import NLM_F_DUMP, Netlink, attributes
-from imds_shim.nat.rtnetlink import FAMILIES, RT_TABLE_MAIN, RTN_UNICAST, RouteEntry, link_name, list_routes
+from imds_shim.nat.rtnetlink import (
+    FAMILIES,
+    RT_TABLE_MAIN,
+    RTN_UNICAST,
+    RouteEntry,
+    link_name,
+    list_routes,
+    look_up_route,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,10 +46,16 @@ _PORTS = struct.Struct("=HH")
 _UIDS = struct.Struct("=II")
 
 
-def deciding_rule(address: IPAddress) -> str | None:
-    """Return the route or policy rule for this process's packets to `address`, as `ip` shows it; None without one."""
+def describe_route(address: IPAddress, uid: int | None = None) -> str:
+    """Return the next hop of this process's, or user `uid`'s, packets to `address`, and what decides about it."""
+    rule = deciding_rule(address, uid)
+    return look_up_route(address, uid).next_hop + (f" ({rule})" if rule else "")
+
+
+def deciding_rule(address: IPAddress, uid: int | None = None) -> str | None:
+    """Return the route or policy rule for packets to `address`, as `ip` shows it; None without one."""
     routes = list_routes(address.version)
-    for rule in _matching_rules(address):
+    for rule in _matching_rules(address, os.geteuid() if uid is None else uid):
         if rule.action in REFUSALS:
             return f"the policy rule {rule.preference} ({REFUSALS[rule.action]})"
         best = _best_route(routes, rule, address) if rule.action == TO_TABLE else None
@@ -79,8 +93,8 @@ class _PolicyRule:
         self.suppressed = struct.unpack("=i", self._has.get(FRA_SUPPRESS_PREFIXLEN, b"\xff" * 4))[0]
         self._inverted = bool(flags & INVERTED)
 
-    def matches(self, address: IPAddress) -> bool:
-        """Whether it matches a TCP connection of this process that has no source, mark or interface yet."""
+    def matches(self, address: IPAddress, uid: int) -> bool:
+        """Whether it matches a TCP connection of this user that has no source, mark or interface yet."""
         has = self._has
         destined = self.dst_length == 0 or (
             FRA_DST in has and address in ip_network((has[FRA_DST], self.dst_length), strict=False)
@@ -91,7 +105,7 @@ class _PolicyRule:
         matching = (
             destined
             and lowest <= PORT <= highest
-            and first <= os.geteuid() <= last
+            and first <= uid <= last
             and has.get(FRA_IIFNAME, b"lo\0") == b"lo\0"
             and self._number(FRA_FWMARK, 0) == 0
             and has.get(FRA_IP_PROTO, b"\x06") == bytes([socket.IPPROTO_TCP])
@@ -104,7 +118,7 @@ class _PolicyRule:
         return int(struct.unpack("=I", self._has[kind])[0]) if kind in self._has else default
 
 
-def _matching_rules(address: IPAddress) -> Iterator[_PolicyRule]:
+def _matching_rules(address: IPAddress, uid: int) -> Iterator[_PolicyRule]:
     """Return the matching policy rules in the kernel's order."""
     family = FAMILIES[address.version]
     with Netlink(socket.NETLINK_ROUTE) as kernel:
@@ -113,7 +127,7 @@ def _matching_rules(address: IPAddress) -> Iterator[_PolicyRule]:
             for message in kernel.request(RTM_GETRULE, _RULE.pack(family, *bytes(7), 0), NLM_F_DUMP)
         ]
     for rule in sorted(listed, key=lambda rule: rule.preference):
-        if rule.matches(address):
+        if rule.matches(address, uid):
             yield rule
 
 

@@ -22,7 +22,7 @@ RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE, RTA_VIA = 1, 4, 5, 6, 7, 15, 18
 RTN_UNICAST, RTN_LOCAL = 1, 2
 RT_TABLE_MAIN = 254
-RTA_IP_PROTO, RTA_DPORT = 27, 29
+RTA_UID, RTA_IP_PROTO, RTA_DPORT = 25, 27, 29
 NO_ROUTE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL}
 
 ROUTE = struct.Struct("=BBBBBBBBI")  # family, dst and src length, tos, table, protocol, scope, type, flags
@@ -66,12 +66,14 @@ class RouteEntry(FrozenRecord):
     source: bytes
 
 
-def look_up_route(address: IPAddress) -> RouteLookup:
-    """Return the route that the kernel's policy selects for TCP packets to `address`; sends no packet."""
+def look_up_route(address: IPAddress, uid: int | None = None) -> RouteLookup:
+    """Return the route of this process's, or user `uid`'s, TCP packets to `address`; sends no packet."""
     body = ROUTE.pack(FAMILIES[address.version], address.max_prefixlen, *bytes(6), 0)
     body += attribute(RTA_DST, address.packed)
     # Policy rules may match protocol and port; kernels before 4.19 ignore these attributes.
     body += attribute(RTA_IP_PROTO, bytes([socket.IPPROTO_TCP])) + attribute(RTA_DPORT, PORT.to_bytes(2, "big"))
+    if uid is not None:
+        body += attribute(RTA_UID, NUMBER.pack(uid))
     try:
         with Netlink(socket.NETLINK_ROUTE) as kernel:
             messages = kernel.request(RTM_GETROUTE, body)
