@@ -1,4 +1,4 @@
-"""Which back end is chosen where one of them is missing, on the real kernel, and what is said where none is left.
+"""The choice of the back end on a real kernel that lacks one of them, and the messages if none works.
 
 What a kernel lacks is taken away by a seccomp filter (see tests/support/kernel_without.py),
 capabilities by setpriv: real root.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 WITHOUT_NET_RAW = ("setpriv", "--bounding-set", "-net_raw")
 WITHOUT_BOTH = ("setpriv", "--bounding-set", "-net_raw,-net_admin")
-# Another user namespace than the one that the network belongs to: all capabilities, and none of use.
+# Not the user namespace that owns the network: all capabilities, but without effect.
 ELSEWHERE = ("unshare", "--user", "--map-root-user")
 
 
@@ -44,7 +44,7 @@ def start(lab: ShimLab, wrapper: tuple[str, ...], **settings: str) -> subprocess
 
 
 def where(lab: ShimLab) -> list[str]:
-    """In which back ends our rule is."""
+    """Return the back ends that hold the shim's rule."""
     found = {"legacy": lab.tool("iptables-legacy-save"), "nft": lab.tool("nft", "list", "ruleset")}
     return [name for name, text in found.items() if f"{MOCK}:80" in text and "imds-shim" in text]
 
@@ -62,7 +62,7 @@ def where(lab: ShimLab) -> list[str]:
         (kernel_without("nft"), "legacy", "legacy"),
     ],
 )
-def test_what_works_is_used(lab: ShimLab, wrapper: tuple[str, ...], backend: str, chosen: str) -> None:
+def test_the_usable_back_end_is_used(lab: ShimLab, wrapper: tuple[str, ...], backend: str, chosen: str) -> None:
     done = start(lab, wrapper, MOCK_BACKEND=backend)
     assert (done.returncode, done.stdout) == (0, "first"), done.stderr
     assert where(lab) == [chosen]
@@ -95,7 +95,7 @@ def test_what_works_is_used(lab: ShimLab, wrapper: tuple[str, ...], backend: str
         (ELSEWHERE, "legacy", 77, ["another user namespace"]),
     ],
 )
-def test_where_nothing_works_one_line_says_why(
+def test_without_a_usable_back_end_one_line_says_why(
     lab: ShimLab, wrapper: tuple[str, ...], backend: str, code: int, says: list[str]
 ) -> None:
     done = start(lab, wrapper, MOCK_BACKEND=backend)
@@ -108,7 +108,7 @@ def test_where_nothing_works_one_line_says_why(
     assert where(lab) == []
 
 
-def test_no_trial_is_left_behind(lab: ShimLab) -> None:
+def test_no_trial_chain_is_left(lab: ShimLab) -> None:
     start(lab, ())
     saved = lab.tool("iptables-legacy-save", "-t", "nat")
     assert [line.split()[0] for line in saved.splitlines() if line.startswith(":")] == [
@@ -120,7 +120,7 @@ def test_no_trial_is_left_behind(lab: ShimLab) -> None:
     assert saved.count("-A ") == 1
 
 
-def test_a_trial_of_a_shim_that_was_killed_is_cleared_away(lab: ShimLab) -> None:
+def test_the_trial_chain_of_a_killed_shim_is_removed(lab: ShimLab) -> None:
     lab.tool("iptables-legacy", "-t", "nat", "-N", "imds-shim-trial")
     lab.tool("iptables-legacy", "-t", "nat", "-A", "imds-shim-trial", "-j", "RETURN")
     assert start(lab, ()).returncode == 0
@@ -128,18 +128,18 @@ def test_a_trial_of_a_shim_that_was_killed_is_cleared_away(lab: ShimLab) -> None
 
 
 def hide_from_legacy(lab: ShimLab) -> None:
-    """Let an nf_tables chain decide before the legacy table, which was in use before that chain was added."""
+    """Add an nf_tables chain that decides before the legacy table, which was in use already."""
     lab.tool("iptables-legacy", "-t", "nat", "-A", "OUTPUT", "-d", "127.0.0.11/32", "-j", "ACCEPT")
     redirect = ("-p", "tcp", "!", "-d", "10.77.0.0/24", "-j", "REDIRECT", "--to-ports", "15001")
     lab.tool("iptables-nft", "-t", "nat", "-A", "OUTPUT", *redirect)
 
 
 def others(lab: ShimLab) -> str:
-    """The rules of others in both back ends, without what the policies have counted."""
+    """Return other programs' rules in both back ends, without the policies' counters."""
     return re.sub(r" \[\d+:\d+\]", "", lab.foreign(("iptables-legacy-save",), ("iptables-nft-save",)))
 
 
-def test_where_the_proof_fails_the_other_back_end_is_used(lab: ShimLab) -> None:
+def test_if_verification_fails_the_other_back_end_is_used(lab: ShimLab) -> None:
     hide_from_legacy(lab)
     before = others(lab)
     done = start(lab, ())
@@ -150,7 +150,7 @@ def test_where_the_proof_fails_the_other_back_end_is_used(lab: ShimLab) -> None:
     assert warning.endswith("with a rule in the legacy nat table; trying nft")
     assert said == f"imds-shim: 169.254.169.254:80 -> {MOCK}:80 (mock)"
     assert others(lab) == before
-    # The next start does not try in vain again: the rule is where it works.
+    # The next start begins with the back end that works.
     assert start(lab, ()).stderr.splitlines() == [said]
     assert where(lab) == ["nft"]
 
@@ -178,7 +178,7 @@ def test_a_follower_keeps_the_rule_in_the_back_end_that_works(lab: ShimLab) -> N
         ((), "nft", ["refuses the connection", "MOCK_BACKEND=auto also tries legacy"]),
     ],
 )
-def test_where_both_back_ends_fail_both_are_named_and_nothing_stays(
+def test_if_both_back_ends_fail_both_are_named_and_nothing_is_left(
     lab: ShimLab, wrapper: tuple[str, ...], backend: str, says: list[str]
 ) -> None:
     lab.tool("nft", "add table ip theirs; add chain ip theirs out { type nat hook output priority -150; }")

@@ -1,4 +1,4 @@
-"""Both back ends on the real kernel: what they set, what they leave alone, and that no packet ever falls in between."""
+"""Both back ends on the real kernel: what they set, what they keep, and no gap for any packet."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SAVES = (
     ("iptables-nft-save", "-c"),
     ("ip6tables-nft-save", "-c"),
 )
-# As the engine writes them into a container, and rules of a user's own before and behind, with counters.
+# As the engine writes them into a container, with a user's rules before and after, and with counters.
 LIBRARY_WORDING = """*nat
 :PREROUTING ACCEPT [11:660]
 :INPUT ACCEPT [12:720]
@@ -66,20 +66,20 @@ def lab(tmp_path: Path) -> Iterator[ShimLab]:
 
 
 def ours(lab: ShimLab) -> list[str]:
-    """Our rules in every table of the namespace, as the firewall programs show them."""
+    """Return the shim's rules in every table of the namespace, as the firewall programs show them."""
     nft = re.findall(r"^\s*(ip6? daddr .*imds-shim.*)$", lab.tool("nft", "list", "ruleset"), re.MULTILINE)
     saved = "".join(lab.tool(f"{kind}-legacy-save") for kind in ("iptables", "ip6tables"))
     return [*re.findall(r"^-A .*imds-shim.*$", saved, re.MULTILINE), *nft]
 
 
-def test_legacy_sets_the_rule_of_the_documentation_in_front_of_the_others(lab: ShimLab) -> None:
+def test_legacy_sets_the_documented_rule_before_all_others(lab: ShimLab) -> None:
     lab.tool("iptables-legacy-restore", "-c", text=LIBRARY_WORDING)
     assert lab.python(ENSURE, "legacy", "169.254.169.254", MOCK) == f"legacy; added; 169.254.169.254:80 -> {MOCK}:80\n"
     saved = lab.tool("iptables-legacy-save")
     assert next(line for line in saved.splitlines() if line.startswith("-A OUTPUT")) == LEGACY_RULE
 
 
-def test_nft_sets_it_in_a_table_of_its_own(lab: ShimLab) -> None:
+def test_nft_sets_the_rule_in_its_own_table(lab: ShimLab) -> None:
     assert lab.python(ENSURE, "nft", "169.254.169.254", MOCK) == f"nft; added; 169.254.169.254:80 -> {MOCK}:80\n"
     # Newer versions of nft print the priority relative to a name.
     listed = lab.tool("nft", "list", "ruleset").replace("dstnat - 1;", "-101;")
@@ -94,9 +94,9 @@ def test_nft_sets_it_in_a_table_of_its_own(lab: ShimLab) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("program", ["iptables-legacy", "iptables-nft"])
-def test_foreign_rules_stay_byte_for_byte(lab: ShimLab, backend: str, program: str) -> None:
+def test_rules_of_other_programs_stay_byte_for_byte(lab: ShimLab, backend: str, program: str) -> None:
     lab.tool(f"{program}-restore", "-c", text=LIBRARY_WORDING)
-    # A legacy table exists, empty or not, from the first look at it; the comparison is about what it holds.
+    # Reading a legacy table creates it; only its content is compared.
     for legacy in ("iptables-legacy", "ip6tables-legacy"):
         lab.tool(legacy, "-t", "nat", "-S")
     before = lab.foreign(*SAVES)
@@ -110,7 +110,7 @@ def test_foreign_rules_stay_byte_for_byte(lab: ShimLab, backend: str, program: s
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_one_rule_per_endpoint_and_family(lab: ShimLab, backend: str) -> None:
+def test_one_rule_per_endpoint_and_ip_version(lab: ShimLab, backend: str) -> None:
     printed = lab.python(ENSURE, backend, "169.254.169.254", MOCK, MOCK, MOVED)
     assert [line.split("; ")[1] for line in printed.splitlines()] == ["added", "already there", "replaced"]
     printed = lab.python(ENSURE, backend, "fd00:ec2::254", "fd77::1", "fd77::3", "fd77::3")
@@ -125,7 +125,7 @@ def test_one_rule_per_endpoint_and_family(lab: ShimLab, backend: str) -> None:
 
 
 @pytest.mark.parametrize(("first", "second"), [BACKENDS, BACKENDS[::-1]])
-def test_another_back_end_takes_the_rule_over(lab: ShimLab, first: str, second: str) -> None:
+def test_another_back_end_replaces_the_rule(lab: ShimLab, first: str, second: str) -> None:
     lab.python(ENSURE, first, "169.254.169.254", MOCK)
     assert lab.python(ENSURE, second, "169.254.169.254", MOVED).split("; ")[:2] == [second, "replaced"]
     (rule,) = ours(lab)
@@ -133,7 +133,7 @@ def test_another_back_end_takes_the_rule_over(lab: ShimLab, first: str, second: 
     assert rule.startswith("-A OUTPUT" if second == "legacy" else "ip daddr")
 
 
-def test_copies_set_by_hand_are_reduced_to_one(lab: ShimLab) -> None:
+def test_copies_added_by_hand_are_reduced_to_one(lab: ShimLab) -> None:
     lab.python(ENSURE, "legacy", "169.254.169.254", MOCK)
     words = LEGACY_RULE.split()
     lab.tool("iptables-legacy", "-t", "nat", *words)
@@ -163,7 +163,7 @@ def test_the_iptables_program_can_delete_our_rule_by_its_text(lab: ShimLab) -> N
         "! -d 169.254.169.254/32 -p tcp -m tcp --dport 80 {comment} -j DNAT --to-destination 10.0.0.9:80",
     ],
 )
-def test_what_only_looks_like_ours_is_left_alone(lab: ShimLab, words: str) -> None:
+def test_rules_that_resemble_the_shims_are_unchanged(lab: ShimLab, words: str) -> None:
     words = words.format(comment="-m comment --comment imds-shim")
     lab.tool("iptables-legacy", "-t", "nat", "-A", "OUTPUT", *words.split())
     lab.python(ENSURE, "legacy", "169.254.169.254", MOCK)
@@ -171,10 +171,10 @@ def test_what_only_looks_like_ours_is_left_alone(lab: ShimLab, words: str) -> No
     assert f"-A OUTPUT {words}\n" in lab.tool("iptables-legacy-save")
 
 
-def test_nothing_is_created_only_by_looking(lab: ShimLab) -> None:
+def test_reading_creates_nothing(lab: ShimLab) -> None:
     lab.python(ENSURE, "nft", "169.254.169.254", MOCK)
     assert lab.python(REMOVE) == "1\n"
-    # A legacy table that has once been opened stays, costs every packet a hook, and makes iptables-nft warn.
+    # A legacy table that was opened stays, slows every packet down, and makes iptables-nft warn.
     assert lab.app.run(["cat", "/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"]).stdout == ""
     lab.python(ENSURE, "legacy", "169.254.169.254", MOCK)
     assert lab.app.run(["cat", "/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"]).stdout == "nat\n"
@@ -183,7 +183,7 @@ def test_nothing_is_created_only_by_looking(lab: ShimLab) -> None:
 
 # A change of nf_tables takes fifty times as long, most of it waiting for the kernel: fewer are as many chances.
 @pytest.mark.parametrize(("backend", "moves"), [("legacy", 500), ("nft", 50)])
-def test_while_the_rule_is_replaced_every_connection_reaches_a_mock(lab: ShimLab, backend: str, moves: int) -> None:
+def test_during_a_replacement_every_connection_reaches_a_mock(lab: ShimLab, backend: str, moves: int) -> None:
     lab.mock.ip("address", "add", f"{MOVED}/24", "dev", lab.links[1])
     lab.serve(MOCK, "first")
     lab.serve(MOVED, "second")

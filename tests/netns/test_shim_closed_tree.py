@@ -1,4 +1,4 @@
-"""A shim in a folder that the application's user may not enter, as in a clone below root's own home folder."""
+"""A shim in a directory that the application's user may not enter, for example below root's home directory."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def test_a_command_that_cannot_run_leaves_nothing(
     assert lab.app.run(["ip", "route", "show", "proto", "169"]).stdout == ""
 
 
-def test_an_ordinary_start_works_as_another_user(lab: ShimLab) -> None:
+def test_a_start_works_as_another_user(lab: ShimLab) -> None:
     done = lab.app.run([SHIM, "id"], env=environment(MOCK_USER=APP), check=False)
     assert done.stdout == "uid=4321 gid=4322 groups=4322\n", done.stderr
 
 
-def test_the_shim_itself_stays_unreadable_for_the_application(lab: ShimLab) -> None:
-    """The right to read it serves the removal of the rule alone; the command is looked up without it."""
+def test_the_application_cannot_read_the_shim(lab: ShimLab) -> None:
+    """The permission to read it serves only the removal of the rule; the command is looked up without it."""
     done = lab.app.run([SHIM, "cat", Path(ROOT, "VERSION")], env=environment(MOCK_USER=APP), check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert "Permission denied" in done.stderr

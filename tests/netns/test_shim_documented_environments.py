@@ -1,4 +1,4 @@
-"""Each row of the table in docs/netfilter.md, made as the row says. Needs real root."""
+"""Each row of the table in docs/netfilter.md. Needs real root."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def wrapper(row: Row) -> list[str]:
-    """The programs that put the shim into such a container."""
+    """Return the wrapper that runs the shim in such a container."""
     held = [*(() if row.dropped() else DEFAULT), *row.added()]
     bounding_set = ",".join(["-all", *(f"+{name.lower()}" for name in held)])
     words = ["setpriv", "--bounding-set", bounding_set, "--inh-caps", "-all"]
@@ -27,7 +27,7 @@ def wrapper(row: Row) -> list[str]:
     if missing := row.missing():
         words = [sys.executable, str(ROOT / "tests/support/kernel_without.py"), ",".join(missing), *words]
     if row.read_only():
-        # The working directory is a mount of its own there.
+        # The working directory is a separate mount there.
         remount = 'mount --rbind / /mnt && mount -o remount,bind,ro /mnt && exec chroot /mnt "$@"'
         words = ["unshare", "--mount", "sh", "-ec", remount, "sh", *words]
     return words
@@ -42,7 +42,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShimLab]:
         yield made
 
 
-def test_the_table_is_there() -> None:
+def test_the_table_has_rows() -> None:
     assert len(rows()) == 26
 
 

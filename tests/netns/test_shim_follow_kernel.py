@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
 
-# Says what its children are, then does what it is told: opens a connection, waits for it to end, asks anew.
+# Prints its children, then obeys: opens a connection, waits for its end, sends a request on a new one.
 APPLICATION = """
 import os, socket, sys, urllib.request
 try:
@@ -41,7 +41,7 @@ for word in map(str.strip, sys.stdin):
         print(urllib.request.urlopen("http://169.254.169.254/", timeout=1).read().decode(), flush=True)
 """
 
-# One descriptor more than the standard ones, as a supervisor may hand down.
+# One descriptor in addition to the standard ones, as a supervisor may pass it on.
 INHERITING = ["sh", "-c", 'exec 9</etc/passwd; exec "$@"', "sh"]
 
 
@@ -54,7 +54,7 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ShimLab]:
 
 
 def application(lab: ShimLab, *arguments: str, as_pid_1: bool = False) -> subprocess.Popen[str]:
-    """Start it behind the shim; as PID 1 of a PID namespace the follower's lines can be read."""
+    """Start the application through the shim; as PID 1 of a PID namespace, the follower writes to its log."""
     wrapper = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"] if as_pid_1 else INHERITING
     backend = lab.backend  # type: ignore[attr-defined]  # see the fixture
     command = [*wrapper, str(SHIM), "/usr/bin/python3", "-c", APPLICATION, *arguments]
@@ -74,7 +74,7 @@ def line(pipe: IO[str] | None) -> str:
 
 
 def move(lab: ShimLab) -> None:
-    """As if the mock's container were replaced without a last word: its address is gone, another one answers."""
+    """Move the mock as if its container were killed and recreated with another address."""
     lab.mock.ip("address", "del", f"{MOCK}/24", "dev", lab.links[1])
     lab.mock.ip("address", "add", f"{MOVED}/24", "dev", lab.links[1])
     lab.serve(MOVED, "second")
@@ -82,13 +82,13 @@ def move(lab: ShimLab) -> None:
 
 
 def follower_of(process: subprocess.Popen[str]) -> int:
-    """Its process id: the one child, which nothing but /proc knows."""
+    """Return the process id of the only child, which is visible only in /proc."""
     (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii").split()
     return int(child)
 
 
 def until_gone(pid: int) -> None:
-    """Until it has ended; one that nobody has waited for yet counts as ended."""
+    """Wait until the process has ended; a zombie counts as ended."""
     limit = time.monotonic() + 10
     while time.monotonic() < limit:
         try:
@@ -110,7 +110,7 @@ def test_the_mock_moves_while_the_application_runs(lab: ShimLab, arguments: tupl
     moved = time.monotonic()
     assert line(app.stderr) == f"imds-shim: the mock has moved: {IMDS}:80 -> {MOVED}:80"
     assert time.monotonic() - moved < 2
-    # The new one is reached at once; the open connection, whose other end is gone without a word, has ended.
+    # New connections reach the new mock; the open connection to the old one has ended.
     assert say(app, "ask") == "second"
     assert say(app, "read") in ("ConnectionAbortedError", "ConnectionResetError", "end of file")
     assert time.monotonic() - moved < 3
@@ -118,7 +118,7 @@ def test_the_mock_moves_while_the_application_runs(lab: ShimLab, arguments: tupl
     assert rules.count("DNAT") + rules.count("dnat") == 1
 
 
-def test_the_follower_has_little_and_ends_with_the_application(lab: ShimLab) -> None:
+def test_the_follower_has_few_privileges_and_ends_with_the_application(lab: ShimLab) -> None:
     app = application(lab)
     assert line(app.stdout) == "children No child processes"
     follower = follower_of(app)
@@ -128,14 +128,14 @@ def test_the_follower_has_little_and_ends_with_the_application(lab: ShimLab) -> 
     assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) & only
     assert int(status["CapPrm"], 16) & ~only == 0
     assert int(status["CapPrm"], 16) >> 12 & 1
-    # Who reads the application's output must see its end: the follower holds none of its descriptors.
+    # Readers of the application's output see its end, because the follower holds none of its descriptors.
     folder = Path(f"/proc/{follower}/fd")
     held = {str(entry.readlink()) for entry in folder.iterdir()}
     pipes = {str(Path(f"/proc/{app.pid}/fd/{number}").readlink()) for number in range(3)}
     assert held & pipes == set()
     assert str(Path(f"/proc/{app.pid}/fd/9").readlink()) == "/etc/passwd"
     assert "/etc/passwd" not in held
-    # A terminal's and a shell's signals go to groups, and it is in none of the application's.
+    # Terminals and shells send signals to process groups; the follower is in none of the application's.
     assert os.getpgid(follower) != os.getpgid(app.pid)
     assert os.getsid(follower) != os.getsid(app.pid)
     app.kill()
@@ -150,7 +150,7 @@ def test_a_command_that_cannot_run_leaves_no_follower(lab: ShimLab) -> None:
     assert "imds-shim" not in lab.tool("iptables-legacy-save") + lab.tool("nft", "list", "ruleset")
 
 
-def test_a_container_ends_with_its_application_in_spite_of_the_follower(lab: ShimLab) -> None:
+def test_the_follower_does_not_keep_the_container_running(lab: ShimLab) -> None:
     app = application(lab, as_pid_1=True)
     assert line(app.stdout) == "children No child processes"
     out, _ = app.communicate("", timeout=10)
@@ -190,10 +190,10 @@ for one in (client, later, bystander):
     ("how", "error"), [("destroy_sockets", "ConnectionAbortedError"), ("delete_entries", "ConnectionResetError")]
 )
 @pytest.mark.parametrize("endpoint", [IMDS, "fd00:ec2::254"])
-def test_either_way_ends_exactly_the_connections_through_the_old_rule(
+def test_each_method_ends_only_connections_through_the_old_rule(
     lab: ShimLab, how: str, error: str, endpoint: str
 ) -> None:
-    """Each of the two alone, as the kernel may have only one of them built in."""
+    """Each method alone, because a kernel may support only one."""
     here, there = lab.links
     lab.mock.ip("address", "add", f"{MOVED}/24", "dev", there)
     addresses = [MOCK, MOVED]

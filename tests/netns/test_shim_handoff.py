@@ -1,4 +1,4 @@
-"""The application cannot tell that the shim ran before it: each test compares with a start without the shim.
+"""The application does not notice that the shim ran before it: each test compares with a start without the shim.
 
 `state_report.c` prints what a process has inherited; it is compiled here and started both ways by the same odd parent.
 """
@@ -38,7 +38,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShimLab]:
 
 
 def both(lab: ShimLab, start: list[str | Path], command: list[str | Path], **options: object) -> tuple[str, str]:
-    """What the command prints without and with the shim in front of it."""
+    """Return the command's output without and with the shim."""
     printed = []
     for shim in ([], [SHIM, "--"]):
         done = lab.app.run([*map(str, start), *map(str, shim), *map(str, command)], check=False, **options)
@@ -48,12 +48,12 @@ def both(lab: ShimLab, start: list[str | Path], command: list[str | Path], **opt
 
 
 def report_of(text: str) -> list[str]:
-    """Its lines; the number that a pipe got tells nothing."""
+    """Return its lines, without the numbers of pipes."""
     return re.sub(r"pipe:\[\d+\]", "pipe", text).splitlines()
 
 
 def without_net_admin(text: str) -> list[str]:
-    """The one difference that there is to be: bit 12 of the sets that had it."""
+    """Apply the only expected difference: bit 12 of the capability sets is cleared."""
     lines = []
     for line in report_of(text):
         if "Cap" in line:
@@ -64,10 +64,10 @@ def without_net_admin(text: str) -> list[str]:
     return lines
 
 
-def test_everything_that_exec_keeps_is_as_it_was_received(lab: ShimLab, report: Path) -> None:
+def test_everything_that_exec_keeps_is_unchanged(lab: ShimLab, report: Path) -> None:
     direct, after_shim = both(lab, [report, "start"], [report, *ARGUMENTS])
     assert report_of(after_shim) == without_net_admin(direct)
-    # The report does see what it should.
+    # The report contains what it compares.
     for line in (
         "environment: TWICE=1",
         "environment: TWICE=2",
@@ -86,7 +86,7 @@ def test_everything_that_exec_keeps_is_as_it_was_received(lab: ShimLab, report: 
     assert "descriptor 57: /etc/passwd flags 100000 offset 5" in after_shim
 
 
-def test_a_plain_start_too(lab: ShimLab, report: Path) -> None:
+def test_everything_is_unchanged_in_a_plain_start(lab: ShimLab, report: Path) -> None:
     start: list[str | Path] = ["env", "-i", "MOCK_HOSTNAME=mock", "PATH=/usr/bin:/bin"]
     direct, after_shim = both(lab, start, [report, "x"], stdin=subprocess.DEVNULL)
     assert report_of(after_shim) == without_net_admin(direct)
@@ -105,14 +105,14 @@ def test_closed_standard_descriptors_stay_closed(lab: ShimLab, tmp_path: Path, c
     assert listed[0] == listed[1]
 
 
-def test_the_command_is_looked_up_in_the_path_that_it_gets(lab: ShimLab, tmp_path: Path) -> None:
+def test_the_command_is_looked_up_in_its_own_path(lab: ShimLab, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     for folder in (first, second):
         folder.mkdir()
         (folder / "tool").write_text(f"#!/bin/sh\necho {folder.name}\n", encoding="ascii")
     (second / "tool").chmod(0o755)
     path = f"{first}:{second}:{os.environ['PATH']}"
-    # Passed over like every shell does: a file of that name that cannot be executed.
+    # As in every shell, a file of that name that is not executable is skipped.
     assert lab.shim("tool", PATH=path).stdout == "second\n"
     (first / "tool").chmod(0o755)
     assert lab.shim("tool", PATH=path).stdout == "first\n"
@@ -156,7 +156,7 @@ def test_an_empty_command(lab: ShimLab) -> None:
     assert "the command is empty; check CMD in the Dockerfile" in done.stderr.splitlines()[-1]
 
 
-def test_a_name_that_is_nowhere(lab: ShimLab) -> None:
+def test_a_command_that_is_not_in_path(lab: ShimLab) -> None:
     done = lab.shim("no-such-command")
     assert done.returncode == 127
     assert "the command 'no-such-command' is not in PATH" in done.stderr
@@ -172,7 +172,7 @@ def test_death_by_a_signal_is_the_applications(lab: ShimLab) -> None:
     assert lab.shim("sh", "-c", "kill -SEGV $$").returncode == -signal.SIGSEGV
 
 
-def test_the_process_is_the_same_one(lab: ShimLab) -> None:
+def test_the_process_id_stays_the_same(lab: ShimLab) -> None:
     process = lab.start_shim("cat", "/proc/self/stat")
     printed, _ = process.communicate()
     assert printed.split()[0] == str(process.pid)
@@ -188,7 +188,7 @@ def test_a_signal_reaches_the_application_at_once(lab: ShimLab) -> None:
 
 
 def test_no_file_is_left(lab: ShimLab, tmp_path: Path) -> None:
-    """The whole file system below an empty layer: what is written anywhere is in the layer afterwards."""
+    """The whole file system is below an empty overlay, which afterwards contains every written file."""
     layers = [tmp_path / name for name in ("changes", "work", "root")]
     for folder in layers:
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""What the application's capability sets are in the end, for each way a container may be started. Needs real root."""
+"""The application's capability sets, for each kind of container. Needs real root."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ DEFAULT = (
     *("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP"),
     *("NET_BIND_SERVICE", "NET_RAW", "SYS_CHROOT", "MKNOD", "AUDIT_WRITE", "SETFCAP"),
 )
-# The interpreter of a working copy may lie below a home that only its owner may enter; in an image it does not.
+# In a working copy the interpreter may be below a home directory that only its owner may enter.
 TO_READ_THE_PROGRAM = ",+dac_read_search"
 HARDENED = ("NET_ADMIN", "NET_RAW", "SETPCAP", "SETUID", "SETGID")
 
 
 class Status(NamedTuple):
-    """What the application's /proc/self/status says; sets as names."""
+    """The application's /proc/self/status, with capability sets as names."""
 
     inheritable: set[str]
     permitted: set[str]
@@ -48,7 +48,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShimLab]:
 def start(
     lab: ShimLab, held: tuple[str, ...], *command: str | Path, user: int = 0, inherited: bool = False, **settings: str
 ) -> subprocess.CompletedProcess[str]:
-    """Start the shim as an engine does: those capabilities, that user."""
+    """Start the shim with these capabilities and this user, as an engine does."""
     listed = ",".join(f"+{name.lower()}" for name in held)
     words = [
         "setpriv",
@@ -110,12 +110,12 @@ def test_a_named_user_gets_the_groups_of_the_images_files(tmp_path: Path) -> Non
         assert rules(image).count("DNAT") == 1, "the one of the first start"
 
 
-def test_more_is_taken_when_named(lab: ShimLab) -> None:
+def test_drop_caps_drops_more(lab: ShimLab) -> None:
     app = status(start(lab, (*DEFAULT, "NET_ADMIN"), MOCK_DROP_CAPS="NET_RAW,CAP_MKNOD"))
     assert app.permitted == app.effective == app.bounding == set(DEFAULT) - {"NET_RAW", "MKNOD"}
 
 
-def test_left_when_asked_for(lab: ShimLab) -> None:
+def test_keep_caps_keeps_net_admin(lab: ShimLab) -> None:
     app = status(start(lab, (*DEFAULT, "NET_ADMIN"), MOCK_KEEP_CAPS="1"))
     assert app.permitted == app.effective == app.bounding == {*DEFAULT, "NET_ADMIN"}
 
@@ -126,14 +126,14 @@ def test_the_application_cannot_change_the_rule(lab: ShimLab) -> None:
     assert "Operation not permitted" in done.stderr
 
 
-def test_the_hardened_line_as_root_and_as_another_user(lab: ShimLab) -> None:
+def test_the_hardened_example_as_root_and_as_another_user(lab: ShimLab) -> None:
     app = status(start(lab, HARDENED))
     assert app.permitted == app.effective == app.bounding == set(HARDENED) - {"NET_ADMIN"}
     app = status(start(lab, HARDENED, MOCK_USER="1000:1000", MOCK_DROP_CAPS="NET_RAW,SETPCAP,SETUID,SETGID"))
     assert app.inheritable == app.permitted == app.effective == app.ambient == app.bounding == set()
 
 
-def test_root_without_setpcap_is_refused_before_anything_is_touched(lab: ShimLab) -> None:
+def test_root_without_setpcap_is_refused_before_any_change(lab: ShimLab) -> None:
     lab.shim("--remove")
     done = start(lab, ("NET_ADMIN", "NET_RAW"))
     assert done.returncode == 77
@@ -142,8 +142,8 @@ def test_root_without_setpcap_is_refused_before_anything_is_touched(lab: ShimLab
     assert rules(lab) == ""
 
 
-def test_without_the_bounding_set_root_would_have_it_back_at_exec(lab: ShimLab) -> None:
-    """Why the refusal above is needed: giving up the other sets alone does not last."""
+def test_root_regains_net_admin_from_the_bounding_set(lab: ShimLab) -> None:
+    """The reason for the refusal above: dropping only the other sets does not last."""
     words = [
         "setpriv",
         "--bounding-set",
@@ -164,8 +164,8 @@ def test_root_without_setpcap_under_no_new_privs(lab: ShimLab) -> None:
     assert app.no_new_privs
 
 
-def test_another_user_under_no_new_privs_becomes_nobody_else_by_the_commands_file(lab: ShimLab) -> None:
-    """What the shim keeps until exec must not reach a program file that carries the same capabilities."""
+def test_another_user_with_no_new_privs_gains_nothing_from_the_commands_file(lab: ShimLab) -> None:
+    """A program file with file capabilities must not get what the shim keeps until exec."""
     make = "mount -t tmpfs none /media; cp /bin/cat /media/; setcap cap_setuid,cap_setgid,cap_dac_override+p /media/cat"
     lab.app.run(["sh", "-ec", make])
     held, words = (*DEFAULT, "NET_ADMIN"), ("/media/cat", "/proc/self/status")
@@ -181,7 +181,7 @@ def test_a_user_switch_without_its_capabilities_is_refused(lab: ShimLab) -> None
     assert "SETUID and SETGID are missing; they are needed for MOCK_USER" in done.stderr
 
 
-def test_a_user_switch_without_setpcap_leaves_the_bounding_set_and_says_so(lab: ShimLab) -> None:
+def test_a_user_switch_without_setpcap_leaves_the_bounding_set_with_a_warning(lab: ShimLab) -> None:
     done = start(lab, ("NET_ADMIN", "NET_RAW", "SETUID", "SETGID"), MOCK_USER="1000:1000")
     app = status(done)
     assert app.inheritable == app.permitted == app.effective == app.ambient == set()
@@ -196,7 +196,7 @@ def test_an_engine_that_fills_the_inheritable_set(lab: ShimLab) -> None:
     assert app.inheritable == app.permitted == app.effective == app.ambient == set()
 
 
-def test_a_user_who_may_not_do_anything_is_told_the_way(lab: ShimLab) -> None:
+def test_a_user_without_capabilities_gets_advice(lab: ShimLab) -> None:
     lab.shim("--remove")
     done = start(lab, (*DEFAULT, "NET_ADMIN"), user=1000)
     assert done.returncode == 77
@@ -204,7 +204,7 @@ def test_a_user_who_may_not_do_anything_is_told_the_way(lab: ShimLab) -> None:
     assert "needs no capability" in done.stderr
 
 
-def test_a_container_without_net_admin_is_told_the_line_to_add(lab: ShimLab) -> None:
+def test_a_container_without_net_admin_gets_the_line_to_add(lab: ShimLab) -> None:
     done = start(lab, DEFAULT)
     assert done.returncode == 77
     assert "Add `cap_add: [NET_ADMIN]`" in done.stderr
@@ -212,21 +212,21 @@ def test_a_container_without_net_admin_is_told_the_line_to_add(lab: ShimLab) -> 
 
 
 @pytest.mark.parametrize("settings", [{}, {"MOCK_ROUTE": "nat"}, {"MOCK_ROUTE": "route"}, {"MOCK_BACKEND": "nft"}])
-def test_it_is_told_so_before_a_mock_is_there(lab: ShimLab, settings: dict[str, str]) -> None:
-    """By its being the only line: a shim that waited would have said for what."""
+def test_it_gets_the_line_before_a_mock_runs(lab: ShimLab, settings: dict[str, str]) -> None:
+    """It is the only line; a shim that waited would have logged it."""
     done = start(lab, DEFAULT, user=0, inherited=False, MOCK_PORT="81", **settings)
     assert done.returncode == 77
     assert "Add `cap_add: [NET_ADMIN]`" in done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
-def test_a_way_in_that_needs_nothing_is_waited_for(lab: ShimLab) -> None:
+def test_a_mock_that_needs_no_change_is_awaited(lab: ShimLab) -> None:
     done = start(lab, DEFAULT, MOCK_PORT="81", MOCK_ROUTE="none", MOCK_TIMEOUT_SECONDS="1")
     assert done.returncode == 69
 
 
 @pytest.mark.parametrize("settings", [{}, {"MOCK_USER": "1000:1000"}, {"MOCK_DROP_CAPS": "NET_RAW,DAC_OVERRIDE"}])
-def test_a_command_that_cannot_run_leaves_no_rule_although_privileges_were_given_up(
+def test_a_failed_command_leaves_no_rule_although_privileges_were_dropped(
     lab: ShimLab, settings: dict[str, str]
 ) -> None:
     lab.shim("--remove")

@@ -1,4 +1,4 @@
-"""Routes on the real kernel: the two cases in which the rule alone fails, and that nobody else's route is touched."""
+"""Routes on the real kernel: the cases in which the rule alone fails, and other programs' routes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def lab(tmp_path: Path) -> Iterator[ShimLab]:
 
 @pytest.fixture
 def two_networks(lab: ShimLab) -> ShimLab:
-    """The application's default route leads to a network without the mock, whose router drops what is not its own."""
+    """The application's default route leads to a network without the mock; its router drops foreign packets."""
     router = lab.lab.namespace("router")
     lab.lab.link(lab.app, router, ["10.66.0.2/24"], ["10.66.0.1/24"])
     lab.app.ip("route", "replace", "default", "via", "10.66.0.1")
@@ -63,7 +63,7 @@ def two_networks(lab: ShimLab) -> ShimLab:
     return lab
 
 
-def test_the_kernel_is_asked_how_an_address_leaves(lab: ShimLab) -> None:
+def test_routes_are_looked_up_in_the_kernel(lab: ShimLab) -> None:
     lab.app.ip("address", "add", "169.254.7.7/16", "dev", lab.links[0])
     link = lab.links[0]
     printed = lab.python(HOW, "8.8.8.8", MOCK, APP, "127.0.0.1", "169.254.169.254", "fd00:ec2::254", "::1")
@@ -131,10 +131,8 @@ def test_the_shim_works_without_a_default_route_when_the_mock_is_in_the_same_nam
 
 
 @pytest.mark.parametrize("settings", [{}, {"MOCK_BACKEND": "nft"}])
-def test_a_link_local_address_of_the_applications_is_not_what_the_mock_is_asked_from(
-    lab: ShimLab, settings: dict[str, str]
-) -> None:
-    """169.254.0.0/16 is on-link then, but the mock has no way back there; and the same after the mock has moved."""
+def test_a_link_local_address_is_not_the_source_address(lab: ShimLab, settings: dict[str, str]) -> None:
+    """169.254.0.0/16 is then on-link, but the mock has no route back; also after the mock has moved."""
     lab.app.ip("address", "add", "169.254.7.7/16", "dev", lab.links[0])
     lab.serve()
     lab.python(RULE, IMDS, MOCK, "nft")
@@ -153,7 +151,7 @@ def test_an_ordinary_network_needs_no_route(lab: ShimLab) -> None:
     assert IMDS not in lab.app.ip("route")
 
 
-def test_a_failed_start_takes_its_route_away_and_leaves_an_earlier_one(two_networks: ShimLab) -> None:
+def test_a_failed_start_removes_its_route_and_keeps_an_earlier_one(two_networks: ShimLab) -> None:
     assert two_networks.shim("no-such-command").returncode == 127
     assert IMDS not in two_networks.app.ip("route")
     two_networks.shim("true")
@@ -163,7 +161,7 @@ def test_a_failed_start_takes_its_route_away_and_leaves_an_earlier_one(two_netwo
     assert two_networks.app.ip("route") == before
 
 
-def test_a_route_of_ours_moves_with_the_mock_and_back(two_networks: ShimLab) -> None:
+def test_the_shims_route_follows_the_mock(two_networks: ShimLab) -> None:
     lab = two_networks
     lab.python(LEAD, IMDS, MOCK)
     lab.app.ip("route", "del", "default")
@@ -192,7 +190,7 @@ CURL_6 = ("curl", "-gsS", "--max-time", "2", f"http://[{V6}]/")
 
 @pytest.fixture
 def both(lab: ShimLab) -> ShimLab:
-    """A mock that has addresses of both IP versions."""
+    """A mock with addresses of both IP versions."""
     lab.app.ip("address", "add", "fd77::2/64", "dev", lab.links[0], "nodad")
     lab.mock.ip("address", "add", "fd77::1/64", "dev", lab.links[1], "nodad")
     lab.name("mock", MOCK, "fd77::1")
@@ -205,7 +203,7 @@ ALL_ROUTES = ("route", "show", "table", "all")
 
 
 def routes(lab: ShimLab) -> str:
-    """All routes of both IP versions but those that the kernel makes for addresses, and the policy rules."""
+    """Return the policy rules and all routes of both IP versions, without those that the kernel adds for addresses."""
     listed = [lab.app.ip(version, *words) for version in ("-4", "-6") for words in (ALL_ROUTES, ("rule",))]
     return "\n".join(line for line in "".join(listed).splitlines() if "proto kernel" not in line)
 
@@ -219,7 +217,7 @@ def routes(lab: ShimLab) -> str:
         ("nft", "blackhole", ("metric", "2")),
     ],
 )
-def test_the_shims_route_goes_in_front_of_one_that_refuses(
+def test_the_shims_route_precedes_one_that_refuses_packets(
     both: ShimLab, backend: str, kind: str, metric: tuple[str, ...]
 ) -> None:
     both.app.ip("route", "add", kind, f"{IMDS}/32", *metric)
@@ -239,7 +237,7 @@ def test_the_shims_route_goes_in_front_of_one_that_refuses(
 
 
 @pytest.mark.parametrize("kind", REFUSALS)
-def test_the_mock_that_holds_the_address_is_reached_past_a_route_that_refuses(lab: ShimLab, kind: str) -> None:
+def test_a_mock_that_holds_the_address_is_reached_despite_a_route_that_refuses_packets(lab: ShimLab, kind: str) -> None:
     lab.mock.ip("address", "add", f"{IMDS}/32", "dev", lab.links[1])
     lab.serve("0.0.0.0", "itself")  # noqa: S104 - of a namespace without a way out
     lab.app.ip("route", "add", kind, f"{IMDS}/32")
@@ -254,7 +252,7 @@ def test_the_mock_that_holds_the_address_is_reached_past_a_route_that_refuses(la
         (f"rule add to {IMDS} unreachable pref 8", "because the policy rule 8 (unreachable) refuses packets to it"),
     ],
 )
-def test_what_refuses_packets_is_named_where_the_shim_changes_nothing(lab: ShimLab, words: str, named: str) -> None:
+def test_what_refuses_packets_is_named_in_none_mode(lab: ShimLab, words: str, named: str) -> None:
     lab.serve()
     lab.app.ip(*words.split())
     done = lab.shim("true", MOCK_ROUTE="none", MOCK_TIMEOUT_SECONDS="1")
@@ -262,7 +260,7 @@ def test_what_refuses_packets_is_named_where_the_shim_changes_nothing(lab: ShimL
     assert named in done.stderr
 
 
-def test_a_route_that_was_put_in_front_of_ours_loses_its_place(lab: ShimLab) -> None:
+def test_a_route_that_was_prepended_later_is_preceded_again(lab: ShimLab) -> None:
     lab.serve()
     lab.app.ip("route", "add", "blackhole", f"{IMDS}/32")
     assert lab.shim(*CURL).stdout == "first"
@@ -294,9 +292,7 @@ def test_a_route_that_was_put_in_front_of_ours_loses_its_place(lab: ShimLab) -> 
         ),
     ],
 )
-def test_what_the_shims_route_cannot_be_put_in_front_of_is_named(
-    both: ShimLab, address: str, words: str, named: str
-) -> None:
+def test_what_the_shims_route_cannot_precede_is_named(both: ShimLab, address: str, words: str, named: str) -> None:
     for line in words.format(address).split("; "):
         both.app.ip(*line.split())
     before = routes(both)
@@ -309,8 +305,8 @@ def test_what_the_shims_route_cannot_be_put_in_front_of_is_named(
     assert named.format(address).removesuffix(" takes precedence") in both.shim("--doctor", MOCK_IPV6="1").stdout
 
 
-def test_policy_rules_that_do_not_decide_are_not_named(both: ShimLab) -> None:
-    """Of another mark, source, protocol, user; a table without the address; a suppressed default route."""
+def test_policy_rules_that_do_not_match_are_not_named(both: ShimLab) -> None:
+    """Rules for another mark, source, protocol or user; a table without the address; a suppressed default route."""
     for words in (
         "fwmark 1 blackhole",
         "from 10.5.5.5 blackhole",
@@ -328,13 +324,13 @@ def test_policy_rules_that_do_not_decide_are_not_named(both: ShimLab) -> None:
     both.app.ip("rule", "add", "to", IMDS, "prohibit", "pref", "90")
     before = routes(both)
     done = both.shim(*CURL, MOCK_IPV6="0")
-    # The main table is asked by the rule that suppresses default routes, before the rule that prohibits.
+    # The rule that suppresses default routes uses the main table, before the rule that prohibits.
     assert (done.returncode, done.stdout) == (0, "first"), done.stderr
     both.shim("--remove")
     assert routes(both) == before
 
 
-def test_a_policy_rule_that_leads_elsewhere_is_named(two_networks: ShimLab) -> None:
+def test_a_policy_rule_to_another_interface_is_named(two_networks: ShimLab) -> None:
     lab = two_networks
     lab.app.ip("route", "add", "default", "via", "10.66.0.1", "table", "51820")
     lab.app.ip("rule", "add", "to", "169.254.0.0/16", "lookup", "51820", "pref", "40")
@@ -358,7 +354,7 @@ def test_a_policy_rule_for_the_commands_user_is_named(lab: ShimLab, user: str) -
 
 
 def test_the_mock_holds_the_address_itself(lab: ShimLab) -> None:
-    """MOCK_ROUTE=route: no rule at all; a gateway on the same interface would not do."""
+    """MOCK_ROUTE=route sets no rule, and replaces a route by a gateway on the same interface."""
     lab.mock.ip("address", "add", f"{IMDS}/32", "dev", lab.links[1])
     lab.serve("0.0.0.0", "itself")  # noqa: S104 - of a namespace without a way out
     done = lab.shim(*CURL, MOCK_ROUTE="route")
@@ -367,7 +363,7 @@ def test_the_mock_holds_the_address_itself(lab: ShimLab) -> None:
     assert f"{IMDS} dev {lab.links[0]} proto 169" in lab.app.ip("route")
 
 
-def test_the_ipv6_endpoint_gets_its_route_and_rule(lab: ShimLab) -> None:
+def test_the_ipv6_endpoint_gets_a_route_and_a_rule(lab: ShimLab) -> None:
     lab.app.ip("address", "add", "fd77::2/64", "dev", lab.links[0], "nodad")
     lab.mock.ip("address", "add", "fd77::1/64", "dev", lab.links[1], "nodad")
     lab.name("mock", MOCK, "fd77::1")

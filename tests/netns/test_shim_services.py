@@ -1,4 +1,4 @@
-"""MOCK_ENDPOINTS on the real kernel: the addresses of ECS and EKS lead to the mock as that of the IMDS does."""
+"""MOCK_ENDPOINTS on the real kernel: the addresses of ECS and EKS reach the mock, like that of the IMDS."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ALL = "ec2,ecs,eks"
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[ShimLab]:
-    """A mock that has addresses of both families."""
+    """A mock with addresses of both IP versions."""
     with ShimLab(tmp_path) as made:
         made.app.ip("address", "add", "fd77::2/64", "dev", made.links[0], "nodad")
         made.mock.ip("address", "add", "fd77::1/64", "dev", made.links[1], "nodad")
@@ -36,7 +36,7 @@ def answers(lab: ShimLab, *hosts: str) -> list[str]:
 
 
 def redirected(lab: ShimLab) -> list[str]:
-    """Destinations of our rules in every table, sorted."""
+    """Return the destinations of the shim's rules in every table, sorted."""
     saved = lab.tool("iptables-legacy-save") + lab.tool("ip6tables-legacy-save")
     legacy: list[str] = re.findall(r"-d (\S+)/\d+ .*imds-shim", saved)
     nft = re.findall(r"daddr (\S+) .*imds-shim", lab.tool("nft", "list", "ruleset"))
@@ -44,13 +44,13 @@ def redirected(lab: ShimLab) -> list[str]:
 
 
 def followed(lab: ShimLab, **variables: str) -> subprocess.Popen[str]:
-    """Start an application with a follower, as PID 1 of a PID namespace, where the follower's lines can be read."""
+    """Start an application with a follower as PID 1 of a PID namespace, where the follower writes to its log."""
     wrapper = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
     return lab.start_in_app([*wrapper, str(SHIM), "cat"], env=environment(MOCK_FOLLOW="1", **variables))
 
 
 def move(lab: ShimLab) -> None:
-    """Give the name to a second mock at another address; the first goes on."""
+    """Make the name resolve to a second mock at another address; the first one keeps running."""
     lab.mock.ip("address", "add", f"{MOVED}/24", "dev", lab.links[1])
     lab.serve(MOVED, "second")
     lab.name("mock", MOVED)
@@ -59,7 +59,7 @@ def move(lab: ShimLab) -> None:
 @pytest.mark.parametrize(
     ("first", "second"), [("legacy", "legacy"), ("nft", "nft"), ("legacy", "nft"), ("nft", "legacy")]
 )
-def test_one_rule_for_each_address_and_family(lab: ShimLab, first: str, second: str) -> None:
+def test_one_rule_for_each_address(lab: ShimLab, first: str, second: str) -> None:
     for backend in (first, second):
         done = lab.shim("true", MOCK_ENDPOINTS=ALL, MOCK_IPV6="1", MOCK_BACKEND=backend)
         assert done.returncode == 0, done.stderr
@@ -68,12 +68,12 @@ def test_one_rule_for_each_address_and_family(lab: ShimLab, first: str, second: 
         ]
         assert redirected(lab) == sorted(host.strip("[]") for host in (*IPV4, *IPV6))
     assert answers(lab, *IPV4, *IPV6) == ["first"] * 5
-    # The default route is IPv4's only.
+    # Only IPv4 has a default route.
     assert "removed 5 rules and 2 routes" in lab.shim("--remove").stderr
     assert redirected(lab) == []
 
 
-def test_only_what_is_named(lab: ShimLab) -> None:
+def test_only_configured_services(lab: ShimLab) -> None:
     assert lab.shim("true", MOCK_ENDPOINTS="ecs").returncode == 0
     assert redirected(lab) == ["169.254.170.2"]
     assert lab.shim("true", MOCK_ENDPOINTS="eks").returncode == 0
@@ -81,7 +81,7 @@ def test_only_what_is_named(lab: ShimLab) -> None:
 
 
 @pytest.mark.parametrize("way", ["nat", "route"])
-def test_each_address_gets_the_route_that_it_needs(lab: ShimLab, way: str) -> None:
+def test_each_address_gets_its_route(lab: ShimLab, way: str) -> None:
     lab.app.ip("route", "del", "default")
     if way == "route":
         for host in IPV4:
@@ -95,8 +95,8 @@ def test_each_address_gets_the_route_that_it_needs(lab: ShimLab, way: str) -> No
     assert answers(lab, *IPV4) == ["first"] * 3
 
 
-def test_one_that_leads_elsewhere_takes_back_the_others(lab: ShimLab) -> None:
-    """Somebody's own rule, in the back end that decides first, sends one of them to nobody."""
+def test_one_failed_address_undoes_the_others(lab: ShimLab) -> None:
+    """A user's rule, in the back end that decides first, redirects one address to a closed port."""
     lab.tool("nft", "add table ip theirs; add chain ip theirs out { type nat hook output priority -150; }")
     lab.tool("nft", f"add rule ip theirs out ip daddr 169.254.170.23 dnat to {MOVED}")
     done = lab.shim("true", MOCK_ENDPOINTS=ALL, MOCK_TIMEOUT_SECONDS="3")
@@ -118,7 +118,7 @@ def test_every_rule_follows_the_mock(lab: ShimLab) -> None:
 
 
 def test_the_rules_of_another_start_are_not_followed(lab: ShimLab) -> None:
-    """They lead to a mock of its own, of which this follower knows nothing."""
+    """They redirect to another mock, which this follower does not know."""
     lab.name("mock", MOCK)
     assert lab.shim("true", MOCK_ENDPOINTS="ecs").returncode == 0
     app = followed(lab)
@@ -126,13 +126,13 @@ def test_the_rules_of_another_start_are_not_followed(lab: ShimLab) -> None:
     assert app.stderr.readline() == f"imds-shim: {IMDS}:80 -> {MOCK}:80 (mock)\n"
     move(lab)
     assert app.stderr.readline() == f"imds-shim: the mock has moved: {IMDS}:80 -> {MOVED}:80\n"
-    # The next look comes after this one has said so; the first mock is still there.
+    # The next update follows this line; the first mock still runs.
     lab.name("mock", MOCK)
     assert app.stderr.readline() == f"imds-shim: the mock has moved: {IMDS}:80 -> {MOCK}:80\n"
     assert answers(lab, "169.254.170.2") == ["first"]
 
 
-def test_the_doctor_looks_at_each(lab: ShimLab) -> None:
+def test_the_doctor_examines_each_address(lab: ShimLab) -> None:
     variables = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/v1/credentials"}
     done = lab.shim("--doctor", MOCK_ENDPOINTS=ALL, **variables)
     assert done.returncode == 0, done.stdout

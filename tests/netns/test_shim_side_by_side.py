@@ -1,4 +1,4 @@
-"""Several shims in one network namespace at the same moment: containers that share a network, `docker exec`, a pod."""
+"""Concurrent shims in one network namespace: containers that share a network, `docker exec`, a pod."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Each waits until all are ready, so that they meet.
+# Each waits until all are ready, so that they run at the same time.
 ENSURE = """
 import sys
 from ipaddress import ip_address
@@ -36,7 +36,7 @@ def lab(tmp_path: Path) -> Iterator[ShimLab]:
 
 
 @pytest.mark.parametrize("backends", [["legacy"] * 4, ["nft"] * 4, ["legacy", "nft"] * 2])
-def test_together_they_set_one_rule(lab: ShimLab, backends: list[str]) -> None:
+def test_concurrent_shims_set_one_rule(lab: ShimLab, backends: list[str]) -> None:
     targets = [MOCK, MOVED] * 2
     shims = [
         lab.start_in_app([sys.executable, "-c", ENSURE, backend, to])
@@ -54,7 +54,7 @@ def test_together_they_set_one_rule(lab: ShimLab, backends: list[str]) -> None:
     assert listed.count("DNAT") + listed.count("dnat") == 1
 
 
-def test_whole_starts_side_by_side(lab: ShimLab) -> None:
+def test_concurrent_starts(lab: ShimLab) -> None:
     lab.serve()
     started = [lab.start_shim("curl", "-sS", "http://169.254.169.254/") for _ in range(5)]
     for process in started:
@@ -63,8 +63,8 @@ def test_whole_starts_side_by_side(lab: ShimLab) -> None:
     assert lab.tool("iptables-legacy-save").count("DNAT") == 1
 
 
-def test_who_waits_in_vain_goes_on(lab: ShimLab) -> None:
-    """The lock is a courtesy among shims; whoever holds its name for other reasons stops nobody."""
+def test_a_lock_that_stays_taken_does_not_stop_a_start(lab: ShimLab) -> None:
+    """Another process that holds the lock's name does not stop a shim."""
     code = """
 from imds_shim.nat.lock import LONGEST_WAIT_SECONDS, lock
 slept = []

@@ -1,4 +1,4 @@
-"""The installed program while it waits, on the real kernel: late mocks and names, dead ends, one deadline, signals."""
+"""The installed program while it waits, on the real kernel: late mocks and names, failures, one deadline, signals."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def lab(tmp_path: Path) -> Iterator[ShimLab]:
 
 @pytest.fixture
 def dns(lab: ShimLab, tmp_path: Path) -> Iterator[None]:
-    """Beside the mock, a name server on its proper port; the first one in resolv.conf is nobody's address."""
+    """A name server beside the mock, at port 53; the first server in resolv.conf does not exist."""
     lab.name("other", MOCK)
     resolv_conf = tmp_path / "resolv.conf"
     resolv_conf.write_text(f"nameserver {NOBODY}\nnameserver {MOCK}\nsearch test\noptions timeout:1\n")
@@ -59,7 +59,7 @@ def dns(lab: ShimLab, tmp_path: Path) -> Iterator[None]:
 
 
 def waiting(lab: ShimLab, *command: str, **settings: str) -> subprocess.Popen[str]:
-    """A shim that has said that it waits."""
+    """Return a shim that has logged that it waits."""
     shim = lab.start_shim(*command, **settings)
     assert shim.stderr is not None
     assert shim.stderr.readline().startswith("imds-shim: waiting for ")
@@ -93,14 +93,14 @@ def test_a_name_that_appears_later(lab: ShimLab, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("dns")
 @pytest.mark.parametrize("name", ["mock_metadata", "alias"])
-def test_a_name_from_dns_behind_a_dead_name_server(lab: ShimLab, name: str) -> None:
+def test_a_name_from_the_second_name_server(lab: ShimLab, name: str) -> None:
     lab.serve()
     done = lab.shim(*FETCH, MOCK_HOSTNAME=name)
     assert (done.returncode, done.stdout) == (0, "first")
     assert done.stderr.splitlines()[-1] == f"imds-shim: {IMDS}:80 -> {MOCK}:80 ({name})"
 
 
-def test_a_mock_that_is_busy_first(lab: ShimLab) -> None:
+def test_a_mock_that_answers_503_at_first(lab: ShimLab) -> None:
     lab.serve(mock_id="busy")
     done = lab.shim(*FETCH)
     assert (done.returncode, done.stdout) == (0, "busy")
@@ -108,14 +108,14 @@ def test_a_mock_that_is_busy_first(lab: ShimLab) -> None:
 
 
 @pytest.mark.usefixtures("dns")
-def test_of_several_addresses_the_one_that_answers(lab: ShimLab) -> None:
+def test_the_answering_address_is_used(lab: ShimLab) -> None:
     lab.serve()
     done = lab.shim(*FETCH, MOCK_HOSTNAME="several", MOCK_TIMEOUT_SECONDS="20")
     assert (done.returncode, done.stdout) == (0, "first")
 
 
 @pytest.mark.usefixtures("dns")
-def test_a_name_that_never_resolves_is_68_and_says_what_was_asked_of_whom(lab: ShimLab) -> None:
+def test_a_name_that_never_resolves_is_68_and_names_servers_and_queries(lab: ShimLab) -> None:
     done = lab.shim("true", MOCK_HOSTNAME="nobody", MOCK_TIMEOUT_SECONDS="3")
     assert (done.returncode, done.stdout) == (68, "")
     last = done.stderr.splitlines()[-1]
@@ -125,7 +125,7 @@ def test_a_name_that_never_resolves_is_68_and_says_what_was_asked_of_whom(lab: S
 
 
 def elapsed(lab: ShimLab, *command: str, **settings: str) -> tuple[float, subprocess.CompletedProcess[str]]:
-    """How long the shim took beyond what it takes to say that it cannot start at all."""
+    """Return how much longer the shim took than a start that fails at once."""
     began = time.monotonic()
     lab.shim("true", MOCK_HOSTNAME="wrong:1")
     floor = time.monotonic() - began
@@ -162,7 +162,7 @@ def test_the_deadline_is_kept_with_a_mock_that_hangs_after_accept(lab: ShimLab) 
     assert untouched(lab)
 
 
-def test_something_else_altogether_is_named(lab: ShimLab) -> None:
+def test_another_server_is_named(lab: ShimLab) -> None:
     program = [sys.executable, "-m", "http.server", "80", "--bind", MOCK, "--directory", "/var/empty"]
     other = lab.mock.popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -205,7 +205,7 @@ def test_a_web_server_that_answers_every_path_is_not_an_imds(lab: ShimLab) -> No
     assert untouched(lab)
 
 
-def test_the_control_port_of_a_mock_is_named_at_once(lab: ShimLab, tmp_path: Path) -> None:
+def test_the_control_port_of_a_mock_fails_at_once(lab: ShimLab, tmp_path: Path) -> None:
     program = ["env", f"XDG_RUNTIME_DIR={tmp_path}", str(IMDS_MOCK), "serve"]
     mock = lab.mock.popen([*program, "--port", "80", "--access-log", "off"], stderr=subprocess.PIPE)
     try:
@@ -234,9 +234,7 @@ def test_an_ipv6_only_mock_serves_the_ipv6_endpoint(lab: ShimLab) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_as_pid_1_it_ends_within_a_tenth_of_a_second_while_it_waits(
-    lab: ShimLab, number: signal.Signals, code: int
-) -> None:
+def test_as_pid_1_a_signal_ends_the_wait_within_100_ms(lab: ShimLab, number: signal.Signals, code: int) -> None:
     command: list[str | Path] = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", SHIM, "true"]
     seconds = []
     for _ in range(5):
@@ -257,13 +255,13 @@ def _children(pid: int) -> list[int]:
 
 
 def _program_below(pid: int) -> int:
-    """The process that runs `unshare`: nsenter executes it, or has forked for it."""
+    """Return the process that runs `unshare`: nsenter executes it, or has forked for it."""
     while Path(f"/proc/{pid}/comm").read_text().strip() != "unshare":
         (pid,) = _children(pid)
     return pid
 
 
-def test_init_prepares_the_namespace_for_others_and_remove_takes_it_away(lab: ShimLab) -> None:
+def test_init_prepares_the_namespace_and_remove_undoes_it(lab: ShimLab) -> None:
     lab.serve()
     assert lab.shim("--init").returncode == 0
     assert lab.ask() == "first"
@@ -271,7 +269,7 @@ def test_init_prepares_the_namespace_for_others_and_remove_takes_it_away(lab: Sh
     assert untouched(lab)
 
 
-def test_the_doctor_finds_a_sound_container_and_leaves_it_as_it_was(lab: ShimLab) -> None:
+def test_the_doctor_leaves_a_working_container_unchanged(lab: ShimLab) -> None:
     lab.serve()
     done = lab.shim("--doctor")
     assert (done.returncode, done.stderr) == (0, "")
@@ -284,7 +282,7 @@ def test_the_doctor_finds_a_sound_container_and_leaves_it_as_it_was(lab: ShimLab
     assert untouched(lab)
 
 
-def test_the_doctor_says_what_a_container_without_net_admin_lacks(lab: ShimLab) -> None:
+def test_the_doctor_reports_a_missing_net_admin(lab: ShimLab) -> None:
     lab.serve()
     without: list[str | Path] = [
         "setpriv",
@@ -304,7 +302,7 @@ def test_the_doctor_says_what_a_container_without_net_admin_lacks(lab: ShimLab) 
 
 
 def test_the_doctor_agrees_with_a_start(lab: ShimLab) -> None:
-    """No mock, so neither works, and for the same reason."""
+    """Without a mock both fail for the same reason."""
     doctor = lab.shim("--doctor", MOCK_TIMEOUT_SECONDS="1")
     start = lab.shim("true", MOCK_TIMEOUT_SECONDS="1")
     assert doctor.returncode == start.returncode == 69

@@ -1,4 +1,4 @@
-"""An application's network namespace and a mock's, joined by a cable: where the shim is tested on the real kernel."""
+"""Tests of the shim on the real kernel: an application's and a mock's network namespace, connected by a veth pair."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ APP, MOCK, MOVED = "10.77.0.2", "10.77.0.1", "10.77.0.3"
 
 
 class ShimLab:
-    """`app` (10.77.0.2, default route through the cable) and `mock` (10.77.0.1); a context manager."""
+    """`app` (10.77.0.2, with a default route) and `mock` (10.77.0.1); a context manager."""
 
     def __init__(self, folder: Path) -> None:
         self._stack = contextlib.ExitStack()
@@ -47,13 +47,13 @@ class ShimLab:
         self._stack.close()
 
     def name(self, host: str, *addresses: str) -> None:
-        """Let a name have these addresses from now on."""
+        """Set the addresses of a name in the hosts file."""
         self.hosts.write_text("".join(f"{address} {host}\n" for address in addresses), encoding="ascii")
 
     def serve(
         self, address: str = MOCK, mock_id: str = "first", port: int = 80, where: Namespace | None = None
     ) -> subprocess.Popen[str]:
-        """Start a little IMDS and wait until it listens; it ends with the lab."""
+        """Start a small IMDS and wait until it listens; it ends with the lab."""
         program = [sys.executable, str(ROOT / "tests/support/fake_imds.py"), address, str(port), mock_id]
         server = (where or self.mock).popen(program, stdout=subprocess.PIPE)
         self._stack.callback(end, server)
@@ -83,30 +83,30 @@ class ShimLab:
         return self.app.run([sys.executable, "-c", code, *arguments], **options).stdout
 
     def ask(self, path: str = "/", host: str = IMDS) -> str:
-        """What a client in `app` gets from 169.254.169.254."""
+        """Return the response that a client in `app` gets from 169.254.169.254."""
         return self.app.run(["curl", "-sS", "--max-time", "5", f"http://{host}{path}"]).stdout
 
     def tool(self, *words: str, text: str | None = None) -> str:
-        """Run one of the firewall programs in `app`, with a lock file that it may write."""
+        """Run a firewall program in `app`, with a writable lock file."""
         lock = {"XTABLES_LOCKFILE": str(self._folder / "xtables.lock")}
         return self.app.run(list(words), input=text, env=os.environ | lock).stdout
 
     def foreign(self, *save: Sequence[str]) -> str:
-        """Everything those programs print, except what is ours and the lines that hold the time."""
+        """Return the programs' output without the shim's rules and lines with the time."""
         lines = "".join(self.tool(*words) for words in save).splitlines()
         return "\n".join(line for line in lines if "imds-shim" not in line and not line.startswith("#"))
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """A small environment in which the mock is called `mock`; a setting of '' takes one away."""
-    # A home folder without the developer's own ~/.aws, of which the shim would warn.
+    """Return a small environment with MOCK_HOSTNAME=mock; a setting of '' removes a variable."""
+    # A home directory without ~/.aws, of which the shim would warn.
     given = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "MOCK_HOSTNAME": "mock", "MOCK_TIMEOUT_SECONDS": "10"}
     given |= settings
     return {name: value for name, value in given.items() if value}
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    """Kill it, if it still runs, and close its pipes."""
+    """Kill the process if it still runs, and close its pipes."""
     process.kill()
     process.wait()
     for pipe in (process.stdin, process.stdout, process.stderr):
@@ -115,7 +115,7 @@ def end(process: subprocess.Popen[str]) -> None:
 
 
 def open_to_all(space: Namespace, *places: Path) -> None:
-    """Let every user inside reach these folders, wherever they lie: a working copy may be below root's own home."""
+    """Let every user in the namespace reach these directories; a working copy may be below root's home directory."""
     hidden = {
         next((above for above in reversed(place.parents) if not above.stat().st_mode & 0o001), None) for place in places
     }
@@ -123,11 +123,11 @@ def open_to_all(space: Namespace, *places: Path) -> None:
 
 
 def close_to_others(space: Namespace, place: Path) -> None:
-    """Let only root enter this folder inside, as if it lay below a home folder of mode 700."""
+    """Let only root enter this directory in the namespace, as below a home directory with mode 700."""
     space.run(["sh", "-ec", _CLOSE, "sh", place])
 
 
-# The folder's content is held aside while an empty folder with that mode takes its place, then put into that.
+# Bind-mounts the content elsewhere, mounts an empty directory with that mode, then bind-mounts the content into it.
 _CLOSE = """
 aside=$(mktemp -d)
 mount --rbind "$1" "$aside"
@@ -140,7 +140,7 @@ umount --lazy "$aside"
 rmdir "$aside"
 """
 
-# The folders are held aside while those above that are closed get an open stand-in, all in this namespace's own mounts.
+# Bind-mounts the directories elsewhere, mounts open ones over closed parents, then bind-mounts them back.
 _OPEN = """
 hidden=$1; shift
 [ -n "$hidden" ] || exit 0

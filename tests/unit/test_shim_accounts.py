@@ -45,10 +45,10 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     [
         ("root", Account(0, 0, ())),
         ("app", Account(1000, 1001, (998, 29))),
-        # A number stands for the first entry that has it, with that entry's group and name.
+        # A uid stands for the first entry with that uid, including its group and name.
         ("1000", Account(1000, 1001, (998, 29))),
         ("twin", Account(1000, 1002, ())),
-        # A number is never a name, even where somebody is called so.
+        # A number is never a name, even if an entry has that name.
         ("2000", Account(2000, os.getgid(), ())),
         ("3000", Account(3000, 3001, ())),
         ("4000", Account(4000, os.getgid(), ())),
@@ -74,19 +74,19 @@ def test_users_are_found_as_gosu_finds_them(files: tuple[Path, Path], specificat
         ("app:4294967295", "the largest id is 2147483647"),
     ],
 )
-def test_who_is_not_there_is_named(files: tuple[Path, Path], specification: str, says: str) -> None:
+def test_an_unknown_user_is_named(files: tuple[Path, Path], specification: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         look_up(specification, *files)
 
 
-def test_an_image_without_the_files_knows_numbers_only(tmp_path: Path) -> None:
+def test_an_image_without_the_files_accepts_only_numbers(tmp_path: Path) -> None:
     nothing = (tmp_path / "passwd", tmp_path / "group")
     assert look_up("1000:1000", *nothing) == Account(1000, 1000, ())
     with pytest.raises(ConfigError, match="the user 'app', which is not in"):
         look_up("app", *nothing)
 
 
-def test_names_that_are_no_utf8_do_no_harm(tmp_path: Path) -> None:
+def test_names_that_are_not_utf8_are_ignored(tmp_path: Path) -> None:
     passwd = tmp_path / "passwd"
     passwd.write_bytes(b"m\xfcller:x:5:5::/:\napp:x:6:6::/:\n")
     assert look_up("app", passwd, tmp_path / "group") == Account(6, 6, ())
@@ -104,26 +104,26 @@ def test_names_that_are_no_utf8_do_no_harm(tmp_path: Path) -> None:
         ("4000:4000", b"/"),
     ],
 )
-def test_home_is_the_users_and_nothing_else_changes(files: tuple[Path, Path], specification: str, home: bytes) -> None:
+def test_only_home_changes(files: tuple[Path, Path], specification: str, home: bytes) -> None:
     others = [b"A=1", b"A=2", b"no sign", b"=", b"HOMES=x", b"HOME", b"\xff=\xfe"]
     passwd = files[0]
     assert command_environment(specification, [b"HOME=/root", *others], passwd) == [b"HOME=" + home, *others]
     assert command_environment(specification, [*others, b"HOME="], passwd) == [*others, b"HOME=" + home]
     assert command_environment(specification, others, passwd) == [*others, b"HOME=" + home]
-    # Programs differ in which of two they read.
+    # Programs differ in which of two entries they read.
     assert command_environment(specification, [b"HOME=/a", b"HOME=/b"], passwd) == [b"HOME=" + home] * 2
 
 
-def test_without_another_user_home_stays_what_it_was(files: tuple[Path, Path]) -> None:
+def test_without_mock_user_home_is_unchanged(files: tuple[Path, Path]) -> None:
     assert command_environment(None, [b"HOME=/data", b"HOME=/b"], files[0]) == [b"HOME=/data", b"HOME=/b"]
 
 
-def test_the_home_of_an_unknown_user_is_refused(files: tuple[Path, Path]) -> None:
+def test_the_home_of_an_unknown_user_is_an_error(files: tuple[Path, Path]) -> None:
     with pytest.raises(ConfigError, match="the user 'nobody', which is not in"):
         command_environment("nobody", [], files[0])
 
 
-def test_a_home_that_is_no_utf8_arrives_as_it_is(tmp_path: Path) -> None:
+def test_a_home_that_is_not_utf8_is_unchanged(tmp_path: Path) -> None:
     passwd = tmp_path / "passwd"
     passwd.write_bytes(b"app:x:6:6::/home/m\xfcller:\n")
     assert command_environment("app", [], passwd) == [b"HOME=/home/m\xfcller"]

@@ -1,4 +1,4 @@
-"""The whole program with a pretended network and kernel: exit codes, what is printed where, what is taken back."""
+"""The whole program with a fake network and kernel: exit codes, output, and what is undone."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ V4 = "169.254.169.254:80"
 
 
 class Executed(BaseException):
-    """Stands for the moment from which the process is the command."""
+    """Raised in place of the exec of the command."""
 
 
 class Stage:
-    """The world as `cli` meets it, and what became of it."""
+    """The fakes around `cli`, and what was executed."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         clock = FakeClock()
@@ -71,23 +71,21 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     return Stage(monkeypatch)
 
 
-def test_the_command_and_the_environment_are_handed_on_as_received(stage: Stage) -> None:
+def test_command_and_environment_are_passed_on_unchanged(stage: Stage) -> None:
     with pytest.raises(Executed):
         stage.run(b"--", b"sh", b"-c", b"\xff *", b"")
     assert stage.executed == ((b"sh", b"-c", b"\xff *", b""), ENVIRON)
     assert stage.rules_when_executed == 1
 
 
-def test_the_command_of_another_user_gets_that_users_home(stage: Stage) -> None:
+def test_mock_user_sets_home(stage: Stage) -> None:
     with pytest.raises(Executed):
         stage.run(b"true", environ=[b"MOCK_HOSTNAME=mock", b"HOME=/elsewhere", b"MOCK_USER=0", b"A=1"])
     assert stage.executed
     assert stage.executed[1] == [b"MOCK_HOSTNAME=mock", b"HOME=/root", b"MOCK_USER=0", b"A=1"]
 
 
-def test_what_hides_the_mock_is_said_once_each_and_stops_nothing(
-    stage: Stage, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_each_sdk_override_is_one_warning(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
     secret = b"AKIAIOSFODNN7EXAMPLE"
     hiding = [b"AWS_ACCESS_KEY_ID=" + secret, b"AWS_EC2_METADATA_DISABLED=true", b"http_proxy=http://u:pw@proxy"]
     with pytest.raises(Executed):
@@ -99,7 +97,7 @@ def test_what_hides_the_mock_is_said_once_each_and_stops_nothing(
     assert "pw@" not in "".join(said)
 
 
-def test_files_in_the_home_of_the_commands_user_hide_the_mock(
+def test_files_in_the_home_of_the_commands_user_are_sdk_overrides(
     stage: Stage, capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passwd = tmp_path / "passwd"
@@ -112,7 +110,7 @@ def test_files_in_the_home_of_the_commands_user_hide_the_mock(
     assert f"imds-shim: warning: {tmp_path}/.aws/credentials exists" in capfd.readouterr().err
 
 
-def test_nothing_is_ever_printed_on_standard_output(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
+def test_standard_output_stays_empty(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(Executed):
         stage.run(b"true")
     out, err = capfd.readouterr()
@@ -134,14 +132,14 @@ def test_nothing_is_ever_printed_on_standard_output(stage: Stage, capfd: pytest.
         (RuntimeError("a defect"), 1),
     ],
 )
-def test_a_hand_off_that_fails_leaves_nothing(stage: Stage, failure: BaseException, code: int) -> None:
+def test_a_failed_hand_off_undoes_all_changes(stage: Stage, failure: BaseException, code: int) -> None:
     stage.failure = failure
     assert stage.run(b"x") == code
     assert stage.kernel.tables[0].rules == []
     assert stage.kernel.routes == []
 
 
-def test_what_cannot_be_given_up_ends_the_start_before_anything_is_touched(stage: Stage) -> None:
+def test_a_privilege_that_cannot_be_dropped_ends_the_start_before_any_change(stage: Stage) -> None:
     stage.plan_failure = PrivilegeError("NET_ADMIN cannot be taken from an application that runs as root")
     assert stage.run(b"x") == 77
     assert stage.network.probed == []
@@ -158,7 +156,7 @@ def test_what_cannot_be_given_up_ends_the_start_before_anything_is_touched(stage
         ([b"x"], [b"MOCK_HOSTNAME=mock", b"MOCK_PORT=81"], 69, "10.0.0.4:81 refuses the connection"),
     ],
 )
-def test_a_start_that_cannot_go_on_says_one_sentence(
+def test_a_failed_start_logs_one_line(
     stage: Stage, capfd: pytest.CaptureFixture[str], argv: list[bytes], environ: list[bytes], code: int, words: str
 ) -> None:
     assert stage.run(*argv, environ=environ) == code
@@ -171,21 +169,19 @@ def test_a_start_that_cannot_go_on_says_one_sentence(
 
 
 @pytest.mark.parametrize(("refusal", "code"), [(PrivilegeError("x"), 77), (KernelRefusedError("x"), 71)])
-def test_a_kernel_that_will_not(stage: Stage, refusal: Exception, code: int) -> None:
+def test_a_kernel_refusal_is_71(stage: Stage, refusal: Exception, code: int) -> None:
     stage.kernel.refusal = refusal
     assert stage.run(b"x") == code
 
 
-def test_the_wrong_answer_through_the_rule_is_70(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
+def test_another_server_behind_the_rule_is_70(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
     stage.network.servers[V4] = NGINX
     assert stage.run(b"x") == 70
     assert "nginx" in capfd.readouterr().err
     assert stage.kernel.tables[0].rules == []
 
 
-def test_a_signal_just_before_the_taking_back_does_not_prevent_it(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_signal_just_before_the_undo_does_not_prevent_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(_self: Interrupts) -> contextlib.AbstractContextManager[None]:
         raise Interrupted(15)
 
@@ -196,7 +192,7 @@ def test_a_signal_just_before_the_taking_back_does_not_prevent_it(
     assert stage.kernel.routes == []
 
 
-def test_a_taking_back_that_fails_is_said(
+def test_a_failed_undo_is_a_warning(
     stage: Stage, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_records: object) -> None:
@@ -208,7 +204,9 @@ def test_a_taking_back_that_fails_is_said(
     assert "warning: cannot undo the changes of this start: NET_ADMIN is gone" in capfd.readouterr().err
 
 
-def test_a_defect_is_one_line_and_its_place_only_for_who_asks(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_defect_is_one_line_and_a_traceback_only_at_debug_level(
+    stage: Stage, capfd: pytest.CaptureFixture[str]
+) -> None:
     stage.failure = RuntimeError("boom")
     stage.run(b"x")
     assert capfd.readouterr().err.splitlines()[-1] == "imds-shim: this is a defect of the shim: RuntimeError: boom"
@@ -216,7 +214,9 @@ def test_a_defect_is_one_line_and_its_place_only_for_who_asks(stage: Stage, capf
     assert "test_shim_cli.py" in capfd.readouterr().err
 
 
-def test_warnings_of_the_plan_and_of_unknown_settings_are_said(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
+def test_warnings_of_the_plan_and_of_unknown_settings_are_logged(
+    stage: Stage, capfd: pytest.CaptureFixture[str]
+) -> None:
     stage.warnings = ("NET_ADMIN stays in the bounding set",)
     with pytest.raises(Executed):
         stage.run(b"x", environ=[*ENVIRON, b"MOCK_TIMOUT_SECONDS=3"])
@@ -225,7 +225,7 @@ def test_warnings_of_the_plan_and_of_unknown_settings_are_said(stage: Stage, cap
     assert "warning: unknown setting MOCK_TIMOUT_SECONDS; did you mean MOCK_TIMEOUT_SECONDS?" in err
 
 
-def test_a_wrong_setting_may_be_a_misspelt_one(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_configuration_also_names_unknown_settings(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
     assert stage.run(b"x", environ=[b"MOCK_HOST=mock"]) == 78
     assert "did you mean MOCK_HOSTNAME?" in capfd.readouterr().err
 
@@ -236,7 +236,7 @@ def test_init_sets_the_rule_and_executes_nothing(stage: Stage) -> None:
     assert len(stage.kernel.tables[0].rules) == 1
 
 
-def test_the_version_is_the_packages(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_that_of_the_package(capfd: pytest.CaptureFixture[str]) -> None:
     assert cli.run([b"--version"], []) == 0
     with open("VERSION") as file:  # noqa: PTH123 - the shortest way to say it
         assert capfd.readouterr().out == f"imds-shim {file.read().strip()}\n"
@@ -254,7 +254,7 @@ def test_the_installed_program_answers() -> None:
     assert done.stderr.startswith("imds-shim: no command to run")
 
 
-def test_exit_codes_are_all_different_but_for_their_families() -> None:
+def test_exit_codes_differ_between_families_of_errors() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ShimError)]
     codes = [kind.exit_code for kind in kinds if kind not in (errors.ShimError, errors.CommandError)]
     assert sorted(codes) == [64, 68, 69, 70, 71, 77, 78, 126, 127]

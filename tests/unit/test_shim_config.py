@@ -1,4 +1,4 @@
-"""Settings and command line: what is accepted, and that every bad setting is named at once with what it should be."""
+"""Settings and command line: valid and invalid values, and the messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOST = b"MOCK_HOSTNAME=mock_metadata"
 
 
 def config(*entries: str) -> ShimConfig:
-    """A start of `true` with these entries ahead of a good host name; of two with one name the first counts."""
+    """Load the configuration of a start of `true` with these entries before a valid host name."""
     return load([b"true"], [*(entry.encode() for entry in entries), HOST])
 
 
@@ -45,13 +45,13 @@ def test_defaults() -> None:
     )
 
 
-def test_every_setting_is_a_field_and_the_other_way_round() -> None:
+def test_settings_and_fields_correspond() -> None:
     assert {setting.field for setting in SETTINGS} | {"action", "command"} == set(ShimConfig._fields)
 
 
 @pytest.mark.parametrize("setting", [setting for setting in SETTINGS if setting.field != "hostname"])
 def test_an_empty_setting_is_an_unset_one(setting: object) -> None:
-    """Compose makes an empty value of `${VARIABLE:-}`."""
+    """Compose turns `${VARIABLE:-}` into an empty value."""
     assert config(f"{getattr(setting, 'variable')}=") == config()  # noqa: B009 - parametrize hands on objects
 
 
@@ -103,14 +103,14 @@ def test_hosts_that_are_accepted(text: str, host: str) -> None:
         ("fe80::1", "link-local"),
     ],
 )
-def test_hosts_that_are_not(text: str, words: str) -> None:
+def test_hosts_that_are_rejected(text: str, words: str) -> None:
     message = complaint(f"MOCK_HOSTNAME={text}")
     assert message.startswith("MOCK_HOSTNAME must ")
     assert words in message
 
 
 @pytest.mark.parametrize("entries", [[], [b"MOCK_HOSTNAME="], [b"MOCK_HOSTNAME=  "], [b"MOCK_HOSTNAME"]])
-def test_no_host_at_all(entries: list[bytes]) -> None:
+def test_a_missing_host(entries: list[bytes]) -> None:
     with pytest.raises(ConfigError, match="MOCK_HOSTNAME is required: set it to the name or IP address of the mock"):
         load([b"true"], entries)
 
@@ -145,7 +145,7 @@ def test_good_timeouts(text: str, seconds: float) -> None:
         ("MOCK_ROUTE", "auto, nat, route, none"),
     ],
 )
-def test_a_wrong_word_is_answered_with_the_right_ones(variable: str, words: str) -> None:
+def test_an_invalid_choice_lists_the_valid_ones(variable: str, words: str) -> None:
     assert complaint(f"{variable}=wrong") == f"{variable} must be one of {words}, not 'wrong'"
     field = {setting.variable: setting.field for setting in SETTINGS}[variable]
     for word in words.split(", "):
@@ -176,7 +176,7 @@ def test_bad_services(text: str) -> None:
     assert complaint(f"MOCK_ENDPOINTS={text}") == sentence
 
 
-def test_ipv6_for_services_that_have_none() -> None:
+def test_ipv6_for_services_without_ipv6_addresses() -> None:
     sentence = "MOCK_IPV6=1 needs a service with an IPv6 address in MOCK_ENDPOINTS (ec2 or eks), not ecs"
     assert complaint("MOCK_ENDPOINTS=ecs", "MOCK_IPV6=1") == sentence
     assert config("MOCK_ENDPOINTS=ecs,eks", "MOCK_IPV6=1").ipv6
@@ -199,7 +199,7 @@ def test_bad_users(text: str) -> None:
     assert "must be a name or uid with an optional group" in complaint(f"MOCK_USER={text}")
 
 
-def test_all_bad_settings_are_named_at_once() -> None:
+def test_all_invalid_settings_are_reported_at_once() -> None:
     message = complaint("MOCK_HOSTNAME=a:1", "MOCK_PORT=x", "MOCK_TIMEOUT_SECONDS=x", "MOCK_IPV6=x", "MOCK_BACKEND=x")
     for variable in ("MOCK_HOSTNAME", "MOCK_PORT", "MOCK_TIMEOUT_SECONDS", "MOCK_IPV6", "MOCK_BACKEND"):
         assert f"{variable} must " in message
@@ -209,7 +209,7 @@ def test_of_two_entries_with_one_name_the_first_counts() -> None:
     assert config("MOCK_PORT=1", "MOCK_PORT=2").port == 1
 
 
-def test_an_unknown_setting_is_no_error_but_the_nearest_is_named() -> None:
+def test_an_unknown_setting_is_a_warning_with_the_nearest_name() -> None:
     environ = [b"MOCK_HOST=x", b"MOCK_TIMEOUT=3", b"MOCK_PORT=80", b"MOCKERY=1", b"PATH=/bin"]
     assert unknown_setting_warnings(environ) == [
         "unknown setting MOCK_HOST; did you mean MOCK_HOSTNAME?",
@@ -264,11 +264,11 @@ def test_a_wrong_command_line_is_a_usage_error(argv: list[bytes], words: str) ->
 
 
 @pytest.mark.parametrize("action", [b"--remove", b"--version", b"--help"])
-def test_what_needs_no_mock_needs_no_host(action: bytes) -> None:
+def test_actions_without_a_mock_need_no_host(action: bytes) -> None:
     assert load([action], []).hostname == ""
 
 
-def test_the_manual_names_every_setting_and_its_default() -> None:
+def test_the_help_lists_every_setting_with_its_default() -> None:
     text = help_text()
     for setting in SETTINGS:
         assert f"{setting.variable} " in text
@@ -276,8 +276,8 @@ def test_the_manual_names_every_setting_and_its_default() -> None:
 
 
 @given(st.lists(st.binary(max_size=40)), st.lists(st.binary(max_size=10), min_size=1))
-def test_no_bytes_make_it_fail_otherwise(environ: list[bytes], command: list[bytes]) -> None:
-    """Environment and arguments may hold any bytes; they end in a value or in a sentence."""
+def test_arbitrary_bytes_raise_only_documented_errors(environ: list[bytes], command: list[bytes]) -> None:
+    """Environment and arguments may contain any bytes."""
     read_settings("start", tuple(command), environ)
     for setting in SETTINGS:
         for entry in environ:
@@ -286,7 +286,7 @@ def test_no_bytes_make_it_fail_otherwise(environ: list[bytes], command: list[byt
 
 
 @given(st.ip_addresses())
-def test_every_address_is_accepted_as_it_is_or_refused_with_a_reason(address: ipaddress.IPv4Address) -> None:
+def test_every_address_is_accepted_unchanged_or_rejected_with_a_reason(address: ipaddress.IPv4Address) -> None:
     got, problems = read_settings("start", (), [f"MOCK_HOSTNAME={address}".encode()])
     if problems:
         assert problems[0].startswith("MOCK_HOSTNAME must ")

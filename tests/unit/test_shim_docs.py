@@ -1,4 +1,4 @@
-"""The tables of docs/shim.md say what the code does."""
+"""The tables of docs/shim.md match the code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DOCS = (ROOT / "docs/shim.md").read_text()
 
 
 def rows(heading: str) -> list[list[str]]:
-    """The rows of the first table below a heading."""
+    """Return the rows of the first table below a heading."""
     section = DOCS.partition(f"## {heading}\n")[2].partition("\n## ")[0]
     lines = [line for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]

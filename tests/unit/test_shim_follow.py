@@ -22,7 +22,7 @@ MOVED = DnatRule(RULE.destination, 80, NEW, 1338)
 
 
 class World:
-    """A follower with everything around it in memory; `happened` is the order of what it did."""
+    """A follower with fakes around it; `happened` is the order of its actions."""
 
     def __init__(self, *rules: DnatRule) -> None:
         self.network = FakeNetwork()
@@ -43,14 +43,14 @@ class World:
         self.happened.append(f"connections through {old} ended")
 
 
-def test_nothing_is_touched_while_the_name_leads_to_the_address_in_the_rule() -> None:
+def test_nothing_changes_while_the_name_resolves_to_the_rules_address() -> None:
     world = World(RULE)
     world.network.names["mock"] = [NEW, OLD]
     world.follower.update_rules()
     assert (world.table.history, world.network.probed, world.happened, world.lines.lines) == ([], [], [], [])
 
 
-def test_the_rule_follows_in_one_step_and_then_the_old_connections_end() -> None:
+def test_the_rule_is_replaced_in_one_transaction_and_then_old_connections_end() -> None:
     world = World(RULE)
     world.network.names["mock"] = [NEW]
     world.follower.update_rules()
@@ -61,8 +61,8 @@ def test_the_rule_follows_in_one_step_and_then_the_old_connections_end() -> None
     assert world.table.history == [(MOVED,)]
 
 
-def test_one_answer_moves_the_rules_of_every_service() -> None:
-    """A mock that is silent costs the follower's patience once, not once for each of them."""
+def test_one_probe_serves_the_rules_of_all_services() -> None:
+    """A silent mock takes the follower's timeout once, not once per rule."""
     ecs = DnatRule(ip_address("169.254.170.2"), 80, OLD, 1338)
     world = World(RULE, ecs)
     world.network.names["mock"] = [NEW]
@@ -90,7 +90,7 @@ def test_the_rule_stays_while_the_name_does_not_resolve() -> None:
     assert world.table.rules == [RULE]
 
 
-def test_of_several_addresses_the_first_that_answers() -> None:
+def test_the_first_answering_address_is_used() -> None:
     world = World(RULE)
     silent = ip_address("172.18.0.5")
     world.network.names["mock"] = [silent, NEW]
@@ -99,7 +99,7 @@ def test_of_several_addresses_the_first_that_answers() -> None:
     assert world.table.rules == [MOVED]
 
 
-def test_each_family_follows_its_own_address() -> None:
+def test_each_ip_version_follows_its_own_address() -> None:
     world = World(RULE, RULE_V6)
     world.network.names["mock"] = [OLD, NEW_V6]
     world.network.servers[f"{NEW_V6}:1338"] = MOCK_ONE
@@ -107,7 +107,7 @@ def test_each_family_follows_its_own_address() -> None:
     assert set(world.table.rules) == {RULE, DnatRule(RULE_V6.destination, 80, NEW_V6, 1338)}
 
 
-def test_the_endpoint_itself_is_never_taken_for_the_mock() -> None:
+def test_an_endpoint_is_never_used_as_the_mocks_address() -> None:
     world = World(RULE)
     world.network.names["mock"] = [ip_address("169.254.169.254")]
     world.network.servers["169.254.169.254:1338"] = MOCK_ONE
@@ -115,7 +115,7 @@ def test_the_endpoint_itself_is_never_taken_for_the_mock() -> None:
     assert world.table.rules == [RULE]
 
 
-def test_a_refusal_is_said_once_and_tried_again() -> None:
+def test_a_refusal_is_logged_once_and_retried() -> None:
     world = World(RULE)
     world.network.names["mock"] = [NEW]
     world.table.refuses = True
@@ -128,7 +128,7 @@ def test_a_refusal_is_said_once_and_tried_again() -> None:
     assert world.table.rules == [MOVED]
 
 
-def test_a_route_that_cannot_be_set_leaves_the_rule() -> None:
+def test_a_refused_route_leaves_the_rule() -> None:
     world = World(RULE)
     world.network.names["mock"] = [NEW]
 
@@ -140,7 +140,7 @@ def test_a_route_that_cannot_be_set_leaves_the_rule() -> None:
     assert world.table.rules == [RULE]
 
 
-def test_it_looks_once_a_second_until_the_application_has_ended() -> None:
+def test_it_updates_once_per_second_until_the_application_ends() -> None:
     world = World(RULE)
     waited: list[float] = []
 

@@ -1,4 +1,4 @@
-"""Values with named fields behave as frozen dataclasses do."""
+"""Frozen records behave like frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Positive(FrozenRecord):
             raise ValueError("must be positive")
 
 
-def test_fields_come_in_order_by_name_or_from_their_defaults() -> None:
+def test_fields_by_position_by_name_and_by_default() -> None:
     assert [(p.x, p.y) for p in (Point(1, 2), Point(1, y=2), Point(y=2, x=1), Point(1))] == [(1, 2)] * 3 + [(1, 0)]
     assert repr(Named(1, name="a")) == "Named(x=1, y=0, name='a')"
 
 
-def test_equal_fields_make_equal_values_of_one_class() -> None:
+def test_values_with_equal_class_and_fields_are_equal() -> None:
     assert Point(1) == Point(1, 0)
     assert Point(1) != Point(2)
     assert Point(1) != Named(1)
@@ -47,17 +47,17 @@ def test_equal_fields_make_equal_values_of_one_class() -> None:
         ((1,), {"x": 3}, "Point has the fields x, y"),
     ],
 )
-def test_wrong_fields_are_refused(values: tuple[int, ...], named: dict[str, int], sentence: str) -> None:
+def test_wrong_fields_are_rejected(values: tuple[int, ...], named: dict[str, int], sentence: str) -> None:
     with pytest.raises(TypeError, match=f"^{sentence}$"):
         Point(*values, **named)
 
 
-def test_values_that_cannot_be_are_refused() -> None:
+def test_invalid_values_are_rejected() -> None:
     with pytest.raises(ValueError, match="must be positive"):
         Positive(0)
 
 
-def test_a_value_stays_as_it_is() -> None:
+def test_values_are_immutable() -> None:
     point = Point(1)
     with pytest.raises(AttributeError, match="Point is frozen"):
         point.x = 2  # type: ignore[misc]  # that is what is tested

@@ -1,4 +1,4 @@
-"""The hosts file and resolv.conf, read as their manual pages describe them."""
+"""The hosts file and resolv.conf are parsed as their manual pages describe them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_hosts(name: str, addresses: list[str]) -> None:
     assert [str(address) for address in addresses_in_hosts(HOSTS, name)] == addresses
 
 
-def test_a_file_that_is_not_there_is_empty() -> None:
+def test_a_missing_file_is_empty() -> None:
     assert read_text_or_empty("/nowhere/hosts") == ""
 
 
@@ -87,7 +87,7 @@ def test_candidates(host: str, ndots: int, names: list[str]) -> None:
 
 
 @given(st.text(), st.text())
-def test_no_text_makes_them_fail(text: str, name: str) -> None:
+def test_arbitrary_text_raises_no_error(text: str, name: str) -> None:
     addresses_in_hosts(text, name)
     config = resolver_config(text)
     assert config.servers

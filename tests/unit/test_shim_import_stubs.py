@@ -1,4 +1,4 @@
-"""What a start loads: nothing that it does not use, because that is most of what it costs.
+"""A start imports only what it uses, because imports take most of its time.
 
 Run in an interpreter of its own, as the relocatable tree runs it: isolated, without site packages, entered by `boot`.
 """
@@ -19,7 +19,7 @@ import imds_shim
 from support.http_server import ScriptedHttpServer, as_mock
 from support.name_server import ScriptedNameServer
 
-# Enters as boot does, with a pretended kernel, and a mock and a name server on loopback; prints what was loaded.
+# Starts as boot does, with a fake kernel, and a mock and a name server on loopback; prints the imported modules.
 START = """
 import sys
 sys.path[:0] = sys.argv[1].split(':')
@@ -119,19 +119,19 @@ def loaded_by_a_start(host: str, folder: Path, how: str = "stubs") -> set[str]:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "mock_in_hosts", "mock_in_dns"])
-def test_a_start_at_the_first_try_loads_only_what_it_uses(host: str, tmp_path: Path) -> None:
+def test_a_start_that_succeeds_at_once_imports_only_what_it_uses(host: str, tmp_path: Path) -> None:
     assert loaded_by_a_start(host, tmp_path) & NEVER == set()
 
 
 @pytest.mark.parametrize(("host", "uses_dns"), [("127.0.0.1", False), ("mock_in_hosts", False), ("mock_in_dns", True)])
-def test_dns_is_loaded_when_it_is_asked(host: str, uses_dns: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a table
+def test_dns_is_imported_only_for_a_query(host: str, uses_dns: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a table
     loaded = loaded_by_a_start(host, tmp_path)
     assert "httpx" in loaded
     assert ("dns.message" in loaded) is uses_dns
 
 
-def test_it_works_the_same_where_everything_is_loaded_already(tmp_path: Path) -> None:
-    """As in a virtual environment, whose own start may have loaded the real modules."""
+def test_a_start_works_with_the_real_modules_already_imported(tmp_path: Path) -> None:
+    """In a virtual environment, the interpreter's start may have imported the real modules."""
     assert "inspect" in loaded_by_a_start("mock_in_dns", tmp_path, "real")
 
 
@@ -153,8 +153,8 @@ def load(library: str, what: str, before: str = "") -> str:
 
 
 @pytest.mark.parametrize("library", ["httpx", "dns.message", "socket"])
-def test_nothing_that_was_represented_stays_so(library: str) -> None:
-    """Whoever imports one of those modules later gets the real one, which has a specification of how it was loaded."""
+def test_no_stub_stays_in_sys_modules(library: str) -> None:
+    """A later import of one of these modules returns the real one, which has a `__spec__`."""
     what = (
         f"[name for name in import_stubs._STUBS[{library!r}]"
         " if name in sys.modules and getattr(sys.modules[name], '__spec__', None) is None]"
@@ -169,13 +169,13 @@ def test_nothing_that_was_represented_stays_so(library: str) -> None:
         ("dns.message", "hmac", "dns.message.make_query('a.', 'A').question[0].name", "a."),
     ],
 )
-def test_a_version_that_needs_more_is_loaded_as_usual(library: str, missed: str, use: str, result: str) -> None:
+def test_a_version_that_needs_more_is_imported_without_stubs(library: str, missed: str, use: str, result: str) -> None:
     apply = f"import_stubs._STUBS[{library!r}] = {{{missed!r}: None}}"
     assert load(library, f"{use}, {missed!r} in sys.modules", apply) == f"{result} True"
 
 
-def test_nothing_loaded_with_a_representation_outlives_a_failure() -> None:
-    """`httpx._content` is complete when `zlib` is missed, and is loaded anew with the real `inspect`."""
+def test_modules_imported_with_stubs_do_not_outlive_a_failure() -> None:
+    """`httpx._content` is complete when the import of `zlib` fails, and is imported again with the real `inspect`."""
     apply = "import_stubs._STUBS['httpx'] = {'inspect': {}, 'zlib': None}"
     assert load("httpx", "httpx._content.inspect is __import__('inspect')", apply) == "True"
 
@@ -189,8 +189,8 @@ print(query.is_response(answer), answer.rcode().name, chain.answer, chain.canoni
 """
 
 
-def test_answers_with_records_that_were_left_out_are_read() -> None:
-    """An SOA record in what says that a name does not exist, as upstream servers send it, and an EDNS record."""
+def test_responses_with_record_types_of_stubs_are_read() -> None:
+    """A response with NXDOMAIN, an SOA record and an EDNS record, as upstream servers send it."""
     query = dns.message.make_query("absent.", "A", id=7)
     answer = dns.message.make_response(query)
     answer.set_rcode(dns.rcode.NXDOMAIN)
@@ -206,14 +206,14 @@ def test_answers_with_records_that_were_left_out_are_read() -> None:
     assert done.stdout.strip() == "True NXDOMAIN None absent."
 
 
-def test_using_what_was_left_out_is_no_silent_nothing() -> None:
+def test_a_call_of_a_stub_raises_an_error() -> None:
     with pytest.raises(subprocess.CalledProcessError) as failure:
         load("httpx", "httpx.Client()")
     assert failure.value.stderr.endswith("NotImplementedError: import_stubs.py replaced what was called here\n")
 
 
-def test_a_pattern_is_compiled_when_it_is_used() -> None:
-    """Whatever a library does with it, by the pattern's methods or those of `re`."""
+def test_a_pattern_is_compiled_on_first_use() -> None:
+    """A library may use the pattern's methods or the functions of `re`."""
     code = """
 import re, sys
 from imds_shim import import_stubs

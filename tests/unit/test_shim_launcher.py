@@ -1,4 +1,4 @@
-"""The launcher of the relocatable tree, compiled and started for real, in front of a loader that tells what it got."""
+"""The compiled launcher of the relocatable tree, with a loader that reports its arguments and environment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SOURCE = ROOT / "shim/launcher/launcher.c"
 STRICT = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
-# Reads what the kernel was given, before its own libraries could change it.
+# Reads the kernel's copy, before the libraries could change it.
 LOADER = f"""#!{sys.executable} -IS
 import os, sys
 for name in ("cmdline", "environ"):
@@ -29,7 +29,7 @@ for name in ("cmdline", "environ"):
         content = file.read()
     sys.stdout.buffer.write(len(content).to_bytes(8, "big") + content)
 """
-# On standard input, since arguments may have 131072 bytes at most.
+# On standard input, because an argument may have 131072 bytes at most.
 STARTER = """
 import ctypes, signal, sys
 for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which this interpreter itself ignores
@@ -46,7 +46,7 @@ WORDS = st.lists(st.binary(max_size=30).map(lambda word: word.replace(b"\0", b""
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tree whose loader is LOADER."""
+    """Return a tree whose loader is LOADER."""
     tree = tmp_path_factory.mktemp("tree")
     (tree / "bin").mkdir()
     (tree / "lib").mkdir()
@@ -58,7 +58,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def execute(program: str | Path, argv: list[bytes], environ: list[bytes]) -> subprocess.CompletedProcess[bytes]:
-    """Start a program with exactly these bytes; Python's own ways take a mapping."""
+    """Execute a program with exactly these bytes; Python's functions take a mapping."""
     given_bytes = (program, len(argv), *(word.hex() for word in [*argv, *environ]))
     return subprocess.run(
         [sys.executable, "-ISc", STARTER],
@@ -69,7 +69,7 @@ def execute(program: str | Path, argv: list[bytes], environ: list[bytes]) -> sub
 
 
 def told(done: subprocess.CompletedProcess[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """The arguments and the environment that the loader got."""
+    """Return the loader's arguments and environment."""
     assert done.returncode == 0, done.stderr
     rest, found = done.stdout, []
     while rest:
@@ -82,11 +82,13 @@ def told(done: subprocess.CompletedProcess[bytes]) -> tuple[list[bytes], list[by
 
 @given(words=WORDS, environ=WORDS)
 @settings(max_examples=40, deadline=None)
-def test_every_byte_of_arguments_and_environment_arrives(tree: Path, words: list[bytes], environ: list[bytes]) -> None:
+def test_arguments_and_environment_are_passed_byte_for_byte(
+    tree: Path, words: list[bytes], environ: list[bytes]
+) -> None:
     arguments, marked = told(execute(tree / "bin/imds-shim", [b"imds-shim", *words], environ))
     boot = os.fsencode(tree / "lib/archive.pyc")
     assert arguments[arguments.index(boot) + 1 :] == words
-    # A mark in front, so that no loader, C library or interpreter takes LD_PRELOAD and the like for its own.
+    # With the mark, so that no loader, C library or interpreter reads LD_PRELOAD and similar variables.
     assert marked[:-1] == [b"=" + entry for entry in environ]
 
 
@@ -103,8 +105,10 @@ def test_order_and_duplicates_and_entries_without_a_name_survive(tree: Path) -> 
         ({signal.SIGTERM, signal.SIGINT}, b"IMDS_SHIM_BLOCKED="),
     ],
 )
-def test_signals_wait_until_they_can_be_caught(tree: Path, already: set[signal.Signals], entry: bytes) -> None:
-    """Blocked, which keeps them even for PID 1, and named, so that those which were blocked anyway stay so."""
+def test_signals_are_blocked_until_handlers_are_installed(
+    tree: Path, already: set[signal.Signals], entry: bytes
+) -> None:
+    """Blocked signals stay pending even for PID 1; named ones were not blocked before and must be unblocked."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, already)
     try:
         arguments, environ = told(execute(tree / "bin/imds-shim", [b"imds-shim", b"true"], [b"A=1"]))
@@ -117,7 +121,7 @@ def test_signals_wait_until_they_can_be_caught(tree: Path, already: set[signal.S
 @pytest.mark.parametrize(
     ("names", "entry"), [("PIPE", b" PIPE"), ("XFSZ", b" XFSZ"), ("PIPE XFSZ HUP", b" PIPE XFSZ"), ("HUP CHLD", None)]
 )
-def test_signals_that_the_interpreter_will_ignore_are_named_if_they_were_ignored_before(
+def test_signals_that_were_ignored_before_the_interpreter_are_named(
     tree: Path, names: str, entry: bytes | None
 ) -> None:
     ignore = ["sh", "-c", f'trap "" {names}; exec "$0"', str(tree / "bin/imds-shim")]
@@ -131,9 +135,7 @@ def test_signals_that_the_interpreter_will_ignore_are_named_if_they_were_ignored
     ("pending", "entry"),
     [("PIPE", b" PIPE"), ("XFSZ", b" XFSZ"), ("PIPE XFSZ HUP", b" PIPE XFSZ"), ("HUP CHLD", None)],
 )
-def test_pending_signals_that_the_interpreter_will_discard_are_named(
-    tree: Path, pending: str, entry: bytes | None
-) -> None:
+def test_pending_signals_that_the_interpreter_discards_are_named(tree: Path, pending: str, entry: bytes | None) -> None:
     program = """
 import os, signal, sys
 numbers = [signal.Signals[f"SIG{name}"] for name in sys.argv[1].split()]
@@ -153,16 +155,16 @@ os.execve(sys.argv[2], [sys.argv[2]], {"A": "1"})
     assert own[1:] == ([b"IMDS_SHIM_PENDING=" + entry] if entry else [])
 
 
-def test_the_interpreter_is_the_trees_own_and_isolated(tree: Path) -> None:
+def test_the_interpreter_is_the_trees_and_isolated(tree: Path) -> None:
     arguments, _ = told(execute(tree / "bin/imds-shim", [b"imds-shim", b"true"], []))
     interpreter = arguments.index(os.fsencode(tree / "bin/python3"))
     assert arguments[interpreter + 1 : -2] == [b"-I", b"-S", b"-B", b"-X", b"utf8"]
     assert os.fsencode(tree / "lib") in arguments[:interpreter]
 
 
-def test_no_argument_at_all(tree: Path) -> None:
+def test_without_arguments(tree: Path) -> None:
     arguments, _ = told(execute(tree / "bin/imds-shim", [], []))
-    # The kernel makes an empty argument 0 of it.
+    # The kernel passes an empty argument 0 instead.
     assert arguments[-1] == os.fsencode(tree / "lib/archive.pyc")
 
 
@@ -188,7 +190,7 @@ def test_the_environment_may_be_large(tree: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_started_is_said_in_one_line(
+def test_a_failed_launch_is_one_line(
     tree: Path, tmp_path: Path, damage: str, environ: list[bytes], sentence: bytes
 ) -> None:
     shutil.copytree(tree, tmp_path / "tree")
@@ -201,7 +203,7 @@ def test_what_cannot_be_started_is_said_in_one_line(
     assert done.stderr.count(b"\n") == 1
 
 
-def test_without_proc_the_path_that_was_executed_counts(tree: Path) -> None:
+def test_without_proc_the_executed_path_is_used(tree: Path) -> None:
     hide = [
         "unshare",
         "--user",

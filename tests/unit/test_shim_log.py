@@ -1,4 +1,4 @@
-"""Lines to standard error: one each, of the chosen level, whatever a foreign server put into them."""
+"""Lines to standard error: one per message, of the chosen level, without control characters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def lines(level: Level, *sentences: tuple[str, str]) -> list[bytes]:
 
 
 @pytest.mark.parametrize(("level", "count"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
-def test_a_level_and_what_is_graver(level: Level, count: int) -> None:
+def test_levels(level: Level, count: int) -> None:
     every = [("debug", "d"), ("info", "i"), ("warning", "w"), ("error", "e")]
     assert (
         lines(level, *every)
@@ -44,8 +44,8 @@ def test_one_line_without_control_characters(sentence: str) -> None:
 
 
 @pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
-def test_a_log_that_cannot_be_written_stops_nothing(redirection: str) -> None:
-    """Where descriptor 2 was closed, the first socket gets that number, and must not get our lines."""
+def test_a_failed_write_is_ignored(redirection: str) -> None:
+    """If descriptor 2 was closed, the first socket gets that number, and must not get log lines."""
     program = (
         "import socket; from imds_shim.log import Log; left, right = socket.socketpair(); Log().info('x')\n"
         "right.send(b'.'); left.send(b'.'); print(left.recv(99), right.recv(99))"

@@ -14,30 +14,30 @@ IFLA_IFNAME = 3
 
 
 @given(st.dictionaries(st.integers(0, 0x3FFF), st.binary(max_size=50), max_size=8))
-def test_attributes_come_back_as_they_were_written(wanted: dict[int, bytes]) -> None:
+def test_attributes_round_trip(wanted: dict[int, bytes]) -> None:
     written = b"".join(attribute(kind, data) for kind, data in wanted.items())
     assert len(written) % 4 == 0
     assert attributes(written) == wanted
 
 
-def test_nested_attributes_are_found_without_their_flag() -> None:
+def test_nested_attributes_lose_their_flag() -> None:
     outer = attributes(nested(1, attribute(2, b"ab"), attribute(3, b"c")))
     assert attributes(outer[1]) == {2: b"ab", 3: b"c"}
 
 
 @given(st.binary(max_size=100))
-def test_no_bytes_make_the_readers_fail(noise: bytes) -> None:
+def test_arbitrary_bytes_raise_no_error(noise: bytes) -> None:
     attributes(noise)
     list(_messages(noise))
 
 
-def test_a_dump_of_the_real_kernel_arrives_whole() -> None:
+def test_a_dump_of_the_real_kernel_is_complete() -> None:
     with Netlink(socket.NETLINK_ROUTE) as kernel:
         links = kernel.request(RTM_GETLINK, struct.pack("=BxHiII", 0, 0, 0, 0, 0), NLM_F_DUMP)
     names = {attributes(link.body[16:])[IFLA_IFNAME].rstrip(b"\0").decode() for link in links}
     assert names == {name for _, name in socket.if_nameindex()}
 
 
-def test_the_kernels_refusal_is_an_oserror_with_its_number() -> None:
+def test_a_kernel_error_is_an_oserror_with_its_number() -> None:
     with Netlink(socket.NETLINK_ROUTE) as kernel, pytest.raises(OSError, match="No such device"):
         kernel.request(RTM_GETLINK, struct.pack("=BxHiII", 0, 0, 0x7FFFFFFF, 0, 0))

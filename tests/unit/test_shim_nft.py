@@ -31,7 +31,7 @@ LISTED: dict[str, Any] = {
 }
 
 
-def test_our_rule_is_read() -> None:
+def test_the_shims_rule_is_parsed() -> None:
     assert parse(LISTED) == DnatRule(ip_address("169.254.169.254"), 80, ip_address("172.18.0.2"), 1338)
 
 
@@ -48,7 +48,7 @@ def test_our_rule_is_read() -> None:
         (("expr",), LISTED["expr"][1:]),
     ],
 )
-def test_anything_else_is_somebody_elses(path: tuple[str | int, ...], value: object) -> None:
+def test_any_other_rule_is_another_programs(path: tuple[str | int, ...], value: object) -> None:
     listed: Any = copy.deepcopy(LISTED)
     *way, last = path
     place = listed
@@ -58,7 +58,7 @@ def test_anything_else_is_somebody_elses(path: tuple[str | int, ...], value: obj
     assert parse(listed) is None
 
 
-def test_the_librarys_words_are_translated() -> None:
+def test_errors_of_the_library_are_translated() -> None:
     said = "Error: Could not process rule: Operation not supported\nadd rule ip imds_shim output ...\n^^^^^^^^\n"
     error = _to_error(said)
     assert isinstance(error, KernelRefusedError)

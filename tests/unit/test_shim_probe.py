@@ -1,4 +1,4 @@
-"""Who answers at an address, against real servers on loopback that answer byte for byte what the test says."""
+"""The probe, against servers on loopback that answer byte for byte as the test says."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def only(prefix: bytes, answer: bytes) -> ScriptedHttpServer:
     return ScriptedHttpServer(lambda head: answer if head.startswith(prefix) else NOT_FOUND)
 
 
-def test_imds_mock_says_which_one_it_is() -> None:
+def test_imds_mock_identifies_itself() -> None:
     with ScriptedHttpServer(as_mock) as server:
         assert ask(server) == ProbeResult("mock", "one", "imds-mock one")
     (head,) = server.requests
@@ -45,7 +45,7 @@ def test_each_probe_has_a_nonce_of_its_own() -> None:
     assert len(nonces) == 2
 
 
-def test_a_token_with_its_lifetime_makes_an_imds() -> None:
+def test_a_token_with_its_lifetime_identifies_an_imds() -> None:
     token = b"HTTP/1.1 200 OK\r\nX-Aws-Ec2-Metadata-Token-Ttl-Seconds: 1\r\nContent-Length: 3\r\n\r\nabc"
     with only(b"PUT /latest/api/token ", token) as server:
         assert ask(server) == ProbeResult("imds", None, "200 OK")
@@ -82,7 +82,7 @@ def chunked(*chunks: bytes) -> bytes:
         b"HTTP/1.1 401 Unauthorized\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ],
 )
-def test_the_listing_or_a_bare_401_makes_an_imds(answer: bytes) -> None:
+def test_the_listing_or_a_bare_401_identifies_an_imds(answer: bytes) -> None:
     with only(ROOT, answer) as server:
         found = ask(server)
     assert (found.kind, found.is_imds) == ("imds", True)
@@ -110,7 +110,7 @@ EVERYWHERE = [
 
 
 @pytest.mark.parametrize(("answer", "said", "why"), EVERYWHERE)
-def test_a_server_that_answers_every_path_alike_is_named(answer: bytes, said: str, why: str) -> None:
+def test_a_server_with_one_response_to_every_path_is_described(answer: bytes, said: str, why: str) -> None:
     with ScriptedHttpServer(lambda _: answer) as server:
         found = ask(server)
     assert (found.kind, found.is_imds) == ("other", False)
@@ -126,7 +126,7 @@ def test_a_token_without_its_lifetime_is_not_enough() -> None:
 REFUSAL = b'{"title":"Forbidden","status":403,"detail":"10.0.0.9 may not use the control plane: use it from inside"}'
 
 
-def test_the_control_plane_is_recognized_at_whatever_port() -> None:
+def test_the_control_plane_is_recognized_at_any_port() -> None:
     answer = with_body(REFUSAL, "Content-Type: application/problem+json", status="403 Forbidden")
     with ScriptedHttpServer(lambda _: answer) as server:
         assert ask(server) == ProbeResult("control", None, "403 Forbidden")
@@ -138,15 +138,15 @@ def test_another_api_is_not_the_control_plane() -> None:
         assert ask(server).kind == "other"
 
 
-def test_a_body_without_an_end_is_given_up_in_time() -> None:
+def test_an_incomplete_body_does_not_exceed_the_deadline() -> None:
     deadline = Deadline(0.2)
     unfinished = b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\ninstance"
     with ScriptedHttpServer(lambda head: unfinished if head.startswith(ROOT) else NOT_FOUND) as server:
-        # The server closes the connection, so that what has come is the body.
+        # The server closes the connection, which ends the body.
         assert probe(ip_address("127.0.0.1"), server.port, deadline).kind == "other"
 
 
-def test_a_length_that_is_no_number_is_not_http() -> None:
+def test_an_invalid_length_is_not_http() -> None:
     answers = [
         b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
@@ -170,12 +170,12 @@ def test_a_length_that_is_no_number_is_not_http() -> None:
         (b"-ERR unknown\r\n", r"not with HTTP \(it begins with '-ERR unknown\\r\\n'\)"),
     ],
 )
-def test_what_is_no_answer_is_said(answer: bytes, reason: str) -> None:
+def test_the_error_says_why_there_was_no_response(answer: bytes, reason: str) -> None:
     with ScriptedHttpServer(lambda _: answer) as server, pytest.raises(NoAnswerError, match=reason):
         ask(server)
 
 
-def test_a_server_that_hangs_after_accept_is_given_up_in_time() -> None:
+def test_a_server_that_hangs_after_accept_does_not_exceed_the_deadline() -> None:
     deadline = Deadline(0.2)
     with ScriptedHttpServer(lambda _: None) as server:
         with pytest.raises(NoAnswerError, match="accepts the connection but does not answer"):
@@ -184,7 +184,7 @@ def test_a_server_that_hangs_after_accept_is_given_up_in_time() -> None:
 
 
 @pytest.mark.parametrize("part", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhost"])
-def test_an_answer_that_stalls_is_not_called_silence(part: bytes) -> None:
+def test_a_response_that_stalls_has_its_own_message(part: bytes) -> None:
     def stall(listener: socket.socket) -> None:
         answers = [NOT_FOUND, NOT_FOUND, part] if b"\r\n\r\n" in part else [part]
         with contextlib.ExitStack() as open_ones:
@@ -206,21 +206,21 @@ def test_an_answer_that_stalls_is_not_called_silence(part: bytes) -> None:
             thread.join()
 
 
-def test_the_words_of_a_foreign_server_do_not_fill_the_message() -> None:
+def test_long_text_from_a_server_is_truncated() -> None:
     answer = with_body(b"", f"Server: {'s' * 5000}", f"Content-Type: {'c' * 5000}", status=f"200 {'r' * 5000}")
     with ScriptedHttpServer(lambda _: answer) as server:
         assert len(ask(server).description) < 500
 
 
-def test_a_refused_connection_is_said() -> None:
+def test_a_refused_connection() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(NoAnswerError, match="refuses the connection"):
         probe(ip_address("127.0.0.1"), port, Deadline(5))
 
 
-def test_a_connection_attempt_without_answer_is_given_up_in_time() -> None:
-    # A listener whose queue is full drops further attempts, as a host that is not there does.
+def test_a_connection_attempt_without_response_does_not_exceed_the_deadline() -> None:
+    # A listener with a full queue drops connection attempts, like a host that does not exist.
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         stack.enter_context(socket.create_connection(listener.getsockname()))
@@ -230,7 +230,7 @@ def test_a_connection_attempt_without_answer_is_given_up_in_time() -> None:
         assert 0.2 <= deadline.elapsed() < 0.7
 
 
-def test_a_proxy_in_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with ScriptedHttpServer(as_mock) as server, ScriptedHttpServer(lambda _: NOT_FOUND) as proxy:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
         monkeypatch.setenv("all_proxy", f"http://127.0.0.1:{proxy.port}")

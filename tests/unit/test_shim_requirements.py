@@ -1,4 +1,4 @@
-"""What a start lacks is named at once, whichever step notices the first of it."""
+"""All missing capabilities are reported at once, whichever step fails first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REDIRECT = PrivilegeError("NET_ADMIN is missing; it is needed to redirect 169.25
 
 
 def as_in(monkeypatch: pytest.MonkeyPatch, *held: str, user: int = 0, bounding: tuple[str, ...] = ()) -> None:
-    """Be a process with these capabilities."""
+    """Pretend to be a process with these capabilities."""
     mask = sum(1 << NUMBERS[name] for name in held)
     sets = CapabilitySets(0, mask, mask, mask | sum(1 << NUMBERS[name] for name in bounding), 0)
     monkeypatch.setattr(capabilities, "read_sets", lambda: sets)
@@ -42,7 +42,7 @@ def refuse(*_: object) -> None:
         (("SETPCAP", "SETUID", "SETGID"), {"MOCK_USER": "1000:1000"}, "NET_ADMIN"),
     ],
 )
-def test_what_follows_is_named_too(
+def test_later_steps_are_reported_too(
     monkeypatch: pytest.MonkeyPatch, held: tuple[str, ...], settings: dict[str, str], added: str
 ) -> None:
     as_in(monkeypatch, *held)
@@ -55,7 +55,7 @@ def test_what_follows_is_named_too(
         assert error.problem.startswith("NET_ADMIN is missing; it is needed to redirect 169.254.169.254. ")
 
 
-def test_what_comes_before_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_earlier_steps_are_reported_too(monkeypatch: pytest.MonkeyPatch) -> None:
     as_in(monkeypatch)
     first = PrivilegeError("MOCK_USER=0:5 needs SETGID, which this container lacks", "add it", ("SETGID",))
     error = all_missing(first, load([b"true"], [b"MOCK_HOSTNAME=mock", b"MOCK_USER=0:5"]), refuse)
@@ -63,12 +63,12 @@ def test_what_comes_before_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None
     assert "MOCK_NO_NEW_PRIVS=1, MOCK_USER or MOCK_KEEP_CAPS=1" in str(error)
 
 
-def test_a_rule_is_all_that_init_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_init_needs_only_the_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     as_in(monkeypatch)
     assert all_missing(REDIRECT, load([b"--init"], [b"MOCK_HOSTNAME=mock"]), refuse) is REDIRECT
 
 
-def test_a_refusal_for_another_reason_is_left_to_the_next_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_errors_are_left_to_the_next_start(monkeypatch: pytest.MonkeyPatch) -> None:
     as_in(monkeypatch, "NET_ADMIN")
 
     def check() -> None:

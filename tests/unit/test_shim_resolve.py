@@ -1,4 +1,4 @@
-"""Names to addresses, against real little name servers on loopback."""
+"""Name resolution, against name servers on loopback."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def server() -> Iterator[ScriptedNameServer]:
 
 
 class Files:
-    """A hosts file and a resolv.conf of the test's own."""
+    """The test's hosts file and resolv.conf."""
 
     def __init__(self, folder: Path) -> None:
         self.hosts = folder / "hosts"
@@ -50,7 +50,7 @@ def found(resolver: Resolver, host: str, *, seconds: float = 5, ipv6: bool = Fal
     return [str(address) for address in resolver.addresses(host, Deadline(seconds), ipv6=ipv6)]
 
 
-def test_a_literal_address_asks_nobody(files: Files, server: ScriptedNameServer) -> None:
+def test_an_address_needs_no_lookup(files: Files, server: ScriptedNameServer) -> None:
     assert found(files.resolver(server), "10.9.9.9") == ["10.9.9.9"]
     assert found(files.resolver(server), "fd00::2") == ["fd00::2"]
     assert server.queries == []
@@ -72,7 +72,7 @@ def test_several_addresses(files: Files, server: ScriptedNameServer) -> None:
     assert sorted(found(files.resolver(server), "many")) == ["10.0.0.1", "10.0.0.5", "10.0.0.9"]
 
 
-def test_ipv6_is_asked_for_when_wanted(files: Files, server: ScriptedNameServer) -> None:
+def test_ipv6_is_queried_if_wanted(files: Files, server: ScriptedNameServer) -> None:
     server.records["both."] = {"A": ["10.0.0.2"], "AAAA": ["fd00::2"]}
     assert found(files.resolver(server), "both") == ["10.0.0.2"]
     assert found(files.resolver(server), "both", ipv6=True) == ["10.0.0.2", "fd00::2"]
@@ -89,21 +89,21 @@ def test_a_chain_of_aliases_within_one_answer(files: Files, server: ScriptedName
     assert len(server.queries) == 1
 
 
-def test_an_alias_that_the_server_does_not_follow_is_asked_for(files: Files, server: ScriptedNameServer) -> None:
+def test_an_alias_without_addresses_is_queried(files: Files, server: ScriptedNameServer) -> None:
     server.follows_aliases = False
     server.records |= {"near.": {"CNAME": ["far."]}, "far.": {"A": ["10.0.0.4"]}}
     assert found(files.resolver(server), "near") == ["10.0.0.4"]
     assert [name for _, name, _ in server.queries] == ["near.", "far."]
 
 
-def test_aliases_in_a_circle_end(files: Files, server: ScriptedNameServer) -> None:
+def test_a_loop_of_aliases_ends(files: Files, server: ScriptedNameServer) -> None:
     server.follows_aliases = False
     server.records |= {"x.": {"CNAME": ["y."]}, "y.": {"CNAME": ["x."]}}
     with pytest.raises(ResolveError, match="too long a chain of aliases"):
         found(files.resolver(server), "x")
 
 
-def test_search_and_ndots_decide_what_is_asked(files: Files, server: ScriptedNameServer) -> None:
+def test_search_and_ndots_determine_the_queries(files: Files, server: ScriptedNameServer) -> None:
     server.records["mock.second.test."] = {"A": ["10.0.0.7"]}
     conf = "nameserver 127.0.0.1\nsearch first.test second.test\n"
     assert found(files.resolver(server, resolv_conf=conf), "mock") == ["10.0.0.7"]
@@ -114,29 +114,29 @@ def test_search_and_ndots_decide_what_is_asked(files: Files, server: ScriptedNam
     assert [name for _, name, _ in server.queries] == ["a.b.first.test.", "a.b.second.test.", "a.b."]
 
 
-def test_a_cut_off_answer_is_asked_for_over_tcp(files: Files, server: ScriptedNameServer) -> None:
+def test_a_truncated_response_is_queried_over_tcp(files: Files, server: ScriptedNameServer) -> None:
     server.cut = True
     assert found(files.resolver(server), "mock_metadata") == ["10.0.0.2"]
     assert [transport for transport, _, _ in server.queries] == ["udp", "tcp"]
 
 
-def test_use_vc_asks_over_tcp_at_once(files: Files, server: ScriptedNameServer) -> None:
+def test_use_vc_queries_over_tcp(files: Files, server: ScriptedNameServer) -> None:
     resolver = files.resolver(server, resolv_conf="nameserver 127.0.0.1\noptions use-vc\n")
     assert found(resolver, "mock_metadata") == ["10.0.0.2"]
     assert [transport for transport, _, _ in server.queries] == ["tcp"]
 
 
-def test_a_server_that_never_answers_leaves_time_for_the_next(files: Files, server: ScriptedNameServer) -> None:
+def test_a_silent_server_leaves_time_for_the_next(files: Files, server: ScriptedNameServer) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.2", server.port))
         conf = "nameserver 127.0.0.2\nnameserver 127.0.0.1\nsearch a.test b.test\noptions timeout:1\n"
         deadline = Deadline(0.8)
         assert files.resolver(server, resolv_conf=conf).addresses("mock_metadata", deadline) == [ip_address("10.0.0.2")]
-        # One wait for the dead one; from then on the one that answered is asked first.
+        # The silent server takes one timeout; from then on the one that replied is queried first.
         assert deadline.remaining() > 0.1
 
 
-def test_a_server_that_is_not_there_is_passed_over(files: Files, server: ScriptedNameServer) -> None:
+def test_an_unreachable_server_is_skipped(files: Files, server: ScriptedNameServer) -> None:
     resolver = files.resolver(server, resolv_conf="nameserver 127.0.0.3\nnameserver 127.0.0.1\n")
     assert found(resolver, "mock_metadata") == ["10.0.0.2"]
 
@@ -146,7 +146,7 @@ def test_an_ipv6_name_server(files: Files) -> None:
         assert found(files.resolver(server, resolv_conf="nameserver ::1\n"), "mock_metadata") == ["10.0.0.2"]
 
 
-def test_datagrams_that_are_not_the_answer_are_ignored(files: Files, server: ScriptedNameServer) -> None:
+def test_unrelated_datagrams_are_ignored(files: Files, server: ScriptedNameServer) -> None:
     import dns.message
 
     def strays(query: dns.message.Message) -> list[bytes]:
@@ -158,14 +158,14 @@ def test_datagrams_that_are_not_the_answer_are_ignored(files: Files, server: Scr
 
 
 @pytest.mark.parametrize("rcode", ["SERVFAIL", "REFUSED", "NXDOMAIN"])
-def test_a_failure_names_the_server_and_the_question(files: Files, server: ScriptedNameServer, rcode: str) -> None:
+def test_a_failure_names_the_server_and_the_query(files: Files, server: ScriptedNameServer, rcode: str) -> None:
     server.rcodes["*"] = rcode
     with pytest.raises(ResolveError) as caught:
         found(files.resolver(server), "mock_metadata")
     assert str(caught.value) == f"name server 127.0.0.1 replies {rcode} for mock_metadata"
 
 
-def test_a_silent_server_is_named_and_the_deadline_kept(files: Files, server: ScriptedNameServer) -> None:
+def test_a_silent_server_is_named_and_the_deadline_is_kept(files: Files, server: ScriptedNameServer) -> None:
     server.silent = True
     deadline = Deadline(0.3)
     with pytest.raises(ResolveError, match=r"name server 127\.0\.0\.1 does not answer"):
@@ -173,7 +173,7 @@ def test_a_silent_server_is_named_and_the_deadline_kept(files: Files, server: Sc
     assert 0.3 <= deadline.elapsed() < 0.8
 
 
-def test_a_name_without_addresses_says_so(files: Files, server: ScriptedNameServer) -> None:
+def test_a_name_without_addresses(files: Files, server: ScriptedNameServer) -> None:
     server.records["empty."] = {}
     with pytest.raises(ResolveError, match="empty has no address"):
         found(files.resolver(server), "empty")
@@ -186,6 +186,6 @@ def test_servfail_for_one_candidate_does_not_hide_the_next(files: Files, server:
     assert found(files.resolver(server, resolv_conf=conf), "mock") == ["10.0.0.7"]
 
 
-def test_without_files_the_server_on_this_host_is_asked(tmp_path: Path, server: ScriptedNameServer) -> None:
+def test_without_files_the_local_server_is_queried(tmp_path: Path, server: ScriptedNameServer) -> None:
     resolver = Resolver(f"{tmp_path}/none", f"{tmp_path}/none", server.port)
     assert found(resolver, "mock_metadata") == ["10.0.0.2"]

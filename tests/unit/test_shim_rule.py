@@ -38,25 +38,25 @@ def test_a_second_run_changes_nothing() -> None:
     assert table.history == []
 
 
-def test_a_moved_mock_is_one_transaction_never_doubled_never_absent() -> None:
+def test_a_moved_mock_is_one_transaction() -> None:
     table = FakeNatTable(rules=[OLD])
     assert ensure([table], NEW) is Outcome.REPLACED
     assert table.history == [(NEW,)]
 
 
-def test_copies_left_by_others_are_reduced_to_one() -> None:
+def test_duplicates_are_reduced_to_one() -> None:
     table = FakeNatTable(rules=[NEW, NEW, NEW])
     assert ensure([table], NEW) is Outcome.REPLACED
     assert table.rules == [NEW]
 
 
-def test_a_stale_rule_in_front_of_the_right_one_goes() -> None:
+def test_a_stale_rule_before_the_right_one_is_removed() -> None:
     table = FakeNatTable(rules=[OLD, NEW])
     assert ensure([table], NEW) is Outcome.REPLACED
     assert table.rules == [NEW]
 
 
-def test_the_other_back_end_is_cleaned_only_after_the_rule_stands() -> None:
+def test_the_other_back_end_is_cleaned_only_after_the_rule_is_set() -> None:
     first = FakeNatTable("nft")
     seen: list[list[DnatRule]] = []
 
@@ -71,7 +71,7 @@ def test_the_other_back_end_is_cleaned_only_after_the_rule_stands() -> None:
     assert seen == [[NEW]]
 
 
-def test_the_same_rule_in_both_back_ends_is_not_already_there() -> None:
+def test_the_same_rule_in_both_back_ends_is_removed_from_one() -> None:
     first, other = FakeNatTable("nft", rules=[NEW]), FakeNatTable("legacy", rules=[NEW])
     assert ensure([first, other], NEW) is Outcome.REPLACED
     assert (first.rules, other.rules) == ([NEW], [])
@@ -84,7 +84,7 @@ def test_each_endpoint_has_its_own_rule() -> None:
     assert sorted(map(str, table.rules)) == sorted(map(str, [SIX, other_port, NEW]))
 
 
-def test_a_rule_the_kernel_swallowed_is_no_success() -> None:
+def test_a_rule_that_the_kernel_ignores_is_an_error() -> None:
     with pytest.raises(KernelRefusedError, match="holds no rule after the rule"):
         ensure([FakeNatTable(ignores=True)], NEW)
 
@@ -109,14 +109,14 @@ def test_a_refusal_leaves_the_old_rule() -> None:
     assert table.rules == [OLD]
 
 
-def test_remove_takes_all_of_ours_from_every_back_end() -> None:
+def test_remove_deletes_own_rules_from_every_back_end() -> None:
     tables = [FakeNatTable("legacy", rules=[OLD, SIX]), FakeNatTable("nft", rules=[NEW]), FakeNatTable("empty")]
     assert remove(tables) == 3
     assert [table.rules for table in tables] == [[], [], []]
     assert remove(tables) == 0
 
 
-def test_a_failed_start_gives_back_the_earlier_rule() -> None:
+def test_restore_brings_back_the_earlier_rule() -> None:
     first, other = FakeNatTable("nft", rules=[SIX]), FakeNatTable("legacy", rules=[OLD])
     before = save([first, other])
     ensure([first, other], NEW)
@@ -124,7 +124,7 @@ def test_a_failed_start_gives_back_the_earlier_rule() -> None:
     assert (first.rules, other.rules) == ([SIX], [OLD])
 
 
-def test_restoring_what_is_there_touches_nothing() -> None:
+def test_restoring_the_current_rules_changes_nothing() -> None:
     table = FakeNatTable(rules=[NEW])
     restore(save([table]))
     assert table.history == []
@@ -134,14 +134,14 @@ def test_restoring_what_is_there_touches_nothing() -> None:
     ("destination", "to_address", "port"),
     [(IMDS, IPv6Address("fd12::2"), 80), (IMDS_V6, IPv4Address("10.0.0.1"), 80), (IMDS, IMDS, 0), (IMDS, IMDS, 65536)],
 )
-def test_a_rule_no_kernel_could_hold_cannot_be_made(
+def test_invalid_rules_are_rejected(
     destination: IPv4Address | IPv6Address, to_address: IPv4Address | IPv6Address, port: int
 ) -> None:
     with pytest.raises(ValueError, match=r"redirected|TCP port"):
         DnatRule(destination, 80, to_address, port)
 
 
-def test_a_rule_reads_as_in_the_log() -> None:
+def test_a_rule_as_text() -> None:
     assert str(OLD) == "169.254.169.254:80 -> 172.18.0.2:80"
     assert str(SIX) == "[fd00:ec2::254]:80 -> [fd12::2]:80"
 
@@ -150,7 +150,7 @@ some_rules = st.lists(st.sampled_from([OLD, NEW, SIX, to("172.18.0.2", 8080)]), 
 
 
 @given(first=some_rules, second=some_rules, wanted=st.sampled_from([OLD, NEW, SIX]))
-def test_whatever_was_there_one_rule_remains_and_other_endpoints_keep_theirs(
+def test_from_any_state_one_rule_remains_and_other_endpoints_keep_theirs(
     first: list[DnatRule], second: list[DnatRule], wanted: DnatRule
 ) -> None:
     tables = [FakeNatTable("nft", rules=list(first)), FakeNatTable("legacy", rules=list(second))]

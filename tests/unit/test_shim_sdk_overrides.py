@@ -1,4 +1,4 @@
-"""What keeps an SDK from asking the mock, and the lines that cure it."""
+"""Settings that keep an SDK from asking the mock, and the lines that fix them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def found(tmp_path: Path, **variables: str) -> list[str]:
     return [override.description for override in find_overrides({"HOME": str(tmp_path)} | variables)]
 
 
-def test_nothing_hides_it_in_a_bare_container(tmp_path: Path) -> None:
+def test_a_bare_container_has_no_overrides(tmp_path: Path) -> None:
     assert found(tmp_path, PATH="/bin", AWS_REGION="eu-west-1", AWS_EC2_METADATA_DISABLED="false") == []
 
 
@@ -33,7 +33,7 @@ def test_nothing_hides_it_in_a_bare_container(tmp_path: Path) -> None:
         "AWS_EC2_METADATA_SERVICE_ENDPOINT",
     ],
 )
-def test_variables_that_go_before_it(tmp_path: Path, name: str) -> None:
+def test_credential_variables(tmp_path: Path, name: str) -> None:
     (what,) = found(tmp_path, **{name: "something"})
     assert what.startswith(f"{name} is ")
     assert found(tmp_path, **{name: ""}) == []
@@ -55,7 +55,7 @@ def test_variables_that_go_before_it(tmp_path: Path, name: str) -> None:
         ("http://elsewhere:1338", True),
     ],
 )
-def test_the_address_of_the_imds_set_elsewhere(tmp_path: Path, endpoint: str, hides: bool) -> None:  # noqa: FBT001 - a table
+def test_another_imds_endpoint(tmp_path: Path, endpoint: str, hides: bool) -> None:  # noqa: FBT001 - a table
     mock = {"MOCK_HOSTNAME": "mock", "MOCK_PORT": "8111"}
     assert len(found(tmp_path, AWS_EC2_METADATA_SERVICE_ENDPOINT=endpoint, **mock)) == hides
 
@@ -63,7 +63,7 @@ def test_the_address_of_the_imds_set_elsewhere(tmp_path: Path, endpoint: str, hi
 @pytest.mark.parametrize(
     ("mode", "ipv6", "hides"), [("IPv6", False, True), ("ipv6", True, False), ("IPv4", False, False)]
 )
-def test_the_ipv6_address_of_the_imds(
+def test_the_ipv6_endpoint_mode(
     tmp_path: Path,
     mode: str,
     ipv6: bool,  # noqa: FBT001 - a table
@@ -74,8 +74,8 @@ def test_the_ipv6_address_of_the_imds(
     assert ["set MOCK_IPV6=1" in what for what in whats] == [True] * hides
 
 
-def test_no_value_is_quoted(tmp_path: Path) -> None:
-    """A warning goes to logs that are kept and shared."""
+def test_no_value_is_logged(tmp_path: Path) -> None:
+    """Logs are stored and shared, so a warning must not contain secrets."""
     names = (
         *("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "http_proxy"),
         *("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"),
@@ -86,7 +86,7 @@ def test_no_value_is_quoted(tmp_path: Path) -> None:
     assert "SECRET" not in " ".join(said)
 
 
-def test_the_imds_switched_off(tmp_path: Path) -> None:
+def test_the_imds_disabled(tmp_path: Path) -> None:
     (override,) = find_overrides({"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "TRUE"})
     assert override.environment == {"AWS_EC2_METADATA_DISABLED": "false"}
 
@@ -99,7 +99,7 @@ def test_shared_files(tmp_path: Path, name: str) -> None:
     assert what.startswith(f"{tmp_path}/.aws/{name} exists")
 
 
-def test_shared_files_elsewhere(tmp_path: Path) -> None:
+def test_shared_files_at_other_paths(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("[default]\n")
     for path in (str(tmp_path / "mine"), "~/mine"):
         (what,) = found(tmp_path, AWS_SHARED_CREDENTIALS_FILE=path)
@@ -107,14 +107,14 @@ def test_shared_files_elsewhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["empty", "none", "", "~"])
-def test_a_shared_file_without_content_hides_nothing(tmp_path: Path, path: str) -> None:
+def test_an_empty_shared_file_is_no_override(tmp_path: Path, path: str) -> None:
     (tmp_path / "empty").touch()
     assert found(tmp_path, AWS_CONFIG_FILE=str(tmp_path / path)) == []
     assert found(tmp_path, AWS_CONFIG_FILE="/dev/null", AWS_SHARED_CREDENTIALS_FILE="/dev/null") == []
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
-def test_a_proxy_without_exception(tmp_path: Path, name: str) -> None:
+def test_a_proxy_without_no_proxy(tmp_path: Path, name: str) -> None:
     (override,) = find_overrides({"HOME": str(tmp_path), name: "http://proxy:3128", "NO_PROXY": "localhost"})
     assert override.description.startswith(f"{name} is set and NO_PROXY does not name 169.254.169.254")
     assert override.environment == {"no_proxy": "169.254.169.254", "NO_PROXY": "localhost,169.254.169.254"}
@@ -123,17 +123,17 @@ def test_a_proxy_without_exception(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "exception", ["169.254.169.254", "a, 169.254.169.254:80", "*", "169.254.0.0/16", "a 169.254.169.254"]
 )
-def test_a_proxy_with_one(tmp_path: Path, exception: str) -> None:
+def test_a_proxy_with_no_proxy(tmp_path: Path, exception: str) -> None:
     assert found(tmp_path, http_proxy="http://proxy:3128", no_proxy=exception) == []
 
 
 @pytest.mark.parametrize("exception", ["169.254.169.25", "169.254.170.2", "example.com", "10.0.0.0/8", ""])
-def test_a_proxy_with_another_one(tmp_path: Path, exception: str) -> None:
+def test_a_proxy_with_another_no_proxy(tmp_path: Path, exception: str) -> None:
     assert len(found(tmp_path, http_proxy="http://proxy:3128", no_proxy=exception)) == 1
 
 
-def test_both_spellings_must_spare_it(tmp_path: Path) -> None:
-    """Clients differ in which of the two they read."""
+def test_both_spellings_of_no_proxy_must_match(tmp_path: Path) -> None:
+    """Clients differ in which of the two variables they read."""
     assert len(found(tmp_path, http_proxy="http://p", no_proxy="169.254.169.254", NO_PROXY="localhost")) == 1
 
 
@@ -153,7 +153,7 @@ RELATIVE, FULL = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDEN
         ({"eks"}, FULL, "http://169.254.170.23:8080/v1/credentials", True),
         ({"eks"}, FULL, "http://[fd00:ec2::23]/v1/credentials", False),
         ({"ec2", "ecs", "eks"}, FULL, "http://localhost:51679/x", True),
-        # The mock itself answers these where `agents.any_host` is on.
+        # The mock itself answers these with `agents.any_host`.
         ({"ec2"}, FULL, "http://Mock/v1/credentials", False),
         ({"ec2"}, FULL, "http://mock:80/v2/credentials/x", False),
         ({"ec2"}, FULL, "https://mock/v1/credentials", True),
@@ -161,7 +161,7 @@ RELATIVE, FULL = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDEN
         ({"ec2"}, FULL, "http://mock.example/v1/credentials", True),
     ],
 )
-def test_credentials_of_containers_may_come_from_the_mock(
+def test_container_credentials_from_redirected_endpoints(
     tmp_path: Path,
     services: set[str],
     name: str,
@@ -185,12 +185,12 @@ def test_credentials_of_containers_may_come_from_the_mock(
         ("localhost", "80", "http://localhost/v1/credentials"),
     ],
 )
-def test_credentials_of_containers_from_the_mock_itself(tmp_path: Path, hostname: str, port: str, uri: str) -> None:
+def test_container_credentials_from_the_mock(tmp_path: Path, hostname: str, port: str, uri: str) -> None:
     for name in (FULL, "AWS_EC2_METADATA_SERVICE_ENDPOINT"):
         assert found(tmp_path, MOCK_HOSTNAME=hostname, MOCK_PORT=port, **{name: uri}) == []
 
 
-def test_a_proxy_has_to_spare_every_address(tmp_path: Path) -> None:
+def test_no_proxy_must_match_every_address(tmp_path: Path) -> None:
     variables = {"HOME": str(tmp_path), "http_proxy": "http://proxy:3128", "NO_PROXY": "169.254.169.254"}
     (override,) = find_overrides(variables, {"ec2", "ecs", "eks"})
     assert "does not name 169.254.170.2, 169.254.170.23, so" in override.description

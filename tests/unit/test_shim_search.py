@@ -1,4 +1,4 @@
-"""Which address of the mock is taken, and what is said when none can be."""
+"""Which address of the mock is used, and the message if none works."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_first_address_that_answers_as_an_imds(network: FakeNetwork) -> None
     assert network.probed == ["10.0.0.2:80", "10.0.0.5:80", "10.0.0.4:80"]
 
 
-def test_an_address_that_hangs_leaves_time_for_the_others(network: FakeNetwork) -> None:
+def test_a_silent_address_leaves_time_for_the_others(network: FakeNetwork) -> None:
     network.names["mock"] = [FIVE, FOUR]
     network.servers["10.0.0.5:80"] = "accepts the connection but does not answer"
     assert search(network, seconds=1) == [Mock(FOUR, 80, "one")]
@@ -63,12 +63,12 @@ def test_503_first_and_then_the_mock(network: FakeNetwork) -> None:
     assert search(network) == [Mock(FOUR, 80, "one")]
 
 
-def test_another_imds_will_do(network: FakeNetwork) -> None:
+def test_another_imds_is_accepted(network: FakeNetwork) -> None:
     network.servers["10.0.0.4:80"] = OTHER_IMDS
     assert search(network) == [Mock(FOUR, 80, None)]
 
 
-def test_something_else_altogether_is_named(network: FakeNetwork) -> None:
+def test_another_server_is_named(network: FakeNetwork) -> None:
     network.servers["10.0.0.4:80"] = NGINX
     with pytest.raises(
         MockUnreachableError, match=r"10\.0\.0\.4:80 is not an IMDS: it answers 404 Not Found \(Server: ngi"
@@ -76,7 +76,7 @@ def test_something_else_altogether_is_named(network: FakeNetwork) -> None:
         search(network)
 
 
-def test_every_address_and_its_reason_is_named(network: FakeNetwork) -> None:
+def test_the_reason_of_every_address_is_named(network: FakeNetwork) -> None:
     network.names["mock"] = [FIVE, FOUR]
     network.servers |= {"10.0.0.5:80": "cannot be reached (No route to host)", "10.0.0.4:80": NGINX}
     with pytest.raises(MockUnreachableError) as caught:
@@ -99,7 +99,7 @@ def test_of_two_addresses_one_may_be_a_control_port(network: FakeNetwork) -> Non
     assert search(network, MOCK_PORT="1339") == [Mock(FOUR, 1339, "one")]
 
 
-def test_a_silent_control_port_is_guessed(network: FakeNetwork) -> None:
+def test_the_default_control_port_gets_a_hint(network: FakeNetwork) -> None:
     with pytest.raises(MockUnreachableError, match="MOCK_PORT=1339 is the default of the mock's control port"):
         search(network, MOCK_PORT="1339")
 
@@ -109,7 +109,7 @@ def test_a_name_that_never_resolves(network: FakeNetwork) -> None:
         search(network, MOCK_HOSTNAME="nobody")
 
 
-def test_ipv6_of_the_mock_is_used_only_for_want_of_ipv4(network: FakeNetwork) -> None:
+def test_ipv6_is_used_only_without_ipv4(network: FakeNetwork) -> None:
     network.names["mock"] = [FOUR, SIX]
     network.servers |= {"10.0.0.4:80": "refuses the connection", "fd00::6:80": MOCK_ONE}
     with pytest.raises(MockUnreachableError):
@@ -118,13 +118,13 @@ def test_ipv6_of_the_mock_is_used_only_for_want_of_ipv4(network: FakeNetwork) ->
     assert search(network) == [Mock(SIX, 80, "one")]
 
 
-def test_with_ipv6_both_families_are_found(network: FakeNetwork) -> None:
+def test_with_ipv6_both_ip_versions_are_found(network: FakeNetwork) -> None:
     network.names["mock"] = [FOUR, SIX]
     network.servers["fd00::6:80"] = MOCK_ONE
     assert search(network, MOCK_IPV6="1") == [Mock(FOUR, 80, "one"), Mock(SIX, 80, "one")]
 
 
-def test_with_ipv6_an_address_of_it_is_insisted_on(network: FakeNetwork) -> None:
+def test_with_ipv6_an_ipv6_address_is_required(network: FakeNetwork) -> None:
     with pytest.raises(
         ResolveError, match=r"MOCK_IPV6=1 needs an IPv6 address of the mock, but mock has only 10\.0\.0\.4"
     ):
@@ -133,9 +133,7 @@ def test_with_ipv6_an_address_of_it_is_insisted_on(network: FakeNetwork) -> None
 
 @pytest.mark.parametrize("address", ["169.254.169.254", "fd00:ec2::254"])
 @pytest.mark.parametrize("route", ["auto", "nat", "route"])
-def test_the_endpoint_itself_is_never_asked_in_place_of_the_mock(
-    network: FakeNetwork, address: str, route: str
-) -> None:
+def test_a_name_that_resolves_to_the_endpoint_is_rejected(network: FakeNetwork, address: str, route: str) -> None:
     network.names["mock"] = [ip_address(address)]
     with pytest.raises(ConfigError, match="the address being redirected"):
         search(network, MOCK_ROUTE=route)

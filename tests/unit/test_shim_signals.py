@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT while the shim works, in processes of the test's own."""
+"""SIGTERM and SIGINT while the shim works, in separate processes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run(program: str, *, before: str = "") -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_what_is_under_way(number: signal.Signals) -> None:
+def test_a_signal_interrupts_a_blocking_call(number: signal.Signals) -> None:
     done = run(f"""
 try:
     os.kill(os.getpid(), {int(number)})
@@ -45,7 +45,7 @@ except Interrupted as interrupt:
     assert done.stdout == f"{128 + number}\n"
 
 
-def test_no_library_mistakes_it_for_a_failure_of_its_own() -> None:
+def test_interrupted_is_not_an_exception() -> None:
     done = run("""
 try:
     try:
@@ -66,7 +66,7 @@ except Interrupted:
         "import weakref\nheld = {0}\nlost = weakref.ref(held, lambda _: signal.raise_signal(signal.SIGTERM))\ndel held",
     ],
 )
-def test_what_a_destructor_or_a_callback_swallows_is_raised_again(lose: str) -> None:
+def test_an_interrupt_in_a_destructor_or_callback_is_raised_again(lose: str) -> None:
     done = run(f"""
 import select
 try:
@@ -79,7 +79,7 @@ except Interrupted as interrupt:
     assert (done.stdout, done.stderr) == ("143\n", "")
 
 
-def test_anything_else_that_a_destructor_raises_is_printed_as_usual() -> None:
+def test_other_errors_in_a_destructor_are_printed() -> None:
     done = run("""
 class Lost:
     def __del__(self): raise ValueError("of a library")
@@ -89,7 +89,7 @@ Lost()
     assert "of a library" in done.stderr
 
 
-def test_held_it_waits_for_the_end_of_a_short_step() -> None:
+def test_signals_blocked_waits_for_the_end_of_the_block() -> None:
     done = run("""
 from imds_shim.exec.signals import signals_blocked
 try:
@@ -103,7 +103,7 @@ except Interrupted as interrupt:
     assert done.stdout == "step done\n143 set()\n"
 
 
-def test_deferred_it_waits_for_the_end_of_the_step() -> None:
+def test_deferred_waits_for_the_end_of_the_block() -> None:
     done = run("""
 try:
     with interrupts.deferred():
@@ -116,7 +116,7 @@ except Interrupted as interrupt:
     assert done.stdout == "step done\n143\n"
 
 
-def test_a_second_signal_does_not_disturb_the_taking_back() -> None:
+def test_a_second_signal_does_not_interrupt_the_undo() -> None:
     done = run("""
 try:
     os.kill(os.getpid(), signal.SIGTERM)
@@ -129,7 +129,7 @@ except Interrupted:
     assert done.stdout == "taken back\n"
 
 
-def test_what_was_ignored_from_the_start_stays_ignored() -> None:
+def test_a_signal_that_was_ignored_stays_ignored() -> None:
     done = run(
         """
 os.kill(os.getpid(), signal.SIGINT)

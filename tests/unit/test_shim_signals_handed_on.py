@@ -1,4 +1,4 @@
-"""Which signals the command finds ignored, blocked and pending: as at the start of the shim, whatever CPython does."""
+"""The command's ignored, blocked and pending signals are those from the start of the shim, despite CPython."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def masks(*, ignored: str = "", blocked: str = "", pending: str = "") -> dict[st
 
 
 @pytest.mark.parametrize("ignored", ["", "SIGPIPE", "SIGXFSZ", "SIGPIPE SIGXFSZ"])
-def test_what_was_ignored_is_ignored_and_nothing_else(ignored: str) -> None:
+def test_only_signals_that_were_ignored_are_ignored(ignored: str) -> None:
     found = masks(ignored=ignored)
     assert found["SigIgn"] == {signal.Signals[name] for name in ignored.split()}
     assert found["SigCgt"] == found["SigBlk"] == set()
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGPIPE", "SIGUSR1"])
-def test_a_signal_that_was_blocked_and_pending_waits_for_the_command(name: str) -> None:
+def test_a_blocked_and_pending_signal_stays_pending(name: str) -> None:
     found = masks(blocked=name, pending=name)
     assert found["SigBlk"] == found["ShdPnd"] | found["SigPnd"] == {signal.Signals[name]}
 
 
 def test_a_closed_pipe_does_not_end_the_shim() -> None:
-    """What CPython ignores the signal for still holds: writing fails with an error."""
+    """As with the ignored signal, writing fails with an error."""
     program = """
 import os
 from imds_shim.exec.signals import Interrupts

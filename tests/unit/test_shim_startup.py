@@ -1,4 +1,4 @@
-"""The order of the steps: what is set, what is proven, and what is taken back when a start fails."""
+"""The order of the steps: what is set, verified, and undone if a start fails."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Stage:
                 self.network.servers[f"{rule.destination}:{rule.destination_port}"] = there
 
     def start(self, seconds: float = 10, **settings: str) -> None:
-        """Start; on failure take back what was set, as `cli` does."""
+        """Start, and undo a failed start as `cli` does."""
         wanted = {"MOCK_HOSTNAME": "mock", "MOCK_PORT": "8080"} | settings
         config = load([b"true"], [f"{name}={value}".encode() for name, value in wanted.items()])
         with contextlib.ExitStack() as undo:
@@ -58,7 +58,7 @@ def stage() -> Stage:
     return Stage()
 
 
-def test_the_rule_the_route_the_proof_and_one_line(stage: Stage) -> None:
+def test_a_start_sets_rule_and_route_verifies_and_logs_one_line(stage: Stage) -> None:
     stage.start()
     assert stage.rules == [RULE]
     assert stage.kernel.routes == [("169.254.169.254", "10.0.0.4", False)]
@@ -66,8 +66,8 @@ def test_the_rule_the_route_the_proof_and_one_line(stage: Stage) -> None:
     assert stage.lines.lines[-1] == "169.254.169.254:80 -> 10.0.0.4:8080 (mock)"
 
 
-def test_nothing_is_asked_there_before_the_rule_stands(stage: Stage) -> None:
-    """A packet that leaves without the rule would reach a cloud host's real service."""
+def test_the_endpoint_is_not_probed_before_the_rule_is_set(stage: Stage) -> None:
+    """Without the rule, a packet could reach a cloud host's real service."""
     stage.kernel.refusal = PrivilegeError("add cap_add: [NET_ADMIN]")
     with pytest.raises(PrivilegeError):
         stage.start()
@@ -76,9 +76,7 @@ def test_nothing_is_asked_there_before_the_rule_stands(stage: Stage) -> None:
 
 @pytest.mark.parametrize("route", ["auto", "nat", "route"])
 @pytest.mark.parametrize("refusal", [PrivilegeError("add cap_add"), KernelRefusedError("no NAT table")])
-def test_what_no_mock_could_change_is_said_before_one_is_waited_for(
-    stage: Stage, route: str, refusal: ShimError
-) -> None:
+def test_a_missing_permission_is_reported_before_the_wait(stage: Stage, route: str, refusal: ShimError) -> None:
     stage.kernel.refusal = refusal
     stage.network.servers.clear()
     with pytest.raises(type(refusal), match=str(refusal)):
@@ -90,7 +88,7 @@ def test_what_no_mock_could_change_is_said_before_one_is_waited_for(
 @pytest.mark.parametrize(
     ("route", "on_link", "has_own_route"), [("auto", True, False), ("route", True, True), ("none", False, False)]
 )
-def test_where_perhaps_nothing_has_to_be_changed_the_mock_is_waited_for(
+def test_a_missing_permission_that_may_not_matter_does_not_prevent_the_wait(
     stage: Stage,
     route: str,
     on_link: bool,  # noqa: FBT001 - a table
@@ -104,13 +102,13 @@ def test_where_perhaps_nothing_has_to_be_changed_the_mock_is_waited_for(
     assert "10.0.0.4:8080" in stage.network.probed
 
 
-def test_run_twice_it_is_one_rule(stage: Stage) -> None:
+def test_two_starts_make_one_rule(stage: Stage) -> None:
     stage.start()
     stage.start()
     assert stage.rules == [RULE]
 
 
-def test_a_moved_mock_replaces_the_rule_in_one_step(stage: Stage) -> None:
+def test_a_moved_mock_replaces_the_rule_in_one_transaction(stage: Stage) -> None:
     stage.start()
     stage.network.names["mock"] = [ip_address("10.0.0.9")]
     stage.network.servers["10.0.0.9:8080"] = MOCK_TWO
@@ -129,7 +127,7 @@ def test_a_moved_mock_replaces_the_rule_in_one_step(stage: Stage) -> None:
         ("refuses the connection", "does not reach 10.0.0.4:8080: it refuses the connection"),
     ],
 )
-def test_whatever_else_answers_there_ends_the_start_and_leaves_nothing(
+def test_another_server_at_the_endpoint_fails_the_start_and_undoes_it(
     stage: Stage, there: ProbeResult | str, words: str
 ) -> None:
     stage.rules_work = False
@@ -151,14 +149,14 @@ def test_a_failed_start_leaves_an_earlier_rule_as_it_was(stage: Stage) -> None:
     assert stage.rules == [RULE]
 
 
-def test_a_mock_that_was_restarted_in_between_is_the_mock(stage: Stage) -> None:
+def test_a_mock_that_was_restarted_meanwhile_is_accepted(stage: Stage) -> None:
     answers = [MOCK_ONE]
     stage.network.servers["10.0.0.4:8080"] = lambda: answers.pop() if answers else MOCK_TWO
     stage.start()
     assert stage.rules == [RULE]
 
 
-def test_a_proof_that_needs_a_moment_gets_it(stage: Stage) -> None:
+def test_verification_is_retried(stage: Stage) -> None:
     stage.rules_work = False
     reasons = ["does not answer the connection attempt", "refuses the connection"]
     stage.network.servers[V4] = lambda: reasons.pop() if reasons else MOCK_ONE
@@ -166,7 +164,7 @@ def test_a_proof_that_needs_a_moment_gets_it(stage: Stage) -> None:
     assert stage.rules == [RULE]
 
 
-def test_the_proof_keeps_to_the_deadline(stage: Stage) -> None:
+def test_verification_keeps_the_deadline(stage: Stage) -> None:
     stage.rules_work = False
     stage.network.servers[V4] = "accepts the connection but does not answer"
     began = stage.network.clock.now
@@ -175,7 +173,7 @@ def test_the_proof_keeps_to_the_deadline(stage: Stage) -> None:
     assert stage.network.clock.now - began <= 3.5
 
 
-def test_another_imds_is_taken_with_a_warning(stage: Stage) -> None:
+def test_another_imds_is_accepted_with_a_warning(stage: Stage) -> None:
     stage.network.servers["10.0.0.4:8080"] = OTHER_IMDS
     stage.start()
     assert stage.lines.lines[-2].startswith(
@@ -184,15 +182,15 @@ def test_another_imds_is_taken_with_a_warning(stage: Stage) -> None:
     assert stage.lines.lines[-2].endswith("does not identify itself")
 
 
-def test_something_else_in_the_place_of_another_imds_is_no_proof(stage: Stage) -> None:
-    """Neither has an id, so only what they answer tells them apart."""
+def test_another_server_does_not_verify_another_imds(stage: Stage) -> None:
+    """Neither server has an id, so only their responses differ."""
     stage.rules_work = False
     stage.network.servers |= {"10.0.0.4:8080": OTHER_IMDS, V4: NGINX}
     with pytest.raises(WrongMockError, match=r"does not reach 10\.0\.0\.4:8080, but another server: 404 Not Found"):
         stage.start()
 
 
-def test_auto_asks_first_where_the_way_is_near(stage: Stage) -> None:
+def test_auto_probes_an_on_link_endpoint_first(stage: Stage) -> None:
     stage.kernel.on_link = True
     stage.network.servers[V4] = MOCK_ONE
     stage.start()
@@ -200,28 +198,28 @@ def test_auto_asks_first_where_the_way_is_near(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("there", [MOCK_TWO, NGINX, "refuses the connection"])
-def test_auto_sets_the_rule_where_another_answers_near_by(stage: Stage, there: ProbeResult | str) -> None:
+def test_auto_sets_the_rule_if_another_server_is_on_link(stage: Stage, there: ProbeResult | str) -> None:
     stage.kernel.on_link = True
     stage.network.servers[V4] = there
     stage.start()
     assert stage.rules == [RULE]
 
 
-def test_auto_does_not_take_an_imds_without_an_id_for_the_mock(stage: Stage) -> None:
+def test_auto_does_not_accept_an_imds_without_id_as_the_mock(stage: Stage) -> None:
     stage.kernel.on_link = True
     stage.network.servers |= {"10.0.0.4:8080": OTHER_IMDS, V4: OTHER_IMDS}
     stage.start()
     assert stage.rules == [RULE]
 
 
-def test_nat_does_not_ask_first(stage: Stage) -> None:
+def test_nat_does_not_probe_first(stage: Stage) -> None:
     stage.kernel.on_link = True
     stage.network.servers[V4] = MOCK_ONE
     stage.start(MOCK_ROUTE="nat")
     assert stage.rules == [RULE]
 
 
-def test_route_leads_there_on_link_without_a_rule(stage: Stage) -> None:
+def test_route_mode_sets_an_on_link_route_without_a_rule(stage: Stage) -> None:
     stage.network.servers[V4] = MOCK_ONE
     stage.start(MOCK_ROUTE="route")
     assert stage.rules == []
@@ -229,13 +227,13 @@ def test_route_leads_there_on_link_without_a_rule(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("route", "words"), [("none", "changes nothing"), ("route", "link_local_ips")])
-def test_the_cure_fits_the_way_chosen(stage: Stage, route: str, words: str) -> None:
+def test_the_advice_depends_on_the_route_mode(stage: Stage, route: str, words: str) -> None:
     with pytest.raises(WrongMockError, match=words):
         stage.start(MOCK_ROUTE=route)
     assert stage.kernel.routes == []
 
 
-def test_a_failure_names_the_route_that_refuses(stage: Stage) -> None:
+def test_an_error_names_the_route_that_refuses_packets(stage: Stage) -> None:
     stage.kernel.refusing = "the route blackhole 169.254.169.254/32"
     with pytest.raises(
         WrongMockError, match=r"because the route blackhole 169\.254\.169\.254/32 refuses.*MOCK_ROUTE=none"
@@ -243,13 +241,13 @@ def test_a_failure_names_the_route_that_refuses(stage: Stage) -> None:
         stage.start(MOCK_ROUTE="none")
 
 
-def test_none_changes_nothing_and_still_wants_proof(stage: Stage) -> None:
+def test_none_mode_changes_nothing_but_verifies(stage: Stage) -> None:
     stage.network.servers[V4] = MOCK_ONE
     stage.start(MOCK_ROUTE="none")
     assert (stage.rules, stage.kernel.routes) == ([], [])
 
 
-def test_ipv6_gets_its_rule_as_well(stage: Stage) -> None:
+def test_ipv6_gets_a_rule(stage: Stage) -> None:
     stage.network.names["mock"] = [FOUR, SIX]
     stage.start(MOCK_IPV6="1")
     assert stage.rules == [RULE_V6, RULE]
@@ -259,7 +257,7 @@ def test_ipv6_gets_its_rule_as_well(stage: Stage) -> None:
 ECS, EKS, EKS_V6 = map(ip_address, ("169.254.170.2", "169.254.170.23", "fd00:ec2::23"))
 
 
-def test_every_service_gets_its_rule_its_route_and_its_proof(stage: Stage) -> None:
+def test_every_service_gets_a_rule_a_route_and_a_verification(stage: Stage) -> None:
     stage.network.names["mock"] = [FOUR, SIX]
     stage.start(MOCK_ENDPOINTS="ec2,ecs,eks", MOCK_IPV6="1")
     wanted = [
@@ -276,13 +274,13 @@ def test_every_service_gets_its_rule_its_route_and_its_proof(stage: Stage) -> No
     assert [line for line in stage.lines.lines if line.startswith("169.254.170.2:80 -> ")] != []
 
 
-def test_only_what_is_named_is_redirected(stage: Stage) -> None:
+def test_only_configured_services_are_redirected(stage: Stage) -> None:
     stage.start(MOCK_ENDPOINTS="ecs")
     assert stage.rules == [DnatRule(ECS, 80, FOUR, 8080)]
     assert V4 not in stage.network.probed
 
 
-def test_another_imds_cannot_prove_the_other_services(stage: Stage) -> None:
+def test_another_imds_cannot_verify_the_other_services(stage: Stage) -> None:
     stage.network.servers["10.0.0.4:8080"] = OTHER_IMDS
     stage.start(MOCK_ENDPOINTS="ec2,eks")
     assert stage.rules == [DnatRule(EKS, 80, FOUR, 8080), RULE]
@@ -293,7 +291,7 @@ def test_another_imds_cannot_prove_the_other_services(stage: Stage) -> None:
     assert lines[1:] == [reaches.format("169.254.170.23:80", "this IMDS does not identify itself")]
 
 
-def test_a_service_that_leads_elsewhere_takes_all_back(stage: Stage) -> None:
+def test_one_failed_service_undoes_all(stage: Stage) -> None:
     stage.rules_work = False
     stage.network.servers |= {V4: MOCK_ONE, "169.254.170.2:80": NGINX}
     with pytest.raises(WrongMockError, match=r"169\.254\.170\.2:80 does not reach .*, but another server: 404"):
@@ -301,14 +299,14 @@ def test_a_service_that_leads_elsewhere_takes_all_back(stage: Stage) -> None:
     assert stage.rules == []
 
 
-def test_route_leads_to_every_service_on_link(stage: Stage) -> None:
+def test_route_mode_sets_a_route_for_every_service(stage: Stage) -> None:
     stage.network.servers |= {V4: MOCK_ONE, f"{ECS}:80": MOCK_ONE}
     stage.start(MOCK_ROUTE="route", MOCK_ENDPOINTS="ec2,ecs")
     assert stage.rules == []
     assert stage.kernel.routes == [("169.254.169.254", "10.0.0.4", True), ("169.254.170.2", "10.0.0.4", True)]
 
 
-def test_a_failure_of_the_second_family_takes_back_the_first(stage: Stage) -> None:
+def test_a_failure_of_ipv6_undoes_ipv4(stage: Stage) -> None:
     stage.network.names["mock"] = [FOUR, SIX]
     stage.rules_work = False
     stage.network.servers |= {V4: MOCK_ONE, V6: NGINX}
@@ -324,14 +322,14 @@ def test_an_ipv6_only_mock_serves_the_ipv6_endpoint(stage: Stage) -> None:
     assert stage.lines.lines[-1] == "warning: 169.254.169.254 is not redirected, because mock has no IPv4 address"
 
 
-def test_an_ipv6_only_mock_without_the_setting_says_what_to_set(stage: Stage) -> None:
+def test_an_ipv6_only_mock_without_the_setting_names_it(stage: Stage) -> None:
     stage.network.names["mock"] = [SIX]
     with pytest.raises(ResolveError, match=r"only IPv6 addresses \(fd00::6\).*MOCK_IPV6=1"):
         stage.start()
 
 
-def test_rules_that_have_no_effect_in_one_back_end_go_to_the_other(stage: Stage) -> None:
-    """All of them, so that one back end has the rules of one start; the route stays for the second try."""
+def test_rules_without_effect_move_to_the_other_back_end(stage: Stage) -> None:
+    """All rules of a start are in one back end; the route stays for the second attempt."""
     stage.network.names["mock"] = [FOUR, SIX]
     stage.works_in = "nft"
     stage.start(MOCK_IPV6="1")
@@ -342,27 +340,27 @@ def test_rules_that_have_no_effect_in_one_back_end_go_to_the_other(stage: Stage)
     assert warning.endswith("with a rule in the legacy nat table; trying nft")
 
 
-def test_the_new_rule_stands_before_the_one_without_effect_goes(stage: Stage) -> None:
+def test_the_new_rule_is_set_before_the_old_one_is_removed(stage: Stage) -> None:
     stage.works_in = "nft"
     stage.start()
     assert stage.kernel.tables[0].history == [(RULE,), ()]
     assert stage.kernel.tables[1].history == [(RULE,)]
 
 
-def test_a_back_end_that_does_not_keep_the_rule_is_left(stage: Stage) -> None:
+def test_a_back_end_that_ignores_the_rule_is_not_used(stage: Stage) -> None:
     stage.kernel.tables[0].ignores = True
     stage.start()
     assert stage.kernel.tables[1].rules == [RULE]
 
 
-def test_both_back_ends_are_named_where_neither_has_an_effect(stage: Stage) -> None:
+def test_an_error_names_both_back_ends(stage: Stage) -> None:
     stage.works_in = ""
     with pytest.raises(WrongMockError, match=r"neither NAT back end.*\(legacy and nft: .*refuses.*\); .*--doctor"):
         stage.start()
     assert (stage.rules, stage.kernel.routes) == ([], [])
 
 
-def test_a_failure_in_both_back_ends_leaves_an_earlier_rule_where_it_was(stage: Stage) -> None:
+def test_a_failure_in_both_back_ends_keeps_an_earlier_rule(stage: Stage) -> None:
     earlier = DnatRule(RULE.destination, 80, ip_address("10.0.0.9"), 8080)
     stage.kernel.tables[1].rules = [earlier]
     stage.works_in = ""
@@ -373,14 +371,14 @@ def test_a_failure_in_both_back_ends_leaves_an_earlier_rule_where_it_was(stage: 
 
 
 @pytest.mark.parametrize(("backend", "other"), [("legacy", "nft"), ("nft", "legacy")])
-def test_a_back_end_that_was_asked_for_is_the_only_one_tried(stage: Stage, backend: str, other: str) -> None:
+def test_a_configured_back_end_is_the_only_one_used(stage: Stage, backend: str, other: str) -> None:
     stage.works_in = other
     with pytest.raises(WrongMockError, match=f"MOCK_BACKEND=auto also tries {other}"):
         stage.start(MOCK_BACKEND=backend)
     assert stage.rules == []
 
 
-def test_both_tries_keep_to_the_deadline(stage: Stage) -> None:
+def test_both_attempts_keep_the_deadline(stage: Stage) -> None:
     stage.works_in = ""
     stage.network.servers[V4] = "accepts the connection but does not answer"
     began = stage.network.clock.now
@@ -389,7 +387,7 @@ def test_both_tries_keep_to_the_deadline(stage: Stage) -> None:
     assert stage.network.clock.now - began <= 3.5
 
 
-def test_a_kernel_that_refuses_leaves_nothing(stage: Stage) -> None:
+def test_a_kernel_refusal_leaves_nothing(stage: Stage) -> None:
     for table in stage.kernel.tables:
         table.refuses = True
     with pytest.raises(KernelRefusedError) as caught:

@@ -1,4 +1,4 @@
-"""Arguments and environment reach the program as the bytes that exec was given, by both of its entries."""
+"""Both entry points get arguments and environment as the bytes passed to exec."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ODD = [b"B=1", b"A=2", b"A=3", b"no equals sign", b"", b"=", b"\xff\xfe=\xfd", b
 
 
 def execve(program: str | Path, argv: list[bytes], environ: list[bytes]) -> bytes:
-    """Run with exactly these entries: Python's own ways would drop duplicates and entries without `=`."""
+    """Run with exactly these entries; Python's functions would drop duplicates and entries without `=`."""
     execute = (
         "import ctypes, sys\n"
         "*words, = sys.stdin.buffer.read().split(b'\\1')\n"
@@ -52,13 +52,13 @@ def test_arguments(argument: bytes) -> None:
     assert out.split(b"\0")[:2] == [argument, b"end"]
 
 
-def test_environment_with_duplicates_and_oddities() -> None:
-    """LC_ALL=C makes the interpreter put LC_CTYPE into its own copy (PEP 538), which must not be seen here."""
+def test_an_environment_with_duplicates_and_unusual_entries() -> None:
+    """With LC_ALL=C the interpreter adds LC_CTYPE to its copy (PEP 538), which must not appear here."""
     out = execve(sys.executable, [b"-c", SHOW.encode()], ODD)
     assert out.partition(b"--\0")[2].split(b"\0") == ODD
 
 
-def test_without_proc_the_c_library_is_asked() -> None:
+def test_without_proc_the_c_librarys_environment_is_used() -> None:
     assert set(_environ_of_libc()) >= {
         entry for entry in raw_environ() if entry.partition(b"=")[0] in (b"PATH", b"HOME")
     }
@@ -66,11 +66,11 @@ def test_without_proc_the_c_library_is_asked() -> None:
 
 
 @given(st.lists(st.binary(min_size=1).filter(lambda entry: b"\0" not in entry)))
-def test_the_launchers_mark_comes_off_again(entries: list[bytes]) -> None:
+def test_the_launchers_mark_is_removed(entries: list[bytes]) -> None:
     assert boot.remove_marks([b"=" + entry for entry in entries]) == entries
 
 
-def test_entries_that_were_not_there_when_the_launcher_ran_are_left_out() -> None:
+def test_entries_without_the_launchers_mark_are_left_out() -> None:
     assert boot.remove_marks([b"=A=1", b"LC_CTYPE=C.UTF-8", b"=plain"]) == [b"A=1", b"plain"]
 
 
@@ -89,7 +89,7 @@ SHIM = ROOT / "shim"
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A tree with as much of the package as comes before `cli`, which a test writes."""
+    """A tree with the modules that are imported before `cli`; a test writes its own `cli`."""
     package = tmp_path / "tree/lib/site-packages/imds_shim"
     for room in ("", "boot", "exec"):
         (package / room).mkdir(parents=True)
@@ -100,7 +100,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def complete(tree: Path, cli: str) -> list[bytes]:
-    """Finish the tree as build-tree.sh does; returns how the launcher starts it."""
+    """Complete the tree as build-tree.sh does; returns the launcher's command."""
     packages = tree / "lib/site-packages"
     (packages / "imds_shim/cli.py").write_text(cli)
     compileall.compile_dir(packages, quiet=1, legacy=True)
@@ -110,8 +110,8 @@ def complete(tree: Path, cli: str) -> list[bytes]:
     return [b"-I", b"-S", b"-B", b"-X", b"utf8", os.fsencode(tree / "lib/archive.pyc")]
 
 
-def test_the_tree_finds_its_modules_by_its_own_place(tree: Path) -> None:
-    """As the launcher starts it: isolated, without site packages, each entry of the environment marked."""
+def test_the_tree_finds_its_modules_by_its_path(tree: Path) -> None:
+    """Run as the launcher does: isolated, without site packages, each environment entry marked."""
     out = execve(sys.executable, [*complete(tree, TREE_CLI), b"a b", b"\xff"], [b"=" + entry for entry in ODD])
     extensions, *rest = out.split(b"\0")
     assert extensions == os.fsencode(tree / "lib/xtables")
@@ -119,16 +119,14 @@ def test_the_tree_finds_its_modules_by_its_own_place(tree: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(15, 143), (2, 130)])
-def test_a_signal_is_noticed_while_the_program_is_still_being_loaded(tree: Path, number: int, code: int) -> None:
+def test_a_signal_ends_the_program_during_its_imports(tree: Path, number: int, code: int) -> None:
     cli = f"import os, signal; os.kill(os.getpid(), {number}); signal.pause()"
     done = subprocess.run([sys.executable, *complete(tree, cli)], capture_output=True, check=False, timeout=20)
     assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
 
 
 @pytest.mark.parametrize(("number", "code"), [(15, 143), (2, 130)])
-def test_a_signal_that_the_launcher_held_back_ends_it_before_anything_is_done(
-    tree: Path, number: int, code: int
-) -> None:
+def test_a_signal_that_the_launcher_blocked_ends_the_program_at_once(tree: Path, number: int, code: int) -> None:
     command = [os.fsencode(sys.executable), *complete(tree, "def run(*_): return 7")]
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
     try:
@@ -156,7 +154,7 @@ def run(*_):
         ({"IMDS_SHIM_IGNORED": " PIPE"}, "True False"),
     ],
 )
-def test_signals_stay_ignored_only_if_the_launcher_says_that_they_were(
+def test_signals_stay_ignored_only_if_the_launcher_names_them(
     tree: Path, environ: dict[str, str], ignored: str
 ) -> None:
     command = [os.fsencode(sys.executable), *complete(tree, TELL_SIGNALS)]

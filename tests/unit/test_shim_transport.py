@@ -1,4 +1,4 @@
-"""One deadline for a whole exchange, whatever the server does with it."""
+"""One deadline for a whole exchange, whatever the server does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from imds_shim.deadline import Deadline
 from imds_shim.network.transport import HeadTransport, parse_head
 
 
-def test_a_byte_now_and_then_does_not_stretch_the_deadline() -> None:
+def test_single_bytes_do_not_extend_the_deadline() -> None:
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -38,12 +38,12 @@ def test_a_byte_now_and_then_does_not_stretch_the_deadline() -> None:
     assert 0.3 <= deadline.elapsed() < 0.8
 
 
-def test_nothing_is_sent_when_the_time_is_over() -> None:
+def test_nothing_is_sent_after_the_deadline() -> None:
     with pytest.raises(httpx.ConnectTimeout):
         HeadTransport(Deadline(0)).handle_request(httpx.Request("GET", "http://127.0.0.1:9/"))
 
 
-def test_a_head_in_pieces_is_read_when_it_is_complete() -> None:
+def test_a_head_in_several_segments() -> None:
     whole = b"HTTP/1.1 401 Unauthorized\r\nServer: EC2ws\r\nX: a: b \r\n\r\nbody"
     end = whole.index(b"body")
     for length in range(end):
@@ -54,7 +54,7 @@ def test_a_head_in_pieces_is_read_when_it_is_complete() -> None:
     assert dict(response.headers) == {"server": "EC2ws", "x": "a: b"}
 
 
-def test_interim_answers_are_passed_over() -> None:
+def test_interim_responses_are_skipped() -> None:
     received = bytearray(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n")
     assert parse_head(received) is None
     received += b"HTTP/1.0 204\r\n\r\n"
@@ -77,13 +77,13 @@ def test_interim_answers_are_passed_over() -> None:
         b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000,
     ],
 )
-def test_what_is_no_http_is_refused(received: bytes) -> None:
+def test_other_protocols_are_rejected(received: bytes) -> None:
     with pytest.raises(httpx.RemoteProtocolError):
         parse_head(bytearray(received))
 
 
 @given(st.binary() | st.binary().map(lambda tail: b"HTTP/1.1 200 OK\r\n" + tail + b"\r\n\r\n"))
-def test_no_bytes_make_it_fail_otherwise(received: bytes) -> None:
+def test_arbitrary_bytes_raise_only_documented_errors(received: bytes) -> None:
     try:
         parse_head(bytearray(received))
     except httpx.RemoteProtocolError:

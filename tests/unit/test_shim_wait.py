@@ -1,4 +1,4 @@
-"""The retry policy on a clock of the test's own: one deadline, and lines that say why it takes long."""
+"""The retry policy on a fake clock: one deadline, and log lines with the reasons."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOCK = Target("mock_metadata", 80)
 
 
 class Attempts:
-    """Fails with each reason in turn, then with the last one for ever; `None` is success."""
+    """Raises each error in turn, then the last one forever; `None` is success."""
 
     def __init__(self, clock: FakeClock, *reasons: Exception | None, seconds: float = 0) -> None:
         self._clock, self._reasons, self._seconds = clock, list(reasons), seconds
@@ -31,14 +31,14 @@ class Attempts:
         return "found"
 
 
-def test_a_first_try_that_succeeds_says_and_waits_nothing() -> None:
+def test_a_successful_first_attempt_neither_logs_nor_sleeps() -> None:
     clock, lines = FakeClock(), Lines()
     before = clock.now
     assert retry_until_found(Attempts(clock, None), MOCK, clock.deadline(60), lines.log, clock.sleep) == "found"
     assert (clock.now, lines.lines) == (before, [])
 
 
-def test_a_mock_that_comes_later_is_found_soon_after() -> None:
+def test_a_later_mock_is_found_soon() -> None:
     clock, lines = FakeClock(), Lines()
     deadline = clock.deadline(60)
 
@@ -50,7 +50,7 @@ def test_a_mock_that_comes_later_is_found_soon_after() -> None:
     assert retry_until_found(attempt, MOCK, deadline, lines.log, clock.sleep) < 20.6
 
 
-def test_a_line_when_the_reason_changes_and_every_five_seconds_otherwise() -> None:
+def test_a_line_for_each_new_reason_and_every_five_seconds() -> None:
     clock, lines = FakeClock(), Lines()
     deadline = clock.deadline(60)
 
@@ -71,7 +71,7 @@ def test_a_line_when_the_reason_changes_and_every_five_seconds_otherwise() -> No
 
 
 @pytest.mark.parametrize("kind", [ResolveError, MockUnreachableError])
-def test_the_end_names_target_tries_and_last_reason(kind: type[Exception]) -> None:
+def test_the_error_names_target_attempts_and_last_reason(kind: type[Exception]) -> None:
     clock, lines = FakeClock(), Lines()
     attempts = Attempts(clock, ResolveError("first"), kind("the last one"))
     with pytest.raises(kind) as caught:
@@ -81,7 +81,7 @@ def test_the_end_names_target_tries_and_last_reason(kind: type[Exception]) -> No
     assert f"within 10 s ({attempts.count} attempts; last reason: the last one)" in message
 
 
-def test_what_is_no_matter_of_waiting_ends_it_at_once() -> None:
+def test_other_errors_end_the_wait_at_once() -> None:
     clock, lines = FakeClock(), Lines()
     with pytest.raises(ZeroDivisionError):
         retry_until_found(
@@ -91,8 +91,8 @@ def test_what_is_no_matter_of_waiting_ends_it_at_once() -> None:
 
 
 @given(timeout=st.floats(0.01, 60), each=st.floats(0, 3))
-def test_the_deadline_is_kept_whatever_a_try_takes(timeout: float, each: float) -> None:
-    """Never later, as a try is given only what is left, and at most half a second earlier."""
+def test_the_deadline_is_kept_however_long_an_attempt_takes(timeout: float, each: float) -> None:
+    """An attempt ends never after the deadline, and at most half a second before it."""
     clock, lines = FakeClock(), Lines()
     deadline = clock.deadline(timeout)
 

@@ -21,12 +21,12 @@ rules = st.one_of(
 
 
 @given(rules, st.sampled_from(DNAT_REVISIONS))
-def test_what_is_built_is_read_back(rule: DnatRule, revision: int) -> None:
+def test_build_and_parse_round_trip(rule: DnatRule, revision: int) -> None:
     assert parse(build(rule, TAG, revision), rule.destination.version, TAG) == rule
 
 
 @pytest.mark.parametrize(("rule", "size"), [(RULE, 112 + 48 + 288 + 80), (RULE_V6, 168 + 48 + 288 + 80)])
-def test_sizes_are_those_of_the_kernels_structures(rule: DnatRule, size: int) -> None:
+def test_sizes_match_the_kernels_structures(rule: DnatRule, size: int) -> None:
     entry = build(rule, TAG, 2)
     assert len(entry) == size
     target_at, next_at = struct.unpack_from("=HH", entry, LAYOUTS[rule.destination.version].offsets_at)
@@ -65,13 +65,13 @@ FIELDS = {
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_a_rule_that_matches_or_does_anything_else_is_somebody_elses(field: str) -> None:
+def test_a_rule_of_another_form_is_another_programs(field: str) -> None:
     entry = bytearray(build(RULE, TAG, 2))
     entry[FIELDS[field]] ^= 0x41
     assert parse(bytes(entry), 4, TAG) is None
 
 
-def test_the_form_of_old_iptables_programs_is_read() -> None:
+def test_the_form_of_old_iptables_programs_is_parsed() -> None:
     address = RULE.to_address.packed
     port = struct.pack(">H", RULE.to_port)
     old = _extension(b"DNAT", 0, NAT_RANGE_V4.pack(1, 3, address, address, port, port))
@@ -82,11 +82,11 @@ def test_the_form_of_old_iptables_programs_is_read() -> None:
 
 
 @pytest.mark.parametrize("tag", [b"imds", b"imds-shim-2", b""])
-def test_another_comment_is_somebody_elses(tag: bytes) -> None:
+def test_a_rule_with_another_comment_is_another_programs(tag: bytes) -> None:
     assert parse(build(RULE, tag, 2), 4, TAG) is None
 
 
 @given(st.binary(min_size=112, max_size=600), st.sampled_from([4, 6]))
-def test_no_bytes_make_the_reader_fail(noise: bytes, version: int) -> None:
+def test_arbitrary_bytes_raise_no_error(noise: bytes, version: int) -> None:
     entry = noise.ljust(LAYOUTS[version].size, b"\0")
     assert parse(entry, version, TAG) is None
