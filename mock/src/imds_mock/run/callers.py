@@ -17,6 +17,7 @@ from imds_mock.callers.targets import resolve_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import ExitStack
 
     from imds_mock.agents.task_metadata import Task
     from imds_mock.callers.caller import Caller
@@ -29,7 +30,10 @@ _PROC_NET: Final = Path("/proc/net")
 
 
 def network_registry(
-    config: Callable[[], Config], services: Callable[[], frozenset[str]], monotonic: Callable[[], float]
+    config: Callable[[], Config],
+    services: Callable[[], frozenset[str]],
+    monotonic: Callable[[], float],
+    resources: ExitStack,
 ) -> CallerRegistry:
     """A registry that asks this machine's kernel and its name server.
 
@@ -37,9 +41,12 @@ def network_registry(
         config: Returns the configuration in force.
         services: Returns the services that the configuration names.
         monotonic: Clock in seconds.
+        resources: Closes the sockets that the registry opens.
     """
     names = NameServer(lambda: config().callers.name_server, _NAME_SECONDS)
     kernel = Kernel()
+    resources.callback(names.close)
+    resources.callback(kernel.close)
     networks = LocalNetworks(kernel, lambda: default_gateways(_PROC_NET), monotonic, has_own_names=names.is_engine)
     linker = AddressLinker(kernel, networks, ReachabilityProbe(), monotonic)
     identifier = CallerIdentifier(names, networks, linker, services)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import secrets
@@ -145,6 +146,7 @@ class Mock:
         self._scenario = scenario
         self._dependencies = use = dependencies or Dependencies()
         self._companions = Companions()
+        self._resources = contextlib.ExitStack()
         self._is_aemm = config.compatibility == "aemm"
         started = use.clock()
         key_directory = config.signing.key_directory
@@ -157,7 +159,9 @@ class Mock:
             random=use.random,
             report=use.log_limited,
         )
-        callers = use.callers or network_registry(self._current_config, lambda: self.state.services, use.monotonic)
+        callers = use.callers or network_registry(
+            self._current_config, lambda: self.state.services, use.monotonic, self._resources
+        )
         builder = SnapshotBuilder(
             started,
             self._signer,
@@ -193,7 +197,6 @@ class Mock:
         self.addresses: tuple[Address, ...] = ()
         self.control_sockets: ControlSockets | None = None
         self._access_log: AccessLog | None = None
-        self._log_file: Outlet | None = None
         self._reloader = Reloader(self.state, source.read, use.log, self.runtime.reloads) if source else None
 
     @property
@@ -268,6 +271,7 @@ class Mock:
         settings, use = self._config.server, self._dependencies
         if self._config.control.enabled:
             self.control_sockets = ControlSockets.open(self._config, use.socket_folders, use.log)
+            self._resources.callback(self.control_sockets.close)
         sockets = open_sockets(settings.hosts, settings.port)
         self.addresses = tuple(Address(*listening.getsockname()[:2]) for listening in sockets)
         limit = shares(settings.max_connections, with_control=self._config.control.enabled)
@@ -316,10 +320,7 @@ class Mock:
         await self._companions.stop()
         await self._credentials.close()
         await self.callers.close()
-        if self.control_sockets is not None:
-            self.control_sockets.close()
-        if self._log_file is not None:
-            self._log_file.close_file()
+        self._resources.close()
 
     def _set_control_ready(self) -> None:
         self.control_ready.set()
@@ -355,9 +356,10 @@ class Mock:
         outlet = self._dependencies.access_log
         if settings.access_log_file is not None:
             try:
-                outlet = self._log_file = Outlet(os.open(settings.access_log_file, _LOG_FLAGS, _LOG_MODE))
+                outlet = Outlet(os.open(settings.access_log_file, _LOG_FLAGS, _LOG_MODE))
             except OSError as error:
                 raise LogFileError(settings.access_log_file, error) from error
+            self._resources.callback(outlet.close_file)
         if outlet is not None:
             self._access_log = AccessLog(outlet, settings.access_log, asyncio.get_running_loop())
 

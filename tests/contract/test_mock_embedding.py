@@ -1,0 +1,427 @@
+"""`Mock` as an object to embed: what it gives, what it leaves alone, what it leaves behind, and how its parts fail."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import http.client
+import importlib
+import json
+import logging
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+import uvloop
+
+import imds_mock
+from imds_mock import ConfigSource, Dependencies, Mock
+from imds_mock.config.errors import ConfigError
+from imds_mock.config.settings import Config
+from imds_mock.control.start import ControlListenError
+from imds_mock.errors import EX_SOFTWARE, ListenError, LogFileError, MockError
+from imds_mock.log import Outlet
+from imds_mock.run.companions import CompanionError
+from imds_mock.signing.keys import KeyDirectoryError
+from support.mockserver import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+LOCAL = {"server": {"hosts": ["127.0.0.1"]}}
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(params=LOOPS)
+def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, Any]], Any]:
+    """Runs a coroutine on each kind of event loop."""
+
+    def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
+            return runner.run(coroutine)
+
+    return run
+
+
+async def get(url: str, path: str) -> str:
+    """The body of a response, of status 200."""
+
+    def read() -> str:
+        with contextlib.closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)) as client:
+            client.request("GET", path)
+            answer = client.getresponse()
+            body = answer.read().decode()
+            assert answer.status == 200, (answer.status, body)
+            return body
+
+    return await asyncio.to_thread(read)
+
+
+def test_a_mapping_a_file_and_a_config_are_configurations(
+    run: Callable[[Coroutine[Any, Any, Any]], Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "mock.yaml"
+    file.write_text("server: {hosts: [127.0.0.1]}\ninstance: {region: eu-west-2}\n")
+
+    async def region(config: Any) -> str:
+        async with Mock(config, port=0) as mock:
+            return await get(mock.endpoint_url, "/latest/meta-data/placement/region")
+
+    assert run(region({**LOCAL, "instance": {"region": "eu-west-1"}})) == "eu-west-1"
+    assert run(region(file)) == run(region(str(file))) == "eu-west-2"
+    assert run(region(Mock(file).state.config)) == "eu-west-2"
+    assert run(region(None)) == "us-east-1"
+
+
+def test_state_journal_and_addresses_are_typed_objects(run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+    async def scenario() -> None:
+        clock = Clock()
+        async with Mock(LOCAL, port=0, dependencies=Dependencies(clock=clock)) as mock:
+            (address,) = mock.addresses
+            assert (address.host, mock.endpoint_url) == ("127.0.0.1", f"http://127.0.0.1:{address.port}")
+            await get(mock.endpoint_url, "/latest/meta-data/instance-id")
+            mock.journal.settle()
+            (entry,) = mock.journal
+            assert (entry.caller, entry.path, entry.time) == ("127.0.0.1", "/latest/meta-data/instance-id", clock.now)
+            assert "127.0.0.1" in mock.callers.caller("127.0.0.1").addresses
+            assert isinstance(mock.state.config, Config)
+            assert mock.control_url is not None
+            assert json.loads(await get(mock.control_url, "/v1/events")) == []
+        with pytest.raises(ConfigError):
+            Mock({"instance": {"region": "nowhere"}})
+
+    run(scenario())
+
+
+def test_with_and_without_a_control_plane(run: Callable[[Coroutine[Any, Any, Any]], Any], tmp_path: Path) -> None:
+    async def scenario() -> None:
+        off = {**LOCAL, "control": {"enabled": False}}
+        async with Mock(off, port=0) as mock:
+            assert (mock.control_url, mock.control_sockets) == (None, None)
+        async with Mock({**LOCAL, "control": {"socket": str(tmp_path / "a.sock")}}, port=0) as mock:
+            assert mock.control_sockets is not None
+            assert mock.control_sockets.path == tmp_path / "a.sock"
+            assert (tmp_path / "a.sock").is_socket()
+        assert not (tmp_path / "a.sock").exists()
+        async with Mock(LOCAL, port=0) as mock:
+            assert mock.control_sockets is not None
+            assert mock.control_sockets.path is None, "no folder was given for a Unix socket"
+
+    run(scenario())
+
+
+def test_outside_its_block_it_has_no_url() -> None:
+    with pytest.raises(RuntimeError, match="does not run"):
+        _ = Mock(LOCAL).endpoint_url
+
+
+def process_state() -> dict[str, Any]:
+    """What a mock must leave as it was."""
+    gc.collect()
+    descriptors = []
+    for each in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            descriptors.append(str(each.readlink()))
+    loggers = [logging.getLogger(name) for name in ("", "asyncio", "uvicorn", "uvicorn.error", "uvicorn.access")]
+    return {
+        "descriptors": sorted(descriptors),
+        "threads": sorted(each.name for each in threading.enumerate()),
+        "handlers": {number: signal.getsignal(number) for number in signal.valid_signals()},
+        "environment": dict(os.environ),
+        "folder": Path.cwd(),
+        "open files": resource.getrlimit(resource.RLIMIT_NOFILE),
+        "switch interval": sys.getswitchinterval(),
+        "loggers": [(each.level, list(each.handlers), each.propagate) for each in loggers],
+        "standard error": sys.stderr,
+        "frozen": gc.get_freeze_count(),
+        "children": [path.read_text() for path in Path("/proc/self/task").glob("*/children")],
+    }
+
+
+async def use(mock: Mock) -> None:
+    """Enter a mock, use both planes, and leave it with open connections."""
+    async with mock:
+        assert mock.control_url is not None
+        address = mock.addresses[0]
+        with socket.create_connection((address.host, address.port)):
+            assert await get(mock.endpoint_url, "/latest/meta-data/instance-id") == "i-1234567890abcdef0"
+            assert json.loads(await get(mock.control_url, "/v1/events")) == []
+
+
+def test_three_in_a_row_and_three_at_once_leave_nothing_behind(
+    run: Callable[[Coroutine[Any, Any, Any]], Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def config(number: int) -> dict[str, Any]:
+        return {
+            "server": {"hosts": ["127.0.0.1"], "access_log_file": str(tmp_path / f"{number}.log")},
+            "control": {"socket": str(tmp_path / f"{number}.sock")},
+            # Its program takes longer than the mock runs.
+            "credentials": {"source": "profile", "wait_seconds": 0},
+        }
+
+    async def scenario() -> set[asyncio.Task[Any]]:
+        for number in range(3):
+            await use(Mock(config(number), port=0))
+        await asyncio.gather(*(use(Mock(config(number), port=0)) for number in range(3)))
+        return asyncio.all_tasks() - {asyncio.current_task()}
+
+    run(use(Mock(config(0), port=0)))  # imports, and what they open, once
+    before = process_state()
+    assert run(scenario()) == set()
+    assert process_state() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.log", "1.log", "2.log"]
+    assert len((tmp_path / "1.log").read_text().splitlines()) == 2
+    assert capfd.readouterr() == ("", ""), "it prints nothing unless asked"
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"server": {"hosts": ["127.0.0.1", "192.0.2.1"]}}, ListenError),
+        ({"server": {"hosts": ["127.0.0.1"], "access_log_file": "/nowhere/access.log"}}, LogFileError),
+        ({**LOCAL, "control": {"socket": "/nowhere/control.sock"}}, ControlListenError),
+        ({**LOCAL, "signing": {"key_directory": "/proc/nowhere"}}, KeyDirectoryError),
+    ],
+    ids=["address", "log file", "control socket", "keys"],
+)
+def test_a_start_that_fails_half_way_leaves_nothing_behind(
+    run: Callable[[Coroutine[Any, Any, Any]], Any], change: dict[str, Any], error: type[MockError]
+) -> None:
+    async def scenario() -> set[asyncio.Task[Any]]:
+        with pytest.raises(error):
+            await use(Mock(change, port=0))
+        return asyncio.all_tasks() - {asyncio.current_task()}
+
+    run(scenario())
+    before = process_state()
+    assert run(scenario()) == set()
+    assert process_state() == before
+
+
+def test_leaving_the_block_ends_connections_and_its_own_exception_counts(
+    run: Callable[[Coroutine[Any, Any, Any]], Any],
+) -> None:
+    async def scenario() -> None:
+        mock = Mock(LOCAL, port=0)
+        with pytest.raises(KeyError):
+            async with mock:
+                raise KeyError
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(mock.addresses[0])
+
+    run(scenario())
+
+
+async def broken(*_arguments: object, **_named: object) -> None:
+    raise ZeroDivisionError("a reason")
+
+
+def broken_at_once(*_arguments: object, **_named: object) -> None:
+    raise ZeroDivisionError("a reason")
+
+
+COMPANIONS: dict[str, tuple[str, Callable[..., Any], dict[str, Any]]] = {
+    "the signing process": ("imds_mock.run.mock.keep_signatures_ready", broken, {}),
+    "the file watcher": ("imds_mock.run.mock.watch", broken, {}),
+    "the reload": ("imds_mock.run.reloading.Reloader.run", broken, {}),
+    "the look-up of targets": ("imds_mock.run.mock.refresh_targets", broken, {}),
+    "the announcement of addresses": ("imds_mock.run.mock.announce", broken, {}),
+    "the control plane": ("imds_mock.control.listener.build", broken_at_once, {}),
+    "the refresher of ": (
+        "imds_mock.credentials.refresher.Refresher.run",
+        broken,
+        {"credentials": {"source": "profile", "wait_seconds": 0}},
+    ),
+}
+"""What a sentence says first, to what is broken and the configuration that needs it."""
+
+
+@pytest.mark.parametrize("name", COMPANIONS)
+def test_the_failure_of_a_part_is_raised_by_waiting_and_by_leaving(
+    run: Callable[[Coroutine[Any, Any, Any]], Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    target, stand_in, document = COMPANIONS[name]
+    importlib.import_module(target.rpartition(".")[0].removesuffix(".Reloader").removesuffix(".Refresher"))
+    monkeypatch.setattr(target, stand_in)
+    file = tmp_path / "mock.json"
+    file.write_text(json.dumps({**LOCAL, **document}))
+
+    async def wait_and_leave(mock: Mock) -> None:
+        async with mock:
+            with pytest.raises(CompanionError, match="a reason"):
+                await asyncio.wait_for(mock.failed(), 20)
+
+    async def scenario() -> None:
+        mock = Mock(file, port=0)
+        with pytest.raises(CompanionError) as left:
+            await wait_and_leave(mock)
+        assert str(left.value).startswith(name)
+        assert str(left.value).endswith("failed: ZeroDivisionError: a reason")
+        assert isinstance(left.value.__cause__, ZeroDivisionError)
+        assert left.value.exit_code == EX_SOFTWARE
+
+    run(scenario())
+
+
+def test_an_error_with_a_message_of_its_own_is_raised_as_it_is(
+    run: Callable[[Coroutine[Any, Any, Any]], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failure = KeyDirectoryError("the keys are gone")
+
+    async def fail(*_arguments: object) -> None:
+        raise failure
+
+    monkeypatch.setattr("imds_mock.run.mock.keep_signatures_ready", fail)
+
+    async def own_error() -> None:
+        async with Mock(LOCAL, port=0) as mock:
+            with pytest.raises(KeyDirectoryError):
+                await asyncio.wait_for(mock.failed(), 20)
+            raise KeyError
+
+    async def scenario() -> None:
+        with pytest.raises(KeyDirectoryError) as left:
+            async with Mock(LOCAL, port=0) as mock:
+                await asyncio.wait_for(mock.failed(), 20)
+        assert left.value is failure
+        with pytest.raises(KeyError) as both:
+            await own_error()
+        assert both.value.__notes__ == ["Before that, the mock failed: the keys are gone"]
+
+    run(scenario())
+
+
+PROGRAM = """
+import importlib, sys
+async def broken(*_arguments, **_named): raise {error}
+module, _, name = {target!r}.rpartition(".")
+setattr(importlib.import_module(module), name, broken)
+from imds_mock.cli import main
+sys.exit(main(["serve", "--host", "127.0.0.1", "--port", "0", "--set", "control.socket="]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "error", "code", "sentence"),
+    [
+        ("keep_signatures_ready", "ZeroDivisionError(1)", 70, "the signing process failed: ZeroDivisionError: 1"),
+        ("refresh_targets", "ZeroDivisionError(1)", 70, "the look-up of targets failed: ZeroDivisionError: 1"),
+        ("serve_control", "ZeroDivisionError(1)", 70, "the control plane failed: ZeroDivisionError: 1"),
+        (
+            "serve_control",
+            "importlib.import_module('imds_mock.config.errors').ConfigError('wrong')",
+            78,
+            "wrong",
+        ),
+    ],
+)
+def test_the_failure_of_a_part_ends_the_program_with_one_sentence(
+    target: str, error: str, code: int, sentence: str
+) -> None:
+    program = PROGRAM.format(target=f"imds_mock.run.mock.{target}", error=error)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == code
+    first, *_, last = ended.stderr.splitlines()
+    assert " answers on 127.0.0.1:" in first
+    assert last == f"imds-mock: {sentence}"
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_changed_file_is_taken_over_and_a_wrong_one_is_not(
+    run: Callable[[Coroutine[Any, Any, Any]], Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "mock.yaml"
+    file.write_text("server: {hosts: [127.0.0.1]}\n")
+    said: list[str] = []
+
+    async def scenario() -> None:
+        logged = asyncio.Event()
+
+        def log(sentence: str) -> None:
+            said.append(sentence)
+            if "taken over" in sentence:
+                logged.set()
+
+        async with Mock(file, port=0, dependencies=Dependencies(log=log)) as mock:
+            file.write_text("server: {hosts: [127.0.0.1]}\ninstance: {region: eu-west-1}\n")
+            await asyncio.wait_for(logged.wait(), 20)
+            assert await get(mock.endpoint_url, "/latest/meta-data/placement/region") == "eu-west-1"
+            logged.clear()
+            file.write_text("instance: {region: nowhere}\n")
+            mock.reload()
+            await asyncio.wait_for(logged.wait(), 20)
+            assert await get(mock.endpoint_url, "/latest/meta-data/placement/region") == "eu-west-1"
+            assert mock.runtime.reloads["applied"] == 1
+
+    run(scenario())
+    assert "configuration taken over" in said
+
+
+def test_a_source_of_its_own_is_read_again(run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+    regions = iter(["eu-west-1", "eu-west-2"])
+    source = ConfigSource(lambda: Mock({**LOCAL, "instance": {"region": next(regions)}}).state.config)
+
+    async def scenario() -> None:
+        reloaded = asyncio.Event()
+        log = Dependencies(log=lambda sentence: reloaded.set() if sentence == "configuration taken over" else None)
+        async with Mock(source.read(), port=0, source=source, dependencies=log) as mock:
+            mock.reload()
+            await asyncio.wait_for(reloaded.wait(), 20)
+            assert await get(mock.endpoint_url, "/latest/meta-data/placement/region") == "eu-west-2"
+
+    run(scenario())
+
+
+def test_the_access_log_goes_where_it_is_sent(run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+    reading, writing = os.pipe()
+    outlet = Outlet(writing)
+
+    async def scenario() -> None:
+        async with Mock(LOCAL, port=0, dependencies=Dependencies(access_log=outlet)) as mock:
+            await get(mock.endpoint_url, "/latest/meta-data/instance-id")
+
+    run(scenario())
+    outlet.close_file()
+    with os.fdopen(reading) as log:
+        assert " GET /latest/meta-data/instance-id 200 v1 " in log.read()
+
+
+def test_a_request_that_fails_is_reported_to_the_loop(
+    run: Callable[[Coroutine[Any, Any, Any]], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        reported: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reported.append(context["exception"]))
+        async with Mock(LOCAL, port=0) as mock:
+            monkeypatch.setattr(mock.runtime.state, "snapshot_for", broken_at_once)
+            context = mock.data_plane._context  # type: ignore[union-attr]  # it runs
+            monkeypatch.setattr(context, "respond", broken_at_once)
+            with pytest.raises(AssertionError, match="500"):
+                await get(mock.endpoint_url, "/")
+        assert [type(each) for each in reported] == [ZeroDivisionError]
+
+    run(scenario())
+
+
+def test_importing_the_package_is_cheap() -> None:
+    program = "import sys, imds_mock; print(*(each for each in sys.modules if each.startswith('imds_mock.')))"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout == "\n"
+    assert {"Mock", "ConfigSource", "Dependencies"} == set(imds_mock.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = imds_mock.Nothing
+
+
+def test_the_web_framework_is_not_imported_with_the_mock() -> None:
+    program = "import sys, imds_mock.run.program; print(*sorted({'starlette', 'uvicorn'} & sys.modules.keys()))"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout == "\n"
