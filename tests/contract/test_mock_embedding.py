@@ -207,6 +207,24 @@ def test_a_start_that_fails_half_way_leaves_nothing_behind(
     assert process_state() == before
 
 
+def test_leaving_the_block_stops_fetches(
+    run: Callable[[Coroutine[Any, Any, Any]], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, forever = asyncio.Event(), asyncio.Event()
+
+    async def hang(*_arguments: object) -> None:
+        begun.set()
+        await forever.wait()
+
+    monkeypatch.setattr("imds_mock.credentials.fetching._run", hang)
+
+    async def scenario() -> None:
+        async with Mock({**LOCAL, "credentials": {"source": "profile", "wait_seconds": 0}}, port=0):
+            await begun.wait()
+
+    run(asyncio.wait_for(scenario(), 20))
+
+
 def test_leaving_the_block_ends_connections_and_its_own_exception_counts(
     run: Callable[[Coroutine[Any, Any, Any]], Any],
 ) -> None:
@@ -386,7 +404,9 @@ def test_the_access_log_goes_where_it_is_sent(run: Callable[[Coroutine[Any, Any,
     outlet = Outlet(writing)
 
     async def scenario() -> None:
-        async with Mock(LOCAL, port=0, dependencies=Dependencies(access_log=outlet)) as mock:
+        # Without a control plane to stop, the lines of the last 50 ms are written only because the block ends.
+        config = {**LOCAL, "control": {"enabled": False}}
+        async with Mock(config, port=0, dependencies=Dependencies(access_log=outlet)) as mock:
             await get(mock.endpoint_url, "/latest/meta-data/instance-id")
 
     run(scenario())
