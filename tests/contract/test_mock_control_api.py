@@ -679,6 +679,8 @@ def test_prometheus_can_read_the_metrics(mock: DrivenMock) -> None:
     )
     (events,) = families["imds_mock_events"].samples
     assert (events.labels, events.value) == ({"kind": "spot", "state": "active"}, 1.0)
+    (info,) = families["imds_mock_info"].samples
+    assert (info.labels, info.value) == ({"version": mock.do("GET", "/v1/status")["version"]}, 1.0)
 
 
 def test_a_probe_counts_nowhere(mock: DrivenMock) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,12 @@ def seen(book: EventBook, path: str, now: float, base: Mapping[str, Leaf] = BASE
     return None if found is None else found.body
 
 
+def modified(book: EventBook, path: str, now: float, base: Mapping[str, Leaf] = BASE) -> float | None:
+    layers = [layer for each in book.events for layer in each.event.layers(each.course)]
+    changed = apply_layers(base, layers)[path].modified
+    return changed(now) if callable(changed) else changed
+
+
 def entries(book: EventBook, path: str, now: float) -> list[dict[str, str]]:
     body = seen(book, path, now)
     assert body is not None
@@ -115,6 +122,24 @@ def test_a_notice_that_is_over_or_canceled_is_gone_with_its_category() -> None:
     assert seen(canceled, "meta-data/spot", T0 + 4) is not None
     assert seen(canceled, "meta-data/spot", T0 + 5) is None
     assert canceled.get("spot-1").state(T0 + 5) is EventState.CANCELED
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "first", "last_without"),
+    [
+        ("spot", "meta-data/spot/termination-time", "2014-11-05", "2014-02-25"),
+        ("spot", "meta-data/spot/instance-action", "2018-03-28", "2016-09-02"),
+        ("rebalance", "meta-data/events/recommendations/rebalance", "2020-10-27", "2019-10-01"),
+        ("lifecycle", "meta-data/autoscaling/target-lifecycle-state", "2021-07-15", "2021-03-23"),
+    ],
+)
+def test_a_notice_appears_from_the_metadata_version_that_introduced_it(
+    kind: str, path: str, first: str, last_without: str
+) -> None:
+    fields = {"state": "Terminated"} if kind == "lifecycle" else {}
+    (each,) = armed(event(kind, **fields)).events
+    tree = Tree(apply_layers({}, each.event.layers(each.course)))
+    assert [tree.lookup(version, path, T0) is None for version in (first, last_without)] == [False, True]
 
 
 def test_a_rebalance_recommendation_tells_when_it_was_given_and_stays() -> None:
@@ -173,6 +198,19 @@ def test_maintenance_that_is_canceled_moves_to_history_and_keeps_its_id() -> Non
     assert entry["Description"] == "[Canceled] The instance is running on degraded hardware"
 
 
+def test_canceled_maintenance_stays_in_history_when_the_clock_is_set_back() -> None:
+    book = armed(event("maintenance")).cancel("maintenance-1", T0 + 60)
+    (entry,) = entries(book, HISTORY, T0 + 30)
+    assert entry["State"] == "canceled"
+    assert entries(book, SCHEDULED, T0 + 30) == []
+
+
+def test_a_maintenance_list_is_modified_when_an_entry_comes_or_goes() -> None:
+    book = armed(event("maintenance", **{"in": 10, "for": 20}))
+    assert [modified(book, SCHEDULED, T0 + at) for at in (9, 10, 29, 30)] == [None, T0 + 10, T0 + 10, T0 + 30]
+    assert [modified(book, HISTORY, T0 + at) for at in (29, 30)] == [None, T0 + 30]
+
+
 def test_maintenance_canceled_before_it_was_announced_leaves_no_trace() -> None:
     book = armed(event("maintenance", **{"in": "1h"})).cancel("maintenance-1", T0 + 1)
     assert seen(book, SCHEDULED, T0 + 7200) == seen(book, HISTORY, T0 + 7200) == b"[]"
@@ -201,6 +239,8 @@ def test_what_is_no_moment_is_told_both_ways_to_write_one() -> None:
 
 def test_not_after_may_be_missing_but_not_before_not_before() -> None:
     assert "NotAfter" not in entries(armed(event("maintenance", not_after=None)), SCHEDULED, T0)[0]
+    (entry,) = entries(armed(event("maintenance", not_after="0s")), SCHEDULED, T0)
+    assert entry["NotAfter"] == entry["NotBefore"]
     with pytest.raises(FieldError, match=r"not_after: .* is before not_before"):
         armed(event("maintenance", not_before="2026-02-02T00:00:00Z", not_after="2026-02-01T00:00:00Z"))
 
@@ -231,6 +271,29 @@ def test_rotated_credentials_are_new_look_real_and_do_not_flicker() -> None:
     assert after["Token"].startswith("IQoJb3JpZ2luX2Vj")
     assert (len(after["AccessKeyId"]), len(after["SecretAccessKey"])) == (20, 40)
     assert not set(after.values()) & {before[key] for key in ("AccessKeyId", "SecretAccessKey", "Token")}
+
+
+def test_each_role_gets_keys_of_its_own() -> None:
+    other = ROLE.replace("app", "other")
+    document = BASE[ROLE].body
+    assert isinstance(document, bytes)
+    base = {**BASE, other: Leaf(document.replace(b"ASIAIOSFODNN7EXAMPLE", b"ASIAIOSFODNN7ANOTHER"))}
+    book = armed(event("credentials-rotation"))
+    assert seen(book, ROLE, T0, base) != seen(book, other, T0, base)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "times"),
+    [
+        ("credentials-rotation", {}, [50, 100, 100, 200]),
+        ("credentials-expiry", {"after": 100}, [50, 100, 200, 200]),
+        ("credentials-expiry", {"after": 100, "renew": False}, [50, 100, 100, 200]),
+    ],
+)
+def test_credentials_are_modified_by_the_latest_change(kind: str, fields: dict[str, Any], times: list[float]) -> None:
+    base = {**BASE, ROLE: replace(BASE[ROLE], modified=lambda now: T0 + (200 if now >= T0 + 250 else 50))}
+    book = armed(event(kind, **{"in": 100}, **fields))
+    assert [modified(book, ROLE, T0 + at, base) for at in (99, 100, 210, 250)] == [T0 + each for each in times]
 
 
 def test_credentials_expire_early_and_are_renewed_then() -> None:
@@ -315,6 +378,13 @@ def test_keys_that_work_may_stay_expired() -> None:
     book = armed(event("credentials-expiry", renew=False))
     assert shown(book, issuer, T0 + 99) == ["ASIAIOSFODNN7EXAMPLE", "2026-01-31T12:00:00Z"]
     assert issuer.asked == []
+
+
+def test_a_rearmed_event_covers_those_that_were_armed_later() -> None:
+    path = "meta-data/autoscaling/target-lifecycle-state"
+    book = armed(event("lifecycle", state="Standby"), event("lifecycle", state="Terminated"))
+    assert seen(book, path, T0) == b"Terminated"
+    assert seen(book.rearm("lifecycle-1", T0), path, T0) == b"Standby"
 
 
 def test_rearming_starts_the_clock_over() -> None:

@@ -108,7 +108,12 @@ def test_skewed_credentials_keep_everything_but_their_times() -> None:
     assert header(response, "Content-Length") == str(len(response.body))
 
 
-@pytest.mark.parametrize("body", [b"i-1", b'{"Expiration"', b'{"Expiration" : 7}', b'["Expiration"]', b'"Expiration"'])
+IAM_INFO = b'{"Code" : "Success", "LastUpdated" : "2026-01-31T11:00:00Z", "InstanceProfileArn" : "arn:aws:iam::1:x"}'
+
+
+@pytest.mark.parametrize(
+    "body", [b"i-1", b'{"Expiration"', b'{"Expiration" : 7}', b'["Expiration"]', b'"Expiration"', IAM_INFO]
+)
 def test_a_skew_leaves_what_are_no_credentials_alone(body: bytes) -> None:
     armed = faults(fault("clock-skew"))
     assert ask(armed, body=body).body == body

@@ -1,4 +1,4 @@
-"""The parser of the command line: help that shows how values are written, and mistakes in our own words."""
+"""The command-line parser: help with examples of values, and error messages that suggest what was meant."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ FORMATS: Final = {
     "PATTERN": "'*/iam/*' or 'meta-data/iam/*'",
     "WHO": "app, shop-app-1 or 172.18.0.3",
 }
-"""How values are written that commands take in more than one place, by what usage calls them."""
+"""Metavar to examples of values, for the forms that several commands use."""
 
 _COMMANDS: Final = ("COMMAND", "ACTION", "KIND")
-"""What usage calls a subcommand."""
+"""The metavars of subcommands."""
 
 _FEW: Final = 6
 
 
 def number(text: str) -> float:
-    """A number that JSON can carry.
+    """A finite number, as JSON requires.
 
     Args:
         text: As written on the command line.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is not one.
     """
     read = float(text)
     if not math.isfinite(read):
@@ -44,7 +44,7 @@ def number(text: str) -> float:
 
 
 _WORDS: Final = {int: "a whole number", number: "a number"}
-# What argparse says through `error` alone, and what we say.
+# Messages that argparse passes only to `error`, and their replacements.
 _SENTENCES: Final = (
     (r"the following arguments are required: (.+)", r"missing \1"),
     (r"argument (\S+): expected one argument", r"\1: expected a value; write one that begins with a dash as \1=VALUE"),
@@ -57,9 +57,9 @@ _SENTENCES: Final = (
 )
 
 
-# Neither has argparse a public name for it, nor does it take a parameter at run time.
+# argparse has no public name for this class, and at run time it takes no type parameter.
 class _Commands(argparse._SubParsersAction):  # type: ignore[type-arg]  # noqa: SLF001
-    """Subcommands whose own help begins with what the list says of them."""
+    """Subcommands whose own help begins with their text in the list of commands."""
 
     def add_parser(self, name: str, **settings: Any) -> Any:
         """Add a subcommand."""
@@ -99,18 +99,18 @@ class Parser(argparse.ArgumentParser):
                     command.declare_all()
 
     def add_subparsers(self, **settings: Any) -> Any:
-        """Make room for subcommands."""
+        """Declare that subcommands follow."""
         return super().add_subparsers(**{"action": _Commands, **settings})
 
     def format_help(self) -> str:
-        """The help, and an example for each form that its usage asks for."""
+        """The help, with examples for each form in the usage."""
         self._declare_own()
         asked = set(re.findall(r"\b[A-Z]+\b", self.format_usage()))
         examples = [f"  {word} is written like {text}\n" for word, text in FORMATS.items() if word in asked]
         return super().format_help() + "".join(["\n", *examples] if examples else [])
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse; arguments that nothing takes are an error of the command that they were given to."""
+        """Parse the arguments; the subcommand that was given an unknown argument reports it."""
         self._declare_own()
         found, left = super().parse_known_args(args, namespace)
         if left:
@@ -118,7 +118,7 @@ class Parser(argparse.ArgumentParser):
         return found, left
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and where to read on."""
+        """Print the message and how to get help, and exit."""
         for pattern, sentence in _SENTENCES:
             if found := re.fullmatch(pattern, message, re.DOTALL):
                 message = found.expand(sentence)
@@ -159,7 +159,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Once(argparse._StoreAction):  # noqa: SLF001 - see above
-    """An option that is refused when it comes again: the last one alone would count, and no one would notice."""
+    """An option that is rejected if it is repeated, because all but the last value would be ignored silently."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
         if option_string and getattr(namespace, self.dest, None) is not None:
@@ -168,7 +168,7 @@ class _Once(argparse._StoreAction):  # noqa: SLF001 - see above
 
 
 class SingleParser(Parser):
-    """A parser that takes each option once, for commands whose meaning a lost option changes."""
+    """A parser that rejects repeated options, for commands that an ignored option would change."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -177,7 +177,7 @@ class SingleParser(Parser):
 
 
 def _name(action: argparse.Action) -> str:
-    """What the user calls an argument."""
+    """The name of an argument in messages."""
     if action.option_strings:
         return max(action.option_strings, key=len)
     return str(action.metavar or action.dest)

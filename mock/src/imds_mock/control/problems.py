@@ -35,7 +35,7 @@ class FieldProblem(msgspec.Struct, frozen=True):
     """One field that cannot be accepted.
 
     Attributes:
-        field: Its name, parts separated by slashes.
+        field: Its path, such as `steps[0].event`.
         detail: What is wrong and how to write it.
     """
 
