@@ -15,7 +15,7 @@ import msgspec
 from imds_mock.config.callers import Match, Variant
 from imds_mock.config.errors import KeyPath, dotted
 from imds_mock.config.facts import Interface, ManagedSshKeys, PublicKey, UserData
-from imds_mock.config.secrets import PRIVILEGED, PRIVILEGED_VALUES
+from imds_mock.config.marks import PRIVILEGED, PRIVILEGED_VALUES
 from imds_mock.config.settings import Config
 from imds_mock.config.sources import variables
 from imds_mock.ctl.kinds import command_of

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imds_mock.build.loading import document_of, from_document
-from imds_mock.config.errors import ConfigError, dotted, known_keys
+from imds_mock.config.errors import ConfigError, dotted
+from imds_mock.config.marks import known_keys
 from imds_mock.config.settings import Config
 from imds_mock.config.sources import key_types
 from imds_mock.control.changes import assigned, at_key, merge_patch, null_defaults

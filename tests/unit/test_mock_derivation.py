@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from imds_mock.config.errors import dotted, known_keys
+from imds_mock.config.errors import dotted
+from imds_mock.config.marks import known_keys
 from imds_mock.config.settings import Config
 from imds_mock.metadata import derivation
 from imds_mock.metadata.catalogue import ROWS

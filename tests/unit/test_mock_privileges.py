@@ -12,7 +12,7 @@ from msgspec import Meta
 from imds_mock.aemm.keys import KEYS, STARTUP_KEYS
 from imds_mock.config.errors import dotted
 from imds_mock.config.facts import UserData
-from imds_mock.config.secrets import PRIVILEGED, PRIVILEGED_VALUES, marked_fields
+from imds_mock.config.marks import PRIVILEGED, PRIVILEGED_VALUES, marked_settings
 from imds_mock.config.settings import Config
 from imds_mock.credentials.requests import WORKING_SOURCES
 from imds_mock.events.kinds import AnyEvent
@@ -104,7 +104,7 @@ def describes(known: msgspec.structs.FieldInfo) -> str:
 
 
 def test_every_field_that_names_a_file_or_an_address_is_marked_or_known_to_be_harmless() -> None:
-    marked = {dotted(each.path) for each in marked_fields(Config, PRIVILEGED)}
+    marked = {dotted(each.path) for each in marked_settings(Config, PRIVILEGED)}
     unmarked = {path for path in speaking_of_places(Config) if path not in marked}
     assert unmarked - HARMLESS.keys() == set(), "mark these on the schema, or say here why they reach nothing"
     assert HARMLESS.keys() - {path for path, _ in fields_of(Config)} == set(), "these are gone"
@@ -121,7 +121,7 @@ def test_a_new_field_that_names_a_file_is_found() -> None:
 
 
 def test_fetched_credentials_are_a_matter_of_the_mock_s_owner() -> None:
-    marked = {dotted(each.path): each.extra for each in marked_fields(Config, PRIVILEGED)}
+    marked = {dotted(each.path): each.extra for each in marked_settings(Config, PRIVILEGED)}
     assert set(marked["credentials.source"][PRIVILEGED_VALUES]) == WORKING_SOURCES
 
 

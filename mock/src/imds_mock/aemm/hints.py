@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from imds_mock.aemm.keys import KEYS, variable_of
-from imds_mock.config.secrets import AEMM_SECRETS
+from imds_mock.config.marks import AEMM_SECRETS
 from imds_mock.violations.hiding import is_word
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, field
 
 from imds_mock.config import shapes
-from imds_mock.config.secrets import PRIVILEGED, WITH_SECRETS
+from imds_mock.config.marks import PRIVILEGED, WITH_SECRETS
 
 
 class CallerSettings(Struct, frozen=True, forbid_unknown_fields=True):

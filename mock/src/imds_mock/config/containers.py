@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from imds_mock.config import shapes
-from imds_mock.config.secrets import A_SECRET, PRIVILEGED, WithSecrets
+from imds_mock.config.marks import A_SECRET, PRIVILEGED, WithSecrets
 
 
 class EcsSettings(Struct, frozen=True, forbid_unknown_fields=True):

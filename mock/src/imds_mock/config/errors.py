@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from imds_mock.config.marks import known_keys
 from imds_mock.errors import EX_CONFIG, MockError
 from imds_mock.violations.finding import Reading, find
 from imds_mock.violations.keys import KeyPath, Violation, dotted, renamed
-from imds_mock.violations.words import bare_type, fields_of, is_struct, listed, nearest, options, printable
+from imds_mock.violations.words import fields_of, listed, nearest, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 __all__ = [
     "READING",
@@ -23,7 +24,6 @@ __all__ = [
     "Violation",
     "dotted",
     "find_violations",
-    "known_keys",
     "nearest",
     "problem_of",
     "renamed",
@@ -100,16 +100,6 @@ def problem_of(violation: Violation, source: str = "") -> Problem:
     return Problem(": ".join(filter(None, parts)), violation.path)
 
 
-def known_keys(kind: type[msgspec.Struct], prefix: tuple[str, ...] = ()) -> Iterable[tuple[str, ...]]:
-    """List the key paths below a struct, without those in lists and mappings."""
-    for known in fields_of(kind):
-        path = (*prefix, known.name)
-        yield path
-        for option in options(known.type):
-            if is_struct(bare := bare_type(option)):
-                yield from known_keys(bare, path)
-
-
 def unknown_section(kind: type[msgspec.Struct], name: str) -> str | None:
     """Describe an unknown key at the top of a document that is the key of a section.
 
@@ -122,6 +112,6 @@ def unknown_section(kind: type[msgspec.Struct], name: str) -> str | None:
     """
     if renamed([kind], name) or nearest(name, [known.name for known in fields_of(kind)]) is not None:
         return None
-    elsewhere = {known[-1]: known for known in known_keys(kind)}
+    elsewhere = {path[-1]: path for path in known_keys(kind)}
     like = nearest(name, elsewhere)
     return f"unknown key; did you mean {dotted(elsewhere[like])}?" if like else None

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from imds_mock.config import shapes
-from imds_mock.config.secrets import PRIVILEGED
+from imds_mock.config.marks import PRIVILEGED
 
 # Nobody holds the private half: the 32 bytes are the first SHA-256 in the chain from the empty string, hashed over and
 # over, that is a point on the curve.

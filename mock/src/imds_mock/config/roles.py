@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from imds_mock.config import shapes
-from imds_mock.config.secrets import A_SECRET, PRIVILEGED, PRIVILEGED_VALUES, WITH_SECRETS, WithSecrets
+from imds_mock.config.marks import A_SECRET, PRIVILEGED, PRIVILEGED_VALUES, WITH_SECRETS, WithSecrets
 
 
 class CredentialSettings(WithSecrets, frozen=True, forbid_unknown_fields=True):

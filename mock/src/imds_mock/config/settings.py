@@ -16,8 +16,8 @@ from imds_mock.config import shapes
 from imds_mock.config.callers import CallerSettings, Variant
 from imds_mock.config.containers import AgentSettings, EcsSettings, EksSettings
 from imds_mock.config.facts import InstanceSettings
+from imds_mock.config.marks import A_SECRET, PRIVILEGED, WITH_SECRETS, WithSecrets
 from imds_mock.config.roles import CredentialSettings
-from imds_mock.config.secrets import A_SECRET, PRIVILEGED, WITH_SECRETS, WithSecrets
 
 Switch = Literal["enabled", "disabled"]
 

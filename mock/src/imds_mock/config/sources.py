@@ -1,4 +1,4 @@
-"""Where a configuration comes from: a file, variables and flags, each read into a document of plain values."""
+"""The sources of a configuration: a file, variables and flags, each read into a document of plain values."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args, get_origin
 
-import msgspec
-
 from imds_mock.config.errors import ConfigError, KeyPath, Problem, dotted, nearest, renamed
 from imds_mock.config.plain_documents import read_document_text, read_json, read_yaml
 from imds_mock.config.settings import Config
 from imds_mock.violations.hiding import shown_unless_secret
-from imds_mock.violations.words import fields_of
+from imds_mock.violations.words import bare_type, fields_of, is_struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,27 +25,27 @@ COMMAND_LINE: Final = "command line"
 """What messages call the source of flags."""
 
 SHORT_SECTIONS: Final = frozenset({"server", "metadata_options", "instance"})
-"""Sections whose name is left out of the names of variables."""
+"""Sections whose names are not part of the names of variables."""
 
 CONTROL_URL_VARIABLE: Final = "IMDS_MOCK_CONTROL_URL"
 
 RESERVED: Final = {FILE_VARIABLE, CONTROL_URL_VARIABLE}
-"""Variables with the prefix that other parts read."""
+"""Variables with the prefix that are not settings."""
 
-# Kubernetes and Docker links put these into the environment when a service or a container is called imds-mock.
+# Kubernetes and Docker links set these if a service or container is called imds-mock.
 _OF_SERVICES: Final = re.compile(r"IMDS_MOCK_(SERVICE_(HOST|PORT\w*)|PORT_\d+_\w+|NAME|ENV_\w+)")
 _OF_SERVICE_PORT: Final = re.compile(r"(tcp|udp|sctp)://.*")
 _NULL: Final = "null"
 
 
 class Source(NamedTuple):
-    """A document and what an error message calls its keys.
+    """A document, and what messages call its keys.
 
     Attributes:
         document: Nested mappings and lists of plain values.
-        name: The file, if it is one.
+        name: The file, for a source that is one.
         names: Key path to the variable or flag that set it.
-        problems: What could not be read, and is not in the document.
+        problems: Problems of what could not be read and is missing in the document.
     """
 
     document: dict[str, Any]
@@ -56,7 +54,7 @@ class Source(NamedTuple):
     problems: tuple[Problem, ...] = ()
 
     def place_of(self, path: KeyPath) -> str | None:
-        """What to call the key in a message, None if it is not from here."""
+        """The file, variable or flag that a key comes from; None if it comes from another source."""
         for length in range(len(path), 0, -1):
             if path[:length] in self.names:
                 return self.names[path[:length]]
@@ -66,50 +64,41 @@ class Source(NamedTuple):
                 try:
                     held = held[part]
                 except (KeyError, IndexError, TypeError):
-                    # A key that is missing is asked about where the mapping is that lacks it.
+                    # A missing required key belongs to the source of its mapping.
                     return self.name if depth and depth == len(path) - 1 else None
             return self.name
         return None
 
 
 def file_of(environ: Mapping[str, str], file: Path | None) -> Path | None:
-    """The configuration file: the one given, or the one that `IMDS_MOCK_CONFIG` names.
-
-    Args:
-        environ: Environment variables.
-        file: What was given.
-    """
+    """The configuration file: `file`, or the one that `IMDS_MOCK_CONFIG` names, if any."""
     named = environ.get(FILE_VARIABLE)
     return Path(named) if file is None and named else file
 
 
 def read_file(path: Path) -> Source:
-    """Read a configuration file: JSON where its name ends in `.json`, YAML otherwise.
-
-    Args:
-        path: The file.
+    """Read a configuration file: JSON if its name ends in `.json`, otherwise YAML.
 
     Raises:
-        ConfigError: It cannot be read, or is no mapping of keys.
+        ConfigError: It cannot be read, or is not a mapping.
     """
     text = read_document_text(path)
     document = read_json(text, str(path)) if path.suffix == ".json" else read_yaml(text, str(path))
     if document is None:
         document = {}
     if not isinstance(document, dict):
-        raise ConfigError(
-            f"{path}: expected a mapping with {', '.join(_sections())}, got {shown_unless_secret(document)}"
-        )
+        sections, got = ", ".join(Config.__struct_fields__), shown_unless_secret(document)
+        raise ConfigError(f"{path}: expected a mapping with {sections}, got {got}")
     return Source({key: value for key, value in document.items() if not str(key).startswith("x-")}, str(path))
 
 
 def read_environment(environ: Mapping[str, str]) -> Source:
     """Read the settings among environment variables.
 
-    `IMDS_MOCK_` and the key in capitals; the sections `server`, `metadata_options` and `instance` are left out,
-    others are not (`IMDS_MOCK_PORT`, `IMDS_MOCK_REGION`, `IMDS_MOCK_CREDENTIALS_SEED`). An empty value is no value,
-    `null` is null. Lists are separated by commas, mappings are written `key=value,key=value`; both may be YAML too.
-    Unknown variables with the prefix are among the source's problems.
+    A variable is called `IMDS_MOCK_` and the key in capitals, without the section for `server`, `metadata_options` and
+    `instance` (`IMDS_MOCK_PORT`, `IMDS_MOCK_REGION`, `IMDS_MOCK_CREDENTIALS_SEED`). Empty variables are ignored, `null`
+    is null. Lists are separated by commas, mappings are written `key=value,key=value`; both may be YAML. Unknown
+    variables are among the source's problems.
     """
     found: dict[KeyPath, tuple[str, str]] = {}
     unknown = []
@@ -131,10 +120,10 @@ def read_environment(environ: Mapping[str, str]) -> Source:
 
 
 def read_named(values: Mapping[KeyPath, tuple[str, object]]) -> Source:
-    """Read values that have names of their own, from variables or flags.
+    """Read the values of variables or flags.
 
     Args:
-        values: Key path to the name and the value; text is read as the key's type wants it.
+        values: Key path to the name and the value; text is read according to the type of the key.
     """
     document: dict[str, Any] = {}
     problems: list[Problem] = []
@@ -153,14 +142,14 @@ def read_named(values: Mapping[KeyPath, tuple[str, object]]) -> Source:
 
 
 def require_known(key: str, value: object = None) -> KeyPath:
-    """The path of a dotted key such as `server.port`.
+    """Turn a dotted key such as `server.port` into a key path.
 
     Args:
         key: The key.
-        value: Its value, for the message about an old name.
+        value: Its value, for the message about a renamed key.
 
     Raises:
-        ConfigError: The schema does not have it on its first two levels.
+        ConfigError: The first two levels of the schema do not have it.
     """
     path = tuple(key.split("."))
     if path in key_types():
@@ -175,7 +164,7 @@ def require_known(key: str, value: object = None) -> KeyPath:
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay one document over another: mappings key by key, anything else whole; null is a value like others."""
+    """Merge two documents; mappings are merged by key, other values, null included, replace."""
     merged = dict(below)
     for key, value in above.items():
         under = merged.get(key)
@@ -185,11 +174,11 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def key_types() -> dict[KeyPath, Any]:
-    """Every key of the schema's first two levels, with its type."""
+    """The type of every key on the first two levels of the schema."""
     types: dict[KeyPath, Any] = {}
     for section in fields_of(Config):
-        kind = _bare(section.type)
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        kind = bare_type(section.type)
+        if is_struct(kind):
             types |= {(section.name, known.name): known.type for known in fields_of(kind)}
         else:
             types[section.name,] = section.type
@@ -205,34 +194,24 @@ def variables() -> dict[str, KeyPath]:
     }
 
 
-def _sections() -> Iterable[str]:
-    return (section.name for section in fields_of(Config))
-
-
-def _bare(kind: Any) -> Any:
-    while hasattr(kind, "__metadata__"):
-        kind = get_args(kind)[0]
-    return kind
-
-
 def read_text(text: str, kind: Any, name: str) -> Any:
-    """Read the text of a variable or a flag as the type of its key wants it; `null` is null.
+    """Read the text of a variable or flag according to the type of its key; `null` is null.
 
     Args:
         text: The text.
-        kind: The type of the key.
+        kind: The type.
         name: What an error calls it.
 
     Raises:
-        ConfigError: It is not valid YAML, or a mapping with an entry that has no `=`.
+        ConfigError: It is not valid YAML, or an entry of a mapping has no `=`.
     """
     if text == _NULL:
         return None
-    bare = _bare(kind)
-    members = [_bare(member) for member in get_args(bare)] if get_origin(bare) not in {dict, tuple} else [bare]
+    bare = bare_type(kind)
+    members = [bare_type(member) for member in get_args(bare)] if get_origin(bare) not in {dict, tuple} else [bare]
     origins = {get_origin(member) for member in members}
     if not origins & {dict, tuple}:
-        is_mapping = isinstance(bare, type) and issubclass(bare, msgspec.Struct)
+        is_mapping = is_struct(bare)
         return read_yaml(text, name) if is_mapping else text
     if text.lstrip().startswith(("[", "{", "- ")):
         return read_yaml(text, name)
@@ -256,6 +235,6 @@ def _mapping(items: Sequence[str], name: str) -> dict[str, str]:
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    # The prefix that all variables share would make every one of them like another.
+    # The common prefix would make all variables resemble each other.
     like = nearest(name.removeprefix(PREFIX), (each.removeprefix(PREFIX) for each in known))
     return f"; did you mean {PREFIX}{like}?" if like else f"; {_ALL_SETTINGS}"

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 import msgspec
 
 from imds_mock.build.diagnosis import violations
-from imds_mock.config.errors import READING, ConfigError, dotted, known_keys, nearest, problem_of, renamed
+from imds_mock.config.errors import READING, ConfigError, dotted, nearest, problem_of, renamed
+from imds_mock.config.marks import known_keys
 from imds_mock.config.settings import Config
 from imds_mock.config.sources import read_text
 from imds_mock.control.hidden_leaves import MASK

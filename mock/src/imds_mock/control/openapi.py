@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from imds_mock.config.marks import PRIVILEGED, PRIVILEGED_VALUES, marked_settings
 from imds_mock.config.schema import describe_variants
-from imds_mock.config.secrets import PRIVILEGED, PRIVILEGED_VALUES, WithSecrets, marked_fields, structs_below
 from imds_mock.config.settings import FIXED_SECTIONS, Config
 from imds_mock.control.hidden_leaves import MASK
 from imds_mock.control.operations import MERGE_PATCH, NOTE_HEADER
 from imds_mock.control.problems import CONTENT_TYPE, Problem
-from imds_mock.violations.hiding import extra_of
 from imds_mock.violations.marks import SECRET
-from imds_mock.violations.words import fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,10 +40,10 @@ _MEANINGS: Final = {
 def _unprivileged() -> dict[str, Any]:
     """Exclude the values that only the mock's owner sets, in the configuration and in its variants."""
     limits: dict[str, Any] = {}
-    for marked in marked_fields(Config, PRIVILEGED):
-        if values := marked.extra.get(PRIVILEGED_VALUES):
+    for setting in marked_settings(Config, PRIVILEGED):
+        if values := setting.extra.get(PRIVILEGED_VALUES):
             limit: Any = {"not": {"enum": list(values)}}
-            for part in reversed(marked.path):
+            for part in reversed(setting.path):
                 limit = {"properties": {part: limit}}
             limits |= limit["properties"]
     return {"properties": {**limits, "variants": {"items": {"properties": limits}}}}
@@ -107,22 +105,17 @@ def _add_rules(components: dict[str, Any]) -> None:
 
 def _allow_masks(components: dict[str, Any]) -> None:
     """Let every secret be the mask as well, which takes its place in what is shown, and may be sent back."""
-    for kind in WithSecrets.__subclasses__():
-        fields = components.get(kind.__name__, {}).get("properties", {})
-        for known in fields_of(kind):
-            if SECRET in extra_of(known.type) and known.encode_name in fields:
-                fields[known.encode_name]["anyOf"].append({"const": MASK})
+    for setting in marked_settings(Config, SECRET):
+        components[setting.struct.__name__]["properties"][setting.path[-1]]["anyOf"].append({"const": MASK})
 
 
 def _mark_read_only(components: dict[str, Any]) -> None:
     """Mark settings that only the mock's owner sets: answers show them, and requests leave them out."""
     for section in FIXED_SECTIONS:
         components[Config.__name__]["properties"][section]["readOnly"] = True
-    for struct in structs_below(Config):
-        for known in fields_of(struct):
-            extra = extra_of(known.type)
-            if PRIVILEGED in extra and PRIVILEGED_VALUES not in extra:
-                components[struct.__name__]["properties"][known.encode_name]["readOnly"] = True
+    for setting in marked_settings(Config, PRIVILEGED):
+        if PRIVILEGED_VALUES not in setting.extra:
+            components[setting.struct.__name__]["properties"][setting.path[-1]]["readOnly"] = True
 
 
 def _operation(operation: Operation, schema_of: dict[int, Any], components: dict[str, Any]) -> dict[str, Any]:
