@@ -183,8 +183,8 @@ WAYS: Final[dict[str, tuple[str, Callable[[Sequence[Service]], str]]]] = {
 """For each way its comment and the function that writes the services."""
 
 UNSUPPORTED_WAYS: Final = {
-    "entrypoint-shim": "it needs the shim in the image (two lines, see the README); or use --way shared-namespace",
-    "link-local-route": "it needs the shim in the image (two lines, see the README); or use --way link-local-ip",
+    "entrypoint-shim": "it needs the shim in the image; add it (see the README) or use --way shared-namespace",
+    "link-local-route": "it needs the shim in the image; add it (see the README) or use --way link-local-ip",
     "link-local-network": "it changes the subnet of your project's network; use --way link-local-ip",
     "host": "it is for programs outside containers; use imds-mock host up",
     "kubernetes": "see examples/kubernetes",
