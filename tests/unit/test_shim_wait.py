@@ -78,7 +78,7 @@ def test_the_error_names_target_attempts_and_last_reason(kind: type[Exception]) 
         retry_until_found(attempts, MOCK, clock.deadline(10), lines.log, clock.sleep)
     message = str(caught.value)
     assert "mock_metadata" in message
-    assert f"within 10 s ({attempts.count} attempts; last reason: the last one)" in message
+    assert f"within 10 s (attempts: {attempts.count}; last reason: the last one)" in message
 
 
 def test_other_errors_end_the_wait_at_once() -> None:

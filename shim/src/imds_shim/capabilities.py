@@ -69,7 +69,8 @@ def how_to_grant(names: tuple[str, ...], sets: CapabilitySets) -> str:
         return (
             f"The container starts as user {user}, which has no capabilities. In the compose file, remove `user:`, set "
             f"MOCK_USER={user} and add `cap_add: [{listed}]` (docker run: {options} --env MOCK_USER={user} instead of "
-            "--user). The shim drops both before the command runs. A network with link_local_ips needs no capability"
+            "--user). The shim drops root and capabilities before the command runs. A network with link_local_ips "
+            "needs none"
         )
     if any(not sets.bounding >> NUMBERS[name] & 1 for name in names):
         return f"Add `cap_add: [{listed}]` to this service in the compose file (docker run: {options})"

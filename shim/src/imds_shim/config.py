@@ -156,7 +156,7 @@ def load(argv: Sequence[bytes], environ: Sequence[bytes]) -> ShimConfig:
     action, command = parse_command_line(argv)
     config, problems = read_settings(action, command, environ)
     if problems:
-        raise ConfigError("; ".join(problems))
+        raise ConfigError(". ".join(problems))
     return config
 
 

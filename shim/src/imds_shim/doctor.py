@@ -36,7 +36,7 @@ _ENDPOINT_TIMEOUT_SECONDS = 2.0  # without a rule, packets to an endpoint may ge
 _USES = {
     "NET_ADMIN": "needed to set the rule or the route",
     "NET_RAW": "needed for the legacy nat table, not for nf_tables",
-    "SETPCAP": "needed to drop NET_ADMIN from a command that runs as root",
+    "SETPCAP": "needed to drop NET_ADMIN from a root command",
     "SETUID": "needed for MOCK_USER",
     "SETGID": "needed for MOCK_USER",
 }
