@@ -317,11 +317,12 @@ def test_what_are_no_credentials_stays_as_it_is(kind: str, body: bytes) -> None:
     assert seen(armed(event(kind)), ROLE, T0 + 1, {ROLE: Leaf(body)}) == body
 
 
-def test_a_regular_rotation_that_came_later_wins() -> None:
+@pytest.mark.parametrize("updated", ["2026-01-31T12:00:00Z", "2026-01-31T13:00:00Z"])
+def test_a_regular_rotation_at_the_same_time_or_later_wins(updated: str) -> None:
     newer = documents.write(
         {
             "Code": "Success",
-            "LastUpdated": "2026-01-31T13:00:00Z",
+            "LastUpdated": updated,
             "AccessKeyId": "ASIANEWER",
             "Expiration": "2026-01-31T19:00:00Z",
         }

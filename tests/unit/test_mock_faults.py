@@ -10,13 +10,14 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from imds_mock.faults.armed import MAX_FAULTS, Faults, FaultState, TooManyFaultsError, UnknownFaultError
 from imds_mock.faults.kinds import FAULTS, AnyFault
 from imds_mock.metadata import documents
 from imds_mock.scheduling.fields import FieldError
 from imds_mock.service import answers
-from imds_mock.service.messages import Delivery, Request, Response
+from imds_mock.service.messages import Delivery, Head, Request, Response
 from imds_mock.violations.words import tag_of
 
 if TYPE_CHECKING:
@@ -96,6 +97,40 @@ def test_revoked_are_the_tokens_from_before() -> None:
     assert ask(armed, issued=T0).status == 200
     assert ask(armed, issued=None).status == 200
     assert armed.armed[0].hits == 1
+
+
+def test_a_token_issued_when_the_fault_starts_is_not_revoked() -> None:
+    # Tokens hold whole milliseconds, rounded down.
+    armed = faults(fault("revoke-tokens", at=T0 + 0.0005))
+    assert ask(armed, at=1, issued=T0).status == 200
+    assert ask(armed, at=1, issued=T0 - 0.001).status == 401
+
+
+@pytest.mark.parametrize("kind", ["status", "revoke-tokens"])
+def test_an_error_instead_of_a_token_announces_no_lifetime(kind: str) -> None:
+    answer = replace(answers.content(b"token", "text/plain", T0), token_ttl_seconds=60)
+    request = Request("PUT", "/latest/api/token", "/latest/api/token")
+    changed = faults(fault(kind)).apply(answer, request, "172.18.0.3", T0, lambda: T0 - 10)
+    assert (changed.body, changed.token_ttl_seconds) == (b"", None)
+
+
+@pytest.mark.parametrize(("kind", "body"), [("status", b"x"), ("clock-skew", CREDENTIALS)])
+@pytest.mark.parametrize("names_server", [True, False])
+def test_a_changed_response_names_the_server_if_the_original_does(
+    kind: str,
+    body: bytes,
+    names_server: bool,  # noqa: FBT001 - a table
+) -> None:
+    answer = Response(Head.build(200, (), (), names_server=names_server), body)
+    changed = faults(fault(kind)).apply(answer, Request("GET", "/", "/"), "172.18.0.3", T0, lambda: None)
+    assert changed.faults
+    assert changed.head.names_server is names_server
+
+
+def test_a_skew_ends_at_the_epoch() -> None:
+    body = documents.write({"LastUpdated": "1970-01-01T00:10:00Z", "Expiration": "1970-01-01T06:10:00Z"})
+    times = json.loads(ask(faults(fault("clock-skew", seconds=-3600)), body=body).body)
+    assert times == {"LastUpdated": "1970-01-01T00:00:00Z", "Expiration": "1970-01-01T05:10:00Z"}
 
 
 def test_skewed_credentials_keep_everything_but_their_times() -> None:
@@ -212,9 +247,10 @@ def test_faults_are_listed_removed_and_cleared() -> None:
     assert armed.get("reset-2").hits == 0
     with pytest.raises(UnknownFaultError, match="unknown fault 'status-1'; expected one of reset-2"):
         armed.remove("status-1")
+    assert armed.arm(fault("stall"), T0).id == "stall-3"
     armed.clear()
     assert armed.armed == ()
-    assert armed.arm(fault("stall"), T0).id == "stall-3"
+    assert armed.arm(fault("stall"), T0).id == "stall-4"
 
 
 @pytest.mark.parametrize(
