@@ -122,7 +122,7 @@ def test_a_misspelt_option_of_any_command_names_the_right_one(
     "line",
     ["status", "spot interrupt", "fault add reset", "config show instance.region", "events list", "credentials rotate"],
 )
-def test_the_options_of_ctl_hold_wherever_they_stand(line: str, place: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_options_of_ctl_may_stand_anywhere(line: str, place: int, capsys: pytest.CaptureFixture[str]) -> None:
     words = line.split()
     words[place:place] = ["--url", "unix:/none/such", "--json"]
     assert main(["ctl", *words]) == 69
@@ -130,7 +130,7 @@ def test_the_options_of_ctl_hold_wherever_they_stand(line: str, place: int, caps
 
 
 @pytest.mark.parametrize("words", [["--url=unix:/none", "status"], ["status", "--url=unix:///none"]])
-def test_a_socket_is_named_like_a_file_or_like_a_url(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_socket_is_given_as_a_path_or_a_url(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     parser = Parser()
     ctl.add_arguments(parser)
     assert parser.parse_args(words).json is False
@@ -147,7 +147,7 @@ def test_a_socket_is_named_like_a_file_or_like_a_url(words: list[str], capsys: p
     ],
 )
 @pytest.mark.parametrize("given_text", ["", " \n"])
-def test_an_empty_standard_input_is_said(
+def test_an_empty_standard_input_is_reported(
     words: list[str], more: str, given_text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(given_text))
@@ -158,7 +158,7 @@ def test_an_empty_standard_input_is_said(
     assert more in said
 
 
-def test_an_empty_scenario_file_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_scenario_file_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "s.yaml").write_text("")
     assert main(["ctl", "play", str(tmp_path / "s.yaml"), "--url", "unix:/none"]) == 78
     assert "s.yaml: expected a scenario with steps, got nothing" in capsys.readouterr().err

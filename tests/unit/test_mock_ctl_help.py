@@ -36,7 +36,7 @@ COMMANDS = all_parsers()
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_says_what_it_does_as_the_list_does(name: str) -> None:
+def test_the_help_of_a_command_begins_with_its_text_in_the_list(name: str) -> None:
     listed, parser = COMMANDS[name]
     assert listed
     assert "\n" not in listed
@@ -45,7 +45,7 @@ def test_a_command_says_what_it_does_as_the_list_does(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_what_has_to_be_given_is_explained(name: str) -> None:
+def test_every_positional_argument_is_explained(name: str) -> None:
     _listed, parser = COMMANDS[name]
     for action in parser._actions:
         if not action.option_strings and not isinstance(action, argparse._SubParsersAction):
@@ -53,7 +53,7 @@ def test_what_has_to_be_given_is_explained(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_form_has_an_example_wherever_it_is_asked_for(name: str) -> None:
+def test_every_form_in_the_usage_has_an_example(name: str) -> None:
     _listed, parser = COMMANDS[name]
     said = " ".join(parser.format_help().split())
     for word, examples in FORMATS.items():
@@ -61,7 +61,7 @@ def test_a_form_has_an_example_wherever_it_is_asked_for(name: str) -> None:
         assert (f"{word} is written like {examples}" in said) == bool(asked), word
 
 
-def test_the_examples_are_right() -> None:
+def test_the_examples_can_be_read() -> None:
     for text in re.split(", | or ", FORMATS["DURATION"]):
         assert read_duration("for", text) > 0
     assert read_instant("at", FORMATS["TIME"]) == datetime(2026, 1, 31, 12, tzinfo=UTC).timestamp()

@@ -107,7 +107,7 @@ def test_a_stop_has_no_termination_time_and_hibernation_starts_at_once() -> None
     )
 
 
-def test_the_time_of_the_action_can_be_said() -> None:
+def test_the_time_of_the_action_can_be_given() -> None:
     by_notice = armed(event("spot", notice="30s"))
     by_time = armed(event("spot", time="2026-01-31T12:00:30Z"))
     for book in (by_notice, by_time):
@@ -142,7 +142,7 @@ def test_a_notice_appears_from_the_metadata_version_that_introduced_it(
     assert [tree.lookup(version, path, T0) is None for version in (first, last_without)] == [False, True]
 
 
-def test_a_rebalance_recommendation_tells_when_it_was_given_and_stays() -> None:
+def test_a_rebalance_recommendation_shows_its_time_and_stays() -> None:
     book = armed(event("rebalance", **{"in": 10}))
     assert seen(book, "meta-data/events", T0) == b"maintenance/"
     assert seen(book, "meta-data/events", T0 + 10) == b"maintenance/\nrecommendations/"
@@ -179,7 +179,7 @@ def test_maintenance_that_ends_is_completed_and_moves_to_history() -> None:
     assert entries(ended, HISTORY, T0 + 8)[0]["State"] == "completed"
 
 
-def test_what_has_not_begun_cannot_end() -> None:
+def test_an_event_that_has_not_started_cannot_be_ended() -> None:
     book = armed(event("maintenance", **{"in": "10s"}))
     with pytest.raises(NotStartedError, match="cannot end maintenance-1: it has not started; cancel it, or rearm it"):
         book.end("maintenance-1", T0 + 9.999)
@@ -223,7 +223,7 @@ def test_the_maintenance_lists_are_never_absent(now: float) -> None:
     assert seen(book, HISTORY, now, {}) is not None
 
 
-def test_several_events_lie_side_by_side() -> None:
+def test_several_maintenance_events_are_listed_together() -> None:
     codes = ("instance-reboot", "system-maintenance", "instance-retirement")
     book = armed(*(event("maintenance", code=code) for code in codes), event("rebalance"), event("spot"))
     assert [entry["Code"] for entry in entries(book, SCHEDULED, T0)] == list(codes)
@@ -231,13 +231,13 @@ def test_several_events_lie_side_by_side() -> None:
     assert seen(book, "meta-data/spot/instance-action", T0) is not None
 
 
-def test_what_is_no_moment_is_told_both_ways_to_write_one() -> None:
+def test_an_invalid_moment_is_answered_with_both_forms() -> None:
     reason = r"^not_before: expected a duration such as 30s, .*, or a time such as 2026-01-31T12:00:00Z, got '3x'$"
     with pytest.raises(FieldError, match=reason):
         armed(event("maintenance", not_before="3x"))
 
 
-def test_not_after_may_be_missing_but_not_before_not_before() -> None:
+def test_not_after_is_optional_and_not_before_not_before() -> None:
     assert "NotAfter" not in entries(armed(event("maintenance", not_after=None)), SCHEDULED, T0)[0]
     (entry,) = entries(armed(event("maintenance", not_after="0s")), SCHEDULED, T0)
     assert entry["NotAfter"] == entry["NotBefore"]
@@ -260,7 +260,7 @@ def credentials(book: EventBook, now: float) -> dict[str, str]:
     return read
 
 
-def test_rotated_credentials_are_new_look_real_and_do_not_flicker() -> None:
+def test_rotated_credentials_are_new_realistic_and_constant() -> None:
     book = armed(event("credentials-rotation"))
     before, after, later = (credentials(book, T0 + at) for at in (-1, 0, 60))
     assert before["AccessKeyId"] == "ASIAIOSFODNN7EXAMPLE"
@@ -313,7 +313,7 @@ def test_credentials_may_stay_expired_until_the_event_is_over() -> None:
 
 @pytest.mark.parametrize("body", [b'{\n  "Code" : "AssumeRoleUnauthorizedAccess"\n}', b"not json", b"[1]"])
 @pytest.mark.parametrize("kind", ["credentials-rotation", "credentials-expiry"])
-def test_what_are_no_credentials_stays_as_it_is(kind: str, body: bytes) -> None:
+def test_documents_without_credentials_stay_as_they_are(kind: str, body: bytes) -> None:
     assert seen(armed(event(kind)), ROLE, T0 + 1, {ROLE: Leaf(body)}) == body
 
 
@@ -352,7 +352,7 @@ def shown(book: EventBook, issuer: Issuer, now: float) -> list[str]:
     return [read["AccessKeyId"], read["Expiration"]]
 
 
-def test_keys_that_work_are_rotated_by_asking_for_others() -> None:
+def test_fetched_keys_are_rotated_by_fetching_new_ones() -> None:
     issuer = Issuer()
     book = armed(event("credentials-rotation", **{"in": 10}))
     assert shown(book, issuer, T0) == ["ASIAIOSFODNN7EXAMPLE", "2026-01-31T17:00:00Z"]
@@ -363,7 +363,7 @@ def test_keys_that_work_are_rotated_by_asking_for_others() -> None:
     assert shown(book, issuer, T0 + 11)[0] == "ASIA2"
 
 
-def test_keys_that_work_seem_to_end_early_and_others_are_asked_for_then() -> None:
+def test_fetched_keys_show_an_early_expiration_and_are_fetched_again_then() -> None:
     issuer = Issuer()
     book = armed(event("credentials-rotation"), event("credentials-expiry", after="30s"))
     assert shown(book, issuer, T0 + 29) == ["ASIAIOSFODNN7EXAMPLE", "2026-01-31T12:00:30Z"]
@@ -374,7 +374,7 @@ def test_keys_that_work_seem_to_end_early_and_others_are_asked_for_then() -> Non
     assert shown(book, issuer, T0 + 31) == ["ASIA2", "2026-01-31T17:00:00Z"]
 
 
-def test_keys_that_work_may_stay_expired() -> None:
+def test_fetched_keys_may_stay_expired() -> None:
     issuer = Issuer()
     book = armed(event("credentials-expiry", renew=False))
     assert shown(book, issuer, T0 + 99) == ["ASIAIOSFODNN7EXAMPLE", "2026-01-31T12:00:00Z"]
@@ -388,7 +388,7 @@ def test_a_rearmed_event_covers_those_that_were_armed_later() -> None:
     assert seen(book.rearm("lifecycle-1", T0), path, T0) == b"Standby"
 
 
-def test_rearming_starts_the_clock_over() -> None:
+def test_a_rearmed_event_starts_again() -> None:
     book = armed(event("spot", **{"for": "3m"})).cancel("spot-1", T0 + 1)
     book = book.rearm("spot-1", T0 + 1000, in_="10s")
     assert [seen(book, "meta-data/spot/termination-time", T0 + at) for at in (1009, 1010, 1190)] == [
@@ -398,14 +398,14 @@ def test_rearming_starts_the_clock_over() -> None:
     ]
 
 
-def test_a_removed_event_leaves_nothing_and_its_id_is_not_used_again() -> None:
+def test_a_removed_event_leaves_no_trace_and_its_id_is_not_reused() -> None:
     book = armed(event("maintenance")).cancel("maintenance-1", T0 + 1).remove("maintenance-1")
     assert seen(book, HISTORY, T0 + 2) == b"[]"
     assert book.arm(event("spot"), T0).events[-1].id == "spot-2"
     assert armed(event("spot"), event("spot")).clear().events == ()
 
 
-def test_an_unknown_event_is_answered_with_those_that_are_armed() -> None:
+def test_an_unknown_event_is_answered_with_the_armed_ones() -> None:
     with pytest.raises(UnknownEventError, match=r"unknown event 'x'; expected one of spot-1, rebalance-2$"):
         armed(event("spot"), event("rebalance")).get("x")
     with pytest.raises(UnknownEventError, match=r"unknown event 'x'; no event is armed$"):
@@ -430,13 +430,13 @@ def test_an_unknown_event_is_named(verb: str) -> None:
         ({"kind": "credentials-expiry", "after": "x"}, "after"),
     ],
 )
-def test_a_bad_time_is_refused_when_the_event_is_armed(fields: dict[str, str], field: str) -> None:
+def test_an_invalid_time_is_rejected_when_the_event_is_armed(fields: dict[str, str], field: str) -> None:
     with pytest.raises(FieldError) as raised:
         EventBook().arm(msgspec.convert(fields, AnyEvent), T0)
     assert raised.value.field == field
 
 
-def test_the_book_is_bounded() -> None:
+def test_the_number_of_events_is_limited() -> None:
     book = EventBook(armed(event("spot")).events * MAX_EVENTS, MAX_EVENTS)
     with pytest.raises(TooManyEventsError, match="remove some first"):
         book.arm(event("spot"), T0)
@@ -446,7 +446,7 @@ SIMPLE = st.sampled_from([kind for kind in map(tag_of, EVENTS) if kind != "lifec
 
 
 @given(SIMPLE, st.integers(0, 100), st.integers(1, 100), st.integers(0, 300), st.none() | st.integers(0, 300))
-def test_outside_of_its_window_an_event_changes_nothing_but_history(
+def test_outside_its_window_an_event_changes_only_history(
     kind: str, start: int, length: int, now: int, canceled: int | None
 ) -> None:
     book = armed(event(kind, **{"in": start, "for": length}))

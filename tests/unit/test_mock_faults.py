@@ -1,4 +1,4 @@
-"""Faults: whom they hit, how often, and what they make of an answer."""
+"""Faults: which requests they affect, how often, and how they change the response."""
 
 from __future__ import annotations
 
@@ -64,34 +64,34 @@ def header(response: Response, name: str) -> str | None:
     return dict(response.head.leading + response.head.trailing).get(name)
 
 
-def test_without_faults_an_answer_is_the_very_same() -> None:
+def test_without_faults_a_response_is_unchanged() -> None:
     answer = answers.content(b"i-1", "text/plain", T0)
     armed = faults()
     assert armed.armed == ()
     assert armed.apply(answer, Request("GET", "/", "/"), "1", T0, lambda: None) is answer
 
 
-def test_a_status_comes_instead_of_the_answer() -> None:
+def test_a_status_fault_replaces_the_response() -> None:
     response = ask(faults(fault("status", retry_after=7)))
     assert (response.status, response.body, response.faults) == (503, b"", ("status-1",))
     assert (header(response, "Retry-After"), header(response, "Content-Length")) == ("7", "0")
     assert header(ask(faults(fault("status", status=404))), "Retry-After") is None
 
 
-def test_the_way_of_an_answer() -> None:
+def test_faults_that_change_how_a_response_is_delivered() -> None:
     assert ask(faults(fault("delay", delay="1500ms"))).delay_seconds == 1.5
     assert ask(faults(fault("stall"))).delivery is Delivery.STALL
     assert ask(faults(fault("reset"))).delivery is Delivery.RESET
     assert ask(faults(fault("truncate", keep_bytes=2))).cut_after == 2
 
 
-def test_several_faults_add_up_and_are_all_named() -> None:
+def test_several_faults_apply_together_and_are_all_named() -> None:
     response = ask(faults(fault("delay", delay=1), fault("status"), fault("delay", delay=2)))
     assert (response.status, response.delay_seconds) == (503, 3.0)
     assert response.faults == ("delay-1", "status-2", "delay-3")
 
 
-def test_revoked_are_the_tokens_from_before() -> None:
+def test_tokens_issued_before_the_fault_are_revoked() -> None:
     armed = faults(fault("revoke-tokens"))
     assert ask(armed, issued=T0 - 1).status == 401
     assert ask(armed, issued=T0).status == 200
@@ -133,7 +133,7 @@ def test_a_skew_ends_at_the_epoch() -> None:
     assert times == {"LastUpdated": "1970-01-01T00:00:00Z", "Expiration": "1970-01-01T05:10:00Z"}
 
 
-def test_skewed_credentials_keep_everything_but_their_times() -> None:
+def test_skewed_credentials_keep_everything_except_their_times() -> None:
     response = ask(faults(fault("clock-skew", seconds=-3600)), body=CREDENTIALS)
     assert json.loads(response.body) == {
         "Code": "Success",
@@ -149,7 +149,7 @@ IAM_INFO = b'{"Code" : "Success", "LastUpdated" : "2026-01-31T11:00:00Z", "Insta
 @pytest.mark.parametrize(
     "body", [b"i-1", b'{"Expiration"', b'{"Expiration" : 7}', b'["Expiration"]', b'"Expiration"', IAM_INFO]
 )
-def test_a_skew_leaves_what_are_no_credentials_alone(body: bytes) -> None:
+def test_a_skew_leaves_other_documents_alone(body: bytes) -> None:
     armed = faults(fault("clock-skew"))
     assert ask(armed, body=body).body == body
     assert armed.armed[0].hits == 0
@@ -181,27 +181,27 @@ def test_the_path_is_a_shell_pattern_for_the_whole_path(pattern: str, hit: bool)
     assert (response.status == 503) == hit
 
 
-def test_a_category_is_meant_under_any_version() -> None:
+def test_a_category_matches_under_any_version() -> None:
     armed = faults(fault("status", path="meta-data/mac"))
     assert ask(armed, "/2021-03-23/meta-data/mac").status == 503
     assert ask(armed, "/2021-03-23/dynamic/meta-data/mac").status == 200
 
 
 @pytest.mark.parametrize("pattern", ["iam/*", "spot/instance-action", "instance-id"])
-def test_a_pattern_that_begins_as_no_path_does_is_refused(pattern: str) -> None:
+def test_a_pattern_that_cannot_match_a_path_is_rejected(pattern: str) -> None:
     with pytest.raises(FieldError, match=r"no path begins with .*; write it like '\*/iam/\*' or 'meta-data/iam/\*'"):
         faults(fault("status", path=pattern))
 
 
 @pytest.mark.parametrize("target", ["172.18.0.3", "debug", "proj-debug-1"])
-def test_a_target_goes_by_address_or_name(target: str) -> None:
+def test_a_target_is_an_address_or_a_name(target: str) -> None:
     armed = faults(fault("status", target=target))
     assert ask(armed, caller="172.18.0.3").status == 503
     assert ask(armed, caller="172.18.0.4").status == 200
 
 
 @given(st.integers(1, 5), st.integers(0, 12))
-def test_a_count_is_a_limit(count: int, asked: int) -> None:
+def test_a_count_limits_the_number_of_hits(count: int, asked: int) -> None:
     armed = faults(fault("status", count=count))
     hit = [ask(armed).status == 503 for _ in range(asked)]
     assert sum(hit) == min(count, asked)
@@ -210,14 +210,14 @@ def test_a_count_is_a_limit(count: int, asked: int) -> None:
 
 
 @given(st.floats(0, 1), st.lists(st.floats(0, 1, exclude_max=True), max_size=30))
-def test_a_rate_is_a_share(rate: float, draws: list[float]) -> None:
+def test_a_rate_is_a_share_of_the_requests(rate: float, draws: list[float]) -> None:
     numbers = iter(draws)
     armed = faults(fault("status", rate=rate), random=lambda: next(numbers))
     hit = [ask(armed).status == 503 for _ in draws]
     assert hit == [rate == 1.0 or draw < rate for draw in draws]
 
 
-def test_chance_is_not_asked_for_other_paths() -> None:
+def test_no_random_number_is_drawn_for_other_paths() -> None:
     draws = itertools.count()
     armed = faults(fault("status", rate=0.5, path="/x"), random=lambda: float(next(draws)))
     ask(armed)
@@ -234,7 +234,7 @@ def test_a_fault_has_a_window() -> None:
     ]
 
 
-def test_a_probe_is_never_spoiled() -> None:
+def test_a_probe_is_never_changed() -> None:
     armed = faults(*(fault(str(tag_of(kind))) for kind in FAULTS))
     probe = answers.probed("abc")
     assert armed.apply(probe, Request("GET", "/", "/"), "1", T0, lambda: None) is probe
@@ -261,7 +261,7 @@ def test_faults_are_listed_removed_and_cleared() -> None:
         ({"kind": "stall", "for": "x"}, "for"),
     ],
 )
-def test_a_bad_value_is_refused_when_the_fault_is_armed(fields: dict[str, str], field: str) -> None:
+def test_an_invalid_value_is_rejected_when_the_fault_is_armed(fields: dict[str, str], field: str) -> None:
     armed = faults()
     with pytest.raises(FieldError) as raised:
         armed.arm(msgspec.convert(fields, AnyFault), T0)
@@ -281,12 +281,12 @@ def test_a_bad_value_is_refused_when_the_fault_is_armed(fields: dict[str, str], 
         {"kind": "reset", "color": "red"},
     ],
 )
-def test_what_is_no_fault_is_refused(fields: dict[str, Any]) -> None:
+def test_an_invalid_fault_is_rejected(fields: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(fields, AnyFault)
 
 
-def test_the_list_is_bounded() -> None:
+def test_the_number_of_faults_is_limited() -> None:
     armed = faults(*[fault("stall")] * MAX_FAULTS)
     with pytest.raises(TooManyFaultsError, match="remove some first"):
         armed.arm(fault("stall"), T0)

@@ -48,13 +48,13 @@ from imds_mock.scheduling.patterns import BEGINNING, PathPattern
         ("*spot*", ["/latest/meta-data/spot/instance-action", "/latest/meta-data/spot/"], ["/latest/meta-data/"]),
     ],
 )
-def test_the_rule(pattern: str, matching: list[str], others: list[str]) -> None:
+def test_a_pattern_matches_these_paths_and_no_others(pattern: str, matching: list[str], others: list[str]) -> None:
     rule = PathPattern(pattern)
     assert [path for path in matching if not rule.matches(path)] == []
     assert [path for path in others if rule.matches(path)] == []
 
 
-def test_what_the_asterisk_leaves_out_is_a_question_mark_away() -> None:
+def test_a_question_mark_requires_a_character() -> None:
     below = PathPattern("*/iam/?*")
     assert [below.matches(f"/latest/meta-data/iam{end}") for end in ("", "/", "/info", "/info/")] == [0, 0, 1, 1]
 
@@ -84,7 +84,7 @@ def test_a_slash_at_the_end_does_not_matter(path: str, of_pattern: bool, of_path
 
 
 @given(st.text(min_size=1), paths)
-def test_any_pattern_is_taken_or_refused_with_the_field(pattern: str, path: str) -> None:
+def test_any_pattern_is_accepted_or_rejected_by_field(pattern: str, path: str) -> None:
     try:
         PathPattern(pattern).matches(path)
     except FieldError as error:
@@ -95,11 +95,11 @@ def test_any_pattern_is_taken_or_refused_with_the_field(pattern: str, path: str)
 
 
 @pytest.mark.parametrize("pattern", ["", "x" * 1025, "iam/*", "mata-data/iam"])
-def test_what_can_match_nothing_is_refused(pattern: str) -> None:
+def test_a_pattern_that_can_match_nothing_is_rejected(pattern: str) -> None:
     with pytest.raises(FieldError):
         PathPattern(pattern)
 
 
 @given(st.from_regex(BEGINNING))
-def test_every_pattern_that_the_openapi_document_allows_is_taken(text: str) -> None:
+def test_every_pattern_that_the_openapi_document_allows_is_accepted(text: str) -> None:
     PathPattern(text[:1024])

@@ -34,13 +34,13 @@ steps:
         ([{"at": 1}], "got neither"),
     ],
 )
-def test_a_scenario_that_does_nothing_or_two_things_at_once_is_refused(steps: object, words: str) -> None:
+def test_each_step_must_have_exactly_one_event_or_fault(steps: object, words: str) -> None:
     with pytest.raises(FieldError) as raised:
         read_scenario({"steps": steps})
     assert words in str(raised.value)
 
 
-def test_steps_are_put_on_the_clock_from_the_moment_of_playing() -> None:
+def test_steps_are_scheduled_from_the_start_of_the_scenario() -> None:
     events, faults = read_scenario(yaml.safe_load(EXAMPLE)).timeline(1000.0)
     assert [(each.window(0.0).start, each.window(0.0).end, each.target) for each in events] == [
         (1010.0, float("inf"), "debug"),
@@ -66,13 +66,13 @@ def test_steps_are_put_on_the_clock_from_the_moment_of_playing() -> None:
         ({"fault": {"kind": "reset", "path": ""}}, "steps[0].fault.path"),
     ],
 )
-def test_a_step_that_makes_no_sense_is_named(step: dict[str, object], field: str) -> None:
+def test_an_invalid_step_is_named(step: dict[str, object], field: str) -> None:
     with pytest.raises(FieldError) as raised:
         read_scenario({"steps": [step]}).timeline(0.0)
     assert raised.value.field == field
 
 
-def test_every_step_that_cannot_be_read_is_named() -> None:
+def test_every_invalid_step_is_named() -> None:
     fault: dict[str, object] = {"kind": "delay", "delay": "soon", "rate": 2}
     steps: list[dict[str, object]] = [{"event": {"kind": "gremlin"}}, {"at": 1}, {"fault": fault}]
     with pytest.raises(FieldError) as raised:

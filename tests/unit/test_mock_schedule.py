@@ -41,14 +41,14 @@ def test_a_duration_is_a_number_with_units_or_seconds(text: str | float, seconds
 
 
 @pytest.mark.parametrize("value", ["", "-3s", "soon", "3 s", "s", "1h-2m", -1, math.nan, math.inf, "inf", "4000d"])
-def test_what_is_no_duration_is_refused_by_the_name_of_its_field(value: str | float) -> None:
+def test_an_invalid_duration_names_its_field(value: str | float) -> None:
     with pytest.raises(FieldError, match=r"^for: expected a duration such as 30s, 2m, 1h30m or 250ms, got ") as raised:
         read_duration("for", value)
     assert raised.value.field == "for"
 
 
 @given(MOMENTS)
-def test_a_time_written_is_read_back(moment: int) -> None:
+def test_a_written_time_is_read_back(moment: int) -> None:
     assert read_instant("at", iso8601(moment)) == moment
 
 
@@ -60,12 +60,12 @@ def test_an_instant_counts_in_utc(text: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["", "tomorrow", "2026-13-01T00:00:00Z", -1, math.inf, "0001-01-01T00:00:00+14:00"])
-def test_what_is_no_instant_is_refused_by_the_name_of_its_field(value: str | float) -> None:
+def test_an_invalid_instant_names_its_field(value: str | float) -> None:
     with pytest.raises(FieldError, match=r"^at: expected a time such as 2026-01-31T12:00:00Z, got "):
         read_instant("at", value)
 
 
-def test_nothing_said_means_now_and_for_ever() -> None:
+def test_without_fields_the_window_starts_now_and_has_no_end() -> None:
     assert Scheduled().window(100.0) == Window(100.0, math.inf)
 
 
@@ -74,23 +74,23 @@ def test_in_at_and_for_place_the_window() -> None:
     assert Scheduled(at=500, for_=1).window(100.0) == Window(500.0, 501.0)
 
 
-def test_in_and_at_together_are_refused() -> None:
+def test_in_and_at_together_are_rejected() -> None:
     with pytest.raises(FieldError, match="either `in` or `at`"):
         Scheduled(in_=1, at=1).window(0.0)
 
 
 @given(st.floats(0, 1e9), st.floats(0, 1e9), st.floats(0, 1e9))
-def test_a_window_holds_its_start_and_not_its_end(start: float, length: float, now: float) -> None:
+def test_a_window_contains_its_start_but_not_its_end(start: float, length: float, now: float) -> None:
     window = Window(start, start + length)
     assert (now in window) == (start <= now < start + length)
     assert window.end not in window
 
 
 @given(st.from_regex(DURATION_PATTERN, fullmatch=True).filter(lambda text: not text.endswith("\n")))
-def test_every_duration_that_the_openapi_document_allows_is_read(text: str) -> None:
+def test_every_duration_that_the_openapi_document_allows_is_accepted(text: str) -> None:
     assert read_duration("for", text) >= 0
 
 
 @given(st.from_regex(INSTANT_PATTERN, fullmatch=True).filter(lambda text: not text.endswith("\n")))
-def test_every_instant_that_the_openapi_document_allows_is_read(text: str) -> None:
+def test_every_instant_that_the_openapi_document_allows_is_accepted(text: str) -> None:
     assert read_instant("at", text) >= 0
