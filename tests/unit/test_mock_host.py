@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -312,6 +313,20 @@ def test_without_root_the_table_is_assumed(capsys: pytest.CaptureFixture[str]) -
     ]
     assert host.script(None).splitlines()[-1] == "nft delete table ip imds_host"
     assert machine(Unprivileged()).script(None) == ""
+
+
+def test_linux_finds_its_settings() -> None:
+    match = {"match": {"left": {"payload": {"field": "daddr"}}, "op": "==", "right": "169.254.169.254"}}
+    port = {"match": {"left": {"payload": {"field": "dport"}}, "op": "==", "right": 80}}
+    ours = {"comment": "imds-mock host", "expr": [match, port, {"dnat": {"addr": "127.0.0.1", "port": 8080}}]}
+    foreign = {"expr": [match, {"dnat": {"addr": "127.0.0.1", "port": 9}}]}
+    seen = {
+        "nft -j list table ip imds_host": json.dumps({"nftables": [{"rule": ours}, {"rule": foreign}, {"table": {}}]}),
+        "ip -j -4 rule show": '[{"priority":16925,"dst":"169.254.169.254","protocol":"169"}]',
+        "ip -j -4 route show table 16925 proto 169": ROUTE,
+    }
+    redirect = Redirect("dnat", 8080, ipv6=False)
+    assert Linux().installed(FakeShell(seen)) == Linux().settings(redirect)
 
 
 def test_a_foreign_rule_with_our_priority_is_ignored() -> None:
