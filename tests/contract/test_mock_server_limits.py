@@ -94,6 +94,15 @@ def test_a_silent_connection_is_closed_in_time(sent: bytes, timeouts: Timeouts) 
         assert answered.count(b"HTTP/1.1 200") == sent.count(b"\r\n\r\n")
 
 
+def test_a_new_connection_has_the_time_for_a_head_however_short_the_others_are() -> None:
+    with running_mock(timeouts=Timeouts(head=60, idle=0.1, write=0.1)) as mock, mock.connect() as new:
+        with mock.connect() as idle:
+            idle.sendall(head("GET", LEAF, Connection="keep-alive").encode())
+            assert read_all(idle).endswith(INSTANCE_ID.encode())
+        new.sendall(head("GET", LEAF).encode())
+        assert Answer.parse(read_all(new)).status == 200
+
+
 def test_a_drip_of_bytes_does_not_extend_the_time_for_a_head() -> None:
     with running_mock(timeouts=Timeouts(head=0.3, idle=60, write=60)) as mock, mock.connect() as client:
         client.sendall(b"GET / HTTP/1.1\r\nA: ")

@@ -114,7 +114,7 @@ class Connection(asyncio.Protocol):
     def stop(self, new_since: float) -> None:
         """Close the connection unless it is busy, or is unused and opened after `new_since`."""
         is_unused = self.state is IDLE or (self.state is NEW and self.last_active < new_since)
-        if self.state is STALLED or (is_unused and not self._unread and not self._transport.get_write_buffer_size()):
+        if self.state is STALLED or (is_unused and not self._transport.get_write_buffer_size()):
             self._close()
 
     def expire(self) -> None:
