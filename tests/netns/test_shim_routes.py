@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 HOW = """
 import sys
 from ipaddress import ip_address
-from imds_shim.nat.rtnetlink import look_up_route
+from imds_shim.nat.rtnetlink import link_name, look_up_route
 for address in sys.argv[1:]:
     routed = look_up_route(ip_address(address))
-    print(routed.next_hop, routed.interface if routed.link else "-", sep=" dev ")
+    print(routed.next_hop, link_name(routed.link) if routed.link else "-", sep=" dev ")
 """
 RULE = """
 import sys

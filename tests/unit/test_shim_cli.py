@@ -50,7 +50,7 @@ class Stage:
         monkeypatch.setattr(handoff, "hand_off", self._hand_off)
         monkeypatch.setattr(handoff, "plan", self._plan)
 
-    def _plan(self, **_wanted: object) -> Plan:
+    def _plan(self, _config: object) -> Plan:
         if self.plan_failure:
             raise self.plan_failure
         return Plan(None, 0, 0, 0, 0, no_new_privs=False, warnings=self.warnings)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imds_shim.config import ShimConfig
-    from imds_shim.exec.privileges import Plan
 
 _INTERNAL_ERROR = 1
 
@@ -60,7 +59,7 @@ def _dispatch(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrup
         print(configuration.help_text(), end="")
         return 0
     if config.action == "version":
-        from importlib.metadata import version  # noqa: PLC0415 - slow to import, only for this action
+        from importlib.metadata import version
 
         print(f"imds-shim {version('imds-shim')}")
         return 0
@@ -75,7 +74,7 @@ def _warn_of_unknown_settings(environ: Sequence[bytes], log: Log) -> None:
 
 
 def _remove(log: Log) -> int:
-    from imds_shim.nat import backend, route, rule  # noqa: PLC0415 - only for this action
+    from imds_shim.nat import backend, route, rule
 
     rules, routes = rule.remove(backend.open_for_removal()), route.remove()
     log.info(f"removed {rules} rule{'s' * (rules != 1)} and {routes} route{'s' * (routes != 1)}")
@@ -83,35 +82,25 @@ def _remove(log: Log) -> int:
 
 
 def _doctor(environ: Sequence[bytes]) -> int:
-    from imds_shim import capabilities  # noqa: PLC0415 - only for this action
-    from imds_shim.doctor import Dependencies, examine  # noqa: PLC0415 - only for this action
-    from imds_shim.nat import backend, policy_routing  # noqa: PLC0415 - only for this action
+    from imds_shim import capabilities
+    from imds_shim.doctor import Dependencies, examine
+    from imds_shim.exec.handoff import plan
+    from imds_shim.nat import backend, policy_routing
 
     dependencies = Dependencies(
         network=RealNetwork(),
         kernel=RealKernel(),
         check_backend=lambda name: backend.make_backend(name).check_usable(),
         describe_route=policy_routing.describe_route,
-        plan=_plan,
+        plan=plan,
         sets=capabilities.read_sets(),
     )
     return examine(environ, dependencies, print)
 
 
-def _plan(config: ShimConfig) -> Plan:
-    from imds_shim.exec.handoff import plan  # noqa: PLC0415 - not for every action
-
-    return plan(
-        user=config.user,
-        keep_caps=config.keep_caps,
-        drop_caps=config.drop_caps,
-        no_new_privs=config.no_new_privs,
-    )
-
-
 def _start(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts, log: Log) -> int:
-    from imds_shim.exec.accounts import command_environment  # noqa: PLC0415 - not for every action
-    from imds_shim.exec.handoff import hand_off  # noqa: PLC0415 - not for every action
+    from imds_shim.exec import handoff
+    from imds_shim.exec.accounts import command_environment
 
     _warn_of_unknown_settings(environ, log)
     kernel = RealKernel()
@@ -123,7 +112,7 @@ def _start(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts,
                 log.warning("MOCK_FOLLOW=1 has no effect with --init, which leaves no process behind")
             start.run(Deadline(config.timeout_seconds))
             return 0
-        plan = _plan(config)
+        plan = handoff.plan(config)
         command_environ = command_environment(config.user, environ)
         start = Start(config, RealNetwork(), kernel, undo, log, plan.uid)
         start.run(Deadline(config.timeout_seconds))
@@ -132,7 +121,7 @@ def _start(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts,
             log.warning(sentence)
         if config.follow:
             _follow(config, kernel, undo, log)
-        hand_off(config.command, command_environ, plan)
+        handoff.hand_off(config.command, command_environ, plan)
     except BaseException as error:
         try:
             with interrupts.deferred():
@@ -142,23 +131,23 @@ def _start(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts,
             _undo(undo, log)
             raise
         if isinstance(error, PrivilegeError) and error.missing:
-            from imds_shim.exec import requirements  # noqa: PLC0415 - only for this error
+            from imds_shim.exec import requirements
 
             raise requirements.all_missing(error, config, start.check_permissions) from error
         raise
 
 
 def _override_warnings(config: ShimConfig, environ: Sequence[bytes]) -> list[str]:
-    from imds_shim.sdk_overrides import find_overrides  # noqa: PLC0415 - not for every action
+    from imds_shim.sdk_overrides import find_overrides
 
     variables = configuration.decode_environment(environ)
     return [override.description for override in find_overrides(variables, config.endpoints, ipv6=config.ipv6)]
 
 
 def _follow(config: ShimConfig, kernel: RealKernel, undo: contextlib.ExitStack, log: Log) -> None:
-    import gc  # noqa: PLC0415 - only for this setting
+    import gc
 
-    from imds_shim.follow import start_follower  # noqa: PLC0415 - only for this setting
+    from imds_shim.follow import start_follower
 
     gc.enable()  # the follower lives as long as the application
     follower = start_follower(config, RealNetwork(), kernel.tables, log) if kernel.tables else None
@@ -176,7 +165,7 @@ def _undo(undo: contextlib.ExitStack, log: Log) -> None:
 
 
 def _log_traceback(error: Exception, log: Log) -> None:
-    import traceback  # noqa: PLC0415 - only for a defect
+    import traceback
 
     for line in traceback.format_exception(error):
         for part in line.splitlines():
@@ -185,7 +174,7 @@ def _log_traceback(error: Exception, log: Log) -> None:
 
 def main() -> int:
     """Entry point of the console script."""
-    from imds_shim.system import raw_arguments, raw_environ  # noqa: PLC0415 - the tree has its own entry point
+    from imds_shim.system import raw_arguments, raw_environ
 
     return run(raw_arguments(), raw_environ())
 

@@ -206,7 +206,7 @@ def unknown_setting_warnings(environ: Iterable[bytes]) -> list[str]:
     unknown = sorted(name for name in decode_environment(environ) if name.startswith("MOCK_") and name not in known)
     if not unknown:
         return []
-    from difflib import get_close_matches  # noqa: PLC0415 - slow to import, rarely needed
+    from difflib import get_close_matches
 
     sentences = []
     for name in unknown:

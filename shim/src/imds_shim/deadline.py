@@ -25,6 +25,13 @@ class Deadline:
         """Seconds left, never negative."""
         return max(0.0, self.seconds - self.elapsed())
 
+    def socket_timeout(self) -> float:
+        """Seconds left, as a socket's timeout. Raises TimeoutError if there are none."""
+        remaining = self.remaining()
+        if remaining <= 0:
+            raise TimeoutError
+        return remaining
+
     def within(self, seconds: float, at_least: float = 0.0) -> Deadline:
         """The deadline of one step: `seconds` from now, or this deadline if it is earlier."""
         return Deadline(max(at_least, min(seconds, self.remaining())), self._clock)

@@ -107,9 +107,9 @@ def start_follower(config: ShimConfig, network: Network, tables: Sequence[NatTab
     if not rules:
         return None
     # Imported before the process is created, so that a missing library is reported here.
-    from imds_shim.exec import hidden_process, privileges  # noqa: PLC0415 - only with MOCK_FOLLOW
-    from imds_shim.nat import conntrack, lock, route  # noqa: PLC0415 - only with MOCK_FOLLOW
-    from imds_shim.network import probe  # noqa: F401, PLC0415 - only with MOCK_FOLLOW
+    from imds_shim.exec import hidden_process, privileges
+    from imds_shim.nat import conntrack, lock, route
+    from imds_shim.network import probe  # noqa: F401 - see above
 
     def replace_rule(old: DnatRule, replace: Callable[[], None]) -> None:
         with lock.lock():

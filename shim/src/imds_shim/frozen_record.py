@@ -1,11 +1,17 @@
-"""`FrozenRecord`, the base class of the shim's immutable values.
+"""`FrozenRecord`, the base class of the shim's immutable values, and `Protocol` without its cost.
 
-NamedTuple and dataclass write and compile code for each class, which takes a tenth of a start; this class does not.
+NamedTuple and dataclass write and compile code for each class, which takes a tenth of a start; this class does not. A
+real Protocol takes 0.1 ms of every start.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, dataclass_transform
+from typing import TYPE_CHECKING, ClassVar, dataclass_transform
+
+if TYPE_CHECKING:
+    from typing import Protocol as Protocol  # noqa: PLC0414 - exported
+else:
+    Protocol = object
 
 
 @dataclass_transform(frozen_default=True)

@@ -33,7 +33,7 @@ class RealNetwork:
     def probe(self, address: IPAddress, port: int, deadline: Deadline) -> ProbeResult:
         """Probe a server once; raises NoAnswerError."""
         import_stubs.load("httpx")
-        from imds_shim.network.probe import probe  # noqa: PLC0415 - not needed until the name is resolved
+        from imds_shim.network.probe import probe
 
         return probe(address, port, deadline)
 
@@ -50,13 +50,13 @@ class RealKernel:
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
         """Keep other shims from changing rules and routes of this network namespace."""
-        from imds_shim.nat.lock import lock  # noqa: PLC0415 - some modes change nothing
+        from imds_shim.nat.lock import lock
 
         return lock()
 
     def open_tables(self, backend: Backend, without: Collection[str] = ()) -> Sequence[NatTable]:
         """Open the usable NAT back ends, the one for the rule first; raises as `nat.backend.open_tables` does."""
-        from imds_shim.nat.backend import open_tables  # noqa: PLC0415 - some modes need no rule
+        from imds_shim.nat.backend import open_tables
 
         if not self.tables or self.tables[0].name in without:
             self.tables = open_tables(backend, without)
@@ -64,8 +64,8 @@ class RealKernel:
 
     def is_on_link(self, destination: IPAddress, *, ignore_own_route: bool = False) -> bool:
         """Whether packets to `destination` leave without a gateway; optionally, not because of the shim's own route."""
-        from imds_shim.nat.route import own_routes  # noqa: PLC0415 - some modes do not ask
-        from imds_shim.nat.rtnetlink import NextHop, look_up_route  # noqa: PLC0415 - likewise
+        from imds_shim.nat.route import own_routes
+        from imds_shim.nat.rtnetlink import NextHop, look_up_route
 
         next_hop = look_up_route(destination).next_hop
         if next_hop is NextHop.ON_LINK and ignore_own_route:
@@ -74,15 +74,15 @@ class RealKernel:
 
     def refused_by(self, destination: IPAddress) -> str | None:
         """Return the route or policy rule that refuses packets to `destination`, if one does."""
-        from imds_shim.nat.policy_routing import deciding_rule  # noqa: PLC0415 - only for a message
-        from imds_shim.nat.rtnetlink import NextHop, look_up_route  # noqa: PLC0415 - likewise
+        from imds_shim.nat.policy_routing import deciding_rule
+        from imds_shim.nat.rtnetlink import NextHop, look_up_route
 
         return deciding_rule(destination) if look_up_route(destination).next_hop is NextHop.NONE else None
 
     def route_of_user(self, destination: IPAddress, uid: int) -> str | None:
         """Describe the route of a user's packets to `destination` if it is not that of this process's packets."""
-        from imds_shim.nat.policy_routing import describe_route  # noqa: PLC0415 - only with MOCK_USER
-        from imds_shim.nat.rtnetlink import look_up_route  # noqa: PLC0415 - likewise
+        from imds_shim.nat.policy_routing import describe_route
+        from imds_shim.nat.rtnetlink import look_up_route
 
         if look_up_route(destination, uid) == look_up_route(destination):
             return None
@@ -90,7 +90,7 @@ class RealKernel:
 
     def check_route_permission(self) -> None:
         """Raise PrivilegeError if the shim may not set routes."""
-        from imds_shim.nat import route  # noqa: PLC0415 - some modes need no route
+        from imds_shim.nat import route
 
         route.check_permission()
 
@@ -98,7 +98,7 @@ class RealKernel:
         self, destination: IPAddress, mock: IPAddress, undo: contextlib.ExitStack, *, on_link: bool
     ) -> str | None:
         """Make packets to `destination` leave by the interface to the mock; returns a description of the change."""
-        from imds_shim.nat import route  # noqa: PLC0415 - some modes need no route
+        from imds_shim.nat import route
 
         def before_change(own: Sequence[Route]) -> None:
             undo.callback(route.restore, destination, own)

@@ -10,7 +10,7 @@ import ipaddress
 from typing import TYPE_CHECKING, TypeVar
 
 from imds_shim.capabilities import NUMBERS
-from imds_shim.endpoints import SERVICES
+from imds_shim.endpoints import IPV4, SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ def _address(text: str) -> str | None:
         if address.scope_id is not None or address.is_link_local:
             raise ValueError(f"must not be a link-local IPv6 address ({text!r}), because NAT cannot redirect to one")
         address = address.ipv4_mapped or address
-    if address.is_unspecified or address.is_multicast or (address.version == 4 and address.is_reserved):  # noqa: PLR2004 - IPv4
+    if address.is_unspecified or address.is_multicast or (address.version == IPV4 and address.is_reserved):
         raise ValueError(f"must be the address of a server, not {text!r}")
     return str(address)
 

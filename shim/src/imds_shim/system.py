@@ -46,7 +46,7 @@ def raw_environ(path: StrPath = "/proc/self/environ") -> list[bytes]:
 
 def _environ_of_libc() -> list[bytes]:
     """Return the C library's environment: complete, but possibly with entries that the interpreter added."""
-    import ctypes  # noqa: PLC0415 - needed only without /proc
+    import ctypes
 
     pointer = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "environ")
     entries: list[bytes] = []

@@ -49,10 +49,11 @@ def _signals_named_in(variable: str) -> list[signal.Signals]:
 
 
 def _run(interrupts: Interrupts) -> int:
-    from imds_shim import import_stubs  # noqa: PLC0415 - after the signal handlers
+    from imds_shim import import_stubs
 
+    # Before `cli` imports it.
     import_stubs.load("socket")
-    from imds_shim.cli import run  # noqa: PLC0415 - after the stubs
-    from imds_shim.system import raw_arguments, raw_environ  # noqa: PLC0415 - likewise
+    from imds_shim.cli import run
+    from imds_shim.system import raw_arguments, raw_environ
 
     return run(raw_arguments(), remove_marks(raw_environ()), interrupts)

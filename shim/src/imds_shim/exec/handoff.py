@@ -19,8 +19,8 @@ from imds_shim.exec.signals import IGNORED_BY_CPYTHON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from collections.abc import Set as AbstractSet
 
+    from imds_shim.config import ShimConfig
     from imds_shim.errors import CommandError
     from imds_shim.exec.privileges import Identity, Plan
 
@@ -29,28 +29,20 @@ _CHECK_COMMAND = "check CMD in the Dockerfile or `command:` in the compose file"
 KEEP_SEARCHING = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT, errno.EACCES}
 
 
-def plan(
-    *,
-    user: str | None,
-    keep_caps: bool,
-    drop_caps: AbstractSet[str],
-    no_new_privs: bool,
-    now: Identity | None = None,
-) -> Plan:
-    """Plan which privileges to drop; arguments as in `accounts.look_up` and `privileges.plan`.
-
-    `now` defaults to this process.
+def plan(config: ShimConfig, now: Identity | None = None, user: str | None = None) -> Plan:
+    """Plan which privileges to drop; `now` defaults to this process and `user` to MOCK_USER.
 
     Raises:
         ConfigError: the user does not exist.
         PrivilegeError: a privilege cannot be dropped.
     """
+    user = user or config.user
     return privileges.plan(
         now or privileges.Identity.current(),
         None if user is None else accounts.look_up(user),
-        keep_caps=keep_caps,
-        drop_caps=drop_caps,
-        no_new_privs=no_new_privs,
+        keep_caps=config.keep_caps,
+        drop_caps=config.drop_caps,
+        no_new_privs=config.no_new_privs,
     )
 
 

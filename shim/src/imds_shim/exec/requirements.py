@@ -6,7 +6,6 @@ user has to change the compose file only once.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from imds_shim import capabilities
@@ -61,17 +60,12 @@ def all_missing(first: PrivilegeError, config: ShimConfig, check: Callable[[], o
 def _plan_with(names: Sequence[str], config: ShimConfig) -> None:
     """Plan the hand-off of a shim with these capabilities, as root if the shim is not."""
     now = Identity.current()
-    user = config.user
-    sets = now.sets
-    added = capabilities.mask(names)
-    if os.geteuid() == 0:
-        has = CapabilitySets(
-            sets.inheritable, sets.permitted | added, sets.effective | added, sets.bounding | added, sets.ambient
-        )
-        now = Identity(now.uid, now.gid, now.groups, has)
+    sets, added = now.sets, capabilities.mask(names)
+    if now.uid == 0:
+        more = (sets.permitted | added, sets.effective | added, sets.bounding | added)
+        plan(config, Identity(0, now.gid, now.groups, CapabilitySets(sets.inheritable, *more, sets.ambient)))
     else:
         whole = sets.bounding | added
         # Root's groups in this container are unknown, so they would have to be set.
-        now = Identity(0, 0, frozenset({-1}), CapabilitySets(0, whole, whole, whole, 0))
-        user = user or str(os.geteuid())
-    plan(user=user, keep_caps=config.keep_caps, drop_caps=config.drop_caps, no_new_privs=config.no_new_privs, now=now)
+        root = Identity(0, 0, frozenset({-1}), CapabilitySets(0, whole, whole, whole, 0))
+        plan(config, root, config.user or str(now.uid))

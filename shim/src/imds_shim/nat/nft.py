@@ -23,6 +23,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any
 
 from imds_shim import capabilities
+from imds_shim.endpoints import IPV4
 from imds_shim.errors import KernelRefusedError, PrivilegeError, ShimError
 from imds_shim.nat.netlink import Netlink, attribute
 from imds_shim.nat.rule import DnatRule
@@ -94,7 +95,7 @@ class NftTable:
         """Return the shim's rules of one IP version with their handles."""
         if not _table_exists(version):
             return []
-        import json  # noqa: PLC0415 - most starts find no table
+        import json
 
         listing = json.loads(self._run(f"list table {FAMILIES[version]} {TABLE}\n"))
         found = []
@@ -169,7 +170,7 @@ def _expression(rule: DnatRule) -> str:
 
 def _table_exists(version: int) -> bool:
     """Whether the shim's table exists; takes 0.1 ms, while loading libnftables takes 5 ms."""
-    family = socket.AF_INET if version == 4 else socket.AF_INET6  # noqa: PLR2004 - IP version
+    family = socket.AF_INET if version == IPV4 else socket.AF_INET6
     name = attribute(NFTA_TABLE_NAME, TABLE.encode() + b"\0")
     try:
         with Netlink(NETLINK_NETFILTER) as kernel:

@@ -188,7 +188,7 @@ def _metric(destination: IPAddress, existing: Sequence[RouteEntry]) -> int:
     metric = min([IPV6_METRIC, *(found - 1 for found in refusing)]) if ipv6 else 0
     ordinary = next((route for route in others if route.kind == RTN_UNICAST and route.metric <= metric), None)
     if ordinary is not None or (ipv6 and metric < 1):
-        from imds_shim.nat.policy_routing import format_route  # noqa: PLC0415 - only for this message
+        from imds_shim.nat.policy_routing import format_route
 
         route = format_route(ordinary or next(route for route in others if route.metric - 1 == metric))
         raise KernelRefusedError(
@@ -198,7 +198,7 @@ def _metric(destination: IPAddress, existing: Sequence[RouteEntry]) -> int:
 
 
 def _deciding_rule(destination: IPAddress) -> str:
-    from imds_shim.nat.policy_routing import deciding_rule  # noqa: PLC0415 - only for a message
+    from imds_shim.nat.policy_routing import deciding_rule
 
     return deciding_rule(destination) or "another route"
 

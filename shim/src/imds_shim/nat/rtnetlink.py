@@ -8,7 +8,7 @@ import struct
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
-from imds_shim.endpoints import PORT
+from imds_shim.endpoints import IPV4, PORT
 from imds_shim.errors import KernelRefusedError
 from imds_shim.frozen_record import FrozenRecord
 from imds_shim.nat.netlink import NLM_F_DUMP, Netlink, attribute, attributes
@@ -45,11 +45,6 @@ class RouteLookup(FrozenRecord):
     next_hop: str  # in NextHop
     link: int = 0
     source: bytes = b""
-
-    @property
-    def interface(self) -> str:
-        """Return the interface's name."""
-        return link_name(self.link)
 
 
 class RouteEntry(FrozenRecord):
@@ -96,7 +91,7 @@ def look_up_route(address: IPAddress, uid: int | None = None) -> RouteLookup:
 def list_routes(version: int) -> Sequence[RouteEntry]:
     """Return the routes of one IP version in all tables; the kernel prefers earlier ones of equal metric."""
     found = []
-    address = IPv4Address if version == 4 else IPv6Address  # noqa: PLR2004 - IP version
+    address, size = (IPv4Address, 4) if version == IPV4 else (IPv6Address, 16)
     with Netlink(socket.NETLINK_ROUTE) as kernel:
         for message in kernel.request(RTM_GETROUTE, ROUTE.pack(FAMILIES[version], *bytes(7), 0), NLM_F_DUMP):
             family, length, _, _, table, protocol, _, kind, _ = ROUTE.unpack_from(message.body)
@@ -105,7 +100,7 @@ def list_routes(version: int) -> Sequence[RouteEntry]:
             has = attributes(message.body[ROUTE.size :])
             found.append(
                 RouteEntry(
-                    destination=address(has.get(RTA_DST, bytes(4 if version == 4 else 16))),  # noqa: PLR2004 - IP version
+                    destination=address(has.get(RTA_DST, bytes(size))),
                     length=length,
                     table=_number(has, RTA_TABLE) or table,
                     protocol=protocol,

@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING
 
 from imds_shim.endpoints import format_address
 from imds_shim.errors import KernelRefusedError
-from imds_shim.frozen_record import FrozenRecord
+from imds_shim.frozen_record import FrozenRecord, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Protocol
 
     from imds_shim.endpoints import IPAddress
-else:
-    Protocol = object  # a real Protocol takes 0.1 ms of every start
 
 LARGEST_PORT = 65535
 

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from imds_shim import import_stubs
+from imds_shim.endpoints import IPV4
 from imds_shim.errors import KernelRefusedError
 from imds_shim.system import read_text_or_empty
 
@@ -35,7 +36,7 @@ def load() -> Any:
     sys.modules["iptc.util"] = loader
     try:
         import_stubs.load("iptc")
-        import iptc  # noqa: PLC0415 - slow, and fails without a library
+        import iptc
     except (OSError, ImportError, AttributeError) as error:
         sys.modules.pop("iptc.util", None)
         raise KernelRefusedError(f"python-iptables cannot be imported: {error}.") from error
@@ -44,10 +45,10 @@ def load() -> Any:
 
 def table(version: int) -> Any:
     """Return the table class of python-iptables for an IP version."""
-    if version == 4:  # noqa: PLR2004 - IP version
+    if version == IPV4:
         return load().Table
     import_stubs.load("iptc.ip6tc")
-    from iptc.ip6tc import Table6  # noqa: PLC0415 - most starts need only IPv4
+    from iptc.ip6tc import Table6
 
     return Table6
 

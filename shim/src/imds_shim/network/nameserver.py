@@ -18,13 +18,13 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 
+from imds_shim.endpoints import IPV4
 from imds_shim.frozen_record import FrozenRecord
 
 if TYPE_CHECKING:
     from imds_shim.deadline import Deadline
     from imds_shim.endpoints import IPAddress
 
-_IPV4 = 4
 _LARGEST_MESSAGE = 65_535
 _ID_BYTES = 2
 
@@ -57,7 +57,7 @@ class NameServer(FrozenRecord):
             NoReplyError: there was no usable reply before the deadline.
         """
         try:
-            kind = dns.rdatatype.A if version == _IPV4 else dns.rdatatype.AAAA
+            kind = dns.rdatatype.A if version == IPV4 else dns.rdatatype.AAAA
             number = int.from_bytes(os.urandom(_ID_BYTES), "big")
             message = dns.message.make_query(name, kind, use_edns=False, id=number)
             response = None if use_tcp else self._over_udp(message, deadline)
@@ -86,11 +86,11 @@ class NameServer(FrozenRecord):
         channel, where = self._socket(socket.SOCK_DGRAM)
         with channel:
             # Connected, so that the kernel reports a closed port and drops datagrams from other addresses.
-            channel.settimeout(_remaining(deadline))
+            channel.settimeout(deadline.socket_timeout())
             channel.connect(where)
             channel.send(message.to_wire())
             while True:
-                channel.settimeout(_remaining(deadline))
+                channel.settimeout(deadline.socket_timeout())
                 response = _parse(channel.recv(_LARGEST_MESSAGE))
                 if response is None or not message.is_response(response):
                     continue
@@ -99,7 +99,7 @@ class NameServer(FrozenRecord):
     def _over_tcp(self, message: dns.message.Message, deadline: Deadline) -> dns.message.Message:
         channel, where = self._socket(socket.SOCK_STREAM)
         with channel:
-            channel.settimeout(_remaining(deadline))
+            channel.settimeout(deadline.socket_timeout())
             channel.connect(where)
             wire = message.to_wire()
             channel.sendall(struct.pack("!H", len(wire)) + wire)
@@ -110,17 +110,10 @@ class NameServer(FrozenRecord):
         return response
 
 
-def _remaining(deadline: Deadline) -> float:
-    remaining = deadline.remaining()
-    if remaining <= 0:
-        raise TimeoutError
-    return remaining
-
-
 def _receive_exactly(channel: socket.socket, size: int, deadline: Deadline) -> bytes:
     received = bytearray()
     while len(received) < size:
-        channel.settimeout(_remaining(deadline))
+        channel.settimeout(deadline.socket_timeout())
         chunk = channel.recv(size - len(received))
         if not chunk:
             raise NoReplyError("closes the connection without a reply")

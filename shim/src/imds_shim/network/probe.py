@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from imds_shim.endpoints import CONTROL_PORT
+from imds_shim.endpoints import CONTROL_PORT, format_address
 from imds_shim.network.probe_result import NoAnswerError, ProbeResult
 from imds_shim.network.transport import HeadTransport
 
@@ -42,8 +42,7 @@ def probe(address: IPAddress, port: int, deadline: Deadline) -> ProbeResult:
     Raises:
         NoAnswerError: there was no HTTP response before the deadline.
     """
-    host = f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004 - IPv6
-    server = f"http://{host}:{port}"
+    server = f"http://{format_address(address, port)}"
     transport = HeadTransport(deadline)
     response = _send(transport, "GET", f"{server}/", {_PROBE_HEADER: os.urandom(8).hex()})
     if response.status_code == _NO_CONTENT and response.headers.get(_ID_HEADER):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
+from imds_shim.endpoints import IPV4, IPV6
 from imds_shim.errors import ResolveError
 from imds_shim.frozen_record import FrozenRecord
 from imds_shim.import_stubs import load
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from imds_shim.network.hosts import ResolverConfig
     from imds_shim.network.nameserver import Reply
 
-_IPV4, _IPV6 = 4, 6
 _LONGEST_ALIAS_CHAIN = 8
 
 
@@ -52,11 +52,11 @@ class Resolver(FrozenRecord):
         lookup = _Lookup(config, self.dns_port, deadline, list(config.servers))
         reasons: list[str] = []
         for name in candidates(host, config):
-            found = lookup.addresses(name, _IPV4, reasons)
+            found = lookup.addresses(name, IPV4, reasons)
             if found is None:
                 continue
             if ipv6 or not found:
-                found = [*found, *(lookup.addresses(name, _IPV6, reasons) or ())]
+                found = [*found, *(lookup.addresses(name, IPV6, reasons) or ())]
             if found:
                 return found
             reasons.append(f"{name.rstrip('.')} has no address")
@@ -85,7 +85,7 @@ class _Lookup(FrozenRecord):
 
     def _query(self, name: str, version: int, reasons: list[str]) -> Reply | None:
         load("dns.message")
-        from imds_shim.network.nameserver import NameServer, NoReplyError  # noqa: PLC0415 - not needed for an address or with a hosts file
+        from imds_shim.network.nameserver import NameServer, NoReplyError
 
         shown = name.rstrip(".")
         for position, address in enumerate(tuple(self.servers)):

@@ -57,7 +57,7 @@ class HeadTransport(httpx.BaseTransport):
         """Connect to an IP address; `socket.create_connection` would load the codec for internationalized names."""
         channel = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
         try:
-            channel.settimeout(self._remaining(httpx.ConnectTimeout))
+            channel.settimeout(self._deadline.socket_timeout())
             channel.connect((address, port))
         except BaseException:
             channel.close()
@@ -83,7 +83,7 @@ class HeadTransport(httpx.BaseTransport):
         return response
 
     def _body(self, response: httpx.Response, received: bytearray, channel: socket.socket, limit: int) -> bytes:
-        from imds_shim.network.body import read_body  # noqa: PLC0415 - not needed for imds-mock
+        from imds_shim.network.body import read_body
 
         try:
             return read_body(response.status_code, response.headers, received, lambda: self._receive(channel), limit)
@@ -91,16 +91,10 @@ class HeadTransport(httpx.BaseTransport):
             raise httpx.RemoteProtocolError(str(error)) from error
 
     def _receive(self, channel: socket.socket) -> bytes:
-        channel.settimeout(self._remaining(httpx.ReadTimeout))
+        channel.settimeout(self._deadline.socket_timeout())
         chunk = channel.recv(_RECEIVE_BYTES)
         self.response_started = self.response_started or bool(chunk)
         return chunk
-
-    def _remaining(self, timeout: type[httpx.TimeoutException]) -> float:
-        remaining = self._deadline.remaining()
-        if remaining <= 0:
-            raise timeout("the deadline has passed")
-        return remaining
 
 
 def _serialize(request: httpx.Request) -> bytes:

@@ -54,7 +54,7 @@ def retry_until_found(
 def _retry(
     attempt: Callable[[], _Found], progress: _Progress, deadline: Deadline, sleep: Callable[[float], None]
 ) -> _Found:
-    import tenacity  # noqa: PLC0415 - not needed if the first attempt succeeds
+    import tenacity
 
     backoff = tenacity.wait_exponential(multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS)
 
