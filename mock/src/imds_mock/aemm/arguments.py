@@ -148,11 +148,11 @@ def _complete(name: str, value: str | None, rest: list[str]) -> _Flag:
 
 
 def _key(written: str, command: Command) -> Key:
-    known = {name: key for key in _ALL if key.command in {Command.ALL, command} for name in _names(key)}
+    known = {name: key for key in _ALL if key.command in {Command.ALL, command} for name in key.flag_names}
     key = known.get(written)
     if key is None:
         elsewhere = sorted(
-            {word for word, other in COMMANDS.items() for key in flags_of(other) if written in _names(key)}
+            {word for word, other in COMMANDS.items() for key in flags_of(other) if written in key.flag_names}
             & {"spot", "events"}
         )
         near = hints.suggestion(written, FLAGS)
@@ -173,12 +173,8 @@ def _read(key: Key, value: str | None) -> Value:
     return key.read(value)
 
 
-def _names(key: Key) -> tuple[str, ...]:
-    return (f"--{key.flag}", f"-{key.short}") if key.short else (f"--{key.flag}",)
-
-
 _ALL: Final = (*FLAG_KEYS, HELP, VERSION)
-FLAGS: Final = frozenset(name for key in _ALL for name in _names(key))
+FLAGS: Final = frozenset(name for key in _ALL for name in key.flag_names)
 """All flags with dashes."""
 
-_SWITCHES: Final = frozenset(name for key in _ALL if not key.value_name for name in _names(key))
+_SWITCHES: Final = frozenset(name for key in _ALL if not key.value_name for name in key.flag_names)

@@ -41,6 +41,11 @@ class Command(enum.Enum):
     EVENTS = "EC2 Events"
     ASG_LIFECYCLE = "EC2 ASG Lifecycle"
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The subcommand and its aliases; empty for ALL."""
+        return tuple(word for word, command in COMMANDS.items() if command is self)
+
 
 VARIABLE_PREFIX: Final = "AEMM_"
 """The prefix of all AEMM variables."""
@@ -82,6 +87,11 @@ class Key:
     help: str = ""
     value_name: str = ""
     spelling: str = ""
+
+    @property
+    def flag_names(self) -> tuple[str, ...]:
+        """Its flags with dashes."""
+        return tuple(name for name in (f"--{self.flag}", f"-{self.short}") if name.strip("-"))
 
     @property
     def variable(self) -> str:

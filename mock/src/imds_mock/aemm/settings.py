@@ -62,7 +62,7 @@ class Settings:
 
     def section(self) -> dict[str, Value]:
         """The settings as a section, which `read_section` turns into the same values."""
-        command = {COMMAND_KEY: command_name(self.command)} if self.command is not Command.ALL else {}
+        command = {COMMAND_KEY: self.command.words[0]} if self.command is not Command.ALL else {}
         return {**command, **self.given}
 
 
@@ -150,11 +150,6 @@ def aemm_variables(environ: Mapping[str, str]) -> tuple[str, ...]:
         and not _SERVICE_VARIABLE.fullmatch(name)
         and not _SERVICE_PORT.fullmatch(environ[name])
     )
-
-
-def command_name(command: Command) -> str:
-    """The name of a subcommand."""
-    return next(name for name, named in keys.COMMANDS.items() if named is command)
 
 
 def _config_file(arguments: Arguments, environ: Mapping[str, str]) -> Path | None:

@@ -43,17 +43,17 @@ def help_text(command: Command) -> str:
     if command is Command.ALL:
         lines = [_TOP, "Commands:"]
         for each, description in _COMMANDS.items():
-            lines.append(f"  {', '.join(_names(each))}\n        {description}")
+            lines.append(f"  {', '.join(each.words)}\n        {description}")
         lines.append(f"  completion SHELL\n        print the completion script for {', '.join(_COMPLETIONS)}")
         lines.append("  help COMMAND\n        show the help of a command")
         shown = [Command.ALL, *_COMMANDS]
     else:
-        lines = [f"Usage: {PROGRAM} {_names(command)[0]} [FLAG...]\n", f"Serve {_COMMANDS[command]}."]
-        lines.append(f"Aliases: {', '.join(_names(command))}")
+        lines = [f"Usage: {PROGRAM} {command.words[0]} [FLAG...]\n", f"Serve {_COMMANDS[command]}."]
+        lines.append(f"Aliases: {', '.join(command.words)}")
         shown = [command, Command.ALL]
     for each in shown:
         if flags := flags_of(each):
-            title = "Flags:" if each is Command.ALL else f"Flags of {_names(each)[0]}:"
+            title = "Flags:" if each is Command.ALL else f"Flags of {each.words[0]}:"
             lines += ["", title, *map(_flag, flags)]
             lines += [_flag(HELP), _flag(VERSION)] if each is Command.ALL else []
     return "\n".join(lines) + "\n" + _MORE
@@ -78,10 +78,6 @@ def completion_text(shells: tuple[str, ...]) -> str:
     flags = [f"--{key.flag}" for command in Command for key in flags_of(command)]
     words = " ".join([*COMMANDS, "completion", "help", *flags, "--help", "--version"])
     return _COMPLETIONS[shells[0]].format(words=words, program=PROGRAM)
-
-
-def _names(command: Command) -> list[str]:
-    return [name for name, named in COMMANDS.items() if named is command]
 
 
 def _flag(key: Key) -> str:
