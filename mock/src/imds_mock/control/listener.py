@@ -52,6 +52,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._make_acceptor = make_acceptor
         self._acceptor: Acceptor | None = None
+        self._stopped = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to accept connections."""
@@ -63,7 +64,26 @@ class _Server(uvicorn.Server):
         """Stop accepting connections, and close the open ones."""
         if self._acceptor is not None:
             self._acceptor.close()
-        await super().shutdown(sockets)
+        if self.server_state.connections or self.server_state.tasks:
+            await super().shutdown(sockets)
+            return
+        for server in self.servers:
+            server.close()
+
+    async def main_loop(self) -> None:
+        """Serve until `stop`."""
+        seconds = 0
+        # uvicorn counts in tenths of a second and updates the `Date` header at multiples of ten.
+        while not await self.on_tick(10 * seconds):
+            seconds += 1
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._stopped.wait()
+
+    def stop(self) -> None:
+        """Stop serving soon."""
+        self.should_exit = True
+        self._stopped.set()
 
     def _protocol(self) -> Protocol:
         make = cast("Callable[..., Protocol]", self.config.http_protocol_class)
@@ -114,7 +134,7 @@ class ControlPlane:
         """End live streams and stop serving."""
         self._context.closing.set()
         for server in self._servers:
-            server.should_exit = True
+            server.stop()
 
     def _guard(self, *, is_local: bool) -> AccessGuard:
         settings = self._settings
