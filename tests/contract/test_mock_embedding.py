@@ -119,6 +119,13 @@ def test_with_and_without_a_control_plane(run: Callable[[Coroutine[Any, Any, Any
     run(scenario())
 
 
+def test_it_runs_once(run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+    mock = Mock(LOCAL, port=0)
+    run(use(mock))
+    with pytest.raises(RuntimeError, match="make another one"):
+        run(use(mock))
+
+
 def test_outside_its_block_it_has_no_url() -> None:
     with pytest.raises(RuntimeError, match="does not run"):
         _ = Mock(LOCAL).endpoint_url

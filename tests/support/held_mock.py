@@ -54,7 +54,7 @@ class HeldMock:
     @property
     def orders(self) -> list[CredentialRequest]:
         """The credentials that it would fetch."""
-        return list(self._mock._credentials.requests)
+        return list(self._mock._components.credentials.requests)
 
     def close(self) -> None:
         """Let go of the event loop."""

@@ -80,23 +80,15 @@ class Outlet:
             self._lost += data.count(b"\n", len(kept))
 
     def close(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        """Wait for what is still to be written, but not longer than the given time.
-
-        Args:
-            patience_seconds: How long to wait.
-        """
+        """Wait until everything is written, but not longer than the given time."""
         with self._changed:
             self._is_closing = True
             self._changed.notify()
         self._thread.join(patience_seconds)
 
-    def close_file(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        """Close the outlet and its descriptor; one that is still being written to stays open.
-
-        Args:
-            patience_seconds: How long to wait.
-        """
-        self.close(patience_seconds)
+    def close_file(self) -> None:
+        """Close the outlet, and its descriptor unless a write to it hangs."""
+        self.close()
         if not self._thread.is_alive():
             os.close(self._descriptor)
 

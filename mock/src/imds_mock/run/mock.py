@@ -3,97 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import random
-import secrets
-import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from msgspec.structs import replace
 
 from imds_mock.addresses import Address
-from imds_mock.build.builder import SnapshotBuilder
 from imds_mock.build.loading import from_document
-from imds_mock.config.errors import ConfigError
 from imds_mock.config.settings import Config
-from imds_mock.control.context import ControlContext
 from imds_mock.control.start import ControlSockets, serve_control
-from imds_mock.errors import LogFileError, MockError
-from imds_mock.events.armed import TooManyEventsError
-from imds_mock.faults.armed import TooManyFaultsError
-from imds_mock.log import Outlet
 from imds_mock.run.background import keep_signatures_ready, refresh_targets, report_unmatched
-from imds_mock.run.callers import RegisteredContainers, network_registry
 from imds_mock.run.companions import Companions
+from imds_mock.run.components import Components
 from imds_mock.run.config_reader import ConfigReader
-from imds_mock.run.credential_manager import CredentialManager
+from imds_mock.run.dependencies import Dependencies
 from imds_mock.run.file_changes import watch
 from imds_mock.run.reloading import ConfigSource, Reloader
-from imds_mock.service.answers import page
-from imds_mock.service.rules import Service
-from imds_mock.service.tokens import Tokens
 from imds_mock.signing.process import prepare_signatures
-from imds_mock.signing.signer import Signer
-from imds_mock.state.runtime import Runtime
-from imds_mock.state.snapshots import ConflictingPathsError
-from imds_mock.wire.accesslog import AccessLog
+from imds_mock.wire.accesslog import AccessLog, open_access_log
 from imds_mock.wire.announcement import announce
-from imds_mock.wire.context import ServerContext, Timeouts
 from imds_mock.wire.descriptors import shares
-from imds_mock.wire.parsing import Limits, ParseCache
 from imds_mock.wire.server import DataPlane
 from imds_mock.wire.sockets import open_sockets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
     from types import TracebackType
 
     from imds_mock.callers.registry import CallerRegistry
     from imds_mock.events.scenario import Scenario
-    from imds_mock.service.snapshot import Snapshot
     from imds_mock.state.journal import Journal
     from imds_mock.state.journal_queries import JournalQueries
     from imds_mock.state.state import State
-
-_LOG_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-_LOG_MODE: Final = 0o640
-
-
-def _discard(_sentence: str) -> None:
-    """Log nothing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dependencies:
-    """What a mock uses of the process around it. The defaults print nothing and share nothing between mocks.
-
-    Attributes:
-        clock: Wall clock in seconds since the epoch.
-        monotonic: Monotonic clock in seconds, for the look-ups of callers. Timeouts use the event loop's clock.
-        random: Returns a number from 0 to 1, for the probability of faults and the times of retries.
-        log: Receives a sentence about the mock itself.
-        log_limited: Receives a sentence that a caller can cause, so it may come often.
-        access_log: Receives the access log unless a file is configured; None writes none.
-        socket_folders: Folders for the control plane's Unix socket if the configuration does not name its path; the
-            first usable one is taken. Empty: no Unix socket.
-        callers: Who the callers are; None asks the kernel and the name server.
-        signer: Signs the identity document; None uses the configured folder of keys.
-        probe_id: What a probe is answered with; None makes one up.
-    """
-
-    clock: Callable[[], float] = time.time
-    monotonic: Callable[[], float] = time.monotonic
-    random: Callable[[], float] = random.random
-    log: Callable[[str], None] = _discard
-    log_limited: Callable[[str], None] = _discard
-    access_log: Outlet | None = None
-    socket_folders: Sequence[Path] = ()
-    callers: CallerRegistry | None = None
-    signer: Signer | None = None
-    probe_id: str | None = None
 
 
 class Mock:
@@ -141,63 +83,26 @@ class Mock:
         if port is not None:
             config = replace(config, server=replace(config.server, port=port))
         self._config = config
-        self._in_force: Callable[[], Config] = lambda: config
         self._source = source
         self._scenario = scenario
-        self._dependencies = use = dependencies or Dependencies()
-        self._companions = Companions()
-        self._resources = contextlib.ExitStack()
+        self._dependencies = dependencies or Dependencies()
         self._is_aemm = config.compatibility == "aemm"
-        started = use.clock()
-        key_directory = config.signing.key_directory
-        self._signer = use.signer or Signer(None if key_directory is None else Path(key_directory))
-        self._credentials = CredentialManager(
-            started=started,
-            config=self._current_config,
-            start_task=self._companions.start,
-            clock=use.clock,
-            random=use.random,
-            report=use.log_limited,
-        )
-        callers = use.callers or network_registry(
-            self._current_config, lambda: self.state.services, use.monotonic, self._resources
-        )
-        builder = SnapshotBuilder(
-            started,
-            self._signer,
-            source.reason if source else "the setting compatibility",
-            self._credentials.refreshable,
-            RegisteredContainers(callers, self._snapshot_for),
-        )
-        self.runtime = Runtime(
-            config,
-            builder=builder,
-            callers=callers,
-            credentials=self._credentials,
-            clock=use.clock,
-            random=use.random,
-            report=use.log_limited,
-        )
-        self._in_force = lambda: self.runtime.state.config
+        self._companions = Companions()
+        reason = source.reason if source else "the setting compatibility"
+        self._components = Components(config, reason, self._dependencies, self._companions.start)
         if scenario is not None:
-            self._play(scenario)
-        service = Service(self.state.snapshot_for, Tokens(), use.probe_id or secrets.token_hex(8))
-        self.respond = self.runtime.respond_with(service)
-        self.control_context = ControlContext(
-            state=self.state,
-            callers=callers,
-            journal=self.journal,
-            queries=self.queries,
-            request_metrics=self.runtime.request_metrics,
-            reloads=self.runtime.reloads,
-            wait_for_renewals=self._credentials.wait_for_renewals,
-        )
+            self._components.play(scenario)
+        self.runtime = self._components.runtime
+        self.respond = self._components.respond
+        self.control_context = self._components.control_context()
         self.control_ready = asyncio.Event()
         self.data_plane: DataPlane | None = None
         self.addresses: tuple[Address, ...] = ()
         self.control_sockets: ControlSockets | None = None
         self._access_log: AccessLog | None = None
-        self._reloader = Reloader(self.state, source.read, use.log, self.runtime.reloads) if source else None
+        self._reloader = (
+            Reloader(self.state, source.read, self._dependencies.log, self.runtime.reloads) if source else None
+        )
 
     @property
     def state(self) -> State:
@@ -249,6 +154,8 @@ class Mock:
             self._reloader.request()
 
     async def __aenter__(self) -> Self:
+        if self.addresses:
+            raise RuntimeError("this mock has run already: make another one")
         try:
             await self._start()
         except BaseException:
@@ -271,17 +178,20 @@ class Mock:
         settings, use = self._config.server, self._dependencies
         if self._config.control.enabled:
             self.control_sockets = ControlSockets.open(self._config, use.socket_folders, use.log)
-            self._resources.callback(self.control_sockets.close)
+            self._components.resources.callback(self.control_sockets.close)
         sockets = open_sockets(settings.hosts, settings.port)
         self.addresses = tuple(Address(*listening.getsockname()[:2]) for listening in sockets)
         limit = shares(settings.max_connections, with_control=self._config.control.enabled)
         try:
-            self._open_access_log()
-            self.data_plane = DataPlane(self._server_context(), limit.data)
-            await self._credentials.start()
-            if not self._is_aemm and self._signer.key_directory is not None:
+            self._access_log = open_access_log(settings, use.access_log, self._components.resources)
+            observers = (self._access_log.record,) if self._access_log else ()
+            context = self._components.server_context(*observers)
+            self.data_plane = DataPlane(context, limit.data)
+            await self._components.credentials.start()
+            signer = self._components.signer
+            if not self._is_aemm and signer.key_directory is not None:
                 # A problem with the folder is reported before the mock says that it answers.
-                await prepare_signatures(self._signer)
+                await prepare_signatures(signer)
         except BaseException:
             for listening in sockets:
                 listening.close()
@@ -301,7 +211,8 @@ class Mock:
         if scenario is not None:
             start("the scenario", report_unmatched(self.runtime, scenario, use.log))
         if not self._is_aemm:
-            start("the signing process", keep_signatures_ready(self._signer, self._current_config))
+            signing = keep_signatures_ready(self._components.signer, self._components.current_config)
+            start("the signing process", signing)
         if self.control_sockets is not None:
             serving = serve_control(
                 self.control_context,
@@ -318,65 +229,10 @@ class Mock:
         if self._access_log is not None:
             self._access_log.flush()
         await self._companions.stop()
-        await self._credentials.close()
+        await self._components.credentials.close()
         await self.callers.close()
-        self._resources.close()
+        self._components.resources.close()
 
     def _set_control_ready(self) -> None:
         self.control_ready.set()
         self._dependencies.log(f"control plane on {self.control_sockets}")
-
-    def _server_context(self) -> ServerContext:
-        settings, use, runtime = self._config.server, self._dependencies, self.runtime
-        loop = asyncio.get_running_loop()
-        snapshot = self.state.snapshot_for("")
-        return ServerContext(
-            self.respond,
-            (*((self._access_log.record,) if self._access_log else ()), *runtime.observers),
-            use.clock,
-            loop.time,
-            limits=Limits(
-                settings.max_target_bytes, settings.max_head_bytes, settings.max_headers, settings.max_body_bytes
-            ),
-            timeouts=Timeouts(
-                settings.head_timeout_seconds, settings.idle_timeout_seconds, settings.write_timeout_seconds
-            ),
-            malformed_response=snapshot.compatibility.malformed_response
-            or page(400, snapshot.options.bad_request_content_type),
-            report_error=self._report_error,
-            identify_caller=runtime.identify_caller,
-            await_credentials=runtime.await_credentials,
-            parse_cache=ParseCache(runtime.any_host),
-        )
-
-    def _open_access_log(self) -> None:
-        settings = self._config.server
-        if settings.access_log == "off":
-            return
-        outlet = self._dependencies.access_log
-        if settings.access_log_file is not None:
-            try:
-                outlet = Outlet(os.open(settings.access_log_file, _LOG_FLAGS, _LOG_MODE))
-            except OSError as error:
-                raise LogFileError(settings.access_log_file, error) from error
-            self._resources.callback(outlet.close_file)
-        if outlet is not None:
-            self._access_log = AccessLog(outlet, settings.access_log, asyncio.get_running_loop())
-
-    def _report_error(self, error: Exception) -> None:
-        if isinstance(error, MockError):
-            self._dependencies.log_limited(str(error))
-        else:
-            asyncio.get_running_loop().call_exception_handler({"message": "a request failed", "exception": error})
-
-    def _play(self, scenario: Scenario) -> None:
-        try:
-            self.state.begin(scenario)
-        except (ConflictingPathsError, TooManyEventsError, TooManyFaultsError) as error:
-            raise ConfigError(f"the scenario cannot be played: {error}") from error
-
-    def _snapshot_for(self, address: str) -> Snapshot:
-        return self.state.snapshot_for(address)
-
-    def _current_config(self) -> Config:
-        return self._in_force()

@@ -13,7 +13,8 @@ import uvloop
 
 from imds_mock.control_socket import folders
 from imds_mock.log import say, say_limited, standard_error
-from imds_mock.run.mock import Dependencies, Mock
+from imds_mock.run.dependencies import Dependencies
+from imds_mock.run.mock import Mock
 from imds_mock.wire.descriptors import raise_limit
 
 if TYPE_CHECKING:

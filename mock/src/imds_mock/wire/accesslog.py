@@ -11,6 +11,8 @@ answer. The outlet never waits for a reader or a disk (see `imds_mock.log`).
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
 import time
 from math import floor
@@ -18,16 +20,20 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from imds_mock.log import LOST_JSON
+from imds_mock.errors import LogFileError
+from imds_mock.log import LOST_JSON, Outlet
 from imds_mock.service.messages import TOKEN_HEADER, Delivery
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable
+    from contextlib import ExitStack
 
-    from imds_mock.log import Outlet
+    from imds_mock.config.settings import ServerSettings
     from imds_mock.service.messages import Request, Response
 
+_FILE_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+_FILE_MODE: Final = 0o640
 GATHER_SECONDS: Final = 0.05
 
 _SEND: Final = Delivery.SEND  # an attribute of an enumeration is slow to get before Python 3.12
@@ -116,3 +122,26 @@ def _describe(request: Request | None) -> tuple[str, str, str]:
         path = _UNSAFE.sub(lambda found: f"\\x{ord(found[0]):02x}", path[:_MAX_PATH]) or "-"
     version = request.agent or ("v2" if request.method == "PUT" or TOKEN_HEADER in request.headers else "v1")
     return request.method, path or "-", version
+
+
+def open_access_log(settings: ServerSettings, default: Outlet | None, resources: ExitStack) -> AccessLog | None:
+    """The access log that the settings ask for, on the running event loop; None if there is none.
+
+    Args:
+        settings: The section `server`.
+        default: Receives the lines if no file is configured; None writes none.
+        resources: Closes the file.
+
+    Raises:
+        LogFileError: The configured file cannot be written.
+    """
+    if settings.access_log == "off":
+        return None
+    outlet = default
+    if settings.access_log_file is not None:
+        try:
+            outlet = Outlet(os.open(settings.access_log_file, _FILE_FLAGS, _FILE_MODE))
+        except OSError as error:
+            raise LogFileError(settings.access_log_file, error) from error
+        resources.callback(outlet.close_file)
+    return None if outlet is None else AccessLog(outlet, settings.access_log, asyncio.get_running_loop())
