@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from imds_mock.control import secrets
-from imds_mock.control.hidden_leaves import MASK, masked_leaf
+from imds_mock.control.hidden_leaves import MASK, mask_leaf
 from imds_mock.control.secrets import masked, unmasked
 from imds_mock.scheduling.fields import FieldError
 
@@ -154,16 +154,14 @@ def test_credentials_in_documents_of_the_ecs_agent_are_masked_and_come_back() ->
 
 
 def test_a_secret_that_is_a_leaf_of_its_own_is_masked() -> None:
-    assert masked_leaf(f"{ROLE}/SecretAccessKey", b"hush") == MASK.encode()
-    assert masked_leaf(f"{ROLE}/AccessKeyId", b"AKIA") == b"AKIA"
-    assert masked_leaf(ROLE, b"SecretAccessKey=hush") == masked_leaf(ROLE, b"Token: \xff") == MASK.encode()
-    assert masked_leaf(ROLE, b'[{"Token": "hush"}]') == b'[\n  {\n    "Token" : "********"\n  }\n]'
-    assert masked_leaf("meta-data/x/Token", b"hush") == MASK.encode(), "a key may have been beside it"
-    assert masked_leaf("meta-data/mac", b"Token") == b"Token"
-    assert masked_leaf("meta-data/x", b'{"SecretAccessKey": "hush"}') == b'{\n  "SecretAccessKey" : "********"\n}'
-    assert (
-        masked_leaf(ROLE, b'{"of": "{\\"Token\\": \\"hush\\"}"}') == b'{\n  "of" : "{\\"Token\\": \\"********\\"}"\n}'
-    )
-    assert masked_leaf(ROLE, b'{"of": "SecretAccessKey=hush"}') == b'{\n  "of" : "********"\n}'
-    assert masked_leaf("meta-data/x", b'{"\\u0053ecretAccessKey": "hush"}') == b'{\n  "SecretAccessKey" : "********"\n}'
-    assert masked_leaf("user-data", b"SecretAccessKey=x") == b"SecretAccessKey=x"
+    assert mask_leaf(f"{ROLE}/SecretAccessKey", b"hush") == MASK.encode()
+    assert mask_leaf(f"{ROLE}/AccessKeyId", b"AKIA") == b"AKIA"
+    assert mask_leaf(ROLE, b"SecretAccessKey=hush") == mask_leaf(ROLE, b"Token: \xff") == MASK.encode()
+    assert mask_leaf(ROLE, b'[{"Token": "hush"}]') == b'[\n  {\n    "Token" : "********"\n  }\n]'
+    assert mask_leaf("meta-data/x/Token", b"hush") == MASK.encode(), "a key may have been beside it"
+    assert mask_leaf("meta-data/mac", b"Token") == b"Token"
+    assert mask_leaf("meta-data/x", b'{"SecretAccessKey": "hush"}') == b'{\n  "SecretAccessKey" : "********"\n}'
+    assert mask_leaf(ROLE, b'{"of": "{\\"Token\\": \\"hush\\"}"}') == b'{\n  "of" : "{\\"Token\\": \\"********\\"}"\n}'
+    assert mask_leaf(ROLE, b'{"of": "SecretAccessKey=hush"}') == b'{\n  "of" : "********"\n}'
+    assert mask_leaf("meta-data/x", b'{"\\u0053ecretAccessKey": "hush"}') == b'{\n  "SecretAccessKey" : "********"\n}'
+    assert mask_leaf("user-data", b"SecretAccessKey=x") == b"SecretAccessKey=x"

@@ -1,4 +1,4 @@
-"""Standard input as text; one that is empty is an error that says so, because a container has none by default."""
+"""Standard input as text. Empty input is an error, because containers have no standard input by default."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from imds_mock.errors import EX_DATAERR, MockError
 
 
 class EmptyInputError(MockError):
-    """Standard input has nothing where a document was announced."""
+    """Standard input is empty."""
 
     exit_code = EX_DATAERR
 
@@ -17,7 +17,7 @@ def read_input(advice: str = "with `docker run` or `docker compose run`, add --i
     """Read standard input to its end.
 
     Args:
-        advice: What to do about an empty one.
+        advice: What to do if it is empty.
 
     Raises:
         EmptyInputError: It is closed, empty, or not UTF-8 text.

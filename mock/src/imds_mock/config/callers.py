@@ -1,7 +1,4 @@
-"""What may be said about callers: whether each is an instance of its own, and what some of them have of their own.
-
-As in `settings`, annotations are evaluated at once and descriptions are what the reference says.
-"""
+"""The schema of callers and variants; see `settings` for annotations and descriptions."""
 
 from typing import Annotated, Any
 
@@ -56,5 +53,5 @@ class Variant(Struct, frozen=True, forbid_unknown_fields=True):
     metadata: Annotated[dict[str, Any], Meta(description="Leaves and subtrees, by path.")] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        # Credentials among it may be real ones.
+        # The sections may contain real credentials.
         return f"Variant({self.match!r}, instance={self.instance!r}, ...)"

@@ -1,10 +1,10 @@
 """The schema of the configuration: every key with its type, default and meaning, as frozen values.
 
-The descriptions are what the JSON Schema and `docs/configuration.md` say. Names of metadata options are those of EC2's
+The descriptions are part of the JSON Schema and of `docs/configuration.md`. Metadata options are named as in EC2's
 ModifyInstanceMetadataOptions.
 
-Here and in `facts` annotations are evaluated at once: as text, msgspec would evaluate them at the first use, which
-takes several milliseconds of the start.
+The schema does not import `annotations` from `__future__`: msgspec would evaluate annotations that are text at their
+first use, which delays a start by several milliseconds.
 """
 
 from collections.abc import Mapping

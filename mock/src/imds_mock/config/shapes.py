@@ -1,4 +1,4 @@
-"""The shapes of the values in a configuration: each a type, a pattern and the words for what was expected instead."""
+"""Types of values in a configuration: each with a pattern or check, and the words for what is expected."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _block(read: Callable[..., Any], expected: str, pattern: str) -> Meta:
 
 
 def read_base64(text: str) -> bytes:
-    """Decode base64, in one line or several.
+    """Decode base64 of one or more lines.
 
     Raises:
         ValueError: It is not base64.
@@ -84,7 +84,7 @@ def read_base64(text: str) -> bytes:
 
 
 def read_openssh_key(text: str) -> tuple[str, str, str]:
-    """Take a public key in OpenSSH's format apart: its type, its base64 and its comment.
+    """Split a public key in OpenSSH's format into its type, its base64 and its comment.
 
     Raises:
         ValueError: It is not one.
@@ -101,7 +101,7 @@ def _id(prefix: str, what: str) -> Meta:
     return _like(rf"^{prefix}-([0-9a-f]{{17}}|[0-9a-f]{{8}})$", f"{what} such as {prefix}-0123456789abcdef0")
 
 
-# A dot in a pattern never means a line end, so no value can put a second line into a leaf that has one.
+# No pattern matches a line end, so no value adds a second line to a leaf of one line.
 InstanceId = Annotated[str, _id("i", "an instance id")]
 ImageId = Annotated[str, _id("ami", "an image id")]
 KernelId = Annotated[str, _id("aki", "a kernel id")]

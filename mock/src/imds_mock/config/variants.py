@@ -1,7 +1,7 @@
-"""Variants laid over a configuration: what the callers that they match have of their own.
+"""Variants: parts of sections that override the configuration for the callers that they match.
 
-A variant's sections have the form and the meaning that they have in a file, so null is a value like others
-(`role: null` is no role); only in a mapping whose values cannot be null (tags, block devices) it takes a key away.
+Sections of a variant mean the same as in a file, so null is a value (`role: null` is no role). Only in mappings whose
+values cannot be null (tags, block devices), null removes a key.
 """
 
 from __future__ import annotations
@@ -26,34 +26,36 @@ if TYPE_CHECKING:
     from imds_mock.config.errors import KeyPath
 
 SECTIONS: Final = ("instance", "metadata_options", "credentials", "ecs", "eks")
-"""What a variant can have parts of, besides `metadata`."""
+"""The sections of variants, besides `metadata`."""
 
 OF_TEXT: Final = ("tags", "block_devices")
-"""Facts that are mappings to text: null in one takes its key away."""
+"""Settings of `instance` that are mappings to text, in which null removes a key."""
 
 
 MAX_VARIANTS: Final = 256
 
 MAX_PAIRS: Final = 500
-"""Pairs of variants that are checked; one that is not and turns out to clash loses its last variant when it is met."""
+"""Pairs of variants that are checked in advance; if another pair contradicts itself, its last variant is ignored."""
 
 
 def effective(config: Config, chosen: Sequence[int], credentials_of: Sequence[int] = ()) -> Config:
-    """The configuration of callers whom certain variants match.
+    """Make the configuration of callers that certain variants match.
 
     Args:
         config: The configuration.
-        chosen: The places of these variants, ascending; the later ones win.
-        credentials_of: The places of later variants of which the callers have the credentials only.
+        chosen: The indexes of these variants, ascending; later ones win.
+        credentials_of: The indexes of later variants of which only the credentials apply.
 
     Raises:
-        SettingError: A value is none; names its key in the last of these variants that says something about it.
+        SettingError: A value is invalid; names its key in the last of these variants that sets it.
     """
     if not chosen and not credentials_of:
         return config
-    document = msgspec.to_builtins(replace(config, variants=()))  # or every variant would cost as much as all of them
+    document = msgspec.to_builtins(
+        replace(config, variants=())
+    )  # without variants, or the cost of each would grow with their number
     for place in chosen:
-        _lay(document, config.variants[place])
+        _apply(document, config.variants[place])
     for place in credentials_of:
         document["credentials"] = merge(document["credentials"], config.variants[place].credentials)
     try:
@@ -61,36 +63,36 @@ def effective(config: Config, chosen: Sequence[int], credentials_of: Sequence[in
         return replace(changed, variants=config.variants)
     except ViolationsError as error:
         path, sentence, _ = error.violations[0] if error.violations else ((), "these values cannot be read", False)
-        raise named(SettingError(path, sentence), config, (*chosen, *credentials_of)) from error
+        raise error_in_variant(SettingError(path, sentence), config, (*chosen, *credentials_of)) from error
 
 
-def named(error: SettingError, config: Config, chosen: Sequence[int]) -> SettingError:
-    """An error in an effective configuration as one in the variant that it comes from.
+def error_in_variant(error: SettingError, config: Config, chosen: Sequence[int]) -> SettingError:
+    """Turn an error of an effective configuration into one that names the variant it comes from.
 
     Args:
-        error: The error; its path is one of the effective configuration.
+        error: The error; its path is a path of the effective configuration.
         config: The configuration.
-        chosen: The places of the variants that were laid over it.
+        chosen: The indexes of the variants that were applied.
     """
     last = chosen[-1]
     for place in reversed(chosen):
-        key = _said(config.variants[place], error.path)
+        key = _key_in(config.variants[place], error.path)
         if key is not None:
             beside = f" (where variants[{other}] matches, too)" if (other := _other(chosen, place)) is not None else ""
             return SettingError(("variants", place, *key), error.sentence + beside)
-    # Nobody said that key: what the variant says does not go with what is there.
+    # No variant sets that key: the variant contradicts the configuration.
     return SettingError(("variants", last), f"with it, {error}")
 
 
 def check(config: Config, check_one: Callable[[Config], None]) -> None:
-    """Check what callers can come to have: with each variant, and with any two that may match the same caller.
+    """Check the configuration with each variant, and with each pair that may match the same caller.
 
     Args:
         config: The configuration.
         check_one: Checks an effective configuration; raises `SettingError`.
 
     Raises:
-        SettingError: The first thing wrong; names the variant's key.
+        SettingError: The first error; names the key of the variant.
     """
     if len(config.variants) > MAX_VARIANTS:
         raise SettingError(("variants",), f"expected at most {MAX_VARIANTS} variants, got {len(config.variants)}")
@@ -101,7 +103,7 @@ def check(config: Config, check_one: Callable[[Config], None]) -> None:
         try:
             check_one(whole)
         except SettingError as error:
-            raise named(error, config, chosen) from error
+            raise error_in_variant(error, config, chosen) from error
 
 
 def require_one_instance(config: Config) -> None:
@@ -136,52 +138,54 @@ def _check_match(match: Match, path: KeyPath) -> None:
 
 def _to_check(variants: Sequence[Variant]) -> Iterator[tuple[int, ...]]:
     yield from ((place,) for place in range(len(variants)))
-    pairs = (pair for pair in combinations(range(len(variants)), 2) if _may_clash(*(variants[place] for place in pair)))
+    pairs = (
+        pair for pair in combinations(range(len(variants)), 2) if _may_contradict(*(variants[place] for place in pair))
+    )
     yield from islice(pairs, MAX_PAIRS)
 
 
-def _may_clash(one: Variant, other: Variant) -> bool:
+def _may_contradict(one: Variant, other: Variant) -> bool:
     says_the_same = any(getattr(one, part) and getattr(other, part) for part in SECTIONS)
-    return says_the_same and _may_meet(one.match, other.match)
+    return says_the_same and _may_match_same_caller(one.match, other.match)
 
 
-def _may_meet(one: Match, other: Match) -> bool:
-    """Whether a caller may be found that both match; names are patterns, so in doubt there is one."""
+def _may_match_same_caller(one: Match, other: Match) -> bool:
+    """Whether both can match the same caller; names are patterns, so the answer is yes in doubt."""
     return all(
         None in {mine := getattr(one, condition), theirs := getattr(other, condition)} or mine == theirs
         for condition in ("service", "address")
     )
 
 
-def _lay(document: dict[str, Any], variant: Variant) -> None:
+def _apply(document: dict[str, Any], variant: Variant) -> None:
     for section in SECTIONS:
         document[section] = merge(document[section], getattr(variant, section))
     for name in OF_TEXT:
         held = document["instance"].get(name)
         if isinstance(held, dict):
             document["instance"][name] = {key: value for key, value in held.items() if value is not None}
-    own = dict(flat(variant.metadata))
-    # Paths apply in their order, and the variant's come last.
+    own = dict(flatten(variant.metadata))
+    # Paths apply in order, and those of the variant come last.
     document["metadata"] = {path: value for path, value in document["metadata"].items() if path not in own} | own
 
 
-def flat(metadata: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """A variant's metadata as whole paths, each with its value.
+def flatten(metadata: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Flatten the metadata of a variant into whole paths with their values.
 
     Args:
-        metadata: The metadata; mappings in it stand for categories.
-        above: The path that it is below.
+        metadata: The metadata; nested mappings are categories.
+        above: The path of the mapping.
     """
     for name, value in metadata.items():
         path = f"{above}/{name.strip('/')}" if above else name
         if isinstance(value, Mapping) and value and not any(str(key).startswith("$") for key in value):
-            yield from flat(value, path)
+            yield from flatten(value, path)
         else:
             yield path, value
 
 
-def _said(variant: Variant, path: KeyPath) -> KeyPath | None:
-    """The path as the variant's key, if it says something about it."""
+def _key_in(variant: Variant, path: KeyPath) -> KeyPath | None:
+    """The path as a key of the variant; None if the variant does not set it."""
     if not path or path[0] not in {*SECTIONS, "metadata"}:
         return None
     held: Any = getattr(variant, str(path[0]))

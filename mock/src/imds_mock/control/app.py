@@ -1,4 +1,4 @@
-"""The control plane as an ASGI application: operations and their errors."""
+"""The control plane as an ASGI application: routes to operations, and responses for errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from imds_mock.control.following import EVENT_STREAM
-from imds_mock.control.problems import FORESEEN, Problem, ProblemError, problem_of, respond
+from imds_mock.control.problems import EXPECTED, Problem, ProblemError, problem_of, respond
 from imds_mock.control.routes.callers import CallerRoutes
 from imds_mock.control.routes.configuration import ConfigurationRoutes
 from imds_mock.control.routes.events import EventRoutes
@@ -34,24 +34,24 @@ if TYPE_CHECKING:
 
 
 def operations(context: ControlContext) -> list[Operation]:
-    """Every operation there is.
+    """List every operation.
 
     Args:
-        context: What they drive.
+        context: The running mock.
     """
     service = ServiceRoutes(context)
     others = (CallerRoutes, ConfigurationRoutes, MetadataRoutes, EventRoutes, FaultRoutes, JournalRoutes)
-    rooms = (service, *(room(context) for room in others))
-    listed = [replace(operation, group=room.group) for room in rooms for operation in room.operations()]
+    groups = (service, *(routes(context) for routes in others))
+    listed = [replace(operation, group=routes.group) for routes in groups for operation in routes.operations()]
     service.describe(listed)
     return listed
 
 
 def build(context: ControlContext) -> ASGIApp:
-    """Build the application, without a guard.
+    """Build the application, without the access check.
 
     Args:
-        context: What it drives.
+        context: The running mock.
     """
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in operations(context):
@@ -61,12 +61,12 @@ def build(context: ControlContext) -> ASGIApp:
             Route(path, _endpoint(by_method, context.pacer), methods=by_method) for path, by_method in by_path.items()
         ],
         exception_handlers={
-            **dict.fromkeys(FORESEEN, _explain),
-            **{status: _explainer_of_the_way(tuple(by_path)) for status in (404, 405)},
-            Exception: _apologise,
+            **dict.fromkeys(EXPECTED, _explain),
+            **{status: _path_errors(tuple(by_path)) for status in (404, 405)},
+            Exception: _internal_error,
         },
     )
-    # A slash too many is an error here, not another address.
+    # A path with a trailing slash is unknown instead of redirected.
     app.router.redirect_slashes = False
     return app
 
@@ -75,13 +75,13 @@ def _endpoint(by_method: Mapping[str, Operation], pacer: Pacer) -> Callable[[Req
     async def run(request: Request) -> Response:
         operation = by_method["GET" if request.method == "HEAD" else request.method]
         if request.method == "HEAD" and operation.answer_media == EVENT_STREAM:
-            raise ProblemError(405, "A stream has no head without a body; use GET.", {"Allow": "GET"})
+            raise ProblemError(405, "HEAD is not supported for a stream; use GET", {"Allow": "GET"})
         return await operation(request, pacer)
 
     return run
 
 
-def _explainer_of_the_way(paths: tuple[str, ...]) -> Callable[[Request, Exception], Awaitable[Response]]:
+def _path_errors(paths: tuple[str, ...]) -> Callable[[Request, Exception], Awaitable[Response]]:
     async def explain(request: Request, error: Exception) -> Response:
         if isinstance(error, HTTPException):
             headers = dict(error.headers or {})
@@ -100,9 +100,9 @@ def _explainer_of_the_way(paths: tuple[str, ...]) -> Callable[[Request, Exceptio
 
 async def _explain(_request: Request, error: Exception) -> Response:
     problem = problem_of(error)
-    assert problem is not None  # noqa: S101 - everything foreseen has one
+    assert problem is not None  # noqa: S101 - the exceptions in `EXPECTED` have one
     return respond(problem, getattr(error, "headers", None))
 
 
-async def _apologise(_request: Request, _error: Exception) -> Response:
-    return respond(Problem("Internal Server Error", 500, "This is a defect of imds-mock; its log says more."))
+async def _internal_error(_request: Request, _error: Exception) -> Response:
+    return respond(Problem("Internal Server Error", 500, "internal error; the log of imds-mock has the details"))

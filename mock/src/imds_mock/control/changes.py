@@ -35,12 +35,7 @@ _NAME: Final = re.compile(r"[^.\[]+")
 
 
 def merge_patch(document: Document, patch: Document) -> Document:
-    """Apply a merge patch to a copy of an object.
-
-    Args:
-        document: The object; is not changed.
-        patch: The changes: null removes a member, an object is merged, anything else replaces.
-    """
+    """Apply a merge patch to a copy: null removes a member, an object is merged, anything else replaces."""
     merged = dict(document)
     for name, value in patch.items():
         if value is None:
@@ -102,7 +97,7 @@ def assigned(document: Document, settings: Mapping[str, Any]) -> Document:
             steps = list(_steps(key))
             kind = steps[-1][1]
             read = read_text(value, kind, key) if isinstance(value, str) and kind is not Any else value
-            put(document, [part for part, _ in steps], read, key)
+            put(document, [part for part, _ in steps], read)
         except FieldError as error:
             problems += error.problems
         except ConfigError as error:
@@ -115,19 +110,19 @@ def assigned(document: Document, settings: Mapping[str, Any]) -> Document:
     return document
 
 
-def put(document: Document, path: Sequence[str | int], value: Any, key: str) -> None:
+def put(document: Document, path: Sequence[str | int], value: Any) -> None:
     """Set one value; mappings that are missing or null on the way to it are created.
 
     Args:
         document: The configuration as plain values; is changed.
         path: The parts of the key.
         value: The value.
-        key: The key as it was written, for errors.
 
     Raises:
         FieldError: A list has no such index, or there is a single value on the way.
     """
     held: Any = document
+    key = dotted(tuple(path))
     for number, part in enumerate(path[:-1]):
         if isinstance(part, int) or isinstance(held, list | tuple):
             _require_index(held, part, key)
@@ -145,11 +140,7 @@ def put(document: Document, path: Sequence[str | int], value: Any, key: str) -> 
 
 
 def at_key(document: Any, key: str) -> Any:
-    """Look up a dotted key; None if there is no such value.
-
-    Raises:
-        FieldError: The schema does not have the key.
-    """
+    """Look up a dotted key of the schema; None if the document has no such value."""
     held = document
     for part, _ in _steps(key):
         try:

@@ -1,7 +1,7 @@
-"""Where the secrets of a configuration go, and the check that none goes to another place unless it was sent anew.
+"""The destinations of secrets, and the check that a change sends no masked secret to a new one.
 
-A caller of the control plane sees a mask in a secret's place. If the mask could stand for the secret while the call
-changes where the secret goes, the caller could have it sent to a place of its own choice and read it there.
+Clients of the control plane see masks in place of secrets. If a mask could stand for a secret while the request changes
+its destination, a client could send the secret to a place of its choice and read it there.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from imds_mock.config.errors import dotted
-from imds_mock.config.variants import effective, flat
+from imds_mock.config.variants import effective, flatten
 from imds_mock.control.hidden_leaves import texts
 from imds_mock.metadata.regions import partition_of, region_of
 from imds_mock.scheduling.fields import FieldError
@@ -33,73 +33,70 @@ _STS: Final = (_SOURCE, (_SECTION, "endpoint_url"), ("instance", "region"), ("in
 # The account that a role belongs to sees the external id in its logs.
 _ACCOUNT: Final = (("instance", "account_id"), (_SECTION, "role_arn"), ("ecs", "any_role"))
 _SERVED: Final = ("served",)
-_MAX_WAYS: Final = 2048
-"""Ways in which settings come together that are compared one by one; beyond them, nothing that decides may change."""
+_MAX_COMBINATIONS: Final = 2048
+"""Combinations of variants that are compared one by one; with more, any change of a deciding setting is refused."""
 
 
-class Place(NamedTuple):
-    """A place that a secret goes to.
+class Destination(NamedTuple):
+    """A destination of a secret.
 
     Attributes:
-        what: The data plane, or who is asked for credentials with it.
-        whom: For callers that all of these match.
-        unless: For callers that none of these match.
+        what: The data plane, or the STS endpoint to which it is sent.
+        matches: The conditions of variants that must match the caller.
+        excludes: The conditions of variants that must not match the caller.
     """
 
     what: tuple[Any, ...]
-    whom: frozenset[Any] = frozenset()
-    unless: frozenset[Any] = frozenset()
+    matches: frozenset[Any] = frozenset()
+    excludes: frozenset[Any] = frozenset()
 
 
-def require_anew(current: Config, changed: Config, masked: AbstractSet[str]) -> None:
-    """Check that secrets which a call left masked go nowhere else afterwards.
+def require_secrets(current: Config, changed: Config, masked: AbstractSet[str]) -> None:
+    """Check that masked secrets have no new destination.
 
     Args:
         current: The configuration in force.
-        changed: The configuration that is to follow.
-        masked: The secrets in it for which the call had the mask.
+        changed: The next configuration.
+        masked: Its secrets that the request had masked.
 
     Raises:
-        FieldError: One does, or may; names its setting.
+        FieldError: A secret has, or may have, a new destination; names its setting.
     """
     if not masked:
         return
-    before: dict[str, set[Place]] = {}
+    before: dict[str, set[Destination]] = {}
     for secret, place, _ in _destinations(current):
         before.setdefault(secret, set()).add(place)
     for secret, place, path in _destinations(changed):
         if secret in masked and not _is_known(place, before.get(secret, ())):
             raise FieldError(
                 dotted(path),
-                "this change has the secret go to another place, so the mask is not enough; send the secret",
+                "this change sends the secret to a new destination, so the mask is not enough; send the secret itself",
             )
 
 
-def _is_known(place: Place, before: AbstractSet[Place] | tuple[()]) -> bool:
-    """Whether whoever a secret goes to now is among those whom it went to before."""
+def _is_known(place: Destination, before: AbstractSet[Destination] | tuple[()]) -> bool:
+    """Whether a destination is one of those before, or part of one."""
     return place in before or any(
-        known.what == place.what and known.whom <= place.whom and known.unless <= place.unless for known in before
+        known.what == place.what and known.matches <= place.matches and known.excludes <= place.excludes
+        for known in before
     )
 
 
-def _destinations(config: Config) -> Iterator[tuple[str, Place, KeyPath]]:
-    """Each secret, where it goes, and the key path that it is set at."""
-    given = _Given(config)
+def _destinations(config: Config) -> Iterator[tuple[str, Destination, KeyPath]]:
+    """List every secret, its destination and its key path."""
+    values = _SettingValues(config)
     for key in _KEYS:
-        for places in (given.served(key) if key != "external_id" else (), given.asked(key)):
-            for secret, place, giver in places:
-                yield secret, place, (*(() if giver is None else ("variants", giver)), _SECTION, key)
-    for holder, path, place in _by_path(config):
+        for places in (values.served(key) if key != "external_id" else (), values.sent_to_sts(key)):
+            for secret, place, origin in places:
+                yield secret, place, (*(() if origin is None else ("variants", origin)), _SECTION, key)
+    for holder, path, place in _served_as_given(config):
         for secret in texts(holder):
             yield secret, place, path
 
 
-class _Given:
-    """What the configuration and each of its variants give; of the variants that match a caller the last one wins.
-
-    Args:
-        config: The configuration.
-    """
+class _SettingValues:
+    """The values of settings in the configuration and in each variant; the last matching variant wins."""
 
     def __init__(self, config: Config) -> None:
         self._matches = [variant.match for variant in config.variants]
@@ -113,68 +110,70 @@ class _Given:
             for setting in own:
                 self._values[setting][place] = _value(whole, setting)
 
-    def served(self, key: str) -> Iterator[tuple[str, Place, int | None]]:
-        """The secrets of a key that the data plane serves, to whom, and the variant that gives each."""
+    def served(self, key: str) -> Iterator[tuple[str, Destination, int | None]]:
+        """List the secrets of a key that the data plane serves: secret, destination, index of its variant."""
         setting = (_SECTION, key)
         deciding = (setting, _SOURCE)
-        if self._are_many(deciding):
-            yield from self._as_it_is(setting, deciding)
+        if self._exceed_limit(deciding):
+            yield from self._with_everything(setting, deciding)
             return
-        for givers in self._ways(deciding):
-            secret = self._values[setting][givers[setting]]
-            if secret is not None and self._values[_SOURCE][givers[_SOURCE]] == "static":
-                chosen = _places(givers.values())
-                unless = {
+        for origins in self._combinations(deciding):
+            secret = self._values[setting][origins[setting]]
+            if secret is not None and self._values[_SOURCE][origins[_SOURCE]] == "static":
+                chosen = _variants_of(origins.values())
+                excludes = {
                     self._matches[place]
-                    for each, giver in givers.items()
+                    for each, origin in origins.items()
                     for place, value in self._values[each].items()
-                    if place is not None and place not in chosen and place > (-1 if giver is None else giver)
-                    if value != self._values[each][giver]
+                    if place is not None and place not in chosen and place > (-1 if origin is None else origin)
+                    if value != self._values[each][origin]
                 }
-                yield secret, Place(_SERVED, self._whom(chosen), frozenset(unless)), givers[setting]
+                yield secret, Destination(_SERVED, self._matches_of(chosen), frozenset(excludes)), origins[setting]
 
-    def asked(self, key: str) -> Iterator[tuple[str, Place, int | None]]:
-        """The secrets of a key that credentials are asked for with, of whom, and the variant that gives each."""
+    def sent_to_sts(self, key: str) -> Iterator[tuple[str, Destination, int | None]]:
+        """List the secrets of a key that are sent to STS: secret, destination, index of its variant."""
         setting = (_SECTION, key)
         if "assume-role" not in self._values[_SOURCE].values():
             return
         deciding = (setting, *_STS, *(_ACCOUNT if key == "external_id" else ()))
-        if self._are_many(deciding):
-            yield from self._as_it_is(setting, deciding)
+        if self._exceed_limit(deciding):
+            yield from self._with_everything(setting, deciding)
             return
-        for givers in self._ways(deciding):
-            values = {each[1]: self._values[each][giver] for each, giver in givers.items()}
+        for origins in self._combinations(deciding):
+            values = {each[1]: self._values[each][origin] for each, origin in origins.items()}
             if values[key] is not None and values["source"] == "assume-role":
-                chosen = _places(givers.values())
-                # Those for nobody and for each variant alone are asked for at once, whoever calls.
-                whom = self._whom(chosen) if len(chosen) > 1 else frozenset[Any]()
-                yield values[key], Place(_asked_of(values), whom), givers[setting]
+                chosen = _variants_of(origins.values())
+                # For no variant and for each single variant, STS is called at once, without a caller.
+                matches = self._matches_of(chosen) if len(chosen) > 1 else frozenset[Any]()
+                yield values[key], Destination(_sts_destination(values), matches), origins[setting]
 
-    def _ways(self, deciding: tuple[Setting, ...]) -> Iterator[dict[Setting, int | None]]:
-        """Who gives each setting, in every way that a caller can meet."""
-        for givers in product(*(self._values[setting] for setting in deciding)):
-            chosen = _places(givers)
+    def _combinations(self, deciding: tuple[Setting, ...]) -> Iterator[dict[Setting, int | None]]:
+        """List every combination of variants that can apply to a caller, as the variant that gives each setting."""
+        for origins in product(*(self._values[setting] for setting in deciding)):
+            chosen = _variants_of(origins)
             if all(
-                giver == max((place for place in chosen if place in self._values[setting]), default=None)
-                for setting, giver in zip(deciding, givers, strict=True)
+                origin == max((place for place in chosen if place in self._values[setting]), default=None)
+                for setting, origin in zip(deciding, origins, strict=True)
             ):
-                yield dict(zip(deciding, givers, strict=True))
+                yield dict(zip(deciding, origins, strict=True))
 
-    def _are_many(self, deciding: tuple[Setting, ...]) -> bool:
-        return math.prod(len(self._values[setting]) for setting in deciding) > _MAX_WAYS
+    def _exceed_limit(self, deciding: tuple[Setting, ...]) -> bool:
+        return math.prod(len(self._values[setting]) for setting in deciding) > _MAX_COMBINATIONS
 
-    def _as_it_is(self, setting: Setting, deciding: tuple[Setting, ...]) -> Iterator[tuple[str, Place, int | None]]:
-        """All secrets, at a place that is another one as soon as anything that decides changes."""
+    def _with_everything(
+        self, setting: Setting, deciding: tuple[Setting, ...]
+    ) -> Iterator[tuple[str, Destination, int | None]]:
+        """List all secrets with one destination that differs whenever a deciding setting differs."""
         own = {
             place: tuple((each, self._values[each][place]) for each in deciding if place in self._values[each])
             for place in (None, *range(len(self._matches)))
         }
         said = tuple((None if place is None else self._matches[place], each) for place, each in own.items() if each)
-        for giver, secret in self._values[setting].items():
+        for origin, secret in self._values[setting].items():
             if secret is not None:
-                yield secret, Place(("any", *said)), giver
+                yield secret, Destination(("any", *said)), origin
 
-    def _whom(self, chosen: Iterable[int]) -> frozenset[Any]:
+    def _matches_of(self, chosen: Iterable[int]) -> frozenset[Any]:
         return frozenset(self._matches[place] for place in chosen)
 
 
@@ -182,28 +181,32 @@ def _value(config: Config, setting: Setting) -> Any:
     return getattr(getattr(config, setting[0]), setting[1])
 
 
-def _places(givers: Iterable[int | None]) -> set[int]:
-    return {giver for giver in givers if giver is not None}
+def _variants_of(origins: Iterable[int | None]) -> set[int]:
+    return {origin for origin in origins if origin is not None}
 
 
-def _asked_of(values: Mapping[str, Any]) -> tuple[Any, ...]:
+def _sts_destination(values: Mapping[str, Any]) -> tuple[Any, ...]:
     zone, role_arn = values["availability_zone"], values.get("role_arn")
     region = values["region"] or (zone and region_of(zone)) or ""
-    asked = ("STS", values["endpoint_url"], partition_of(region).name)
+    sent_to_sts = ("STS", values["endpoint_url"], partition_of(region).name)
     if "account_id" not in values:
-        return asked
-    return (*asked, values["account_id"] if role_arn is None else role_arn.split(":")[4], values["any_role"])
+        return sent_to_sts
+    return (*sent_to_sts, values["account_id"] if role_arn is None else role_arn.split(":")[4], values["any_role"])
 
 
-def _by_path(config: Config) -> Iterator[tuple[Any, KeyPath, Place]]:
-    """What is served as it was given: the metadata that is set by path, and amazon-ec2-metadata-mock's."""
-    own = [frozenset((variant.match, path) for path, _ in flat(variant.metadata)) for variant in config.variants]
-    nobody: frozenset[Any] = frozenset()
-    yield config.metadata, ("metadata",), Place(_SERVED, nobody, nobody.union(*own))
-    yield config.ecs.documents, ("ecs", "documents"), Place(_SERVED)
+def _served_as_given(config: Config) -> Iterator[tuple[Any, KeyPath, Destination]]:
+    """List the settings that are served as they are: metadata by path, documents, and those of `aemm`."""
+    own = [frozenset((variant.match, path) for path, _ in flatten(variant.metadata)) for variant in config.variants]
+    nothing: frozenset[Any] = frozenset()
+    yield config.metadata, ("metadata",), Destination(_SERVED, nothing, nothing.union(*own))
+    yield config.ecs.documents, ("ecs", "documents"), Destination(_SERVED)
     for place, variant in enumerate(config.variants):
-        whom = frozenset([variant.match])
-        yield variant.metadata, ("variants", place, "metadata"), Place(_SERVED, whom, nobody.union(*own[place + 1 :]))
-        yield variant.ecs.get("documents"), ("variants", place, "ecs", "documents"), Place(_SERVED, whom)
+        matches = frozenset([variant.match])
+        yield (
+            variant.metadata,
+            ("variants", place, "metadata"),
+            Destination(_SERVED, matches, nothing.union(*own[place + 1 :])),
+        )
+        yield variant.ecs.get("documents"), ("variants", place, "ecs", "documents"), Destination(_SERVED, matches)
     if config.compatibility == "aemm":
-        yield config.aemm, ("aemm",), Place(("aemm",))
+        yield config.aemm, ("aemm",), Destination(("aemm",))

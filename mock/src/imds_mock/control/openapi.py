@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _PART: Final = re.compile(r"{(\w+)(?::path)?}")
-# What the rules about who may call can answer, and a call that was not understood.
+# The access check, and parameters that an operation does not have.
 _EVERYWHERE: Final = (403, 422)
-_NOTE: Final = {NOTE_HEADER: {"description": "What the caller should know about it.", "schema": {"type": "string"}}}
+_NOTE: Final = {NOTE_HEADER: {"description": "A note about the result.", "schema": {"type": "string"}}}
 _MEANINGS: Final = {
     400: "The body is not valid JSON",
-    403: "Not from there: see who may reach the control plane",
-    404: "There is nothing by that name",
-    409: "It contradicts something that is there",
+    403: "The client's address has no access to the control plane",
+    404: "Not found",
+    409: "The request contradicts the current state",
     413: "The body is too large",
-    415: "The body has another content type",
-    422: "A field cannot be accepted; `errors` names it",
-    503: "Not yet",
+    415: "The content type of the body is not supported",
+    422: "Fields are invalid; `errors` names them",
+    503: "Temporarily unavailable",
 }
 
 
@@ -53,10 +53,10 @@ _UNPRIVILEGED: Final = _unprivileged()
 
 
 def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
-    """Write the document.
+    """Generate the document.
 
     Args:
-        operations: All of them.
+        operations: All operations.
         version: The program's version.
     """
     listed = tuple(operations)
@@ -76,20 +76,20 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
         "info": {
             "title": "imds-mock control plane",
             "version": version,
-            "description": "Drives a running mock: state, events, faults, journal.",
+            "description": "Observes and changes a running mock: settings, metadata, events, faults, journal.",
         },
         "paths": paths,
         "components": {
             "schemas": components,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
-        # By Unix socket, from loopback and from the default gateway no token is needed.
+        # Clients on the Unix socket, loopback or the default gateway need no token.
         "security": [{}, {"token": []}],
     }
 
 
 def _add_rules(components: dict[str, Any]) -> None:
-    """Say about every schema what its fields must be to each other: see `mistakes_in` of `Scheduled` and `Step`."""
+    """Describe which fields exclude each other: see `mistakes_in` of `Scheduled` and `Step`."""
     given: Any = {"not": {"type": "null"}}
     for schema in components.values():
         fields = schema.get("properties", {})
@@ -104,7 +104,7 @@ def _add_rules(components: dict[str, Any]) -> None:
 
 
 def _allow_masks(components: dict[str, Any]) -> None:
-    """Let every secret be the mask as well, which takes its place in what is shown, and may be sent back."""
+    """Allow the mask in place of every secret: answers contain it, and requests may send it back."""
     for setting in marked_settings(Config, SECRET):
         components[setting.struct.__name__]["properties"][setting.path[-1]]["anyOf"].append({"const": MASK})
 
@@ -174,7 +174,7 @@ def _resolved(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, A
 
 
 def _patched(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
-    """Describe a merge patch of what a schema describes: null gives a member its default again (RFC 7396)."""
+    """Describe the merge patch (RFC 7396) of a schema: all members are optional, and null restores a default."""
     whole = _resolved(schema, components)
     if "anyOf" in whole:
         return whole | {"anyOf": [_patched(each, components) for each in whole["anyOf"]]}

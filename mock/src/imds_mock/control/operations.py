@@ -1,4 +1,4 @@
-"""One operation of the API as a value: the router and the OpenAPI document are made from the same ones."""
+"""Operations of the API as values, from which the router and the OpenAPI document are made."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MERGE_PATCH: Final = "application/merge-patch+json"
 NOTE_HEADER: Final = "Imds-Mock-Note"
 
 MAX_BODY_BYTES: Final = 256 * 1024
-"""Of a request; a body is read on the event loop, so it is held to less than a file."""
+"""Limit of a request body; lower than that of a file, because bodies are parsed on the event loop."""
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,13 +35,13 @@ class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of an operation, checked against its types.
+    """One valid call of an operation.
 
     Attributes:
         path: Parts of the path by name.
         query: An instance of the operation's query type.
-        body: An instance of its body type; None without one.
-        request: The request itself.
+        body: An instance of its body type; None if it has none.
+        request: The request.
     """
 
     path: Mapping[str, str]
@@ -51,11 +51,11 @@ class Call:
 
 
 class Noted(NamedTuple):
-    """What an operation gives, and what its caller should know about it.
+    """The result of an operation with notes about it.
 
     Attributes:
-        answer: What it gives.
-        notes: Sentences; each is sent as a header `Imds-Mock-Note`.
+        answer: The result.
+        notes: Sentences, each of them sent as a header `Imds-Mock-Note`.
     """
 
     answer: Any
@@ -69,20 +69,20 @@ class Operation:
     Attributes:
         method: HTTP method.
         path: Path with parts in braces; `{name:path}` spans slashes.
-        summary: What it does, in a few words.
-        handle: Does it. Gives a value of the type `answer`, or a whole response.
-        answer: Type of what it gives; None for no content.
-        query: Its query parameters, a struct whose fields all have defaults.
-        body: Type of its body; None without one.
+        summary: A few words, in the imperative.
+        handle: Runs it; returns a value of the type `answer`, or a response.
+        answer: Type of the result; None for no content.
+        query: Struct of its query parameters; all fields have defaults.
+        body: Type of its body; None if it has none.
         body_media: Content type of the body.
-        answer_media: Content type of the answer.
-        status: Status code when it succeeds.
-        problems: Status codes of the problems it can have, besides those that every operation has.
-        optional_body: An absent body counts as an empty object.
-        body_schema: What the document says about the body, where that is more than `body`.
-        schema: What it says about the answer, where that is more than `answer`.
+        answer_media: Content type of the result.
+        status: Status code of success.
+        problems: Status codes of errors, besides those that every operation has.
+        optional_body: A missing body counts as an empty object.
+        body_schema: Documented type of the body, if it is more precise than `body`.
+        schema: Documented type of the result, if it is more precise than `answer`.
         group: Heading in the document.
-        notes: Its answer may have notes.
+        notes: Whether the result may have notes.
     """
 
     method: str
@@ -103,7 +103,7 @@ class Operation:
     notes: bool = False
 
     async def __call__(self, request: Request, pacer: Pacer) -> Response:
-        """Check a request, run the operation and write its answer, each in its own iteration of the event loop."""
+        """Check a request, run the operation and write its result, each in an iteration of the event loop."""
         await pacer.wait()
         query: dict[str, str] = dict(request.query_params)
         if len(query) < len(request.query_params.multi_items()):
@@ -137,7 +137,7 @@ class Operation:
         return response
 
     async def _read_body(self, request: Request) -> Any:
-        """The body as plain values; None without one."""
+        """Read the body as plain values; None if the operation has none."""
         if self.body is None:
             return None
         received = bytearray()

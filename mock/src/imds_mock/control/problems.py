@@ -32,7 +32,7 @@ _STATUSES: Final[Mapping[type[Exception], int]] = {
 
 
 class FieldProblem(msgspec.Struct, frozen=True):
-    """One field that cannot be accepted.
+    """One invalid field.
 
     Attributes:
         field: Its path, such as `steps[0].event`.
@@ -47,10 +47,10 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     """A problem (RFC 9457, 3).
 
     Attributes:
-        title: What kind of problem it is, the same for all of its kind.
+        title: The reason phrase of the status.
         status: HTTP status code.
-        detail: A sentence about this one, or a line for each of several fields.
-        errors: The fields concerned.
+        detail: What is wrong; with several invalid fields, one line for each.
+        errors: The invalid fields.
     """
 
     title: str
@@ -64,8 +64,8 @@ class ProblemError(Exception):
 
     Args:
         status: HTTP status code.
-        detail: One sentence: what is wrong and what to do.
-        headers: Further header lines of the answer.
+        detail: What is wrong and what to do, in one sentence.
+        headers: Additional headers of the response.
     """
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
@@ -75,15 +75,15 @@ class ProblemError(Exception):
         self.headers = headers
 
 
-FORESEEN: Final = (
+EXPECTED: Final = (
     *(ProblemError, HTTPException, FieldError, ConfigError, SettingError, UnicodeDecodeError),
     *_STATUSES,
 )
-"""The exceptions that have a problem of their own."""
+"""The exceptions that `problem_of` describes."""
 
 
 def problem_of(error: Exception) -> Problem | None:
-    """Turn an exception into what is said about it; None for one that nobody foresaw."""
+    """Describe an exception; None for an unexpected one."""
     if isinstance(error, FieldError):
         return _problem(422, str(error), *(FieldProblem(each.field, each.sentence) for each in error.problems))
     if isinstance(error, SettingError):
@@ -105,7 +105,7 @@ def problem_of(error: Exception) -> Problem | None:
 
 
 def respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    """Write a problem as an answer."""
+    """Make the response for a problem."""
     return Response(msgspec.json.encode(problem), problem.status, headers, CONTENT_TYPE)
 
 

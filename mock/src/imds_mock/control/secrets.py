@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from imds_mock.config.marks import AEMM_SECRETS, marked_settings
 from imds_mock.config.settings import Config
-from imds_mock.control.hidden_leaves import MASK, hidden, shown_again, still_hidden
+from imds_mock.control.hidden_leaves import MASK, find_mask, mask_value, unmask_value
 from imds_mock.scheduling.fields import FieldError
 from imds_mock.violations.marks import SECRET
 
@@ -44,7 +44,7 @@ def masked(document: Mapping[str, Any]) -> dict[str, Any]:
                 if held[key] is not None:
                     held[key] = MASK
         for held, key, _ in _free_documents(holder):
-            held[key] = hidden(held[key])
+            held[key] = mask_value(held[key])
     return shown
 
 
@@ -75,8 +75,8 @@ def unmasked(document: Mapping[str, Any], current: Mapping[str, Any]) -> Unmaske
                 kept.add(str(secret))
         known_documents = {name: held[key] for held, key, name in _free_documents(before)}
         for held, key, name in _free_documents(holder):
-            held[key] = shown_again(held[key], known_documents.get(name), kept)
-            left = still_hidden(held[key])
+            held[key] = unmask_value(held[key], known_documents.get(name), kept)
+            left = find_mask(held[key])
             if left is not None:
                 raise FieldError(f"{place}{name}.{left}", _NOTHING_HIDDEN)
     return Unmasked(restored, frozenset(kept - sent))

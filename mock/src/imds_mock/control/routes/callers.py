@@ -1,4 +1,4 @@
-"""Callers as the mock sees them: who has asked, and what one of them is to it."""
+"""Callers: those in the journal, and how the mock sees each of them."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ _ROLES: Final = "meta-data/iam/security-credentials"
 
 
 class WhoQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who is meant.
+    """Selects callers.
 
     Attributes:
-        caller: Address, container or service name; none: whoever calls the control plane.
+        caller: Address, container or service name; none: the client that sends this request.
     """
 
     caller: str | None = None
 
 
-class Appearance(msgspec.Struct, frozen=True):
-    """What a caller is to the mock.
+class ShownIdentity(msgspec.Struct, frozen=True):
+    """How the mock sees a caller.
 
     Attributes:
-        address: His address.
-        addresses: All that are known to be his.
-        container: Name of his container, where it is known.
-        service: Its compose service, where it is known.
-        networks: The networks on which it is known.
+        address: The caller's IP address.
+        addresses: All its known addresses.
+        container: Name of its container, if known.
+        service: Its Compose service, if known.
+        networks: Its known networks.
         identity: `shared` or `per-container`.
-        variants: The variants that match him, in the order in which they apply.
-        instance_id: The instance that he is on.
-        availability_zone: Where it is.
-        role: Its role; null when it has none, or it shows none.
-        local_ipv4: Its address; null when it has none.
-        mac: Its hardware address.
-        http_tokens: Whether his requests need a session token.
+        variants: The variants that match it, in the order in which they apply.
+        instance_id: Id of its instance.
+        availability_zone: Availability zone of its instance.
+        role: IAM role in its metadata; null if there is none.
+        local_ipv4: Private address in its metadata; null if there is none.
+        mac: MAC address in its metadata.
+        http_tokens: Whether its requests need a session token.
     """
 
     address: str
@@ -69,13 +69,13 @@ class Appearance(msgspec.Struct, frozen=True):
 
 
 class Matched(msgspec.Struct, frozen=True):
-    """How many callers a name or an address matches.
+    """The number of callers that a name or address matches.
 
     Attributes:
         caller: The name or address; null: all callers.
-        callers: How many callers it matches: containers that run, addresses that have asked, and containers that are
-            gone as long as no other has their address.
-        warning: Why it matches none, or may miss some, and what to write instead.
+        callers: Number of matching callers: running containers, addresses in the journal, and stopped containers whose
+            address no other container has.
+        warning: Why it matches none or may miss some, and what to write instead.
     """
 
     caller: str | None
@@ -84,17 +84,17 @@ class Matched(msgspec.Struct, frozen=True):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """A caller that has asked.
+    """A caller in the journal.
 
     Attributes:
-        address: His address.
-        names: Container and service name, where they are known.
-        instance_id: The instance that he is on.
-        variants: The variants that match him.
-        role: Its role.
-        first: Time of his first request in the journal.
-        last: Time of his last one.
-        requests: How many requests of his are in the journal.
+        address: The caller's IP address.
+        names: Container and service name, if known.
+        instance_id: Id of its instance.
+        variants: The variants that match it.
+        role: IAM role in its metadata.
+        first: Time of its first request in the journal.
+        last: Time of its latest request.
+        requests: Number of its requests in the journal.
     """
 
     address: str
@@ -111,7 +111,7 @@ class CallerRoutes:
     """The operations on callers.
 
     Args:
-        cockpit: What they look at.
+        context: The running mock.
     """
 
     group: Final = "callers"
@@ -120,26 +120,26 @@ class CallerRoutes:
         self._context = context
 
     def operations(self) -> list[Operation]:
-        """All of them."""
+        """List the operations."""
         return [
-            Operation("GET", "/v1/callers", "Who has asked?", self.list, tuple[Caller, ...]),
+            Operation("GET", "/v1/callers", "List the callers in the journal", self.list, tuple[Caller, ...]),
             Operation(
                 "GET",
                 "/v1/whoami",
-                "How does the mock see a caller?",
+                "Show how the mock sees a caller",
                 self.whoami,
-                Appearance | tuple[Appearance, ...],
+                ShownIdentity | tuple[ShownIdentity, ...],
                 query=WhoQuery,
                 problems=(404,),
             ),
             Operation(
-                *("GET", "/v1/callers/match", "How many callers does a name match?", self.match, Matched),
+                *("GET", "/v1/callers/match", "Count the callers that a name matches", self.match, Matched),
                 query=WhoQuery,
             ),
         ]
 
     async def list(self, _call: Call) -> tuple[Caller, ...]:
-        """Everybody in the journal, the busiest first."""
+        """List the callers in the journal, most requests first."""
         seen: dict[str, list[float]] = {}
         await self._context.look_up()
         for entry in self._context.journal:
@@ -148,18 +148,18 @@ class CallerRoutes:
         busiest = sorted(seen.items(), key=lambda item: -len(item[1]))
         return tuple(self._caller(address, times) for address, times in busiest)
 
-    async def whoami(self, call: Call) -> Appearance | tuple[Appearance, ...]:
-        """One caller; of a name that several have, all of them."""
+    async def whoami(self, call: Call) -> ShownIdentity | tuple[ShownIdentity, ...]:
+        """Show one caller, or all callers with the same name."""
         peer = call.request.client
         who = call.query.caller or (peer.host if peer else _HERE)
         addresses = await self._context.addresses_of(who)
         if not addresses:
             raise ProblemError(404, str(self._context.match(who).warning))
-        found = tuple(map(self._appearance, addresses))
+        found = tuple(map(self._identity, addresses))
         return found if len(found) > 1 else found[0]
 
     async def match(self, call: Call) -> Matched:
-        """How many callers a name matches."""
+        """Count the callers that a name matches."""
         who = call.query.caller
         await self._context.look_up(who)
         if who is None:
@@ -167,10 +167,10 @@ class CallerRoutes:
         found = match_target(self._context.callers, who, in_journal=True)
         return Matched(who, len(found.callers), found.warning)
 
-    def _appearance(self, address: str) -> Appearance:
+    def _identity(self, address: str) -> ShownIdentity:
         state = self._context.state
         caller, snapshot = self._context.callers.caller(address), state.snapshot_for(address)
-        return Appearance(
+        return ShownIdentity(
             address,
             caller.addresses,
             caller.container,

@@ -18,7 +18,7 @@ from imds_mock.control.changes import (
     require_known_nulls,
     require_setting,
 )
-from imds_mock.control.destinations import require_anew
+from imds_mock.control.destinations import require_secrets
 from imds_mock.control.operations import MERGE_PATCH, Noted, Operation
 from imds_mock.control.privileges import require_unprivileged, with_privileged
 from imds_mock.control.problems import ProblemError
@@ -162,7 +162,7 @@ class ConfigurationRoutes:
 
         def change(document: Document) -> Document:
             require_unprivileged(_nested(parts, call.body.value), document)
-            put(document, parts, call.body.value, "path")
+            put(document, parts, call.body.value)
             return document
 
         await self._put(change)
@@ -198,7 +198,7 @@ class ConfigurationRoutes:
             require_unprivileged(document, before)
             meant = unmasked(document, before)
             config = from_document(meant.document)
-            require_anew(current, config, meant.masked)
+            require_secrets(current, config, meant.masked)
             for section in FIXED_SECTIONS:
                 if getattr(config, section) != getattr(current, section):
                     raise FieldError(section, "takes effect at the start only; change the file and start again")

@@ -1,4 +1,4 @@
-"""The journal: listed, followed, asked, emptied."""
+"""The journal: list, follow, count and clear requests."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ Number = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class FilterQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which requests are meant; times are instants, or durations before now.
+    """Selects requests. Times are instants, or durations before now.
 
     Attributes:
-        path: Pattern; `*` matches any characters, slashes included.
+        path: Pattern; `*` matches any characters, including slashes.
         caller: Address, container or service name.
-        method: `GET`, ...
-        version: `v1` or `v2`, `ecs` or `eks` for an agent of containers.
-        status: HTTP status code; 0 for no answer.
-        since: From then on.
-        until: Before that.
-        fault: Id of a fault that made the answer.
-        after: Number of an entry; later ones.
+        method: HTTP method, such as `GET`.
+        version: `v1` or `v2`; `ecs` or `eks` for requests to these agents.
+        status: HTTP status code; 0 for requests without a response.
+        since: Requests at this time or later.
+        until: Requests before this time.
+        fault: Id of a fault that changed the response.
+        after: Requests after the one with this number.
     """
 
     path: Pattern | None = None
@@ -57,7 +57,7 @@ class FilterQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     after: Number | None = None
 
     def filter(self, now: float) -> Filter:
-        """The filter that is meant at `now` (seconds since the epoch)."""
+        """Make the filter; `now` is in seconds since the epoch."""
         return Filter(
             path=self.path,
             caller=self.caller,
@@ -72,22 +72,22 @@ class FilterQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class RequestsQuery(FilterQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A filter, and how many of the newest matching requests.
+    """Selects the latest matching requests.
 
     Attributes:
-        limit: How many.
+        limit: The largest number of requests.
     """
 
     limit: Limit = 1000
 
 
 class CountQuery(FilterQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A filter, and how many matching requests are expected; without a bound, at least one.
+    """Selects requests and sets bounds for their number; without a bound, at least one is expected.
 
     Attributes:
-        at_least: As many or more.
-        at_most: As many or fewer.
-        allow_empty: It may be as expected although the journal is empty.
+        at_least: The smallest expected number.
+        at_most: The largest expected number.
+        allow_empty: Let the condition hold if the journal is empty.
     """
 
     at_least: Number | None = None
@@ -96,10 +96,10 @@ class CountQuery(FilterQuery, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class SinceQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """From when on, and whose requests.
+    """Selects occurrences.
 
     Attributes:
-        since: An instant, or a duration before now.
+        since: Occurrences at this time or later: an instant, or a duration before now.
         caller: Address, container or service name.
     """
 
@@ -108,18 +108,18 @@ class SinceQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The answer to a question with a count.
+    """The number of matching requests, and whether the condition holds.
 
     Attributes:
-        holds: Whether it is as expected.
-        count: How many requests match.
+        holds: Whether the number is within the bounds.
+        count: Number of matching requests.
         first: Time of the first one.
-        last: Time of the last one.
-        complete: The journal reaches back far enough to know them all.
-        recorded: How many requests are in the journal, whatever they asked for.
-        recorded_from_caller: How many of them are from the given caller; null where none was given.
-        callers: How many callers the name or address matches; null where none was given.
-        warning: Why it matches none, or may miss some, and what to write instead.
+        last: Time of the latest one.
+        complete: Whether the journal covers the whole period.
+        recorded: Number of all requests in the journal.
+        recorded_from_caller: Number of requests from the given caller; null if none was given.
+        callers: Number of callers that the name or address matches; null if none was given.
+        warning: Why it matches none or may miss some, and what to write instead.
     """
 
     holds: bool
@@ -137,7 +137,7 @@ class JournalRoutes:
     """The operations on the journal.
 
     Args:
-        cockpit: What they drive.
+        context: The running mock.
     """
 
     group: Final = "journal"
@@ -145,16 +145,14 @@ class JournalRoutes:
     def __init__(self, context: ControlContext) -> None:
         self._context = context
         self._journal = context.journal
-        self._questions = context.queries
+        self._queries = context.queries
 
     def operations(self) -> list[Operation]:
-        """All of them."""
+        """List the operations."""
         requests, occurrences = tuple[shown.ShownRequest, ...], tuple[shown.ShownOccurrences, ...]
         return [
-            Operation(
-                "GET", "/v1/requests", "List requests, the oldest first", self.list, requests, query=RequestsQuery
-            ),
-            Operation("DELETE", "/v1/requests", "Empty the journal", self.clear, None),
+            Operation("GET", "/v1/requests", "List requests, oldest first", self.list, requests, query=RequestsQuery),
+            Operation("DELETE", "/v1/requests", "Clear the journal", self.clear, None),
             Operation(
                 "GET",
                 "/v1/requests/stream",
@@ -166,42 +164,52 @@ class JournalRoutes:
                 problems=(503,),
             ),
             Operation(
-                "GET", "/v1/requests/count", "Was this asked, by whom, how often?", self.count, Answer, query=CountQuery
+                "GET",
+                "/v1/requests/count",
+                "Count requests and check their number",
+                self.count,
+                Answer,
+                query=CountQuery,
             ),
             Operation(
                 "GET",
                 "/v1/requests/imdsv1",
-                "Who calls without a session token?",
+                "List callers that use IMDSv1",
                 self.imdsv1,
                 occurrences,
                 query=SinceQuery,
             ),
             Operation(
-                "GET", "/v1/requests/notices", "Who has seen which notice?", self.notices, occurrences, query=SinceQuery
+                "GET",
+                "/v1/requests/notices",
+                "List callers that have seen a notice",
+                self.notices,
+                occurrences,
+                query=SinceQuery,
             ),
         ]
 
     async def list(self, call: Call) -> tuple[shown.ShownRequest, ...]:
-        """The newest matching requests, the oldest of them first."""
+        """List the latest matching requests, oldest first."""
         wanted = call.query.filter(self._context.state.clock())
         await self._context.look_up(call.query.caller)
-        found = list(self._questions.select(wanted, call.query.limit))
+        found = list(self._queries.select(wanted, call.query.limit))
         await self._context.callers.look_up({entry.caller for entry in found})
         return tuple(shown.request(entry, self._context) for entry in reversed(found))
 
     async def clear(self, _call: Call) -> None:
-        """Nothing was asked."""
-        self._questions.clear()
+        """Clear the journal."""
+        self._queries.clear()
 
     async def count(self, call: Call) -> Answer:
-        """How many requests match."""
+        """Count the matching requests."""
         query: CountQuery = call.query
         wanted = query.filter(self._context.state.clock())
         await self._context.look_up(query.caller)
-        count = self._questions.count(wanted)
-        own = None if query.caller is None else self._questions.count(Filter(caller=query.caller)).count
+        count = self._queries.count(wanted)
+        own = None if query.caller is None else self._queries.count(Filter(caller=query.caller)).count
         matched = None if query.caller is None else match_target(self._context.callers, query.caller, in_journal=True)
-        # An answer about no request at all, or about no caller, comes from a mistake: it must not look like success.
+        # An empty journal, or a name that matches no caller, is likely a mistake and must not look like success.
         recorded = len(self._journal)
         says_something = bool(recorded or query.allow_empty) and (matched is None or bool(matched.callers))
         return Answer(
@@ -217,27 +225,27 @@ class JournalRoutes:
         )
 
     async def imdsv1(self, call: Call) -> tuple[shown.ShownOccurrences, ...]:
-        """Callers of IMDSv1, the first one first."""
+        """List callers that use IMDSv1, in the order of their first request."""
         since = shown.past("since", call.query.since, self._context.state.clock())
         await self._context.look_up(call.query.caller)
-        return await self._shown(self._questions.imdsv1_calls(since, call.query.caller))
+        return await self._shown(self._queries.imdsv1_calls(since, call.query.caller))
 
     async def notices(self, call: Call) -> tuple[shown.ShownOccurrences, ...]:
-        """Callers who have seen a notice, the first one first."""
+        """List callers that have seen a notice, in the order in which they saw it."""
         since = shown.past("since", call.query.since, self._context.state.clock())
         await self._context.look_up(call.query.caller)
-        return await self._shown(self._questions.notices(since, call.query.caller))
+        return await self._shown(self._queries.notices(since, call.query.caller))
 
     async def stream(self, call: Call) -> Response:
-        """Matching requests as they come; `Last-Event-ID` or `after` begins with those missed."""
+        """Stream matching requests; after `Last-Event-ID` or `after`, missed requests come first."""
         wanted = call.query.filter(self._context.state.clock())
         await self._context.look_up(call.query.caller)
         known = self._context.callers.addresses(call.query.caller or "")
         last_seen = call.request.headers.get("last-event-id", "")
-        # After a restart the numbers begin anew, and nothing of what comes has been seen.
+        # After a restart numbers start again, and the client has seen no request.
         if last_seen.isdecimal() and len(last_seen) < _NUMBER_DIGITS and int(last_seen) <= self._journal.last_number:
             wanted = msgspec.structs.replace(wanted, after=int(last_seen))
-        # Other calls have other names looked up; this one's stays known to whoever follows it.
+        # Later look-ups for other clients must not change the callers of this stream.
         is_target = self._context.callers.was_target
         matches = wanted.matcher(lambda address, target: address in known or is_target(address, target))
         return Following(self._context, matches, with_missed=wanted.after is not None)

@@ -1,4 +1,4 @@
-"""The metadata tree: read as any caller sees it, set and deleted by path."""
+"""The metadata tree: show it as any caller sees it, set and remove leaves by path."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from imds_mock.build.loading import document_of, from_document
-from imds_mock.control.hidden_leaves import masked_leaf
+from imds_mock.control.hidden_leaves import mask_leaf
 from imds_mock.control.operations import Noted, Operation
 from imds_mock.control.problems import ProblemError
 from imds_mock.metadata.derivation import advice_about
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 
 class CallerQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whose metadata.
+    """Selects the metadata of a caller.
 
     Attributes:
-        caller: Address, container or service name; none: somebody for whom no event was targeted.
+        caller: Address, container or service name; none: a caller that no event targets.
         version: Metadata version.
     """
 
@@ -40,11 +40,11 @@ class CallerQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class ShownLeaf(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One value of the metadata.
+    """The body of a leaf.
 
     Attributes:
-        value: The bytes as text; credentials are shown without their secrets.
-        base64: The bytes in base64, where they are not text.
+        value: The body as text; secrets of credentials are masked.
+        base64: The body in base64, if it is not text.
         content_type: The `Content-Type` header.
     """
 
@@ -54,12 +54,12 @@ class ShownLeaf(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ShownPath(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is at a path.
+    """A leaf or a category.
 
     Attributes:
-        path: Relative to the version.
-        leaf: The value, if it is a leaf.
-        children: The names of its listing, if it is a category.
+        path: The path, relative to the version.
+        leaf: The body, for a leaf.
+        children: The names of the listing, for a category.
     """
 
     path: str
@@ -68,7 +68,7 @@ class ShownPath(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class NewLeaf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A value to set, as in the `metadata` section of the configuration file.
+    """A value as in the `metadata` section of the configuration file.
 
     Attributes:
         value: Text, a number, a boolean, lines as a list, or an object with `$text`, `$json` or `$base64`.
@@ -81,7 +81,7 @@ class MetadataRoutes:
     """The operations on metadata.
 
     Args:
-        cockpit: What they drive.
+        context: The running mock.
     """
 
     group: Final = "metadata"
@@ -91,7 +91,7 @@ class MetadataRoutes:
         self._state = context.state
 
     def operations(self) -> list[Operation]:
-        """All of them."""
+        """List the operations."""
         one = "/v1/metadata/{path:path}"
         return [
             Operation(
@@ -118,19 +118,19 @@ class MetadataRoutes:
         ]
 
     async def show(self, call: Call) -> dict[str, ShownLeaf]:
-        """Every leaf that is there at the moment."""
+        """Show every leaf that exists now."""
         snapshot = await self._snapshot(call)
         tree, now = snapshot.tree, self._state.clock()
         found = {path: tree.lookup(call.query.version, path, now) for path in sorted(tree.leaves)}
         return {path: _leaf(path, each) for path, each in found.items() if each is not None}
 
     async def show_one(self, call: Call) -> ShownPath:
-        """What one path holds."""
+        """Show a leaf or a category."""
         snapshot = await self._snapshot(call)
         return self._at(call.path["path"], snapshot, call.query.version)
 
     async def set_one(self, call: Call) -> Noted:
-        """The path has this value from the next request on."""
+        """Set a leaf for all callers, from the next request on."""
         if call.body.value is None:
             raise FieldError(
                 "value", "expected text, a number, a list or a mapping, got null; to remove the path, use DELETE"
@@ -139,13 +139,13 @@ class MetadataRoutes:
         try:
             shown = self._at(call.path["path"], self._state.snapshot_for(""), LATEST)
         except ProblemError:
-            # It changed a leaf that is not there.
+            # The override changes a leaf that does not exist.
             self._state.configure(before)
             raise
         return Noted(shown, _notes(call))
 
     async def remove(self, call: Call) -> Noted:
-        """The path is absent from the next request on."""
+        """Remove a leaf or a category, from the next request on."""
         path = call.path["path"].strip("/")
         self._at(path, self._state.snapshot_for(""), LATEST)
         await self._override(path, None)
@@ -161,7 +161,7 @@ class MetadataRoutes:
         return self._state.snapshot_for(addresses[0])
 
     async def _override(self, path: str, value: Any) -> Config:
-        """Override a path; returns the configuration that this one followed, what others changed meanwhile included."""
+        """Override a path; returns the configuration that was in force before."""
         path = path.strip("/").removeprefix("latest/")
         before = self._state.config
 
@@ -169,7 +169,7 @@ class MetadataRoutes:
             nonlocal before
             before = current
             document = document_of(current)
-            # Later ones win, so what was said about this path or below it before counts no more.
+            # Later overrides win, so earlier ones of this path or below it have no effect any more.
             overrides = {
                 name: held
                 for name, held in document["metadata"].items()
@@ -192,7 +192,7 @@ class MetadataRoutes:
 
 
 def _hint(path: str, leaves: Iterable[str]) -> str:
-    """What was meant by a path that is not there, or how paths begin."""
+    """Suggest the nearest path, or the names that paths begin with."""
     known = {f"{'/'.join(parts[:depth])}" for leaf in leaves for parts in [leaf.split("/")] for depth in range(1, 9)}
     rooted = path if path.split("/", maxsplit=1)[0] in ROOTS else f"{ROOTS[0]}/{path}"
     above, _, name = rooted.rpartition("/")
@@ -208,7 +208,7 @@ def _notes(call: Call) -> tuple[str, ...]:
 
 
 def _leaf(path: str, found: LookupResult) -> ShownLeaf:
-    body = masked_leaf(path, found.body)
+    body = mask_leaf(path, found.body)
     try:
         return ShownLeaf(body.decode(), None, found.content_type)
     except UnicodeDecodeError:

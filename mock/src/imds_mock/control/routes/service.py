@@ -1,4 +1,4 @@
-"""The mock itself: its health, what it is, its metrics, and this API's own document."""
+"""The mock itself: health, status, metrics, and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Health(msgspec.Struct, frozen=True):
-    """That the mock is up.
+    """The mock is running.
 
     Attributes:
         status: Always `ok`.
@@ -30,18 +30,18 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """What the mock is at the moment.
+    """The current status.
 
     Attributes:
         version: The program's version.
-        instance_id: The instance that it stands for.
+        instance_id: Id of the instance.
         http_tokens: Whether session tokens are required.
-        http_endpoint: Whether the endpoint is enabled, events for everybody included.
-        events: How many events are pending or active.
-        faults: How many faults are pending or active.
-        requests: How many requests were recorded since the start or the last reset.
-        followers: How many clients follow the requests.
-        reloads: How often the configuration file was taken over, and how often refused.
+        http_endpoint: Whether the endpoint is enabled, including events for all callers.
+        events: Number of pending or active events.
+        faults: Number of pending or active faults.
+        requests: Number of requests recorded since the start or the last reset.
+        followers: Number of clients that follow the requests.
+        reloads: How often the configuration was reloaded, and how often a reload was refused.
     """
 
     version: str
@@ -59,7 +59,7 @@ class ServiceRoutes:
     """The operations on the mock itself.
 
     Args:
-        cockpit: What they drive.
+        context: The running mock.
     """
 
     group: Final = "service"
@@ -69,28 +69,28 @@ class ServiceRoutes:
         self._document = b""
 
     def operations(self) -> list[Operation]:
-        """All of them."""
+        """List the operations."""
         return [
-            Operation("GET", "/healthz", "Is it up?", self.health, Health),
-            Operation("GET", "/metrics", "Figures for Prometheus", self.metrics, str, answer_media="text/plain"),
-            Operation("GET", "/openapi.json", "This document", self.document, dict[str, Any]),
-            Operation("GET", "/v1/status", "What is it?", self.status, Status),
+            Operation("GET", "/healthz", "Check whether the mock is running", self.health, Health),
+            Operation("GET", "/metrics", "Show metrics for Prometheus", self.metrics, str, answer_media="text/plain"),
+            Operation("GET", "/openapi.json", "Show this document", self.document, dict[str, Any]),
+            Operation("GET", "/v1/status", "Show the status", self.status, Status),
         ]
 
     def describe(self, operations: list[Operation]) -> None:
-        """Generate the document once all operations are known."""
+        """Generate the document from all operations."""
         self._document = msgspec.json.encode(openapi.document(operations, self._context.version))
 
     async def health(self, _call: Call) -> Health:
-        """It is, or it would not answer."""
+        """Report that the mock is running."""
         return Health("ok")
 
     async def document(self, _call: Call) -> Response:
-        """The OpenAPI document."""
+        """Show the OpenAPI document."""
         return Response(self._document, media_type="application/json")
 
     async def status(self, _call: Call) -> Status:
-        """A few figures about the moment."""
+        """Show the status."""
         context, state = self._context, self._context.state
         now = state.clock()
         snapshot = state.snapshot_for("")
@@ -107,7 +107,7 @@ class ServiceRoutes:
         )
 
     async def metrics(self, _call: Call) -> Response:
-        """Prometheus' text format."""
+        """Show metrics in the Prometheus text format."""
         self._context.journal.settle()
         return Response("\n".join(self._lines()) + "\n", headers={"Content-Type": metrics.CONTENT_TYPE})
 
@@ -132,7 +132,7 @@ class ServiceRoutes:
         yield from metrics.family(
             "imds_mock_config_reloads_total",
             "counter",
-            "Changes of the configuration file by what became of them.",
+            "Reloads of the configuration by outcome.",
             (((("outcome", outcome),), n) for outcome, n in context.reloads.items()),
         )
         entries = (((), float(len(context.journal))),)
