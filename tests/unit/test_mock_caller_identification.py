@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from imds_mock.callers.caller import Interface
 from support.callers import FakeNetwork
 
@@ -133,7 +135,8 @@ def test_a_mock_on_one_network_needs_one_query_for_a_replica() -> None:
     assert network.queries == [FRONT]
 
 
-def test_the_main_address_of_this_network_namespace_is_an_ipv4_address_with_the_default_route() -> None:
-    networks = ("fd00::2/64", "172.19.0.2/16", "172.18.0.2/16")
-    (caller,) = FakeNetwork(own_addresses=networks, is_engine=False).identify("::1")
-    assert caller.key == "172.18.0.2"
+@pytest.mark.parametrize("gateway", ["172.18.0.1", "fd00::1"])
+def test_the_main_address_is_an_ipv4_address_with_the_default_route_if_possible(gateway: str) -> None:
+    networks = ("fd00::2/64", "172.18.0.2/16") if ":" in gateway else ("172.19.0.2/16", "172.18.0.2/16")
+    network = FakeNetwork(own_addresses=networks, gateways=frozenset({gateway}), is_engine=False)
+    assert network.identify("::1")[0].key == "172.18.0.2"
