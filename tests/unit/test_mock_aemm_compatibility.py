@@ -17,7 +17,7 @@ from imds_mock.build.loading import Config, ConfigError, document_of, from_docum
 from imds_mock.commands.ec2_metadata_mock import aemm_reason
 from imds_mock.config.settings import ControlSettings, ServerSettings
 from imds_mock.control import start as control_start
-from imds_mock.control.hidden_leaves import MASK
+from imds_mock.control.credential_masks import MASK
 from imds_mock.control.secrets import masked
 from imds_mock.faults.armed import Faults
 from imds_mock.service.messages import Request, Response

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from imds_mock.control.hidden_leaves import MASK
+from imds_mock.control.credential_masks import MASK
 from support.held_mock import HeldMock
 
 if TYPE_CHECKING:

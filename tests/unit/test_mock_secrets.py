@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from imds_mock.control import secrets
-from imds_mock.control.hidden_leaves import MASK, mask_leaf
+from imds_mock.control.credential_masks import MASK, mask_leaf
 from imds_mock.control.secrets import masked, unmasked
 from imds_mock.scheduling.fields import FieldError
 

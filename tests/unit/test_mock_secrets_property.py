@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from imds_mock.build.loading import from_document
 from imds_mock.config.errors import ConfigError
 from imds_mock.config.variants import effective
-from imds_mock.control.hidden_leaves import MASK
+from imds_mock.control.credential_masks import MASK
 from imds_mock.metadata.regions import partition_of
 from imds_mock.service.messages import ECS, EKS
 from support.held_mock import HeldMock

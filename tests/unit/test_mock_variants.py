@@ -10,7 +10,7 @@ from imds_mock.build.loading import ConfigError, document_of, from_document, loa
 from imds_mock.callers.caller import Caller
 from imds_mock.callers.variant_matching import matching_variants, needs_names
 from imds_mock.config.variants import effective
-from imds_mock.control.hidden_leaves import MASK
+from imds_mock.control.credential_masks import MASK
 from imds_mock.control.secrets import masked, unmasked
 
 if TYPE_CHECKING:

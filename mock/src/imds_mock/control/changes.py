@@ -17,7 +17,7 @@ from imds_mock.config.errors import READING, ConfigError, dotted, nearest, probl
 from imds_mock.config.marks import known_keys
 from imds_mock.config.settings import Config
 from imds_mock.config.sources import read_text
-from imds_mock.control.hidden_leaves import MASK
+from imds_mock.control.credential_masks import MASK
 from imds_mock.control.problems import ProblemError
 from imds_mock.scheduling.fields import FieldError, WrongField, raise_if_any
 from imds_mock.violations.finding import find_unknown_keys

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from imds_mock.config.errors import dotted
 from imds_mock.config.variants import effective, flatten
-from imds_mock.control.hidden_leaves import texts
+from imds_mock.control.credential_masks import texts
 from imds_mock.metadata.regions import partition_of, region_of
 from imds_mock.scheduling.fields import FieldError
 

@@ -10,7 +10,7 @@ import msgspec
 from imds_mock.config.marks import PRIVILEGED, PRIVILEGED_VALUES, marked_settings
 from imds_mock.config.schema import describe_variants
 from imds_mock.config.settings import FIXED_SECTIONS, Config
-from imds_mock.control.hidden_leaves import MASK
+from imds_mock.control.credential_masks import MASK
 from imds_mock.control.operations import MERGE_PATCH, NOTE_HEADER
 from imds_mock.control.problems import CONTENT_TYPE, Problem
 from imds_mock.violations.marks import SECRET

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from imds_mock.config.marks import AEMM_SECRETS, marked_settings
 from imds_mock.config.settings import Config
-from imds_mock.control.hidden_leaves import MASK, find_mask, mask_value, unmask_value
+from imds_mock.control.credential_masks import MASK, find_mask, mask_value, unmask_value
 from imds_mock.scheduling.fields import FieldError
 from imds_mock.violations.marks import SECRET
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from imds_mock.build.loading import document_of, from_document
-from imds_mock.control.hidden_leaves import mask_leaf
+from imds_mock.control.credential_masks import mask_leaf
 from imds_mock.control.operations import Noted, Operation
 from imds_mock.control.problems import ProblemError
 from imds_mock.metadata.derivation import advice_about
