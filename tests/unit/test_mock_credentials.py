@@ -91,6 +91,12 @@ def test_credentials_are_always_valid_for_five_more_minutes(now: float, renew_se
     assert credentials.expiration - after.last_updated >= 300
 
 
+def test_lifetimes_are_those_observed_on_instances() -> None:
+    renewals = [SOURCE.current(1000.0 + number * HOUR) for number in range(4000)]
+    lifetimes = {credentials.expiration - credentials.last_updated for credentials in renewals}
+    assert (min(lifetimes), max(lifetimes)) == (6 * HOUR + 19 * 60, 6 * HOUR + 26 * 60)
+
+
 @given(moments)
 def test_every_process_generates_the_same_credentials(now: float) -> None:
     again = GeneratedCredentials("seed", "123456789012", "us-east-1", anchor=1000.0, renew_seconds=HOUR)
