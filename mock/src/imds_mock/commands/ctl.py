@@ -8,7 +8,7 @@ import signal
 import sys
 
 from imds_mock.arguments import SingleParser
-from imds_mock.ctl import callers, events, faults, journal, state
+from imds_mock.ctl import armed, callers, journal, state
 from imds_mock.ctl.client import ArgumentError, Client, default_url
 
 _URL_VARIABLE = "IMDS_MOCK_CONTROL_URL"
@@ -24,8 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_common(common)
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=SingleParser)
     state.add_commands(commands, [common])
-    events.add_commands(commands, [common])
-    faults.add_commands(commands, [common])
+    armed.add_commands(commands, [common])
     journal.add_commands(commands, [common])
     callers.add_commands(commands, [common])
 

@@ -20,12 +20,7 @@ _REPLICAS: Final = (
 
 
 def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[argparse.ArgumentParser]) -> None:
-    """Declare the commands.
-
-    Args:
-        commands: The commands of `ctl`.
-        common: Options of every command.
-    """
+    """Declare the commands."""
     callers = commands.add_parser("callers", parents=list(common), help="list the callers that have sent requests")
     callers.set_defaults(action_of=_callers)
 

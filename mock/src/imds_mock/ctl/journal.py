@@ -23,12 +23,7 @@ _WIDTHS: Final = (24, 24, 6, 56, 6, 7, 9, 12, 0)
 
 
 def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[argparse.ArgumentParser]) -> None:
-    """Declare the commands.
-
-    Args:
-        commands: The commands of `ctl`.
-        common: Options of every command.
-    """
+    """Declare the commands."""
     requests = commands.add_parser("requests", parents=list(common), help="list recorded requests")
     requests.add_argument("--follow", "-f", action="store_true", help="print new requests as they arrive")
     requests.add_argument("--limit", type=int, metavar="N", help="show the newest N requests (default: 1000)")

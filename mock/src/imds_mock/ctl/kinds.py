@@ -40,10 +40,6 @@ def summary_of(kind: type[Scheduled]) -> str:
 def add_event_commands(commands: Commands, common: Sequence[argparse.ArgumentParser]) -> dict[str, Commands]:
     """Declare a command for each kind of event.
 
-    Args:
-        commands: The commands of `ctl`.
-        common: Options of every command.
-
     Returns:
         The groups among them, such as `credentials`, by name.
     """
@@ -62,23 +58,13 @@ def add_event_commands(commands: Commands, common: Sequence[argparse.ArgumentPar
 
 
 def add_fault_commands(commands: Commands, common: Sequence[argparse.ArgumentParser]) -> None:
-    """Declare a command for each kind of fault.
-
-    Args:
-        commands: The commands of `ctl fault add`.
-        common: Options of every command.
-    """
+    """Declare a command for each kind of fault."""
     for kind in FAULTS:
         _add_command(commands, command_of(kind)[-1], kind, common, "fault")
 
 
 def add_option(parser: argparse.ArgumentParser, option: Option) -> None:
-    """Declare the option of a field; it is stored under the field's name.
-
-    Args:
-        parser: The command.
-        option: The option.
-    """
+    """Declare the option of a field; its value is stored under the field's name."""
     text = option.help.replace("%", "%%")
     if option.constant is not None:
         flag = str(option.flag)
@@ -117,25 +103,6 @@ def callers_of(armed: dict[str, Any]) -> str:
     addresses = ", ".join(armed["addresses"])
     matches = "1 caller now" if armed["callers"] == 1 else f"{armed['callers']} callers now"
     return f"{armed['target']} ({f'{addresses}; ' if addresses else ''}{matches})"
-
-
-def row(armed: dict[str, Any], structure: dict[str, Any], own_columns: Sequence[str]) -> dict[str, Any]:
-    """An event or fault as a row of a table.
-
-    Args:
-        armed: The event or fault as the API shows it.
-        structure: The event or fault as it was given.
-        own_columns: Fields of the structure with a column; the column `details` has all others.
-    """
-    shown_elsewhere = {"kind", "in", "at", "for", "target", *own_columns}
-    details = {name: value for name, value in structure.items() if name not in shown_elsewhere}
-    callers = "all" if armed["target"] is None else armed["callers"]
-    return {
-        **{name: structure.get(name) for name in own_columns},
-        **armed,
-        "callers": callers,
-        "details": details or None,
-    }
 
 
 def print_warnings(armed: Sequence[dict[str, Any]]) -> None:

@@ -23,12 +23,7 @@ _A_PATCH: Final = '{"instance": {"region": "eu-west-1"}}'
 
 
 def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[argparse.ArgumentParser]) -> None:
-    """Declare the commands.
-
-    Args:
-        commands: The commands of `ctl`.
-        common: Options of every command.
-    """
+    """Declare the commands."""
     shared = list(common)
     status = commands.add_parser("status", parents=shared, help="show the state of the mock")
     status.set_defaults(action_of=_status)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from imds_mock.events.event import Course
 from imds_mock.events.kinds import AnyEvent
-from imds_mock.scheduling.fields import FieldError, raise_if_any
+from imds_mock.scheduling.fields import collecting, raise_if_any
 from imds_mock.scheduling.schedule import Window
 from imds_mock.violations.words import unknown
 
@@ -179,15 +179,11 @@ def _armed(event: AnyEvent, event_id: str, now: float) -> ArmedEvent:
     """
     problems: list[WrongField] = []
     window = Window(now)
-    try:
+    with collecting(problems):
         window = event.window(now)
-    except FieldError as error:
-        problems += error.problems
     armed = ArmedEvent(event, Course(event_id, window))
-    try:
+    with collecting(problems):
         for _path, layer in event.layers(armed.course):
             layer.body(window.start, None)
-    except FieldError as error:
-        problems += error.problems
     raise_if_any(problems)
     return armed

@@ -24,7 +24,7 @@ from imds_mock.events.kinds import AnyEvent
 from imds_mock.faults.armed import arm
 from imds_mock.faults.kinds import AnyFault
 from imds_mock.scheduling.checking import completed, read
-from imds_mock.scheduling.fields import FieldError, WrongField, raise_if_any
+from imds_mock.scheduling.fields import FieldError, WrongField, collecting, raise_if_any
 from imds_mock.scheduling.schedule import Duration, Target, read_duration
 from imds_mock.violations.marks import EXPECTED
 
@@ -77,14 +77,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         faults: list[AnyFault] = []
         problems: list[WrongField] = []
         for number, step in enumerate(self.steps):
-            try:
+            with collecting(problems, f"steps[{number}]"):
                 self._place(step, start, events, faults)
-            except FieldError as error:
-                step_name = f"steps[{number}]"
-                problems += [
-                    WrongField(f"{step_name}.{each.field}" if each.field else step_name, each.sentence)
-                    for each in error.problems
-                ]
         raise_if_any(problems)
         return events, faults
 
@@ -98,10 +92,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise FieldError("", f"{_ONE}, got {'neither' if step.event is None else 'both'}")
         problems: list[WrongField] = []
         delay = 0.0
-        try:
+        with collecting(problems):
             delay = read_duration("at", step.at)
-        except FieldError as error:
-            problems += error.problems
         name, happening = ("event", step.event) if step.event is not None else ("fault", step.fault)
         assert happening is not None  # noqa: S101 - one of them is there
         if happening.in_ is not None or happening.at is not None:
@@ -110,13 +102,11 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         at = start + delay if start >= 0 else None
         in_ = None if start >= 0 else delay
         placed: Any = replace(happening, in_=in_, at=at, target=happening.target or self.target)
-        try:
+        with collecting(problems, name):
             if step.event is not None:
                 EventBook().arm(placed, start)
             else:
                 arm(placed, "", start)
-        except FieldError as error:
-            problems += [WrongField(f"{name}.{each.field}", each.sentence) for each in error.problems]
         raise_if_any(problems)
         (events if step.event is not None else faults).append(placed)
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from imds_mock.faults.kinds import AnyFault, FaultContext
-from imds_mock.scheduling.fields import FieldError, raise_if_any
+from imds_mock.scheduling.fields import collecting, raise_if_any
 from imds_mock.scheduling.patterns import PathPattern
 from imds_mock.scheduling.schedule import Window
 from imds_mock.violations.words import unknown
@@ -79,18 +79,12 @@ def arm(fault: AnyFault, fault_id: str, now: float) -> ArmedFault:
     """
     problems: list[WrongField] = []
     window, pattern = Window(now), PathPattern("*")
-    try:
+    with collecting(problems):
         fault.check()
-    except FieldError as error:
-        problems += error.problems
-    try:
+    with collecting(problems):
         window = fault.window(now)
-    except FieldError as error:
-        problems += error.problems
-    try:
+    with collecting(problems):
         pattern = PathPattern(fault.path)
-    except FieldError as error:
-        problems += error.problems
     raise_if_any(problems)
     return ArmedFault(fault_id, fault, window, pattern)
 

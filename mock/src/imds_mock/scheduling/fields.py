@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from imds_mock.violations.words import listed, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 class WrongField(NamedTuple):
@@ -40,6 +41,20 @@ class FieldError(ValueError):
         super().__init__(listed([str(problem) for problem in self.problems]))
         self.field = field
         self.sentence = sentence
+
+
+@contextlib.contextmanager
+def collecting(problems: list[WrongField], parent: str = "") -> Iterator[None]:
+    """Collect the invalid fields of a `FieldError` in the block instead of raising it.
+
+    Args:
+        problems: Receives them.
+        parent: Path that the names of the fields are relative to.
+    """
+    try:
+        yield
+    except FieldError as error:
+        problems += [WrongField(".".join(filter(None, (parent, each.field))), each.sentence) for each in error.problems]
 
 
 def raise_if_any(problems: Sequence[WrongField]) -> None:
