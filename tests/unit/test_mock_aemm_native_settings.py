@@ -17,6 +17,8 @@ from imds_mock.build.leaves import derived_leaves
 from imds_mock.build.loading import document_of, from_document, load
 from imds_mock.config.errors import ConfigError
 from imds_mock.config.facts import InstanceSettings
+from imds_mock.credentials.documents import RenewableDocument
+from imds_mock.credentials.values import RoleCredentials
 from imds_mock.service.messages import Request, Response
 from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
@@ -242,6 +244,34 @@ def test_configured_generated_credentials_are_renewed() -> None:
     )
     assert first["Expiration"] > "2026-11-23T02:48:14Z"
     assert first["AccessKeyId"] != second["AccessKeyId"]
+
+
+class Fetched:
+    """Fetched credentials that record the requests for new ones."""
+
+    refused_at = None
+
+    def __init__(self) -> None:
+        self.renewals: list[float] = []
+
+    def valid_at(self, now: float) -> RoleCredentials:
+        return RoleCredentials("ASIAFETCHED", "secret", "token", now - 60, now + 3600)
+
+    def renew_after(self, moment: float) -> None:
+        self.renewals.append(moment)
+
+
+def test_an_event_can_renew_fetched_credentials() -> None:
+    fetched = Fetched()
+    config = base(credentials={"source": "assume-role", "role_arn": "arn:aws:iam::111111111111:role/app"})
+    built = AemmBuilder(STARTED, "a test says so", lambda _request: fetched).build(config)
+    body = built.leaves["meta-data/iam/security-credentials/baskinc-role"].body
+    assert callable(body)
+    document = body(STARTED)
+    assert isinstance(document, RenewableDocument)
+    assert json.loads(document)["AccessKeyId"] == "ASIAFETCHED"
+    document.renew_after(STARTED + 1)
+    assert fetched.renewals == [STARTED + 1]
 
 
 def test_aemms_flags_variables_and_file_override(tmp_path: Path) -> None:
