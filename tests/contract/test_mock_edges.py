@@ -108,7 +108,7 @@ def test_a_clock_that_is_set_back_shows_what_the_list_says(mock: DrivenMock) -> 
     mock.clock.now += 20
     mock.do("POST", f"/v1/events/{canceled}/cancel")
     mock.clock.now -= 15
-    mock.run(mock.runtime.state.look_at_the_clock)
+    mock.run(mock.runtime.state.check_clock)
     assert [state(mock, over), mock.get(REBALANCE).status] == ["active", 200]
     assert [state(mock, canceled), mock.get(SPOT).status] == ["canceled", 404]
     arm(mock, "lifecycle", state="Standby")

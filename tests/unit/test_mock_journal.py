@@ -97,13 +97,13 @@ def test_no_secret_gets_in() -> None:
 @given(st.integers(1, 400), st.integers(0, 900))
 def test_the_ring_keeps_the_last_ones_in_order(size: int, recorded: int) -> None:
     journal = Journal(max_entries=size)
-    forgotten: list[int] = []
-    journal.forgotten = lambda entries: forgotten.extend(entry.number for entry in entries)
+    evicted: list[int] = []
+    journal.on_evict = lambda entries: evicted.extend(entry.number for entry in entries)
     for _ in range(recorded):
         record(journal)
     kept = [entry.number for entry in journal]
     assert kept == list(range(max(0, recorded - size) + 1, recorded + 1))
-    assert forgotten + kept == list(range(1, recorded + 1))
+    assert evicted + kept == list(range(1, recorded + 1))
     assert [entry.number for entry in journal.latest()] == kept[::-1]
     assert journal.first_number == (kept[0] if kept else recorded + 1)
 

@@ -187,7 +187,7 @@ def test_a_configuration_that_cannot_be_changes_nothing() -> None:
     with pytest.raises(ConflictingPathsError):
         mock.configure(Config(metadata={"meta-data/spot": "x"}))
     with pytest.raises(ConfigError):
-        mock.restart_from(Config(metadata={"forbidden": "x"}))
+        list(mock.restarting_from(Config(metadata={"forbidden": "x"})))
     assert (mock.config, mock.events, mock.snapshot_for(APP)) == before
 
 
@@ -277,7 +277,7 @@ def test_a_reloaded_configuration_is_the_new_start_and_events_stay() -> None:
     mock = state()
     arm(mock, event("spot"))
     reloaded = Config(metadata_options=MetadataOptions(http_tokens="required"))
-    mock.restart_from(reloaded)
+    list(mock.restarting_from(reloaded))
     assert sees(mock, APP)
     mock.reset()
     assert mock.config is reloaded
@@ -301,7 +301,7 @@ def test_a_configuration_over_an_event_that_is_over_stays_when_the_clock_is_set_
     clock.now += 20
     mock.configure(Config(metadata={"meta-data/spot": "a leaf"}))
     clock.now -= 15
-    mock.look_at_the_clock()
+    mock.check_clock()
     assert sees(mock, APP, "meta-data/spot")
     assert not sees(mock, APP)
 

@@ -50,7 +50,7 @@ async def refresh_targets(runtime: Runtime) -> None:
         runtime: The mock.
     """
     while True:
-        runtime.state.look_at_the_clock()
+        runtime.state.check_clock()
         await runtime.callers.resolve_targets(runtime.state.targets())
         await asyncio.sleep(_TARGET_SECONDS)
 

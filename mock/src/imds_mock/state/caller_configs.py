@@ -1,12 +1,12 @@
-"""What each caller is under one configuration: with the variants that match him, and as an instance of his own.
+"""The configuration of each caller: with the variants that match it, and with its own facts if it is an instance.
 
-Callers with the same variants share what follows from them; where every container is an instance, all addresses of one
-share it. Each is made when its caller first asks, and kept.
+Callers that match the same variants share a configuration; with `identity: per-container`, the addresses of one
+container do. Each is built at its caller's first request, and kept.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec.structs import replace
 
@@ -17,7 +17,7 @@ from imds_mock.config.variants import effective
 from imds_mock.state.snapshots import SnapshotCache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from imds_mock.build.built_config import Build, BuiltConfig
     from imds_mock.callers.caller import Caller
@@ -25,18 +25,33 @@ if TYPE_CHECKING:
     from imds_mock.events.armed import ArmedEvent
 
 _MAX_KNOWN: Final = 4096
-_LOOKS_OF_ALL: Final = 64
-# Events come and go, and each look of each of many containers takes some 40 KiB.
-_LOOKS_OF_ONE: Final = 2
+_SHARED_SNAPSHOTS: Final = 64
+# Each snapshot of each of many containers takes about 40 KiB.
+_OWN_SNAPSHOTS: Final = 2
+
+
+class KnownCallers(Protocol):
+    """What the state needs of the callers; see `callers.registry`."""
+
+    on_change: Callable[[Collection[str] | None], None]
+
+    def caller(self, address: str) -> Caller:
+        """The caller at an address."""
+
+    def is_target(self, address: str, target: str) -> bool:
+        """Whether an address matches a target."""
+
+    def invalidate(self) -> None:
+        """Look up each known caller again at its next request."""
 
 
 class CallerConfig:
-    """What one kind of callers is.
+    """The configuration of the callers that match the same variants, or of one container.
 
     Attributes:
-        config: Their configuration.
-        variants: The places of the variants that match them.
-        cache: Their snapshots under events.
+        config: The configuration, with the variants applied.
+        variants: The indexes of these variants.
+        cache: The snapshots of this configuration.
     """
 
     __slots__ = ("cache", "config", "variants")
@@ -48,17 +63,23 @@ class CallerConfig:
 
 
 class CallerConfigs:
-    """What all callers are under one configuration.
+    """The configurations of all callers under one configuration.
 
     Args:
         config: The configuration.
         build: Builds a configuration.
-        caller_of: Says who is behind an address.
-        report: Is given what had to be left out of somebody's configuration, and why.
-        in_steps: `prepare` is going to be called.
+        caller_of: Returns the caller at an address.
+        report: Receives a sentence about a variant or fact that is left out.
+        in_steps: The caller of this class runs `prepare`.
+
+    Attributes:
+        common: For callers that match no variant and are no instance of their own.
+        differ: Whether configurations of callers differ at all.
+        need_names: Whether they depend on names.
+        services: The Compose services that variants match.
 
     Raises:
-        ConfigError: The configuration contradicts itself.
+        ConfigError: The settings contradict each other.
     """
 
     def __init__(
@@ -74,32 +95,29 @@ class CallerConfigs:
         self._build = build
         self._caller_of = caller_of
         self._report = report
-        self._laid: dict[tuple[tuple[int, ...], tuple[int, ...]], Config] = {((), ()): config}
-        self.common = CallerConfig(config, (), build(config), _LOOKS_OF_ALL)
-        tells_apart = config.compatibility != "aemm"
-        self._alone: list[CallerConfig] = []
+        self._effective: dict[tuple[tuple[int, ...], tuple[int, ...]], Config] = {((), ()): config}
+        self.common = CallerConfig(config, (), build(config), _SHARED_SNAPSHOTS)
+        distinguishes = config.compatibility != "aemm"
+        self._single_variants: list[CallerConfig] = []
         self._known: dict[tuple[tuple[int, ...], Caller | None], CallerConfig] = {}
-        # Under which key a caller's is kept, by address.
+        # address -> key in _known
         self._keys: dict[str, tuple[tuple[int, ...], Caller | None]] = {}
-        self.differ = tells_apart and (config.identity == "per-container" or bool(config.variants))
-        """Whether callers differ at all."""
-        self.need_names = tells_apart and needs_names(config)
-        """Whether it matters by which name a caller goes."""
+        self.differ = distinguishes and (config.identity == "per-container" or bool(config.variants))
+        self.need_names = distinguishes and needs_names(config)
         self.services = variant_services(config)
-        """The services that it matters to know of."""
         if not in_steps:
             for _ in self.prepare():
                 pass
 
     def prepare(self) -> Iterator[None]:
-        """Make what each variant shows alone, one in each step: what their credentials need takes time to get."""
-        for place in range(len(self._alone), len(self._config.variants)):
-            alone = self._known[(place,), None] = self._make((place,), None)
-            self._alone.append(alone)
+        """Build each variant alone, one in each step, because their credentials take time to fetch."""
+        for place in range(len(self._single_variants), len(self._config.variants)):
+            self._known[(place,), None] = single = self._make((place,), None)
+            self._single_variants.append(single)
             yield
 
     def of(self, address: str) -> CallerConfig:
-        """What the caller with an address is; for what is no address, what has no variant and is no container."""
+        """The configuration of the caller at an address; `common` if the text is not an address."""
         if not self.differ:
             return self.common
         caller = self._caller_of(address)
@@ -118,10 +136,10 @@ class CallerConfigs:
         return known
 
     def forget(self, addresses: Iterable[str]) -> None:
-        """Keep no longer what was at these addresses: others are behind them, or have another look.
+        """Drop the configurations of changed callers.
 
         Args:
-            addresses: All those of whoever was there.
+            addresses: All addresses of these callers.
         """
         for address in addresses:
             key = self._keys.pop(address, None)
@@ -129,50 +147,50 @@ class CallerConfigs:
                 self._known.pop(key, None)
 
     def cache_of(self, address: str) -> SnapshotCache:
-        """How the caller with an address looks under events."""
+        """The snapshots of the caller at an address."""
         return self.of(address).cache
 
     def check(self, events: tuple[ArmedEvent, ...]) -> None:
-        """Check that events can be laid over what each variant sets by path.
+        """Check that events do not conflict with the paths that a variant sets.
 
         Raises:
-            ConflictingPathsError: One cannot.
+            ConflictingPathsError: An event conflicts.
         """
-        for alone, variant in zip(self._alone, self._config.variants, strict=True):
+        for single, variant in zip(self._single_variants, self._config.variants, strict=True):
             if variant.metadata:
-                alone.cache.under(events)
+                single.cache.under(events)
 
     def _make(self, variants: tuple[int, ...], caller: Caller | None) -> CallerConfig:
-        for chosen, left_out, own in _ever_less(variants, caller):
+        for chosen, left_out, own in _fewer_and_fewer(variants, caller):
             try:
                 config = self._with(chosen, left_out, own)
                 return CallerConfig(
-                    config, chosen, self._build(config), _LOOKS_OF_ALL if own is None else _LOOKS_OF_ONE
+                    config, chosen, self._build(config), _SHARED_SNAPSHOTS if own is None else _OWN_SNAPSHOTS
                 )
             except (ConfigError, SettingError) as error:
                 self._report(
-                    f"a part of {_said(chosen + left_out, own)} does not go with the rest and is left out: {error}"
+                    f"a part of {_description(chosen + left_out, own)} conflicts with the rest and is left out: {error}"
                 )
         return self.common
 
     def _with(self, variants: tuple[int, ...], credentials_of: tuple[int, ...], caller: Caller | None) -> Config:
         key = (variants, credentials_of)
-        if key not in self._laid:
-            self._laid[key] = effective(self._config, *key)
-        config = self._laid[key]
+        if key not in self._effective:
+            self._effective[key] = effective(self._config, *key)
+        config = self._effective[key]
         if caller is None:
             return config
         by_variant = frozenset(fact for place in variants for fact in self._config.variants[place].instance)
         return replace(config, instance=with_own_facts(config.instance, caller, by_variant))
 
 
-def _ever_less(
+def _fewer_and_fewer(
     variants: tuple[int, ...], caller: Caller | None
 ) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], Caller | None]]:
-    """The variants and facts that are tried: all first, then without the last variant, and so on.
+    """The combinations to try: all variants first, then without the last one, and so on.
 
-    Any two variants go together, which was checked when the configuration was taken over; more may not. Of those that
-    are left out the credentials stay: without them the callers would be served somebody else's.
+    Loading checks each pair of variants, but three may conflict. The credentials of a variant that is left out still
+    apply, because its callers must not get those of other callers.
     """
     yield variants, (), caller
     for length in range(len(variants) - 1, -1, -1):
@@ -180,7 +198,7 @@ def _ever_less(
         yield variants[:length], (), caller
 
 
-def _said(variants: tuple[int, ...], caller: Caller | None) -> str:
+def _description(variants: tuple[int, ...], caller: Caller | None) -> str:
     what = [f"variants[{place}]" for place in variants]
     if caller is not None:
         what.append(f"the own facts of {caller.container or caller.key}")

@@ -1,7 +1,7 @@
-"""What was asked, by whom and how it was answered: the last requests in a ring that is bounded in number and memory.
+"""The journal: the last requests and their responses, limited in number and memory.
 
-Recording stands on every request's way, so it only makes an entry and appends it; counting, evicting and telling the
-observers of batches happens once for many. There is never a token, a secret, a header or a query in an entry.
+Every request waits for `record`, so it only appends an entry; counting, evicting and informing observers is done for
+many entries at once. Entries never contain a token, a secret, a header or a query.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 ECS_VERSION: Final = 3
 EKS_VERSION: Final = 4
 VERSION_NAMES: Final = {1: "v1", 2: "v2", ECS_VERSION: ECS, EKS_VERSION: EKS}
-"""What people call the versions of the protocol."""
+"""The names of the versions in the API."""
 
 _AGENT_VERSIONS: Final = {ECS: ECS_VERSION, EKS: EKS_VERSION}
 
 _BATCH: Final = 256
 _MAX_PATH: Final = 1024
-# An entry with its numbers, its place in the ring, texts of usual length and the usual faults; longer texts count by
-# their characters, more faults each with the text of its id: one that was removed may live on in this entry alone.
+# An entry with texts of usual length and the usual number of faults. Longer texts count by their characters, further
+# faults by their ids, which an entry may be the last to hold.
 _ENTRY_BYTES: Final = 800
 _USUAL_PATH: Final = 80
 _CHARACTER_BYTES: Final = 8
@@ -42,21 +42,21 @@ _REFUSED: Final = 401
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One request and its answer.
+    """One request and its response.
 
     Attributes:
-        number: Counts from 1; the order of arrival.
+        number: The position in the order of arrival, from 1.
         time: Wall-clock time in seconds since the epoch.
-        caller: Address of the peer.
-        method: Empty for bytes that were no request.
-        path: The path asked for, decoded, slashes made single; cut after 1024 characters, like `written`.
-        written: The path as it was written, without a query.
-        version: 1 or 2 for IMDSv1 or IMDSv2; 0 for bytes that were no request; `ECS_VERSION` or `EKS_VERSION` for what
-            was asked of an agent of containers.
-        token: `absent`, `issued`, `valid`, `rejected`, or `unchecked` when the answer came before the check.
-        status: HTTP status code; 0 when there was no answer.
-        microseconds: From receiving to writing.
-        faults: The faults that made the answer, by id.
+        caller: The caller's IP address.
+        method: Empty for bytes that could not be parsed.
+        path: The path, decoded, with single slashes; cut after 1024 characters, like `written`.
+        written: The path as it was sent, without the query.
+        version: 1 or 2 for IMDSv1 or IMDSv2; 0 for bytes that could not be parsed; `ECS_VERSION` or `EKS_VERSION` for
+            a request to an agent.
+        token: `absent`, `issued`, `valid`, `rejected`, or `unchecked` if the response was sent before the check.
+        status: HTTP status code; 0 if there was no response.
+        microseconds: From receiving the request to sending the response.
+        faults: The ids of the faults that changed the response.
     """
 
     number: int
@@ -73,15 +73,20 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 class Journal:
-    """The ring.
+    """The recorded requests; the oldest ones are evicted.
 
     Args:
         max_entries: How many requests are kept.
-        max_bytes: Roughly how much memory they may take.
+        max_bytes: Approximately how much memory they may take.
+
+    Attributes:
+        followers: Called with each entry at once.
+        batch_observers: Called once with every entry, later, but before the journal is read.
+        on_evict: Called with the entries that are evicted, oldest first.
     """
 
     __slots__ = ("_fresh", "_long_bytes", "_max_bytes", "_max_entries", "_number", "_ring", "_started_after",
-                 "batch_observers", "followers", "forgotten")  # fmt: skip
+                 "batch_observers", "followers", "on_evict")  # fmt: skip
 
     def __init__(self, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
         self._max_entries = max_entries
@@ -91,21 +96,18 @@ class Journal:
         self._long_bytes = 0
         self._number = self._started_after = 0
         self.followers: tuple[Callable[[Entry], None], ...] = ()
-        """Called with each entry at once."""
         self.batch_observers: tuple[Callable[[Sequence[Entry]], None], ...] = ()
-        """Called with every entry exactly once, some time later but before anybody reads the journal."""
-        self.forgotten: Callable[[Sequence[Entry]], None] | None = None
-        """Called with the entries that leave the ring because it is full, oldest first."""
+        self.on_evict: Callable[[Sequence[Entry]], None] | None = None
 
     def record(self, now: float, caller: str, request: Request | None, response: Response, microseconds: int) -> None:
-        """Note an answer; what does not count as a metadata call is left out.
+        """Record a response, unless it does not count as a metadata request.
 
         Args:
             now: Wall-clock time of the request in seconds since the epoch.
-            caller: Address of the peer.
-            request: The request, None for bytes that were none.
-            response: What it was answered with.
-            microseconds: From receiving to writing.
+            caller: The caller's IP address.
+            request: The request; None if the bytes could not be parsed.
+            response: The response to it.
+            microseconds: From receiving the request to sending the response.
         """
         if not response.counted:
             return
@@ -138,7 +140,7 @@ class Journal:
             self.settle()
 
     def settle(self) -> None:
-        """Bring everything that was recorded into the ring, and the ring within its bounds."""
+        """Add the entries recorded since the last call, then evict the oldest ones beyond the limits."""
         fresh = self._fresh
         if not fresh:
             return
@@ -147,7 +149,7 @@ class Journal:
             observe(fresh)
         ring = self._ring
         ring.extend(fresh)
-        # Written out in both places: a call for each entry is a fifth of what recording costs.
+        # The condition is repeated inline: a call for each entry would take a fifth of the time of recording.
         self._long_bytes += sum(
             [
                 _extra_bytes(each)
@@ -155,14 +157,14 @@ class Journal:
                 if len(each.written) > _USUAL_PATH or len(each.faults) > _USUAL_FAULTS
             ]
         )
-        forgotten = []
+        evicted = []
         while len(ring) > self._max_entries or len(ring) * _ENTRY_BYTES + self._long_bytes > self._max_bytes:
             oldest = ring.popleft()
             if len(oldest.written) > _USUAL_PATH or len(oldest.faults) > _USUAL_FAULTS:
                 self._long_bytes -= _extra_bytes(oldest)
-            forgotten.append(oldest)
-        if forgotten and self.forgotten is not None:
-            self.forgotten(forgotten)
+            evicted.append(oldest)
+        if evicted and self.on_evict is not None:
+            self.on_evict(evicted)
 
     def __len__(self) -> int:
         self.settle()
@@ -180,27 +182,27 @@ class Journal:
 
     @property
     def last_number(self) -> int:
-        """Number of the newest entry ever recorded; 0 before the first."""
+        """The number of the newest entry ever recorded; 0 before the first one."""
         return self._number
 
     @property
     def first_number(self) -> int:
-        """Number of the oldest entry that is still there, or would be the next one."""
+        """The number of the oldest entry kept, or of the next one if there is none."""
         self.settle()
         return self._ring[0].number if self._ring else self._number + 1
 
     @property
     def recorded(self) -> int:
-        """How many entries were recorded since the start, or since the last `restart`."""
+        """How many entries were recorded since the start or the last `restart`."""
         return self._number - self._started_after
 
     def restart(self) -> None:
-        """Forget all entries, and count from here on."""
+        """Drop all entries and count from 0 again."""
         self.clear()
         self._started_after = self._number
 
     def clear(self) -> None:
-        """Forget all entries; numbers go on."""
+        """Drop all entries; their numbers are not used again."""
         self.settle()
         self._ring.clear()
         self._long_bytes = 0

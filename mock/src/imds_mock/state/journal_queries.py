@@ -1,7 +1,7 @@
-"""What a test asks the journal: was this asked, by whom, how often; who speaks IMDSv1; who saw a notice and when.
+"""Queries of the journal: which requests were made, how often and by whom; IMDSv1 calls; notices that callers saw.
 
-The ring forgets. What it forgets about IMDSv1 calls and notices is kept as evidence, so those two answers hold since
-the journal was last cleared; the count of requests says whether the ring still reaches back far enough.
+IMDSv1 calls and notices are summarized when their entries are evicted, so these two queries cover the time since the
+journal was cleared. A count of requests says whether the journal still covers the whole period.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _OK: Final = 200
 
 
 class Occurrences(msgspec.Struct):
-    """How often somebody did something.
+    """How often a caller did something.
 
     Attributes:
-        caller: Address of the peer.
+        caller: The caller's IP address.
         subject: The notice that was seen, or the path of the first call.
-        first: Time of the first in seconds since the epoch.
-        last: Time of the last.
-        times: How many there were. Of what the ring has forgotten, earlier ones than asked for may be among them.
+        first: Time of the first occurrence in seconds since the epoch.
+        last: Time of the last one.
+        times: How many there were; may include evicted ones from before the period.
     """
 
     caller: str
@@ -42,18 +42,18 @@ class Occurrences(msgspec.Struct):
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which entries are meant; what is None does not matter.
+    """Selects entries; a field that is None matches all.
 
     Attributes:
-        path: Pattern for the path, see `scheduling.patterns`.
+        path: Pattern of the path; see `scheduling.patterns`.
         caller: Address, container or service name.
         method: `GET`, ...
         version: 1 or 2 for IMDSv1 or IMDSv2.
         status: HTTP status code.
-        since: Seconds since the epoch; entries from then on.
-        until: Seconds since the epoch; entries before that.
-        fault: Id of a fault that made the answer.
-        after: Number of an entry; those after it.
+        since: Seconds since the epoch; selects entries from then on.
+        until: Seconds since the epoch; selects entries before that time.
+        fault: Id of a fault that changed the response.
+        after: Number of an entry; selects entries after it.
     """
 
     path: str | None = None
@@ -70,7 +70,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
         """A predicate for entries.
 
         Args:
-            is_target: Says whether an address goes by a name.
+            is_target: Whether an address matches a target.
         """
         matches_path = None if self.path is None else PathPattern(self.path).matches
 
@@ -91,13 +91,13 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Count(msgspec.Struct, frozen=True):
-    """How many entries there are of a kind.
+    """The number of entries that match a filter.
 
     Attributes:
         count: How many are in the journal.
-        first: Time of the first, None without any.
-        last: Time of the last.
-        complete: The journal still reaches back far enough to know them all.
+        first: Time of the first one; None if there is none.
+        last: Time of the last one.
+        complete: Whether the journal covers the whole period.
     """
 
     count: int
@@ -106,9 +106,9 @@ class Count(msgspec.Struct, frozen=True):
     complete: bool
 
     def holds(self, at_least: int | None, at_most: int | None) -> bool:
-        """Whether the count lies within bounds; without any bound, whether there is at least one.
+        """Whether the count is within bounds; without bounds, whether there is at least one entry.
 
-        What is not complete can show that there were enough, never that there were not too many.
+        An incomplete count can satisfy a lower bound, but never an upper one.
         """
         if at_least is None and at_most is None:
             at_least = 1
@@ -118,20 +118,20 @@ class Count(msgspec.Struct, frozen=True):
 
 
 class JournalQueries:
-    """Answers about a journal.
+    """Queries of a journal.
 
     Args:
-        journal: The journal; it tells this object what it forgets.
-        is_target: Says whether an address goes by a name.
+        journal: The journal; passes on the entries that it evicts.
+        is_target: Whether an address matches a target.
     """
 
     def __init__(self, journal: Journal, is_target: Callable[[str, str], bool]) -> None:
         self._journal = journal
         self._is_target = is_target
-        self._forgotten_until: float | None = None
+        self._evicted_until: float | None = None
         self._v1: dict[tuple[str, str], Occurrences] = {}
         self._notices: dict[tuple[str, str], Occurrences] = {}
-        journal.forgotten = self._keep_evidence
+        journal.on_evict = self._summarize
 
     def select(self, wanted: Filter, limit: int) -> Iterator[Entry]:
         """The newest entries that match, newest first.
@@ -155,61 +155,61 @@ class JournalQueries:
             wanted: Which ones.
         """
         times = [entry.time for entry in filter(wanted.matcher(self._is_target), self._journal)]
-        forgotten = self._forgotten_until
-        complete = forgotten is None or (wanted.since is not None and wanted.since > forgotten)
+        evicted = self._evicted_until
+        complete = evicted is None or (wanted.since is not None and wanted.since > evicted)
         return Count(len(times), min(times, default=None), max(times, default=None), complete)
 
     def imdsv1_calls(self, since: float | None = None, caller: str | None = None) -> list[Occurrences]:
-        """Who has called without a session token, refused calls included; the first caller first.
+        """The callers that sent requests without a session token, including refused ones, in order of the first one.
 
         Args:
             since: Seconds since the epoch; None means since the journal was cleared.
-            caller: Address, container or service name; None means anybody.
+            caller: Address, container or service name; None means all callers.
         """
-        return self._told(self._v1, _v1_subject, since, caller)
+        return self._occurrences(self._v1, _v1_subject, since, caller)
 
     def notices(self, since: float | None = None, caller: str | None = None) -> list[Occurrences]:
-        """Who has seen which notice, the first one first.
+        """The notices that callers have seen, in order of the first occurrence.
 
         Args:
             since: Seconds since the epoch; None means since the journal was cleared.
-            caller: Address, container or service name; None means anybody.
+            caller: Address, container or service name; None means all callers.
         """
-        return self._told(self._notices, _notice_subject, since, caller)
+        return self._occurrences(self._notices, _notice_subject, since, caller)
 
     def restart(self) -> None:
-        """Forget the entries and the evidence, and count requests from here on."""
+        """Drop entries and summaries, and count requests from 0 again."""
         self.clear()
         self._journal.restart()
 
     def clear(self) -> None:
-        """Forget the entries and the evidence."""
+        """Drop entries and summaries."""
         self._journal.clear()
-        self._forgotten_until = None
+        self._evicted_until = None
         self._v1.clear()
         self._notices.clear()
 
-    def _told(
+    def _occurrences(
         self,
-        evidence: dict[tuple[str, str], Occurrences],
+        summary: dict[tuple[str, str], Occurrences],
         subject_of: Callable[[Entry], str | None],
         since: float | None,
         caller: str | None,
     ) -> list[Occurrences]:
-        entries = tuple(self._journal)  # first, because it may turn entries into evidence
-        told = {
-            key: msgspec.structs.replace(kept) for key, kept in evidence.items() if since is None or kept.last >= since
+        entries = tuple(self._journal)  # first, because this may evict entries
+        found = {
+            key: msgspec.structs.replace(kept) for key, kept in summary.items() if since is None or kept.last >= since
         }
         for entry in entries:
             if since is None or entry.time >= since:
-                _add(told, entry, subject_of(entry), _MAX_CALLERS * 2)
-        wanted: Iterable[Occurrences] = told.values()
+                _add(found, entry, subject_of(entry), _MAX_CALLERS * 2)
+        wanted: Iterable[Occurrences] = found.values()
         if caller is not None:
             wanted = (each for each in wanted if self._is_target(each.caller, caller))
         return sorted(wanted, key=lambda each: each.first)
 
-    def _keep_evidence(self, entries: Sequence[Entry]) -> None:
-        self._forgotten_until = entries[-1].time
+    def _summarize(self, entries: Sequence[Entry]) -> None:
+        self._evicted_until = entries[-1].time
         for entry in entries:
             if entry.version == 1:
                 _add(self._v1, entry, _v1_subject(entry), _MAX_CALLERS)

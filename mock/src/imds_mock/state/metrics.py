@@ -1,6 +1,6 @@
-"""Figures about the mock in Prometheus' text format (version 0.0.4), counted from the journal in batches.
+"""Request metrics in Prometheus' text format (version 0.0.4), counted from batches of journal entries.
 
-Names and labels are few on purpose: a caller beyond the first 200 counts as `other`, and paths are put into classes.
+The number of labels is limited: callers after the first 200 count as `other`, and paths are grouped into classes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _CLASSES: Final = (
 _AGENTS: Final = (ECS_VERSION, EKS_VERSION)
 _TASK_METADATA: Final = ("/v3", "/v4")
 
-# Read in C: counting is done for every request.
+# These run in C, because every request is counted.
 _KEY: Final = attrgetter("path", "status", "version", "caller")
 _TOKEN: Final = attrgetter("token")
 _MICROSECONDS: Final = attrgetter("microseconds")
@@ -50,7 +50,7 @@ Labels = tuple[tuple[str, str], ...]
 
 
 class RequestMetrics:
-    """Counts of requests, tokens, faults and durations; fed with each journal entry once."""
+    """Counts of requests, tokens, faults and durations; receives each journal entry once."""
 
     def __init__(self) -> None:
         self._requests: dict[tuple[str, int, int, str], int] = {}
@@ -62,7 +62,7 @@ class RequestMetrics:
         self._classes: dict[str, str] = {}
 
     def count(self, entries: Sequence[Entry]) -> None:
-        """Take a batch of journal entries into account."""
+        """Count a batch of journal entries."""
         for (path, status, version, caller), n in Counter(map(_KEY, entries)).items():
             if version in _AGENTS:
                 path_class = "task-metadata" if path.startswith(_TASK_METADATA) else "container-credentials"
@@ -87,11 +87,11 @@ class RequestMetrics:
         self._duration_sum += sum(durations)
 
     def render(self) -> Iterator[str]:
-        """The lines of these figures."""
+        """The lines of all metrics."""
         yield from family(
             "imds_mock_requests_total",
             "counter",
-            "Requests; status 0 is one that was never answered, version 0 bytes that were no request.",
+            "Requests; status 0: no response was sent; version 0: the request could not be parsed.",
             (
                 (
                     (
@@ -108,19 +108,19 @@ class RequestMetrics:
         yield from family(
             "imds_mock_tokens_total",
             "counter",
-            "Session tokens by what became of them.",
+            "Session tokens by outcome.",
             (((("outcome", outcome),), n) for outcome, n in self._tokens.items()),
         )
         yield from family(
             "imds_mock_fault_hits_total",
             "counter",
-            "Answers that a fault changed.",
+            "Responses changed by a fault.",
             (((("kind", kind),), n) for kind, n in self._fault_hits.items()),
         )
         yield from self._histogram("imds_mock_request_duration_seconds")
 
     def _histogram(self, name: str) -> Iterator[str]:
-        yield f"# HELP {name} From receiving a request to handing its answer to the socket."
+        yield f"# HELP {name} Time from receiving a request to passing its response to the socket."
         yield f"# TYPE {name} histogram"
         total = 0
         for bound, n in zip(_BUCKETS, self._durations, strict=False):
@@ -156,7 +156,7 @@ def family(name: str, kind: str, explanation: str, samples: Iterable[tuple[Label
     Args:
         name: Its name.
         kind: `counter` or `gauge`.
-        explanation: What it counts.
+        explanation: Its help text.
         samples: Labels and value of each sample.
     """
     yield f"# HELP {name} {explanation}"

@@ -1,7 +1,7 @@
-"""What each caller sees: the instance's metadata with the events that concern him laid over it.
+"""The snapshot that each caller sees: the instance's metadata with the events for this caller on top.
 
-Views are built when something changes, not when somebody asks; callers to whom the same events apply share one, and
-what a change does not concern stays as it was built.
+Snapshots are built at a change, not at a request. Callers with the same events share one, and a change rebuilds only
+what it concerns.
 """
 
 from __future__ import annotations
@@ -25,59 +25,59 @@ _MAX_CALLERS: Final = 4096
 
 
 class ConflictingPathsError(ValueError):
-    """An event's path cannot exist beside the metadata that was set."""
+    """The path of an event conflicts with the configured metadata."""
 
 
 class _View:
-    """One caller's snapshot, and the times at which his endpoint is switched off."""
+    """A snapshot, and the times at which its endpoint is disabled."""
 
-    __slots__ = ("closings", "open", "shut")
+    __slots__ = ("disabled", "disabled_windows", "enabled")
 
-    def __init__(self, snapshot: Snapshot, closings: tuple[Window, ...]) -> None:
-        self.open = snapshot
-        self.closings = closings
-        self.shut = snapshot
-        if closings:
+    def __init__(self, snapshot: Snapshot, disabled_windows: tuple[Window, ...]) -> None:
+        self.enabled = snapshot
+        self.disabled_windows = disabled_windows
+        self.disabled = snapshot
+        if disabled_windows:
             options = msgspec.structs.replace(snapshot.options, http_endpoint="disabled")
-            self.shut = replace(snapshot, options=options, rendered={})
+            self.disabled = replace(snapshot, options=options, rendered={})
 
     def at(self, now: float) -> Snapshot:
-        return self.shut if any(now in window for window in self.closings) else self.open
+        return self.disabled if any(now in window for window in self.disabled_windows) else self.enabled
 
 
 class SnapshotCache:
-    """What an instance looks like while certain events hold; each look is built once.
+    """The snapshots of one configuration, one for each combination of events; each is built once.
 
     Args:
         leaves: The instance's leaves without events.
         build: Builds a snapshot from leaves.
-        most: How many looks are kept.
+        size: How many snapshots are kept.
     """
 
-    __slots__ = ("_build", "_known", "_leaves", "_most")
+    __slots__ = ("_build", "_known", "_leaves", "_size")
 
     def __init__(
         self,
         leaves: Mapping[str, Leaf],
         build: Callable[[Mapping[str, Leaf]], Snapshot],
-        most: int = 64,
+        size: int = 64,
     ) -> None:
-        self._most = most
+        self._size = size
         self._leaves = leaves
         self._build = build
         self._known: dict[tuple[ArmedEvent, ...], _View] = {}
 
     def under(self, events: tuple[ArmedEvent, ...]) -> _View:
-        """The look under events, the later ones on top.
+        """The snapshot under events, the later ones on top.
 
         Raises:
-            ConflictingPathsError: An event needs a path that the leaves rule out.
+            ConflictingPathsError: The path of an event conflicts with a leaf.
         """
         view = self._known.get(events)
         if view is None:
-            closings = (each.event.endpoint_disabled(each.course) for each in events)
-            view = _View(self._snapshot(events), tuple(window for window in closings if window is not None))
-            if len(self._known) >= self._most:
+            disabled_windows = (each.event.endpoint_disabled(each.course) for each in events)
+            view = _View(self._snapshot(events), tuple(window for window in disabled_windows if window is not None))
+            if len(self._known) >= self._size:
                 self._known.clear()
             self._known[events] = view
         return view
@@ -91,8 +91,8 @@ class SnapshotCache:
 
 
 def visible(events: Sequence[ArmedEvent], now: float) -> tuple[ArmedEvent, ...]:
-    """The events of which anything can be seen from now on."""
-    # What was canceled stays so, even if the clock is set back to before that.
+    """The events that are visible now or later."""
+    # A cancelled event stays cancelled, even if the clock is set back.
     return tuple(
         each
         for each in events
@@ -100,26 +100,31 @@ def visible(events: Sequence[ArmedEvent], now: float) -> tuple[ArmedEvent, ...]:
     )
 
 
-def for_everybody(events: Sequence[ArmedEvent]) -> tuple[ArmedEvent, ...]:
-    """Those without a target."""
+def without_target(events: Sequence[ArmedEvent]) -> tuple[ArmedEvent, ...]:
+    """The events for all callers."""
     return tuple(each for each in events if each.event.target is None)
 
 
 class Views:
-    """All callers' views under one state.
+    """The snapshots of all callers under one state.
 
     Args:
-        looks: What the instance looks like.
+        cache: The snapshots of callers without a configuration of their own.
         events: The armed events, earliest first.
-        is_target: Says whether an address goes by a name.
-        clock: Wall clock, seconds since the epoch.
-        looks_of: Gives the looks of the caller with an address; None if all look alike.
+        is_target: Whether an address matches a target.
+        clock: Wall clock in seconds since the epoch.
+        cache_of: Returns the snapshots of the caller at an address; None if all callers have the same ones.
+
+    Attributes:
+        built: When this was built; events that had ended by then are left out.
+        events: The events that are visible.
+        of: Returns the snapshot that the caller at an address sees now.
 
     Raises:
-        ConflictingPathsError: An event needs a path that the leaves rule out.
+        ConflictingPathsError: The path of an event conflicts with a leaf.
     """
 
-    __slots__ = ("_by_caller", "_clock", "_common", "_is_target", "_looks_of", "built", "events", "of")
+    __slots__ = ("_by_caller", "_cache_of", "_clock", "_common", "_is_target", "built", "events", "of")
 
     def __init__(
         self,
@@ -129,29 +134,26 @@ class Views:
         clock: Callable[[], float],
         cache_of: Callable[[str], SnapshotCache] | None = None,
     ) -> None:
-        self._looks_of = cache_of or (lambda _caller: cache)
+        self._cache_of = cache_of or (lambda _caller: cache)
         self.built = clock()
-        """When: what was over then is left out."""
         self.events = visible(events, self.built)
-        """The events of which anything can be seen."""
         self._is_target = is_target
         self._clock = clock
         self._by_caller: dict[str, _View] = {}
-        self._common = cache.under(for_everybody(self.events))
+        self._common = cache.under(without_target(self.events))
         self.of: Callable[[str], Snapshot] = self._shared
-        """Gives the snapshot that the caller with this address sees now."""
         if any(each.event.target is not None for each in self.events):
-            # All of them together name every path that any caller may see.
+            # All events together have every path that any caller may see.
             cache.under(self.events)
             self.of = self._own
         elif cache_of is not None:
             self.of = self._own
-        elif not self._common.closings:
-            common = self._common.open
+        elif not self._common.disabled_windows:
+            common = self._common.enabled
             self.of = lambda _caller: common
 
     def forget(self, callers: Iterable[str]) -> None:
-        """Look at these addresses anew: others are behind them."""
+        """Drop the views of addresses at which the caller has changed."""
         for caller in callers:
             self._by_caller.pop(caller, None)
 
@@ -161,7 +163,7 @@ class Views:
     def _own(self, caller: str) -> Snapshot:
         view = self._by_caller.get(caller)
         if view is None:
-            view = self._looks_of(caller).under(
+            view = self._cache_of(caller).under(
                 tuple(
                     each
                     for each in self.events
@@ -171,4 +173,4 @@ class Views:
             if len(self._by_caller) >= _MAX_CALLERS:
                 self._by_caller.clear()
             self._by_caller[caller] = view
-        return view.at(self._clock()) if view.closings else view.open
+        return view.at(self._clock()) if view.disabled_windows else view.enabled

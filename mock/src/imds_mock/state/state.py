@@ -1,22 +1,21 @@
-"""What the mock is at this moment: configuration, events and faults; every change is one swap of a reference.
+"""The state of a mock: configuration, events and faults.
 
-A change is prepared whole before it takes effect. If anything about it cannot be, nothing has changed.
+A change is prepared completely, then swapped in by assigning references. If the preparation fails, nothing changes.
 """
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from imds_mock.events.armed import EventBook
-from imds_mock.state.caller_configs import CallerConfig, CallerConfigs
-from imds_mock.state.snapshots import ConflictingPathsError, Views, for_everybody, visible
+from imds_mock.state.caller_configs import CallerConfig, CallerConfigs, KnownCallers
+from imds_mock.state.snapshots import ConflictingPathsError, Views, visible, without_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from imds_mock.build.built_config import Builder
-    from imds_mock.callers.caller import Caller
     from imds_mock.config.settings import Config
     from imds_mock.events.armed import ArmedEvent
     from imds_mock.events.scenario import Scenario
@@ -24,27 +23,8 @@ if TYPE_CHECKING:
     from imds_mock.service.snapshot import Snapshot
 
 
-_TRIES: Final = (True, True, False)
-"""Whether a change is made in steps; the last time it is not, as then nobody can come between."""
-
-
-class KnownCallers(Protocol):
-    """The callers, as far as the state needs them; see `callers.registry`.
-
-    Attributes:
-        on_change: Is called when other callers are behind addresses; with None, when targets have other addresses.
-    """
-
-    on_change: Callable[[Collection[str] | None], None]
-
-    def caller(self, address: str) -> Caller:
-        """The caller with an address."""
-
-    def is_target(self, address: str, target: str) -> bool:
-        """Whether a target's name stands for an address."""
-
-    def invalidate(self) -> None:
-        """Look up every known caller again at its next request."""
+_ATTEMPTS: Final = (True, True, False)
+"""Whether each attempt at a change runs in steps; during the last one no other change can come between."""
 
 
 class State:
@@ -59,7 +39,7 @@ class State:
         report: Receives a sentence about a part of a caller's configuration that is left out.
 
     Raises:
-        ConfigError: The configuration contradicts itself.
+        ConfigError: The settings contradict each other.
     """
 
     def __init__(  # noqa: PLR0913 - passed by keyword
@@ -96,47 +76,46 @@ class State:
         return self._events
 
     def snapshot_for(self, caller: str) -> Snapshot:
-        """What the caller with this address sees now."""
+        """The snapshot that the caller at this address sees now."""
         return self._views.of(caller)
 
     def caller_config_of(self, caller: str) -> CallerConfig:
-        """What the caller with this address is: configuration and variants."""
+        """The configuration of the caller at this address."""
         return self._caller_configs.of(caller)
 
     @property
     def needs_names(self) -> bool:
-        """Whether what a caller sees depends on his name."""
+        """Whether responses depend on the caller's name."""
         return self._caller_configs.need_names
 
     @property
     def services(self) -> frozenset[str]:
-        """The services that variants are for."""
+        """The Compose services that variants match."""
         return self._caller_configs.services
 
     def configure(self, config: Config) -> None:
         """Put another configuration in force until the next `reset`.
 
         Raises:
-            ConfigError: The configuration contradicts itself.
-            ConflictingPathsError: An armed event needs a path that the configuration rules out.
+            ConfigError: The settings contradict each other.
+            ConflictingPathsError: An armed event needs a path that conflicts with the configuration.
         """
         for _ in self.configuring(lambda _current: config):
             pass
 
     def configuring(self, change: Callable[[Config], Config]) -> Iterator[None]:
-        """Put a changed configuration in force step by step, so that others can be served between two steps.
+        """Put a changed configuration in force in steps, between which requests can be answered.
 
-        Nothing has changed before the last step. If somebody else changes something meanwhile, it begins anew with
-        that.
+        Nothing changes before the last step. If another change comes between, the preparation starts again from it.
 
         Args:
-            change: Gives the new configuration for the one in force; may be called more than once.
+            change: Returns the new configuration for the one in force; may be called more than once.
 
         Raises:
             ConfigError: As for `configure`.
             ConflictingPathsError: As for `configure`.
         """
-        for in_steps in _TRIES:
+        for in_steps in _ATTEMPTS:
             before, events = self._config, self._events
             config = change(before)
             if in_steps:
@@ -147,55 +126,40 @@ class State:
                     yield
             if in_steps:
                 yield
-                # The looks keep it, so that it is there when the views need it.
-                caller_configs.common.cache.under(for_everybody(visible(events.events, self.clock())))
+                # The cache keeps this snapshot for the views.
+                caller_configs.common.cache.under(without_target(visible(events.events, self.clock())))
                 yield
             views = self._views_of(caller_configs, events)
             if self._config is before and self._events is events:
                 self._swap(config, caller_configs, events, views)
                 return
 
-    def restart_from(self, config: Config) -> None:
-        """Put a configuration in force, and let `reset` lead back to it.
-
-        Raises:
-            ConfigError: As for `configure`.
-            ConflictingPathsError: As for `configure`.
-        """
-        for _ in self.restarting_from(config):
-            pass
-
     def restarting_from(self, config: Config) -> Iterator[None]:
-        """Do what `restart_from` does step by step, so that others can be served between two steps.
-
-        Raises:
-            ConfigError: As for `configure`.
-            ConflictingPathsError: As for `configure`.
-        """
+        """Put a configuration in force in steps, as `configuring` does, and make it the one that `reset` restores."""
         yield from self.configuring(lambda _current: config)
         self._start = config
 
     def schedule(self, events: EventBook) -> None:
-        """Put other events in force.
+        """Replace the events.
 
         Raises:
-            ConflictingPathsError: An event needs a path that the configuration rules out.
+            ConflictingPathsError: An event needs a path that conflicts with the configuration.
         """
         views = self._views_of(self._caller_configs, events)
         self._events, self._views = events, views
 
     def play(self, scenario: Scenario) -> tuple[tuple[ArmedEvent, ...], tuple[ArmedFault, ...]]:
-        """Put all steps of a scenario on the clock, or none.
+        """Arm all steps of a scenario, or none.
 
         Args:
             scenario: The scenario; it begins now.
 
         Returns:
-            The events and faults that it has armed.
+            The armed events and faults.
 
         Raises:
-            ConflictingPathsError: An event needs a path that the configuration rules out.
-            FieldError: A step cannot be read.
+            ConflictingPathsError: An event needs a path that conflicts with the configuration.
+            FieldError: A step is invalid.
             TooManyEventsError: There are too many events.
             TooManyFaultsError: There are too many faults.
         """
@@ -213,23 +177,17 @@ class State:
         return book.events[len(book.events) - len(events) :], armed
 
     def begin(self, scenario: Scenario) -> None:
-        """Play a scenario, and have `reset` play it again.
-
-        Raises:
-            ConflictingPathsError: As for `play`.
-            TooManyEventsError: As for `play`.
-            TooManyFaultsError: As for `play`.
-        """
+        """Play a scenario now and after each `reset`; raises what `play` raises."""
         self.play(scenario)
         self._scenario = scenario
 
     def reset(self) -> None:
-        """Go back to the start: its configuration, no events and faults but those of its scenario, which begins now.
+        """Restore the configuration of the start, and arm only the events and faults of its scenario, which begins now.
 
-        Ids of events and faults go on: none is used twice.
+        No id of an event or fault is used twice.
 
         Raises:
-            ConflictingPathsError: The configuration has changed so that the scenario cannot be played any more.
+            ConflictingPathsError: The scenario conflicts with that configuration.
         """
         now = self.clock()
         events, faults = self._scenario.timeline(now) if self._scenario else ([], [])
@@ -243,35 +201,35 @@ class State:
         self._swap(self._start, caller_configs, book, views)
 
     def refresh(self, addresses: Collection[str] | None = None) -> None:
-        """Look again at who goes by which name.
+        """Rebuild what depends on the callers.
 
         Args:
-            addresses: Where somebody else is now; None means anywhere.
+            addresses: Where the caller has changed; None means that the addresses of targets have changed.
         """
         if addresses is None:
-            # An event that was over when the configuration came may be ruled out by it, and the clock be set back then.
+            # If the clock was set back, an event that had ended may conflict with a newer configuration.
             with contextlib.suppress(ConflictingPathsError):
                 self._views = self._views_of(self._caller_configs, self._events)
         else:
             self._views.forget(addresses)
             self._caller_configs.forget(addresses)
 
-    def look_at_the_clock(self) -> None:
-        """If it was set back, let those see events who would see them at that time: some were taken for over."""
+    def check_clock(self) -> None:
+        """If the clock was set back, show the events again that had ended by the old time."""
         if self.clock() < self._views.built:
             self.refresh()
 
     def targets(self) -> set[str]:
-        """The names that events and faults have as targets."""
+        """The targets of all events and faults."""
         targets = {each.event.target for each in self._events.events} | {
             each.fault.target for each in self.faults.armed
         }
         return {target for target in targets if target is not None}
 
     def _swap(self, config: Config, caller_configs: CallerConfigs, events: EventBook, views: Views) -> None:
-        asks_otherwise = (caller_configs.services, config.callers) != (self.services, self._config.callers)
+        look_ups_differ = (caller_configs.services, config.callers) != (self.services, self._config.callers)
         self._config, self._caller_configs, self._events, self._views = config, caller_configs, events, views
-        if asks_otherwise:
+        if look_ups_differ:
             self._callers.invalidate()
 
     def _caller_configs_of(self, config: Config, *, in_steps: bool = False) -> CallerConfigs:

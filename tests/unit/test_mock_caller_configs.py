@@ -1,4 +1,4 @@
-"""What callers are under one configuration: shared where nothing differs, bounded, and never an error at a request."""
+"""Configurations of callers: shared where nothing differs, limited in number, and never an error at a request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def caller_of(address: str) -> Caller:
-    """A container `app-N` for each address 172.18.0.N; nobody for anything else."""
+    """A container `app-N` for each address 172.18.0.N; no one at other addresses."""
     if not address:
         return Caller("", ())
     name = f"app-{address.rpartition('.')[2]}"
@@ -31,7 +31,7 @@ def caller_of(address: str) -> Caller:
 
 
 def caller_configs(folder: Path, document: dict[str, Any], said: list[str] | None = None) -> CallerConfigs:
-    """Appearances of a configuration that nobody has checked."""
+    """The configurations of callers under an unchecked configuration."""
     config = msgspec.convert(document, Config, strict=False)
     build = Ec2Builder(STARTED, Signer(folder)).build
     return CallerConfigs(config, build, caller_of, ([] if said is None else said).append)
@@ -73,7 +73,7 @@ def test_three_variants_that_do_not_go_together_are_said_and_the_request_is_answ
     assert "us-east-1a is not in the region eu-west-1" in said[0]
 
 
-def test_who_has_credentials_of_his_own_is_never_served_those_of_all(tmp_path: Path) -> None:
+def test_callers_with_their_own_credentials_never_get_the_common_ones(tmp_path: Path) -> None:
     keys = {"access_key_id": "AKIA", "secret_access_key": "of-all", "session_token": "of-all"}
     own = {"match": {"service": "app"}, "instance": {"region": "eu-west-1"}, "credentials": {"source": "generated"}}
     clashing = {"match": {"service": "app-3"}, "instance": {"availability_zone": "us-east-1b"}}

@@ -1,4 +1,4 @@
-"""Questions to the journal: counts, IMDSv1 callers, who saw a notice; and what holds when the ring has forgotten."""
+"""Queries of the journal: counts, IMDSv1 callers, notices that were seen, and what holds after entries were evicted."""
 
 from __future__ import annotations
 
