@@ -100,6 +100,12 @@ def test_a_pattern_that_can_match_nothing_is_rejected(pattern: str) -> None:
         PathPattern(pattern)
 
 
+def test_a_pattern_has_at_most_as_many_characters_as_a_recorded_path() -> None:
+    assert PathPattern("*" * 1024).matches("/latest")
+    with pytest.raises(FieldError, match="expected a pattern of at most 1024 characters, got 1025"):
+        PathPattern("*" * 1025)
+
+
 @given(st.from_regex(BEGINNING))
 def test_every_pattern_that_the_openapi_document_allows_is_accepted(text: str) -> None:
     PathPattern(text[:1024])

@@ -79,11 +79,7 @@ class EventBook(msgspec.Struct, frozen=True):
     last_number: int = 0
 
     def arm(self, event: AnyEvent, now: float) -> EventBook:
-        """Add an event, as the last one.
-
-        Args:
-            event: The event.
-            now: Seconds since the epoch.
+        """Add an event at `now` (seconds since the epoch), as the last one.
 
         Raises:
             FieldError: A time among its fields is invalid.
@@ -140,9 +136,9 @@ class EventBook(msgspec.Struct, frozen=True):
 
         Args:
             event_id: The event's id.
-            now: Seconds since the epoch.
-            in_: Time until the start.
-            at: Time of the start; without `in_` and `at` the event starts now.
+            now: Seconds since the epoch; the start, unless `in_` or `at` is given.
+            in_: Time from `now` to the start.
+            at: Time of the start.
 
         Raises:
             FieldError: The start is invalid.

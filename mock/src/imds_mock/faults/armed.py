@@ -67,12 +67,7 @@ class TooManyFaultsError(RuntimeError):
 
 
 def arm(fault: AnyFault, fault_id: str, now: float) -> ArmedFault:
-    """Validate a fault and compile its pattern.
-
-    Args:
-        fault: The fault.
-        fault_id: Its id in the API.
-        now: Seconds since the epoch.
+    """Validate a fault at `now` (seconds since the epoch) and compile its pattern.
 
     Raises:
         FieldError: One or more fields are invalid.
@@ -107,11 +102,7 @@ class Faults:
         self._number = 0
 
     def arm(self, fault: AnyFault, now: float) -> ArmedFault:
-        """Add a fault.
-
-        Args:
-            fault: The fault.
-            now: Seconds since the epoch.
+        """Add a fault at `now` (seconds since the epoch).
 
         Raises:
             FieldError: A field is invalid.
@@ -148,12 +139,8 @@ class Faults:
         """Remove all faults."""
         self.armed = ()
 
-    def restart(self, faults: Iterable[AnyFault], now: float) -> None:
-        """Replace all faults.
-
-        Args:
-            faults: The new faults.
-            now: Seconds since the epoch.
+    def replace_all(self, faults: Iterable[AnyFault], now: float) -> None:
+        """Replace all faults at `now` (seconds since the epoch).
 
         Raises:
             FieldError: A field of a new fault is invalid.
@@ -161,10 +148,6 @@ class Faults:
         self.armed = ()
         for fault in faults:
             self.arm(fault, now)
-
-    def put_back(self, armed: tuple[ArmedFault, ...]) -> None:
-        """Restore the value that `armed` had earlier."""
-        self.armed = armed
 
     def apply(
         self, response: Response, request: Request, caller: str, now: float, token_issued_at: Callable[[], float | None]

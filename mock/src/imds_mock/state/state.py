@@ -172,7 +172,7 @@ class State:
             armed = tuple(self.faults.arm(fault, now) for fault in faults)
             self.schedule(book)
         except Exception:
-            self.faults.put_back(before)
+            self.faults.armed = before
             raise
         return book.events[len(book.events) - len(events) :], armed
 
@@ -196,7 +196,7 @@ class State:
             book = book.arm(event, now)
         caller_configs = self._caller_configs_of(self._start)
         views = self._views_of(caller_configs, book)
-        self.faults.restart(faults, now)
+        self.faults.replace_all(faults, now)
         self._builder.reset()
         self._swap(self._start, caller_configs, book, views)
 
