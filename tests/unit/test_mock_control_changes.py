@@ -1,8 +1,8 @@
-"""Settings changed by dotted keys, and what a merge patch's null does."""
+"""Changes of the configuration: dotted keys, merge patches (RFC 7396), and what null means in them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -16,6 +16,12 @@ from imds_mock.config.settings import Config
 from imds_mock.config.sources import key_types
 from imds_mock.control.changes import assigned, at_key, merge_patch, null_defaults
 from imds_mock.scheduling.fields import FieldError
+from support.held_mock import HeldMock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imds_mock.signing.signer import Signer
 
 
 def test_text_is_read_as_the_key_wants_it() -> None:
@@ -124,3 +130,60 @@ def test_a_null_that_restores_another_value_is_said() -> None:
     # Null and the default are the same, or null is no value, or a key of a mapping is removed.
     assert notes({"instance": {"region": None, "instance_type": None, "tags": {"Name": None}}}) == []
     assert notes({"instance": None, "metadata": {"meta-data/x": None}}) == []
+
+
+HUSH = "wJalrXUtnFEMI/K7MDENG-bPxRfiCY"
+
+
+@pytest.fixture
+def mock(signer: Signer) -> Iterator[HeldMock]:
+    held = HeldMock(signer, {"instance": {"tags": {"Name": "web"}}})
+    yield held
+    held.close()
+
+
+# RFC 7396, appendix A, where both are objects.
+@pytest.mark.parametrize(
+    ("document", "patch", "merged"),
+    [
+        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+        ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
+        ({"a": "b"}, {"a": None}, {}),
+        ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
+        ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
+        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+        ({"a": "foo"}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+        ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+    ],
+)
+def test_a_patch_is_applied(document: dict[str, Any], patch: dict[str, Any], merged: dict[str, Any]) -> None:
+    assert merge_patch(document, patch) == merged
+
+
+@pytest.mark.parametrize(
+    ("patch", "fields"),
+    [
+        ({"nothing": None}, ["nothing"]),
+        ({"instance": {"regoin": None}}, ["instance.regoin"]),
+        ({"instance": {"managed_ssh_keys": {"x": None}}, "y": None}, ["instance.managed_ssh_keys.x", "y"]),
+        ({"control": {HUSH: None}}, ["control"]),
+        ({"credentials": {"sesion_token": None}}, ["credentials.sesion_token"]),
+    ],
+)
+def test_null_at_an_unknown_key_is_refused(mock: HeldMock, patch: dict[str, Any], fields: list[str]) -> None:
+    reply = mock.call("PATCH", "/v1/config", patch)
+    assert reply.status == 422
+    assert [error["field"] for error in reply.json["errors"]] == fields
+    assert HUSH not in reply.body.decode()
+    assert "unknown key" in reply.json["detail"]
+
+
+def test_null_at_an_unknown_metadata_option_is_refused(mock: HeldMock) -> None:
+    reply = mock.call("PATCH", "/v1/metadata-options", {"htp_tokens": None})
+    assert (reply.status, reply.json["errors"][0]["field"]) == (422, "metadata_options.htp_tokens")
+    assert "did you mean" in reply.json["detail"]
+
+
+def test_null_gives_a_setting_its_default_and_takes_a_key_out_of_a_mapping(mock: HeldMock) -> None:
+    changed = mock.call("PATCH", "/v1/config", {"instance": {"tags": {"Name": None, "other": None}, "role": None}})
+    assert (changed.status, changed.json["instance"]["tags"], changed.json["instance"]["role"]) == (200, {}, "my-role")

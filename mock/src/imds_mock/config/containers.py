@@ -1,6 +1,6 @@
-"""What can be said about the container endpoints: ECS's agent at 169.254.170.2, EKS's at 169.254.170.23.
+"""The schema of the container endpoints: the ECS agent at 169.254.170.2, the EKS agent at 169.254.170.23.
 
-As in `settings`, annotations are evaluated at once.
+See `settings` for annotations.
 """
 
 from typing import Annotated, Any, Literal

@@ -1,7 +1,7 @@
-"""What a user may say about an instance: few facts, from which everything else in its metadata follows.
+"""The schema of an instance: the facts from which all of its metadata is derived.
 
-A field that is null is derived from the others (`metadata.instance` says how), or, where its description says so, the
-instance does not have it. Names are the EC2 API's and those of the metadata paths, with underscores.
+A field that is null is derived from the others by `metadata.instance`, unless its description says that the instance
+then has none. Fields are named as in the EC2 API and in the paths of the metadata, with underscores.
 """
 
 from typing import Annotated, Final, Literal
@@ -11,8 +11,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from imds_mock.config import shapes
 from imds_mock.config.marks import PRIVILEGED
 
-# Nobody holds the private half: the 32 bytes are the first SHA-256 in the chain from the empty string, hashed over and
-# over, that is a point on the curve.
+# The private key is unknown: the 32 bytes are the first point of the curve in the chain of SHA-256 hashes that starts
+# with the empty string.
 _DEFAULT_KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKpqwtSWGIL0KjRcdhX0Ez3ejm1ufBtrQK5P9u5Sw5PQ my-key"
 
 

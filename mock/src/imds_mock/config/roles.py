@@ -1,7 +1,4 @@
-"""What can be said about a role's credentials: where they come from, and for how long they are good.
-
-As in `settings`, annotations are evaluated at once.
-"""
+"""The schema of the role's credentials: their source and their lifetime; see `settings` for annotations."""
 
 from typing import Annotated, Literal
 

@@ -65,20 +65,22 @@ def require_secrets(current: Config, changed: Config, masked: AbstractSet[str]) 
     if not masked:
         return
     before: dict[str, set[Destination]] = {}
-    for secret, place, _ in _destinations(current):
-        before.setdefault(secret, set()).add(place)
-    for secret, place, path in _destinations(changed):
-        if secret in masked and not _is_known(place, before.get(secret, ())):
+    for secret, destination, _ in _destinations(current):
+        before.setdefault(secret, set()).add(destination)
+    for secret, destination, path in _destinations(changed):
+        if secret in masked and not _is_known(destination, before.get(secret, ())):
             raise FieldError(
                 dotted(path),
                 "this change sends the secret to a new destination, so the mask is not enough; send the secret itself",
             )
 
 
-def _is_known(place: Destination, before: AbstractSet[Destination] | tuple[()]) -> bool:
+def _is_known(destination: Destination, before: AbstractSet[Destination] | tuple[()]) -> bool:
     """Whether a destination is one of those before, or part of one."""
-    return place in before or any(
-        known.what == place.what and known.matches <= place.matches and known.excludes <= place.excludes
+    return destination in before or any(
+        known.what == destination.what
+        and known.matches <= destination.matches
+        and known.excludes <= destination.excludes
         for known in before
     )
 
@@ -87,12 +89,12 @@ def _destinations(config: Config) -> Iterator[tuple[str, Destination, KeyPath]]:
     """List every secret, its destination and its key path."""
     values = _SettingValues(config)
     for key in _KEYS:
-        for places in (values.served(key) if key != "external_id" else (), values.sent_to_sts(key)):
-            for secret, place, origin in places:
-                yield secret, place, (*(() if origin is None else ("variants", origin)), _SECTION, key)
-    for holder, path, place in _served_as_given(config):
+        for found in (values.served(key) if key != "external_id" else (), values.sent_to_sts(key)):
+            for secret, destination, origin in found:
+                yield secret, destination, (*(() if origin is None else ("variants", origin)), _SECTION, key)
+    for holder, path, destination in _served_as_given(config):
         for secret in texts(holder):
-            yield secret, place, path
+            yield secret, destination, path
 
 
 class _SettingValues:
@@ -168,10 +170,12 @@ class _SettingValues:
             place: tuple((each, self._values[each][place]) for each in deciding if place in self._values[each])
             for place in (None, *range(len(self._matches)))
         }
-        said = tuple((None if place is None else self._matches[place], each) for place, each in own.items() if each)
+        everything = tuple(
+            (None if place is None else self._matches[place], each) for place, each in own.items() if each
+        )
         for origin, secret in self._values[setting].items():
             if secret is not None:
-                yield secret, Destination(("any", *said)), origin
+                yield secret, Destination(("any", *everything)), origin
 
     def _matches_of(self, chosen: Iterable[int]) -> frozenset[Any]:
         return frozenset(self._matches[place] for place in chosen)
@@ -197,15 +201,15 @@ def _sts_destination(values: Mapping[str, Any]) -> tuple[Any, ...]:
 def _served_as_given(config: Config) -> Iterator[tuple[Any, KeyPath, Destination]]:
     """List the settings that are served as they are: metadata by path, documents, and those of `aemm`."""
     own = [frozenset((variant.match, path) for path, _ in flatten(variant.metadata)) for variant in config.variants]
-    nothing: frozenset[Any] = frozenset()
-    yield config.metadata, ("metadata",), Destination(_SERVED, nothing, nothing.union(*own))
+    no_conditions: frozenset[Any] = frozenset()
+    yield config.metadata, ("metadata",), Destination(_SERVED, no_conditions, no_conditions.union(*own))
     yield config.ecs.documents, ("ecs", "documents"), Destination(_SERVED)
     for place, variant in enumerate(config.variants):
         matches = frozenset([variant.match])
         yield (
             variant.metadata,
             ("variants", place, "metadata"),
-            Destination(_SERVED, matches, nothing.union(*own[place + 1 :])),
+            Destination(_SERVED, matches, no_conditions.union(*own[place + 1 :])),
         )
         yield variant.ecs.get("documents"), ("variants", place, "ecs", "documents"), Destination(_SERVED, matches)
     if config.compatibility == "aemm":
