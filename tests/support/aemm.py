@@ -73,7 +73,10 @@ class DropIn:
     def __init__(self, *argv: str, environ: Mapping[str, str] | None = None) -> None:
         self.builder = AemmBuilder(STARTED, "a test says so")
         self.snapshot = described(*argv, environ=environ, builder=self.builder)
-        self.service = Service(lambda _caller: self.snapshot, Tokens(), "id")
+        self.service = Service(self, Tokens(), "id")
+
+    def snapshot_for(self, _caller: str) -> Snapshot:
+        return self.snapshot
 
     def __call__(self, path: str, now: float = STARTED, caller: str = "10.0.0.1", method: str = "GET",
                  headers: Mapping[str, str] | None = None) -> Response:  # fmt: skip

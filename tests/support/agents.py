@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from imds_mock.agents.task_endpoint import KnownContainers
     from imds_mock.credentials.refreshable import RefreshableCredentials
     from imds_mock.credentials.requests import CredentialRequest
+    from imds_mock.service.snapshot import Snapshot
     from imds_mock.signing.signer import Signer
 
 CREDENTIALS_PATH = "iam/security-credentials/my-role"
@@ -42,7 +43,10 @@ class Container:
         role = ContainerRole(derive(config.instance, STARTED), config.credentials, refreshable_for)
         self.agents = ContainerAgents(role, config.ecs, eks_token(config.eks), known_containers)
         self.snapshot = replace(self.metadata.snapshot, agents=self.agents)
-        self.service = Service(lambda _caller: self.snapshot, Tokens(), "probe")
+        self.service = Service(self, Tokens(), "probe")
+
+    def snapshot_for(self, _caller: str) -> Snapshot:
+        return self.snapshot
 
     def ask(
         self, agent: str, path: str, now: float = STARTED, method: str = "GET", body: bytes = b"", **headers: str

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from msgspec.structs import replace
 
-from imds_mock.service.answers import content
-from imds_mock.service.messages import Delivery
+from imds_mock.service.messages import Delivery, Response
 from imds_mock.wire import connection as connection_module
 from imds_mock.wire.connection import Connection
 from imds_mock.wire.context import ServerContext, Timeouts
@@ -21,7 +20,7 @@ from imds_mock.wire.states import NEXT
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from imds_mock.service.messages import Request, Response
+    from imds_mock.service.messages import Request
     from imds_mock.wire.states import Event, State
 
 CALLER = "172.18.0.3"
@@ -245,7 +244,7 @@ class Peer:
 
     def _respond(self, request: Request, _caller: str, now: float) -> Response:
         self.answered.append(request.path)
-        response = content(request.path.encode(), "text/plain", now)
+        response = Response.content(request.path.encode(), "text/plain", now)
         fault = request.path.rpartition("/")[2]
         if fault in {"delay", "late-reset", "late-stall"}:
             response = replace(response, delay_seconds=DELAY_SECONDS)

@@ -51,6 +51,16 @@ def snapshot(options: MetadataOptions | None = None, leaves: Mapping[str, Leaf] 
     return Snapshot.build(leaves, LABELS, options or MetadataOptions(), instance_id=INSTANCE_ID, started=STARTED)
 
 
+@dataclass(frozen=True)
+class FixedSnapshot:
+    """The same snapshot for every caller."""
+
+    snapshot: Snapshot
+
+    def snapshot_for(self, _caller: str) -> Snapshot:
+        return self.snapshot
+
+
 @dataclass
 class Clock:
     """A wall clock that stands still until a test moves it."""
@@ -114,7 +124,7 @@ def running_mock(
 ) -> Iterator[RunningMock]:
     """Run a data plane until the block ends."""
     served, clock, journal = snapshot(options, leaves), Clock(), Journal()
-    service = Service(lambda _caller: served, Tokens(), PROBE_ID)
+    service = Service(FixedSnapshot(served), Tokens(), PROBE_ID)
     sockets = open_sockets(hosts, port)
     loop = uvloop.new_event_loop()
     failures: list[object] = []

@@ -11,8 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from imds_mock.log import Outlet
-from imds_mock.service.answers import probed, refusal
 from imds_mock.service.messages import Delivery, Head, Request, Response
+from imds_mock.service.responses import probed, refusal
 from imds_mock.wire.accesslog import GATHER_SECONDS, AccessLog
 
 if TYPE_CHECKING:

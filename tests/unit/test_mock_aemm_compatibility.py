@@ -126,7 +126,7 @@ class Driver:
             callers=callers,
             clock=lambda: self.now,
         )
-        self.service = Service(self.state.snapshot_for, Tokens(), "id")
+        self.service = Service(self.state, Tokens(), "id")
 
     def get(self, path: str, caller: str = "10.0.0.1") -> Response:
         return self.service.respond(Request("GET", path, path), caller, self.now)

@@ -24,6 +24,7 @@ from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
 from imds_mock.signing.signer import Signer
 from support.aemm import LEAVES, LISTINGS, STARTED, base, settings, written
+from support.mockserver import FixedSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +43,7 @@ def asked(
     loaded = load({"compatibility": "aemm"}, own, None)
     config = apply_settings(settings(*argv, environ=environ, file=file), loaded)
     described = AemmBuilder(STARTED, "a test says so").build(config)
-    service = Service(lambda _caller: described.snapshot(), Tokens(), "id")
+    service = Service(FixedSnapshot(described.snapshot()), Tokens(), "id")
 
     def ask(path: str) -> Response:
         return service.respond(Request("GET", path, path.rstrip("/") or "/", path.endswith("/")), "10.0.0.1", STARTED)

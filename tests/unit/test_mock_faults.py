@@ -16,7 +16,7 @@ from imds_mock.faults.armed import MAX_FAULTS, Faults, FaultState, TooManyFaults
 from imds_mock.faults.kinds import FAULTS, AnyFault
 from imds_mock.metadata import documents
 from imds_mock.scheduling.fields import FieldError
-from imds_mock.service import answers
+from imds_mock.service import responses
 from imds_mock.service.messages import Delivery, Head, Request, Response
 from imds_mock.violations.words import tag_of
 
@@ -56,7 +56,7 @@ def ask(
     body: bytes = b"i-1",
     issued: float | None = None,
 ) -> Response:
-    answer = answers.content(body, "text/plain", T0)
+    answer = Response.content(body, "text/plain", T0)
     return armed.apply(answer, Request("GET", path, path), caller, T0 + at, lambda: issued)
 
 
@@ -65,7 +65,7 @@ def header(response: Response, name: str) -> str | None:
 
 
 def test_without_faults_a_response_is_unchanged() -> None:
-    answer = answers.content(b"i-1", "text/plain", T0)
+    answer = Response.content(b"i-1", "text/plain", T0)
     armed = faults()
     assert armed.armed == ()
     assert armed.apply(answer, Request("GET", "/", "/"), "1", T0, lambda: None) is answer
@@ -108,7 +108,7 @@ def test_a_token_issued_when_the_fault_starts_is_not_revoked() -> None:
 
 @pytest.mark.parametrize("kind", ["status", "revoke-tokens"])
 def test_an_error_instead_of_a_token_announces_no_lifetime(kind: str) -> None:
-    answer = replace(answers.content(b"token", "text/plain", T0), token_ttl_seconds=60)
+    answer = replace(Response.content(b"token", "text/plain", T0), token_ttl_seconds=60)
     request = Request("PUT", "/latest/api/token", "/latest/api/token")
     changed = faults(fault(kind)).apply(answer, request, "172.18.0.3", T0, lambda: T0 - 10)
     assert (changed.body, changed.token_ttl_seconds) == (b"", None)
@@ -236,7 +236,7 @@ def test_a_fault_has_a_window() -> None:
 
 def test_a_probe_is_never_changed() -> None:
     armed = faults(*(fault(str(tag_of(kind))) for kind in FAULTS))
-    probe = answers.probed("abc")
+    probe = responses.probed("abc")
     assert armed.apply(probe, Request("GET", "/", "/"), "1", T0, lambda: None) is probe
 
 

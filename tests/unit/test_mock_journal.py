@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.service import answers
+from imds_mock.service import responses
 from imds_mock.service.messages import TOKEN_HEADER, Delivery, Request, Response
 from imds_mock.state.journal import Entry, Journal
 
 SECRET = "AQAEAsecretsecretsecret"  # noqa: S105 - what must not show up
-FOUND = answers.content(b"i-1", "text/plain", 0.0)
+FOUND = Response.content(b"i-1", "text/plain", 0.0)
 WITH_TOKEN = {TOKEN_HEADER: SECRET}
 
 
@@ -49,12 +49,12 @@ def test_an_entry_says_who_asked_what_and_how_it_was_answered() -> None:
     ("method", "headers", "response", "version", "token"),
     [
         ("GET", {}, FOUND, 1, "absent"),
-        ("GET", {}, answers.refusal(401), 1, "absent"),
+        ("GET", {}, responses.refusal(401), 1, "absent"),
         ("GET", WITH_TOKEN, Response(FOUND.head, b"", 60), 2, "valid"),
-        ("GET", WITH_TOKEN, answers.refusal(401), 2, "rejected"),
-        ("GET", WITH_TOKEN, answers.refusal(503), 2, "unchecked"),
+        ("GET", WITH_TOKEN, responses.refusal(401), 2, "rejected"),
+        ("GET", WITH_TOKEN, responses.refusal(503), 2, "unchecked"),
         ("PUT", {}, Response(FOUND.head, b"AQAEA", 60), 2, "issued"),
-        ("PUT", {}, answers.refusal(403), 2, "absent"),
+        ("PUT", {}, responses.refusal(403), 2, "absent"),
     ],
 )
 def test_the_version_and_the_state_of_the_token(
@@ -74,19 +74,19 @@ def test_an_answer_that_never_came_has_no_status() -> None:
 
 def test_bytes_that_were_no_request_are_noted() -> None:
     journal = Journal()
-    journal.record(1.0, "172.18.0.3", None, answers.refusal(431), 9)
+    journal.record(1.0, "172.18.0.3", None, responses.refusal(431), 9)
     assert (only(journal).version, only(journal).method, only(journal).status) == (0, "", 431)
 
 
 def test_a_probe_is_not_noted() -> None:
     journal = Journal()
-    record(journal, response=answers.probed("abc"))
+    record(journal, response=responses.probed("abc"))
     assert len(journal) == journal.last_number == 0
 
 
 def test_no_secret_gets_in() -> None:
     journal = Journal()
-    secret_answer = answers.content(SECRET.encode(), "text/plain", 0.0)
+    secret_answer = Response.content(SECRET.encode(), "text/plain", 0.0)
     record(journal, response=secret_answer, headers={TOKEN_HEADER: SECRET, "authorization": SECRET})
     record(journal, method="PUT", response=Response(secret_answer.head, SECRET.encode(), 60))
     written = msgspec.json.encode(list(journal)).decode()

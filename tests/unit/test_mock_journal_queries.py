@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.service import answers
+from imds_mock.service import responses
 from imds_mock.service.messages import TOKEN_HEADER, Request, Response
 from imds_mock.state.journal import Journal
 from imds_mock.state.journal_queries import Filter, JournalQueries
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 APP, OTHER = "172.18.0.3", "172.18.0.4"
 NOTICE = "/latest/meta-data/spot/instance-action"
-FOUND = answers.content(b"x", "text/plain", 0.0)
+FOUND = Response.content(b"x", "text/plain", 0.0)
 
 
 def is_target(address: str, name: str) -> bool:
@@ -36,7 +36,7 @@ def asked(calls: Iterable[dict[str, Any]], **bounds: int) -> JournalQueries:
 
 
 def test_a_filter_takes_what_matches_in_every_respect() -> None:
-    spoiled = Response(answers.refusal(503).head, faults=("status-1",))
+    spoiled = Response(responses.refusal(503).head, faults=("status-1",))
     queries = asked(
         [
             {"path": "/latest/meta-data/iam/info"},
@@ -105,7 +105,7 @@ def test_a_ring_that_has_forgotten_cannot_show_that_there_were_not_too_many() ->
 
 
 def test_imdsv1_callers_are_named_refused_calls_included() -> None:
-    queries = asked([{"version": 2}, {}, {"caller": OTHER, "answer": answers.refusal(401)}, {}])
+    queries = asked([{"version": 2}, {}, {"caller": OTHER, "answer": responses.refusal(401)}, {}])
     calls = queries.imdsv1_calls()
     assert [(each.caller, each.first, each.last, each.times) for each in calls] == [
         (APP, 2.0, 4.0, 2),
@@ -116,7 +116,7 @@ def test_imdsv1_callers_are_named_refused_calls_included() -> None:
 
 
 def test_only_those_who_got_the_notice_have_seen_it() -> None:
-    missing = answers.page(404, "text/html")
+    missing = responses.page(404, "text/html")
     queries = asked(
         [
             {"path": NOTICE, "answer": missing},

@@ -18,6 +18,8 @@ from support.mockserver import INSTANCE_ID, LEAVES, PROBE_ID, STARTED, snapshot
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from imds_mock.service.snapshot import Snapshot
+
 NOW = STARTED + 1000
 TTL = "x-aws-ec2-metadata-token-ttl-seconds"
 TOKEN = "x-aws-ec2-metadata-token"  # noqa: S105 - the name of a header
@@ -30,7 +32,10 @@ class Asker:
     def __init__(self, leaves: Mapping[str, Leaf] = LEAVES, **options: Any) -> None:
         self.snapshot = snapshot(MetadataOptions(**options), leaves)
         self.tokens = Tokens()
-        self.service = Service(lambda _caller: self.snapshot, self.tokens, PROBE_ID)
+        self.service = Service(self, self.tokens, PROBE_ID)
+
+    def snapshot_for(self, _caller: str) -> Snapshot:
+        return self.snapshot
 
     def __call__(
         self,

@@ -7,13 +7,13 @@ import socket
 import pytest
 from msgspec.structs import replace
 
-from imds_mock.service.answers import content, refusal
 from imds_mock.service.messages import Head, Response
+from imds_mock.service.responses import refusal
 from imds_mock.wire.writing import ConnectionHeaders, ResponseWriter
 from support.connections import FakeTransport
 
 NOW = 1_700_000_000.25
-LEAF = content(b"abc", "text/plain", NOW)
+LEAF = Response.content(b"abc", "text/plain", NOW)
 DATE = b"Date: Tue, 14 Nov 2023 22:13:20 GMT\r\n"
 
 

@@ -15,7 +15,7 @@ from imds_mock.metadata.documents import iso8601
 from imds_mock.scheduling.options import METAVAR, POSITIONAL
 from imds_mock.scheduling.patterns import Pattern
 from imds_mock.scheduling.schedule import Duration, Scheduled, read_duration, read_instant
-from imds_mock.service import answers
+from imds_mock.service import responses as answers
 from imds_mock.service.messages import Delivery, Head, Response
 
 if TYPE_CHECKING:

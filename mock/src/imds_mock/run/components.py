@@ -16,7 +16,7 @@ from imds_mock.events.armed import TooManyEventsError
 from imds_mock.faults.armed import TooManyFaultsError
 from imds_mock.run.callers import RegisteredContainers, network_registry
 from imds_mock.run.credential_manager import CredentialManager
-from imds_mock.service.answers import page
+from imds_mock.service.responses import page
 from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
 from imds_mock.signing.signer import Signer
@@ -89,8 +89,8 @@ class Components:
             random=use.random,
             report=use.log_limited,
         )
-        self._service = Service(self.runtime.state.snapshot_for, Tokens(), use.probe_id or secrets.token_hex(8))
-        self.respond = self.runtime.respond_with(self._service)
+        probe_id = use.probe_id or secrets.token_hex(8)
+        self.respond = Service(self.runtime.state, Tokens(), probe_id, self.runtime.faults).respond
 
     def current_config(self) -> Config:
         """The configuration in force."""
@@ -106,7 +106,6 @@ class Components:
             self.runtime.state.begin(scenario)
         except (ConflictingPathsError, TooManyEventsError, TooManyFaultsError) as error:
             raise ConfigError(f"the scenario cannot be played: {error}") from error
-        self.respond = self.runtime.respond_with(self._service)
 
     def control_context(self) -> ControlContext:
         """What the control plane's operations use."""

@@ -1,16 +1,18 @@
-"""One request and one response as values, without sockets: what `service` decides about and `server` carries.
+"""One request and one response as values, without sockets.
 
-Header lines stand in the order that the real service sends them in: a few before `Date`, a few after `Connection`
-(captured from current instances: GET answers end with `Connection`, error and token answers with `Content-Type`).
-`Date`, `Server` and `Connection` belong to the moment and the connection, so they are added while writing.
+Header lines have the order of the real service: some before `Date`, some after `Connection` (captured from current
+instances: responses to GET end with `Connection`, error and token responses with `Content-Type`). `Date`, `Server` and
+`Connection` depend on the time and the connection, so they are added when the response is written.
 """
 
 from __future__ import annotations
 
 import enum
 import re
+import time
 from collections.abc import Mapping
 from http import HTTPStatus
+from math import floor
 from typing import Final
 
 import msgspec
@@ -23,9 +25,9 @@ EKS: Final = "eks"
 
 HeaderLines = tuple[tuple[str, str], ...]
 
-# The agents of containers share the metadata service's listener; clients tell them apart by address, we by `Host`.
+# The container agents share the metadata service's listener; the address in `Host` selects one.
 _AGENTS: Final = {"169.254.170.2": ECS, "169.254.170.23": EKS, "fd00:ec2::23": EKS}
-# Where the agents' paths are none of the metadata service's, which begin with a version.
+# The agents' paths; those of the metadata service begin with a version instead.
 _PATHS_OF_ECS: Final = re.compile(
     r"/(v2/(credentials|metadata|metadataWithTags|stats)|v3|v4|creds|role|role-arn)(/.*)?|/api/[^/]+/task-protection/.*"
 )
@@ -33,6 +35,8 @@ _PATH_OF_EKS: Final = "/v1/credentials"
 _CREDENTIALS: Final = "/iam/"
 # The service's own wording where it differs from the registered one (captured: `405 Not Allowed`).
 _REASONS: Final[dict[int, str]] = {405: "Not Allowed"}
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -40,15 +44,15 @@ class Request(msgspec.Struct, frozen=True):
 
     Attributes:
         method: Upper-case method name.
-        target: The path as it was written, without a query.
+        target: The path as the client wrote it, without a query.
         path: Decoded path with single slashes and none at the end; `/` for the root.
-        trailing_slash: Whether the path was written with a slash at its end.
+        trailing_slash: The path was written with a slash at its end.
         headers: Lower-case names; repeated fields are joined with a comma.
-        keep_alive: The client asked for the connection to stay open (HTTP/1.1 with `Connection: keep-alive`; for an
-            agent of containers, without `Connection: close`).
-        agent: The agent of containers that it is for, `ecs` or `eks`; empty for the instance metadata service.
-        body: Its body, where `takes_body` says that there may be one.
-        wants_credentials: Its response may need credentials that are still being fetched, see `wants_credentials`.
+        keep_alive: The connection stays open (HTTP/1.1 with `Connection: keep-alive`; for a container agent, without
+            `Connection: close`).
+        agent: The container agent that it is for, `ecs` or `eks`; empty for the instance metadata service.
+        body: Its body, if `takes_body` is true for it.
+        wants_credentials: The response may need credentials that are still being fetched.
     """
 
     method: str
@@ -63,16 +67,16 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Delivery(enum.Enum):
-    """What becomes of an answer on its way to the client."""
+    """What happens to a response on its way to the client."""
 
     SEND = "send"
-    STALL = "stall"  # nothing is sent, the connection stays open
+    STALL = "stall"  # nothing is sent, and the connection stays open
     RESET = "reset"  # the connection is reset instead
-    ABANDONED = "abandoned"  # the client has gone while its answer was held back
+    ABANDONED = "abandoned"  # the client gave up while its response was delayed
 
 
 class Head(msgspec.Struct, frozen=True):
-    """Status and header lines of an answer, rendered once and shared by all answers that are alike.
+    """Status and header lines of a response, rendered once and shared by all equal responses.
 
     Attributes:
         status: HTTP status code.
@@ -81,7 +85,7 @@ class Head(msgspec.Struct, frozen=True):
         status_line: The rendered status line, with its line end.
         leading_bytes: The rendered leading lines, each with its line end.
         trailing_bytes: The rendered trailing lines and the empty line that ends the head.
-        names_server: Whether `Server: EC2ws` is among its lines.
+        names_server: `Server: EC2ws` is among the lines.
     """
 
     status: int
@@ -102,7 +106,7 @@ class Head(msgspec.Struct, frozen=True):
             status: HTTP status code.
             leading: Header lines before `Date`.
             trailing: Header lines after `Connection`.
-            names_server: Whether `Server: EC2ws` is among its lines.
+            names_server: `Server: EC2ws` is among the lines.
         """
         reason = (_REASONS.get(status) if names_server else None) or _phrase(status)
         return cls(
@@ -117,18 +121,18 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """An answer.
+    """A response.
 
     Attributes:
         head: Status and header lines, without `Date`, `Server`, `Connection` and the token's remaining life.
-        body: The body's bytes (not sent in answer to HEAD).
-        token_ttl_seconds: What the first header line says about the session token; None leaves the line out.
-        hop_limit: IP TTL (IPv6 hop limit) of the packets that carry this answer; None is the system's own.
-        delivery: What becomes of the answer.
-        counted: Whether the request counts as a metadata call (a probe does not).
-        delay_seconds: How long the answer is held back.
-        cut_after: How many bytes of the body are sent before the connection ends; None sends it whole.
-        faults: The faults that made the answer what it is, by id.
+        body: The body (not sent in response to HEAD).
+        token_ttl_seconds: The session token's remaining life, for the first header line; None omits the line.
+        hop_limit: IP TTL or IPv6 hop limit of the packets that carry this response; None for the system's own.
+        delivery: What happens to the response.
+        counted: The request counts as a metadata call (a probe does not).
+        delay_seconds: How long the response is delayed.
+        cut_after: How many bytes of the body are sent before the connection closes; None sends all.
+        faults: Ids of the faults that changed the response.
     """
 
     head: Head
@@ -146,13 +150,32 @@ class Response(msgspec.Struct, frozen=True):
         """The HTTP status code."""
         return self.head.status
 
+    @classmethod
+    def content(cls, body: bytes, content_type: str, modified: float) -> Response:
+        """The response to a GET of an existing path.
+
+        Args:
+            body: The leaf's bytes or the listing.
+            content_type: Its `Content-Type`.
+            modified: Seconds since the epoch for `Last-Modified`.
+        """
+        leading = (
+            ("Content-Type", content_type),
+            ("Accept-Ranges", "none"),
+            ("Last-Modified", http_date(modified)),
+            ("Content-Length", str(len(body))),
+        )
+        return cls(Head.build(200, leading), body)
+
+
+def http_date(moment: float) -> str:
+    """Format a time, in seconds since the epoch, for HTTP (RFC 9110 5.6.7), independent of the locale."""
+    year, month, day, hour, minute, second, weekday, *_ = time.gmtime(floor(moment))
+    return f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year:04} {hour:02}:{minute:02}:{second:02} GMT"
+
 
 def agent_of(host: str) -> str:
-    """The agent of containers that a `Host` header names, with or without a port; empty for anything else.
-
-    Args:
-        host: The header's value.
-    """
+    """The container agent that a `Host` header selects, with or without a port; empty for any other host."""
     if host.startswith("["):
         host = host[1:].partition("]")[0]
     elif host.count(":") == 1:
@@ -161,41 +184,26 @@ def agent_of(host: str) -> str:
 
 
 def agent_at(path: str) -> str:
-    """The agent of containers that has a path; empty for the paths of the metadata service.
-
-    Args:
-        path: Decoded path with single slashes and none at the end.
-    """
+    """The container agent that has a (normalised) path; empty for the paths of the metadata service."""
     if path.startswith("/latest/"):
-        return ""  # nearly every path, and quicker than the expression
+        return ""  # nearly all paths, and faster than the regular expression
     if path == _PATH_OF_EKS:
         return EKS
     return ECS if _PATHS_OF_ECS.fullmatch(path) else ""
 
 
 def takes_body(method: str, path: str, agent: str) -> bool:
-    """Whether a request is decided about only when its body is there.
-
-    Args:
-        method: Its method.
-        path: Its path.
-        agent: The agent of containers that it is for.
-    """
+    """Whether the response to a request depends on its body."""
     return method == "PUT" and agent == ECS and path.startswith("/api/")
 
 
 def wants_credentials(path: str, agent: str) -> bool:
-    """Whether the response to a request may need the credentials of a role.
-
-    Args:
-        path: Its path.
-        agent: The agent of containers that it is for.
-    """
+    """Whether the response to a request may need a role's credentials."""
     return agent != "" or _CREDENTIALS in path
 
 
 def _phrase(status: int) -> str:
-    # A client has to cope with codes that are not registered (RFC 9110 15), so they can be tried on it.
+    # Clients must handle unregistered codes (RFC 9110 15), so the mock can send them.
     try:
         return HTTPStatus(status).phrase
     except ValueError:

@@ -1,16 +1,16 @@
-"""The rules of the instance metadata service: which answer a request gets. No I/O, no clock of its own.
+"""The rules of the instance metadata service: the response to a request, without I/O and without a clock.
 
-Sources: EC2 User Guide (instance metadata, IMDSv2), and captures of current instances for what the guide leaves open;
+Sources: EC2 User Guide (instance metadata, IMDSv2), and captures of current instances where the guide says nothing;
 `docs/mock-protocol.md` has the table. Order of the rules: probe, address family, endpoint switch, Expect, method,
-session token, path. A bad token on a missing path is therefore 401.
+session token, path. An invalid token on a missing path is therefore a 401.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
-from imds_mock.service import answers
+from imds_mock.service import responses
 from imds_mock.service.messages import PROBE_HEADER, TOKEN_HEADER, TOKEN_TTL_HEADER, Delivery, Head, Response
 from imds_mock.service.tokens import MAX_TTL_SECONDS, MIN_TTL_SECONDS, Tokens
 
@@ -30,37 +30,70 @@ _SEND: Final = Delivery.SEND  # an attribute of an enumeration is slow to get be
 _DELIVERIES: Final = {delivery.value: delivery for delivery in Delivery}
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _TOKEN_HEAD: Final = Head.build(200, (("Content-Length", "56"),), (("Content-Type", "text/plain"),))
-# An upper bound on what one snapshot keeps rendered; real clients ask for some hundred paths.
+# The most responses that one snapshot keeps rendered; real clients request some hundred paths.
 _MAX_RENDERED: Final = 2048
 
 
+class SnapshotSource(Protocol):
+    """Knows what each caller sees."""
+
+    @property
+    def snapshot_for(self) -> Callable[[str], Snapshot]:
+        """Returns the snapshot that the caller with an address sees now."""
+
+
+class FaultInjector(Protocol):
+    """Changes responses as the armed faults say."""
+
+    @property
+    def armed(self) -> tuple[object, ...]:
+        """The armed faults."""
+
+    def apply(
+        self, response: Response, request: Request, caller: str, now: float, token_issued_at: Callable[[], float | None]
+    ) -> Response:
+        """Return the response with the changes of all faults that match the request."""
+
+
 class Service:
-    """Decides about requests.
+    """Answers requests.
 
     Args:
-        snapshot_for: Gives the snapshot that a caller's address sees.
-        tokens: Issues and checks session tokens.
-        probe_id: What a probe is answered with.
+        snapshots: What each caller sees.
+        tokens: Issues and verifies session tokens.
+        probe_id: Identifies this mock in the response to a probe.
+        faults: Changes the responses; None changes nothing.
     """
 
-    __slots__ = ("_probe_answer", "_snapshot_for", "_tokens")
+    __slots__ = ("_faults", "_probe_response", "_snapshots", "_tokens")
 
-    def __init__(self, snapshot_for: Callable[[str], Snapshot], tokens: Tokens, probe_id: str) -> None:
-        self._snapshot_for = snapshot_for
+    def __init__(
+        self, snapshots: SnapshotSource, tokens: Tokens, probe_id: str, faults: FaultInjector | None = None
+    ) -> None:
+        self._snapshots = snapshots
         self._tokens = tokens
-        self._probe_answer = answers.probed(probe_id)
+        self._probe_response = responses.probed(probe_id)
+        self._faults = faults
 
     def respond(self, request: Request, caller: str, now: float) -> Response:
-        """Answer one request.
+        """The response to a request, with the armed faults applied.
 
         Args:
             request: The request.
-            caller: Address of the peer, as text.
+            caller: The caller's IP address.
             now: Wall-clock time in seconds since the epoch.
         """
+        response = self._decide(request, caller, now)
+        if self._faults is not None and self._faults.armed:
+            return self._faults.apply(
+                response, request, caller, now, lambda: self._token_issued_at(request, caller, now)
+            )
+        return response
+
+    def _decide(self, request: Request, caller: str, now: float) -> Response:
         if request.path == "/" and PROBE_HEADER in request.headers and request.method == "GET":
-            return self._probe_answer
-        snapshot = self._snapshot_for(caller)
+            return self._probe_response
+        snapshot = self._snapshots.snapshot_for(caller)
         if request.agent and snapshot.agents is not None:
             return snapshot.agents.respond(request, snapshot.tree, caller, now)
         refused = _refuse_at_once(request, caller, snapshot.options)
@@ -72,34 +105,25 @@ class Service:
         if request.method in _READING and not names_token:
             return self._read(request, snapshot, caller, now)
         allow = _TOKEN_METHODS if names_token else snapshot.options.data_path_allow
-        return answers.refusal(200 if request.method == "OPTIONS" else 405, allow=allow)
+        return responses.refusal(200 if request.method == "OPTIONS" else 405, allow=allow)
 
-    def token_issued_at(self, request: Request, caller: str, now: float) -> float | None:
-        """Tell when the session token of a request was issued.
-
-        Args:
-            request: The request.
-            caller: Address of the peer, as text.
-            now: Wall-clock time in seconds since the epoch.
-
-        Returns:
-            Seconds since the epoch; None when the request has no token that is good.
-        """
+    def _token_issued_at(self, request: Request, caller: str, now: float) -> float | None:
         token = request.headers.get(TOKEN_HEADER)
-        return None if token is None else self._tokens.issued_at(token, now, self._snapshot_for(caller).instance)
+        if token is None:
+            return None
+        return self._tokens.issued_at(token, now, self._snapshots.snapshot_for(caller).instance)
 
     def _put(self, request: Request, snapshot: Snapshot, now: float) -> Response:
         options = snapshot.options
         if request.path != TOKEN_PATH or request.trailing_slash:
-            return answers.refusal(options.put_elsewhere_status)
+            return responses.refusal(options.put_elsewhere_status)
         if "x-forwarded-for" in request.headers:
-            return answers.refusal(403)
+            return responses.refusal(403)
         asked = request.headers.get(TOKEN_TTL_HEADER, "")
         ttl_seconds = int(asked) if _DIGITS.fullmatch(asked) else 0
         if not MIN_TTL_SECONDS <= ttl_seconds <= MAX_TTL_SECONDS:
-            return snapshot.compatibility.responses_by_status.get(400) or answers.page(
-                400, options.bad_request_content_type
-            )
+            malformed = snapshot.compatibility.responses_by_status.get(400)
+            return malformed or responses.page(400, options.bad_request_content_type)
         hop_limit = options.http_put_response_hop_limit
         lost = options.container_hops >= (hop_limit or DEFAULT_HOP_LIMIT)
         return Response(
@@ -114,42 +138,43 @@ class Service:
         token = request.headers.get(TOKEN_HEADER)
         if token is None:
             if snapshot.options.http_tokens == "required":
-                return snapshot.compatibility.responses_by_status.get(401) or answers.refusal(401)
+                return snapshot.compatibility.responses_by_status.get(401) or responses.refusal(401)
             return snapshot.rendered.get(request.path) or _look_up(request.path, snapshot, caller, now)
         left = self._tokens.remaining_seconds(token, now, snapshot.instance)
         if left is None:
-            return snapshot.compatibility.responses_by_status.get(401) or answers.refusal(401)
+            return snapshot.compatibility.responses_by_status.get(401) or responses.refusal(401)
         found = snapshot.rendered.get(request.path) or _look_up(request.path, snapshot, caller, now)
         return Response(found.head, found.body, left)
 
 
 def _refuse_at_once(request: Request, caller: str, options: MetadataOptions) -> Response | None:
     if options.http_protocol_ipv6 == "disabled" and ":" in caller:
-        return answers.RESET
+        return responses.RESET
     if options.http_endpoint == "disabled":
-        return answers.refusal(403)
+        return responses.refusal(403)
     if "expect" in request.headers:
-        return answers.refusal(417)
+        return responses.refusal(417)
     return None
 
 
 def _look_up(path: str, snapshot: Snapshot, caller: str, now: float) -> Response:
     compatibility = snapshot.compatibility
-    end = compatibility.listing_suffixes.get(path, b"")
+    suffix = compatibility.listing_suffixes.get(path, b"")
     if path == "/":
-        answer = answers.content("\n".join(snapshot.versions).encode() + end, "text/plain", snapshot.started)
-        return _remember(path, answer, snapshot)
+        listing = "\n".join(snapshot.versions).encode() + suffix
+        return _remember(path, Response.content(listing, "text/plain", snapshot.started), snapshot)
     version, _, inner = path[1:].partition("/")
     found = snapshot.tree.lookup(version, inner, now) if version in snapshot.versions else None
-    admits = compatibility.visible_to.get(path)
-    if (admits is not None and not admits(caller)) or found is None:
-        return compatibility.responses_by_status.get(404) or answers.page(404, snapshot.options.not_found_content_type)
+    is_visible = compatibility.visible_to.get(path)
+    if (is_visible is not None and not is_visible(caller)) or found is None:
+        options = snapshot.options
+        return compatibility.responses_by_status.get(404) or responses.page(404, options.not_found_content_type)
     modified = snapshot.started if found.modified is None else found.modified
-    answer = answers.content(found.body + end, found.content_type, modified)
-    return _remember(path, answer, snapshot) if found.is_constant else answer
+    response = Response.content(found.body + suffix, found.content_type, modified)
+    return _remember(path, response, snapshot) if found.is_constant else response
 
 
-def _remember(path: str, answer: Response, snapshot: Snapshot) -> Response:
+def _remember(path: str, response: Response, snapshot: Snapshot) -> Response:
     if len(snapshot.rendered) < _MAX_RENDERED:
-        snapshot.rendered[path] = answer
-    return answer
+        snapshot.rendered[path] = response
+    return response

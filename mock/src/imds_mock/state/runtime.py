@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from imds_mock.build.built_config import Builder
     from imds_mock.callers.registry import CallerRegistry
     from imds_mock.config.settings import Config
-    from imds_mock.service.messages import Request, Response
-    from imds_mock.service.rules import Service
     from imds_mock.wire.context import Observer
 
 _MAX_LOOKED_UP: Final = 4096
@@ -81,26 +79,6 @@ class Runtime:
         self._has_control = config.control.enabled
         self._looked_up: set[str] = set()
         self.observers: tuple[Observer, ...] = (self.journal.record,) if self._has_control else ()
-
-    def respond_with(self, service: Service) -> Callable[[Request, str, float], Response]:
-        """Returns what answers requests: the service, with the armed faults applied to its responses.
-
-        Args:
-            service: The metadata service.
-        """
-        faults, respond = self.faults, service.respond
-        if not (self._has_control or faults.armed):
-            return respond
-
-        def respond_with_faults(request: Request, caller: str, now: float) -> Response:
-            response = respond(request, caller, now)
-            if faults.armed:
-                return faults.apply(
-                    response, request, caller, now, lambda: service.token_issued_at(request, caller, now)
-                )
-            return response
-
-        return respond_with_faults
 
     def any_host(self) -> bool:
         """Whether the ECS and EKS agents answer for any `Host`; `compatibility: aemm` has no agents."""

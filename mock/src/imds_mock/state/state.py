@@ -62,7 +62,7 @@ class State:
         self._config = config
         self._events = EventBook()
         self._caller_configs = self._caller_configs_of(config)
-        self._views = self._views_of(self._caller_configs, self._events)
+        self._use(self._views_of(self._caller_configs, self._events))
         callers.on_change = self.refresh
 
     @property
@@ -74,10 +74,6 @@ class State:
     def events(self) -> EventBook:
         """The armed events."""
         return self._events
-
-    def snapshot_for(self, caller: str) -> Snapshot:
-        """The snapshot that the caller at this address sees now."""
-        return self._views.of(caller)
 
     def caller_config_of(self, caller: str) -> CallerConfig:
         """The configuration of the caller at this address."""
@@ -146,7 +142,8 @@ class State:
             ConflictingPathsError: An event needs a path that conflicts with the configuration.
         """
         views = self._views_of(self._caller_configs, events)
-        self._events, self._views = events, views
+        self._events = events
+        self._use(views)
 
     def play(self, scenario: Scenario) -> tuple[tuple[ArmedEvent, ...], tuple[ArmedFault, ...]]:
         """Arm all steps of a scenario, or none.
@@ -209,7 +206,7 @@ class State:
         if addresses is None:
             # If the clock was set back, an event that had ended may conflict with a newer configuration.
             with contextlib.suppress(ConflictingPathsError):
-                self._views = self._views_of(self._caller_configs, self._events)
+                self._use(self._views_of(self._caller_configs, self._events))
         else:
             self._views.forget(addresses)
             self._caller_configs.forget(addresses)
@@ -228,12 +225,18 @@ class State:
 
     def _swap(self, config: Config, caller_configs: CallerConfigs, events: EventBook, views: Views) -> None:
         look_ups_differ = (caller_configs.services, config.callers) != (self.services, self._config.callers)
-        self._config, self._caller_configs, self._events, self._views = config, caller_configs, events, views
+        self._config, self._caller_configs, self._events = config, caller_configs, events
+        self._use(views)
         if look_ups_differ:
             self._callers.invalidate()
 
     def _caller_configs_of(self, config: Config, *, in_steps: bool = False) -> CallerConfigs:
         return CallerConfigs(config, self._builder.build, self._callers.caller, self._report, in_steps=in_steps)
+
+    def _use(self, views: Views) -> None:
+        self._views = views
+        self.snapshot_for: Callable[[str], Snapshot] = views.of
+        """Returns the snapshot that the caller with an address sees now."""
 
     def _views_of(self, caller_configs: CallerConfigs, events: EventBook) -> Views:
         cache_of = caller_configs.cache_of if caller_configs.differ else None

@@ -11,8 +11,8 @@ from sys import intern
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, cast
 
-from imds_mock.service.answers import refusal
 from imds_mock.service.messages import Delivery
+from imds_mock.service.responses import refusal
 from imds_mock.wire.delayed import DelayedResponse, HalfClosedClient
 from imds_mock.wire.parsing import BAD_REQUEST, RequestParser
 from imds_mock.wire.states import ACTIVE, CLOSED, CLOSING, CONFIRMING, ENDED, IDLE, NEW, NEXT, READABLE, STALLED, Event

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from imds_mock.service.answers import page
+from imds_mock.service.responses import page
 from imds_mock.wire.parsing import Limits, ParseCache
 from imds_mock.wire.writing import ConnectionHeaders
 

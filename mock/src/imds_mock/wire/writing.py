@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import floor
 from typing import TYPE_CHECKING, Final
 
-from imds_mock.service.answers import http_date
+from imds_mock.service.messages import http_date
 from imds_mock.wire.sockets import reset, set_hop_limit
 
 if TYPE_CHECKING:

@@ -1,0 +1,66 @@
+"""The responses that do not depend on the instance: refusals, error pages and the response to a probe.
+
+Captured: errors have `Content-Length` before and `Content-Type` after the connection headers; 401, 403 and 405 have no
+body; the 404 page is 339 bytes of XHTML.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+from imds_mock.service.messages import Delivery, Head, HeaderLines, Response
+
+_PAGE: Final = (
+    '<?xml version="1.0" encoding="iso-8859-1"?>\n'
+    '<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN"\n'
+    '\t\t "http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">\n'
+    '<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="en" lang="en">\n'
+    " <head>\n"
+    "  <title>{title}</title>\n"
+    " </head>\n"
+    " <body>\n"
+    "  <h1>{title}</h1>\n"
+    " </body>\n"
+    "</html>\n"
+)
+_TITLES: Final = {400: "400 - Bad Request", 404: "404 - Not Found"}
+
+RESET: Final = Response(Head.build(403), delivery=Delivery.RESET)
+
+
+@cache
+def refusal(status: int, *, allow: str = "") -> Response:
+    """A response without a body.
+
+    Args:
+        status: HTTP status code.
+        allow: Value of the `Allow` header, for a 405 and for the response to OPTIONS.
+    """
+    leading: HeaderLines = (("Content-Length", "0"),)
+    if allow:
+        leading = (("Allow", allow), *leading)
+    return Response(Head.build(status, leading, (("Content-Type", "text/plain"),)))
+
+
+@cache
+def page(status: int, content_type: str) -> Response:
+    """A response with the service's XHTML page.
+
+    Args:
+        status: 400 or 404.
+        content_type: Its `Content-Type`.
+    """
+    body = _PAGE.format(title=_TITLES[status]).encode("ascii")
+    leading = (("Content-Length", str(len(body))),)
+    return Response(Head.build(status, leading, (("Content-Type", content_type),)), body)
+
+
+@cache
+def probed(probe_id: str) -> Response:
+    """The response to a probe, which identifies this mock and does not count as a metadata call.
+
+    Args:
+        probe_id: The id that the mock generated when it started.
+    """
+    return Response(Head.build(204, (("X-Imds-Mock-Id", probe_id),)), counted=False)
