@@ -1,0 +1,68 @@
+"""The walk of a GET in the architecture page names exactly the files that a GET passes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import uvloop
+
+import imds_mock
+from imds_mock import Mock
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+ROOT = Path(__file__).parents[2]
+SOURCES = Path(imds_mock.__file__).parent
+MOST = 8
+
+
+def documented() -> tuple[list[str], set[str]]:
+    """The files of the numbered list, and those that are beside it."""
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    section = page.partition("## Walk: a GET from socket to bytes\n")[2].partition("\n## ")[0]
+    numbered = re.findall(r"^\d+\. `([\w/]+\.py)`", section, re.MULTILINE)
+    return numbered, set(re.findall(r"`([\w/]+\.py)`", section)) - set(numbered)
+
+
+async def get(port: int, path: str) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: 169.254.169.254\r\n\r\n".encode())
+    response = await reader.read()
+    writer.close()
+    return response
+
+
+async def passed(config: dict[str, Any]) -> list[str]:
+    """The files that a GET of a path passes that was not requested before."""
+    files: dict[str, None] = {}
+
+    def note(frame: FrameType, event: str, _argument: object) -> None:
+        path = Path(frame.f_code.co_filename)
+        if event == "call" and path.is_relative_to(SOURCES):
+            files[path.relative_to(SOURCES).as_posix()] = None
+
+    async with Mock(config, port=0) as mock:
+        await mock.control_ready.wait()
+        await get(mock.addresses[0].port, "/latest/meta-data/ami-id")  # the caller is known after this
+        before = sys.getprofile()
+        sys.setprofile(note)
+        try:
+            response = await get(mock.addresses[0].port, "/latest/meta-data/instance-id")
+        finally:
+            sys.setprofile(before)
+    assert response.startswith(b"HTTP/1.1 200 OK\r\n")
+    return list(files)
+
+
+def test_a_get_passes_the_files_that_the_page_lists(tmp_path: Path) -> None:
+    config = {"server": {"hosts": ["127.0.0.1"]}, "control": {"socket": str(tmp_path / "control.sock")}}
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        files = runner.run(passed(config))
+    numbered, beside = documented()
+    assert len(numbered) <= MOST
+    assert set(files) - beside == set(numbered)
