@@ -10,7 +10,7 @@ from imds_mock.aemm.arguments import parse
 from imds_mock.aemm.configuration import apply_settings
 from imds_mock.aemm.settings import Settings, load
 from imds_mock.build.aemm import AemmBuilder
-from imds_mock.build.loading import Config, from_document
+from imds_mock.build.loading import from_document
 from imds_mock.service.messages import Request, Response
 from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
@@ -18,6 +18,7 @@ from imds_mock.service.tokens import Tokens
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from imds_mock.config.settings import Config
     from imds_mock.service.snapshot import Snapshot
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "aemm"

@@ -10,6 +10,7 @@ from imds_mock.agents.container_role import ContainerRole
 from imds_mock.agents.dispatch import ContainerAgents
 from imds_mock.build.eks_token import eks_token
 from imds_mock.credentials.refreshable import NotRefreshed
+from imds_mock.log import say
 from imds_mock.metadata.instance import derive
 from imds_mock.service.messages import ECS, EKS, Request, Response
 from imds_mock.service.rules import Service
@@ -41,7 +42,7 @@ class Container:
         self.metadata = Metadata(signer, document)
         config = self.metadata.config
         role = ContainerRole(derive(config.instance, STARTED), config.credentials, refreshable_for)
-        self.agents = ContainerAgents(role, config.ecs, eks_token(config.eks), known_containers)
+        self.agents = ContainerAgents(role, config.ecs, eks_token(config.eks, say), known_containers)
         self.snapshot = replace(self.metadata.snapshot, agents=self.agents)
         self.service = Service(self, Tokens(), "probe")
 

@@ -13,9 +13,10 @@ from msgspec.structs import replace
 from imds_mock.aemm.configuration import apply_settings
 from imds_mock.aemm.settings import read_section
 from imds_mock.build.aemm import AemmBuilder
-from imds_mock.build.loading import Config, ConfigError, document_of, from_document
+from imds_mock.build.loading import document_of, from_document
 from imds_mock.commands.ec2_metadata_mock import aemm_reason
-from imds_mock.config.settings import ControlSettings, ServerSettings
+from imds_mock.config.errors import ConfigError
+from imds_mock.config.settings import Config, ControlSettings, ServerSettings
 from imds_mock.control import start as control_start
 from imds_mock.control.credential_masks import MASK
 from imds_mock.control.secrets import masked

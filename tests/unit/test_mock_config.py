@@ -12,11 +12,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.build.loading import Config, ConfigError, document_of, from_document, load
+from imds_mock.build.loading import document_of, from_document, load
 from imds_mock.cli import main
-from imds_mock.config.errors import dotted
+from imds_mock.config.errors import ConfigError, dotted
 from imds_mock.config.marks import known_keys
 from imds_mock.config.schema import json_schema
+from imds_mock.config.settings import Config
 from imds_mock.config.sources import RESERVED, SHORT_SECTIONS, key_types, merge, variables
 from imds_mock.control.secrets import SECRET_KEYS
 

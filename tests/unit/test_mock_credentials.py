@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.build.loading import ConfigError
+from imds_mock.config.errors import ConfigError
 from imds_mock.credentials.generated import GeneratedCredentials
 from imds_mock.credentials.refreshable import NotRefreshed
 from imds_mock.credentials.sources import select_source

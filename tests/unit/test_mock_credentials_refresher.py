@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.build.loading import ConfigError, from_document
+from imds_mock.build.loading import from_document
+from imds_mock.config.errors import ConfigError
 from imds_mock.credentials.pool import RefresherPool
 from imds_mock.credentials.refreshable import NotRefreshed, RefreshedCredentials
 from imds_mock.credentials.refresher import (

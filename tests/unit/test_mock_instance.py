@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.build.loading import ConfigError
+from imds_mock.config.errors import ConfigError
 from imds_mock.metadata.regions import partition_of, region_of, zone_id_of
 from support.metadata import STARTED, Metadata
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.build.loading import ConfigError
+from imds_mock.config.errors import ConfigError
 from support.metadata import Metadata
 
 if TYPE_CHECKING:

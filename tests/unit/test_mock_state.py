@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imds_mock.build.built_config import BuiltConfig
-from imds_mock.build.loading import ConfigError
 from imds_mock.callers.caller import Caller
+from imds_mock.config.errors import ConfigError
 from imds_mock.config.settings import Config, MetadataOptions
 from imds_mock.events.armed import EventBook
 from imds_mock.events.kinds import EVENTS, AnyEvent

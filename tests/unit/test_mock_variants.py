@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imds_mock.build.loading import ConfigError, document_of, from_document, load
+from imds_mock.build.loading import document_of, from_document, load
 from imds_mock.callers.caller import Caller
 from imds_mock.callers.variant_matching import matching_variants, needs_names
+from imds_mock.config.errors import ConfigError
 from imds_mock.config.variants import effective
 from imds_mock.control.credential_masks import MASK
 from imds_mock.control.secrets import masked, unmasked

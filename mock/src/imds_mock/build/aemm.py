@@ -1,4 +1,4 @@
-"""What `compatibility: aemm` serves, as one value: a configuration turned into what is served, anew at each reload."""
+"""Builds configurations with the data and behaviour of amazon-ec2-metadata-mock."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ class AemmBuilder:
     )
 
     def build(self, config: Config) -> BuiltConfig:
-        """Turn a configuration into leaves and a way to make snapshots of them.
+        """Build a configuration.
 
         Args:
-            config: A configuration; its section `aemm` and what it sets by path count here.
+            config: The configuration; its section `aemm` and its overrides by path apply.
 
         Raises:
-            ConfigError: A setting cannot be served.
+            ConfigError: A setting is invalid.
         """
         try:
             own = find_changes(
@@ -71,10 +71,10 @@ class AemmBuilder:
             )
             settings = read_section(config.aemm, own.values)
             _require_effect(settings)
-            described = build_leaves(settings, self.started, own)
+            leaves = build_leaves(settings, self.started, own)
             paths = event_paths(settings)
             labels: dict[str, str] = {}
-            apply_overrides(described, labels, parse_overrides(config.metadata))
+            apply_overrides(leaves, labels, parse_overrides(config.metadata))
         except UsageError as error:
             raise ConfigError(str(error), (NAME,)) from error
         except SettingError as error:
@@ -100,14 +100,14 @@ class AemmBuilder:
             compatibility = Differences(NAME, self.reason, pages.PAGES, _LISTING_ENDS, admissions, pages.UNREADABLE)
             return replace(snapshot, versions=config.versions or VERSIONS, compatibility=compatibility)
 
-        return BuiltConfig(described, build_snapshot)
+        return BuiltConfig(leaves, build_snapshot)
 
     def reset(self) -> None:
-        """Do nothing: which caller has seen which event outlives a reset."""
+        """Do nothing: a reset keeps which clients have seen which event."""
 
 
 def _require_effect(settings: Settings) -> None:
-    """Refuse what only counts when settings are taken over: said while the mock runs it would change nothing."""
+    """Reject settings that only take effect at a start."""
     for name in settings.given:
         if name in STARTUP_KEYS:
             advice = f"; set {STARTUP_KEYS[name]}" if STARTUP_KEYS[name] else ""

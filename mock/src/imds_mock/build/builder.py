@@ -29,20 +29,23 @@ class SnapshotBuilder:
         reason: Why amazon-ec2-metadata-mock's data is served, for the start message.
         refreshable_for: Provides the credentials of a request, kept up to date.
         known_containers: The containers that the mock knows; None if it knows none.
+        log: Receives a sentence about a token that cannot be read.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - passed by keyword
         self,
+        *,
         started: float,
         signer: Signer,
         reason: str,
         refreshable_for: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed,
         known_containers: KnownContainers | None = None,
+        log: Callable[[str], None] = lambda _sentence: None,
     ) -> None:
         self._started = started
         self._reason = reason
         self._refreshable_for = refreshable_for
-        self._ec2 = Ec2Builder(started, signer, refreshable_for, known_containers)
+        self._ec2 = Ec2Builder(started, signer, refreshable_for, known_containers, log)
         self._aemm: AemmBuilder | None = None
 
     def build(self, config: Config) -> BuiltConfig:

@@ -1,4 +1,4 @@
-"""What the schema cannot check: settings that must agree with each other."""
+"""The checks that the schema cannot express: settings that must agree with each other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def check(config: Config) -> None:
-    """Check what the schema cannot: facts that must agree with each other.
+    """Check a configuration that fits the schema.
 
     Raises:
         SettingError: The first contradiction; names the key.
@@ -63,4 +63,4 @@ CHECKS: Final[tuple[Callable[[Config], object], ...]] = (
     _require_tag_keys,
     lambda config: check_credentials(config.credentials),
 )
-"""What the schema cannot check; each raises `SettingError` with the first contradiction that it finds."""
+"""The checks; each raises `SettingError` with the first contradiction that it finds."""

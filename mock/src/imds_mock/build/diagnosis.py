@@ -1,4 +1,4 @@
-"""Every problem of a configuration that was refused: what does not fit the schema, and what contradicts itself."""
+"""Finds all problems of an invalid configuration: schema violations, and settings that contradict each other."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _VARIANTS: Final = "variants"
 
 
 def violations(document: Mapping[str, Any]) -> list[Violation]:
-    """Find what does not fit the schema, in the parts of sections that variants have as well.
+    """Find the schema violations of a document, in its sections and in those of its variants.
 
     Args:
         document: Nested mappings and lists of plain values.
@@ -43,12 +43,12 @@ def violations(document: Mapping[str, Any]) -> list[Violation]:
     return found
 
 
-def disagreements(document: Mapping[str, Any], wrong: list[Violation]) -> list[Violation]:
-    """Find what contradicts itself in those sections of a document that fit the schema.
+def contradictions_in(document: Mapping[str, Any], wrong: list[Violation]) -> list[Violation]:
+    """Find contradictions in the sections of a document that fit the schema.
 
     Args:
         document: Nested mappings and lists of plain values.
-        wrong: What does not fit the schema.
+        wrong: The schema violations.
     """
     sections = {each.path[0] for each in wrong if each.path}
     fitting = {name: held for name, held in document.items() if name not in sections}
@@ -71,7 +71,7 @@ def _contradictions(config: Config) -> Iterator[SettingError]:
     own = list(_own_contradictions(config))
     yield from own
     if own:
-        return  # every variant has them, too
+        return  # every variant would repeat them
     try:
         check_variants(config, check)
     except SettingError as error:
@@ -92,7 +92,7 @@ def _in_variant(variant: Mapping[str, Any], path: KeyPath) -> Iterator[Violation
         held = variant.get(section.name)
         if section.name not in SECTIONS or not isinstance(held, dict):
             continue
-        # Null takes a key away in a mapping to text.
+        # In a mapping to text, null removes a key.
         plain = {
             name: {key: below for key, below in value.items() if below is not None}
             if name in OF_TEXT and isinstance(value, dict)

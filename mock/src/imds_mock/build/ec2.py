@@ -38,6 +38,7 @@ class Ec2Builder:
         signer: Signs the identity document.
         refreshable_for: Provides the credentials of a request, kept up to date.
         known_containers: The containers that the mock knows; None if it knows none.
+        log: Receives a sentence about a token that cannot be read.
     """
 
     def __init__(
@@ -46,26 +47,28 @@ class Ec2Builder:
         signer: Signer,
         refreshable_for: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed,
         known_containers: KnownContainers | None = None,
+        log: Callable[[str], None] = lambda _sentence: None,
     ) -> None:
         self._started = started
         self._signer = signer
         self._protected_tasks = ProtectedTasks()
         self._refreshable_for = refreshable_for
         self._known_containers = known_containers
+        self._log = log
         # Most changes leave the facts alone, and the values derived from them take the longest to build.
         self._derived: tuple[InstanceSettings, CredentialSettings, Instance, Mapping[str, Leaf]] | None = None
 
     def build(self, config: Config) -> BuiltConfig:
-        """Turn a configuration into leaves and a way to make snapshots of them.
+        """Build a configuration.
 
         Raises:
-            ConfigError: Its facts contradict each other.
+            ConfigError: Its settings contradict each other.
         """
         try:
             instance, derived = self._derive(config)
             leaves, labels = overridden(config, instance, derived)
             role = ContainerRole(instance, config.credentials, self._refreshable_for)
-            token = eks_token(config.eks)
+            token = eks_token(config.eks, self._log)
             agents = ContainerAgents(role, config.ecs, token, self._known_containers, self._protected_tasks)
         except SettingError as error:
             raise ConfigError(str(error), error.path) from error

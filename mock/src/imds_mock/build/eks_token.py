@@ -1,4 +1,4 @@
-"""The token that EKS's Pod Identity agent takes: the configured one, or what a file holds when somebody asks."""
+"""The token that the EKS Pod Identity agent accepts: the configured one, or the content of a file at each request."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imds_mock.errors import MockError
-from imds_mock.log import say as say_to_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,36 +14,36 @@ if TYPE_CHECKING:
 
 
 class TokenFileError(MockError):
-    """The file with the token cannot be read; nobody gets credentials then."""
+    """The file with the token cannot be read, so no caller gets credentials."""
 
 
-def eks_token(settings: EksSettings, say: Callable[[str], None] = say_to_log) -> Callable[[], str | None]:
-    """Where the token comes from.
+def eks_token(settings: EksSettings, log: Callable[[str], None]) -> Callable[[], str | None]:
+    """The way to get the token.
 
     Args:
         settings: The configuration's section.
-        say: Takes a sentence for the log.
+        log: Receives the reason of an error once.
 
     Returns:
-        A function that gives the token, None where any is taken; it raises `TokenFileError`, and says once why.
+        A function that returns the token, or None if any token is accepted; it raises `TokenFileError`.
     """
     if settings.token_file is None:
         return lambda: settings.token
     path = Path(settings.token_file)
-    said = ""
+    logged = ""
 
     def read() -> str:
-        nonlocal said
+        nonlocal logged
         try:
             token = path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text"
+            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
             failure = TokenFileError(f"eks.token_file: {path} cannot be read: {reason}")
-            if str(failure) != said:
-                said = str(failure)
-                say(said)
+            if str(failure) != logged:
+                logged = str(failure)
+                log(logged)
             raise failure from error
-        said = ""
+        logged = ""
         return token
 
     return read

@@ -1,4 +1,4 @@
-"""From a configuration to the leaves of an instance's metadata: facts, catalogue, then what is set by path."""
+"""The leaves of an instance's metadata: derived from its facts, then overridden by path."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def build_leaves(
     """Build the metadata of the configured instance.
 
     Args:
-        config: A configuration; for another instance, one with other facts.
+        config: The configuration.
         started: When the mock started, in seconds since the epoch.
-        signer: What signs the identity document.
+        signer: Signs the identity document.
         refreshable_for: Provides the credentials of a request, kept up to date.
 
     Returns:
@@ -58,12 +58,12 @@ def derived_leaves(
     signer: Signer,
     refreshable_for: Callable[[CredentialRequest], RefreshableCredentials] = NotRefreshed,
 ) -> Mapping[str, Leaf]:
-    """What follows from the facts of an instance and from its role's credentials alone.
+    """The leaves derived from an instance's facts and its role's credentials, without overrides.
 
     Args:
-        config: A configuration.
-        instance: The instance that its facts make.
-        signer: What signs the identity document.
+        config: The configuration.
+        instance: Its instance.
+        signer: Signs the identity document.
         refreshable_for: Provides the credentials of a request, kept up to date.
     """
 
@@ -84,15 +84,15 @@ def derived_leaves(
 def overridden(
     config: Config, instance: Instance, derived: Mapping[str, Leaf]
 ) -> tuple[dict[str, Leaf], dict[str, str]]:
-    """Leaves with what is set by path, and the labels of categories.
+    """The leaves with overrides applied, and the labels of categories.
 
     Args:
-        config: A configuration.
-        instance: The instance that its facts make.
-        derived: What follows from the facts; stays as it is.
+        config: The configuration.
+        instance: Its instance.
+        derived: The derived leaves; not changed.
 
     Raises:
-        SettingError: A path or value is none.
+        SettingError: A path or value is invalid.
     """
     leaves, labels = dict(derived), dict[str, str]()
     apply_overrides(leaves, labels, parse_overrides(config.metadata))
@@ -102,5 +102,5 @@ def overridden(
 def _labels(leaves: dict[str, Leaf], instance: Instance) -> dict[str, str]:
     names = {str(index): name for index, (name, _) in enumerate(instance.public_keys)}
     indexes = {path.removeprefix(_PUBLIC_KEYS).partition("/")[0] for path in leaves if path.startswith(_PUBLIC_KEYS)}
-    # A key that was added by path has no name of its own, but clients expect one.
+    # A key that was added by path has no name, but clients expect one.
     return {f"{_PUBLIC_KEYS}{index}": f"{index}={names.get(index, f'key-{index}')}" for index in indexes}

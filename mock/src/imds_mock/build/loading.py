@@ -1,6 +1,6 @@
-"""From defaults, file, variables and flags to one frozen, checked configuration; or every problem that it has.
+"""Merges defaults, file, variables and options into one checked configuration, or reports all of its problems.
 
-Later sources win: defaults, then the file, then `IMDS_MOCK_*` variables, then flags. With `compatibility: aemm` the
+Later sources win: defaults, then the file, then `IMDS_MOCK_*` variables, then options. With `compatibility: aemm` the
 defaults are the facts of amazon-ec2-metadata-mock's instance.
 """
 
@@ -14,9 +14,7 @@ import msgspec
 
 from imds_mock.build.checks import check
 from imds_mock.config.errors import ConfigError, KeyPath, Problem, SettingError, Violation, problem_of
-from imds_mock.config.facts import InstanceSettings, Interface, PublicKey
-from imds_mock.config.roles import CredentialSettings
-from imds_mock.config.settings import Config, MetadataOptions, ServerSettings, SigningSettings
+from imds_mock.config.settings import Config
 from imds_mock.config.sources import (
     COMMAND_LINE,
     Source,
@@ -32,22 +30,6 @@ from imds_mock.config.variants import check as check_variants
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = [
-    "Config",
-    "ConfigError",
-    "CredentialSettings",
-    "InstanceSettings",
-    "Interface",
-    "MetadataOptions",
-    "PublicKey",
-    "ServerSettings",
-    "SigningSettings",
-    "document_of",
-    "from_document",
-    "load",
-]
-
-
 _UNREADABLE: Final = "{}: this configuration cannot be read; `imds-mock config schema` prints what is expected"
 
 
@@ -60,13 +42,13 @@ def load(
     """Read and check the configuration.
 
     Args:
-        argv_overrides: Dotted key (`server.port`) to the value that a flag gave it; text is read as the key wants it.
+        argv_overrides: Values of options by dotted key (`server.port`); text is converted to the type of the key.
         environ: Environment variables.
         file: Configuration file; None takes the one that `IMDS_MOCK_CONFIG` names, if any.
-        defaults: A document in place of some of the schema's defaults.
+        defaults: A document that replaces some of the schema's defaults.
 
     Raises:
-        ConfigError: Every problem, each with the place, the key and what was expected.
+        ConfigError: All problems, each with its place, its key and what was expected.
     """
     file = file_of(environ, file)
     sources = [Source(dict(defaults))] if defaults else []
@@ -89,12 +71,12 @@ def load(
 
 
 def from_document(document: Mapping[str, Any], name: str = "configuration", folder: Path | None = None) -> Config:
-    """Check a document that was put together elsewhere, such as a patched one.
+    """Check a document, such as a patched one.
 
     Args:
         document: Nested mappings and lists of plain values.
-        name: What an error calls it.
-        folder: Where relative paths start; None is the working directory.
+        name: Its name in errors.
+        folder: The folder of relative paths; None is the working directory.
 
     Raises:
         ConfigError: As for `load`.
@@ -103,7 +85,7 @@ def from_document(document: Mapping[str, Any], name: str = "configuration", fold
 
 
 def document_of(config: Config) -> dict[str, Any]:
-    """Write a configuration as nested mappings and lists of plain values, from which `from_document` makes it again."""
+    """A configuration as nested mappings and lists of plain values; the inverse of `from_document`."""
     document: dict[str, Any] = msgspec.to_builtins(config)
     return document
 
@@ -117,32 +99,35 @@ def _build(sources: Sequence[Source], folder: Path) -> Config:
     if merged.get("compatibility") == "aemm":
         from imds_mock.aemm.data import DEFAULT_CONFIG  # noqa: PLC0415 - the real service needs none of it
 
-        merged = {**merged, **{name: _over(merged.get(name, {}), section) for name, section in DEFAULT_CONFIG.items()}}
+        merged = {
+            **merged,
+            **{name: _with_defaults(merged.get(name, {}), section) for name, section in DEFAULT_CONFIG.items()},
+        }
     if not (problems or unread):
         try:
             config = msgspec.convert(merged, Config, strict=False)
             check(config)
             check_variants(config, check)
         except (SettingError, msgspec.ValidationError, RecursionError, ValueError) as error:
-            found = _found(merged)
+            found = _violations(merged)
             if not found and isinstance(error, SettingError):
                 found = [Violation(error.path, error.sentence)]
             problems = [_problem(sources, each) for each in found]
             raise ConfigError(problems or _UNREADABLE.format(sources[0].name or "configuration")) from error
         return config
-    raise ConfigError([*problems, *(_problem(sources, each) for each in (*unread, *_found(merged)))])
+    raise ConfigError([*problems, *(_problem(sources, each) for each in (*unread, *_violations(merged)))])
 
 
-def _over(section: Any, defaults: Mapping[str, Any]) -> Any:
-    """A section over other defaults than the schema's; each key counts whole, as it does over those."""
+def _with_defaults(section: Any, defaults: Mapping[str, Any]) -> Any:
+    """A section with defaults other than the schema's; a key that is set replaces the whole default."""
     return {**defaults, **section} if isinstance(section, dict) else section
 
 
-def _found(document: Mapping[str, Any]) -> list[Violation]:
-    from imds_mock.build import diagnosis  # noqa: PLC0415 - a configuration that is right does without
+def _violations(document: Mapping[str, Any]) -> list[Violation]:
+    from imds_mock.build import diagnosis  # noqa: PLC0415 - a valid configuration does without
 
     wrong = diagnosis.violations(document)
-    return [*wrong, *diagnosis.disagreements(document, wrong)]
+    return [*wrong, *diagnosis.contradictions_in(document, wrong)]
 
 
 def _problem(sources: Sequence[Source], violation: Violation) -> Problem:
@@ -151,10 +136,10 @@ def _problem(sources: Sequence[Source], violation: Violation) -> Problem:
 
 
 def _embed_user_data(document: dict[str, Any], folder: Path) -> list[Violation]:
-    """Put the bytes of user-data files into the document, so that a configuration needs no files.
+    """Replace user-data files by their content, so that a configuration does not depend on files.
 
     Returns:
-        The files that cannot be read; the document names them no more.
+        The files that cannot be read, which are removed from the document.
     """
     unread: list[Violation] = []
     document |= _embedded(document, folder, (), unread)
@@ -170,7 +155,7 @@ def _embed_user_data(document: dict[str, Any], folder: Path) -> list[Violation]:
 
 
 def _embedded(holder: Mapping[str, Any], folder: Path, path: KeyPath, unread: list[Violation]) -> dict[str, Any]:
-    """The section `instance` with the bytes in it; nothing where it names no file."""
+    """The section `instance` with the content of its file; empty if it names none."""
     instance = holder.get("instance")
     user_data = instance.get("user_data") if isinstance(instance, dict) else None
     if not isinstance(user_data, dict) or not isinstance(user_data.get("file"), str) or len(user_data) != 1:
@@ -178,7 +163,7 @@ def _embedded(holder: Mapping[str, Any], folder: Path, path: KeyPath, unread: li
     try:
         content = (folder / user_data["file"]).read_bytes()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "the path cannot be used"
+        reason = getattr(error, "strerror", None) or "the path is invalid"
         unread.append(
             Violation((*path, "instance", "user_data", "file"), f"cannot read {user_data['file']!r}: {reason}")
         )

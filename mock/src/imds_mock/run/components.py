@@ -74,11 +74,12 @@ class Components:
             self.current_config, lambda: self.runtime.state.services, use.monotonic, self.resources
         )
         builder = SnapshotBuilder(
-            started,
-            self.signer,
-            reason,
-            self.credentials.refreshable,
-            RegisteredContainers(callers, self._snapshot_for),
+            started=started,
+            signer=self.signer,
+            reason=reason,
+            refreshable_for=self.credentials.refreshable,
+            known_containers=RegisteredContainers(callers, self._snapshot_for),
+            log=use.log,
         )
         self.runtime = self._runtime = Runtime(
             config,
