@@ -1,4 +1,4 @@
-"""The command `imds-mock`: picks the subcommand and loads nothing else, so that a health check costs little."""
+"""The command `imds-mock`: imports only the subcommand that it runs, so a health check costs little."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand.
 
     Args:
-        argv: Arguments without the program's name; None takes the process's own.
+        argv: Arguments without the program's name; None uses those of the process.
 
     Returns:
         The exit code.
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = arguments[0] if arguments else ""
     try:
         if name not in COMMANDS:
-            return _aemm(arguments) if _is_for_aemm(arguments) else _top_level(arguments)
+            return _without_command(arguments)
         command, parser = _command(name)
         return int(command.run(parser.parse_args(arguments[1:])))
     except MockError as error:
@@ -45,18 +45,15 @@ def _command(name: str) -> tuple[ModuleType, Parser]:
     return command, parser
 
 
-def _is_for_aemm(arguments: Sequence[str]) -> bool:
+def _without_command(arguments: Sequence[str]) -> int:
     from imds_mock.commands import ec2_metadata_mock as program  # noqa: PLC0415 - the subcommands do without it
 
-    return program.is_meant(arguments, os.environ)
-
-
-def _aemm(arguments: Sequence[str]) -> int:
-    from imds_mock.aemm.native_arguments import NativeArguments  # noqa: PLC0415
-    from imds_mock.commands import ec2_metadata_mock as program  # noqa: PLC0415 - the subcommands do without it
-
+    if not program.is_meant(arguments, os.environ):
+        return _top_level(arguments)
     if not arguments:
         return program.run(arguments, os.environ, program.reason_of(os.environ))
+    from imds_mock.aemm.native_arguments import NativeArguments  # noqa: PLC0415 - only this needs it
+
     flags = [flag for action in _command("serve")[1]._actions for flag in action.option_strings]  # noqa: SLF001 - argparse has no public list
     return program.run(arguments, os.environ, f"the first argument is {arguments[0]}", NativeArguments(COMMANDS, flags))
 

@@ -1,7 +1,7 @@
-"""Where the control plane's Unix socket is: in the first folder that this user can write.
+"""The control plane's Unix socket: opened in the first folder that this user can write, found by the same rule.
 
-A container may run as any user and with a read-only root file system; `/dev/shm` can be written even then. A socket
-with an abstract name would need no folder, but every container that shares the network namespace could reach it.
+A container may run as any user and with a read-only root file system; `/dev/shm` is writable even then. A
+socket with an abstract name needs no folder, but every container in the same network namespace could reach it.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ MAX_PATH_BYTES: Final = 107
 
 
 class NoSocketError(OSError):
-    """There is no place for the socket."""
+    """No folder is usable for the socket."""
 
 
 def folders(environ: Mapping[str, str], user: int) -> list[Path]:
-    """The folders that come into question, the best first.
+    """The possible folders, in order of preference.
 
     Args:
         environ: Environment variables.
@@ -43,7 +43,7 @@ def folders(environ: Mapping[str, str], user: int) -> list[Path]:
     """
     run = environ.get("XDG_RUNTIME_DIR")
     places = [Path(run) / "imds-mock"] if run else []
-    return [*places, Path("/run/imds-mock"), Path(f"/dev/shm/imds-mock-{user}"), Path(f"/tmp/imds-mock-{user}")]  # noqa: S108 - a folder in there must be this user's own
+    return [*places, Path("/run/imds-mock"), Path(f"/dev/shm/imds-mock-{user}"), Path(f"/tmp/imds-mock-{user}")]  # noqa: S108 - the folder must belong to this user
 
 
 def open_default(candidates: Sequence[Path], name: str) -> tuple[socket.socket, Path]:
@@ -64,11 +64,11 @@ def open_default(candidates: Sequence[Path], name: str) -> tuple[socket.socket, 
                 listening = open_at(path)
                 _sweep(folder)
                 return listening, path
-    raise NoSocketError("no folder for a Unix socket can be written")
+    raise NoSocketError("no folder for it is writable")
 
 
 def open_at(path: Path) -> socket.socket:
-    """Open a listening socket at a path, in place of one that nothing listens on any more.
+    """Open a listening socket at a path, replacing one that nothing listens on.
 
     Raises:
         OSError: The path is in use or too long, or its folder cannot be written.
@@ -79,8 +79,8 @@ def open_at(path: Path) -> socket.socket:
         raise OSError(errno.ENAMETOOLONG, reason)
     if path.exists() and (not path.is_socket() or _is_listened_on(path)):
         raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-    # It gets its name when it answers, so that one that does not answer is a dead mock's, whoever looks. Until then its
-    # name is random, because process ids repeat from container to container, and as long, to fit where its name does.
+    # It gets its name once it answers, so a named socket that does not answer belongs to a dead mock. Until then its
+    # name is random, because process ids repeat in other containers, and as long as the name, so that it fits, too.
     unnamed = path.with_name(f".{secrets.token_hex(8)}"[: max(len(os.fsencode(path.name)), _SHORTEST_NAME)])
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -101,7 +101,7 @@ def connect(path: str | Path, timeout_seconds: float) -> socket.socket:
 
     Args:
         path: The socket.
-        timeout_seconds: How long to wait for a place in its queue, and later for each part of a response.
+        timeout_seconds: The timeout for a place in its queue, and later for each part of a response.
 
     Raises:
         TimeoutError: Its queue stays full.
@@ -109,7 +109,7 @@ def connect(path: str | Path, timeout_seconds: float) -> socket.socket:
     """
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        # A socket with Python's own timeout does not wait for a place at all (unix(7), EAGAIN).
+        # With Python's own timeout, connect() does not wait for a place in the queue (unix(7), EAGAIN).
         seconds = int(timeout_seconds)
         microseconds = int((timeout_seconds - seconds) * 1_000_000)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", seconds, microseconds))
@@ -125,14 +125,14 @@ def connect(path: str | Path, timeout_seconds: float) -> socket.socket:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what mocks left that were killed."""
+    """Remove the sockets of mocks that were killed."""
     for path in folder.glob(f"*{_SUFFIX}"):
         if path.is_socket() and not _is_listened_on(path):
             path.unlink(missing_ok=True)
 
 
 def find(environ: Mapping[str, str]) -> list[Path]:
-    """The sockets of running mocks in the best folder that has any.
+    """The sockets of running mocks, in the first folder that has any.
 
     Args:
         environ: Environment variables.

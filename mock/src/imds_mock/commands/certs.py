@@ -18,14 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export = actions.add_parser(
         "export",
         help="write signature.pem, pkcs7.pem and rsa2048.pem, named after the leaf that each verifies",
-        description="Print the certificates of the mock that runs here as this user, or put each into a file.",
+        description="Print the certificates of the mock that runs here as this user, or write each one to a file.",
     )
     export.add_argument("directory", nargs="?", type=Path, metavar="DIR", help="folder to write to (default: stdout)")
     export.add_argument("--config", type=Path, metavar="FILE", help="configuration file of the mock")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Export."""
+    """Print or write the certificates."""
     from imds_mock.build.loading import load  # noqa: PLC0415 - help does without it
     from imds_mock.signing.keys import KeyDirectoryError, read_certificates  # noqa: PLC0415 - as above
 
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Put a file in place of whatever has its name; what a symbolic link leads to stays as it is."""
+    """Write a file, replacing an existing one; a symbolic link is replaced, not followed."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:

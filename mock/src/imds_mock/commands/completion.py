@@ -17,14 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print it."""
+    """Print the completion script."""
     import shtab  # noqa: PLC0415 - only this needs it
 
-    sys.stdout.write(f"{shtab.complete(_everything(), arguments.shell)}\n")
+    sys.stdout.write(f"{shtab.complete(_complete_parser(), arguments.shell)}\n")
     return 0
 
 
-def _everything() -> argparse.ArgumentParser:
+def _complete_parser() -> argparse.ArgumentParser:
     from imds_mock.arguments import Parser  # noqa: PLC0415 - only this needs it
     from imds_mock.commands import COMMANDS, load  # noqa: PLC0415
 

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show, check or print."""
+    """Run the action."""
     {"show": _show, "check": _check, "schema": _schema}[arguments.action](arguments)
     return 0
 

@@ -1,4 +1,4 @@
-"""Check whether a running mock answers; exit code 0 if it does, 1 if it does not."""
+"""Check whether a running mock answers: exit code 0 if it does, 1 if not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--url",
         default=_default_url(),
-        help="http://HOST:PORT of the mock (default: %(default)s; IMDS_MOCK_HOSTS and IMDS_MOCK_PORT count)",
+        help="http://HOST:PORT of the mock (default: %(default)s, from IMDS_MOCK_HOSTS and IMDS_MOCK_PORT)",
     )
     where.add_argument("--pid", type=int, metavar="PID", help="check where this process listens (1 in a container)")
     parser.add_argument(
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Ask."""
+    """Probe the mock."""
     url = arguments.url if arguments.pid is None else _url_of(arguments.pid, arguments.timeout)
     sys.stdout.write(f"{url} is imds-mock {probe(url, arguments.timeout)}\n")
     return 0
@@ -49,10 +49,10 @@ def _seconds(text: str) -> float:
 
 
 def _url_of(pid: int, timeout_seconds: float) -> str:
-    """Find out which of a process's addresses is the data plane; the control plane listens as well.
+    """The URL of a process's data plane; the control plane listens, too.
 
     Raises:
-        ProbeError: None of them is.
+        ProbeError: None of its addresses is the data plane of a mock.
     """
     reasons = []
     for url in listening.urls(pid):
@@ -62,12 +62,12 @@ def _url_of(pid: int, timeout_seconds: float) -> str:
             reasons.append(str(error))
         else:
             return url
-    raise ProbeError("; ".join(reasons) or f"process {pid} listens at no TCP port that this user can see")
+    raise ProbeError("; ".join(reasons) or f"process {pid} does not listen on any TCP port that this user can see")
 
 
 def _default_url() -> str:
     host = os.environ.get("IMDS_MOCK_HOSTS", "").split(",")[0].strip()
-    if host in {"", "0.0.0.0", "::"}:  # noqa: S104 - listening on all addresses includes loopback
+    if host in {"", "0.0.0.0", "::"}:  # noqa: S104 - all addresses include loopback
         host = "::1" if host == "::" else "127.0.0.1"
     port = os.environ.get("IMDS_MOCK_PORT") or _DEFAULT_PORT
     return f"http://{host_and_port(host, port)}"
