@@ -16,9 +16,6 @@ class EmptyInputError(MockError):
 def read_input(advice: str = "with `docker run` or `docker compose run`, add --interactive") -> str:
     """Read standard input to its end.
 
-    Args:
-        advice: What to do if it is empty.
-
     Raises:
         EmptyInputError: It is closed, empty, or not UTF-8 text.
     """

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from imds_mock.build.checks import CHECKS, check
-from imds_mock.config.errors import SettingError, Violation, find_violations, unknown_section
+from imds_mock.config.errors import READING, SettingError, Violation, unknown_section
 from imds_mock.config.settings import Config
 from imds_mock.config.variants import OF_TEXT, SECTIONS
 from imds_mock.config.variants import check as check_variants
 from imds_mock.metadata.instance import contradictions
 from imds_mock.metadata.override_parsing import find_override_errors
+from imds_mock.violations.finding import find
 from imds_mock.violations.words import fields_of
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def violations(document: Mapping[str, Any]) -> list[Violation]:
         document: Nested mappings and lists of plain values.
     """
     found = []
-    for each in find_violations(Config, document):
+    for each in find(Config, document, READING):
         name = str(each.path[0]) if len(each.path) == 1 else ""
         elsewhere = unknown_section(Config, name) if name and name not in Config.__struct_fields__ else None
         found.append(Violation(each.path, elsewhere or each.sentence))
@@ -99,4 +100,4 @@ def _in_variant(variant: Mapping[str, Any], path: KeyPath) -> Iterator[Violation
             else value
             for name, value in held.items()
         }
-        yield from find_violations(section.type, plain, (*path, section.name))
+        yield from find(section.type, plain, READING, (*path, section.name))

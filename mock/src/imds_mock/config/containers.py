@@ -31,7 +31,7 @@ class EcsSettings(Struct, frozen=True, forbid_unknown_fields=True):
         shapes.ImageName | None,
         Meta(description="Image of the container; null: the family's image in the account's ECR."),
     ] = None
-    cpu: Annotated[float, Meta(gt=0, le=192, description="vCPUs of the task.", extra=shapes.NUMBER)] = 0.25
+    cpu: Annotated[shapes.Cpus, Meta(description="vCPUs of the task.")] = 0.25
     memory: Annotated[shapes.Count, Meta(description="Memory of the task in MiB.")] = 512
     credentials_id: Annotated[
         shapes.PathPart | None,

@@ -31,9 +31,6 @@ class BeyondError(ValueError):
 def excess(text: bytes) -> str | None:
     """Find the limit that a JSON text exceeds, without building the document.
 
-    Args:
-        text: The JSON, valid or not.
-
     Returns:
         The end of a sentence that begins with the document's name; None within the limits.
     """
@@ -59,10 +56,6 @@ def excess(text: bytes) -> str | None:
 
 def require_bounds(text: str, loader: Any) -> None:
     """Check that YAML is within the limits, without building the document.
-
-    Args:
-        text: The YAML.
-        loader: The PyYAML loader class that will build it.
 
     Raises:
         BeyondError: It exceeds a limit.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from imds_mock.config.marks import known_keys
 from imds_mock.errors import EX_CONFIG, MockError
-from imds_mock.violations.finding import Reading, find
+from imds_mock.violations.finding import Reading
 from imds_mock.violations.keys import KeyPath, Violation, dotted, renamed
 from imds_mock.violations.words import fields_of, listed, nearest, printable
 
@@ -23,7 +23,6 @@ __all__ = [
     "SettingError",
     "Violation",
     "dotted",
-    "find_violations",
     "nearest",
     "problem_of",
     "renamed",
@@ -47,12 +46,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class ConfigError(MockError):
-    """A configuration that cannot be used: one sentence, or a line for each of several problems.
-
-    Args:
-        problems: The problems, or the sentence about the only one.
-        path: The key path, if it is known and there is only one problem.
-    """
+    """A configuration that cannot be used: one sentence, or a line for each of several problems."""
 
     exit_code = EX_CONFIG
 
@@ -65,12 +59,7 @@ class ConfigError(MockError):
 
 
 class SettingError(ValueError):
-    """A value that contradicts another one or cannot be read.
-
-    Args:
-        path: The key path.
-        sentence: What is wrong and what was expected.
-    """
+    """A value that contradicts another one or cannot be read."""
 
     def __init__(self, path: KeyPath, sentence: str) -> None:
         super().__init__(f"{dotted(path)}: {sentence}")
@@ -78,34 +67,14 @@ class SettingError(ValueError):
         self.sentence = sentence
 
 
-def find_violations(kind: Any, value: Any, path: KeyPath = ()) -> list[Violation]:
-    """Find everything in a document that does not match its type; secrets are not repeated.
-
-    Args:
-        kind: The type, perhaps annotated with `msgspec.Meta`.
-        value: The plain values of the document.
-        path: The key path of the value.
-    """
-    return find(kind, value, READING, path)
-
-
 def problem_of(violation: Violation, source: str = "") -> Problem:
-    """Describe a violation as a problem.
-
-    Args:
-        violation: The violation.
-        source: What the sentence begins with, such as the name of a file.
-    """
+    """Describe a violation as a problem."""
     parts = (source, dotted(violation.path), violation.sentence)
     return Problem(": ".join(filter(None, parts)), violation.path)
 
 
 def unknown_section(kind: type[msgspec.Struct], name: str) -> str | None:
     """Describe an unknown key at the top of a document that is the key of a section.
-
-    Args:
-        kind: The struct of the whole document.
-        name: The key.
 
     Returns:
         The sentence; None if no section has such a key.

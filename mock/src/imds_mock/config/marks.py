@@ -67,12 +67,7 @@ class Held(NamedTuple):
 
 
 def settings_below(kind: Any, path: tuple[str, ...] = ()) -> Iterator[Setting]:
-    """List every field below a type.
-
-    Args:
-        kind: The type, perhaps annotated.
-        path: The key path of the type.
-    """
+    """List every field below a type."""
     for bare in map(bare_type, options(kind)):
         if is_struct(bare):
             for known in fields_of(bare):

@@ -39,9 +39,6 @@ class NotJsonError(ConfigError):
 def read_document_text(path: Path) -> str:
     """Read the text of a file, at most `MAX_BYTES` of it.
 
-    Args:
-        path: The file.
-
     Raises:
         ConfigError: It cannot be read, is too large, or is not UTF-8.
     """
@@ -105,10 +102,6 @@ def read_yaml(text: str, name: str, *, typed: bool = False) -> Any:
 
 def read_json(text: str, name: str) -> Any:
     """Read JSON.
-
-    Args:
-        text: The JSON.
-        name: What an error calls it.
 
     Raises:
         NotJsonError: It is not valid JSON.

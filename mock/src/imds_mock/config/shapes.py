@@ -14,19 +14,13 @@ from imds_mock.violations.marks import CHECK, EXPECTED
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CHECK", "EXPECTED"]
 
-
-NUMBER: Final = {EXPECTED: "a number above 0"}
 _DNS_PORT: Final = 53
 _MAX_PORT: Final = 65535
 
 
 def split_name_server(text: str) -> tuple[str, int]:
-    """Address and port of a name server.
-
-    Args:
-        text: `ADDRESS` or `ADDRESS:PORT`, with an IPv6 address in brackets if a port follows.
+    """Split `ADDRESS` or `ADDRESS:PORT`; an IPv6 address before a port is in brackets.
 
     Raises:
         ValueError: The address is not an IP address, or the port is not from 1 to 65535.
@@ -156,6 +150,7 @@ Seconds = Annotated[float, Meta(gt=0, le=315_360_000, extra={EXPECTED: "a number
 GraceSeconds = Annotated[float, Meta(ge=0, le=86_400, extra={EXPECTED: "a number of seconds from 0"})]
 SessionDuration = Annotated[int, Meta(ge=900, le=43_200, extra={EXPECTED: "a number of seconds from 900 to 43200"})]
 HopLimit = Annotated[int, Meta(ge=1, le=64, extra={EXPECTED: "a hop limit from 1 to 64"})]
+Cpus = Annotated[float, Meta(gt=0, le=192, extra={EXPECTED: "a number above 0"})]
 Hops = Annotated[int, Meta(ge=0, le=64, extra={EXPECTED: "a number of hops from 0 to 64"})]
 Status = Annotated[int, Meta(ge=400, le=599, extra={EXPECTED: "an HTTP error status from 400 to 599"})]
 _NAME_SERVER: Final = "an address such as 127.0.0.11:53"
@@ -169,31 +164,15 @@ _OCTET: Final = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _EITHER: Final = [{"format": "ipv4"}, {"format": "ipv6"}]
 Address = Annotated[str, _read_by(ip_address, "an IP address such as 127.0.0.1", anyOf=_EITHER)]
 Ipv4 = Annotated[str, _read_by(IPv4Address, "an IPv4 address such as 10.0.1.23", format="ipv4")]
+_IPV4: Final = "an IPv4 address such as 10.0.1.23"
 Ipv4OrNothing = Annotated[
-    str,
-    _read_by(
-        lambda text: text and IPv4Address(text),
-        "an IPv4 address such as 10.0.1.23",
-        anyOf=[{"format": "ipv4"}, {"const": ""}],
-    ),
+    str, _read_by(lambda text: text and IPv4Address(text), _IPV4, anyOf=[{"format": "ipv4"}, {"const": ""}])
 ]
 Ipv6 = Annotated[str, _read_by(IPv6Address, "an IPv6 address such as 2600:1f18::17", format="ipv6")]
-Ipv4Block = Annotated[
-    str,
-    _block(
-        IPv4Network,
-        "an IPv4 block such as 10.0.1.0/24",
-        rf"^{_OCTET}(\.{_OCTET}){{3}}(/([0-9]|[12][0-9]|3[0-2]))?$",
-    ),
-]
-Ipv6Block = Annotated[
-    str,
-    _block(
-        IPv6Network,
-        "an IPv6 block such as 2600:1f18::/64",
-        r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$",
-    ),
-]
+_IPV4_BLOCK: Final = rf"^{_OCTET}(\.{_OCTET}){{3}}(/([0-9]|[12][0-9]|3[0-2]))?$"
+Ipv4Block = Annotated[str, _block(IPv4Network, "an IPv4 block such as 10.0.1.0/24", _IPV4_BLOCK)]
+_IPV6_BLOCK: Final = r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"
+Ipv6Block = Annotated[str, _block(IPv6Network, "an IPv6 block such as 2600:1f18::/64", _IPV6_BLOCK)]
 _NETWORK: Final = "a network's name or a block such as 172.18.0.0/16"
 NetworkName = Annotated[
     str,

@@ -120,11 +120,7 @@ def read_environment(environ: Mapping[str, str]) -> Source:
 
 
 def read_named(values: Mapping[KeyPath, tuple[str, object]]) -> Source:
-    """Read the values of variables or flags.
-
-    Args:
-        values: Key path to the name and the value; text is read according to the type of the key.
-    """
+    """Read the values of variables or flags, given as key path to name and value; text is read as its key requires."""
     document: dict[str, Any] = {}
     problems: list[Problem] = []
     for path, (name, value) in values.items():
@@ -143,10 +139,6 @@ def read_named(values: Mapping[KeyPath, tuple[str, object]]) -> Source:
 
 def require_known(key: str, value: object = None) -> KeyPath:
     """Turn a dotted key such as `server.port` into a key path.
-
-    Args:
-        key: The key.
-        value: Its value, for the message about a renamed key.
 
     Raises:
         ConfigError: The first two levels of the schema do not have it.
@@ -196,11 +188,6 @@ def variables() -> dict[str, KeyPath]:
 
 def read_text(text: str, kind: Any, name: str) -> Any:
     """Read the text of a variable or flag according to the type of its key; `null` is null.
-
-    Args:
-        text: The text.
-        kind: The type.
-        name: What an error calls it.
 
     Raises:
         ConfigError: It is not valid YAML, or an entry of a mapping has no `=`.

@@ -67,13 +67,7 @@ def effective(config: Config, chosen: Sequence[int], credentials_of: Sequence[in
 
 
 def error_in_variant(error: SettingError, config: Config, chosen: Sequence[int]) -> SettingError:
-    """Turn an error of an effective configuration into one that names the variant it comes from.
-
-    Args:
-        error: The error; its path is a path of the effective configuration.
-        config: The configuration.
-        chosen: The indexes of the variants that were applied.
-    """
+    """Turn an error of an effective configuration into one that names the variant it comes from."""
     last = chosen[-1]
     for place in reversed(chosen):
         key = _key_in(config.variants[place], error.path)
@@ -86,10 +80,6 @@ def error_in_variant(error: SettingError, config: Config, chosen: Sequence[int])
 
 def check(config: Config, check_one: Callable[[Config], None]) -> None:
     """Check the configuration with each variant, and with each pair that may match the same caller.
-
-    Args:
-        config: The configuration.
-        check_one: Checks an effective configuration; raises `SettingError`.
 
     Raises:
         SettingError: The first error; names the key of the variant.
@@ -170,12 +160,7 @@ def _apply(document: dict[str, Any], variant: Variant) -> None:
 
 
 def flatten(metadata: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Flatten the metadata of a variant into whole paths with their values.
-
-    Args:
-        metadata: The metadata; nested mappings are categories.
-        above: The path of the mapping.
-    """
+    """Flatten the metadata of a variant into whole paths with their values."""
     for name, value in metadata.items():
         path = f"{above}/{name.strip('/')}" if above else name
         if isinstance(value, Mapping) and value and not any(str(key).startswith("$") for key in value):

@@ -34,11 +34,7 @@ if TYPE_CHECKING:
 
 
 def operations(context: ControlContext) -> list[Operation]:
-    """List every operation.
-
-    Args:
-        context: The running mock.
-    """
+    """List every operation."""
     service = ServiceRoutes(context)
     others = (CallerRoutes, ConfigurationRoutes, MetadataRoutes, EventRoutes, FaultRoutes, JournalRoutes)
     groups = (service, *(routes(context) for routes in others))
@@ -48,11 +44,7 @@ def operations(context: ControlContext) -> list[Operation]:
 
 
 def build(context: ControlContext) -> ASGIApp:
-    """Build the application, without the access check.
-
-    Args:
-        context: The running mock.
-    """
+    """Build the application, without the access check."""
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in operations(context):
         by_path.setdefault(operation.path, {})[operation.method] = operation

@@ -51,9 +51,6 @@ def merge_patch(document: Document, patch: Document) -> Document:
 def require_known_nulls(patch: Document) -> None:
     """Check that every null of a patch is at a known key. Applying the patch leaves no trace of a null.
 
-    Args:
-        patch: A merge patch of a configuration.
-
     Raises:
         ConfigError: Some nulls are at unknown keys; names all of them.
     """
@@ -63,12 +60,7 @@ def require_known_nulls(patch: Document) -> None:
 
 
 def null_defaults(patch: Mapping[str, Any], after: Document) -> Iterator[str]:
-    """Write a note for each null of a merge patch that restored a default although the setting accepts null.
-
-    Args:
-        patch: The merge patch.
-        after: The configuration that it led to.
-    """
+    """Write a note for each null of a merge patch that restored a default although the setting accepts null."""
     for path in _nulls(patch, ()):
         held: Any = after
         for part in path:
@@ -111,12 +103,7 @@ def assigned(document: Document, settings: Mapping[str, Any]) -> Document:
 
 
 def put(document: Document, path: Sequence[str | int], value: Any) -> None:
-    """Set one value; mappings that are missing or null on the way to it are created.
-
-    Args:
-        document: The configuration as plain values; is changed.
-        path: The parts of the key.
-        value: The value.
+    """Set one value of a document; mappings that are missing or null on the way to it are created.
 
     Raises:
         FieldError: A list has no such index, or there is a single value on the way.
@@ -153,9 +140,6 @@ def at_key(document: Any, key: str) -> Any:
 def require_setting(path: Sequence[str]) -> None:
     """Check that the schema has a key; keys of mappings are free.
 
-    Args:
-        path: The parts of the key.
-
     Raises:
         ProblemError: 404, it does not.
     """
@@ -169,11 +153,7 @@ def require_setting(path: Sequence[str]) -> None:
 
 
 def unknown_setting(key: str) -> str:
-    """Describe an unknown setting, and suggest a known one.
-
-    Args:
-        key: The dotted key.
-    """
+    """Describe an unknown setting, and suggest a known one."""
     first = _NAME.match(key)
     old = first and renamed([Config], first[0])
     if first and old:

@@ -29,12 +29,7 @@ _JSON: Final = "$json"
 
 
 def mask_leaf(path: str, body: bytes) -> bytes:
-    """Mask the secrets of credentials in the body of a leaf.
-
-    Args:
-        path: The path of the leaf, relative to the version.
-        body: The body.
-    """
+    """Mask the secrets of credentials in the body of a leaf."""
     if path.endswith(_CREDENTIAL_LEAVES):
         return MASK.encode()
     if not _may_hold_secrets(path, body.decode(errors="replace")):
@@ -47,13 +42,7 @@ def mask_leaf(path: str, body: bytes) -> bytes:
 
 
 def mask_value(value: Any, path: str = "", *, encoded: bool = False) -> Any:
-    """Mask the secrets of credentials in the section `metadata`.
-
-    Args:
-        value: The section, or a value in it.
-        path: Its path.
-        encoded: Whether it is base64.
-    """
+    """Mask the secrets of credentials in the section `metadata`."""
     if isinstance(value, dict):
         return {
             name: mask_value(held, _below(_with_credentials(path, name, value), name), encoded=name == _BASE64)

@@ -53,12 +53,7 @@ _UNPRIVILEGED: Final = _unprivileged()
 
 
 def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
-    """Generate the document.
-
-    Args:
-        operations: All operations.
-        version: The program's version.
-    """
+    """Generate the document."""
     listed = tuple(operations)
     types = [each for operation in listed for each in _types(operation) if each]
     schemas, components = msgspec.json.schema_components([*types, Problem], ref_template=_REFERENCE)

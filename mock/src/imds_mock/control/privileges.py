@@ -28,10 +28,6 @@ _SETTINGS: Final = tuple(marked_settings(Config, PRIVILEGED))
 def require_unprivileged(document: Mapping[str, Any], current: Mapping[str, Any]) -> None:
     """Check that a configuration document, or a patch of one, changes no privileged setting.
 
-    Args:
-        document: The document that was sent.
-        current: The configuration in force.
-
     Raises:
         FieldError: It changes one; names the setting and the reason.
     """
@@ -51,12 +47,7 @@ def require_unprivileged(document: Mapping[str, Any], current: Mapping[str, Any]
 
 
 def with_privileged(document: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
-    """Copy a configuration document, completed by the privileged settings in force that it leaves out.
-
-    Args:
-        document: The document that was sent.
-        current: The configuration in force.
-    """
+    """Copy a configuration document, completed by the privileged settings in force that it leaves out."""
     completed = copy.deepcopy(dict(document))
     for _, holder, before in _holders(completed, current):
         for setting in _SETTINGS:

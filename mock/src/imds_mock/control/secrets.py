@@ -51,10 +51,6 @@ def masked(document: Mapping[str, Any]) -> dict[str, Any]:
 def unmasked(document: Mapping[str, Any], current: Mapping[str, Any]) -> Unmasked:
     """Replace the masks in a configuration document by the secrets in force.
 
-    Args:
-        document: The document that was sent.
-        current: The configuration in force.
-
     Raises:
         FieldError: A mask is in a place where no secret is in force; names the place.
     """

@@ -69,12 +69,6 @@ def convert(kind: Any, value: Any, reading: Reading = Reading()) -> Any:  # noqa
 def find(kind: Any, value: Any, reading: Reading = Reading(), path: KeyPath = ()) -> list[Violation]:  # noqa: B008
     """Find every violation.
 
-    Args:
-        kind: The type, perhaps annotated with `msgspec.Meta`.
-        value: Mappings, lists, text, numbers, booleans and None.
-        reading: How they are read.
-        path: The key path of the value.
-
     Returns:
         At most `MOST` violations, in the order of the document.
     """

@@ -20,11 +20,7 @@ _SHORT: Final = 8
 
 
 def extra_of(kind: Any) -> dict[str, Any]:
-    """Merge `Meta.extra` of all annotations of a type.
-
-    Args:
-        kind: The type, annotated with `msgspec.Meta` or not.
-    """
+    """Merge `Meta.extra` of all annotations of a type."""
     merged: dict[str, Any] = {}
     for meta in getattr(kind, "__metadata__", ()):
         if isinstance(meta, msgspec.Meta):
@@ -54,11 +50,6 @@ def shown_unless_secret(value: Any) -> str:
 
 
 def may_repeat_key(key: str, kinds: list[Any]) -> bool:
-    """Whether a message may repeat an unknown key; beside secrets, only if it resembles a known key.
-
-    Args:
-        key: The key.
-        kinds: The structs; none of them has the key.
-    """
+    """Whether a message may repeat an unknown key; beside secrets, only if it resembles a known key."""
     names = [known.encode_name for kind in kinds for known in fields_of(kind)]
     return nearest(key, names) is not None or (not any(map(has_secrets, kinds)) and is_word(key))

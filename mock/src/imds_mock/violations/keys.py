@@ -71,13 +71,6 @@ def unknown_key(
 ) -> tuple[Violation, str | None]:
     """Describe an unknown key of a mapping.
 
-    Args:
-        kinds: The structs that the mapping may be.
-        key: The key.
-        known: The keys that they have.
-        path: The key path of the mapping.
-        names_paths: Suggest a whole key path instead of the key alone.
-
     Returns:
         The violation, and the known key that the unknown one resembles, if any.
     """
@@ -93,13 +86,7 @@ def unknown_key(
 
 
 def missing_keys(known: Mapping[str, list[Any]], present: Collection[Any], path: KeyPath) -> Iterator[Violation]:
-    """Find the required keys that are missing.
-
-    Args:
-        known: The fields of each key.
-        present: The keys that are present.
-        path: The key path of the mapping.
-    """
+    """Find the required keys that are missing."""
     for name, fields in known.items():
         if fields and fields[0].required and name not in present:
             yield Violation((*path, name), f"is missing; expected {in_words(fields[0].type)}")

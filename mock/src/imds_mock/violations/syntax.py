@@ -34,9 +34,6 @@ _MANY: Final = "it cannot be read; check quotes, brackets and nesting"
 def json_problem(text: str) -> str:
     """Describe where and why JSON is invalid.
 
-    Args:
-        text: The text.
-
     Returns:
         Such as "unexpected 'e' at line 1, column 5; put text in double quotes".
     """
@@ -56,11 +53,7 @@ def json_problem(text: str) -> str:
 
 
 def yaml_problem(words: str) -> str:
-    """Describe why YAML is invalid.
-
-    Args:
-        words: PyYAML's message.
-    """
+    """Describe why YAML is invalid."""
     if tag := _TAG.search(words):
         return f"{_tag_name(tag[1])} is not supported; write plain text, lists and mappings"
     for found, sentence in _YAML_PROBLEMS:

@@ -72,11 +72,7 @@ def bare_type(kind: Any) -> Any:
 
 
 def in_words(kind: Any) -> str:
-    """Describe what a type expects, as in "expected a port number from 0 to 65535".
-
-    Args:
-        kind: The type, perhaps annotated with `msgspec.Meta`.
-    """
+    """Describe what a type expects, as in "expected a port number from 0 to 65535"."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin is Annotated:
         metas = [meta for meta in inner[1:] if isinstance(meta, msgspec.Meta)]
@@ -98,12 +94,7 @@ def in_words(kind: Any) -> str:
 
 
 def several(names: Iterable[str], most: int = 12) -> str:
-    """Join names with commas; many names are cut off with "and others".
-
-    Args:
-        names: The names.
-        most: The largest number of names to write.
-    """
+    """Join names with commas; many names are cut off with "and others"."""
     known = list(names)
     return ", ".join(known) if len(known) <= most else f"{', '.join(known[:most])} and others"
 

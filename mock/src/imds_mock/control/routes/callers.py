@@ -108,11 +108,7 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 class CallerRoutes:
-    """The operations on callers.
-
-    Args:
-        context: The running mock.
-    """
+    """The operations on callers."""
 
     group: Final = "callers"
 

@@ -53,11 +53,7 @@ class ResetQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class ConfigurationRoutes:
-    """The operations on the configuration.
-
-    Args:
-        context: The running mock.
-    """
+    """The operations on the configuration."""
 
     group: Final = "configuration"
 

@@ -134,11 +134,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class JournalRoutes:
-    """The operations on the journal.
-
-    Args:
-        context: The running mock.
-    """
+    """The operations on the journal."""
 
     group: Final = "journal"
 

@@ -78,11 +78,7 @@ class NewLeaf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MetadataRoutes:
-    """The operations on metadata.
-
-    Args:
-        context: The running mock.
-    """
+    """The operations on metadata."""
 
     group: Final = "metadata"
 

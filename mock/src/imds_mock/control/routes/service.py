@@ -56,11 +56,7 @@ class Status(msgspec.Struct, frozen=True):
 
 
 class ServiceRoutes:
-    """The operations on the mock itself.
-
-    Args:
-        context: The running mock.
-    """
+    """The operations on the mock itself."""
 
     group: Final = "service"
 
