@@ -1,12 +1,12 @@
-"""What can go wrong for a user of the command line; each error carries its exit code (sysexits.h) and one sentence.
+"""The errors that end a command; each has an exit code (sysexits.h) and a message for the user.
 
 MockError
 ├── ListenError     69 address in use, 77 port forbidden, 78 no address, 71 anything else
 ├── LogFileError    73 the access log's file cannot be written
-├── ProbeError      1, what a health check counts as unhealthy
-│   └── StrangerError  somebody is there, who is no imds-mock
-├── HostError       what `imds-mock host` can meet (in `host.errors`)
-└── ConfigError     78 (in `config_errors`, which knows how to say what was expected)
+├── ProbeError      1, the health check fails
+│   └── StrangerError  another server answers
+├── HostError       errors of `imds-mock host` (in `host.errors`)
+└── ConfigError     78, an invalid configuration (in `config.errors`)
 """
 
 from __future__ import annotations

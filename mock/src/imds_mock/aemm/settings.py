@@ -36,7 +36,7 @@ class Settings:
         command: The events to mock.
         values: The current values of all keys.
         given: The values that a source sets.
-        origins: The sources of these values: `flag -p`, `variable AEMM_X`, `file NAME`.
+        origins: The sources of these values: `flag -p`, `variable NAME`, `file NAME`.
         config_file: The config file; None without one.
         warnings: Sentences about settings without an effect.
     """
