@@ -204,7 +204,7 @@ def test_an_ipv6_only_interface_is_in_a_vpc_with_an_ipv4_block(signer: Signer) -
         ([{"mac": MAC}, {"mac": MAC}], f"[1].mac: interface 0 already has {MAC}"),
         ([{}, {"device_number": 0}], "[1].device_number: interface 0 already has device number 0 of network card 0"),
         ([{}, {"local_ipv4s": ["10.0.1.23"]}], "[1].local_ipv4s: interface 0 already has 10.0.1.23"),
-        ([{}] * 300, ".local_ipv4s: expected addresses: the /24 of the first interface has no free one"),
+        ([{}] * 300, ".local_ipv4s: expected addresses, because the first interface's /24 has no free one"),
     ],
 )
 def test_contradictions_are_refused(signer: Signer, interfaces: list[Any], sentence: str) -> None:

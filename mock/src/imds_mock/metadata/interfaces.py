@@ -125,7 +125,9 @@ class _InterfaceDerivation:
             taken = {address for other in others for address in other.local_ipv4s}
             free = main if self._index == 0 else next_free_address(main, taken)
             if free is None:
-                raise self._error("expected addresses: the /24 of the first interface has no free one", "local_ipv4s")
+                raise self._error(
+                    "expected addresses, because the first interface's /24 has no free one", "local_ipv4s"
+                )
             local = [free]
         else:
             local = self._parse_all(IPv4Address, configured, "local_ipv4s")
