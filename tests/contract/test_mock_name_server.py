@@ -147,3 +147,20 @@ def test_the_notation_of_a_name_server(setting: str, address: str, port: int) ->
 
 def test_without_a_name_server_no_address_has_a_name() -> None:
     assert ask("", lambda names: names.name_of("172.18.0.3")) is None
+
+
+def test_a_changed_setting_and_a_closed_socket_make_the_client_reconnect(server: ScriptedNameServer) -> None:
+    async def scenario() -> list[str | None]:
+        setting = f"127.0.0.1:{other.port}"
+        names = NameServer(lambda: setting, 5)
+        found = [await names.name_of("172.18.0.3")]
+        setting = f"127.0.0.1:{server.port}"
+        found.append(await names.name_of("172.18.0.3"))
+        names.close()
+        found.append(await names.name_of("172.18.0.3"))
+        names.close()
+        await asyncio.sleep(0)
+        return found
+
+    with ScriptedNameServer({}) as other, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(scenario()) == [None, "proj-app-1.proj_default.", "proj-app-1.proj_default."]

@@ -251,6 +251,21 @@ def test_the_scans_for_many_unlinked_callers_are_limited() -> None:
     asyncio.run(scenario())
 
 
+def test_the_record_of_scans_is_bounded() -> None:
+    async def scenario() -> None:
+        network = with_link_local(names={}, own_addresses=("172.18.0.2/29 169.254.169.254/16",))
+        callers = network.registry()
+        for number in range(1100):
+            network.now += 1
+            address = f"169.254.{1 + (number >> 8)}.{number & 255}"
+            network.macs = {address: f"9e:00:00:00:{number >> 8:02x}:{number & 255:02x}"}
+            await callers.look_up([address])
+        assert len(network.probed) >= 1100
+        assert len(callers._identifier.linker._scan_again) <= 1024
+
+    asyncio.run(scenario())
+
+
 def test_one_scan_links_all_containers_that_start_together() -> None:
     async def scenario() -> None:
         ordinary = {f"172.18.0.{number}": f"9e:00:00:00:02:{number:02x}" for number in range(3, 40)}

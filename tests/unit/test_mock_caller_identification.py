@@ -45,6 +45,21 @@ def test_an_address_of_another_container_is_not_used() -> None:
     assert caller.addresses == (FRONT,)
 
 
+def test_a_new_address_of_a_container_is_known_at_its_other_addresses() -> None:
+    async def scenario() -> None:
+        network = FakeNetwork(
+            {FRONT: "proj-app-1.proj_front", BACK: "proj-app-1.proj_back"}, own_addresses=TWO_NETWORKS, is_engine=False
+        )
+        callers = network.registry()
+        await callers.look_up([FRONT])
+        assert callers.caller(FRONT).addresses == (FRONT,)
+        network.hosts = {"proj-app-1": frozenset({FRONT, BACK})}
+        await callers.look_up([BACK])
+        assert callers.caller(FRONT).addresses == callers.caller(BACK).addresses == (FRONT, BACK)
+
+    asyncio.run(scenario())
+
+
 def test_both_families_on_one_network_are_one_interface() -> None:
     network = FakeNetwork(
         {FRONT: "a.net", "fd00::3": "a.net"},

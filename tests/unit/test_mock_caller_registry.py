@@ -262,13 +262,29 @@ def test_the_table_is_bounded_while_a_name_server_hangs() -> None:
     async def scenario() -> None:
         network = FakeNetwork(own_addresses=("10.0.0.2/8",), answering=asyncio.Event())
         callers = network.registry()
-        for number in range(256, 5256):
-            callers.identify(f"10.0.{number >> 8}.{number & 255}")
-            if number % 100 == 0:
+        callers.identify("10.0.0.200")
+        for network.now in range(256, 5256):
+            callers.identify(f"10.0.{network.now >> 8}.{network.now & 255}")
+            if network.now % 100 == 0:
                 await asyncio.sleep(0)
         assert len(callers._entries) <= 4096
+        assert any("10.0.0.200" in each for each in network.changes if each), "evictions are reported"
         await callers.close()
         assert len(asyncio.all_tasks()) == 1, "the look-ups of evicted entries are cancelled"
+
+    run(scenario)
+
+
+def test_a_request_of_an_evicted_caller_does_not_wait() -> None:
+    async def scenario() -> None:
+        network = FakeNetwork(own_addresses=("10.0.0.2/8",))
+        callers = network.registry()
+        waiting = []
+        for network.now in range(256, 256 + 4097):
+            waiting.append(callers.identify(f"10.0.{network.now >> 8}.{network.now & 255}"))
+        assert waiting[0] is not None
+        assert waiting[0].done()
+        await callers.close()
 
     run(scenario)
 
