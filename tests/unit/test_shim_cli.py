@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -87,9 +88,9 @@ def test_mock_user_sets_home(stage: Stage) -> None:
 
 def test_each_sdk_override_is_one_warning(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
     secret = b"AKIAIOSFODNN7EXAMPLE"
-    hiding = [b"AWS_ACCESS_KEY_ID=" + secret, b"AWS_EC2_METADATA_DISABLED=true", b"http_proxy=http://u:pw@proxy"]
+    overrides = [b"AWS_ACCESS_KEY_ID=" + secret, b"AWS_EC2_METADATA_DISABLED=true", b"http_proxy=http://u:pw@proxy"]
     with pytest.raises(Executed):
-        stage.run(b"true", environ=[b"MOCK_HOSTNAME=mock", b"HOME=/nowhere", *hiding])
+        stage.run(b"true", environ=[b"MOCK_HOSTNAME=mock", b"HOME=/nowhere", *overrides])
     said = capfd.readouterr().err.splitlines()
     warned = [line.split()[2] for line in said if line.startswith("imds-shim: warning: ")]
     assert warned == ["AWS_ACCESS_KEY_ID", "AWS_EC2_METADATA_DISABLED", "http_proxy"]
@@ -234,6 +235,25 @@ def test_init_sets_the_rule_and_executes_nothing(stage: Stage) -> None:
     assert stage.run(b"--init") == 0
     assert stage.executed is None
     assert len(stage.kernel.tables[0].rules) == 1
+
+
+def test_a_follower_collects_garbage(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tree disables it for a start, but the follower runs as long as the application."""
+    killed: list[bool] = []
+
+    class FakeFollower:
+        def kill(self) -> None:
+            killed.append(True)
+
+    monkeypatch.setattr("imds_shim.follow.start_follower", lambda *_: FakeFollower())
+    gc.disable()
+    try:
+        with pytest.raises(Executed):
+            stage.run(b"true", environ=[*ENVIRON, b"MOCK_FOLLOW=1"])
+        assert gc.isenabled()
+        assert killed == [True], "a failed hand-off ends the follower"
+    finally:
+        gc.enable()
 
 
 def test_the_version_is_that_of_the_package(capfd: pytest.CaptureFixture[str]) -> None:

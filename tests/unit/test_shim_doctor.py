@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imds_shim.capabilities import NUMBERS, CapabilitySets, how_to_grant
+from imds_shim.deadline import Deadline
 from imds_shim.doctor import Dependencies, examine
 from imds_shim.errors import KernelRefusedError, PrivilegeError, ShimError
 from imds_shim.exec.accounts import Account
@@ -208,6 +209,21 @@ def test_a_route_of_the_commands_user_is_a_warning(container: Container) -> None
     (warning,) = container.said("warn")
     assert warning.startswith(f"trial start: user 1000 may not reach the mock at {V4.removesuffix(':80')}")
     assert warning.endswith(": no route (the policy rule 9 (prohibit))")
+
+
+def test_no_check_takes_longer_than_five_seconds(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even if MOCK_TIMEOUT_SECONDS is longer, because a user waits for the report."""
+    seconds: list[float] = []
+
+    def deadline(limit: float) -> Deadline:
+        seconds.append(limit)
+        return Deadline(limit)
+
+    monkeypatch.setattr("imds_shim.doctor.Deadline", deadline)
+    assert container.examined("MOCK_TIMEOUT_SECONDS=600") == 0
+    assert max(seconds) == 5
+    assert container.examined("MOCK_TIMEOUT_SECONDS=3") == 0
+    assert seconds[-1] == 3
 
 
 def test_one_working_back_end_is_enough(container: Container) -> None:

@@ -128,6 +128,16 @@ def test_a_refusal_is_logged_once_and_retried() -> None:
     assert world.table.rules == [MOVED]
 
 
+def test_a_refusal_after_a_success_is_logged_again() -> None:
+    world = World(RULE)
+    world.network.names["mock"] = [NEW]
+    for refuses in (True, False, True):
+        world.table.refuses = refuses
+        world.follower.update_rules()
+        world.table.rules[:] = world.follower.rules[:] = [RULE]
+    assert ["the rule cannot be updated" in line for line in world.lines.lines] == [True, False, True]
+
+
 def test_a_refused_route_leaves_the_rule() -> None:
     world = World(RULE)
     world.network.names["mock"] = [NEW]

@@ -16,6 +16,11 @@ class Named(Point):
     name: str = ""
 
 
+class Vector(FrozenRecord):
+    x: int
+    y: int = 0
+
+
 class Positive(FrozenRecord):
     number: int
 
@@ -35,6 +40,7 @@ def test_values_with_equal_class_and_fields_are_equal() -> None:
     assert Point(1) != Named(1)
     assert Named(1) != Point(1)
     assert Point(1) != (1, 0)
+    assert Point(1) != Vector(1)
     assert len({Point(1), Point(1, 0), Point(2)}) == 2
 
 

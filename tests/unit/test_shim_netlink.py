@@ -41,3 +41,12 @@ def test_a_dump_of_the_real_kernel_is_complete() -> None:
 def test_a_kernel_error_is_an_oserror_with_its_number() -> None:
     with Netlink(socket.NETLINK_ROUTE) as kernel, pytest.raises(OSError, match="No such device"):
         kernel.request(RTM_GETLINK, struct.pack("=BxHiII", 0, 0, 0x7FFFFFFF, 0, 0))
+
+
+def test_a_kernel_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start must not hang."""
+    monkeypatch.setattr("imds_shim.nat.netlink.TIMEOUT_SECONDS", 0.01)
+    with Netlink(socket.NETLINK_ROUTE) as kernel:
+        monkeypatch.setattr("imds_shim.nat.netlink._messages", lambda _datagram: ())
+        with pytest.raises(TimeoutError):
+            kernel.request(RTM_GETLINK, struct.pack("=BBHiII", socket.AF_UNSPEC, 0, 0, 0, 0, 0), NLM_F_DUMP)

@@ -57,7 +57,7 @@ def test_later_steps_are_reported_too(
 
 def test_earlier_steps_are_reported_too(monkeypatch: pytest.MonkeyPatch) -> None:
     as_in(monkeypatch)
-    first = PrivilegeError("MOCK_USER=0:5 needs SETGID, which this container lacks", "add it", ("SETGID",))
+    first = PrivilegeError("SETGID is missing; it is needed for MOCK_USER=0:5", "add it", ("SETGID",))
     error = all_missing(first, load([b"true"], [b"MOCK_HOSTNAME=mock", b"MOCK_USER=0:5"]), refuse)
     assert error.missing == ("NET_ADMIN", "SETPCAP", "SETGID")
     assert "MOCK_NO_NEW_PRIVS=1, MOCK_USER or MOCK_KEEP_CAPS=1" in str(error)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.http_server import ScriptedHttpServer
+from support.idle_interpreter import LONGEST_RATIO, idle_interpreter_seconds
 from support.name_server import ScriptedNameServer
 from support.processes import seconds_to_its_end
 
@@ -151,27 +152,7 @@ sys.exit(cli.run([b"true"], [entry.encode() for entry in environ]))
 """
 
 
-# An interpreter with the shim's modules that ends by the same kind of handler, while it waits for a packet.
-REFERENCE = """
-import signal, socket, sys
-from imds_shim import cli, import_stubs
-import_stubs.load("httpx" if sys.argv[1] == "http" else "dns.message")
-for number in (signal.SIGTERM, signal.SIGINT):
-    signal.signal(number, lambda *_: sys.exit(0))
-channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-channel.bind(("127.0.0.1", 0))
-print("waiting", flush=True)
-channel.recv(1)
-"""
 ROUNDS = 5
-LONGEST_RATIO = 5
-
-
-def reference_seconds(number: signal.Signals, where: str) -> float:
-    with subprocess.Popen([sys.executable, "-c", REFERENCE, where], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "waiting\n"
-        return seconds_to_its_end(process.pid, number)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -198,7 +179,7 @@ def test_a_signal_ends_the_shim_during_a_wait_as_fast_as_any_interpreter(
         command += ["MOCK_HOSTNAME=mock", f"MOCK_PORT={mock.port}"]
         seconds, reference = [], []
         for _ in range(ROUNDS):
-            reference.append(reference_seconds(number, where))
+            reference.append(idle_interpreter_seconds(number, "httpx" if where == "http" else "dns.message"))
             asked.clear()
             with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
                 assert process.stderr is not None

@@ -33,10 +33,12 @@ class FrozenRecord:
         Raises:
             TypeError: a field is missing, unknown or given twice.
         """
-        if len(values) > len(self._fields) or not named.keys() <= set(self._fields[len(values) :]):
-            raise TypeError(f"{type(self).__name__} has the fields {', '.join(self._fields)}")
-        vars(self).update(zip(self._fields, values, strict=False), **named)
-        for field in self._fields[len(values) :]:
+        fields = self._fields
+        rest = fields[len(values) :]
+        if len(values) > len(fields) or (named and not named.keys() <= set(rest)):
+            raise TypeError(f"{type(self).__name__} has the fields {', '.join(fields)}")
+        vars(self).update(zip(fields, values, strict=False), **named)
+        for field in rest:
             if field not in named and not hasattr(type(self), field):
                 raise TypeError(f"{type(self).__name__} needs {field}")
         self.__post_init__()
