@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from imds_mock.ctl.output import print_json, print_table
+from imds_mock.ctl.output import print_json, print_table, print_values
 
 if TYPE_CHECKING:
     import argparse
@@ -42,10 +42,8 @@ def _callers(client: Client, arguments: argparse.Namespace) -> int:
 
 def _whoami(client: Client, arguments: argparse.Namespace) -> int:
     found = client.call("GET", "/v1/whoami", query={"caller": arguments.caller})
-    if arguments.json:
-        print_json(found)
-    elif isinstance(found, list):
+    if isinstance(found, list) and not arguments.json:
         print_table(_REPLICAS, found, "")
     else:
-        print_table(("name", "value"), [{"name": name, "value": held} for name, held in found.items()], "")
+        print_values(arguments, found)
     return 0

@@ -20,10 +20,18 @@ def print_json(value: Any) -> None:
     sys.stdout.write(f"{json.dumps(value, indent=2, ensure_ascii=False)}\n")
 
 
-def print_done(arguments: argparse.Namespace) -> None:
-    """Print the result of a call with an empty response: null with `--json`, otherwise nothing."""
+def print_done(arguments: argparse.Namespace, response: Any = None) -> None:
+    """Print the response of a change: with `--json` only."""
     if arguments.json:
-        print_json(None)
+        print_json(response)
+
+
+def print_values(arguments: argparse.Namespace, values: Mapping[str, Any]) -> None:
+    """Print named values: as JSON with `--json`, otherwise as a table."""
+    if arguments.json:
+        print_json(values)
+    else:
+        print_table(("name", "value"), [{"name": name, "value": value} for name, value in values.items()], "")
 
 
 def print_line(text: str) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from imds_mock.ctl.client import ArgumentError
-from imds_mock.ctl.output import print_done, print_json, print_line, print_table
+from imds_mock.ctl.output import print_done, print_json, print_line, print_table, print_values
 from imds_mock.standard_input import read_input
 from imds_mock.violations.syntax import json_problem
 from imds_mock.violations.words import shown
@@ -80,11 +81,7 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
 
 
 def _status(client: Client, arguments: argparse.Namespace) -> int:
-    status = client.call("GET", "/v1/status")
-    if arguments.json:
-        print_json(status)
-    else:
-        print_table(("name", "value"), [{"name": name, "value": held} for name, held in status.items()], "")
+    print_values(arguments, client.call("GET", "/v1/status"))
     return 0
 
 
@@ -112,9 +109,7 @@ def _get(client: Client, arguments: argparse.Namespace) -> int:
 
 def _set(client: Client, arguments: argparse.Namespace) -> int:
     value = _json(arguments.value, "the value") if arguments.as_json else arguments.value
-    found = client.call("PUT", _metadata(arguments.path), {"value": value})
-    if arguments.json:
-        print_json(found)
+    print_done(arguments, client.call("PUT", _metadata(arguments.path), {"value": value}))
     return 0
 
 
@@ -136,17 +131,12 @@ def _options(client: Client, arguments: argparse.Namespace) -> int:
         options = client.call("PATCH", "/v1/metadata-options", patch, media=_MERGE_PATCH)
     else:
         options = client.call("GET", "/v1/metadata-options")
-    if arguments.json:
-        print_json(options)
-    else:
-        print_table(("name", "value"), [{"name": name, "value": held} for name, held in options.items()], "")
+    print_values(arguments, options)
     return 0
 
 
 def _config_show(client: Client, arguments: argparse.Namespace) -> int:
     if arguments.setting:
-        from urllib.parse import quote  # noqa: PLC0415 - loaded already
-
         print_json(client.call("GET", f"/v1/config/{quote(arguments.setting.replace('.', '/'))}")["value"])
     else:
         print_json(client.call("GET", "/v1/config"))
@@ -161,9 +151,7 @@ def _config_set(client: Client, arguments: argparse.Namespace) -> int:
             raise ArgumentError(f"{setting!r}: expected KEY=VALUE, such as instance.region=eu-west-1")
         _require_new(key, settings)
         settings[key] = _json(value, key) if arguments.as_json else None if value == "null" else value
-    changed = client.call("POST", "/v1/config", settings)
-    if arguments.json:
-        print_json(changed)
+    print_done(arguments, client.call("POST", "/v1/config", settings))
     return 0
 
 
@@ -171,9 +159,7 @@ def _config_patch(client: Client, arguments: argparse.Namespace) -> int:
     patch = _json(read_input() if arguments.patch == "-" else arguments.patch, "the patch")
     if not isinstance(patch, dict):
         raise ArgumentError(f"the patch: expected a mapping such as {_A_PATCH}, got {shown(patch)}")
-    changed = client.call("PATCH", "/v1/config", patch, media=_MERGE_PATCH)
-    if arguments.json:
-        print_json(changed)
+    print_done(arguments, client.call("PATCH", "/v1/config", patch, media=_MERGE_PATCH))
     return 0
 
 
@@ -184,8 +170,6 @@ def _reset(client: Client, arguments: argparse.Namespace) -> int:
 
 
 def _metadata(path: str) -> str:
-    from urllib.parse import quote  # noqa: PLC0415 - loaded already
-
     return f"/v1/metadata/{quote(path.strip('/'))}"
 
 
