@@ -10,11 +10,13 @@ import importlib
 import json
 import logging
 import os
+import re
 import resource
 import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +35,7 @@ from imds_mock.log import Outlet
 from imds_mock.run.companions import CompanionError
 from imds_mock.signing.keys import KeyDirectoryError
 from support.mockserver import Clock
+from support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -117,6 +120,16 @@ def test_with_and_without_a_control_plane(run: Callable[[Coroutine[Any, Any, Any
             assert mock.control_sockets.path is None, "no folder was given for a Unix socket"
 
     run(scenario())
+
+
+def test_the_documented_example_runs(
+    run: Callable[[Coroutine[Any, Any, Any]], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/architecture.md").read_text(), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(f"async def example():\n{textwrap.indent(example, '    ')}", names)  # noqa: S102 - the page's own text
+    run(names["example"]())
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+ http://127\.0\.0\.1:\d+\n", capsys.readouterr().out)
 
 
 def test_it_runs_once(run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:

@@ -1,4 +1,4 @@
-"""A whole mock without sockets: both planes are asked by function calls, and everything that it says is kept."""
+"""A whole mock without sockets: tests call both planes as functions, and its log is kept."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class HeldMock:
-    """A mock in a test's hand.
+    """A mock that does not listen.
 
     Args:
         signer: What signs the identity document.
         document: The configuration.
 
     Attributes:
-        said: Everything that it would have written to standard error.
+        said: What it logs because of callers.
         operations: The operations of its API.
     """
 
@@ -57,11 +57,11 @@ class HeldMock:
         return list(self._mock._components.credentials.requests)
 
     def close(self) -> None:
-        """Let go of the event loop."""
+        """Close the event loop."""
         self._loop.close()
 
     def call(self, method: str, path: str, body: Any = None) -> Reply:
-        """Call the control plane past its guard; a body is sent as JSON."""
+        """Call the control plane without its access check; a body is sent as JSON."""
         path, _, query = path.partition("?")
         headers = [(b"host", b"localhost")]
         if body is not None:
@@ -93,7 +93,7 @@ class HeldMock:
         return Reply(sent[0]["status"], lines, b"".join(part.get("body", b"") for part in sent[1:]))
 
     def get(self, path: str, caller: str = "127.0.0.1", agent: str = "", **headers: str) -> Response:
-        """Ask the data plane, and have the journal record it."""
+        """GET a path from the data plane, recorded in the journal."""
         request = Request("GET", path, path.rstrip("/") or "/", path.endswith("/"), headers, agent=agent)
 
         async def ask() -> Response:

@@ -41,7 +41,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 @dataclass(frozen=True)
 class Reply:
-    """What the control plane answered."""
+    """A response of the control plane."""
 
     status: int
     headers: Mapping[str, str]
@@ -49,7 +49,7 @@ class Reply:
 
     @property
     def json(self) -> Any:
-        """The body, read."""
+        """The decoded body."""
         return json.loads(self.body)
 
 
@@ -70,7 +70,7 @@ class DrivenMock:
         return self.mock.runtime
 
     def stop_data_plane(self, grace_seconds: float) -> Future[None]:
-        """Begin to stop the data plane, as the program does when it is told to end."""
+        """Start to stop the data plane, as leaving the mock does."""
         assert self.mock.data_plane is not None
         return asyncio.run_coroutine_threadsafe(self.mock.data_plane.stop(grace_seconds), self.loop)
 
@@ -104,7 +104,7 @@ class DrivenMock:
         return self.ask(head("PUT", "/latest/api/token", **ttl), source).body.decode()
 
     def call(self, method: str, path: str, body: Any = None, *, tcp: bool = False, **headers: str) -> Reply:
-        """Call the control plane; headers' underscores become hyphens, a body that is no text is sent as JSON."""
+        """Call the control plane; headers' underscores become hyphens, a body other than bytes is sent as JSON."""
         connection: http.client.HTTPConnection
         if tcp:
             connection = http.client.HTTPConnection("127.0.0.1", self.control_port, timeout=10)
@@ -121,13 +121,13 @@ class DrivenMock:
             return Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
 
     def do(self, method: str, path: str, body: Any = None) -> Any:
-        """Call the control plane and insist on success."""
+        """Call the control plane; fails unless it succeeds."""
         reply = self.call(method, path, body)
         assert reply.status < 300, reply
         return reply.json if reply.body else None
 
     def settle_callers(self) -> None:
-        """Wait until the look-ups of callers that are under way have ended."""
+        """Wait until the look-ups of callers in progress have ended."""
         asyncio.run_coroutine_threadsafe(self.runtime.callers.wait_for_look_ups(), self.loop).result(10)
 
     def run(self, function: Callable[[], Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The program itself, with both planes, and `ctl` beside it, in an environment of their own."""
+"""Runs `imds-mock serve` with both planes, and `imds-mock ctl` in the same environment."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RunningProgram:
     seen: int = 0
 
     def await_line(self, pattern: str) -> re.Match[str]:
-        """Read its log until a line matches that comes after the last one found; fails after 20 seconds without any."""
+        """The first log line after the last one found that matches; fails after 20 s without a line."""
         log = self.process.stderr
         assert log is not None
         while True:
@@ -49,7 +49,7 @@ class RunningProgram:
             self.unread += part
 
     def ctl(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run `imds-mock ctl`, which finds the mock by itself; in this process, unless it reads something."""
+        """Run `imds-mock ctl`, which finds the mock itself; in this process unless it reads standard input."""
         if stdin is None:
             out, errors = io.StringIO(), io.StringIO()
             with (
@@ -73,7 +73,7 @@ class RunningProgram:
         )
 
     def end(self) -> int:
-        """Ask it to end; its exit code."""
+        """Stop it with SIGTERM; its exit code."""
         self.process.send_signal(signal.SIGTERM)
         self.lines.append(self.unread + self.process.communicate(timeout=20)[1].decode())
         return self.process.returncode

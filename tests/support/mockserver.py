@@ -63,7 +63,7 @@ class FixedSnapshot:
 
 @dataclass
 class Clock:
-    """A wall clock that stands still until a test moves it."""
+    """A wall clock that a test sets."""
 
     now: float = STARTED
 
@@ -73,7 +73,7 @@ class Clock:
 
 @dataclass
 class Journal:
-    """What the observers were told."""
+    """The recorded responses."""
 
     entries: list[tuple[str, Request | None, Response]] = field(default_factory=list)
 
@@ -93,7 +93,7 @@ class RunningMock:
     loop: asyncio.AbstractEventLoop
 
     def stop(self, grace_seconds: float = 5) -> None:
-        """Stop as the program does when it is told to end."""
+        """Stop gracefully, as leaving a mock does."""
         asyncio.run_coroutine_threadsafe(self.plane.stop(grace_seconds), self.loop).result(20)
 
     def connect(self, timeout: float = 10) -> socket.socket:
@@ -101,7 +101,7 @@ class RunningMock:
         return socket.create_connection(("127.0.0.1", self.port), timeout)
 
     def ask(self, request: bytes | str) -> Answer:
-        """Send bytes on a connection of their own and read until the end."""
+        """Send bytes on a new connection and read until its end."""
         with self.connect() as client:
             client.sendall(request if isinstance(request, bytes) else request.encode("latin-1"))
             return Answer.parse(read_all(client))
@@ -149,7 +149,7 @@ def running_mock(
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer as it came over the wire."""
+    """A response as it was received."""
 
     status: int
     reason: str
@@ -158,7 +158,7 @@ class Answer:
 
     @classmethod
     def parse(cls, raw: bytes) -> Answer:
-        """Take an answer apart; a connection that ended without one has the status 0."""
+        """Parse a response; the status is 0 if the connection ended without one."""
         if not raw:
             return cls(0, "", (), b"")
         top, _, body = raw.partition(b"\r\n\r\n")
@@ -191,7 +191,7 @@ def read_all(client: socket.socket) -> bytes:
 
 
 def read_answer(client: socket.socket) -> Answer:
-    """Read one answer of a connection that stays open, by its Content-Length."""
+    """Read one response of a connection that stays open, by its Content-Length."""
     received = b""
     while b"\r\n\r\n" not in received:
         part = client.recv(1)
