@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from imds_mock.config.errors import dotted
@@ -21,6 +24,32 @@ def test_every_setting_that_is_named_exists() -> None:
     known = {dotted(path) for path in known_keys(Config)}
     assert set(derivation._SETTINGS.values()) <= known
     assert set(derivation._SETTINGS) <= {row.path for row in ROWS}
+
+
+class RecordingSettings:
+    """The default facts; records which are read."""
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        self.read.append(name)
+        return getattr(Config().instance, name)
+
+
+def test_a_path_names_the_setting_that_its_value_is_read_from() -> None:
+    compared = 0
+    for row in ROWS:
+        settings = RecordingSettings()
+        try:
+            row.value(SimpleNamespace(settings=settings))  # type: ignore[arg-type]  # the other facts are derived
+        except AttributeError:
+            continue
+        if settings.read:
+            (named,) = settings_of(row.path)
+            assert named.split(".")[:2] == ["instance", settings.read[0]], row.path
+            compared += 1
+    assert compared > 15
 
 
 @pytest.mark.parametrize(
