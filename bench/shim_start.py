@@ -1,7 +1,7 @@
-"""From exec of the entrypoint to exec of the command: the shim against the bash steps that people paste.
+"""Measures the time from exec of the entrypoint to exec of the command: the shim against a common bash entrypoint.
 
-Both in one container on one network with a mock that is up, in turn, many times; the figure is the ratio of the
-medians. Then, for the shim alone, where the time goes. Prints 1 line a figure; exits 1 above the limit.
+Runs both in turn, many times, in one container on the network of a running mock, and prints the ratio of the medians.
+Then prints the shim's steps with their times. Exits with 1 if the ratio exceeds the limit.
 
     bench/shim_start.py [--pairs N]
 """
@@ -30,7 +30,7 @@ PREFIX = "imds-bench"
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measure, print, and judge the ratio against the limit."""
+    """Measure, print the results, and return 1 if the ratio exceeds the limit."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=25, help="starts of each kind (default: 25)")
     pairs = parser.parse_args(argv).pairs
@@ -51,8 +51,8 @@ def main(argv: Sequence[str]) -> int:
     ):
         values = samples[name]
         print(f"{title:34} {medians[name] / 1000:9.1f} {min(values) / 1000:7.1f} {max(values) / 1000:7.1f}")
-    print(f"ratio shim / pasted: {ratio:.2f} (aim 1.0, limit {LIMIT})\n")
-    print("where the shim's time goes, ms since exec of the launcher, medians:")
+    print(f"ratio shim / bash: {ratio:.2f} (aim 1.0, limit {LIMIT})\n")
+    print("steps of the shim, median ms since exec of the launcher:")
     before = 0.0
     for title, moments in steps.items():
         reached = statistics.median(moments)
@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def measure(environment: Mapping[str, str], pairs: int) -> dict[str, list[int]]:
-    """Build the image, run both kinds in turn in one container; returns microseconds by kind."""
+    """Build the images, run both entrypoints in turn in one container; returns microseconds by entrypoint."""
     docker(environment, "build", "--quiet", "--tag", "imds-mock", ".")
     docker(
         environment, "build", "--quiet", "--tag", "imds-shim-debug", "-f", "Dockerfile.shim", "--target", "debug", "."
@@ -81,7 +81,7 @@ def read(output: str) -> dict[str, list[int]]:
 
 
 def dissect(environment: Mapping[str, str], runs: int) -> dict[str, list[float]]:
-    """Run the shim with system calls timed by the kernel; returns milliseconds since exec by what was reached."""
+    """Run the shim under strace; returns milliseconds since exec by step."""
     steps: dict[str, list[float]] = {title: [] for title, _ in MARKS}
     traced = with_mock(environment, "bash", "/bench/dissect.sh", str(runs), "--cap-add", "SYS_PTRACE")
     for run in traced.split("=== run ===\n")[1:]:
@@ -98,7 +98,7 @@ def dissect(environment: Mapping[str, str], runs: int) -> dict[str, list[float]]
     return {title: values for title, values in steps.items() if values}
 
 
-# What a start does, in its order, and the system call by which it shows.
+# The steps of a start, in order, and the system calls that show them.
 MARKS = (
     ("interpreter begins", r"execve\(\".*/lib/loader"),
     ("our code begins", r"openat\(.*lib/modules"),
@@ -111,7 +111,7 @@ MARKS = (
 
 
 def with_mock(environment: Mapping[str, str], *words: str) -> str:
-    """Run a program of the bench image beside a mock, and take both away; options of docker may follow the words."""
+    """Run a program of the bench image with three words beside a mock; further words are options of `docker run`."""
     program = words[:3]
     network, mock = f"{PREFIX}-network", f"{PREFIX}-mock"
     docker(environment, "network", "create", network)
@@ -126,7 +126,7 @@ def with_mock(environment: Mapping[str, str], *words: str) -> str:
 
 
 def docker(environment: Mapping[str, str], *words: str) -> str:
-    """Run `docker WORDS...` and return what it printed; its errors go to the terminal."""
+    """Run `docker WORDS...` and return its output; errors go to the terminal."""
     done = subprocess.run(
         ["docker", *words], env=dict(environment), cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
     )

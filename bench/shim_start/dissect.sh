@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Inside the container: one start after the other under strace, which costs time but shows the order and the shares. With
-# its filter in the kernel only the calls that are looked for are stopped at.
+# Runs in the container: repeated starts under strace, which slows them down but shows the order and the proportions. Its
+# seccomp filter stops only at the system calls of interest.
 set -euo pipefail
 for ((run = 0; run < $1; run++)); do
   echo "=== run ==="

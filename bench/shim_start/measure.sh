@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Inside the container: starts the same command in both ways in turn, and prints the microseconds from the exec of the
-# entrypoint to the exec of the command, one "NAME MICROSECONDS" a line. Bash's own clock needs no process.
+# Runs in the container: starts a command through both entrypoints in turn, and prints lines of "NAME MICROSECONDS" from
+# exec of the entrypoint to exec of the command. Bash's own clock needs no process.
 set -euo pipefail
 pairs=$1
 
@@ -8,7 +8,7 @@ once() { # NAME COMMAND...
   local name=$1 before after
   shift
   before=$EPOCHREALTIME
-  # The command's first and only act is to say when it began.
+  # The command only prints the time of its start.
   # shellcheck disable=SC2016
   after=$("$@" bash -c 'echo "$EPOCHREALTIME"' 2>/dev/null)
   echo "$name $((${after/./} - ${before/./}))"
@@ -19,8 +19,8 @@ shim() { once shim /opt/imds-shim/bin/imds-shim; /opt/imds-shim/bin/imds-shim --
 
 address=$(dig +short "$MOCK_HOSTNAME")
 for ((pair = 0; pair < pairs; pair++)); do
-  # Whoever goes second finds warmer caches: take turns.
+  # Alternate, because the second one finds warmer caches.
   if ((pair % 2)); then pasted; shim; else shim; pasted; fi
 done
-# What no entrypoint can go below: the shell and the command alone.
+# The lower bound: the shell and the command alone.
 for ((pair = 0; pair < pairs; pair++)); do once floor env; done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The reference: what a bash entrypoint does to bring the mock to 169.254.169.254.
+# The reference: a bash entrypoint that redirects 169.254.169.254 to the mock.
 set -e
 if [ -z "$MOCK_HOSTNAME" ]; then
   echo "MOCK_HOSTNAME is not set" >&2
