@@ -173,7 +173,7 @@ def test_times_are_independent_of_the_time_zone() -> None:
         (["ec2-metadata-mock", "-n", "nowhere.example"], {}, 2, "flag -n: expected an IP address or localhost"),
         (["ec2-metadata-mock"], {"AEMM_SPOT_ACTION": ""}, 2, "variable AEMM_SPOT_ACTION: expected one of"),
         (["ec2-metadata-mock"], {"AEMM_USERDATA_VALUES_USERDATA": "*"}, 2, "variable AEMM_USERDATA_VALUES_USERDATA: "),
-        (["ec2-metadata-mock", "-c", "/nonexistent.json"], {}, 1, "config file /nonexistent.json (flag -c): "),
+        (["ec2-metadata-mock", "-c", "/none.json"], {}, 1, "config file /none.json (flag -c) does not exist"),
         (["ec2-metadata-mock", "-c", "/dev/null"], {}, 1, "config file /dev/null: a file without an extension is not"),
         (["ec2-metadata-mock", "completion", "tcsh"], {}, 2, "completion: expected one of bash, zsh, fish, powershell"),
     ],
