@@ -21,10 +21,10 @@ SOURCES = Path(imds_mock.__file__).parent
 MOST = 8
 
 
-def documented() -> tuple[list[str], set[str]]:
-    """The files of the numbered list, and those that are beside it."""
+def documented(title: str) -> tuple[list[str], set[str]]:
+    """The files of a walk's numbered list, and those that are beside it."""
     page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
-    section = page.partition("## Walk: a GET from socket to bytes\n")[2].partition("\n## ")[0]
+    section = page.partition(f"## Walk: {title}\n")[2].partition("\n## ")[0]
     numbered = re.findall(r"^\d+\. `([\w/]+\.py)`", section, re.MULTILINE)
     return numbered, set(re.findall(r"`([\w/]+\.py)`", section)) - set(numbered)
 
@@ -63,6 +63,12 @@ def test_a_get_passes_the_files_that_the_page_lists(tmp_path: Path) -> None:
     config = {"server": {"hosts": ["127.0.0.1"]}, "control": {"socket": str(tmp_path / "control.sock")}}
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         files = runner.run(passed(config))
-    numbered, beside = documented()
+    numbered, beside = documented("a GET from socket to bytes")
     assert len(numbered) <= MOST
     assert set(files) - beside == set(numbered)
+
+
+def test_a_configuration_key_passes_at_most_ten_files() -> None:
+    numbered, beside = documented("a configuration key to its leaf")
+    assert 0 < len(numbered) <= 10
+    assert all((SOURCES / file).is_file() for file in (*numbered, *beside))
