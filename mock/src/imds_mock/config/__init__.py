@@ -1,1 +1,1 @@
-"""What can be said about a mock: the schema of its settings, their sources, and what is wrong with them."""
+"""The configuration of a mock: schema, sources and errors."""

@@ -51,9 +51,8 @@ def effective(config: Config, chosen: Sequence[int], credentials_of: Sequence[in
     """
     if not chosen and not credentials_of:
         return config
-    document = msgspec.to_builtins(
-        replace(config, variants=())
-    )  # without variants, or the cost of each would grow with their number
+    # Without variants, or the cost of each would grow with their number.
+    document = msgspec.to_builtins(replace(config, variants=()))
     for place in chosen:
         _apply(document, config.variants[place])
     for place in credentials_of:
@@ -97,7 +96,7 @@ def check(config: Config, check_one: Callable[[Config], None]) -> None:
 
 
 def require_one_instance(config: Config) -> None:
-    """Check that a configuration with `compatibility: aemm` tells no callers apart.
+    """Check that a configuration with `compatibility: aemm` treats all callers alike.
 
     Raises:
         SettingError: It does; names the key.

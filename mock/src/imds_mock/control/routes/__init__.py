@@ -1,1 +1,1 @@
-"""The operations of the control plane, a module for each thing that they are about."""
+"""The operations of the control plane, one module per subject."""

@@ -117,21 +117,12 @@ class CallerRoutes:
 
     def operations(self) -> list[Operation]:
         """List the operations."""
+        match, whoami = "Count the callers that a name matches", "Show how the mock sees a caller"
+        one_or_several = ShownIdentity | tuple[ShownIdentity, ...]
         return [
             Operation("GET", "/v1/callers", "List the callers in the journal", self.list, tuple[Caller, ...]),
-            Operation(
-                "GET",
-                "/v1/whoami",
-                "Show how the mock sees a caller",
-                self.whoami,
-                ShownIdentity | tuple[ShownIdentity, ...],
-                query=WhoQuery,
-                problems=(404,),
-            ),
-            Operation(
-                *("GET", "/v1/callers/match", "Count the callers that a name matches", self.match, Matched),
-                query=WhoQuery,
-            ),
+            Operation("GET", "/v1/whoami", whoami, self.whoami, one_or_several, query=WhoQuery, problems=(404,)),
+            Operation("GET", "/v1/callers/match", match, self.match, Matched, query=WhoQuery),
         ]
 
     async def list(self, _call: Call) -> tuple[Caller, ...]:

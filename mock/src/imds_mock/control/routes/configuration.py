@@ -63,60 +63,31 @@ class ConfigurationRoutes:
 
     def operations(self) -> list[Operation]:
         """List the operations."""
-        one = "/v1/config/{path:path}"
-        options = "/v1/metadata-options"
+        every, one, options = "/v1/config", "/v1/config/{path:path}", "/v1/metadata-options"
+        conflict: dict[str, Any] = {"problems": (409,)}
+        whole: dict[str, Any] = {"body": Document, "body_schema": Config, "schema": Config, **conflict}
+        patch: dict[str, Any] = {"body_media": MERGE_PATCH, **conflict}
+        several = "Set several settings by their dotted keys, or none if one is refused"
         return [
-            Operation("GET", "/v1/config", "Show the configuration", self.show, Document, schema=Config),
+            Operation("GET", every, "Show the configuration", self.show, Document, schema=Config),
+            Operation("PUT", every, "Replace the configuration", self.replace, Document, **whole),
             Operation(
-                "PUT",
-                "/v1/config",
-                "Replace the configuration",
-                self.replace,
-                Document,
-                body=Document,
-                body_schema=Config,
-                schema=Config,
-                problems=(409,),
-            ),
-            Operation(
-                "PATCH",
-                "/v1/config",
-                "Change the configuration by a merge patch",
-                self.patch,
-                Document,
-                body=Document,
-                body_schema=Config,
-                body_media=MERGE_PATCH,
-                schema=Config,
-                problems=(409,),
+                *("PATCH", every, "Change the configuration by a merge patch", self.patch, Document),
+                **whole | patch,
                 notes=True,
             ),
-            Operation(
-                *(
-                    "POST",
-                    "/v1/config",
-                    "Set several settings by their dotted keys, or none if one is refused",
-                    self.assign,
-                    Document,
-                ),
-                body=Document,
-                problems=(409,),
-            ),
+            Operation("POST", every, several, self.assign, Document, body=Document, **conflict),
             Operation("GET", one, "Show one setting", self.show_one, Value, problems=(404,)),
-            Operation("PUT", one, "Set one setting", self.set_one, Value, body=Value, problems=(409,)),
+            Operation("PUT", one, "Set one setting", self.set_one, Value, body=Value, **conflict),
             Operation("DELETE", one, "Restore the default of one setting", self.unset_one, None, problems=(409, 422)),
             Operation("GET", options, "Show the metadata options", self.options, MetadataOptions),
             Operation(
                 *("PATCH", options, "Change metadata options", self.modify_options, MetadataOptions),
                 body=Document,
-                body_media=MERGE_PATCH,
                 body_schema=MetadataOptions,
-                problems=(409,),
+                **patch,
             ),
-            Operation(
-                *("POST", "/v1/reset", "Restore the state at the start", self.reset, None),
-                query=ResetQuery,
-            ),
+            Operation("POST", "/v1/reset", "Restore the state at the start", self.reset, None, query=ResetQuery),
         ]
 
     async def show(self, _call: Call) -> Document:

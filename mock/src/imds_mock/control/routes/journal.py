@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -145,44 +145,18 @@ class JournalRoutes:
 
     def operations(self) -> list[Operation]:
         """List the operations."""
+        every = "/v1/requests"
         requests, occurrences = tuple[shown.ShownRequest, ...], tuple[shown.ShownOccurrences, ...]
+        stream: dict[str, Any] = {"query": FilterQuery, "answer_media": EVENT_STREAM, "problems": (503,)}
+        count, imdsv1 = "Count requests and check their number", "List callers that use IMDSv1"
+        seen, follow = "List callers that have seen a notice", "Follow requests as server-sent events"
         return [
-            Operation("GET", "/v1/requests", "List requests, oldest first", self.list, requests, query=RequestsQuery),
-            Operation("DELETE", "/v1/requests", "Clear the journal", self.clear, None),
-            Operation(
-                "GET",
-                "/v1/requests/stream",
-                "Follow requests as server-sent events",
-                self.stream,
-                str,
-                query=FilterQuery,
-                answer_media=EVENT_STREAM,
-                problems=(503,),
-            ),
-            Operation(
-                "GET",
-                "/v1/requests/count",
-                "Count requests and check their number",
-                self.count,
-                Answer,
-                query=CountQuery,
-            ),
-            Operation(
-                "GET",
-                "/v1/requests/imdsv1",
-                "List callers that use IMDSv1",
-                self.imdsv1,
-                occurrences,
-                query=SinceQuery,
-            ),
-            Operation(
-                "GET",
-                "/v1/requests/notices",
-                "List callers that have seen a notice",
-                self.notices,
-                occurrences,
-                query=SinceQuery,
-            ),
+            Operation("GET", every, "List requests, oldest first", self.list, requests, query=RequestsQuery),
+            Operation("DELETE", every, "Clear the journal", self.clear, None),
+            Operation("GET", f"{every}/stream", follow, self.stream, str, **stream),
+            Operation("GET", f"{every}/count", count, self.count, Answer, query=CountQuery),
+            Operation("GET", f"{every}/imdsv1", imdsv1, self.imdsv1, occurrences, query=SinceQuery),
+            Operation("GET", f"{every}/notices", seen, self.notices, occurrences, query=SinceQuery),
         ]
 
     async def list(self, call: Call) -> tuple[shown.ShownRequest, ...]:

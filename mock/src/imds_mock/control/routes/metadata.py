@@ -88,29 +88,14 @@ class MetadataRoutes:
 
     def operations(self) -> list[Operation]:
         """List the operations."""
-        one = "/v1/metadata/{path:path}"
+        every, one = "/v1/metadata", "/v1/metadata/{path:path}"
+        shown: dict[str, Any] = {"query": CallerQuery, "problems": (404,)}
+        changed: dict[str, Any] = {"problems": (404, 409, 422), "notes": True}
         return [
-            Operation(
-                "GET",
-                "/v1/metadata",
-                "Show the whole tree",
-                self.show,
-                dict[str, ShownLeaf],
-                query=CallerQuery,
-                problems=(404,),
-            ),
-            Operation(
-                *("GET", one, "Show a leaf or a category", self.show_one, ShownPath), query=CallerQuery, problems=(404,)
-            ),
-            Operation(
-                *("PUT", one, "Set a leaf for all callers", self.set_one, ShownPath),
-                body=NewLeaf,
-                problems=(404, 409),
-                notes=True,
-            ),
-            Operation(
-                *("DELETE", one, "Remove a leaf or a category", self.remove, None), problems=(404, 409, 422), notes=True
-            ),
+            Operation("GET", every, "Show the whole tree", self.show, dict[str, ShownLeaf], **shown),
+            Operation("GET", one, "Show a leaf or a category", self.show_one, ShownPath, **shown),
+            Operation("PUT", one, "Set a leaf for all callers", self.set_one, ShownPath, body=NewLeaf, **changed),
+            Operation("DELETE", one, "Remove a leaf or a category", self.remove, None, **changed),
         ]
 
     async def show(self, call: Call) -> dict[str, ShownLeaf]:
