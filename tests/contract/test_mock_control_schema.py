@@ -51,6 +51,16 @@ def test_the_document_names_every_route(mock: DrivenMock) -> None:
     }
 
 
+def test_no_description_has_indented_lines(mock: DrivenMock) -> None:
+    schemas = mock.do("GET", "/openapi.json")["components"]["schemas"]
+    assert schemas["SpotInterruption"]["description"].startswith("Send a spot interruption notice.\n\n`spot/instance-")
+    assert not [
+        name
+        for name, schema in schemas.items()
+        if "Attributes:" not in schema["description"] and "\n    " in schema["description"]
+    ]
+
+
 def test_what_is_shown_in_place_of_a_secret_is_in_the_document(tmp_path: Path) -> None:
     secrets = {
         "credentials": {"external_id": "an-external-id", "secret_access_key": "x", "access_key_id": "y", "seed": "z"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -57,6 +58,9 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
     listed = tuple(operations)
     types = [each for operation in listed for each in _types(operation) if each]
     schemas, components = msgspec.json.schema_components([*types, Problem], ref_template=_REFERENCE)
+    for schema in components.values():
+        # An indented line would be code in Markdown.
+        schema["description"] = cleandoc(schema.get("description", ""))
     _add_rules(components)
     _allow_masks(components)
     _mark_read_only(components)

@@ -15,7 +15,7 @@ from imds_mock.events.scenario import Scenario
 from imds_mock.scheduling.schedule import Duration, Instant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from imds_mock.control.context import ControlContext
     from imds_mock.control.operations import Call
@@ -97,15 +97,11 @@ class EventRoutes:
 
     async def cancel(self, call: Call) -> ShownEvent:
         """Cancel an event."""
-        event_id = call.path["id"]
-        self._state.schedule(self._state.events.cancel(event_id, self._state.clock()))
-        return self._shown(self._state.events.get(event_id))
+        return self._change(call, self._state.events.cancel)
 
     async def end(self, call: Call) -> ShownEvent:
         """End an active event."""
-        event_id = call.path["id"]
-        self._state.schedule(self._state.events.end(event_id, self._state.clock()))
-        return self._shown(self._state.events.get(event_id))
+        return self._change(call, self._state.events.end)
 
     async def rearm(self, call: Call) -> Noted:
         """Start an event again."""
@@ -123,6 +119,11 @@ class EventRoutes:
             tuple(map(self._shown, armed_events)), tuple(shown_fault(each, self._context) for each in armed_faults)
         )
         return Noted(played, await self._renew_credentials(armed_events))
+
+    def _change(self, call: Call, change: Callable[[str, float], EventBook]) -> ShownEvent:
+        event_id = call.path["id"]
+        self._state.schedule(change(event_id, self._state.clock()))
+        return self._shown(self._state.events.get(event_id))
 
     async def _schedule(self, events: EventBook) -> Noted:
         """Put events in force, the last of which was just armed."""
