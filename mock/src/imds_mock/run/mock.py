@@ -41,13 +41,13 @@ if TYPE_CHECKING:
 class Mock:
     """A mock that serves inside an `async with` block, once.
 
-    It touches nothing of the process but its sockets, files, child processes and tasks: no signal handlers, no logging
-    configuration, no environment variables. Any number of mocks can run on one event loop, each on its own port.
+    It uses nothing of the process but sockets, files, tasks and child processes, which inherit the environment. It sets
+    no signal handlers, limits or logging configuration. Several mocks can run on one event loop, each on its own port.
 
     Args:
         config: The configuration: settings, a mapping as in a file, or the path of a YAML or JSON file, whose changes
             take effect while the mock runs; None is the default.
-        port: TCP port in place of the configured one; 0 takes a free one, for the control plane as well.
+        port: TCP port in place of the configured one; 0 takes a free one, also for the control plane unless configured.
         source: Where `config` comes from, to read it again after a change; not needed if `config` is a path.
         scenario: Played from the start.
         dependencies: What the mock uses of the process around it.
