@@ -5,6 +5,7 @@ MockError
 ├── LogFileError    73 the access log's file cannot be written
 ├── ProbeError      1, the health check fails
 │   └── StrangerError  another server answers
+├── CompanionError  70, a part of the mock failed while it ran (in `run.companions`)
 ├── HostError       errors of `imds-mock host` (in `host.errors`)
 └── ConfigError     78, an invalid configuration (in `config.errors`)
 """
