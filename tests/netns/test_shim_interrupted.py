@@ -52,7 +52,7 @@ def lab(tmp_path: Path) -> Iterator[ShimLab]:
         ("imds_shim.nat.legacy._FamilyTable._commit", 2, "legacy"),
         ("imds_shim.nat.legacy._FamilyTable._commit", 3, "legacy"),
         ("imds_shim.nat.nft.NftTable._run", 2, "nft"),
-        ("imds_shim.nat.rule.ensure", 1, "nft"),
+        ("imds_shim.nat.redirect.ensure", 1, "nft"),
         ("imds_shim.nat.route._change", 1, "legacy"),
         ("imds_shim.nat.route.ensure_route", 1, "nft"),
         ("imds_shim.startup.verify", 1, "legacy"),

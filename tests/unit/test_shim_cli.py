@@ -199,7 +199,7 @@ def test_a_failed_undo_is_a_warning(
     def refuse(_records: object) -> None:
         raise PrivilegeError("NET_ADMIN is gone")
 
-    monkeypatch.setattr("imds_shim.nat.rule.restore", refuse)
+    monkeypatch.setattr("imds_shim.nat.redirect.restore", refuse)
     stage.failure = CommandNotFoundError("the command 'x' is not in PATH")
     assert stage.run(b"x") == 127
     assert "warning: cannot undo the changes of this start: NET_ADMIN is gone" in capfd.readouterr().err

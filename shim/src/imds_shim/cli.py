@@ -6,7 +6,13 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING
 
-from imds_shim import config as configuration
+from imds_shim.config import (
+    decode_environment,
+    help_text,
+    load,
+    parse_command_line,
+    unknown_setting_warnings,
+)
 from imds_shim.deadline import Deadline
 from imds_shim.errors import ConfigError, Interrupted, PrivilegeError, ShimError
 from imds_shim.exec.signals import Interrupts
@@ -35,9 +41,9 @@ def run(argv: Sequence[bytes], environ: Sequence[bytes], interrupts: Interrupts 
         if interrupts is None:
             interrupts = Interrupts()
             interrupts.install()
-        if configuration.parse_command_line(argv)[0] == "doctor":
+        if parse_command_line(argv)[0] == "doctor":
             return _doctor(environ)
-        config = configuration.load(argv, environ)
+        config = load(argv, environ)
         log = Log(config.log_level)
         return _dispatch(config, environ, interrupts, log)
     except ShimError as error:
@@ -56,7 +62,7 @@ def run(argv: Sequence[bytes], environ: Sequence[bytes], interrupts: Interrupts 
 
 def _dispatch(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts, log: Log) -> int:
     if config.action == "help":
-        print(configuration.help_text(), end="")
+        print(help_text(), end="")
         return 0
     if config.action == "version":
         from importlib.metadata import version
@@ -69,7 +75,7 @@ def _dispatch(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrup
 
 
 def _warn_of_unknown_settings(environ: Sequence[bytes], log: Log) -> None:
-    for sentence in configuration.unknown_setting_warnings(environ):
+    for sentence in unknown_setting_warnings(environ):
         log.warning(sentence)
 
 
@@ -140,7 +146,7 @@ def _start(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts,
 def _override_warnings(config: ShimConfig, environ: Sequence[bytes]) -> list[str]:
     from imds_shim.sdk_overrides import find_overrides
 
-    variables = configuration.decode_environment(environ)
+    variables = decode_environment(environ)
     return [override.description for override in find_overrides(variables, config.endpoints, ipv6=config.ipv6)]
 
 

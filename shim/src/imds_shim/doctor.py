@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from imds_shim import capabilities
-from imds_shim import config as configuration
+from imds_shim.config import decode_environment, read_settings, unknown_setting_warnings
 from imds_shim.deadline import Deadline
 from imds_shim.endpoints import PORT, addresses_of, format_address
 from imds_shim.errors import ConfigError, PrivilegeError, ShimError
@@ -67,7 +67,7 @@ class _Examination:
         self._uid: int | None = None
 
     def run(self) -> int:
-        config, problems = configuration.read_settings("doctor", (), self._environ)
+        config, problems = read_settings("doctor", (), self._environ)
         self._settings(config, problems)
         self._capabilities()
         self._backends(config)
@@ -99,7 +99,7 @@ class _Examination:
             self._report("ok", f"the mock is configured as {config.hostname}, port {config.port}")
         else:
             self._environment["MOCK_HOSTNAME"] = "mock_metadata"
-        for sentence in configuration.unknown_setting_warnings(self._environ):
+        for sentence in unknown_setting_warnings(self._environ):
             self._report("warn", sentence)
 
     def _capabilities(self) -> None:
@@ -163,9 +163,9 @@ class _Examination:
     def _command_environment(self, config: ShimConfig) -> dict[str, str]:
         """Return the variables that the command would get."""
         try:
-            return configuration.decode_environment(command_environment(config.user, self._environ))
+            return decode_environment(command_environment(config.user, self._environ))
         except ConfigError:  # reported with the command
-            return configuration.decode_environment(self._environ)
+            return decode_environment(self._environ)
 
     def _trial_start(self, config: ShimConfig) -> int:
         """Run a complete start and undo it."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from imds_shim.errors import KernelRefusedError, PrivilegeError, ShimError, WrongMockError
 from imds_shim.frozen_record import Protocol
-from imds_shim.nat import rule as rules
+from imds_shim.nat.rule import ensure, restore, save
 
 if TYPE_CHECKING:
     import contextlib
@@ -57,10 +57,10 @@ class Redirect:
         while True:
             tables = self._kernel.open_tables(self._backend, self._failures)
             if self._backend_name is None:
-                self._undo.callback(rules.restore, rules.save(tables))
+                self._undo.callback(restore, save(tables))
             self._backend_name = tables[0].name
             try:
-                outcome = rules.ensure(tables, rule)
+                outcome = ensure(tables, rule)
             except KernelRefusedError as error:
                 self.switch_backend(error)
             else:
