@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -27,7 +28,7 @@ SAVES = (
     ("ip6tables-nft-save", "-c"),
 )
 # As the engine writes them into a container, with a user's rules before and after, and with counters.
-LIBRARY_WORDING = """*nat
+OTHER_RULES = """*nat
 :PREROUTING ACCEPT [11:660]
 :INPUT ACCEPT [12:720]
 :OUTPUT ACCEPT [13:780]
@@ -73,10 +74,43 @@ def ours(lab: ShimLab) -> list[str]:
 
 
 def test_legacy_sets_the_documented_rule_before_all_others(lab: ShimLab) -> None:
-    lab.tool("iptables-legacy-restore", "-c", text=LIBRARY_WORDING)
+    lab.tool("iptables-legacy-restore", "-c", text=OTHER_RULES)
     assert lab.python(ENSURE, "legacy", "169.254.169.254", MOCK) == f"legacy; added; 169.254.169.254:80 -> {MOCK}:80\n"
     saved = lab.tool("iptables-legacy-save")
     assert next(line for line in saved.splitlines() if line.startswith("-A OUTPUT")) == LEGACY_RULE
+
+
+# Another program adds a rule after the shim has read the table and before it commits, as often as told.
+CONCURRENT_CHANGE = """
+import subprocess, sys
+from imds_shim.errors import KernelRefusedError
+from imds_shim.nat import legacy
+changes = int(sys.argv[1])
+original = legacy._FamilyTable._preserve_policy_counters
+def preserve(table):
+    global changes
+    if changes:
+        changes -= 1
+        subprocess.run("iptables-legacy -w -t nat -A OUTPUT -d 10.9.9.9/32 -j RETURN".split(), check=True)
+    original(table)
+legacy._FamilyTable._preserve_policy_counters = preserve
+try:
+    legacy.LegacyTable().replace([], [legacy.TRIAL_RULE])
+    print("committed")
+except KernelRefusedError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(("changes", "outcome"), [(4, "committed"), (5, "refused to change the legacy nat table")])
+def test_a_concurrent_change_of_the_legacy_table_is_kept_and_the_commit_retried(
+    lab: ShimLab, tmp_path: Path, changes: int, outcome: str
+) -> None:
+    lock = {"XTABLES_LOCKFILE": str(tmp_path / "xtables.lock")}
+    assert outcome in lab.python(CONCURRENT_CHANGE, str(changes), env=os.environ | lock)
+    saved = lab.tool("iptables-legacy-save")
+    assert saved.count("10.9.9.9/32") == changes
+    assert saved.count("imds-shim") == (outcome == "committed")
 
 
 def test_nft_sets_the_rule_in_its_own_table(lab: ShimLab) -> None:
@@ -95,7 +129,7 @@ def test_nft_sets_the_rule_in_its_own_table(lab: ShimLab) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("program", ["iptables-legacy", "iptables-nft"])
 def test_rules_of_other_programs_stay_byte_for_byte(lab: ShimLab, backend: str, program: str) -> None:
-    lab.tool(f"{program}-restore", "-c", text=LIBRARY_WORDING)
+    lab.tool(f"{program}-restore", "-c", text=OTHER_RULES)
     # Reading a legacy table creates it; only its content is compared.
     for legacy in ("iptables-legacy", "ip6tables-legacy"):
         lab.tool(legacy, "-t", "nat", "-S")
