@@ -541,6 +541,20 @@ def test_the_journal_says_who_asked_what(mock: DrivenMock) -> None:
     assert (caller["instance_id"], caller["role"]) == ("i-1234567890abcdef0", "my-role")
 
 
+def test_bytes_that_are_not_a_request_have_no_method_and_no_version(mock: DrivenMock) -> None:
+    assert mock.ask("nonsense\r\n\r\n").status == 400
+    (entry,) = mock.do("GET", "/v1/requests")
+    assert (entry["method"], entry["version"], entry["status"]) == (None, None, 400)
+
+
+def test_the_addresses_of_a_target_are_sorted(tmp_path: Path) -> None:
+    replicas = [f"172.18.0.{number}" for number in range(30, 10, -1)]
+    with driven_mock(tmp_path, fake_network=FakeNetwork(hosts={"app": frozenset(replicas)})) as mock:
+        event = mock.do("POST", "/v1/events", {"kind": "spot", "target": "app"})
+    assert event["addresses"] == sorted(replicas)
+    assert event["callers"] == len(replicas)
+
+
 class BusyNameServer(FakeNetwork):
     """Its answers take some turns of the event loop, as those of a real one do."""
 
