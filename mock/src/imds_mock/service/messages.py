@@ -23,6 +23,15 @@ PROBE_HEADER: Final = "x-imds-mock-probe"
 ECS: Final = "ecs"
 EKS: Final = "eks"
 
+READ_HEADERS: Final[dict[bytes, str]] = {
+    name.encode(): name
+    for name in (
+        *("authorization", "connection", "content-length", "expect", "host", "x-forwarded-for"),
+        *(PROBE_HEADER, TOKEN_HEADER, TOKEN_TTL_HEADER),
+    )
+}
+"""The request headers that are read; others are counted and dropped."""
+
 HeaderLines = tuple[tuple[str, str], ...]
 
 # The container agents share the metadata service's listener; the address in `Host` selects one.
@@ -39,7 +48,7 @@ _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-class Request(msgspec.Struct, frozen=True):
+class Request(msgspec.Struct, frozen=True, gc=False):
     """A parsed request head.
 
     Attributes:
@@ -47,7 +56,7 @@ class Request(msgspec.Struct, frozen=True):
         target: The path as the client wrote it, without a query.
         path: Decoded path with single slashes and none at the end; `/` for the root.
         trailing_slash: The path was written with a slash at its end.
-        headers: Lower-case names; repeated fields are joined with a comma.
+        headers: Lower-case names of `READ_HEADERS`; repeated fields are joined with a comma.
         keep_alive: The connection stays open (HTTP/1.1 with `Connection: keep-alive`; for a container agent, without
             `Connection: close`).
         agent: The container agent that it is for, `ecs` or `eks`; empty for the instance metadata service.

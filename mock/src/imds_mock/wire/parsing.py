@@ -1,8 +1,8 @@
-"""Bytes of one connection to requests, over httptools (llhttp, the parser of Node.js).
+"""Parses the bytes of one connection into requests, with httptools (llhttp, the parser of Node.js).
 
-A request counts as received when its head is: the service has no use for a body, and several clients announce one that
-never comes (s3fs sends `Expect`, others a chunked PUT). What follows of a body is parsed and dropped. Only ECS's agent
-takes bodies, and then a request is received when its body is.
+A request is complete when its headers are: the service does not need the body, and several clients announce a body that
+never comes (s3fs sends `Expect`, others a chunked PUT). A body that follows is parsed and dropped. Only the ECS agent
+reads bodies; a request for it is complete when its body is.
 """
 
 from __future__ import annotations
@@ -15,16 +15,15 @@ from urllib.parse import unquote
 import httptools
 from msgspec.structs import replace
 
-from imds_mock.service.messages import Request, agent_at, agent_of, takes_body, wants_credentials
+from imds_mock.service.messages import READ_HEADERS, Request, agent_at, agent_of, takes_body, wants_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Parsing from a message boundary depends on the bytes alone, and clients repeat themselves byte for byte.
-# A parsed request takes up to ten times its bytes, and a short one at least a few hundred.
-_MEMO_BYTES: Final = 128 * 1024
-_MEMO_REQUEST_BYTES: Final = 1024
-_MEMO_ENTRY_BYTES: Final = 256
+# Bytes that begin at a message boundary always parse the same, and clients repeat themselves byte for byte.
+_CACHE_BYTES: Final = 64 * 1024
+_CACHED_REQUEST_BYTES: Final = 1024
+_ENTRY_BYTES: Final = 256  # what the shortest cached request takes
 
 BAD_REQUEST: Final = 400
 CONTENT_TOO_LARGE: Final = 413
@@ -34,13 +33,13 @@ HEADERS_TOO_LARGE: Final = 431
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a request may measure.
+    """The limits of a request; one that exceeds them gets the status given here.
 
     Attributes:
-        target_bytes: Request target; beyond it 414.
-        head_bytes: Request line and headers together; beyond it 431.
-        headers: Number of header lines; beyond it 431.
-        body_bytes: Body, which nothing reads; beyond it 413, or the end of the connection if it was not announced.
+        target_bytes: Request target (414).
+        head_bytes: Request line and headers together (431).
+        headers: Number of header lines (431).
+        body_bytes: Body, which is dropped (413; the connection closes if the length was not announced).
     """
 
     target_bytes: int = 8 * 1024
@@ -50,11 +49,11 @@ class Limits:
 
 
 class ParseCache:
-    """Remembers how byte strings parsed; bounded, and shared by the connections of one listener.
+    """Maps bytes to the requests that they parse to; bounded, and shared by the connections of one listener.
 
     Args:
-        any_host: Whether the agents of containers have their paths whatever the `Host` is. What was parsed by that is
-            not remembered.
+        any_host: Whether the container agents answer at their paths for any `Host`. Requests that depend on it are not
+            cached.
     """
 
     __slots__ = ("_bytes", "_known", "any_host", "get")
@@ -65,57 +64,42 @@ class ParseCache:
         self.get = self._known.get
         self.any_host = any_host
 
-    def keep(self, data: bytes, requests: tuple[Request, ...]) -> None:
-        """Remember the requests that a byte string holds, if it is short."""
-        if len(data) > _MEMO_REQUEST_BYTES:
+    def add(self, data: bytes, requests: tuple[Request, ...]) -> None:
+        """Cache the requests that some bytes parse to, if there are few bytes."""
+        if len(data) > _CACHED_REQUEST_BYTES:
             return
-        size = len(data) + _MEMO_ENTRY_BYTES
+        size = len(data) + _ENTRY_BYTES
         self._bytes += size
-        if self._bytes > _MEMO_BYTES:
+        if self._bytes > _CACHE_BYTES:
             self._known.clear()
             self._bytes = size
         self._known[data] = requests
 
 
 class _RefusedError(Exception):
-    """Stops the parser from within one of its callbacks."""
+    """Stops the parser from inside one of its callbacks."""
 
 
 class RequestParser:
-    """Parser of one connection.
+    """Parses the bytes of one connection.
 
     Args:
-        limits: What a request may measure.
-        parse_cache: What was parsed before, shared with other connections.
+        limits: The limits of a request.
+        cache: What was parsed before, shared with other connections.
 
     Attributes:
-        failure: Status to refuse the rest of the connection with; None while all is well.
-        at_boundary: Nothing of a further request has arrived.
-        in_body: A request has been given out whose body is still to come.
+        failure: Status to refuse everything that follows with; None unless parsing has failed.
+        at_boundary: No part of a further request has arrived.
+        in_body: A request was returned whose body is still arriving.
     """
 
-    __slots__ = (
-        "_awaiting_body",
-        "_body",
-        "_body_bytes",
-        "_cache",
-        "_depends",
-        "_fields",
-        "_head_bytes",
-        "_header_count",
-        "_limits",
-        "_parser",
-        "_received",
-        "_requests",
-        "_target",
-        "at_boundary",
-        "failure",
-        "in_body",
-    )  # fmt: skip
+    __slots__ = ("_awaiting_body", "_body", "_body_bytes", "_cache", "_fields", "_head_bytes", "_header_count",
+                 "_is_cacheable", "_limits", "_parser", "_received", "_requests", "_target", "at_boundary", "failure",
+                 "in_body")  # fmt: skip
 
-    # Set when bytes are parsed or a message begins: most connections bring bytes that are known, and parse nothing.
+    # Set when bytes are parsed or a message begins: most connections send cached bytes, and parse nothing.
     _requests: list[Request]
-    _depends: bool  # on more than its head
+    _is_cacheable: bool
     _target: bytes
     _fields: dict[str, str]
     _header_count: int
@@ -123,9 +107,9 @@ class RequestParser:
     _received: int
     _body_bytes: int
 
-    def __init__(self, limits: Limits, parse_cache: ParseCache) -> None:
+    def __init__(self, limits: Limits, cache: ParseCache) -> None:
         self._limits = limits
-        self._cache = parse_cache
+        self._cache = cache
         self._parser: httptools.HttpRequestParser | None = None
         self._awaiting_body: Request | None = None
         self._body = b""
@@ -134,22 +118,22 @@ class RequestParser:
         self.in_body = False
 
     def feed(self, data: bytes) -> tuple[Request, ...]:
-        """Take bytes and give the requests whose heads they complete. Never raises: see `failure`."""
+        """Returns the requests that the bytes complete. Never raises; sets `failure` instead."""
         from_boundary = self.at_boundary
         if from_boundary:
             known = self._cache.get(data)
             if known is not None:
                 return known
         self._requests = []
-        self._depends = False
+        self._is_cacheable = True
         self._execute(data)
         requests = tuple(self._requests)
-        if from_boundary and self.at_boundary and requests and self.failure is None and not self._depends:
-            self._cache.keep(data, requests)
+        if from_boundary and self.at_boundary and requests and self.failure is None and self._is_cacheable:
+            self._cache.add(data, requests)
         return requests
 
     def close(self) -> None:
-        """Let go of the parser, which refers back to this object."""
+        """Drop the parser, which refers back to this object."""
         self._parser = None
 
     def _execute(self, data: bytes) -> None:
@@ -159,13 +143,13 @@ class RequestParser:
         try:
             parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            # CONNECT, or an offer of another protocol, which is declined by answering: the connection ends after that.
+            # CONNECT or an `Upgrade`. A normal response declines it, and the connection closes after that.
             return
         except httptools.HttpParserError:
             self.failure = self.failure or BAD_REQUEST
             return
         if not self.at_boundary and not self.in_body and self._awaiting_body is None:
-            # A line that has not ended yet has reached no callback.
+            # A line that is not complete yet has reached no callback.
             self._received += len(data)
             if self._received > self._limits.head_bytes:
                 self.failure = HEADERS_TOO_LARGE
@@ -178,21 +162,23 @@ class RequestParser:
         self._header_count = self._head_bytes = self._received = self._body_bytes = 0
 
     def on_url(self, part: bytes) -> None:
-        """Called by the parser, once for each piece of the target that arrives."""
+        """Called by the parser for each piece of the target."""
         self._target += part
         if len(self._target) > self._limits.target_bytes:
             self._refuse(TARGET_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Called by the parser, for trailers as well."""
+        """Called by the parser, also for trailers."""
         self._header_count += 1
         self._head_bytes += len(name) + len(value)
         if self._header_count > self._limits.headers or self._head_bytes > self._limits.head_bytes:
             self._refuse(HEADERS_TOO_LARGE)
-        # White space around a value is no part of it (RFC 9110 5.5); the parser leaves what follows.
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
-        known = self._fields.get(key)
-        self._fields[key] = text if known is None else f"{known}, {text}"
+        key = READ_HEADERS.get(name.lower())
+        if key is not None:
+            # White space around a value does not belong to it (RFC 9110 5.5); the parser strips only what precedes.
+            text = value.decode("latin-1").strip(" \t")
+            known = self._fields.get(key)
+            self._fields[key] = text if known is None else f"{known}, {text}"
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
@@ -202,12 +188,12 @@ class RequestParser:
         target = self._target.decode("latin-1").partition("?")[0].partition("#")[0]
         path, trailing_slash = _normalise(target)
         if path == target:
-            path = target  # one text in memory, for as long as the journal keeps both
+            path = target  # one string in memory, because the journal keeps both
         wanted = fields.get("connection", "").lower()
         wants = {token.strip() for token in wanted.split(",")} if "," in wanted else {wanted.strip()}
         agent = agent_of(fields.get("host", ""))
         if not agent and (agent_by_path := agent_at(path)):
-            self._depends = True
+            self._is_cacheable = False
             agent = agent_by_path if self._cache.any_host() else ""
         keep_alive = (
             ("keep-alive" in wants or agent != "")
@@ -218,11 +204,10 @@ class RequestParser:
         method = intern(parser.get_method().decode("ascii"))
         waits = wants_credentials(path, agent)
         request = Request(method, target, path, trailing_slash, fields, keep_alive, agent, wants_credentials=waits)
-        # Trailers are headers of nothing.
-        self._fields = {}
+        self._fields = {}  # trailers are dropped
         if agent and takes_body(method, path, agent):
             self._awaiting_body = request
-            self._depends = True
+            self._is_cacheable = False
         else:
             self._requests.append(request)
             self.in_body = True
