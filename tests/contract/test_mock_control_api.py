@@ -654,6 +654,27 @@ def test_a_follower_that_goes_leaves_nothing_behind(mock: DrivenMock) -> None:
     wait_until_nobody_follows(mock)
 
 
+def followers(mock: DrivenMock) -> int:
+    return len(mock.runtime.journal.followers)
+
+
+def test_the_other_followers_stay_when_one_goes(mock: DrivenMock) -> None:
+    wait_until_nobody_follows(mock)
+    request = b"GET /v1/requests/stream HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with connect(mock) as staying, staying.makefile("rb") as lines:
+        with connect(mock) as leaving, leaving.makefile("rb") as other_lines:
+            for client, received in ((staying, lines), (leaving, other_lines)):
+                client.sendall(request)
+                while b"following" not in received.readline():
+                    pass
+            assert followers(mock) == 2
+        for _ in range(1000):
+            mock.get(LEAF)
+            if followers(mock) < 2:
+                break
+        assert followers(mock) == 1
+
+
 def wait_until_nobody_follows(mock: DrivenMock) -> None:
     # The server notices when it next writes: by then a follower that went has to be gone.
     for _ in range(1000):
