@@ -10,6 +10,8 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
+import pytest
+
 from imds_mock.aemm.keys import KEYS
 from imds_mock.aemm.keys import variable_of as aemm_variable_of
 from imds_mock.cli import _command
@@ -210,3 +212,33 @@ def test_stale_names_are_found() -> None:
     stale = [is_stale_file, is_stale_dotted_name, is_stale_variable, is_stale_flag]
     found = [[str(each) for each in mentions_in_text("docs/x.md", 1, text) if check(each)] for check in stale]
     assert [len(each) for each in found] == [1, 2, 2, 2]
+
+
+WHERE_TESTED = (ROOT / "docs/where-tested.md").read_text()
+
+
+def modules(program: str) -> list[str]:
+    """The modules of a program, relative to its package."""
+    root = ROOT / PACKAGES[f"imds_{program}"]
+    files = (file.relative_to(root) for file in root.rglob("*.py") if file.name != "__init__.py")
+    return sorted(".".join(file.with_suffix("").parts) for file in files)
+
+
+def has_test_of_its_name(program: str, module: str) -> bool:
+    """Whether a unit test has the name of a module, with or without the names of its packages."""
+    parts = module.split(".")
+    names = ["_".join(parts[start:]) for start in range(len(parts))]
+    return any((ROOT / f"tests/unit/test_{program}_{name}.py").is_file() for name in names)
+
+
+@pytest.mark.parametrize("program", ["mock", "shim"])
+def test_every_module_has_a_test_of_its_name_or_the_page_names_one(program: str) -> None:
+    section = WHERE_TESTED.partition(f"\n## imds-{program}\n")[2].partition("\n## ")[0]
+    listed_modules = re.findall(
+        r"`([a-z_0-9.]+)`", " ".join(row.split("|")[1] for row in section.splitlines() if "|" in row)
+    )
+    without = [module for module in modules(program) if not has_test_of_its_name(program, module)]
+    assert sorted(set(without) - set(listed_modules)) == [], (
+        "add them to docs/where-tested.md, with the test that covers them"
+    )
+    assert sorted(set(listed_modules) - set(modules(program))) == []
