@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -128,6 +129,11 @@ def test_the_follower_has_few_privileges_and_ends_with_the_application(lab: Shim
     assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) & only
     assert int(status["CapPrm"], 16) & ~only == 0
     assert int(status["CapPrm"], 16) >> 12 & 1
+    # Signals that programs send to every process must not end it; SIGTERM, at the end of a container, must.
+    ignored = [number for number in signal.Signals if int(status["SigIgn"], 16) >> (number - 1) & 1]
+    names = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGPIPE")
+    assert {signal.Signals(number).name for number in ignored} == set(names)
+    assert int(status["SigCgt"], 16) == int(status["SigBlk"], 16) == 0
     # Readers of the application's output see its end, because the follower holds none of its descriptors.
     folder = Path(f"/proc/{follower}/fd")
     held = {str(entry.readlink()) for entry in folder.iterdir()}

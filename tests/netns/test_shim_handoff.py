@@ -111,7 +111,8 @@ def test_the_command_is_looked_up_in_its_own_path(lab: ShimLab, tmp_path: Path) 
         folder.mkdir()
         (folder / "tool").write_text(f"#!/bin/sh\necho {folder.name}\n", encoding="ascii")
     (second / "tool").chmod(0o755)
-    path = f"{first}:{second}:{os.environ['PATH']}"
+    # A missing directory and a file are skipped, too.
+    path = f"{tmp_path / 'missing'}:{second / 'tool'}:{first}:{second}:{os.environ['PATH']}"
     # As in every shell, a file of that name that is not executable is skipped.
     assert lab.shim("tool", PATH=path).stdout == "second\n"
     (first / "tool").chmod(0o755)

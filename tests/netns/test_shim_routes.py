@@ -130,6 +130,15 @@ def test_the_shim_works_without_a_default_route_when_the_mock_is_in_the_same_nam
     assert (done.returncode, done.stdout) == (0, "first"), done.stderr
 
 
+def test_an_endpoint_address_of_the_namespace_itself_needs_no_route(lab: ShimLab) -> None:
+    """The local table precedes the shim's route, which would have no effect."""
+    lab.app.ip("address", "add", f"{IMDS}/32", "dev", "lo")
+    lab.serve(APP, where=lab.app)
+    done = lab.shim(*CURL, MOCK_HOSTNAME=APP, MOCK_ROUTE="nat")
+    assert (done.returncode, done.stdout) == (0, "first"), done.stderr
+    assert "proto 169" not in lab.app.ip("route")
+
+
 @pytest.mark.parametrize("settings", [{}, {"MOCK_BACKEND": "nft"}])
 def test_a_link_local_address_is_not_the_source_address(lab: ShimLab, settings: dict[str, str]) -> None:
     """169.254.0.0/16 is then on-link, but the mock has no route back; also after the mock has moved."""
