@@ -1,0 +1,34 @@
+"""When the rules of a start may still move to the other back end, which decides how long the first one gets."""
+
+from __future__ import annotations
+
+import contextlib
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING
+
+import pytest
+
+from imds_shim.errors import WrongMockError
+from imds_shim.nat.redirect import Redirect
+from imds_shim.nat.rule import DnatRule
+from support.fakes import FakeKernel, Lines
+
+if TYPE_CHECKING:
+    from imds_shim.config import Backend
+
+RULE = DnatRule(IPv4Address("169.254.169.254"), 80, IPv4Address("10.0.0.4"), 80)
+
+
+@pytest.mark.parametrize(("backend", "expected"), [("auto", [False, True, False]), ("legacy", [False, False])])
+def test_rules_can_move_once_and_only_if_no_back_end_is_configured(backend: Backend, expected: list[bool]) -> None:
+    """Before a rule is set, with a rule, and in the second back end, which gets all of the remaining time."""
+    with contextlib.ExitStack() as undo:
+        redirect = Redirect(FakeKernel(), backend, undo, Lines().log)
+        states = [redirect.can_switch]
+        redirect.ensure(RULE)
+        states.append(redirect.can_switch)
+        if backend == "auto":
+            redirect.switch_backend(WrongMockError("no effect", "advice"))
+            redirect.ensure(RULE)
+            states.append(redirect.can_switch)
+    assert states == expected
