@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from imds_mock.control.following import MAX_FOLLOWERS
+from imds_mock.control.request_stream import MAX_FOLLOWERS
 from imds_mock.wire.descriptors import CONTROL_CONNECTIONS
 from support.callers import FakeNetwork
 from support.mockcontrol import DrivenMock, driven_mock

@@ -33,9 +33,9 @@ class Eclipse(Event, frozen=True, kw_only=True, tag="eclipse"):
     phase: Annotated[Literal["partial", "total"], Meta(description="How much of the sun is hidden.")] = "total"
     warning: Annotated[Duration | None, Meta(description="Time to the maximum (default: unknown).")] = None
 
-    def layers(self, course: Course) -> Iterator[tuple[str, Layer]]:
+    def layers(self, period: Period) -> Iterator[tuple[str, Layer]]:
         """`eclipse`."""
-        yield "meta-data/eclipse", Notice(course.window, "latest", self.phase.encode())
+        yield "meta-data/eclipse", Notice(period.window, "latest", self.phase.encode())
 
 
 AnyEvent = (

@@ -20,7 +20,7 @@ from imds_mock.config.settings import Config, ControlSettings, ServerSettings
 from imds_mock.control import start as control_start
 from imds_mock.control.credential_masks import MASK
 from imds_mock.control.secrets import masked
-from imds_mock.faults.armed import Faults
+from imds_mock.faults.armed import ArmedFaults
 from imds_mock.service.messages import Request, Response
 from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
@@ -123,7 +123,7 @@ class Driver:
         self.state = State(
             config,
             builder=AemmBuilder(STARTED, "a test says so"),
-            faults=Faults(callers.is_target, random.random),
+            faults=ArmedFaults(callers.is_target, random.random),
             callers=callers,
             clock=lambda: self.now,
         )

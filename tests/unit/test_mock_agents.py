@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from imds_mock.build.loading import from_document
 from imds_mock.credentials.values import RoleCredentials
-from imds_mock.events.armed import EventBook
+from imds_mock.events.armed import ArmedEvents
 from imds_mock.events.kinds import AnyEvent
 from imds_mock.faults.kinds import ClockSkewFault, FaultContext
 from imds_mock.metadata.layers import apply_layers
@@ -231,20 +231,20 @@ def test_other_roles_are_fetched_too(signer: Signer) -> None:
     assert container.ecs("/role-arn/arn:aws:iam::111111111111:role/else")["AccessKeyId"] == "ASIAelse"
 
 
-def armed(*events: dict[str, Any]) -> EventBook:
+def armed(*events: dict[str, Any]) -> ArmedEvents:
     import msgspec
 
-    book = EventBook()
+    timeline = ArmedEvents()
     for each in events:
-        book = book.arm(msgspec.convert(each, AnyEvent), STARTED)
-    return book
+        timeline = timeline.arm(msgspec.convert(each, AnyEvent), STARTED)
+    return timeline
 
 
 def test_events_and_faults_apply_to_the_agents(signer: Signer) -> None:
     container = Container(signer)
     before = container.ecs(BY_ID)
-    book = armed({"kind": "credentials-rotation"})
-    layers = [layer for each in book.events for layer in each.event.layers(each.course)]
+    timeline = armed({"kind": "credentials-rotation"})
+    layers = [layer for each in timeline.events for layer in each.event.layers(each.period)]
     tree = type(container.snapshot.tree)(apply_layers(container.metadata.leaves, layers))
     container.snapshot = replace(container.snapshot, tree=tree)
     after = container.ecs(BY_ID, STARTED + 1)

@@ -10,7 +10,7 @@ from imds_mock.build.ec2 import Ec2Builder
 from imds_mock.build.loading import from_document
 from imds_mock.callers.caller import Caller, Interface
 from imds_mock.config.settings import Config
-from imds_mock.events.armed import EventBook
+from imds_mock.events.armed import ArmedEvents
 from imds_mock.events.kinds import RebalanceRecommendation
 from imds_mock.signing.signer import Signer
 from imds_mock.state.caller_configs import CallerConfigs
@@ -89,10 +89,10 @@ def test_callers_with_their_own_credentials_never_get_the_common_ones(tmp_path: 
 
 def test_what_is_kept_for_a_container_is_bounded(tmp_path: Path) -> None:
     cache = caller_configs(tmp_path, {"identity": "per-container"}).cache_of("172.18.0.3")
-    book = EventBook()
+    timeline = ArmedEvents()
     for _ in range(20):
-        book = book.arm(RebalanceRecommendation(), STARTED)
-        cache.under(book.events[-1:])
+        timeline = timeline.arm(RebalanceRecommendation(), STARTED)
+        cache.under(timeline.events[-1:])
     assert len(cache._known) <= 2
 
 

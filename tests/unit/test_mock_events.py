@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from imds_mock.credentials.documents import RenewableDocument
 from imds_mock.events.armed import (
     MAX_EVENTS,
-    EventBook,
+    ArmedEvents,
     EventState,
     NotStartedError,
     TooManyEventsError,
@@ -60,41 +60,41 @@ def event(kind: str, **fields: Any) -> AnyEvent:
     return converted
 
 
-def armed(*events: AnyEvent, now: float = T0) -> EventBook:
-    book = EventBook()
+def armed(*events: AnyEvent, now: float = T0) -> ArmedEvents:
+    timeline = ArmedEvents()
     for each in events:
-        book = book.arm(each, now)
-    return book
+        timeline = timeline.arm(each, now)
+    return timeline
 
 
-def seen(book: EventBook, path: str, now: float, base: Mapping[str, Leaf] = BASE) -> bytes | None:
-    layers = [layer for each in book.events for layer in each.event.layers(each.course)]
+def seen(timeline: ArmedEvents, path: str, now: float, base: Mapping[str, Leaf] = BASE) -> bytes | None:
+    layers = [layer for each in timeline.events for layer in each.event.layers(each.period)]
     found = Tree(apply_layers(base, layers)).lookup("latest", path, now)
     return None if found is None else found.body
 
 
-def modified(book: EventBook, path: str, now: float, base: Mapping[str, Leaf] = BASE) -> float | None:
-    layers = [layer for each in book.events for layer in each.event.layers(each.course)]
+def modified(timeline: ArmedEvents, path: str, now: float, base: Mapping[str, Leaf] = BASE) -> float | None:
+    layers = [layer for each in timeline.events for layer in each.event.layers(each.period)]
     changed = apply_layers(base, layers)[path].modified
     return changed(now) if callable(changed) else changed
 
 
-def entries(book: EventBook, path: str, now: float) -> list[dict[str, str]]:
-    body = seen(book, path, now)
+def entries(timeline: ArmedEvents, path: str, now: float) -> list[dict[str, str]]:
+    body = seen(timeline, path, now)
     assert body is not None
     read: list[dict[str, str]] = json.loads(body)
     return read
 
 
 def test_a_termination_is_announced_two_minutes_ahead_in_both_places() -> None:
-    book = armed(event("spot", **{"in": "60s"}))
-    assert seen(book, "meta-data/spot", T0 + 59.9) is None
-    assert seen(book, "meta-data/spot/instance-action", T0 + 59.9) is None
-    assert seen(book, "meta-data/spot", T0 + 60) == b"instance-action\ntermination-time"
-    assert seen(book, "meta-data/spot/instance-action", T0 + 60) == (
+    timeline = armed(event("spot", **{"in": "60s"}))
+    assert seen(timeline, "meta-data/spot", T0 + 59.9) is None
+    assert seen(timeline, "meta-data/spot/instance-action", T0 + 59.9) is None
+    assert seen(timeline, "meta-data/spot", T0 + 60) == b"instance-action\ntermination-time"
+    assert seen(timeline, "meta-data/spot/instance-action", T0 + 60) == (
         b'{"action": "terminate", "time": "2026-01-31T12:03:00Z"}'
     )
-    assert seen(book, "meta-data/spot/termination-time", T0 + 400) == b"2026-01-31T12:03:00Z"
+    assert seen(timeline, "meta-data/spot/termination-time", T0 + 400) == b"2026-01-31T12:03:00Z"
 
 
 def test_a_stop_has_no_termination_time_and_hibernation_starts_at_once() -> None:
@@ -110,8 +110,8 @@ def test_a_stop_has_no_termination_time_and_hibernation_starts_at_once() -> None
 def test_the_time_of_the_action_can_be_given() -> None:
     by_notice = armed(event("spot", notice="30s"))
     by_time = armed(event("spot", time="2026-01-31T12:00:30Z"))
-    for book in (by_notice, by_time):
-        assert seen(book, "meta-data/spot/termination-time", T0) == b"2026-01-31T12:00:30Z"
+    for timeline in (by_notice, by_time):
+        assert seen(timeline, "meta-data/spot/termination-time", T0) == b"2026-01-31T12:00:30Z"
 
 
 def test_a_notice_that_is_over_or_canceled_is_gone_with_its_category() -> None:
@@ -138,21 +138,21 @@ def test_a_notice_appears_from_the_metadata_version_that_introduced_it(
 ) -> None:
     fields = {"state": "Terminated"} if kind == "lifecycle" else {}
     (each,) = armed(event(kind, **fields)).events
-    tree = Tree(apply_layers({}, each.event.layers(each.course)))
+    tree = Tree(apply_layers({}, each.event.layers(each.period)))
     assert [tree.lookup(version, path, T0) is None for version in (first, last_without)] == [False, True]
 
 
 def test_a_rebalance_recommendation_shows_its_time_and_stays() -> None:
-    book = armed(event("rebalance", **{"in": 10}))
-    assert seen(book, "meta-data/events", T0) == b"maintenance/"
-    assert seen(book, "meta-data/events", T0 + 10) == b"maintenance/\nrecommendations/"
-    assert seen(book, "meta-data/events/recommendations/rebalance", T0 + 9999) == (
+    timeline = armed(event("rebalance", **{"in": 10}))
+    assert seen(timeline, "meta-data/events", T0) == b"maintenance/"
+    assert seen(timeline, "meta-data/events", T0 + 10) == b"maintenance/\nrecommendations/"
+    assert seen(timeline, "meta-data/events/recommendations/rebalance", T0 + 9999) == (
         b'{"noticeTime": "2026-01-31T12:00:10Z"}'
     )
 
 
 def test_maintenance_is_written_as_the_documentation_shows_it() -> None:
-    book = armed(
+    timeline = armed(
         event(
             "maintenance",
             code="system-reboot",
@@ -161,74 +161,74 @@ def test_maintenance_is_written_as_the_documentation_shows_it() -> None:
             event_id="instance-event-0d59937288b749b32",
         )
     )
-    assert seen(book, SCHEDULED, T0) == (
+    assert seen(timeline, SCHEDULED, T0) == (
         b'[\n  {\n    "NotBefore" : "1 Feb 2026 09:00:43 GMT",\n    "Code" : "system-reboot",\n'
         b'    "Description" : "scheduled reboot",\n    "EventId" : "instance-event-0d59937288b749b32",\n'
         b'    "NotAfter" : "1 Feb 2026 09:17:23 GMT",\n    "State" : "active"\n  }\n]'
     )
-    assert seen(book, HISTORY, T0) == b"[]"
+    assert seen(timeline, HISTORY, T0) == b"[]"
 
 
 def test_maintenance_that_ends_is_completed_and_moves_to_history() -> None:
-    book = armed(event("maintenance", **{"for": "1h"}))
-    assert entries(book, SCHEDULED, T0 + 3599)[0]["State"] == "active"
-    assert seen(book, SCHEDULED, T0 + 3600) == b"[]"
-    past = entries(book, HISTORY, T0 + 3600)
+    timeline = armed(event("maintenance", **{"for": "1h"}))
+    assert entries(timeline, SCHEDULED, T0 + 3599)[0]["State"] == "active"
+    assert seen(timeline, SCHEDULED, T0 + 3600) == b"[]"
+    past = entries(timeline, HISTORY, T0 + 3600)
     assert [(entry["State"], entry["Description"]) for entry in past] == [("completed", "[Completed] scheduled reboot")]
     ended = armed(event("maintenance")).end("maintenance-1", T0 + 7)
     assert entries(ended, HISTORY, T0 + 8)[0]["State"] == "completed"
 
 
 def test_an_event_that_has_not_started_cannot_be_ended() -> None:
-    book = armed(event("maintenance", **{"in": "10s"}))
+    timeline = armed(event("maintenance", **{"in": "10s"}))
     with pytest.raises(NotStartedError, match="cannot end maintenance-1: it has not started; cancel it, or rearm it"):
-        book.end("maintenance-1", T0 + 9.999)
-    assert book.end("maintenance-1", T0 + 10).events[0].state(T0 + 10) is EventState.ENDED
-    canceled = book.cancel("maintenance-1", T0 + 1)
+        timeline.end("maintenance-1", T0 + 9.999)
+    assert timeline.end("maintenance-1", T0 + 10).events[0].state(T0 + 10) is EventState.ENDED
+    canceled = timeline.cancel("maintenance-1", T0 + 1)
     assert canceled.end("maintenance-1", T0 + 11) == canceled
 
 
 def test_maintenance_that_is_canceled_moves_to_history_and_keeps_its_id() -> None:
-    book = armed(event("maintenance", code="instance-stop"))
-    event_id = entries(book, SCHEDULED, T0)[0]["EventId"]
-    book = book.cancel("maintenance-1", T0 + 60)
-    assert seen(book, SCHEDULED, T0 + 60) == b"[]"
-    entry = entries(book, HISTORY, T0 + 60)[0]
+    timeline = armed(event("maintenance", code="instance-stop"))
+    event_id = entries(timeline, SCHEDULED, T0)[0]["EventId"]
+    timeline = timeline.cancel("maintenance-1", T0 + 60)
+    assert seen(timeline, SCHEDULED, T0 + 60) == b"[]"
+    entry = entries(timeline, HISTORY, T0 + 60)[0]
     assert (entry["State"], entry["EventId"]) == ("canceled", event_id)
     assert entry["Description"] == "[Canceled] The instance is running on degraded hardware"
 
 
 def test_canceled_maintenance_stays_in_history_when_the_clock_is_set_back() -> None:
-    book = armed(event("maintenance")).cancel("maintenance-1", T0 + 60)
-    (entry,) = entries(book, HISTORY, T0 + 30)
+    timeline = armed(event("maintenance")).cancel("maintenance-1", T0 + 60)
+    (entry,) = entries(timeline, HISTORY, T0 + 30)
     assert entry["State"] == "canceled"
-    assert entries(book, SCHEDULED, T0 + 30) == []
+    assert entries(timeline, SCHEDULED, T0 + 30) == []
 
 
 def test_a_maintenance_list_is_modified_when_an_entry_comes_or_goes() -> None:
-    book = armed(event("maintenance", **{"in": 10, "for": 20}))
-    assert [modified(book, SCHEDULED, T0 + at) for at in (9, 10, 29, 30)] == [None, T0 + 10, T0 + 10, T0 + 30]
-    assert [modified(book, HISTORY, T0 + at) for at in (29, 30)] == [None, T0 + 30]
+    timeline = armed(event("maintenance", **{"in": 10, "for": 20}))
+    assert [modified(timeline, SCHEDULED, T0 + at) for at in (9, 10, 29, 30)] == [None, T0 + 10, T0 + 10, T0 + 30]
+    assert [modified(timeline, HISTORY, T0 + at) for at in (29, 30)] == [None, T0 + 30]
 
 
 def test_maintenance_canceled_before_it_was_announced_leaves_no_trace() -> None:
-    book = armed(event("maintenance", **{"in": "1h"})).cancel("maintenance-1", T0 + 1)
-    assert seen(book, SCHEDULED, T0 + 7200) == seen(book, HISTORY, T0 + 7200) == b"[]"
+    timeline = armed(event("maintenance", **{"in": "1h"})).cancel("maintenance-1", T0 + 1)
+    assert seen(timeline, SCHEDULED, T0 + 7200) == seen(timeline, HISTORY, T0 + 7200) == b"[]"
 
 
 @pytest.mark.parametrize("now", [T0 - 1, T0, T0 + 1e6])
 def test_the_maintenance_lists_are_never_absent(now: float) -> None:
-    book = armed(event("maintenance", **{"for": "1h"}))
-    assert seen(book, SCHEDULED, now, {}) is not None
-    assert seen(book, HISTORY, now, {}) is not None
+    timeline = armed(event("maintenance", **{"for": "1h"}))
+    assert seen(timeline, SCHEDULED, now, {}) is not None
+    assert seen(timeline, HISTORY, now, {}) is not None
 
 
 def test_several_maintenance_events_are_listed_together() -> None:
     codes = ("instance-reboot", "system-maintenance", "instance-retirement")
-    book = armed(*(event("maintenance", code=code) for code in codes), event("rebalance"), event("spot"))
-    assert [entry["Code"] for entry in entries(book, SCHEDULED, T0)] == list(codes)
-    assert len({entry["EventId"] for entry in entries(book, SCHEDULED, T0)}) == 3
-    assert seen(book, "meta-data/spot/instance-action", T0) is not None
+    timeline = armed(*(event("maintenance", code=code) for code in codes), event("rebalance"), event("spot"))
+    assert [entry["Code"] for entry in entries(timeline, SCHEDULED, T0)] == list(codes)
+    assert len({entry["EventId"] for entry in entries(timeline, SCHEDULED, T0)}) == 3
+    assert seen(timeline, "meta-data/spot/instance-action", T0) is not None
 
 
 def test_an_invalid_moment_is_answered_with_both_forms() -> None:
@@ -247,22 +247,22 @@ def test_not_after_is_optional_and_not_before_not_before() -> None:
 
 def test_the_lifecycle_state_changes_and_changes_back() -> None:
     base = {"meta-data/autoscaling/target-lifecycle-state": Leaf(b"InService")}
-    book = armed(event("lifecycle", state="Terminated", **{"in": 5, "for": 10}))
+    timeline = armed(event("lifecycle", state="Terminated", **{"in": 5, "for": 10}))
     path = "meta-data/autoscaling/target-lifecycle-state"
-    assert [seen(book, path, T0 + at, base) for at in (0, 5, 15)] == [b"InService", b"Terminated", b"InService"]
-    assert [seen(book, path, T0 + at, {}) for at in (0, 5, 15)] == [None, b"Terminated", None]
+    assert [seen(timeline, path, T0 + at, base) for at in (0, 5, 15)] == [b"InService", b"Terminated", b"InService"]
+    assert [seen(timeline, path, T0 + at, {}) for at in (0, 5, 15)] == [None, b"Terminated", None]
 
 
-def credentials(book: EventBook, now: float) -> dict[str, str]:
-    body = seen(book, ROLE, now)
+def credentials(timeline: ArmedEvents, now: float) -> dict[str, str]:
+    body = seen(timeline, ROLE, now)
     assert body is not None
     read: dict[str, str] = json.loads(body)
     return read
 
 
 def test_rotated_credentials_are_new_realistic_and_constant() -> None:
-    book = armed(event("credentials-rotation"))
-    before, after, later = (credentials(book, T0 + at) for at in (-1, 0, 60))
+    timeline = armed(event("credentials-rotation"))
+    before, after, later = (credentials(timeline, T0 + at) for at in (-1, 0, 60))
     assert before["AccessKeyId"] == "ASIAIOSFODNN7EXAMPLE"
     assert after == later
     assert list(after) == list(before)
@@ -278,8 +278,8 @@ def test_each_role_gets_keys_of_its_own() -> None:
     document = BASE[ROLE].body
     assert isinstance(document, bytes)
     base = {**BASE, other: Leaf(document.replace(b"ASIAIOSFODNN7EXAMPLE", b"ASIAIOSFODNN7ANOTHER"))}
-    book = armed(event("credentials-rotation"))
-    assert seen(book, ROLE, T0, base) != seen(book, other, T0, base)
+    timeline = armed(event("credentials-rotation"))
+    assert seen(timeline, ROLE, T0, base) != seen(timeline, other, T0, base)
 
 
 @pytest.mark.parametrize(
@@ -292,23 +292,23 @@ def test_each_role_gets_keys_of_its_own() -> None:
 )
 def test_credentials_are_modified_by_the_latest_change(kind: str, fields: dict[str, Any], times: list[float]) -> None:
     base = {**BASE, ROLE: replace(BASE[ROLE], modified=lambda now: T0 + (200 if now >= T0 + 250 else 50))}
-    book = armed(event(kind, **{"in": 100}, **fields))
-    assert [modified(book, ROLE, T0 + at, base) for at in (99, 100, 210, 250)] == [T0 + each for each in times]
+    timeline = armed(event(kind, **{"in": 100}, **fields))
+    assert [modified(timeline, ROLE, T0 + at, base) for at in (99, 100, 210, 250)] == [T0 + each for each in times]
 
 
 def test_credentials_expire_early_and_are_renewed_then() -> None:
-    book = armed(event("credentials-expiry", after="30s"))
-    first = credentials(book, T0)
+    timeline = armed(event("credentials-expiry", after="30s"))
+    first = credentials(timeline, T0)
     assert (first["AccessKeyId"], first["Expiration"]) == ("ASIAIOSFODNN7EXAMPLE", "2026-01-31T12:00:30Z")
-    second = credentials(book, T0 + 30)
+    second = credentials(timeline, T0 + 30)
     assert second["AccessKeyId"] != first["AccessKeyId"]
     assert (second["LastUpdated"], second["Expiration"]) == ("2026-01-31T12:00:30Z", "2026-01-31T18:00:30Z")
 
 
 def test_credentials_may_stay_expired_until_the_event_is_over() -> None:
-    book = armed(event("credentials-expiry", renew=False, **{"for": "5m"}))
-    assert credentials(book, T0 + 299)["Expiration"] == "2026-01-31T12:00:00Z"
-    assert credentials(book, T0 + 300)["Expiration"] == "2026-01-31T17:00:00Z"
+    timeline = armed(event("credentials-expiry", renew=False, **{"for": "5m"}))
+    assert credentials(timeline, T0 + 299)["Expiration"] == "2026-01-31T12:00:00Z"
+    assert credentials(timeline, T0 + 300)["Expiration"] == "2026-01-31T17:00:00Z"
 
 
 @pytest.mark.parametrize("body", [b'{\n  "Code" : "AssumeRoleUnauthorizedAccess"\n}', b"not json", b"[1]"])
@@ -347,51 +347,51 @@ class Issuer:
         return RenewableDocument.of(documents.write(self.document), self.renew_after)
 
 
-def shown(book: EventBook, issuer: Issuer, now: float) -> list[str]:
-    read = json.loads(seen(book, ROLE, now, {ROLE: Leaf(issuer.body)}) or b"")
+def shown(timeline: ArmedEvents, issuer: Issuer, now: float) -> list[str]:
+    read = json.loads(seen(timeline, ROLE, now, {ROLE: Leaf(issuer.body)}) or b"")
     return [read["AccessKeyId"], read["Expiration"]]
 
 
 def test_fetched_keys_are_rotated_by_fetching_new_ones() -> None:
     issuer = Issuer()
-    book = armed(event("credentials-rotation", **{"in": 10}))
-    assert shown(book, issuer, T0) == ["ASIAIOSFODNN7EXAMPLE", "2026-01-31T17:00:00Z"]
+    timeline = armed(event("credentials-rotation", **{"in": 10}))
+    assert shown(timeline, issuer, T0) == ["ASIAIOSFODNN7EXAMPLE", "2026-01-31T17:00:00Z"]
     assert issuer.asked == []
-    assert shown(book, issuer, T0 + 10)[0] == "ASIAIOSFODNN7EXAMPLE"
+    assert shown(timeline, issuer, T0 + 10)[0] == "ASIAIOSFODNN7EXAMPLE"
     assert issuer.asked == [T0 + 10]
     issuer.issue(2, "2026-01-31T12:00:11Z")
-    assert shown(book, issuer, T0 + 11)[0] == "ASIA2"
+    assert shown(timeline, issuer, T0 + 11)[0] == "ASIA2"
 
 
 def test_fetched_keys_show_an_early_expiration_and_are_fetched_again_then() -> None:
     issuer = Issuer()
-    book = armed(event("credentials-rotation"), event("credentials-expiry", after="30s"))
-    assert shown(book, issuer, T0 + 29) == ["ASIAIOSFODNN7EXAMPLE", "2026-01-31T12:00:30Z"]
+    timeline = armed(event("credentials-rotation"), event("credentials-expiry", after="30s"))
+    assert shown(timeline, issuer, T0 + 29) == ["ASIAIOSFODNN7EXAMPLE", "2026-01-31T12:00:30Z"]
     assert issuer.asked == [T0]
-    assert shown(book, issuer, T0 + 30) == ["ASIAIOSFODNN7EXAMPLE", "2026-01-31T12:00:30Z"]
+    assert shown(timeline, issuer, T0 + 30) == ["ASIAIOSFODNN7EXAMPLE", "2026-01-31T12:00:30Z"]
     assert issuer.asked == [T0, T0, T0 + 30]
     issuer.issue(2, "2026-01-31T12:00:30Z")
-    assert shown(book, issuer, T0 + 31) == ["ASIA2", "2026-01-31T17:00:00Z"]
+    assert shown(timeline, issuer, T0 + 31) == ["ASIA2", "2026-01-31T17:00:00Z"]
 
 
 def test_fetched_keys_may_stay_expired() -> None:
     issuer = Issuer()
-    book = armed(event("credentials-expiry", renew=False))
-    assert shown(book, issuer, T0 + 99) == ["ASIAIOSFODNN7EXAMPLE", "2026-01-31T12:00:00Z"]
+    timeline = armed(event("credentials-expiry", renew=False))
+    assert shown(timeline, issuer, T0 + 99) == ["ASIAIOSFODNN7EXAMPLE", "2026-01-31T12:00:00Z"]
     assert issuer.asked == []
 
 
 def test_a_rearmed_event_covers_those_that_were_armed_later() -> None:
     path = "meta-data/autoscaling/target-lifecycle-state"
-    book = armed(event("lifecycle", state="Standby"), event("lifecycle", state="Terminated"))
-    assert seen(book, path, T0) == b"Terminated"
-    assert seen(book.rearm("lifecycle-1", T0), path, T0) == b"Standby"
+    timeline = armed(event("lifecycle", state="Standby"), event("lifecycle", state="Terminated"))
+    assert seen(timeline, path, T0) == b"Terminated"
+    assert seen(timeline.rearm("lifecycle-1", T0), path, T0) == b"Standby"
 
 
 def test_a_rearmed_event_starts_again() -> None:
-    book = armed(event("spot", **{"for": "3m"})).cancel("spot-1", T0 + 1)
-    book = book.rearm("spot-1", T0 + 1000, in_="10s")
-    assert [seen(book, "meta-data/spot/termination-time", T0 + at) for at in (1009, 1010, 1190)] == [
+    timeline = armed(event("spot", **{"for": "3m"})).cancel("spot-1", T0 + 1)
+    timeline = timeline.rearm("spot-1", T0 + 1000, in_="10s")
+    assert [seen(timeline, "meta-data/spot/termination-time", T0 + at) for at in (1009, 1010, 1190)] == [
         None,
         b"2026-01-31T12:18:50Z",
         None,
@@ -399,9 +399,9 @@ def test_a_rearmed_event_starts_again() -> None:
 
 
 def test_a_removed_event_leaves_no_trace_and_its_id_is_not_reused() -> None:
-    book = armed(event("maintenance")).cancel("maintenance-1", T0 + 1).remove("maintenance-1")
-    assert seen(book, HISTORY, T0 + 2) == b"[]"
-    assert book.arm(event("spot"), T0).events[-1].id == "spot-2"
+    timeline = armed(event("maintenance")).cancel("maintenance-1", T0 + 1).remove("maintenance-1")
+    assert seen(timeline, HISTORY, T0 + 2) == b"[]"
+    assert timeline.arm(event("spot"), T0).events[-1].id == "spot-2"
     assert armed(event("spot"), event("spot")).clear().events == ()
 
 
@@ -432,14 +432,14 @@ def test_an_unknown_event_is_named(verb: str) -> None:
 )
 def test_an_invalid_time_is_rejected_when_the_event_is_armed(fields: dict[str, str], field: str) -> None:
     with pytest.raises(FieldError) as raised:
-        EventBook().arm(msgspec.convert(fields, AnyEvent), T0)
+        ArmedEvents().arm(msgspec.convert(fields, AnyEvent), T0)
     assert raised.value.field == field
 
 
 def test_the_number_of_events_is_limited() -> None:
-    book = EventBook(armed(event("spot")).events * MAX_EVENTS, MAX_EVENTS)
+    timeline = ArmedEvents(armed(event("spot")).events * MAX_EVENTS, MAX_EVENTS)
     with pytest.raises(TooManyEventsError, match="remove some first"):
-        book.arm(event("spot"), T0)
+        timeline.arm(event("spot"), T0)
 
 
 SIMPLE = st.sampled_from([kind for kind in map(tag_of, EVENTS) if kind != "lifecycle"])
@@ -449,19 +449,21 @@ SIMPLE = st.sampled_from([kind for kind in map(tag_of, EVENTS) if kind != "lifec
 def test_outside_its_window_an_event_changes_only_history(
     kind: str, start: int, length: int, now: int, canceled: int | None
 ) -> None:
-    book = armed(event(kind, **{"in": start, "for": length}))
-    armed_id = book.events[0].id
+    timeline = armed(event(kind, **{"in": start, "for": length}))
+    armed_id = timeline.events[0].id
     if canceled is not None:
-        book = book.cancel(armed_id, T0 + canceled)
+        timeline = timeline.cancel(armed_id, T0 + canceled)
     end = start + length if canceled is None else min(start + length, canceled)
     active = start <= now < end
     if kind == "maintenance" and end == canceled != start + length:
         active = False  # it stays canceled whatever the clock says
     for path, leaf in BASE.items():
         if not active and path != HISTORY:
-            assert seen(book, path, T0 + now) == leaf.body
+            assert seen(timeline, path, T0 + now) == leaf.body
     if kind != "endpoint-disabled":
-        assert active == any(seen(book, path, T0 + now) != _base(path) for path in _touched(book) if path != HISTORY)
+        assert active == any(
+            seen(timeline, path, T0 + now) != _base(path) for path in _touched(timeline) if path != HISTORY
+        )
 
 
 def _base(path: str) -> bytes | None:
@@ -469,6 +471,6 @@ def _base(path: str) -> bytes | None:
     return leaf.body if leaf is not None and isinstance(leaf.body, bytes) else None
 
 
-def _touched(book: EventBook) -> set[str]:
-    patterns = {path for each in book.events for path, _ in each.event.layers(each.course)}
+def _touched(timeline: ArmedEvents) -> set[str]:
+    patterns = {path for each in timeline.events for path, _ in each.event.layers(each.period)}
     return {ROLE if path.endswith("/security-credentials/*") else path for path in patterns}

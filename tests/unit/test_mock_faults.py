@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from imds_mock.faults.armed import MAX_FAULTS, Faults, FaultState, TooManyFaultsError, UnknownFaultError
+from imds_mock.faults.armed import MAX_FAULTS, ArmedFaults, FaultState, TooManyFaultsError, UnknownFaultError
 from imds_mock.faults.kinds import FAULTS, AnyFault
 from imds_mock.metadata import documents
 from imds_mock.scheduling.fields import FieldError
@@ -40,15 +40,15 @@ def fault(kind: str, **fields: Any) -> AnyFault:
     return converted
 
 
-def faults(*armed: AnyFault, random: Callable[[], float] = lambda: 0.5) -> Faults:
-    made = Faults(is_target, random)
+def faults(*armed: AnyFault, random: Callable[[], float] = lambda: 0.5) -> ArmedFaults:
+    made = ArmedFaults(is_target, random)
     for each in armed:
         made.arm(each, T0)
     return made
 
 
 def ask(
-    armed: Faults,
+    armed: ArmedFaults,
     path: str = "/latest/meta-data/instance-id",
     *,
     caller: str = "172.18.0.3",

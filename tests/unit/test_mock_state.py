@@ -14,10 +14,10 @@ from imds_mock.build.built_config import BuiltConfig
 from imds_mock.callers.caller import Caller
 from imds_mock.config.errors import ConfigError
 from imds_mock.config.settings import Config, MetadataOptions
-from imds_mock.events.armed import EventBook
+from imds_mock.events.armed import ArmedEvents
 from imds_mock.events.kinds import EVENTS, AnyEvent
 from imds_mock.events.scenario import read_scenario
-from imds_mock.faults.armed import Faults
+from imds_mock.faults.armed import ArmedFaults
 from imds_mock.faults.kinds import AnyFault
 from imds_mock.metadata.tree import Leaf
 from imds_mock.service.snapshot import Snapshot
@@ -73,7 +73,7 @@ class FakeBuilder:
 
 def state(clock: Clock | None = None, names: Names | None = None) -> State:
     names = names or Names()
-    faults = Faults(names.is_target, lambda: 0.0)
+    faults = ArmedFaults(names.is_target, lambda: 0.0)
     return State(Config(), builder=FakeBuilder(), faults=faults, callers=names, clock=clock or Clock())
 
 
@@ -84,10 +84,10 @@ def event(kind: str, **fields: Any) -> AnyEvent:
 
 
 def arm(mock: State, *events: AnyEvent) -> None:
-    book = mock.events
+    timeline = mock.events
     for each in events:
-        book = book.arm(each, mock.clock())
-    mock.schedule(book)
+        timeline = timeline.arm(each, mock.clock())
+    mock.schedule(timeline)
 
 
 def sees(mock: State, caller: str, path: str = NOTICE) -> bool:
@@ -137,10 +137,10 @@ def test_what_an_event_does_not_concern_is_not_built_again() -> None:
 def test_looks_are_bounded() -> None:
     built = build(Config())
     cache = SnapshotCache(built.leaves, built.build_snapshot)
-    book = EventBook()
+    timeline = ArmedEvents()
     for _ in range(200):
-        book = book.arm(event("rebalance"), STARTED)
-        cache.under(book.events[-1:])
+        timeline = timeline.arm(event("rebalance"), STARTED)
+        cache.under(timeline.events[-1:])
     assert len(cache._known) <= 64
 
 
@@ -198,7 +198,7 @@ def test_an_event_that_cannot_be_changes_nothing(target: str | None) -> None:
     before = mock.snapshot_for(APP)
     with pytest.raises(ConflictingPathsError, match="meta-data/spot"):
         arm(mock, event("spot", target=target))
-    assert mock.events == EventBook()
+    assert mock.events == ArmedEvents()
     assert mock.snapshot_for(APP) is before
 
 
@@ -326,13 +326,17 @@ def test_what_a_caller_sees_is_what_he_would_see_alone(events: list[tuple[str, s
     """A view with targets equals the view that has only the caller's own events, said to everybody."""
     clock = Clock()
     instance = build(Config())
-    book = own = EventBook()
+    timeline = own = ArmedEvents()
     for kind, target in events:
-        book = book.arm(event(kind, target=target), clock.now)
+        timeline = timeline.arm(event(kind, target=target), clock.now)
         # Ids count every event that was armed, and maintenance shows them.
-        own = own.arm(event(kind), clock.now) if target in {None, caller} else EventBook(own.events, book.last_number)
+        own = (
+            own.arm(event(kind), clock.now)
+            if target in {None, caller}
+            else ArmedEvents(own.events, timeline.last_number)
+        )
 
-    def seen(armed: EventBook) -> tuple[dict[str, Any], str]:
+    def seen(armed: ArmedEvents) -> tuple[dict[str, Any], str]:
         cache = SnapshotCache(instance.leaves, instance.build_snapshot)
         views = Views(cache, armed.events, lambda address, name: address == name, clock)
         snapshot = views.of(caller)
@@ -340,4 +344,4 @@ def test_what_a_caller_sees_is_what_he_would_see_alone(events: list[tuple[str, s
         bodies = {path: tree.lookup("latest", path, clock.now) for path in (*tree.leaves, "meta-data")}
         return {path: found.body for path, found in bodies.items() if found}, snapshot.options.http_endpoint
 
-    assert seen(book) == seen(own)
+    assert seen(timeline) == seen(own)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from imds_mock.build.loading import from_document, load
 from imds_mock.cli import main
 from imds_mock.config.errors import ConfigError
-from imds_mock.events.armed import EventBook
+from imds_mock.events.armed import ArmedEvents
 from imds_mock.events.kinds import AnyEvent
 from imds_mock.events.scenario import read_scenario
 from imds_mock.faults.armed import arm
@@ -95,7 +95,7 @@ def field_problems(reader: Callable[[Any], object]) -> Callable[[Any], list[str]
 def arm_event(value: Any) -> None:
     event = read(AnyEvent, value)
     try:
-        EventBook().arm(event, 0.0)
+        ArmedEvents().arm(event, 0.0)
     except FieldError as error:
         raise completed(error, AnyEvent, value) from error
 

@@ -10,8 +10,8 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from imds_mock.control.following import EVENT_STREAM
 from imds_mock.control.problems import EXPECTED, Problem, ProblemError, problem_of, respond
+from imds_mock.control.request_stream import EVENT_STREAM
 from imds_mock.control.routes.callers import CallerRoutes
 from imds_mock.control.routes.configuration import ConfigurationRoutes
 from imds_mock.control.routes.events import EventRoutes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
-from imds_mock.events.event import Course
+from imds_mock.events.event import Period
 from imds_mock.events.kinds import AnyEvent
 from imds_mock.scheduling.fields import collecting, raise_if_any
 from imds_mock.scheduling.schedule import Window
@@ -35,24 +35,24 @@ class ArmedEvent(msgspec.Struct, frozen=True):
 
     Attributes:
         event: The event as it was given.
-        course: When it is active.
+        period: When it is active.
     """
 
     event: AnyEvent
-    course: Course
+    period: Period
 
     @property
     def id(self) -> str:
         """The event's id in the API."""
-        return self.course.id
+        return self.period.id
 
     def state(self, now: float) -> EventState:
         """The state at `now` (seconds since the epoch)."""
-        if self.course.canceled_at is not None and self.course.canceled_at < self.course.planned.end:
+        if self.period.canceled_at is not None and self.period.canceled_at < self.period.planned.end:
             return EventState.CANCELED
-        if now < self.course.planned.start:
+        if now < self.period.planned.start:
             return EventState.PENDING
-        return EventState.ACTIVE if now < self.course.planned.end else EventState.ENDED
+        return EventState.ACTIVE if now < self.period.planned.end else EventState.ENDED
 
 
 class UnknownEventError(LookupError):
@@ -67,7 +67,7 @@ class TooManyEventsError(RuntimeError):
     """The limit of `MAX_EVENTS` is reached."""
 
 
-class EventBook(msgspec.Struct, frozen=True):
+class ArmedEvents(msgspec.Struct, frozen=True):
     """All armed events, the earliest armed first.
 
     Attributes:
@@ -78,7 +78,7 @@ class EventBook(msgspec.Struct, frozen=True):
     events: tuple[ArmedEvent, ...] = ()
     last_number: int = 0
 
-    def arm(self, event: AnyEvent, now: float) -> EventBook:
+    def arm(self, event: AnyEvent, now: float) -> ArmedEvents:
         """Add an event at `now` (seconds since the epoch), as the last one.
 
         Raises:
@@ -89,7 +89,7 @@ class EventBook(msgspec.Struct, frozen=True):
             raise TooManyEventsError(f"{MAX_EVENTS} events are armed; remove some first")
         number = self.last_number + 1
         armed = _armed(event, f"{event.kind}-{number}", now)
-        return EventBook((*self.events, armed), number)
+        return ArmedEvents((*self.events, armed), number)
 
     def get(self, event_id: str) -> ArmedEvent:
         """The event with this id.
@@ -102,7 +102,7 @@ class EventBook(msgspec.Struct, frozen=True):
                 return armed
         raise UnknownEventError(unknown("event", event_id, (armed.id for armed in self.events), "no event is armed"))
 
-    def cancel(self, event_id: str, now: float) -> EventBook:
+    def cancel(self, event_id: str, now: float) -> ArmedEvents:
         """Cancel an event from `now` on; an ended or canceled event stays as it is.
 
         Raises:
@@ -111,9 +111,9 @@ class EventBook(msgspec.Struct, frozen=True):
         armed = self.get(event_id)
         if armed.state(now) not in {EventState.PENDING, EventState.ACTIVE}:
             return self
-        return self._put(replace(armed, course=replace(armed.course, canceled_at=now)))
+        return self._put(replace(armed, period=replace(armed.period, canceled_at=now)))
 
-    def end(self, event_id: str, now: float) -> EventBook:
+    def end(self, event_id: str, now: float) -> ArmedEvents:
         """End an active event as if its time were over: maintenance is completed, not canceled.
 
         An ended or canceled event stays as it is.
@@ -128,10 +128,12 @@ class EventBook(msgspec.Struct, frozen=True):
             raise NotStartedError(f"cannot end {event_id}: it has not started; cancel it, or rearm it to start now")
         if state is not EventState.ACTIVE:
             return self
-        planned = Window(armed.course.planned.start, now)
-        return self._put(replace(armed, course=replace(armed.course, planned=planned)))
+        planned = Window(armed.period.planned.start, now)
+        return self._put(replace(armed, period=replace(armed.period, planned=planned)))
 
-    def rearm(self, event_id: str, now: float, *, in_: Duration | None = None, at: Instant | None = None) -> EventBook:
+    def rearm(
+        self, event_id: str, now: float, *, in_: Duration | None = None, at: Instant | None = None
+    ) -> ArmedEvents:
         """Start an event again with the same duration, as the last one.
 
         Args:
@@ -147,24 +149,24 @@ class EventBook(msgspec.Struct, frozen=True):
         armed = self.get(event_id)
         event = replace(armed.event, in_=in_, at=at)
         again = _armed(event, event_id, now)
-        return EventBook((*(other for other in self.events if other.id != event_id), again), self.last_number)
+        return ArmedEvents((*(other for other in self.events if other.id != event_id), again), self.last_number)
 
-    def remove(self, event_id: str) -> EventBook:
+    def remove(self, event_id: str) -> ArmedEvents:
         """Remove an event without a trace.
 
         Raises:
             UnknownEventError: No event has this id.
         """
         gone = self.get(event_id)
-        return EventBook(tuple(armed for armed in self.events if armed is not gone), self.last_number)
+        return ArmedEvents(tuple(armed for armed in self.events if armed is not gone), self.last_number)
 
-    def clear(self) -> EventBook:
+    def clear(self) -> ArmedEvents:
         """Remove all events."""
-        return EventBook((), self.last_number)
+        return ArmedEvents((), self.last_number)
 
-    def _put(self, changed: ArmedEvent) -> EventBook:
+    def _put(self, changed: ArmedEvent) -> ArmedEvents:
         events = tuple(changed if armed.id == changed.id else armed for armed in self.events)
-        return EventBook(events, self.last_number)
+        return ArmedEvents(events, self.last_number)
 
 
 def _armed(event: AnyEvent, event_id: str, now: float) -> ArmedEvent:
@@ -177,9 +179,9 @@ def _armed(event: AnyEvent, event_id: str, now: float) -> ArmedEvent:
     window = Window(now)
     with collecting(problems):
         window = event.window(now)
-    armed = ArmedEvent(event, Course(event_id, window))
+    armed = ArmedEvent(event, Period(event_id, window))
     with collecting(problems):
-        for _path, layer in event.layers(armed.course):
+        for _path, layer in event.layers(armed.period):
             layer.body(window.start, None)
     raise_if_any(problems)
     return armed

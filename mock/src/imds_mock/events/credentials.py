@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from imds_mock.credentials.documents import RenewableDocument
-from imds_mock.events.event import Course, Event
+from imds_mock.events.event import Event, Period
 from imds_mock.metadata import documents
 from imds_mock.metadata.documents import iso8601
 from imds_mock.scheduling.schedule import Duration, Window, read_duration
@@ -47,10 +47,10 @@ class CredentialsRotation(Event, frozen=True, kw_only=True, tag="credentials-rot
     command: ClassVar[str] = "credentials rotate"
     renews_credentials: ClassVar[bool] = True
 
-    def layers(self, course: Course) -> Iterator[tuple[str, Layer]]:
+    def layers(self, period: Period) -> Iterator[tuple[str, Layer]]:
         """The document of every role."""
         for path in PATHS:
-            yield path, _Rotated(course.window, course.id)
+            yield path, _Rotated(period.window, period.id)
 
 
 class CredentialsExpiry(Event, frozen=True, kw_only=True, tag="credentials-expiry"):
@@ -66,11 +66,11 @@ class CredentialsExpiry(Event, frozen=True, kw_only=True, tag="credentials-expir
     after: Annotated[Duration, Meta(description="Time from the start to the expiration (default: 0s).")] = 0
     renew: Annotated[bool, Meta(description="Replace the expired keys with new ones.")] = True
 
-    def layers(self, course: Course) -> Iterator[tuple[str, Layer]]:
+    def layers(self, period: Period) -> Iterator[tuple[str, Layer]]:
         """The document of every role."""
-        expiry = course.planned.start + read_duration("after", self.after)
+        expiry = period.planned.start + read_duration("after", self.after)
         for path in PATHS:
-            yield path, _Expiring(course.window, course.id, expiry, self.renew)
+            yield path, _Expiring(period.window, period.id, expiry, self.renew)
 
 
 class _Rotated(msgspec.Struct, frozen=True):

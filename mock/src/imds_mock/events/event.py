@@ -1,4 +1,4 @@
-"""What all kinds of events share: the base class, the course of an event and the layer that shows a notice."""
+"""What all kinds of events share: the base class, the period of an event and the layer that shows a notice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from imds_mock.metadata.layers import Layer
 
 
-class Course(msgspec.Struct, frozen=True):
+class Period(msgspec.Struct, frozen=True):
     """When one event is active.
 
     Attributes:
@@ -50,18 +50,18 @@ class Event(Scheduled, frozen=True, kw_only=True):
     notice_name: ClassVar[str] = ""
     notice_paths: ClassVar[tuple[str, ...]] = ()
 
-    def layers(self, course: Course) -> Iterator[tuple[str, Layer]]:  # noqa: ARG002 - kinds override it
+    def layers(self, period: Period) -> Iterator[tuple[str, Layer]]:  # noqa: ARG002 - kinds override it
         """The paths that the event changes (a last part `*` stands for all leaves there), each with its layer.
 
         Args:
-            course: When the event is active.
+            period: When the event is active.
 
         Raises:
             FieldError: A time among the fields is invalid.
         """
         yield from ()
 
-    def endpoint_disabled(self, course: Course) -> Window | None:  # noqa: ARG002 - kinds override it
+    def endpoint_disabled(self, period: Period) -> Window | None:  # noqa: ARG002 - kinds override it
         """When the event disables the whole endpoint; None if it does not."""
         return None
 

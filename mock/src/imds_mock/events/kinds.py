@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from imds_mock.config.facts import LifecycleState
 from imds_mock.events.credentials import CredentialsExpiry, CredentialsRotation
-from imds_mock.events.event import Course, Event, Notice
+from imds_mock.events.event import Event, Notice, Period
 from imds_mock.events.maintenance import ScheduledMaintenance
 from imds_mock.metadata.documents import iso8601
 from imds_mock.scheduling.options import POSITIONAL
@@ -52,19 +52,19 @@ class SpotInterruption(Event, frozen=True, kw_only=True, tag="spot"):
     ] = None
     time: Annotated[Instant | None, Meta(description="Time of the action, instead of `notice`.")] = None
 
-    def layers(self, course: Course) -> Iterator[tuple[str, Layer]]:
+    def layers(self, period: Period) -> Iterator[tuple[str, Layer]]:
         """`spot/instance-action`, and `spot/termination-time` for a termination."""
-        action_time = iso8601(self._action_time(course))
+        action_time = iso8601(self._action_time(period))
         document = f'{{"action": "{self.action}", "time": "{action_time}"}}'
-        yield INSTANCE_ACTION, Notice(course.window, "2016-11-15", document.encode())
+        yield INSTANCE_ACTION, Notice(period.window, "2016-11-15", document.encode())
         if self.action == "terminate":
-            yield TERMINATION_TIME, Notice(course.window, "2014-11-05", action_time.encode())
+            yield TERMINATION_TIME, Notice(period.window, "2014-11-05", action_time.encode())
 
-    def _action_time(self, course: Course) -> float:
+    def _action_time(self, period: Period) -> float:
         if self.time is not None:
             return read_instant("time", self.time)
         notice = _NOTICE_SECONDS[self.action] if self.notice is None else read_duration("notice", self.notice)
-        return course.planned.start + notice
+        return period.planned.start + notice
 
 
 class RebalanceRecommendation(Event, frozen=True, kw_only=True, tag="rebalance"):
@@ -76,10 +76,10 @@ class RebalanceRecommendation(Event, frozen=True, kw_only=True, tag="rebalance")
     notice_name: ClassVar[str] = "rebalance-recommendation"
     notice_paths: ClassVar[tuple[str, ...]] = (REBALANCE,)
 
-    def layers(self, course: Course) -> Iterator[tuple[str, Layer]]:
+    def layers(self, period: Period) -> Iterator[tuple[str, Layer]]:
         """`events/recommendations/rebalance`, with the time of the start."""
-        document = f'{{"noticeTime": "{iso8601(course.planned.start)}"}}'
-        yield REBALANCE, Notice(course.window, "2020-10-27", document.encode())
+        document = f'{{"noticeTime": "{iso8601(period.planned.start)}"}}'
+        yield REBALANCE, Notice(period.window, "2020-10-27", document.encode())
 
 
 class TargetLifecycleState(Event, frozen=True, kw_only=True, tag="lifecycle"):
@@ -92,9 +92,9 @@ class TargetLifecycleState(Event, frozen=True, kw_only=True, tag="lifecycle"):
         LifecycleState, Meta(description="State that Auto Scaling moves the instance to.", extra={POSITIONAL: True})
     ]
 
-    def layers(self, course: Course) -> Iterator[tuple[str, Layer]]:
+    def layers(self, period: Period) -> Iterator[tuple[str, Layer]]:
         """`autoscaling/target-lifecycle-state`."""
-        yield TARGET_LIFECYCLE_STATE, Notice(course.window, "2021-07-15", self.state.encode())
+        yield TARGET_LIFECYCLE_STATE, Notice(period.window, "2021-07-15", self.state.encode())
 
 
 class EndpointDisabled(Event, frozen=True, kw_only=True, tag="endpoint-disabled"):
@@ -105,9 +105,9 @@ class EndpointDisabled(Event, frozen=True, kw_only=True, tag="endpoint-disabled"
 
     command: ClassVar[str] = "endpoint off"
 
-    def endpoint_disabled(self, course: Course) -> Window | None:
-        """The whole course."""
-        return course.window
+    def endpoint_disabled(self, period: Period) -> Window | None:
+        """The whole period."""
+        return period.window
 
 
 AnyEvent = (

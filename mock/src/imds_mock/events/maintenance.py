@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from imds_mock.events.event import Course, Event
+from imds_mock.events.event import Event, Period
 from imds_mock.metadata import documents
 from imds_mock.scheduling.fields import FieldError
 from imds_mock.scheduling.options import METAVAR, POSITIONAL
@@ -62,26 +62,26 @@ class ScheduledMaintenance(Event, frozen=True, kw_only=True, tag="maintenance"):
         str | None, Meta(description="Id of the entry (default: generated).", extra={METAVAR: "ID"})
     ] = None
 
-    def layers(self, course: Course) -> Iterator[tuple[str, Layer]]:
+    def layers(self, period: Period) -> Iterator[tuple[str, Layer]]:
         """`events/maintenance/scheduled` and `events/maintenance/history`."""
-        window = course.window
-        canceled = course.canceled_at is not None and course.canceled_at < course.planned.end
+        window = period.window
+        canceled = period.canceled_at is not None and period.canceled_at < period.planned.end
         # A canceled event stays canceled even if the clock is set back to a time before the cancellation.
         shown = Window(window.end, window.end) if canceled else window
-        yield SCHEDULED, _Entry(shown, (window.start, window.end), self._entry(course, "active"))
+        yield SCHEDULED, _Entry(shown, (window.start, window.end), self._entry(period, "active"))
         if window.start < window.end:
-            over = self._entry(course, "canceled" if canceled else "completed")
+            over = self._entry(period, "canceled" if canceled else "completed")
             past = Window(window.start if canceled else window.end)
             yield HISTORY, _Entry(past, (window.end,), over)
 
-    def _entry(self, course: Course, state: str) -> dict[str, str]:
-        not_before = read_moment("not_before", self.not_before, course.planned.start)
+    def _entry(self, period: Period, state: str) -> dict[str, str]:
+        not_before = read_moment("not_before", self.not_before, period.planned.start)
         description = self.description or _DESCRIPTIONS[self.code]
         entry = {
             "NotBefore": _date(not_before),
             "Code": self.code,
             "Description": description if state == "active" else f"[{state.title()}] {description}",
-            "EventId": self.event_id or _event_id(course),
+            "EventId": self.event_id or _event_id(period),
         }
         if self.not_after is not None:
             not_after = read_moment("not_after", self.not_after, not_before)
@@ -111,8 +111,8 @@ class _Entry(msgspec.Struct, frozen=True):
         return max([*changes, below or 0.0]) if changes else below
 
 
-def _event_id(course: Course) -> str:
-    seed = f"{course.id} {course.planned.start}".encode()
+def _event_id(period: Period) -> str:
+    seed = f"{period.id} {period.planned.start}".encode()
     return f"instance-event-{blake2b(seed, digest_size=9).hexdigest()[:17]}"
 
 

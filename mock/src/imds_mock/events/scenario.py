@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from imds_mock.config.errors import ConfigError, Problem
 from imds_mock.config.plain_documents import read_yaml
-from imds_mock.events.armed import EventBook
+from imds_mock.events.armed import ArmedEvents
 from imds_mock.events.kinds import AnyEvent
 from imds_mock.faults.armed import arm
 from imds_mock.faults.kinds import AnyFault
@@ -104,7 +104,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         placed: Any = replace(happening, in_=in_, at=at, target=happening.target or self.target)
         with collecting(problems, name):
             if step.event is not None:
-                EventBook().arm(placed, start)
+                ArmedEvents().arm(placed, start)
             else:
                 arm(placed, "", start)
         raise_if_any(problems)

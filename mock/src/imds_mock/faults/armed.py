@@ -84,7 +84,7 @@ def arm(fault: AnyFault, fault_id: str, now: float) -> ArmedFault:
     return ArmedFault(fault_id, fault, window, pattern)
 
 
-class Faults:
+class ArmedFaults:
     """The armed faults, in the order in which they are applied.
 
     Args:

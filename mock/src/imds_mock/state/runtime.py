@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from imds_mock.faults.armed import Faults
+from imds_mock.faults.armed import ArmedFaults
 from imds_mock.state.journal import Journal
 from imds_mock.state.journal_queries import JournalQueries
 from imds_mock.state.metrics import RequestMetrics
@@ -65,7 +65,7 @@ class Runtime:
         report: Callable[[str], None],
     ) -> None:
         self.callers = callers
-        self.faults = Faults(callers.is_target, random)
+        self.faults = ArmedFaults(callers.is_target, random)
         self.state = State(config, builder=builder, faults=self.faults, callers=callers, clock=clock, report=report)
         self.journal = Journal(config.control.journal_entries)
         self.queries = JournalQueries(self.journal, callers.was_target)

@@ -75,7 +75,7 @@ class SnapshotCache:
         """
         view = self._known.get(events)
         if view is None:
-            disabled_windows = (each.event.endpoint_disabled(each.course) for each in events)
+            disabled_windows = (each.event.endpoint_disabled(each.period) for each in events)
             view = _View(self._snapshot(events), tuple(window for window in disabled_windows if window is not None))
             if len(self._known) >= self._size:
                 self._known.clear()
@@ -83,7 +83,7 @@ class SnapshotCache:
         return view
 
     def _snapshot(self, events: tuple[ArmedEvent, ...]) -> Snapshot:
-        layers = [layer for each in events for layer in each.event.layers(each.course)]
+        layers = [layer for each in events for layer in each.event.layers(each.period)]
         try:
             return self._build(apply_layers(self._leaves, layers) if layers else self._leaves)
         except ValueError as error:
@@ -96,7 +96,7 @@ def visible(events: Sequence[ArmedEvent], now: float) -> tuple[ArmedEvent, ...]:
     return tuple(
         each
         for each in events
-        if each.event.leaves_traces or (each.course.canceled_at is None and each.course.planned.end > now)
+        if each.event.leaves_traces or (each.period.canceled_at is None and each.period.planned.end > now)
     )
 
 

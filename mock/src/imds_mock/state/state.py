@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Final
 
-from imds_mock.events.armed import EventBook
+from imds_mock.events.armed import ArmedEvents
 from imds_mock.state.caller_configs import CallerConfig, CallerConfigs, KnownCallers
 from imds_mock.state.snapshots import ConflictingPathsError, Views, visible, without_target
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from imds_mock.config.settings import Config
     from imds_mock.events.armed import ArmedEvent
     from imds_mock.events.scenario import Scenario
-    from imds_mock.faults.armed import ArmedFault, Faults
+    from imds_mock.faults.armed import ArmedFault, ArmedFaults
     from imds_mock.service.snapshot import Snapshot
 
 
@@ -47,7 +47,7 @@ class State:
         config: Config,
         *,
         builder: Builder,
-        faults: Faults,
+        faults: ArmedFaults,
         callers: KnownCallers,
         clock: Callable[[], float],
         report: Callable[[str], None] = lambda _sentence: None,
@@ -60,7 +60,7 @@ class State:
         self._start = config
         self._scenario: Scenario | None = None
         self._config = config
-        self._events = EventBook()
+        self._events = ArmedEvents()
         self._caller_configs = self._caller_configs_of(config)
         self._use(self._views_of(self._caller_configs, self._events))
         callers.on_change = self.refresh
@@ -71,7 +71,7 @@ class State:
         return self._config
 
     @property
-    def events(self) -> EventBook:
+    def events(self) -> ArmedEvents:
         """The armed events."""
         return self._events
 
@@ -135,7 +135,7 @@ class State:
         yield from self.configuring(lambda _current: config)
         self._start = config
 
-    def schedule(self, events: EventBook) -> None:
+    def schedule(self, events: ArmedEvents) -> None:
         """Replace the events.
 
         Raises:
@@ -162,16 +162,16 @@ class State:
         """
         now = self.clock()
         events, faults = scenario.timeline(now)
-        book, before = self._events, self.faults.armed
+        timeline, before = self._events, self.faults.armed
         for event in events:
-            book = book.arm(event, now)
+            timeline = timeline.arm(event, now)
         try:
             armed = tuple(self.faults.arm(fault, now) for fault in faults)
-            self.schedule(book)
+            self.schedule(timeline)
         except Exception:
             self.faults.armed = before
             raise
-        return book.events[len(book.events) - len(events) :], armed
+        return timeline.events[len(timeline.events) - len(events) :], armed
 
     def begin(self, scenario: Scenario) -> None:
         """Play a scenario now and after each `reset`; raises what `play` raises."""
@@ -188,14 +188,14 @@ class State:
         """
         now = self.clock()
         events, faults = self._scenario.timeline(now) if self._scenario else ([], [])
-        book = self._events.clear()
+        timeline = self._events.clear()
         for event in events:
-            book = book.arm(event, now)
+            timeline = timeline.arm(event, now)
         caller_configs = self._caller_configs_of(self._start)
-        views = self._views_of(caller_configs, book)
+        views = self._views_of(caller_configs, timeline)
         self.faults.replace_all(faults, now)
         self._builder.reset()
-        self._swap(self._start, caller_configs, book, views)
+        self._swap(self._start, caller_configs, timeline, views)
 
     def refresh(self, addresses: Collection[str] | None = None) -> None:
         """Rebuild what depends on the callers.
@@ -223,7 +223,7 @@ class State:
         }
         return {target for target in targets if target is not None}
 
-    def _swap(self, config: Config, caller_configs: CallerConfigs, events: EventBook, views: Views) -> None:
+    def _swap(self, config: Config, caller_configs: CallerConfigs, events: ArmedEvents, views: Views) -> None:
         look_ups_differ = (caller_configs.services, config.callers) != (self.services, self._config.callers)
         self._config, self._caller_configs, self._events = config, caller_configs, events
         self._use(views)
@@ -238,7 +238,7 @@ class State:
         self.snapshot_for: Callable[[str], Snapshot] = views.of
         """Returns the snapshot that the caller with an address sees now."""
 
-    def _views_of(self, caller_configs: CallerConfigs, events: EventBook) -> Views:
+    def _views_of(self, caller_configs: CallerConfigs, events: ArmedEvents) -> Views:
         cache_of = caller_configs.cache_of if caller_configs.differ else None
         views = Views(caller_configs.common.cache, events.events, self._callers.is_target, self.clock, cache_of)
         caller_configs.check(views.events)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from imds_mock.control.context import ControlContext
     from imds_mock.control.operations import Call
-    from imds_mock.events.armed import ArmedEvent, EventBook
+    from imds_mock.events.armed import ArmedEvent, ArmedEvents
 
 
 class ShownEvent(ShownArmed, frozen=True, kw_only=True):
@@ -120,12 +120,12 @@ class EventRoutes:
         )
         return Noted(played, await self._renew_credentials(armed_events))
 
-    def _change(self, call: Call, change: Callable[[str, float], EventBook]) -> ShownEvent:
+    def _change(self, call: Call, change: Callable[[str, float], ArmedEvents]) -> ShownEvent:
         event_id = call.path["id"]
         self._state.schedule(change(event_id, self._state.clock()))
         return self._shown(self._state.events.get(event_id))
 
-    async def _schedule(self, events: EventBook) -> Noted:
+    async def _schedule(self, events: ArmedEvents) -> Noted:
         """Put events in force, the last of which was just armed."""
         self._state.schedule(events)
         armed = events.events[-1]
@@ -135,9 +135,9 @@ class EventRoutes:
     async def _renew_credentials(self, armed: Iterable[ArmedEvent]) -> Sequence[str]:
         """Wait for the credentials that events renew now; returns a sentence for each role whose keys stay the same."""
         now = self._state.clock()
-        targets = [each.event.target for each in armed if each.event.renews_credentials and now in each.course.window]
+        targets = [each.event.target for each in armed if each.event.renews_credentials and now in each.period.window]
         return await self._context.renew_credentials(targets) if targets else []
 
     def _shown(self, armed: ArmedEvent) -> ShownEvent:
-        window, now = armed.course.window, self._state.clock()
+        window, now = armed.period.window, self._state.clock()
         return ShownEvent(**armed_fields(armed, armed.event, window, now, self._context.callers), event=armed.event)

@@ -8,8 +8,8 @@ import msgspec
 
 from imds_mock.callers.target_matching import match_target
 from imds_mock.control import shown
-from imds_mock.control.following import EVENT_STREAM, Following
 from imds_mock.control.operations import Operation
+from imds_mock.control.request_stream import EVENT_STREAM, RequestStream
 from imds_mock.scheduling.patterns import Pattern
 from imds_mock.scheduling.schedule import Moment as Past
 from imds_mock.state.journal import VERSION_NAMES
@@ -218,7 +218,7 @@ class JournalRoutes:
         # Later look-ups for other clients must not change the callers of this stream.
         is_target = self._context.callers.was_target
         matches = wanted.matcher(lambda address, target: address in known or is_target(address, target))
-        return Following(self._context, matches, with_missed=wanted.after is not None)
+        return RequestStream(self._context, matches, replays=wanted.after is not None)
 
     async def _shown(self, told: Sequence[Occurrences]) -> tuple[shown.ShownOccurrences, ...]:
         await self._context.callers.look_up({each.caller for each in told})
