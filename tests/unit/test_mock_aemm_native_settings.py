@@ -15,6 +15,8 @@ from imds_mock.build.aemm import AemmBuilder
 from imds_mock.build.aemm_loading import AemmReader
 from imds_mock.build.leaves import derived_leaves
 from imds_mock.build.loading import document_of, from_document, load
+from imds_mock.cli import main
+from imds_mock.commands import ec2_metadata_mock
 from imds_mock.config.errors import ConfigError
 from imds_mock.config.facts import InstanceSettings
 from imds_mock.credentials.documents import RenewableDocument
@@ -358,3 +360,10 @@ def test_errors_name_invalid_native_settings() -> None:
         load({"compatibility": "aemm"}, {"IMDS_MOCK_REGION": "nowhere"}, None)
     with pytest.raises(ConfigError, match=r"IMDS_MOCK_REGOIN"):
         load({"compatibility": "aemm"}, {"IMDS_MOCK_REGOIN": "us-east-1"}, None)
+
+
+def test_aemms_default_port_replaces_that_of_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    readers: list[AemmReader] = []
+    monkeypatch.setattr(ec2_metadata_mock, "serve", lambda reader, *_: readers.append(reader))
+    assert main(["serve", "--default-port", "80", "--set", "compatibility=aemm"]) == 0
+    assert [reader().server.port for reader in readers] == [1338]

@@ -6,10 +6,11 @@ import asyncio
 
 import pytest
 
-from imds_mock.callers.caller import Interface
+from imds_mock.callers.caller import Caller, Interface
 from support.callers import FakeNetwork
 
 FRONT, BACK = "172.18.0.3", "172.19.0.7"
+LINK_LOCAL = "169.254.7.7"
 TWO_NETWORKS = ("172.18.0.2/16", "172.19.0.2/24")
 
 
@@ -155,3 +156,10 @@ def test_the_main_address_is_an_ipv4_address_with_the_default_route_if_possible(
     networks = ("fd00::2/64", "172.18.0.2/16") if ":" in gateway else ("172.19.0.2/16", "172.18.0.2/16")
     network = FakeNetwork(own_addresses=networks, gateways=frozenset({gateway}), is_engine=False)
     assert network.identify("::1")[0].key == "172.18.0.2"
+
+
+def test_a_link_local_caller_whose_link_has_no_ordinary_network_loses_its_earlier_name() -> None:
+    before = Caller("proj-app-1", ("172.18.0.3", LINK_LOCAL), "proj-app-1", "app", 1, ("proj_default",))
+    network = FakeNetwork(own_addresses=("169.254.169.254/16",))
+    found = asyncio.run(network.registry()._identifier.look_up(LINK_LOCAL, before, full=True))
+    assert found is None
