@@ -34,7 +34,7 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     notices = commands.add_parser(
         "notices", parents=list(common), help="list the callers that have seen a notice, and when"
     )
-    notices.add_argument("--since", metavar="WHEN", help="from this time on, or from this long ago on")
+    notices.add_argument("--since", metavar="WHEN", help="earliest time, or how long ago")
     notices.add_argument("--caller", metavar="WHO", help="address, container or service name")
     notices.set_defaults(action_of=_notices)
 
@@ -46,7 +46,7 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     what.add_argument("--asked", metavar="PATTERN", help="a matching path was requested")
     what.add_argument("--saw", choices=dict.fromkeys(NOTICES.values()), help="a caller has seen the notice")
     claim.add_argument("--caller", "--by", metavar="WHO", help="address, container or service name")
-    claim.add_argument("--since", metavar="WHEN", help="from this time on, or from this long ago on")
+    claim.add_argument("--since", metavar="WHEN", help="earliest time, or how long ago")
     claim.add_argument("--at-least", type=int, metavar="N", help="with --asked: lowest number of requests (default: 1)")
     claim.add_argument("--at-most", type=int, metavar="N", help="with --asked: highest number of requests")
     claim.add_argument("--allow-empty", action="store_true", help="succeed even if no request was recorded")
@@ -61,8 +61,8 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
         "--version", choices=("v1", "v2", "ecs", "eks"), help="IMDS version, or the agent that answered"
     )
     parser.add_argument("--status", type=int, metavar="CODE", help="status of the response; 0: no response")
-    parser.add_argument("--since", metavar="WHEN", help="from this time on, or from this long ago on")
-    parser.add_argument("--until", metavar="WHEN", help="before this time, or before this long ago")
+    parser.add_argument("--since", metavar="WHEN", help="earliest time, or how long ago")
+    parser.add_argument("--until", metavar="WHEN", help="latest time, or how long ago")
     parser.add_argument("--fault", metavar="ID", help="id of a fault that changed the response")
 
 

@@ -104,12 +104,12 @@ class _Expiring(msgspec.Struct, frozen=True):
         if now not in self.window:
             return below
         if isinstance(below, RenewableDocument):
-            return self._working(below, now)
+            return self._fetched(below, now)
         if self.renew and now >= self.expiry:
             return _edited(below, lambda credentials: _renewed(credentials, self.seed, self.expiry))
         return _edited(below, self._shorten)
 
-    def _working(self, below: RenewableDocument, now: float) -> bytes | None:
+    def _fetched(self, below: RenewableDocument, now: float) -> bytes | None:
         if self.renew and now >= self.expiry:
             below.renew_after(self.expiry)
             updated = json.loads(below).get("LastUpdated")

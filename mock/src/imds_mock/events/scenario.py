@@ -50,8 +50,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         if len(given) != 1 and not value.keys() - {"at", "event", "fault"}:
             yield (), f"{_ONE}, got {'both' if given else 'neither'}"
         for name in given:
-            happening = value[name]
-            if isinstance(happening, Mapping) and (happening.keys() & {"in", "at"}):
+            scheduled = value[name]
+            if isinstance(scheduled, Mapping) and (scheduled.keys() & {"in", "at"}):
                 yield (name,), _OWN_TIME
 
 
@@ -94,14 +94,14 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         delay = 0.0
         with collecting(problems):
             delay = read_duration("at", step.at)
-        name, happening = ("event", step.event) if step.event is not None else ("fault", step.fault)
-        assert happening is not None  # noqa: S101 - one of them is there
-        if happening.in_ is not None or happening.at is not None:
+        name, scheduled = ("event", step.event) if step.event is not None else ("fault", step.fault)
+        assert scheduled is not None  # noqa: S101 - one of them is there
+        if scheduled.in_ is not None or scheduled.at is not None:
             problems.append(WrongField(name, _OWN_TIME))
         # An instant does not depend on when it is read. Times before 1970 cannot be written as one.
         at = start + delay if start >= 0 else None
         in_ = None if start >= 0 else delay
-        placed: Any = replace(happening, in_=in_, at=at, target=happening.target or self.target)
+        placed: Any = replace(scheduled, in_=in_, at=at, target=scheduled.target or self.target)
         with collecting(problems, name):
             if step.event is not None:
                 ArmedEvents().arm(placed, start)
