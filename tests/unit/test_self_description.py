@@ -242,3 +242,22 @@ def test_every_module_has_a_test_of_its_name_or_the_page_names_one(program: str)
         "add them to docs/where-tested.md, with the test that covers them"
     )
     assert sorted(set(listed_modules) - set(modules(program))) == []
+
+
+def test_the_architecture_page_has_a_row_for_every_package_and_only_modules_that_exist() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    table = page.partition("| package | responsibility | modules |\n")[2].partition("\n\n")[0]
+    root = ROOT / PACKAGES["imds_mock"]
+    listed_packages: set[str] = set()
+    gone: list[str] = []
+    for row in table.splitlines()[1:]:
+        names, _, listed_modules = (re.findall(r"`([a-z_0-9]+)/?`", cell) for cell in row.strip("|").split("|"))
+        listed_packages |= set(names)
+        places = [root, *(root / name for name in names)]
+        gone += [
+            f"{names}: {module}"
+            for module in listed_modules
+            if not any((place / f"{module}.py").is_file() or (place / module).is_dir() for place in places)
+        ]
+    assert gone == []
+    assert {place.name for place in root.iterdir() if (place / "__init__.py").is_file()} <= listed_packages
