@@ -19,8 +19,8 @@ from imds_mock.cli import main
 from imds_mock.commands import ec2_metadata_mock
 from imds_mock.config.errors import ConfigError
 from imds_mock.config.facts import InstanceSettings
-from imds_mock.credentials.documents import RenewableDocument
 from imds_mock.credentials.values import RoleCredentials
+from imds_mock.metadata.documents import RenewableDocument
 from imds_mock.service.messages import Request, Response
 from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens

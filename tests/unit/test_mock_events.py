@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.credentials.documents import RenewableDocument
 from imds_mock.events.armed import (
     MAX_EVENTS,
     ArmedEvents,
@@ -23,6 +22,7 @@ from imds_mock.events.armed import (
 )
 from imds_mock.events.kinds import EVENTS, AnyEvent
 from imds_mock.metadata import documents
+from imds_mock.metadata.documents import RenewableDocument
 from imds_mock.metadata.layers import apply_layers
 from imds_mock.metadata.tree import Leaf, Tree
 from imds_mock.scheduling.fields import FieldError

@@ -11,7 +11,7 @@ from imds_mock.aemm.data import JSON, ROWS, TAGS_KEY, TAGS_PATH, Nested, Row
 from imds_mock.aemm.keys import UsageError
 from imds_mock.aemm.native_settings import Changes
 from imds_mock.aemm.values import decode_base64
-from imds_mock.credentials.documents import RenewableDocument
+from imds_mock.metadata.documents import RenewableDocument
 from imds_mock.metadata.tree import Leaf, Tree
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from imds_mock.credentials.refreshable import RefreshedCredentials
 from imds_mock.credentials.values import ADVICE, INSTANCE_IDENTITY, CredentialFailure
 from imds_mock.metadata import documents
-from imds_mock.metadata.documents import iso8601
+from imds_mock.metadata.documents import RenewableDocument, iso8601
 from imds_mock.metadata.rows import DynamicValue
 
 if TYPE_CHECKING:
@@ -21,25 +21,6 @@ if TYPE_CHECKING:
 _NOT_FOUND: Final = "InstanceProfileNotFound"
 # Observed: `Last-Modified` is one or two seconds earlier than `LastUpdated`.
 _MODIFIED_BEFORE_SECONDS: Final = 1.0
-
-
-class RenewableDocument(bytes):
-    """A document with fetched credentials.
-
-    Events may change its times but not its keys, because generated keys would not work. They request new keys instead.
-
-    Attributes:
-        renew_after: Requests credentials that are newer than a time in seconds since the epoch.
-    """
-
-    renew_after: Callable[[float], None]
-
-    @classmethod
-    def of(cls, body: bytes, renew_after: Callable[[float], None]) -> RenewableDocument:
-        """Make a document renewable."""
-        document = cls(body)
-        document.renew_after = renew_after
-        return document
 
 
 @dataclass(frozen=True, slots=True)

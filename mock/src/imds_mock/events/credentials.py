@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 import msgspec
 from msgspec import Meta
 
-from imds_mock.credentials.documents import RenewableDocument
 from imds_mock.events.event import Event, Period
 from imds_mock.metadata import documents
-from imds_mock.metadata.documents import iso8601
+from imds_mock.metadata.documents import RenewableDocument, iso8601
 from imds_mock.scheduling.schedule import Duration, Window, read_duration
 
 if TYPE_CHECKING:
