@@ -53,7 +53,7 @@ def test_files(tmp_path: Path, row: Row, baseline_folder: Path, slack: float, fi
             row.inputs += 1
             (tmp_path / file_name).write_text(text, encoding="latin-1")
             mock.process.send_signal(signal.SIGHUP)
-            mock.await_log("not taken over", row.inputs)
+            mock.await_log("cannot reload the configuration", row.inputs)
             assert mock.process.poll() is None, name
         met = clients.report()
         row.figures |= {**met.figures(), "memory": f"{before:.1f} {mock.resident_mib() - before:+.1f} MiB"}

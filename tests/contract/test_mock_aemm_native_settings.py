@@ -89,7 +89,7 @@ def test_the_native_file_is_read_and_watched(tmp_path: Path) -> None:
         assert ask(port, f"{MD}placement/region").body == b"eu-central-1"
         assert ask(port, f"{MD}spot/instance-action").status == 404
         written(tmp_path, {"instance": {"region": "eu-west-1"}}, "own.json")
-        program.await_line("configuration taken over")
+        program.await_line("configuration reloaded")
         assert ask(port, f"{MD}placement/region").body == b"eu-west-1"
         assert ask(port, f"{MD}spot/instance-action").status == 200
 

@@ -248,13 +248,13 @@ def test_a_watched_config_file_is_applied_as_a_whole(tmp_path: Path) -> None:
 
         assert seen() == b"first/"
         written(tmp_path, document("second", server={"port": 81}))
-        assert "the section server takes effect at the next start" in program.await_line("takes effect")
+        assert "changes to section server take effect at the next start" in program.await_line("take effect")
         assert (seen(), ask(port, "/latest/meta-data/mac").body) == (b"second/", b"second")
         written(tmp_path, document("third", spot={"action": "explode"}))
-        assert "key spot.action in file" in program.await_line("configuration not taken over")
+        assert "key spot.action in file" in program.await_line("cannot reload the configuration")
         assert seen() == b"second/"
         os.replace(written(tmp_path, document("fourth"), "new.json"), file)  # noqa: PTH105 - as an editor does it
-        program.await_line("configuration taken over")
+        program.await_line("configuration reloaded")
         assert seen() == b"fourth/"
         assert program.end() == 0
 

@@ -42,17 +42,17 @@ def test_a_changed_file_is_taken_over_and_a_bad_one_is_not(tmp_path: Path, by_si
 
         assert get(program, "/latest/meta-data/x").body == b"one"
         change("metadata: {meta-data/y: two}\n")
-        program.await_line("configuration taken over")
+        program.await_line("configuration reloaded")
         assert get(program, "/latest/meta-data/y").body == b"two"
         assert get(program, "/latest/meta-data/x").status == 404
         assert b"x" not in get(program, "/latest/meta-data/").body.split(b"\n")
         change("metadata: {nowhere: two}\n")
-        refused = program.await_line("configuration not taken over.*").group()
+        refused = program.await_line("cannot reload the configuration.*").group()
         assert f"{file}" in refused
         assert "nowhere" in refused
         assert get(program, "/latest/meta-data/y").body == b"two"
         change("server: {max_headers: 50}\n")
-        program.await_line("the section server takes effect at the next start")
+        program.await_line("changes to section server take effect at the next start")
         assert program.end() == 0
 
 
@@ -62,7 +62,7 @@ def test_flags_and_variables_still_win_after_a_reload(tmp_path: Path) -> None:
     options = ["--config", str(file), "--control", "off", "--set", "instance.region=eu-west-3"]
     with running_program(tmp_path, options, IMDS_MOCK_INSTANCE_TYPE="m7g.large") as program:
         file.write_text("instance: {region: eu-west-2, instance_type: m5.large, role: other}\n")
-        program.await_line("configuration taken over")
+        program.await_line("configuration reloaded")
         assert get(program, "/latest/meta-data/placement/region").body == b"eu-west-3"
         assert get(program, "/latest/meta-data/instance-type").body == b"m7g.large"
         assert get(program, "/latest/meta-data/iam/security-credentials/").body == b"other"

@@ -386,7 +386,7 @@ def test_a_changed_file_is_taken_over_and_a_wrong_one_is_not(
 
         def log(sentence: str) -> None:
             said.append(sentence)
-            if "taken over" in sentence:
+            if "reload" in sentence:
                 logged.set()
 
         async with Mock(file, port=0, dependencies=Dependencies(log=log)) as mock:
@@ -401,7 +401,7 @@ def test_a_changed_file_is_taken_over_and_a_wrong_one_is_not(
             assert mock.runtime.reloads["applied"] == 1
 
     run(scenario())
-    assert "configuration taken over" in said
+    assert "configuration reloaded" in said
 
 
 def test_a_source_of_its_own_is_read_again(run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
@@ -410,7 +410,7 @@ def test_a_source_of_its_own_is_read_again(run: Callable[[Coroutine[Any, Any, An
 
     async def scenario() -> None:
         reloaded = asyncio.Event()
-        log = Dependencies(log=lambda sentence: reloaded.set() if sentence == "configuration taken over" else None)
+        log = Dependencies(log=lambda sentence: reloaded.set() if sentence == "configuration reloaded" else None)
         async with Mock(source.read(), port=0, source=source, dependencies=log) as mock:
             mock.reload()
             await asyncio.wait_for(reloaded.wait(), 20)

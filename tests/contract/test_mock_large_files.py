@@ -1,4 +1,4 @@
-"""Files that are large or hostile, taken over while the mock serves: nobody who asks waits for them."""
+"""Large and hostile files do not delay requests while they are reloaded."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_requests_are_answered_in_time_while_a_large_file_is_taken_over(tmp_path
         mock.process.send_signal(signal.SIGHUP)
         began = time.perf_counter()
         during = latencies(mock, lambda: _has_line(mock))
-        mock.await_line("configuration taken over")
+        mock.await_line("configuration reloaded")
         assert time.perf_counter() - began > 0.2  # it was a large file indeed
         # Twice, or what a machine that is busy with others may add.
         assert p99(during) < max(2 * before, 0.03)
@@ -81,7 +81,7 @@ def test_a_bad_file_leaves_the_mock_as_it_is(tmp_path: Path, text: str, words: s
     file.write_text("metadata: {meta-data/y: small}\n")
     with running_program(tmp_path, ["--config", str(file), "--control", "off"]) as mock:
         file.write_text(text)
-        refused = mock.await_line("configuration not taken over.*")[0]
+        refused = mock.await_line("cannot reload the configuration.*")[0]
         assert f"{file}" in refused
         assert words in refused
         with socket.create_connection(("127.0.0.1", mock.port), 20) as client:
@@ -105,7 +105,7 @@ def test_flags_variables_and_defaults_count_in_the_other_process_too(tmp_path: P
     options = ["--config", str(file), "--control", "off", "--set", "instance.region=eu-west-3"]
     with running_program(tmp_path, options, IMDS_MOCK_ROLE="from-a-variable") as mock:
         file.write_text(f"{LARGE}instance: {{region: eu-west-1, instance_type: c5.large}}\n")
-        mock.await_line("configuration taken over")
+        mock.await_line("configuration reloaded")
         for path, value in (
             ("placement/region", b"eu-west-3"),
             ("instance-type", b"c5.large"),

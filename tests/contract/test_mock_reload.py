@@ -100,7 +100,7 @@ def test_a_thousand_reloads_under_load_give_no_wrong_answer(
         for client in clients:
             client.join()
     assert wrong == []
-    assert log == ["configuration taken over"] * RELOADS
+    assert log == ["configuration reloaded"] * RELOADS
     assert mock.runtime.reloads == {"applied": RELOADS + 1, "refused": 0}
     assert len(answers) == 7, f"both configurations were seen by the clients: {answers}"
 
@@ -110,7 +110,7 @@ def test_what_cannot_be_stays_out_and_the_log_says_why(mock: DrivenMock, tmp_pat
     file.write_text("instance: {regio: eu-west-1}\n")
     before = mock.runtime.state.config
     (line,) = reload(mock, lambda: load({}, {}, file))
-    assert line.startswith("configuration not taken over, the one before stays in force: ")
+    assert line.startswith("cannot reload the configuration, keeping the previous one: ")
     assert "instance.regio" in line
     assert mock.runtime.state.config is before
     assert mock.get("/latest/meta-data/placement/region").body == b"us-east-1"
@@ -136,6 +136,6 @@ def test_events_outlive_a_reload_and_run_time_changes_do_not(mock: DrivenMock) -
 
 def test_what_only_a_start_can_change_is_said(mock: DrivenMock) -> None:
     log = reload(mock, lambda: from_document({"server": {"port": 4711}, "metadata": {"meta-data/x": "1"}}))
-    assert log == ["configuration taken over", "the section server takes effect at the next start"]
+    assert log == ["configuration reloaded", "changes to section server take effect at the next start"]
     assert mock.get("/latest/meta-data/x").status == 200
     assert mock.runtime.state.config.server.port == 0

@@ -34,7 +34,7 @@ def test_a_file_that_an_editor_replaces_is_taken_over(docker: Docker, mock_image
         # As editors save: a new file, renamed over the old one.
         (folder / "mock.yaml.new").write_text("instance: {region: ap-south-1}\n")
         (folder / "mock.yaml.new").rename(folder / "mock.yaml")
-        docker.await_log(docker(*stack, "ps", "--quiet", "mock_metadata").stdout.strip(), "configuration taken over")
+        docker.await_log(docker(*stack, "ps", "--quiet", "mock_metadata").stdout.strip(), "configuration reloaded")
         assert "ap-south-1" in region()
     finally:
         docker(*stack, "down", "--timeout", "2")

@@ -1,4 +1,4 @@
-"""When a changed file is taken over: once it holds still, and never while it is empty."""
+"""A changed file is reloaded once it has settled, and never while it is empty."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class DoneError(Exception):
 
 
 def taken_over(file: Path, steps: Iterator[Callable[[], object]]) -> list[str]:
-    """What the file held when it was taken over, while something happens to it between two looks."""
+    """The content at each reload, while the file changes between two checks."""
     found: list[str] = []
 
     async def sleep(_seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""The configuration read again while the mock runs: taken over as a whole, or not at all."""
+"""Reloads of the configuration while the mock runs: as a whole, or not at all."""
 
 from __future__ import annotations
 
@@ -87,9 +87,9 @@ class Reloader:
                 await asyncio.sleep(0)
         except (MockError, SettingError, ConflictingPathsError) as error:
             self._counts["refused"] += 1
-            self._log(f"configuration not taken over, the one before stays in force: {error}")
+            self._log(f"cannot reload the configuration, keeping the previous one: {error}")
             return
         self._counts["applied"] += 1
-        self._log("configuration taken over")
+        self._log("configuration reloaded")
         for section in waiting:
-            self._log(f"the section {section} takes effect at the next start")
+            self._log(f"changes to section {section} take effect at the next start")
