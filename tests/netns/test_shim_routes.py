@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-HOW = """
+LOOK_UP = """
 import sys
 from ipaddress import ip_address
 from imds_shim.nat.rtnetlink import link_name, look_up_route
@@ -28,7 +28,7 @@ from imds_shim.nat.backend import open_tables
 from imds_shim.nat.rule import DnatRule, ensure
 ensure(open_tables(sys.argv[3]), DnatRule(ip_address(sys.argv[1]), 80, ip_address(sys.argv[2]), 80))
 """
-LEAD = """
+ENSURE_ROUTE = """
 import sys
 from ipaddress import ip_address
 from imds_shim.nat.route import ensure_route
@@ -66,7 +66,7 @@ def two_networks(lab: ShimLab) -> ShimLab:
 def test_routes_are_looked_up_in_the_kernel(lab: ShimLab) -> None:
     lab.app.ip("address", "add", "169.254.7.7/16", "dev", lab.links[0])
     link = lab.links[0]
-    printed = lab.python(HOW, "8.8.8.8", MOCK, APP, "127.0.0.1", "169.254.169.254", "fd00:ec2::254", "::1")
+    printed = lab.python(LOOK_UP, "8.8.8.8", MOCK, APP, "127.0.0.1", "169.254.169.254", "fd00:ec2::254", "::1")
     assert printed.splitlines() == [
         f"via a gateway dev {link}",
         f"on-link dev {link}",
@@ -81,7 +81,27 @@ def test_routes_are_looked_up_in_the_kernel(lab: ShimLab) -> None:
 def test_a_forbidden_address_has_no_route(lab: ShimLab) -> None:
     for kind in ("unreachable", "blackhole", "prohibit"):
         lab.app.ip("route", "replace", kind, f"{IMDS}/32")
-        assert lab.python(HOW, IMDS) == "no route dev -\n"
+        assert lab.python(LOOK_UP, IMDS) == "no route dev -\n"
+
+
+ON_LINK = """
+import sys
+from ipaddress import ip_address
+from imds_shim.kernel import RealKernel
+kernel = RealKernel()
+for address in map(ip_address, sys.argv[1:]):
+    print(kernel.is_on_link(address), kernel.is_on_link(address, ignore_own_route=True))
+"""
+
+
+def test_the_shims_route_does_not_show_where_an_endpoint_is(two_networks: ShimLab) -> None:
+    """After an earlier start the endpoint is on-link; `auto` must not probe it for that reason."""
+    lab = two_networks
+    lab.app.ip("address", "add", "169.254.170.2/32", "dev", "lo")
+    addresses = (IMDS, MOCK, "169.254.170.2")
+    assert lab.python(ON_LINK, *addresses).splitlines() == ["False False", "True True", "True True"]
+    lab.python(ENSURE_ROUTE, IMDS, MOCK)
+    assert lab.python(ON_LINK, *addresses).splitlines() == ["True False", "True True", "True True"]
 
 
 @pytest.mark.parametrize("backend", ["legacy", "nft"])
@@ -89,7 +109,7 @@ def test_on_two_networks_the_rule_alone_fails(two_networks: ShimLab, backend: st
     two_networks.python(RULE, IMDS, MOCK, backend)
     done = two_networks.app.run(CURL, check=False)
     assert (done.returncode, done.stdout) == (28, ""), "curl's 28 is a time-out"
-    assert two_networks.python(LEAD, IMDS, MOCK) == f"route {IMDS}/32 dev {two_networks.links[0]}\n"
+    assert two_networks.python(ENSURE_ROUTE, IMDS, MOCK) == f"route {IMDS}/32 dev {two_networks.links[0]}\n"
     assert two_networks.app.run(CURL).stdout == "first"
 
 
@@ -100,7 +120,7 @@ def test_without_a_default_route_the_rule_alone_fails(lab: ShimLab, backend: str
     lab.python(RULE, IMDS, MOCK, backend)
     done = lab.app.run(CURL, check=False)
     assert done.returncode == 7, "curl's 7 is a failed connect"
-    lab.python(LEAD, IMDS, MOCK)
+    lab.python(ENSURE_ROUTE, IMDS, MOCK)
     assert lab.app.run(CURL).stdout == "first"
 
 
@@ -172,7 +192,7 @@ def test_a_failed_start_removes_its_route_and_keeps_an_earlier_one(two_networks:
 
 def test_the_shims_route_follows_the_mock(two_networks: ShimLab) -> None:
     lab = two_networks
-    lab.python(LEAD, IMDS, MOCK)
+    lab.python(ENSURE_ROUTE, IMDS, MOCK)
     lab.app.ip("route", "del", "default")
     printed = lab.python(UNDO, IMDS, "10.66.0.1")
     assert printed.startswith(f"route {IMDS}/32 dev ")
