@@ -1,1 +1,1 @@
-"""From a configuration to a snapshot: leaves, agents and the rules of the compatibility mode."""
+"""From settings to a snapshot: loads and checks configurations, and builds their leaves."""

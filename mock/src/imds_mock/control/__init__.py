@@ -1,1 +1,1 @@
-"""The control plane: drives a running mock over HTTP, on listeners of its own."""
+"""The control plane: an HTTP API for a running mock, on its own listeners."""

@@ -1,1 +1,1 @@
-"""One run of the mock: its parts read, put together and kept up to date."""
+"""One mock: its components, background tasks and life cycle, and the program around it."""

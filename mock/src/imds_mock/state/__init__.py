@@ -1,1 +1,1 @@
-"""What can change while the mock serves: state, what each caller sees of it, and the journal of who asked what."""
+"""The state of a running mock, the snapshot that each caller sees, the journal and the metrics."""
