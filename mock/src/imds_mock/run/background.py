@@ -11,6 +11,7 @@ from imds_mock.signing.process import prepare_signatures
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imds_mock.clock import MockClock
     from imds_mock.config.settings import Config
     from imds_mock.events.scenario import Scenario
     from imds_mock.signing.signer import Signer
@@ -43,30 +44,31 @@ async def keep_signatures_ready(signer: Signer, config: Callable[[], Config]) ->
         await asyncio.sleep(_CHECK_SECONDS)
 
 
-async def refresh_targets(runtime: Runtime) -> None:
+async def refresh_targets(runtime: Runtime, clock: MockClock) -> None:
     """Look up the targets of events and faults every few seconds: containers come and go, and clocks are set.
 
     Args:
         runtime: The mock.
+        clock: The mock's time; after a move the targets are looked up at once.
     """
     while True:
         runtime.state.check_clock()
         await runtime.callers.resolve_targets(runtime.state.targets())
-        await asyncio.sleep(_TARGET_SECONDS)
+        await clock.sleep(_TARGET_SECONDS)
 
 
-async def report_unmatched(runtime: Runtime, scenario: Scenario, log: Callable[[str], None]) -> None:
+async def report_unmatched(runtime: Runtime, scenario: Scenario, clock: MockClock, log: Callable[[str], None]) -> None:
     """Log each target of a scenario that matches no caller when its first step begins: its name may be misspelt.
 
     Args:
         runtime: The mock that plays the scenario.
         scenario: The scenario; it begins now.
+        clock: The mock's time.
         log: Receives the sentences.
     """
-    passed = 0.0
+    began = clock()
     for target, start in _first_starts(scenario):
-        await asyncio.sleep(start - passed)
-        passed = start
+        await clock.sleep_until(began + start)
         await runtime.callers.resolve_targets(runtime.state.targets() | {target})
         await runtime.callers.look_up(runtime.callers.addresses(target))
         if warning := match_target(runtime.callers, target).warning:

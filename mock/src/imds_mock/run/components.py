@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imds_mock.build.builder import SnapshotBuilder
+from imds_mock.clock import MockClock
 from imds_mock.config.errors import ConfigError
 from imds_mock.control.context import ControlContext
 from imds_mock.errors import MockError
@@ -44,6 +45,7 @@ class Components:
         start_task: Starts the tasks of credential refreshers.
 
     Attributes:
+        clock: The mock's own time.
         signer: Signs the identity document.
         credentials: The credentials that are fetched.
         runtime: State, faults, journal, metrics and callers.
@@ -59,14 +61,15 @@ class Components:
         self._dependencies = use = dependencies
         self._runtime: Runtime | None = None
         self.resources = contextlib.ExitStack()
-        started = use.clock()
+        self.clock = clock = MockClock(use.clock)
+        started = clock()
         key_directory = config.signing.key_directory
         self.signer = use.signer or Signer(None if key_directory is None else Path(key_directory))
         self.credentials = CredentialManager(
             started=started,
             config=self.current_config,
             start_task=start_task,
-            clock=use.clock,
+            clock=clock,
             random=use.random,
             report=use.log_limited,
         )
@@ -86,10 +89,11 @@ class Components:
             builder=builder,
             callers=callers,
             credentials=self.credentials,
-            clock=use.clock,
+            clock=clock,
             random=use.random,
             report=use.log_limited,
         )
+        clock.on_move(lambda _before, _now: self.runtime.state.check_clock())
         probe_id = use.probe_id or secrets.token_hex(8)
         self.respond = Service(self.runtime.state, Tokens(), probe_id, self.runtime.faults).respond
 
@@ -129,10 +133,10 @@ class Components:
         """
         settings, runtime = self._config.server, self.runtime
         snapshot = self._snapshot_for("")
-        return ServerContext(
+        context = ServerContext(
             self.respond,
             (*observers, *runtime.observers),
-            self._dependencies.clock,
+            self.clock.now,
             asyncio.get_running_loop().time,
             limits=Limits(
                 settings.max_target_bytes, settings.max_head_bytes, settings.max_headers, settings.max_body_bytes
@@ -147,6 +151,12 @@ class Components:
             await_credentials=runtime.await_credentials,
             parse_cache=ParseCache(runtime.any_host),
         )
+
+        def use_clock(_before: float, _now: float) -> None:
+            context.wall_clock = self.clock.now
+
+        self.clock.on_move(use_clock)
+        return context
 
     def _snapshot_for(self, address: str) -> Snapshot:
         return self.runtime.state.snapshot_for(address)

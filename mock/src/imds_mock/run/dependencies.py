@@ -25,7 +25,7 @@ class Dependencies:
     """What a mock uses of the process around it. The defaults print nothing and share nothing between mocks.
 
     Attributes:
-        clock: Wall clock in seconds since the epoch.
+        clock: The real time in seconds since the epoch; `Mock.clock` can differ from it.
         monotonic: Monotonic clock in seconds, for the look-ups of callers. Timeouts use the event loop's clock.
         random: Returns a number from 0 to 1, for the probability of faults and the times of retries.
         log: Receives a sentence about the mock itself.

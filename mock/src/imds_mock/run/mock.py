@@ -54,6 +54,7 @@ class Mock:
 
     Attributes:
         addresses: Where the metadata service listens; empty before the block is entered.
+        clock: The mock's own time, which can be advanced, set and returned to the real time; see `MockClock`.
         runtime: State, faults, journal, metrics and callers.
         respond: Answers a request without a connection, given the caller's address and the time.
         control_context: What the control plane's operations use.
@@ -92,6 +93,7 @@ class Mock:
         self._components = Components(config, reason, self._dependencies, self._companions.start)
         if scenario is not None:
             self._components.play(scenario)
+        self.clock = self._components.clock
         self.runtime = self._components.runtime
         self.respond = self._components.respond
         self.control_context = self._components.control_context()
@@ -206,10 +208,10 @@ class Mock:
             start("the reload", reloader.run())
             if source.file is not None and self._config.server.watch_config:
                 start("the file watcher", watch(source.file, reloader.request, source.seen))
-        start("the look-up of targets", refresh_targets(self.runtime))
+        start("the look-up of targets", refresh_targets(self.runtime, self.clock))
         start("the announcement of addresses", announce(self._config.server.hosts, use.log))
         if scenario is not None:
-            start("the scenario", report_unmatched(self.runtime, scenario, use.log))
+            start("the scenario", report_unmatched(self.runtime, scenario, self.clock, use.log))
         if not self._is_aemm:
             signing = keep_signatures_ready(self._components.signer, self._components.current_config)
             start("the signing process", signing)
