@@ -1,10 +1,11 @@
-"""The walk of a GET in the architecture page names exactly the files that a GET passes."""
+"""The walks in the architecture page name the files that a request, a configuration key and an event pass."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,13 @@ import uvloop
 
 import imds_mock
 from imds_mock import Mock
+from imds_mock.cli import main
+from support.mockcontrol import driven_mock
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = Path(imds_mock.__file__).parent
@@ -72,3 +77,32 @@ def test_a_configuration_key_passes_at_most_ten_files() -> None:
     numbered, beside = documented("a configuration key to its leaf")
     assert 0 < len(numbered) <= 10
     assert all((SOURCES / file).is_file() for file in (*numbered, *beside))
+
+
+def test_an_event_passes_at_most_fourteen_files_from_ctl_to_the_changed_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files: set[str] = set()
+
+    def note(frame: FrameType, event: str, _argument: object) -> None:
+        path = Path(frame.f_code.co_filename)
+        if event == "call" and path.is_relative_to(SOURCES):
+            files.add(path.relative_to(SOURCES).as_posix())
+
+    path = "/latest/meta-data/spot/instance-action"
+    before = sys.getprofile()
+    threading.setprofile(note)  # for the thread of the mock
+    try:
+        with driven_mock(tmp_path) as mock:
+            assert mock.get(path).status == 404
+            files.clear()
+            sys.setprofile(note)
+            assert main(["ctl", "spot", "interrupt", "--url", f"unix:{mock.socket_path}"]) == 0
+            assert mock.get(path).status == 200
+    finally:
+        threading.setprofile(None)
+        sys.setprofile(before)
+    assert capsys.readouterr().out.startswith("spot-1 active: ")
+    numbered, _ = documented("ctl spot interrupt to the changed answer")
+    assert 0 < len(numbered) <= 14
+    assert set(numbered) <= files
