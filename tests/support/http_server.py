@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-MOCK_PROBE_ANSWER = b"HTTP/1.1 204 No Content\r\nX-Imds-Mock-Id: one\r\n\r\n"
 NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nServer: nginx/1.25\r\nContent-Length: 0\r\n\r\n"
 
 
