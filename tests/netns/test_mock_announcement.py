@@ -31,11 +31,12 @@ UNTIL_READ = ("timeout", str(TWO_SECONDS_THREE_TIMES), "sh", "-c", f"until {' '.
 # for and by whom, or the destination of anything else over IPv4 (the kernel's own multicast aside).
 SEEN_WHILE_ANNOUNCING = """
 import asyncio, ipaddress, socket, sys
+from imds_mock.log import say
 from imds_mock.wire import announcement
 announcement._PAUSES_SECONDS = (0.0, 0.0, 0.0)
 listening = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
 listening.settimeout(0.2)
-asyncio.run(announcement.announce(sys.argv[1:]))
+asyncio.run(announcement.announce(sys.argv[1:], say))
 while True:
     try:
         packet, (_, protocol, *_) = listening.recvfrom(2048)
