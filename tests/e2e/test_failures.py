@@ -63,7 +63,7 @@ def test_a_start_that_fails(
 @pytest.mark.parametrize(
     ("command", "code", "word"),
     [
-        pytest.param([], 64, "COMMAND", id="no command"),
+        pytest.param([], 64, "no command to run", id="no command"),
         pytest.param(["no-such-command"], 127, "no-such-command", id="not found"),
         pytest.param(["/etc/hostname"], 126, "/etc/hostname", id="not executable"),
     ],

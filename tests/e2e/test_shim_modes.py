@@ -138,7 +138,7 @@ def test_version_and_help_need_nothing(docker: Docker, shim_image: str) -> None:
 def test_a_setting_that_does_not_exist_is_only_warned_of(start: Start) -> None:
     done = start("printenv", "MOCK_TIMEOUT_SECOND", options=NET_ADMIN, MOCK_TIMEOUT_SECOND="3")
     assert (done.returncode, done.stdout) == (0, "3\n")
-    warnings = [line for line in done.stderr.splitlines() if "MOCK_TIMEOUT_SECOND " in line]
+    warnings = [line for line in done.stderr.splitlines() if "unknown setting MOCK_TIMEOUT_SECOND;" in line]
     assert len(warnings) == 1
     assert "MOCK_TIMEOUT_SECONDS" in warnings[0]
 
