@@ -167,9 +167,9 @@ def test_a_port_in_use_is_one_line(program: Program) -> None:
         (("serve", "--set", "nonsense"), 64, "--set"),
         (("serve", "--set", "server.prot=1"), 78, "server.port"),
         (("serve", "--port", "0", "--set", "server.access_log_file=/nowhere/at/all"), 73, "/nowhere/at/all"),
-        (("health", "--url", "ftp://x"), 1, "expected a URL such as http://HOST:PORT"),
-        (("health", "--url", "http://127.0.0.1:65536"), 1, "expected a URL such as http://HOST:PORT"),
-        (("health", "--url", "http://a..b"), 1, "'a..b' is no host name"),
+        (("health", "--url", "ftp://x"), 1, "expected one such as http://HOST:PORT"),
+        (("health", "--url", "http://127.0.0.1:65536"), 1, "expected one such as http://HOST:PORT"),
+        (("health", "--url", "http://a..b"), 1, "'a..b' is not a valid host name"),
         (("nonsense",), 64, "nonsense"),
     ],
 )

@@ -221,7 +221,7 @@ def test_a_real_service_is_hidden_only_with_force(offline: Machine, real: Callab
     assert (offline.ask(V4), offline.ask(V6)) == ("real", "real")
     before = offline.state()
     said = offline.host("up", code=70)
-    assert "http://169.254.169.254:80 is answered by something that is not imds-mock" in said
+    assert "the server at http://169.254.169.254:80 is not imds-mock" in said
     assert "--force installs it anyway" in said
     assert offline.state() == before
     offline.host("up", "--ipv6", "--force")

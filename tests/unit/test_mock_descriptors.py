@@ -6,7 +6,7 @@ import resource
 
 import pytest
 
-from imds_mock.wire.descriptors import CONTROL_CONNECTIONS, OWN, raise_limit, shares
+from imds_mock.wire.descriptors import CONTROL_CONNECTIONS, OWN, connection_limits, raise_limit
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,4 @@ def test_the_data_plane_comes_first(
     monkeypatch.setattr(resource, "setrlimit", lambda _which, new: now.append(new))
     raise_limit(wanted, with_control=with_control)
     assert now[-1] == (raised, limits[1])
-    assert shares(wanted, with_control=with_control) == (data, control)
+    assert connection_limits(wanted, with_control=with_control) == (data, control)

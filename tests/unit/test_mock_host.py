@@ -10,7 +10,7 @@ import pytest
 
 from imds_mock.cli import main
 from imds_mock.commands import host as command
-from imds_mock.errors import ProbeError, StrangerError
+from imds_mock.errors import OtherServerError, ProbeError
 from imds_mock.host import clouds
 from imds_mock.host.errors import HostError, OptionsError, RealServiceError
 from imds_mock.host.linux import Linux
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from imds_mock.host.setting import Platform
 
 NO_ANSWER = ProbeError("no answer")
-STRANGER = StrangerError("http://169.254.169.254:80 is answered by something that is not imds-mock: 'HTTP/1.1 403'")
+OTHER_SERVER = OtherServerError("the server at http://169.254.169.254:80 is not imds-mock: it answers 'HTTP/1.1 403'")
 ROUTE = '[{"type":"local","dst":"169.254.169.254","dev":"lo","prefsrc":"127.0.0.1"}]'
 DNAT = Redirect("dnat", 1338, ipv6=False)
 
@@ -228,7 +228,7 @@ def test_installed_settings_need_no_step() -> None:
 
 @pytest.mark.parametrize(
     ("firmware", "answer", "asked"),
-    [("this machine is an Amazon EC2 instance", NO_ANSWER, 0), (None, STRANGER, 1)],
+    [("this machine is an Amazon EC2 instance", NO_ANSWER, 0), (None, OTHER_SERVER, 1)],
 )
 def test_a_real_service_is_not_hidden(firmware: str | None, answer: ProbeError, asked: int) -> None:
     shell = FakeShell()
@@ -243,7 +243,7 @@ def test_a_real_service_is_not_hidden(firmware: str | None, answer: ProbeError, 
 
 def test_a_real_service_at_the_ipv6_address_is_not_hidden() -> None:
     def probe(url: str) -> str:
-        raise STRANGER if "fd00:ec2::254" in url else NO_ANSWER
+        raise OTHER_SERVER if "fd00:ec2::254" in url else NO_ANSWER
 
     shell = FakeShell()
     with pytest.raises(RealServiceError):
@@ -254,7 +254,7 @@ def test_a_real_service_at_the_ipv6_address_is_not_hidden() -> None:
 def test_force_skips_the_checks() -> None:
     shell = FakeShell()
     queries: list[str] = []
-    machine(shell, answer=STRANGER, firmware="a cloud", asked=queries).up(DNAT, force=True)
+    machine(shell, answer=OTHER_SERVER, firmware="a cloud", asked=queries).up(DNAT, force=True)
     assert len(shell.ran) == 3
     assert queries == []
 
@@ -277,7 +277,7 @@ def test_status_sends_no_request_without_a_redirect(capsys: pytest.CaptureFixtur
     [
         ("the-id", True, "http://169.254.169.254:80 is imds-mock the-id"),
         (NO_ANSWER, False, "no answer; start the mock with: sudo imds-mock serve --host 169.254.169.254 --port 80"),
-        (STRANGER, False, "is answered by something that is not imds-mock: 'HTTP/1.1 403'"),
+        (OTHER_SERVER, False, "is not imds-mock: it answers 'HTTP/1.1 403'"),
     ],
 )
 def test_status_names_the_server(

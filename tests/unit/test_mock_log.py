@@ -160,9 +160,9 @@ def test_lines_that_callers_cause_are_limited_and_notes_are_not(
     lines = pipe.rest().splitlines()
     assert len([line for line in lines if line.startswith("caused")]) == MAX_LINES
     assert lines[MAX_LINES:] == [
-        f"imds-mock: more than {MAX_LINES} log lines in 10 s, leaving out the rest",
+        f"imds-mock: more than {MAX_LINES} log lines in 10 s; the rest is dropped",
         "a note",
-        "imds-mock: left out 50 log lines",
+        "imds-mock: dropped 50 log lines",
         "later",
     ]
 

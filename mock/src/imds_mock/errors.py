@@ -4,7 +4,7 @@ MockError
 ├── ListenError     69 address in use, 77 port forbidden, 78 no address, 71 anything else
 ├── LogFileError    73 the access log's file cannot be written
 ├── ProbeError      1, the health check fails
-│   └── StrangerError  another server answers
+│   └── OtherServerError  another server answers
 ├── CompanionError  70, a part of the mock failed while it ran (in `run.companions`)
 ├── HostError       errors of `imds-mock host` (in `host.errors`)
 └── ConfigError     78, an invalid configuration (in `config.errors`)
@@ -93,10 +93,10 @@ class LogFileError(MockError):
 
 
 class ProbeError(MockError):
-    """No imds-mock answers where one was looked for."""
+    """No imds-mock answers at the probed URL."""
 
     exit_code = 1
 
 
-class StrangerError(ProbeError):
-    """Somebody accepts connections where a mock was looked for, and is none."""
+class OtherServerError(ProbeError):
+    """Another server listens at the probed URL."""

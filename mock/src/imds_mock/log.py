@@ -1,10 +1,10 @@
-"""Standard error and log files, written by a thread of their own, so that no reader and no disk can delay the mock.
+"""Writes standard error and log files from a separate thread, so that no reader and no disk can delay the mock.
 
-A write to a pipe, a terminal or a disk takes as long as its reader or device pleases. `O_NONBLOCK` is no way out: it
+A write to a pipe, a terminal or a disk takes as long as its reader or device does. `O_NONBLOCK` does not help: it
 belongs to the open file description, which the mock shares with the shell, the container engine or other processes, and
-their writes would begin to fail. Nor is `poll`: another writer can fill the pipe between `poll` and `write`. So the
-descriptor stays as it is, blocking or not, and only the thread waits for it. It is a daemon: a write that never returns
-does not keep the process from ending.
+their writes would start to fail. Nor does `poll`: another writer can fill the pipe between `poll` and `write`. So the
+descriptor stays as it is, and only the thread waits for it. It is a daemon thread: a write that never returns does not
+keep the process alive.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_WAITING_BYTES: Final = 1024 * 1024
-"""What waits for a reader at most; later lines are dropped and counted."""
+"""The most that waits for a reader; later lines are dropped and counted."""
 
 MAX_LINES: Final = 200
 WINDOW_SECONDS: Final = 10.0
-"""Lines that callers can cause: at most `MAX_LINES` in `WINDOW_SECONDS`; further ones are dropped and counted."""
+"""At most `MAX_LINES` lines that callers can cause in `WINDOW_SECONDS`; further ones are dropped and counted."""
 
 PATIENCE_SECONDS: Final = 0.5
-"""How long the end of the program waits for a reader of what is still to be written."""
+"""How long the program waits at its end until the remaining lines are written."""
 
 LOST: Final = "imds-mock: %d log lines were lost, because the log was not read or could not be written\n"
 LOST_JSON: Final = '{"lost":%d}\n'
@@ -49,7 +49,7 @@ class Outlet:
         descriptor: Open file descriptor; stays open and unchanged.
 
     Attributes:
-        lost_notice: The line that tells how many lines were lost.
+        lost_notice: The line that reports how many lines were lost.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -65,7 +65,7 @@ class Outlet:
         self._thread.start()
 
     def write(self, text: str) -> None:
-        """Have whole lines written soon.
+        """Write whole lines soon.
 
         Args:
             text: One or more lines, each with its line feed.
@@ -103,7 +103,7 @@ class Outlet:
         self._changed.notify()
 
     def _run(self) -> None:
-        # Signals are the main thread's business: this one may be in a write that does not return.
+        # The main thread handles signals; this one may be in a write that does not return.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         while True:
             with self._changed:
@@ -125,7 +125,7 @@ class Outlet:
                     self._report_lost()
 
     def _write(self, data: bytes) -> bytes:
-        """Write lines, and return what could not be written."""
+        """Write lines; returns what could not be written."""
         if self._is_torn and self._write_bytes(b"\n"):
             return data
         left = self._write_bytes(data)
@@ -148,16 +148,16 @@ class Outlet:
 
 
 class StandardError(io.TextIOBase):
-    """Takes the place of `sys.stderr`, so that notes, warnings, loggers and tracebacks all go through one outlet.
+    """Replaces `sys.stderr`, so that notes, warnings, loggers and tracebacks all go through one outlet.
 
-    What libraries and the interpreter write counts towards `MAX_LINES`, because callers can cause it.
+    Text from libraries and the interpreter counts towards `MAX_LINES`, because callers can cause it.
 
     Args:
-        outlet: Where lines are written to.
-        clock: Seconds on a clock that only goes forward.
+        outlet: Where lines are written.
+        clock: Monotonic clock in seconds.
 
     Attributes:
-        outlet: Where lines are written to.
+        outlet: Where lines are written.
     """
 
     encoding = "utf-8"
@@ -170,10 +170,10 @@ class StandardError(io.TextIOBase):
         self._partial = ""
         self._window_ends = 0.0
         self._lines = 0
-        self._left_out = 0
+        self._dropped = 0
 
     def writable(self) -> bool:
-        """Whether it can be written to."""
+        """Always true."""
         return True
 
     def fileno(self) -> int:
@@ -181,7 +181,7 @@ class StandardError(io.TextIOBase):
         return _STANDARD_ERROR
 
     def write(self, text: str) -> int:
-        """Write text; whole lines are handed on, within the limit of lines."""
+        """Write text; whole lines are passed on, up to the limit of lines."""
         with self._lock:
             *lines, self._partial = (self._partial + text).split("\n")
             allowed = "".join(f"{line}\n" for line in lines if self._is_allowed())
@@ -190,33 +190,33 @@ class StandardError(io.TextIOBase):
         return len(text)
 
     def note(self, line: str) -> None:
-        """Write a line that no caller can cause."""
+        """Write a line that callers cannot cause."""
         self.outlet.write(f"{line}\n")
 
     def _is_allowed(self) -> bool:
         now = self._clock()
         if now >= self._window_ends:
             self._window_ends, self._lines = now + WINDOW_SECONDS, 0
-            if self._left_out:
-                self.note(f"imds-mock: left out {self._left_out} log lines")
-                self._left_out = 0
+            if self._dropped:
+                self.note(f"imds-mock: dropped {self._dropped} log lines")
+                self._dropped = 0
         self._lines += 1
         if self._lines > MAX_LINES:
-            if not self._left_out:
-                self.note(f"imds-mock: more than {MAX_LINES} log lines in {WINDOW_SECONDS:.0f} s, leaving out the rest")
-            self._left_out += 1
+            if not self._dropped:
+                self.note(f"imds-mock: more than {MAX_LINES} log lines in {WINDOW_SECONDS:.0f} s; the rest is dropped")
+            self._dropped += 1
             return False
         return True
 
 
 def install() -> None:
-    """Let nothing that this process writes to standard error delay or end it, from now on.
+    """Make standard error unable to delay or end this process.
 
-    Does nothing where `sys.stderr` has been replaced already, as tests do.
+    Does nothing if `sys.stderr` was replaced already, as in tests.
     """
     if sys.stderr is not sys.__stderr__:
         return
-    # A closed standard descriptor's number would go to the next file or socket that is opened.
+    # The number of a closed standard descriptor would go to the next file or socket that is opened.
     for descriptor in range(_STANDARD_ERROR + 1):
         try:
             os.fstat(descriptor)
@@ -233,7 +233,7 @@ def standard_error() -> Outlet:
 
 
 def say(sentence: str) -> None:
-    """Write a note to standard error; one that callers can cause goes through `say_limited`."""
+    """Write a note to standard error; use `say_limited` for notes that callers can cause."""
     if isinstance(sys.stderr, StandardError):
         sys.stderr.note(f"imds-mock: {sentence}")
     else:

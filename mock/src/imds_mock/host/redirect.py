@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imds_mock.addresses import host_and_port
-from imds_mock.errors import ProbeError, StrangerError
+from imds_mock.errors import OtherServerError, ProbeError
 
 from .errors import HostError, OptionsError, RealServiceError
 from .setting import DEFAULT_PORT, HTTP, LOOPBACK, UNKNOWN_PORT, Redirect, redirect_of, steps_down, steps_up
@@ -25,7 +25,7 @@ class Host:
     Attributes:
         platform: Its operating system.
         shell: Runs commands.
-        probe: Returns the id of the mock at a URL; raises ProbeError, or StrangerError if another server answers.
+        probe: Returns the id of the mock at a URL; raises ProbeError, or OtherServerError if another server answers.
         detect_cloud: Returns a sentence if the firmware is a cloud's, else None.
     """
 
@@ -108,7 +108,7 @@ class Host:
         url = f"http://{host_and_port(address, HTTP)}"
         try:
             print_comment(f"{url} is imds-mock {self.probe(url)}")
-        except StrangerError as error:
+        except OtherServerError as error:
             print_comment(str(error))
             return False
         except ProbeError:
@@ -130,7 +130,7 @@ class Host:
     def _other_server_at(self, address: str) -> str | None:
         try:
             self.probe(f"http://{host_and_port(address, HTTP)}")
-        except StrangerError as error:
+        except OtherServerError as error:
             return str(error)
         except ProbeError:
             return None

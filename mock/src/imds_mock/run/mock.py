@@ -23,7 +23,7 @@ from imds_mock.run.reloading import ConfigSource, Reloader
 from imds_mock.signing.process import prepare_signatures
 from imds_mock.wire.accesslog import AccessLog, open_access_log
 from imds_mock.wire.announcement import announce
-from imds_mock.wire.descriptors import shares
+from imds_mock.wire.descriptors import connection_limits
 from imds_mock.wire.server import DataPlane
 from imds_mock.wire.sockets import open_sockets
 
@@ -183,7 +183,7 @@ class Mock:
             self._components.resources.callback(self.control_sockets.close)
         sockets = open_sockets(settings.hosts, settings.port)
         self.addresses = tuple(Address(*listening.getsockname()[:2]) for listening in sockets)
-        limit = shares(settings.max_connections, with_control=self._config.control.enabled)
+        limit = connection_limits(settings.max_connections, with_control=self._config.control.enabled)
         try:
             self._access_log = open_access_log(settings, use.access_log, self._components.resources)
             observers = (self._access_log.record,) if self._access_log else ()

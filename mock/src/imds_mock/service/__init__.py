@@ -1,1 +1,1 @@
-"""The rules of the instance metadata service as values: which answer a request gets, without any I/O."""
+"""The rules of the instance metadata service: requests and responses as values, without I/O."""

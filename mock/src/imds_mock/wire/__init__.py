@@ -1,1 +1,1 @@
-"""Bytes to requests and answers to bytes: the data plane's listener, its limits and its log."""
+"""The data plane on the network: listener, connections, limits and access log."""

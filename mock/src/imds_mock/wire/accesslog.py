@@ -1,12 +1,12 @@
-"""The access log: one line for each request, never a token, a secret or a query.
+"""The access log: one line for each request, without tokens, secrets and queries.
 
-Text: `2026-01-02T03:04:05.678Z 172.18.0.3 GET /latest/meta-data/instance-id 200 v2 85`, the last figure in
-microseconds; a word follows when the answer was kept back (`stall`), the connection reset (`reset`) or the client gone
-before its answer (`abandoned`). What did not parse as a request has `-` in the place of
-method, path and version. JSON has the same under names.
+Text: `2026-01-02T03:04:05.678Z 172.18.0.3 GET /latest/meta-data/instance-id 200 v2 85`, where the last number is in
+microseconds. A further word says that a response was withheld (`stall`), that the connection was reset (`reset`), or
+that the client gave up before its response (`abandoned`). Bytes that could not be parsed have `-` for method, path and
+version. JSON has the same values under names.
 
-Lines are gathered for 50 ms and handed to the outlet together: one system call a request would cost more than the
-answer. The outlet never waits for a reader or a disk (see `imds_mock.log`).
+Lines are collected for 50 ms and written together, because a system call for each request would cost more than the
+response. Writing never waits for a reader or a disk (see `imds_mock.log`).
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ _UNSAFE: Final = re.compile(r"[^!-\[\]-~]")  # anything but printable ASCII with
 
 
 class AccessLog:
-    """Writes one line for each answer that counts.
+    """Writes one line for each response that counts as a metadata call.
 
     Args:
-        outlet: Where lines are written to.
+        outlet: Where lines are written.
         form: `text` or `json`.
-        loop: Event loop that says when gathered lines are written.
+        loop: Event loop, which times the writing.
     """
 
     def __init__(self, outlet: Outlet, form: str, loop: AbstractEventLoop) -> None:
@@ -59,19 +59,19 @@ class AccessLog:
         self._lines: list[str] = []
         self._second = -1
         self._second_text = ""
-        # Requests that are alike byte for byte are one object here, and clients that poll send nothing else.
+        # Requests with equal bytes are one object, and clients that poll send only those.
         self._request: Request | None = None
         self._described = _describe(None)
 
     def record(self, now: float, caller: str, request: Request | None, response: Response, microseconds: int) -> None:
-        """Note an answer.
+        """Record a response.
 
         Args:
             now: Wall-clock time of the request in seconds since the epoch.
-            caller: Address of the peer.
-            request: The request, None for bytes that were none.
-            response: What it was answered with.
-            microseconds: From receiving to writing.
+            caller: The caller's IP address.
+            request: The request; None if the bytes could not be parsed.
+            response: The response to it.
+            microseconds: From receiving the request to sending the response.
         """
         if not response.counted:
             return
@@ -88,7 +88,7 @@ class AccessLog:
         self._lines.append(self._write(moment, caller, response, microseconds))
 
     def flush(self) -> None:
-        """Hand what was gathered to the outlet."""
+        """Write the collected lines."""
         if self._lines:
             self._outlet.write("".join(self._lines))
             self._lines = []

@@ -1,4 +1,4 @@
-"""How the limit of open files is shared: the data plane comes first, and the control plane gets what it can spare."""
+"""Shares the limit of open files: the data plane gets its connections first, and the control plane gets the rest."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import resource
 from typing import Final, NamedTuple
 
 OWN: Final = 32
-"""Listeners, event loop, logs, look-ups, the process that makes keys, and files that are read: some 20 at once."""
+"""Descriptors for listeners, event loop, logs, look-ups, the signing process and files; about 20 are open at once."""
 
 CONTROL_CONNECTIONS: Final = 48
-"""Connections of each of the control plane's two listeners, where the limit allows it."""
+"""Connections of each of the control plane's two listeners, if the limit allows it."""
 
 _CONTROL_SHARE: Final = 8
 _FEWEST_CONTROL: Final = 2
 
 
-class Shares(NamedTuple):
-    """How many connections may be open.
+class ConnectionLimits(NamedTuple):
+    """The numbers of connections that may be open.
 
     Attributes:
         data: Connections of the data plane.
@@ -32,8 +32,8 @@ def raise_limit(wanted: int, *, with_control: bool) -> None:
     """Raise this process's limit of open files as far as needed and allowed.
 
     Args:
-        wanted: Connections that the data plane is to have.
-        with_control: Whether there is a control plane.
+        wanted: Connections that the data plane should have.
+        with_control: The control plane is on.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = OWN + wanted + 2 * (CONTROL_CONNECTIONS if with_control else 0)
@@ -45,17 +45,17 @@ def raise_limit(wanted: int, *, with_control: bool) -> None:
         )
 
 
-def shares(wanted: int, *, with_control: bool) -> Shares:
-    """Share the limit of open files.
+def connection_limits(wanted: int, *, with_control: bool) -> ConnectionLimits:
+    """The numbers of connections that fit into this process's limit of open files.
 
     Args:
-        wanted: Connections that the data plane is to have.
-        with_control: Whether there is a control plane.
+        wanted: Connections that the data plane should have.
+        with_control: The control plane is on.
     """
     control = CONTROL_CONNECTIONS if with_control else 0
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= OWN + wanted + 2 * control:
-        return Shares(wanted, control)
+        return ConnectionLimits(wanted, control)
     left = soft - OWN
     control = min(control, max(_FEWEST_CONTROL, left // _CONTROL_SHARE))
-    return Shares(max(1, min(wanted, left - 2 * control)), control)
+    return ConnectionLimits(max(1, min(wanted, left - 2 * control)), control)

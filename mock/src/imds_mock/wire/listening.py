@@ -1,7 +1,7 @@
-"""Where a running process listens, as the kernel tells it: for a health check that knows the process and not its port.
+"""The URLs at which a running process listens, from /proc: for a health check that knows the process but not its port.
 
-An image's health check is written once, while whoever runs the image chooses the port in the command. Source of the
-formats: proc_pid_fd(5), proc_pid_net(5).
+An image's health check is fixed when the image is built, but the port is chosen when it runs. Formats: proc_pid_fd(5),
+proc_pid_net(5).
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _SOCKET: Final = re.compile(r"socket:\[(\d+)\]")
 
 
 def urls(pid: int, proc: Path = Path("/proc")) -> list[str]:
-    """Tell at which URLs a process or a direct child of it (an init may stand in front) can be asked over TCP.
+    """The URLs of the TCP sockets on which a process, or a direct child of it (behind an init), listens.
 
     Args:
         pid: Process id.
-        proc: Where the proc file system is.
+        proc: Mount point of the proc file system.
 
     Returns:
-        `http://HOST:PORT` by ascending port; an address that means all of them is given as loopback.
+        `http://HOST:PORT` by ascending port, with loopback in place of the unspecified address.
     """
     own = {inode for process in (pid, *_children(pid, proc)) for inode in _sockets(process, proc)}
     found = {(port, _host(address)) for address, port, inode in _listeners(proc) if inode in own}
@@ -45,7 +45,7 @@ def _children(pid: int, proc: Path) -> list[int]:
 
 
 def _sockets(pid: int, proc: Path) -> Iterator[str]:
-    # Another user's process does not show its descriptors, and one may end while we look.
+    # The descriptors of another user's process are hidden, and a process may end meanwhile.
     with contextlib.suppress(OSError):
         for entry in os.scandir(proc / f"{pid}/fd"):
             with contextlib.suppress(OSError):
@@ -64,7 +64,7 @@ def _listeners(proc: Path) -> Iterator[tuple[IPv4Address | IPv6Address, int, str
 
 
 def _address(digits: str) -> IPv4Address | IPv6Address:
-    # 32-bit words, each printed as a number in the machine's own byte order.
+    # 32-bit words, each printed in the machine's byte order.
     words = [int(digits[start : start + 8], 16) for start in range(0, len(digits), 8)]
     packed = struct.pack(f"={len(words)}I", *words)
     return IPv4Address(packed) if len(words) == 1 else IPv6Address(packed)

@@ -1,4 +1,4 @@
-"""The data plane's listener: opens sockets, watches time-outs and the number of connections, stops gracefully."""
+"""The data plane's listener: accepts connections, enforces their timeouts and their number, and stops gracefully."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _WATCH_SECONDS: Final = 0.5
 _EVICTED_SHARE: Final = 16
-_NEW_SECONDS: Final = 0.25  # from connecting to the first request, of a client that connects while the mock ends
+_NEW_SECONDS: Final = 0.25  # for the first request of a client that connects while the mock stops
 
 
 class DataPlane:
@@ -26,7 +26,7 @@ class DataPlane:
 
     Args:
         context: What its connections share.
-        connections: How many may be open; beyond that the ones that have been silent longest are closed.
+        connections: How many may be open; beyond that, those that have been silent longest are closed.
     """
 
     def __init__(self, context: ServerContext, connections: int) -> None:
@@ -37,10 +37,10 @@ class DataPlane:
         self._watch: asyncio.TimerHandle | None = None
 
     async def start(self, sockets: Iterable[socket.socket]) -> None:
-        """Begin to serve.
+        """Start serving.
 
         Args:
-            sockets: Listening sockets; they are closed by `stop`.
+            sockets: Listening sockets; `stop` closes them.
         """
         loop = asyncio.get_running_loop()
         self._sockets = tuple(sockets)
@@ -49,21 +49,21 @@ class DataPlane:
         self._watch_connections()
 
     async def stop(self, grace_seconds: float) -> None:
-        """Stop listening, finish the answers under way, close all connections.
+        """Stop listening, finish the requests in progress, and close all connections.
 
         Args:
-            grace_seconds: How long requests and answers under way may take.
+            grace_seconds: How long the requests in progress may take.
         """
         context, loop = self._context, asyncio.get_running_loop()
         context.is_stopping = True
         context.all_closed = asyncio.Event()
-        # Closing a listening socket resets the connections that wait to be accepted.
+        # Closing a listening socket resets the connections in its queue, so they are accepted first.
         waiting = [client for listening in self._sockets for client in accept_all(listening)]
         for server in self._servers:
             server.close()
         for client in waiting:
             await loop.connect_accepted_socket(self._connect, client)
-        # What has arrived already is read and answered before its connection counts as idle.
+        # Requests that have arrived are answered before their connections count as idle.
         await asyncio.sleep(0)
         ends = loop.time() + grace_seconds
         for patience, new_since in ((_NEW_SECONDS, loop.time() - _NEW_SECONDS), (grace_seconds, math.inf)):
