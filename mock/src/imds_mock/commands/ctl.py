@@ -8,10 +8,10 @@ import signal
 import sys
 
 from imds_mock.arguments import SingleParser
+from imds_mock.client_environment import CONTROL_URL
 from imds_mock.ctl import armed, callers, journal, state
 from imds_mock.ctl.client import ArgumentError, Client, default_url
 
-_URL_VARIABLE = "IMDS_MOCK_CONTROL_URL"
 _TOKEN_VARIABLE = "IMDS_MOCK_CONTROL_TOKEN"  # noqa: S105 - the name of a variable, not a secret
 
 
@@ -33,7 +33,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--url",
         default=argparse.SUPPRESS,
-        help=f"control plane: unix:/path or http://HOST:PORT (default: {_URL_VARIABLE}, else the running mock)",
+        help=f"control plane: unix:/path or http://HOST:PORT (default: {CONTROL_URL}, else the running mock)",
     )
     parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
 
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     token = os.environ.get(_TOKEN_VARIABLE)
     if token and not (token.isascii() and token.isprintable()):
         raise ArgumentError(f"{_TOKEN_VARIABLE}: expected printable ASCII characters in one line")
-    url = arguments.url or os.environ.get(_URL_VARIABLE) or default_url(os.environ)
+    url = arguments.url or os.environ.get(CONTROL_URL) or default_url(os.environ)
     try:
         code = int(arguments.action_of(Client(url, token), arguments))
         sys.stdout.flush()

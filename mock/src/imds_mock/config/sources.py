@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args, get_origin
 
+from imds_mock.client_environment import CONTROL_URL
 from imds_mock.config.errors import ConfigError, KeyPath, Problem, dotted, nearest, renamed
 from imds_mock.config.plain_documents import read_document_text, read_json, read_yaml
 from imds_mock.config.settings import Config
@@ -27,9 +28,7 @@ COMMAND_LINE: Final = "command line"
 SHORT_SECTIONS: Final = frozenset({"server", "metadata_options", "instance"})
 """Sections whose names are not part of the names of variables."""
 
-CONTROL_URL_VARIABLE: Final = "IMDS_MOCK_CONTROL_URL"
-
-RESERVED: Final = {FILE_VARIABLE, CONTROL_URL_VARIABLE}
+RESERVED: Final = {FILE_VARIABLE, CONTROL_URL}
 """Variables with the prefix that are not settings."""
 
 # Kubernetes and Docker links set these if a service or container is called imds-mock.
