@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "config": "show the merged settings, check a file, print the JSON Schema",
     "certs": "export the certificates that verify the identity document",
     "compose-override": "print an override that adds the mock to your Compose file",
+    "capture": "write the configuration of a running instance, from its metadata service",
     "completion": "print the completion script for bash, zsh or tcsh",
 }
 """Name of each subcommand to its help text."""
