@@ -19,9 +19,11 @@ settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 
 
-# A shell's background job ignores both signals, and programs that a test starts would inherit that.
+# Background jobs of a shell ignore SIGINT and SIGQUIT, nohup ignores SIGHUP, and child processes would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)  # child processes get the default, and the run survives its terminal
 
 
 @pytest.hookimpl(wrapper=True)
