@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imds_mock import pytest_plugin
 from imds_mock.aemm.keys import KEYS
 from imds_mock.aemm.keys import variable_of as aemm_variable_of
 from imds_mock.cli import _command
@@ -166,9 +167,12 @@ def flags_of(parser: argparse.ArgumentParser) -> set[str]:
 
 @cache
 def known_flags() -> frozenset[str]:
-    """The flags of `imds-mock` and amazon-ec2-metadata-mock, and those that other programs' code names."""
+    """The flags of `imds-mock`, amazon-ec2-metadata-mock, the pytest plugin and other programs in the code."""
     flags = {f"--{key.flag}" for key in KEYS.values()}.union(*(flags_of(_command(name)[1]) for name in COMMANDS))
     flags |= {str(option.flag) for kind in (*EVENTS, *FAULTS) for option in options_of(kind)}
+    options = pytest.Parser(_ispytest=True)
+    pytest_plugin.pytest_addoption(options)
+    flags |= {name for group in options._groups for option in group.options for name in option.names()}
     for file in repository_files():
         if re.match(r"(shim|scripts|bench|tests/clients)/.*\.py$", file):
             flags |= set(re.findall(r"--[a-z][a-z0-9-]*", (ROOT / file).read_text()))

@@ -90,6 +90,28 @@ def document_of(config: Config) -> dict[str, Any]:
     return document
 
 
+def with_override(config: Config, path: str, value: Any) -> Config:
+    """A configuration in which one path of the metadata is overridden.
+
+    Args:
+        config: The configuration.
+        path: The path, relative to the version.
+        value: As in the section `metadata` of a file; None removes the path.
+
+    Raises:
+        ConfigError: The value is invalid.
+    """
+    document = document_of(config)
+    # Later overrides win, so earlier ones of this path or below it have no effect any more.
+    overrides = {
+        name: held
+        for name, held in document["metadata"].items()
+        if not f"{name.strip('/').removeprefix('latest/')}/".startswith(f"{path}/")
+    }
+    document["metadata"] = overrides | {path: value}
+    return from_document(document)
+
+
 def _build(sources: Sequence[Source], folder: Path) -> Config:
     merged: dict[str, Any] = {}
     for source in sources:

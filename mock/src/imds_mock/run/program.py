@@ -9,8 +9,6 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Final
 
-import uvloop
-
 from imds_mock.control_socket import folders
 from imds_mock.log import say, say_limited, standard_error
 from imds_mock.run.dependencies import Dependencies
@@ -18,11 +16,18 @@ from imds_mock.run.mock import Mock
 from imds_mock.wire.descriptors import raise_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from imds_mock.config.settings import Config
     from imds_mock.events.scenario import Scenario
     from imds_mock.run.reloading import ConfigSource
+
+try:
+    import uvloop
+except ImportError:  # it does not exist for Windows
+    _LOOP_FACTORY: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+else:
+    _LOOP_FACTORY = uvloop.new_event_loop
 
 _SWITCH_SECONDS: Final = 0.001
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -50,7 +55,7 @@ def run(config: Config, source: ConfigSource, environ: Mapping[str, str], scenar
     raise_limit(config.server.max_connections, with_control=config.control.enabled)
     # A thread that reads files or loads code lets the event loop run after 1 ms.
     sys.setswitchinterval(_SWITCH_SECONDS)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=_LOOP_FACTORY) as runner:
         runner.run(_run(mock))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from imds_mock.build.loading import document_of, from_document
+from imds_mock.build.loading import with_override
 from imds_mock.control.credential_masks import mask_leaf
 from imds_mock.control.operations import Noted, Operation
 from imds_mock.control.problems import ProblemError
@@ -149,15 +149,7 @@ class MetadataRoutes:
         def overridden(current: Config) -> Config:
             nonlocal before
             before = current
-            document = document_of(current)
-            # Later overrides win, so earlier ones of this path or below it have no effect any more.
-            overrides = {
-                name: held
-                for name, held in document["metadata"].items()
-                if not f"{name.strip('/').removeprefix('latest/')}/".startswith(f"{path}/")
-            }
-            document["metadata"] = overrides | {path: value}
-            return from_document(document)
+            return with_override(current, path, value)
 
         await self._context.configure(overridden)
         return before

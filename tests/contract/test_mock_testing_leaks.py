@@ -1,0 +1,28 @@
+"""What mocks for tests leave behind: no thread, no descriptor, no memory. No other mock runs beside these."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import urllib.request
+import weakref
+from pathlib import Path
+
+from imds_mock.testing import ImdsMock
+
+
+def test_nothing_is_left_behind() -> None:
+    def cycle() -> weakref.ref[ImdsMock]:
+        with ImdsMock() as mock:
+            with urllib.request.urlopen(f"{mock.endpoint_url}/latest/meta-data/instance-id", timeout=10):  # noqa: S310 - http
+                pass
+            mock.spot.interrupt()
+        return weakref.ref(mock)
+
+    cycle()
+    gc.collect()
+    before = (threading.active_count(), len(list(Path("/proc/self/fd").iterdir())))
+    mocks = [cycle() for _ in range(10)]
+    gc.collect()
+    assert [each() for each in mocks] == [None] * 10
+    assert (threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))) == before
