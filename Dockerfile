@@ -11,10 +11,11 @@ RUN apt-get update \
  && python3 -m venv /opt/imds-mock
 # The dependencies change seldom: a layer of their own.
 COPY mock/requirements.lock /src/mock/
-# Of botocore's 25 MB of service models four are of use: those that give out credentials.
+# Of botocore's 25 MB of service models six are used: four that give out credentials, and EC2 and IAM for `config import`.
 RUN /opt/imds-mock/bin/pip install --no-cache-dir --no-compile --require-hashes -r /src/mock/requirements.lock \
  && find /opt/imds-mock/lib/python3*/site-packages/botocore/data -mindepth 1 -maxdepth 1 -type d \
-    ! -name signin ! -name sso ! -name sso-oidc ! -name sts -exec rm -r {} +
+    ! -name ec2 ! -name iam ! -name signin ! -name sso ! -name sso-oidc ! -name sts -exec rm -r {} + \
+ && find /opt/imds-mock/lib/python3*/site-packages/botocore/data/ec2 -mindepth 1 -maxdepth 1 ! -name 2016-11-15 -exec rm -r {} +
 COPY VERSION LICENSE /src/
 COPY mock /src/mock
 RUN pip wheel --no-build-isolation --no-deps --wheel-dir /src/wheels /src/mock \

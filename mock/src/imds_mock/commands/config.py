@@ -1,4 +1,4 @@
-"""Show the merged configuration, check a file, or print the JSON Schema that editors use."""
+"""Show the merged configuration, check a file, import an instance, or print the JSON Schema that editors use."""
 
 from __future__ import annotations
 
@@ -20,12 +20,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show.add_argument("--format", choices=("yaml", "json"), default="yaml", help="(default: yaml)")
     check = actions.add_parser("check", help="check a file: exit code 0, or 78 and what is wrong")
     check.add_argument("file", type=Path, metavar="FILE", help="YAML or JSON file with settings")
+    imported = actions.add_parser("import", help="print the configuration of an instance that the EC2 API describes")
+    imported.add_argument("--instance-id", required=True, metavar="ID", help="id of the instance")
+    imported.add_argument("--region", help="region of the instance (default: as AWS clients are configured)")
+    imported.add_argument("--profile", help="profile of the AWS configuration files (default: as for AWS clients)")
+    imported.add_argument(
+        "--include-user-data", action="store_true", help="include the user data, which may contain secrets"
+    )
     actions.add_parser("schema", help="print the JSON Schema of configuration files")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the action."""
-    {"show": _show, "check": _check, "schema": _schema}[arguments.action](arguments)
+    {"show": _show, "check": _check, "import": _import, "schema": _schema}[arguments.action](arguments)
     return 0
 
 
@@ -42,6 +49,22 @@ def _check(arguments: argparse.Namespace) -> None:
 
     load({}, {}, arguments.file)
     sys.stdout.write(f"{arguments.file}: ok\n")
+
+
+def _import(arguments: argparse.Namespace) -> None:
+    from imds_mock.build.loading import from_document  # noqa: PLC0415 - each action loads what it needs
+    from imds_mock.ec2_import.api import describe  # noqa: PLC0415 - as above
+    from imds_mock.ec2_import.document import document_of  # noqa: PLC0415 - as above
+    from imds_mock.log import say  # noqa: PLC0415 - as above
+
+    description = describe(
+        arguments.instance_id, arguments.region, arguments.profile, include_user_data=arguments.include_user_data
+    )
+    document = document_of(description)
+    for note in description.notes:
+        say(note)
+    from_document(document)
+    sys.stdout.write(_yaml(document))
 
 
 def _schema(_arguments: argparse.Namespace) -> None:

@@ -1,0 +1,1 @@
+"""Imports an instance from the EC2 API as a configuration."""
