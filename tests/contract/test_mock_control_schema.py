@@ -47,7 +47,7 @@ def test_the_document_names_every_route(mock: DrivenMock) -> None:
     assert all("422" in each["responses"] for _, _, each in documented), "every operation refuses unknown parameters"
     assert len({each["operationId"] for _, _, each in documented}) == len(documented)
     assert {tag for _, _, each in documented for tag in each["tags"]} == {
-        *("service", "callers", "configuration", "metadata", "events", "faults", "journal"),
+        *("service", "clock", "callers", "configuration", "metadata", "events", "faults", "journal"),
     }
 
 

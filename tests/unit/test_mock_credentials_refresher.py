@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imds_mock.build.loading import from_document
+from imds_mock.clock import MockClock
 from imds_mock.config.errors import ConfigError
 from imds_mock.credentials.pool import RefresherPool
 from imds_mock.credentials.refreshable import NotRefreshed, RefreshedCredentials
@@ -340,7 +341,7 @@ def manager_of(config: Config) -> CredentialManager:
         started=NOW,
         config=lambda: config,
         start_task=start_task,
-        clock=lambda: NOW,
+        clock=MockClock(lambda: NOW),
         random=lambda: 0.5,
         report=lambda _sentence: None,
     )

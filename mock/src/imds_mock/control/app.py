@@ -13,6 +13,7 @@ from starlette.routing import Route
 from imds_mock.control.problems import EXPECTED, Problem, ProblemError, problem_of, respond
 from imds_mock.control.request_stream import EVENT_STREAM
 from imds_mock.control.routes.callers import CallerRoutes
+from imds_mock.control.routes.clock import ClockRoutes
 from imds_mock.control.routes.configuration import ConfigurationRoutes
 from imds_mock.control.routes.events import EventRoutes
 from imds_mock.control.routes.faults import FaultRoutes
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 def operations(context: ControlContext) -> list[Operation]:
     """List every operation."""
     service = ServiceRoutes(context)
-    others = (CallerRoutes, ConfigurationRoutes, MetadataRoutes, EventRoutes, FaultRoutes, JournalRoutes)
+    others = (ClockRoutes, CallerRoutes, ConfigurationRoutes, MetadataRoutes, EventRoutes, FaultRoutes, JournalRoutes)
     groups = (service, *(routes(context) for routes in others))
     listed = [replace(operation, group=routes.group) for routes in groups for operation in routes.operations()]
     service.describe(listed)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from imds_mock.callers.registry import CallerRegistry
+    from imds_mock.clock import MockClock
     from imds_mock.config.settings import Config
     from imds_mock.state.journal import Journal
     from imds_mock.state.journal_queries import JournalQueries
@@ -32,6 +33,7 @@ class ControlContext:
     """The parts of a running mock that operations read and change.
 
     Attributes:
+        clock: The mock's time.
         state: Configuration, events and faults.
         callers: The known callers.
         journal: The recorded requests.
@@ -43,6 +45,7 @@ class ControlContext:
         pacer: Runs one step of a request per iteration of the event loop.
     """
 
+    clock: MockClock
     state: State
     callers: CallerRegistry
     journal: Journal
@@ -69,6 +72,18 @@ class ControlContext:
         async with self._configuring:
             for _ in self.state.configuring(change):
                 await self.pacer.wait()
+
+    def reset(self, *, keep_journal: bool = False) -> None:
+        """Restore the state at the start: real time, configuration, events, faults, journal, notices.
+
+        Args:
+            keep_journal: Keep the journal and the notices.
+        """
+        # First, because the scenario of the start begins now.
+        self.clock.use_real_time()
+        if not keep_journal:
+            self.queries.restart()
+        self.state.reset()
 
     async def renew_credentials(self, targets: Iterable[str | None]) -> list[str]:
         """Fetch the credentials that events renew, and wait for them.

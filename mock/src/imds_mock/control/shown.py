@@ -49,7 +49,8 @@ class ShownRequest(msgspec.Struct, frozen=True):
     """A request in the journal."""
 
     number: Annotated[int, Meta(description="Order of arrival, from 1.")]
-    time: Annotated[str, Meta(description="Time of arrival.")]
+    time: Annotated[str, Meta(description="Time of arrival on the mock's clock.")]
+    real_time: Annotated[str, Meta(description="Real time of arrival; differs if the mock's clock was moved.")]
     caller: Annotated[str, Meta(description="The caller's IP address.")]
     names: Annotated[tuple[str, ...], Meta(description="Container and service name of the caller, if known.")]
     instance_id: Annotated[
@@ -77,9 +78,11 @@ class ShownOccurrences(msgspec.Struct, frozen=True):
         str | None, Meta(description="Instance of the caller; null if all callers share one instance.")
     ]
     subject: Annotated[str, Meta(description="Name of the notice, or path of the first IMDSv1 request.")]
-    first: Annotated[str, Meta(description="Time of the first occurrence.")]
-    last: Annotated[str, Meta(description="Time of the last occurrence.")]
+    first: Annotated[str, Meta(description="Time of the first occurrence on the mock's clock.")]
+    last: Annotated[str, Meta(description="Time of the last occurrence on the mock's clock.")]
     times: Annotated[int, Meta(description="Number of occurrences.")]
+    real_first: Annotated[str, Meta(description="Real time of the first occurrence.")]
+    real_last: Annotated[str, Meta(description="Real time of the last occurrence.")]
 
 
 def armed_fields(
@@ -113,6 +116,7 @@ def request(entry: Entry, context: ControlContext) -> ShownRequest:
     return ShownRequest(
         entry.number,
         moment(entry.time),
+        moment(entry.real_time),
         entry.caller,
         context.callers.last_names(entry.caller),
         context.own_instance_of(entry.caller),
@@ -137,6 +141,8 @@ def occurrences(seen: Occurrences, context: ControlContext) -> ShownOccurrences:
         moment(seen.first),
         moment(seen.last),
         seen.times,
+        moment(seen.real_first),
+        moment(seen.real_last),
     )
 
 

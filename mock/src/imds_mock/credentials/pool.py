@@ -69,6 +69,11 @@ class RefresherPool:
         for request, refresher in self._refreshers.items():
             self._start(request, refresher)
 
+    def clock_moved(self, before: float, now: float) -> None:
+        """Fetch what is due after the clock was moved from one time to another."""
+        for refresher in self._refreshers.values():
+            refresher.clock_moved(before, now)
+
     async def wait_for_renewals(self, seconds: float) -> list[str]:
         """Wait until all requested renewals have succeeded or failed.
 

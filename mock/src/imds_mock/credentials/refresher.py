@@ -46,7 +46,7 @@ class RefresherDependencies:
     Attributes:
         fetch: Fetches the credentials of a request; raises `FetchError`.
         clock: Returns the wall clock time in seconds since the epoch.
-        sleep: Sleeps for a number of seconds.
+        sleep: Sleeps for a number of seconds, or until the clock is moved.
         random: Returns random numbers from 0 (included) to 1 (excluded).
         log: Logs a line.
         is_configured: Whether a request comes from the current configuration; such a request is refreshed even if idle.
@@ -76,6 +76,7 @@ class Refresher:
         self._dependencies = dependencies
         self._credentials: RoleCredentials | None = None
         self._fetched_at = self._renew_after = self._attempted_at = self._changed_at = -math.inf
+        self._next_fetch = math.inf
         self._attempted = asyncio.Event()
         self._used_at = dependencies.clock()
         self._wake = asyncio.Event()
@@ -94,6 +95,21 @@ class Refresher:
         if moment > max(self._fetched_at, self._renew_after):
             self._renew_after = moment
             self._wake.set()
+
+    def clock_moved(self, before: float, now: float) -> None:
+        """Fetch new credentials if the clock was set back, or forward to or beyond the time of the next fetch.
+
+        Args:
+            before: The old time in seconds since the epoch.
+            now: The new time.
+        """
+        if now < before:
+            # Every time so far may be in the future now.
+            self._fetched_at = self._renew_after = self._attempted_at = self._changed_at = -math.inf
+            self._used_at = min(self._used_at, now)
+            self._logged = self._logged and (self._logged[0], now)
+        if (now < before or now >= self._next_fetch) and self._is_needed():
+            self.renew_after(now)
 
     async def wait_until_ready(self) -> None:
         """Wait until there are credentials, or a fetch has failed in a way that the user must resolve."""
@@ -128,6 +144,7 @@ class Refresher:
         while self._is_needed():
             next_time: float | None = await retrying(self._fetch)
             if next_time is not None:
+                self._next_fetch = next_time
                 await self._sleep(next_time - self._dependencies.clock())
 
     async def _fetch(self) -> float | None:

@@ -101,7 +101,13 @@ def _follow(client: Client, arguments: argparse.Namespace, query: dict[str, Any]
 
 
 def _named(entry: dict[str, Any]) -> dict[str, Any]:
-    return {**entry, "caller": _caller(entry)}
+    return {**entry, "caller": _caller(entry), "time": _both_times(entry, "time")}
+
+
+def _both_times(entry: dict[str, Any], name: str) -> str:
+    """A time on the mock's clock, and the real time if it differs."""
+    time, real = entry[name], entry[f"real_{name}"]
+    return str(time) if time == real else f"{time} (real {real})"
 
 
 def _caller(entry: dict[str, Any]) -> str:
@@ -122,7 +128,8 @@ def _notices(client: Client, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(seen)
     else:
-        rows = [{**_named(each), "notice": each["subject"]} for each in seen]
+        rows = [{**each, "caller": _caller(each), "notice": each["subject"]} for each in seen]
+        rows = [{**row, "first": _both_times(row, "first"), "last": _both_times(row, "last")} for row in rows]
         print_table(("notice", "caller", "first", "last", "times"), rows, "no caller has seen a notice")
     return 0
 

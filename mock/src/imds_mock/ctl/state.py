@@ -74,7 +74,7 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     patch.set_defaults(action_of=_config_patch)
 
     reset = commands.add_parser(
-        "reset", parents=shared, help="restore the initial configuration, events, faults and journal"
+        "reset", parents=shared, help="restore the initial configuration, events, faults and journal, and real time"
     )
     reset.add_argument("--keep-journal", action="store_true", help="keep the journal and the notices seen")
     reset.set_defaults(action_of=_reset)

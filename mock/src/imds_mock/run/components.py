@@ -93,7 +93,7 @@ class Components:
             random=use.random,
             report=use.log_limited,
         )
-        clock.on_move(lambda _before, _now: self.runtime.state.check_clock())
+        clock.on_move(self._follow_clock)
         probe_id = use.probe_id or secrets.token_hex(8)
         self.respond = Service(self.runtime.state, Tokens(), probe_id, self.runtime.faults).respond
 
@@ -116,6 +116,7 @@ class Components:
         """What the control plane's operations use."""
         runtime = self.runtime
         return ControlContext(
+            clock=self.clock,
             state=runtime.state,
             callers=runtime.callers,
             journal=runtime.journal,
@@ -157,6 +158,10 @@ class Components:
 
         self.clock.on_move(use_clock)
         return context
+
+    def _follow_clock(self, _before: float, _now: float) -> None:
+        self.runtime.state.check_clock()
+        self.runtime.journal.offset_ago = self.clock.offset_ago
 
     def _snapshot_for(self, address: str) -> Snapshot:
         return self.runtime.state.snapshot_for(address)

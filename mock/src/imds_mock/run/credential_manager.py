@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from imds_mock.config.variants import effective
 from imds_mock.credentials.refreshable import NotRefreshed
@@ -11,14 +12,16 @@ from imds_mock.credentials.requests import WORKING_SOURCES, request_for
 from imds_mock.metadata.instance import derive
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Iterator
 
+    from imds_mock.clock import MockClock
     from imds_mock.config.settings import Config
     from imds_mock.credentials.fetching import Fetcher
     from imds_mock.credentials.pool import RefresherPool, StartTask
     from imds_mock.credentials.refreshable import RefreshableCredentials
     from imds_mock.credentials.refresher import RefresherDependencies
-    from imds_mock.credentials.requests import CredentialRequest
+    from imds_mock.credentials.requests import CredentialRequest, FetchedCredentials
     from imds_mock.credentials.values import RoleCredentials
 
 _MAX_CONFIGS: Final = 4096
@@ -33,7 +36,7 @@ class CredentialManager:
         started: When the mock started, in seconds since the epoch.
         config: Returns the configuration in force.
         start_task: Starts the task of a refresher.
-        clock: Wall clock in seconds since the epoch.
+        clock: The mock's time.
         random: Returns a number from 0 to 1.
         report: Receives a sentence for the log.
     """
@@ -44,7 +47,7 @@ class CredentialManager:
         started: float,
         config: Callable[[], Config],
         start_task: StartTask,
-        clock: Callable[[], float],
+        clock: MockClock,
         random: Callable[[], float],
         report: Callable[[str], None],
     ) -> None:
@@ -58,6 +61,7 @@ class CredentialManager:
         self._fetcher: Fetcher | None = None
         self._is_running = False
         self._requests: dict[int, tuple[Config, CredentialRequest | None]] = {}
+        clock.on_move(self._clock_moved)
 
     @property
     def requests(self) -> tuple[CredentialRequest, ...]:
@@ -124,8 +128,20 @@ class CredentialManager:
 
         self._fetcher = Fetcher()
         return RefresherDependencies(
-            self._fetcher.fetch, self._clock, asyncio.sleep, self._random, self._report, self._is_configured
+            self._fetch, self._clock, self._clock.sleep, self._random, self._report, self._is_configured
         )
+
+    async def _fetch(self, request: CredentialRequest) -> FetchedCredentials:
+        """Fetch credentials, whose expiration is as far ahead of the mock's time as it is of the real one."""
+        assert self._fetcher is not None  # noqa: S101 - made with the refreshers
+        fetched = await self._fetcher.fetch(request)
+        if fetched.expiration is None or self._clock.is_real:
+            return fetched
+        return msgspec.structs.replace(fetched, expiration=fetched.expiration + self._clock.offset)
+
+    def _clock_moved(self, before: float, now: float) -> None:
+        if self._pool is not None:
+            self._pool.clock_moved(before, now)
 
     def _request_of(self, config: Config) -> CredentialRequest | None:
         """The request for the credentials of a caller's own role; None if they are not fetched."""

@@ -40,7 +40,14 @@ DURATION_PATTERN: Final = (
     r"^(([0-9]{1,8}|[12][0-9]{8})(\.[0-9]+)?(e-[0-9]{1,3})?|"
     r"(?=.)([0-9]{1,3}d)?([0-9]{1,4}h)?([0-9]{1,4}m)?([0-9]{1,5}s)?([0-9]{1,6}ms)?)$"
 )
-INSTANT_PATTERN: Final = rf"^(19[7-9][0-9]|[2-9][0-9]{{3}})-{_DAY}(T{_TIME_OF_DAY})?$"
+
+
+def instant_pattern(years: str) -> str:
+    """The regular expression of instants in the years that another one matches."""
+    return rf"^({years})-{_DAY}(T{_TIME_OF_DAY})?$"
+
+
+INSTANT_PATTERN: Final = instant_pattern("19[7-9][0-9]|[2-9][0-9]{3}")
 _DURATION_TEXT: Final = msgspec.Meta(extra_json_schema={"pattern": DURATION_PATTERN})
 _INSTANT_TEXT: Final = msgspec.Meta(extra_json_schema={"pattern": INSTANT_PATTERN})
 

@@ -92,8 +92,8 @@ class Tokens:
                 self._verified.clear()
             self._verified[token, instance] = life
         left = math.ceil((life >> _LENGTH_BITS) / _MILLISECONDS - now)
-        # After the clock is set back, a token must not live longer than the longest possible lifetime.
-        return min(left, MAX_TTL_SECONDS) if left > 0 else None
+        # After the clock is set back, a token must not show more than the lifetime that it was issued with.
+        return min(left, life & _LENGTH) if left > 0 else None
 
     def issued_at(self, token: str, now: float, instance: bytes) -> float | None:
         """When a token was issued.

@@ -39,6 +39,7 @@ _USUAL_FAULTS: Final = 2
 _FAULT_BYTES: Final = 96
 _SEND: Final = Delivery.SEND
 _REFUSED: Final = 401
+_MICROSECONDS: Final = 1_000_000
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -46,7 +47,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         number: The position in the order of arrival, from 1.
-        time: Wall-clock time in seconds since the epoch.
+        time: The mock's time at the arrival, in seconds since the epoch.
         caller: The caller's IP address.
         method: Empty for bytes that could not be parsed.
         path: The path, decoded, with single slashes; cut after 1024 characters, like `written`.
@@ -57,6 +58,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         status: HTTP status code; 0 if there was no response.
         microseconds: From receiving the request to sending the response.
         faults: The ids of the faults that changed the response.
+        clock_offset: How many seconds the mock's time was ahead of the real one.
     """
 
     number: int
@@ -70,6 +72,12 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     status: int
     microseconds: int
     faults: tuple[str, ...] = ()
+    clock_offset: float = 0.0
+
+    @property
+    def real_time(self) -> float:
+        """The real time at the arrival, in seconds since the epoch."""
+        return self.time - self.clock_offset
 
 
 class Journal:
@@ -83,10 +91,12 @@ class Journal:
         followers: Called with each entry at once.
         batch_observers: Called once with every entry, later, but before the journal is read.
         on_evict: Called with the entries that are evicted, oldest first.
+        offset_ago: Returns how far the mock's time was ahead of the real one some seconds ago; None as long as the
+            clock was never moved.
     """
 
     __slots__ = ("_fresh", "_long_bytes", "_max_bytes", "_max_entries", "_number", "_ring", "_started_after",
-                 "batch_observers", "followers", "on_evict")  # fmt: skip
+                 "batch_observers", "followers", "offset_ago", "on_evict")  # fmt: skip
 
     def __init__(self, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
         self._max_entries = max_entries
@@ -98,12 +108,13 @@ class Journal:
         self.followers: tuple[Callable[[Entry], None], ...] = ()
         self.batch_observers: tuple[Callable[[Sequence[Entry]], None], ...] = ()
         self.on_evict: Callable[[Sequence[Entry]], None] | None = None
+        self.offset_ago: Callable[[float], float] | None = None
 
     def record(self, now: float, caller: str, request: Request | None, response: Response, microseconds: int) -> None:
         """Record a response, unless it does not count as a metadata request.
 
         Args:
-            now: Wall-clock time of the request in seconds since the epoch.
+            now: The mock's time at the arrival, in seconds since the epoch.
             caller: The caller's IP address.
             request: The request; None if the bytes could not be parsed.
             response: The response to it.
@@ -113,8 +124,9 @@ class Journal:
             return
         self._number = number = self._number + 1
         status = response.head.status if response.delivery is _SEND else 0
+        offset = 0.0 if self.offset_ago is None else self.offset_ago(microseconds / _MICROSECONDS)
         if request is None:
-            entry = Entry(number, now, caller, "", "", "", 0, "absent", status, microseconds)
+            entry = Entry(number, now, caller, "", "", "", 0, "absent", status, microseconds, (), offset)
         else:
             method = request.method
             if request.agent:
@@ -129,7 +141,18 @@ class Journal:
             if len(written) > _MAX_PATH:
                 path, written = path[:_MAX_PATH], written[:_MAX_PATH]
             entry = Entry(
-                number, now, caller, method, path, written, version, token, status, microseconds, response.faults
+                number,
+                now,
+                caller,
+                method,
+                path,
+                written,
+                version,
+                token,
+                status,
+                microseconds,
+                response.faults,
+                offset,
             )
         fresh = self._fresh
         fresh.append(entry)

@@ -29,16 +29,20 @@ class Occurrences(msgspec.Struct):
     Attributes:
         caller: The caller's IP address.
         subject: The notice that was seen, or the path of the first call.
-        first: Time of the first occurrence in seconds since the epoch.
-        last: Time of the last one.
+        first: The mock's time at the first occurrence, in seconds since the epoch.
+        last: The mock's time at the last one.
         times: How many there were; may include evicted ones from before the period.
+        real_first: The real time at the first occurrence.
+        real_last: The real time at the last one.
     """
 
     caller: str
     subject: str
     first: float
     last: float
-    times: int = 1
+    times: int
+    real_first: float
+    real_last: float
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,8 +54,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
         method: `GET`, ...
         version: 1 or 2 for IMDSv1 or IMDSv2.
         status: HTTP status code.
-        since: Seconds since the epoch; selects entries from then on.
-        until: Seconds since the epoch; selects entries before that time.
+        since: Real time in seconds since the epoch; selects entries from then on.
+        until: Real time in seconds since the epoch; selects entries before that time.
         fault: Id of a fault that changed the response.
         after: Number of an entry; selects entries after it.
     """
@@ -81,8 +85,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
                 and (self.method is None or entry.method == self.method.upper())
                 and (self.version is None or entry.version == self.version)
                 and (self.status is None or entry.status == self.status)
-                and (self.since is None or entry.time >= self.since)
-                and (self.until is None or entry.time < self.until)
+                and (self.since is None or entry.real_time >= self.since)
+                and (self.until is None or entry.real_time < self.until)
                 and (self.fault is None or self.fault in entry.faults)
                 and (self.after is None or entry.number > self.after)
             )
@@ -95,8 +99,8 @@ class Count(msgspec.Struct, frozen=True):
 
     Attributes:
         count: How many are in the journal.
-        first: Time of the first one; None if there is none.
-        last: Time of the last one.
+        first: The mock's time at the first one; None if there is none.
+        last: The mock's time at the last one.
         complete: Whether the journal covers the whole period.
     """
 
@@ -154,16 +158,16 @@ class JournalQueries:
         Args:
             wanted: Which ones.
         """
-        times = [entry.time for entry in filter(wanted.matcher(self._is_target), self._journal)]
+        found = sorted(filter(wanted.matcher(self._is_target), self._journal), key=_real_time)
         evicted = self._evicted_until
         complete = evicted is None or (wanted.since is not None and wanted.since > evicted)
-        return Count(len(times), min(times, default=None), max(times, default=None), complete)
+        return Count(len(found), found[0].time if found else None, found[-1].time if found else None, complete)
 
     def imdsv1_calls(self, since: float | None = None, caller: str | None = None) -> list[Occurrences]:
         """The callers that sent requests without a session token, including refused ones, in order of the first one.
 
         Args:
-            since: Seconds since the epoch; None means since the journal was cleared.
+            since: Real time in seconds since the epoch; None means since the journal was cleared.
             caller: Address, container or service name; None means all callers.
         """
         return self._occurrences(self._v1, _v1_subject, since, caller)
@@ -172,7 +176,7 @@ class JournalQueries:
         """The notices that callers have seen, in order of the first occurrence.
 
         Args:
-            since: Seconds since the epoch; None means since the journal was cleared.
+            since: Real time in seconds since the epoch; None means since the journal was cleared.
             caller: Address, container or service name; None means all callers.
         """
         return self._occurrences(self._notices, _notice_subject, since, caller)
@@ -198,23 +202,29 @@ class JournalQueries:
     ) -> list[Occurrences]:
         entries = tuple(self._journal)  # first, because this may evict entries
         found = {
-            key: msgspec.structs.replace(kept) for key, kept in summary.items() if since is None or kept.last >= since
+            key: msgspec.structs.replace(kept)
+            for key, kept in summary.items()
+            if since is None or kept.real_last >= since
         }
         for entry in entries:
-            if since is None or entry.time >= since:
+            if since is None or entry.real_time >= since:
                 _add(found, entry, subject_of(entry), _MAX_CALLERS * 2)
         wanted: Iterable[Occurrences] = found.values()
         if caller is not None:
             wanted = (each for each in wanted if self._is_target(each.caller, caller))
-        return sorted(wanted, key=lambda each: each.first)
+        return sorted(wanted, key=lambda each: each.real_first)
 
     def _summarize(self, entries: Sequence[Entry]) -> None:
-        self._evicted_until = entries[-1].time
+        self._evicted_until = entries[-1].real_time
         for entry in entries:
             if entry.version == 1:
                 _add(self._v1, entry, _v1_subject(entry), _MAX_CALLERS)
             if entry.status == _OK and entry.path.endswith(_NOTICE_NAMES):
                 _add(self._notices, entry, _notice_subject(entry), _MAX_CALLERS)
+
+
+def _real_time(entry: Entry) -> float:
+    return entry.real_time
 
 
 def _v1_subject(entry: Entry) -> str | None:
@@ -233,6 +243,7 @@ def _add(occurrences: dict[tuple[str, str], Occurrences], entry: Entry, subject:
     known = occurrences.get((entry.caller, subject))
     if known is not None:
         known.times += 1
-        known.last = entry.time
+        known.last, known.real_last = entry.time, entry.real_time
     elif len(occurrences) < bound:
-        occurrences[entry.caller, subject] = Occurrences(entry.caller, subject, entry.time, entry.time)
+        moment, real = entry.time, entry.real_time
+        occurrences[entry.caller, subject] = Occurrences(entry.caller, subject, moment, moment, 1, real, real)

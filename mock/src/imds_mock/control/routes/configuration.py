@@ -152,10 +152,8 @@ class ConfigurationRoutes:
         return self._state.config.metadata_options
 
     async def reset(self, call: Call) -> None:
-        """Restore the state at the start: configuration, events, faults, journal, notices."""
-        if not call.query.keep_journal:
-            self._context.queries.restart()
-        self._state.reset()
+        """Restore the state at the start: real time, configuration, events, faults, journal, notices."""
+        self._context.reset(keep_journal=call.query.keep_journal)
 
     async def _put(self, change: Callable[[Document], Document]) -> None:
         def changed(current: Config) -> Config:

@@ -32,7 +32,7 @@ Number = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class FilterQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Selects requests. Times are instants, or durations before now.
+    """Selects requests by real time: instants, or durations before now.
 
     Attributes:
         path: Pattern; `*` matches any characters, including slashes.
@@ -57,7 +57,7 @@ class FilterQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     after: Number | None = None
 
     def filter(self, now: float) -> Filter:
-        """Make the filter; `now` is in seconds since the epoch."""
+        """Make the filter; `now` is the real time in seconds since the epoch."""
         return Filter(
             path=self.path,
             caller=self.caller,
@@ -99,7 +99,7 @@ class SinceQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Selects occurrences.
 
     Attributes:
-        since: Occurrences at this time or later: an instant, or a duration before now.
+        since: Occurrences at this real time or later: an instant, or a duration before now.
         caller: Address, container or service name.
     """
 
@@ -113,8 +113,8 @@ class Answer(msgspec.Struct, frozen=True):
     Attributes:
         holds: Whether the number is within the bounds.
         count: Number of matching requests.
-        first: Time of the first one.
-        last: Time of the latest one.
+        first: Time of the first one, on the mock's clock.
+        last: Time of the latest one, on the mock's clock.
         complete: Whether the journal covers the whole period.
         recorded: Number of all requests in the journal.
         recorded_from_caller: Number of requests from the given caller; null if none was given.
@@ -161,7 +161,7 @@ class JournalRoutes:
 
     async def list(self, call: Call) -> tuple[shown.ShownRequest, ...]:
         """List the latest matching requests, oldest first."""
-        wanted = call.query.filter(self._context.state.clock())
+        wanted = call.query.filter(self._context.clock.real())
         await self._context.look_up(call.query.caller)
         found = list(self._queries.select(wanted, call.query.limit))
         await self._context.callers.look_up({entry.caller for entry in found})
@@ -174,7 +174,7 @@ class JournalRoutes:
     async def count(self, call: Call) -> Answer:
         """Count the matching requests."""
         query: CountQuery = call.query
-        wanted = query.filter(self._context.state.clock())
+        wanted = query.filter(self._context.clock.real())
         await self._context.look_up(query.caller)
         count = self._queries.count(wanted)
         own = None if query.caller is None else self._queries.count(Filter(caller=query.caller)).count
@@ -196,19 +196,19 @@ class JournalRoutes:
 
     async def imdsv1(self, call: Call) -> tuple[shown.ShownOccurrences, ...]:
         """List callers that use IMDSv1, in the order of their first request."""
-        since = shown.past("since", call.query.since, self._context.state.clock())
+        since = shown.past("since", call.query.since, self._context.clock.real())
         await self._context.look_up(call.query.caller)
         return await self._shown(self._queries.imdsv1_calls(since, call.query.caller))
 
     async def notices(self, call: Call) -> tuple[shown.ShownOccurrences, ...]:
         """List callers that have seen a notice, in the order in which they saw it."""
-        since = shown.past("since", call.query.since, self._context.state.clock())
+        since = shown.past("since", call.query.since, self._context.clock.real())
         await self._context.look_up(call.query.caller)
         return await self._shown(self._queries.notices(since, call.query.caller))
 
     async def stream(self, call: Call) -> Response:
         """Stream matching requests; after `Last-Event-ID` or `after`, missed requests come first."""
-        wanted = call.query.filter(self._context.state.clock())
+        wanted = call.query.filter(self._context.clock.real())
         await self._context.look_up(call.query.caller)
         known = self._context.callers.addresses(call.query.caller or "")
         last_seen = call.request.headers.get("last-event-id", "")

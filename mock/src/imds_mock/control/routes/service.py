@@ -42,6 +42,7 @@ class Status(msgspec.Struct, frozen=True):
         requests: Number of requests recorded since the start or the last reset.
         followers: Number of clients that follow the requests.
         reloads: How often the configuration was reloaded, and how often a reload was refused.
+        clock_offset_seconds: How far the mock's time is ahead of the real one; null if it is the real one.
     """
 
     version: str
@@ -53,6 +54,7 @@ class Status(msgspec.Struct, frozen=True):
     requests: int
     followers: int
     reloads: dict[str, int]
+    clock_offset_seconds: float | None
 
 
 class ServiceRoutes:
@@ -100,6 +102,7 @@ class ServiceRoutes:
             context.journal.recorded,
             len(context.journal.followers),
             dict(context.reloads),
+            None if context.clock.is_real else context.clock.offset,
         )
 
     async def metrics(self, _call: Call) -> Response:
