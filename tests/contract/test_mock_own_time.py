@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,10 @@ import pytest
 from imds_mock import Dependencies, Mock
 from imds_mock.arguments import Parser
 from imds_mock.commands import ctl as ctl_command
-from imds_mock.credentials.requests import FetchedCredentials
+from imds_mock.credentials.requests import FetchedCredentials, FetchError
+from imds_mock.events.scenario import read_scenario_text
+from imds_mock.service.messages import Request
+from support.callers import FakeNetwork
 from support.mockcontrol import DrivenMock, driven_mock
 from support.mockserver import STARTED, Clock, head
 
@@ -289,3 +293,89 @@ def test_two_mocks_have_separate_clocks() -> None:
             assert (one.state.clock(), other.state.clock()) == (STARTED + 6 * HOUR, STARTED)
 
     asyncio.run(scenario())
+
+
+def agent(mock: DrivenMock, path: str, host: str, **headers: str) -> dict[str, str]:
+    answer = mock.ask(head("GET", path, Connection="close", **headers).replace("169.254.169.254", host))
+    assert answer.status == 200, answer
+    document: dict[str, str] = json.loads(answer.body)
+    return document
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "headers"),
+    [("/v2/credentials/any", "169.254.170.2", {}), ("/v1/credentials", "169.254.170.23", {"Authorization": "a-token"})],
+    ids=["ecs", "eks"],
+)
+def test_the_agents_credentials_rotate(mock: DrivenMock, path: str, host: str, headers: dict[str, str]) -> None:
+    before = agent(mock, path, host, **headers)
+    assert agent(mock, path, host, **headers) == before
+    mock.do("POST", "/v1/clock/advance", {"by": "6h"})
+    after = agent(mock, path, host, **headers)
+    assert after["AccessKeyId"] != before["AccessKeyId"]
+    assert seconds(after["Expiration"]) > STARTED + 6 * HOUR
+
+
+def test_the_events_of_the_drop_in_become_due() -> None:
+    document = {"compatibility": "aemm", "aemm": {"mock-delay-sec": 600}}
+    mock = Mock(document, dependencies=Dependencies(clock=Clock()))
+    asked = Request("GET", SPOT, SPOT)
+    assert mock.respond(asked, "127.0.0.1", mock.clock()).status == 404
+    mock.clock.advance(minutes=10)
+    assert mock.respond(asked, "127.0.0.1", mock.clock()).status == 200
+
+
+def test_a_credential_source_that_fails_is_tried_again_and_the_call_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetcher = FakeFetcher(Clock())
+    monkeypatch.setattr("imds_mock.credentials.fetching.Fetcher", lambda: fetcher)
+    with driven_mock(tmp_path, {"credentials": {"source": "assume-role"}, "instance": {"role": "web"}}) as mock:
+        role(mock)
+
+        async def fail(_request: CredentialRequest) -> FetchedCredentials:
+            raise FetchError("unreachable", "http://sts cannot be reached")
+
+        monkeypatch.setattr(fetcher, "fetch", fail)
+        for _ in range(2):
+            reply = mock.call("POST", "/v1/clock/advance", {"by": "6h"})
+            assert reply.status == 200
+            assert reply.headers["imds-mock-note"].endswith(" are unchanged: http://sts cannot be reached")
+        monkeypatch.undo()
+        mock.do("POST", "/v1/clock/advance", {"by": "1m"})
+        assert role(mock)["AccessKeyId"] == "ASIA2"
+
+
+def test_a_role_that_is_idle_by_the_mocks_time_is_fetched_on_the_next_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetcher = FakeFetcher(Clock())
+    monkeypatch.setattr("imds_mock.credentials.fetching.Fetcher", lambda: fetcher)
+    document = {"credentials": {"source": "assume-role"}, "instance": {"role": "web"}, "ecs": {"any_role": True}}
+    path = "/role-arn/arn:aws:iam::123456789012:role/other"
+    asked = head("GET", path, Connection="close").replace("169.254.169.254", "169.254.170.2")
+    with driven_mock(tmp_path, document) as mock:
+
+        def key() -> str:
+            while (answer := mock.ask(asked)).status == 503:
+                pass  # the first fetch is in progress
+            return str(json.loads(answer.body)["AccessKeyId"])
+
+        before = key()
+        began = time.monotonic()
+        mock.do("POST", "/v1/clock/advance", {"by": "6h"})
+        assert time.monotonic() - began < 5, "the call does not wait for a role that no container uses"
+        assert key() != before
+
+
+def test_a_late_step_of_a_scenario_reports_its_target_once_the_clock_has_reached_it() -> None:
+    async def scenario() -> None:
+        said: asyncio.Queue[str] = asyncio.Queue()
+        late = read_scenario_text("steps: [{at: 5h, event: {kind: rebalance, target: ghost}}]", "a test")
+        uses = Dependencies(clock=Clock(), log=said.put_nowait, callers=FakeNetwork().registry())
+        async with Mock(LOCAL, port=0, scenario=late, dependencies=uses) as mock:
+            mock.clock.advance(hours=5)
+            while not (await said.get()).startswith("scenario: 'ghost' matches no caller"):
+                pass
+
+    asyncio.run(asyncio.wait_for(scenario(), 20))

@@ -57,16 +57,18 @@ async def refresh_targets(runtime: Runtime, clock: MockClock) -> None:
         await clock.sleep(_TARGET_SECONDS)
 
 
-async def report_unmatched(runtime: Runtime, scenario: Scenario, clock: MockClock, log: Callable[[str], None]) -> None:
+async def report_unmatched(
+    runtime: Runtime, scenario: Scenario, began: float, clock: MockClock, log: Callable[[str], None]
+) -> None:
     """Log each target of a scenario that matches no caller when its first step begins: its name may be misspelt.
 
     Args:
         runtime: The mock that plays the scenario.
-        scenario: The scenario; it begins now.
+        scenario: The scenario.
+        began: When it began, in seconds since the epoch.
         clock: The mock's time.
         log: Receives the sentences.
     """
-    began = clock()
     for target, start in _first_starts(scenario):
         await clock.sleep_until(began + start)
         await runtime.callers.resolve_targets(runtime.state.targets() | {target})

@@ -91,9 +91,10 @@ class Mock:
         self._companions = Companions()
         reason = source.reason if source else "the setting compatibility"
         self._components = Components(config, reason, self._dependencies, self._companions.start)
+        self.clock = self._components.clock
+        self._began = self.clock()
         if scenario is not None:
             self._components.play(scenario)
-        self.clock = self._components.clock
         self.runtime = self._components.runtime
         self.respond = self._components.respond
         self.control_context = self._components.control_context()
@@ -211,7 +212,7 @@ class Mock:
         start("the look-up of targets", refresh_targets(self.runtime, self.clock))
         start("the announcement of addresses", announce(self._config.server.hosts, use.log))
         if scenario is not None:
-            start("the scenario", report_unmatched(self.runtime, scenario, self.clock, use.log))
+            start("the scenario", report_unmatched(self.runtime, scenario, self._began, self.clock, use.log))
         if not self._is_aemm:
             signing = keep_signatures_ready(self._components.signer, self._components.current_config)
             start("the signing process", signing)
