@@ -10,6 +10,7 @@ import signal
 import socket
 import statistics
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -312,3 +313,15 @@ def slowest_of_a_hundred(program: Program) -> float:
         return time.perf_counter() - began
 
     return statistics.median(max(taken() for _ in range(100)) for _ in range(7))
+
+
+def test_it_serves_on_plain_asyncio_where_uvloop_is_not_installed() -> None:
+    code = (
+        "import runpy, sys; sys.modules['uvloop'] = None; del sys.argv[0]; runpy.run_path(sys.argv[0], {}, '__main__')"
+    )
+    running = Program(before=(sys.executable, "-c", code))
+    try:
+        assert running.ask(head("GET", LEAF)).status == 200
+        assert running.end()[0] == 0
+    finally:
+        running.close()

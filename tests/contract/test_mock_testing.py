@@ -305,6 +305,9 @@ def test_it_says_that_it_does_not_run() -> None:
         pass
     with pytest.raises(RuntimeError, match="the mock does not run"):
         mock.reset()
+    with pytest.raises(RuntimeError, match="this mock has run already: make another one"):
+        mock.__enter__()
+    ImdsMock().close()
 
 
 def test_a_failed_start_leaves_no_thread(mock: ImdsMock) -> None:

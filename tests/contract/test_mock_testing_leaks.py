@@ -26,3 +26,23 @@ def test_nothing_is_left_behind() -> None:
     gc.collect()
     assert [each() for each in mocks] == [None] * 10
     assert (threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))) == before
+
+
+def test_many_tests_with_one_mock_take_no_more_memory() -> None:
+    with ImdsMock() as mock:
+
+        def objects_after(tests: int) -> int:
+            for _ in range(tests):
+                mock.reset()
+                mock.configure(region="eu-west-1")
+                mock.spot.interrupt()
+                mock.faults.status(503)
+                mock.metadata["meta-data/own"] = "x"
+            mock.reset()
+            gc.collect()
+            return len(gc.get_objects())
+
+        # Its import makes objects, too.
+        mock._thread.run(mock._mock.control_ready.wait)
+        first = objects_after(50)
+        assert objects_after(200) - first < 200

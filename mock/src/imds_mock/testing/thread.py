@@ -41,7 +41,7 @@ class MockThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self._failure: BaseException | None = None
-        self._has_ended = False
+        self._is_stopping = self._has_ended = False
 
     def start(self) -> None:
         """Start the thread, and wait until the mock answers.
@@ -49,6 +49,8 @@ class MockThread:
         Raises:
             MockError: The mock cannot start; the thread has ended.
         """
+        if self._thread.ident is not None:
+            raise RuntimeError("this mock has run already: make another one")
         self._thread.start()
         try:
             self._started.result()
@@ -59,9 +61,11 @@ class MockThread:
     def stop(self) -> None:
         """Stop the mock and wait until its thread has ended."""
         with self._lock:
+            self._is_stopping = True
             if self._loop is not None and self._stopping is not None and not self._has_ended:
                 self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def check(self) -> None:
         """Raise what has failed in the mock since the last check, if anything.
@@ -139,8 +143,12 @@ class MockThread:
         return crashed
 
     async def _serve(self) -> None:
-        self._loop = loop = asyncio.get_running_loop()
-        self._stopping = stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        stopping = asyncio.Event()
+        with self._lock:
+            self._loop, self._stopping = loop, stopping
+            if self._is_stopping:
+                stopping.set()
         loop.set_exception_handler(self._record)
         async with self._mock as mock:
             self.controller.start()
