@@ -200,6 +200,16 @@ def test_requests_are_asserted(mock: ImdsMock) -> None:
     assert mock.wait_until_requested("meta-data/*") == request
 
 
+def test_requests_are_filtered_by_the_real_time(mock: ImdsMock) -> None:
+    get(mock, "meta-data/instance-id")
+    between = datetime.now(UTC)
+    mock.clock.advance(hours=1)
+    get(mock, "meta-data/ami-id")
+    (request,) = mock.requests.filter(since=between)
+    assert request.path == "/latest/meta-data/ami-id"
+    assert abs(request.time - request.real_time - timedelta(hours=1)) < timedelta(seconds=1)
+
+
 def test_imdsv1_requests_fail_an_assertion(mock: ImdsMock) -> None:
     mock.assert_no_imdsv1()
     get(mock, "meta-data/instance-id")

@@ -60,10 +60,10 @@ class BaseMock(Events[EventT], Generic[DriverT, EventT, FaultT]):
         self._controller = controller = driver.controller
 
         def arm_event(event: AnyEvent) -> EventT:
-            return event_handle(driver, driver.call(lambda: controller.arm_event(event)))
+            return event_handle(driver, driver.call_settled(lambda: controller.arm_event(event)))
 
         def arm_fault(fault: AnyFault) -> FaultT:
-            return fault_handle(driver, driver.call(lambda: controller.arm_fault(fault)))
+            return fault_handle(driver, driver.call_settled(lambda: controller.arm_fault(fault)))
 
         super().__init__(arm_event)
         self.spot = Spot(arm_event)

@@ -11,8 +11,9 @@ from imds_mock.scheduling.patterns import PathPattern
 from imds_mock.testing.requests import Request, Requests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable
 
+    from imds_mock.clock import MockClock
     from imds_mock.events.armed import ArmedEvent
     from imds_mock.events.kinds import AnyEvent
     from imds_mock.faults.armed import ArmedFault
@@ -67,7 +68,7 @@ class Controller:
         """End what runs in the background."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.settle()
 
     def reset(self) -> None:
         """Restore configuration, events, faults, time and journal of the start."""
@@ -77,6 +78,15 @@ class Controller:
         mock.queries.restart()
         mock.state.reset()
         self.errors.clear()
+
+    async def settle(self) -> None:
+        """Wait for the look-ups and the fetched credentials that were asked for."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def move_clock(self, move: Callable[[MockClock], None]) -> None:
+        """Move the mock's time; credentials that are due then are fetched."""
+        move(self.mock.clock)
+        self._spawn(self.mock.control_context.wait_for_renewals())
 
     def arm_event(self, event: AnyEvent) -> Watch:
         """Arm an event.
@@ -198,8 +208,8 @@ class Controller:
         if renews:
             self._spawn(self.mock.control_context.renew_credentials([target]))
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
+    def _spawn(self, awaitable: Awaitable[Any]) -> None:
+        task = asyncio.get_running_loop().create_task(_awaited(awaitable))
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
@@ -217,3 +227,7 @@ def _meets_event(armed: ArmedEvent) -> Callable[[Entry], bool]:
     paths = event.notice_paths or tuple(path for path, _layer in event.layers(armed.period))
     patterns = [PathPattern(path).matches for path in paths]
     return lambda entry: entry.status == _OK and any(matches(entry.path) for matches in patterns)
+
+
+async def _awaited(awaitable: Awaitable[Any]) -> None:
+    await awaitable

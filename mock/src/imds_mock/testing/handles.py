@@ -24,6 +24,9 @@ class Driver(Protocol):
     def call(self, function: Callable[[], T]) -> T:
         """The result of a function that is called on the mock's event loop."""
 
+    def call_settled(self, function: Callable[[], T]) -> T:
+        """The same; other threads then wait for the look-ups and fetched credentials that the function asks for."""
+
 
 class BlockingDriver(Driver, Protocol):
     """Also runs coroutines, from another thread."""

@@ -134,6 +134,10 @@ class _SameLoop:
         """The function's result."""
         return function()
 
+    def call_settled(self, function: Callable[[], T]) -> T:
+        """The function's result; look-ups and fetched credentials arrive later."""
+        return function()
+
 
 class AsyncImdsMock(BaseMock[Driver, AsyncEventHandle, AsyncFaultHandle]):
     """A mock that serves inside an `async with` block, on the running event loop, on free ports of 127.0.0.1.

@@ -12,8 +12,9 @@ from imds_mock.testing.kinds import timestamp
 from imds_mock.violations.words import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from imds_mock.clock import MockClock
     from imds_mock.metadata.tree import Tree
     from imds_mock.testing.handles import Driver
 
@@ -124,7 +125,7 @@ class Clock:
             seconds: Seconds to add.
         """
         total = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds) + (by or timedelta())
-        self._driver.call(lambda: self._driver.controller.mock.clock.advance(total.total_seconds()))
+        self._move(lambda clock: clock.advance(total.total_seconds()))
 
     def set(self, moment: datetime) -> None:
         """Set the time; it runs on from there.
@@ -136,11 +137,14 @@ class Clock:
             ValueError: The datetime has no time zone.
         """
         seconds = timestamp(moment)
-        self._driver.call(lambda: self._driver.controller.mock.clock.set(seconds))
+        self._move(lambda clock: clock.set(seconds))
 
     def real(self) -> None:
         """Return to the real time."""
-        self._driver.call(self._driver.controller.mock.clock.use_real_time)
+        self._move(lambda clock: clock.use_real_time())
+
+    def _move(self, move: Callable[[MockClock], None]) -> None:
+        self._driver.call_settled(lambda: self._driver.controller.move_clock(move))
 
 
 def _normalized(path: str) -> str:

@@ -27,7 +27,8 @@ class Request:
 
     Attributes:
         number: The position in the order of arrival.
-        time: When it arrived.
+        time: When it arrived, by the mock's time.
+        real_time: When it arrived, by the real time.
         caller: The caller's IP address.
         names: Names of the caller's container and service, if known.
         method: HTTP method; empty for bytes that could not be parsed.
@@ -42,6 +43,7 @@ class Request:
 
     number: int
     time: datetime
+    real_time: datetime
     caller: str
     names: tuple[str, ...]
     method: str
@@ -64,6 +66,7 @@ class Request:
         return cls(
             entry.number,
             datetime.fromtimestamp(entry.time, UTC),
+            datetime.fromtimestamp(entry.real_time, UTC),
             entry.caller,
             names(entry.caller),
             entry.method,
@@ -100,7 +103,7 @@ class Requests(tuple[Request, ...]):
             version: `v1`, `v2`, `ecs` or `eks`.
             status: Status of the response.
             method: HTTP method.
-            since: Only requests from then on.
+            since: Only requests from then on, by the real time.
 
         Raises:
             FieldError: The pattern is invalid.
@@ -114,7 +117,7 @@ class Requests(tuple[Request, ...]):
             and (version is None or each.version == version)
             and (status is None or each.status == status)
             and (method is None or each.method == method.upper())
-            and (since is None or each.time >= since)
+            and (since is None or each.real_time >= since)
         )
 
     def __str__(self) -> str:

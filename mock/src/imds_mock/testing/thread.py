@@ -92,6 +92,16 @@ class MockThread:
 
         return self.run(called)
 
+    def call_settled(self, function: Callable[[], T]) -> T:
+        """The result of a function, once the look-ups and credentials that it asks for have arrived; as `call`."""
+
+        async def called() -> T:
+            result = function()
+            await self.controller.settle()
+            return result
+
+        return self.run(called)
+
     def run(self, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """The result of a coroutine that runs on the mock's event loop.
 
