@@ -20,6 +20,7 @@ from imds_mock.capture.paths import INTERFACE_PATHS, PATHS, Path, setting_of, si
 from imds_mock.capture.walk import Walked, child_of
 from imds_mock.config.plain_documents import read_yaml
 from imds_mock.metadata import catalogue
+from imds_mock.service.snapshot import Snapshot
 from imds_mock.signing.signer import Signer
 
 if TYPE_CHECKING:
@@ -71,9 +72,43 @@ def configuration(capture: Walked) -> dict[str, object]:
     return document
 
 
-@given(st.dictionaries(st.sampled_from([row.path for row in PATHS if "<" not in row.path]), st.binary(max_size=30)))
-def test_any_body_becomes_a_configuration_that_is_accepted(leaves: dict[str, bytes]) -> None:
-    configuration(walked(leaves))
+def served_with(document: dict[str, object]) -> dict[str, object]:
+    """The leaves of a mock with a configuration."""
+    config = from_document(document)
+    leaves, labels = build_leaves(config, started=0, signer=Signer())
+    snapshot = Snapshot.build(leaves, labels, config.metadata_options, instance_id="i", started=0)
+    return {path: leaf.body for path, leaf in snapshot.tree.leaves.items()}
+
+
+READ = [
+    path.path
+    for path in PATHS
+    if "<" not in path.path and not re.search(r"/(pkcs7|rsa2048|signature|ec2-instance|info)$", path.path)
+]
+BODIES = st.one_of(
+    st.binary(max_size=30),
+    st.sampled_from(
+        [b"", b"0", b"1", b"true", b"us-gov-west-1", b"eu-west-1", b"eu-west-1a", b"10.0.1.7", b"none", b"[]"]
+    ),
+    st.sampled_from([b"ip-10-0-1-7.ec2.internal", b"aws", b"amazonaws.com", b"default", b"0a:11:22:33:44:55", b"{}"]),
+)
+
+
+@settings(max_examples=300)
+@given(st.dictionaries(st.sampled_from(READ), BODIES))
+def test_any_body_is_served_again(leaves: dict[str, bytes]) -> None:
+    assert served_with(configuration(walked(leaves))) == leaves
+
+
+@settings(max_examples=200)
+@given(
+    st.dictionaries(
+        st.from_regex(r"\Ameta-data/(tags/instance|public-keys/[0-3]|[a-z]+)/[a-z0-9=._:$-]{1,5}\Z"), BODIES
+    )
+)
+def test_any_path_is_served_again(leaves: dict[str, bytes]) -> None:
+    kept = {path: body for path, body in leaves.items() if not path.endswith(("/.", "/.."))}
+    assert served_with(configuration(walked(kept))) == kept
 
 
 MAC = "0a:11:22:33:44:55"

@@ -106,11 +106,12 @@ def read_keys(capture: Reproduction) -> None:
 
 def read_tags(capture: Reproduction) -> None:
     """Set the tags."""
-    tags = capture.below(_TAGS)
-    if tags and all(re.fullmatch(_TAG_KEY, key) for key in tags):
-        capture.options["instance_metadata_tags"] = "enabled"
-        capture.instance["tags"] = tags
-        capture.served.update({_TAGS + key: text.encode() for key, text in tags.items()})
+    if not any(path.startswith("meta-data/tags/") for path in capture.walked.leaves):
+        return
+    tags = {key: text for key, text in capture.below(_TAGS).items() if re.fullmatch(_TAG_KEY, key)}
+    capture.options["instance_metadata_tags"] = "enabled"
+    capture.instance["tags"] = tags
+    capture.served.update({_TAGS + key: text.encode() for key, text in tags.items()})
 
 
 def read_user_data(capture: Reproduction) -> None:

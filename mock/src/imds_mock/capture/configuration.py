@@ -53,7 +53,7 @@ def notes(walked: Walked) -> Iterator[str]:
         for path, answer in walked.leaves.items():
             if answer is None and path not in served:
                 yield f"{path} was left out: it holds credentials or a signature, and the mock generates none there"
-        if DOCUMENT in walked.leaves and served.get(DOCUMENT) == UNKNOWN:
+        if DOCUMENT in walked.leaves and served.get(DOCUMENT) is UNKNOWN:
             yield f"{DOCUMENT} is an override, because settings do not reproduce it; its signatures do not match it"
 
 
@@ -68,7 +68,7 @@ def _document(walked: Walked) -> dict[str, Any]:
     }
 
 
-def _overrides(walked: Walked, served: Mapping[str, bytes | None]) -> Iterator[tuple[str, Any]]:
+def _overrides(walked: Walked, served: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The overrides in the order in which they apply: removals first."""
     removed = [path for path in served if path not in walked.leaves]
     if _NETWORK in served:

@@ -100,7 +100,7 @@ def _are_distinct(interfaces: list[dict[str, Any]]) -> bool:
     return len(seen) == len(set(map(str, seen)))
 
 
-def served_leaves(interface: dict[str, Any], hostname: str, public_hostname: str, account: str) -> dict[str, bytes]:
+def served_leaves(interface: dict[str, Any], hostname: str, public_hostname: str, account: str) -> dict[str, Any]:
     """The leaves that the mock serves for an interface.
 
     Args:
@@ -110,7 +110,7 @@ def served_leaves(interface: dict[str, Any], hostname: str, public_hostname: str
         account: The account of the instance.
     """
     mac = interface["mac"]
-    leaves = dict.fromkeys((*_DERIVED, *_DERIVED_NETWORK, *_DERIVED_VPC), UNKNOWN)
+    leaves: dict[str, Any] = dict.fromkeys((*_DERIVED, *_DERIVED_NETWORK, *_DERIVED_VPC), UNKNOWN)
     if not interface.get("local_ipv4s", [""]):
         del leaves["local-ipv4s"]
         if "subnet_ipv4_cidr_block" not in interface:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from imds_mock.capture.walk import Walked
 
-UNKNOWN = b"\0"
-"""Stands for a body that the mock derives from other settings and that differs from the captured one."""
+UNKNOWN: Any = object()
+"""Stands for a body that the mock derives from other settings; it equals no captured body."""
 
 
 class Reproduction:
@@ -20,7 +20,7 @@ class Reproduction:
         instance: The section `instance`.
         options: The section `metadata_options`.
         credentials: The section `credentials`.
-        served: Path to the body that the mock serves with these settings; None if it generates the body.
+        served: Path to the body that the mock serves with these settings; None if it generates the body, and `UNKNOWN`.
     """
 
     def __init__(self, walked: Walked) -> None:
@@ -29,7 +29,7 @@ class Reproduction:
         self.instance: dict[str, Any] = {}
         self.options: dict[str, Any] = {"http_tokens": "required" if walked.requires_tokens else "optional"}
         self.credentials: dict[str, Any] = {}
-        self.served: dict[str, bytes | None] = {}
+        self.served: dict[str, Any] = {}
 
     def set(self, setting: str, value: Any, path: str, text: str) -> None:
         """Set a setting of the instance that makes the mock serve a text at a path."""

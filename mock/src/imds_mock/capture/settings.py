@@ -139,10 +139,10 @@ class _InstanceReader:
             if "mac" in each:
                 own = hostname if each is main else self._hostname(each["local_ipv4s"], domain)
                 self._capture.served.update(served_leaves(each, own, public_hostname, self._account))
-        values = {
+        values: dict[str, Any] = {
             "hostname": hostname,
             "local-hostname": hostname,
-            "mac": main.get("mac", "\0"),
+            "mac": main.get("mac", UNKNOWN),
             "local-ipv4": next(iter(local), None),
             "ipv6": next(iter(main.get("ipv6s", [])), None),
             "security-groups": "\n".join(main.get("security_groups", ["default"])) or None,
@@ -150,10 +150,10 @@ class _InstanceReader:
         public = next(iter(main["public_ipv4s"]), None)
         if public is not None:
             values["public-ipv4"] = public
-            values["public-hostname"] = public_hostname.format(public.replace(".", "-")) or "\0"
+            values["public-hostname"] = public_hostname.format(public.replace(".", "-")) or UNKNOWN
         for name, value in values.items():
             if value is not None:
-                self._capture.served[f"meta-data/{name}"] = value.encode()
+                self._capture.served[f"meta-data/{name}"] = value.encode() if isinstance(value, str) else value
 
     def _hostname(self, addresses: list[str], domain: str) -> str:
         own = f"ip-{addresses[0].replace('.', '-')}" if addresses else self._capture.instance.get("instance_id", "")
