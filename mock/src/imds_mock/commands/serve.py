@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imds_mock.commands import handle_early_signals
+from imds_mock.commands.mock_options import add_mock_options, chosen_scenario, chosen_settings
 from imds_mock.log import install
 
 if TYPE_CHECKING:
-    from imds_mock.events.scenario import Scenario
+    import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,21 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="TCP port if no other source sets one (with amazon-ec2-metadata-mock's data: 1338)",
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML or JSON file with settings")
+    add_mock_options(parser)
     parser.add_argument(
         "--access-log", choices=("text", "json", "off"), help="format of the access log (default: text)"
     )
     parser.add_argument("--control", choices=("on", "off"), help="turn the control plane on or off (default: on)")
     parser.add_argument("--control-port", type=int, metavar="N", help="TCP port of the control plane (default: 1339)")
-    parser.add_argument("--scenario", type=Path, metavar="FILE", help="scenario to play from the start")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        type=_setting,
-        metavar="KEY=VALUE",
-        help="any other setting by its key in the file, such as metadata_options.http_tokens=required; may be repeated",
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -62,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     file = file_of(os.environ, arguments.config)
     source = ConfigSource.watching(read, file)
     config = read()
-    scenario = None if arguments.scenario is None else _scenario(arguments.scenario)
+    scenario = chosen_scenario(arguments)
     reason = ec2_metadata_mock.aemm_reason(config, os.environ)
     if not reason:
         program.run(config, source, os.environ, scenario)
@@ -76,7 +66,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _overrides(arguments: argparse.Namespace) -> dict[str, object]:
-    overrides: dict[str, object] = dict(arguments.set)
     given = {
         "server.hosts": tuple(arguments.host) if arguments.host else None,
         "server.port": arguments.port,
@@ -84,18 +73,4 @@ def _overrides(arguments: argparse.Namespace) -> dict[str, object]:
         "control.enabled": None if arguments.control is None else arguments.control == "on",
         "control.port": arguments.control_port,
     }
-    return overrides | {key: value for key, value in given.items() if value is not None}
-
-
-def _scenario(path: Path) -> Scenario:
-    from imds_mock.config.plain_documents import read_document_text  # noqa: PLC0415 - only few starts have one
-    from imds_mock.events.scenario import read_scenario_text  # noqa: PLC0415
-
-    return read_scenario_text(read_document_text(path), str(path))
-
-
-def _setting(text: str) -> tuple[str, str]:
-    key, separator, value = text.partition("=")
-    if not separator or not key:
-        raise argparse.ArgumentTypeError(f"expected KEY=VALUE, got {text!r}")
-    return key, value
+    return chosen_settings(arguments) | {key: value for key, value in given.items() if value is not None}

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 try:
     import uvloop
 except ImportError:  # it does not exist for Windows
-    _LOOP_FACTORY: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    LOOP_FACTORY: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
 else:
-    _LOOP_FACTORY = uvloop.new_event_loop
+    LOOP_FACTORY = uvloop.new_event_loop
 
 _SWITCH_SECONDS: Final = 0.001
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -55,7 +55,7 @@ def run(config: Config, source: ConfigSource, environ: Mapping[str, str], scenar
     raise_limit(config.server.max_connections, with_control=config.control.enabled)
     # A thread that reads files or loads code lets the event loop run after 1 ms.
     sys.setswitchinterval(_SWITCH_SECONDS)
-    with asyncio.Runner(loop_factory=_LOOP_FACTORY) as runner:
+    with asyncio.Runner(loop_factory=LOOP_FACTORY) as runner:
         runner.run(_run(mock))
 
 
