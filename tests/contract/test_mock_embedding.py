@@ -465,3 +465,18 @@ def test_the_web_framework_is_not_imported_with_the_mock() -> None:
     program = "import sys, imds_mock.run.program; print(*sorted({'starlette', 'uvicorn'} & sys.modules.keys()))"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ended.stdout == "\n"
+
+
+def test_the_control_plane_can_be_loaded_on_demand(run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+    async def main() -> None:
+        async with Mock(LOCAL, port=0, dependencies=Dependencies(control_on_demand=True)) as mock:
+            await asyncio.sleep(0)
+            assert not mock.control_ready.is_set()
+            where = urlsplit(str(mock.control_url))
+            reader, writer = await asyncio.open_connection(where.hostname, where.port)
+            writer.write(b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+            assert mock.control_ready.is_set()
+            writer.close()
+
+    run(main())

@@ -7,6 +7,7 @@ answered meanwhile.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 from dataclasses import dataclass
@@ -91,13 +92,14 @@ class ControlSockets:
             self.path.unlink(missing_ok=True)
 
 
-async def serve_control(
+async def serve_control(  # noqa: PLR0913 - passed by keyword
     context: ControlContext,
     settings: ControlSettings,
     sockets: ControlSockets,
     *,
     connections: int,
     ready: Callable[[], None],
+    on_demand: bool = False,
 ) -> None:
     """Serve the control plane until canceled; then finish the requests in progress.
 
@@ -107,7 +109,10 @@ async def serve_control(
         sockets: Where it listens.
         connections: How many connections each of its two listeners may have.
         ready: Called once it answers.
+        on_demand: Load the code when the first client connects.
     """
+    if on_demand:
+        await _first_client((*sockets.local, *sockets.network))
     plane = await _load(context, settings, connections)
     ready()
     serving = asyncio.ensure_future(plane.serve(sockets.local, sockets.network))
@@ -117,6 +122,20 @@ async def serve_control(
         plane.stop()
         await serving
         raise
+
+
+async def _first_client(listening: Sequence[socket.socket]) -> None:
+    """Wait for a client at one of the sockets; an event loop that cannot watch sockets does not wait (on Windows)."""
+    loop = asyncio.get_running_loop()
+    connected = asyncio.Event()
+    with contextlib.suppress(NotImplementedError):
+        try:
+            for each in listening:
+                loop.add_reader(each, connected.set)
+            await connected.wait()
+        finally:
+            for each in listening:
+                loop.remove_reader(each)
 
 
 async def _load(context: ControlContext, settings: ControlSettings, connections: int) -> ControlPlane:

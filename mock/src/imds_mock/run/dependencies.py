@@ -33,6 +33,7 @@ class Dependencies:
         access_log: Receives the access log unless a file is configured; None writes none.
         socket_folders: Folders for the control plane's Unix socket if the configuration does not name its path; the
             first usable one is taken. Empty: no Unix socket.
+        control_on_demand: Load the control plane's code when its first client connects, not at the start.
         callers: Who the callers are; None asks the kernel and the name server.
         signer: Signs the identity document; None uses the configured folder of keys.
         probe_id: What a probe is answered with; None makes one up.
@@ -45,6 +46,7 @@ class Dependencies:
     log_limited: Callable[[str], None] = _discard
     access_log: Outlet | None = None
     socket_folders: Sequence[Path] = ()
+    control_on_demand: bool = False
     callers: CallerRegistry | None = None
     signer: Signer | None = None
     probe_id: str | None = None

@@ -223,6 +223,7 @@ class Mock:
                 self.control_sockets,
                 connections=control_connections,
                 ready=self._set_control_ready,
+                on_demand=use.control_on_demand,
             )
             start("the control plane", serving)
 

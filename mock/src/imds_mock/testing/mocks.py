@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from imds_mock.run.dependencies import Dependencies
 from imds_mock.run.mock import Mock
 from imds_mock.testing.base import BaseMock
 from imds_mock.testing.controller import Controller
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+def _make(config: Config | Mapping[str, Any] | str | os.PathLike[str] | None, settings: Mapping[str, Any]) -> Mock:
+    # Most tests never use the control plane, and importing it would slow down the first ones.
+    return Mock(start_config(config, settings), dependencies=Dependencies(control_on_demand=True))
+
+
 class ImdsMock(BaseMock[BlockingDriver, EventHandle, FaultHandle]):
     """A mock that serves inside a `with` block, in a thread of its own, on free ports of 127.0.0.1.
 
@@ -47,7 +53,7 @@ class ImdsMock(BaseMock[BlockingDriver, EventHandle, FaultHandle]):
     def __init__(
         self, config: Config | Mapping[str, Any] | str | os.PathLike[str] | None = None, **settings: Any
     ) -> None:
-        mock = Mock(start_config(config, settings))
+        mock = _make(config, settings)
         self._thread = MockThread(mock)
         super().__init__(mock, self._thread, EventHandle, FaultHandle)
 
@@ -155,7 +161,7 @@ class AsyncImdsMock(BaseMock[Driver, AsyncEventHandle, AsyncFaultHandle]):
     def __init__(
         self, config: Config | Mapping[str, Any] | str | os.PathLike[str] | None = None, **settings: Any
     ) -> None:
-        mock = Mock(start_config(config, settings))
+        mock = _make(config, settings)
         super().__init__(mock, _SameLoop(mock), AsyncEventHandle, AsyncFaultHandle)
 
     async def __aenter__(self) -> Self:
