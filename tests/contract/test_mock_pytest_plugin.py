@@ -160,6 +160,18 @@ def test_it():
     assert "1 passed" in printed, printed
 
 
+def test_the_package_is_imported_without_assertion_rewriting(tmp_path: Path) -> None:
+    tests = """
+import importlib.machinery
+def test_it(imds):
+    import imds_mock.run.mock, imds_mock.testing
+    for module in (imds_mock.run.mock, imds_mock.testing):
+        assert type(module.__spec__.loader) is importlib.machinery.SourceFileLoader
+"""
+    printed = pytest_run(tmp_path, tests)
+    assert "1 passed" in printed, printed
+
+
 def test_fixtures_cost_little(tmp_path: Path) -> None:
     tests = "import pytest\n@pytest.mark.parametrize('n', range(200))\ndef test_it(imds, n): pass\n"
     printed = pytest_run(tmp_path, tests, "--durations=0", "-vv")
