@@ -69,7 +69,7 @@ class Machine:
         return done.stdout + done.stderr
 
     def ask(self, url: str = V4) -> str:
-        done = self.space.run(["curl", "-gs", "--max-time", "2", f"{url}/latest/meta-data/instance-id"], check=False)
+        done = self.space.run(["curl", "-gs", "--max-time", "5", f"{url}/latest/meta-data/instance-id"], check=False)
         return done.stdout
 
     def state(self) -> list[str]:
