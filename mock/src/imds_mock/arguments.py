@@ -43,6 +43,23 @@ def number(text: str) -> float:
     return read
 
 
+def duration(text: str) -> float:
+    """Seconds, from text such as `30s`.
+
+    Args:
+        text: As written on the command line.
+
+    Raises:
+        argparse.ArgumentTypeError: The text is not a duration.
+    """
+    from imds_mock.scheduling.schedule import read_duration  # noqa: PLC0415 - the health check does without it
+
+    try:
+        return read_duration("", text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 _WORDS: Final = {int: "a whole number", number: "a number"}
 # Messages that argparse passes only to `error`, and their replacements.
 _SENTENCES: Final = (

@@ -9,7 +9,7 @@ import sys
 
 from imds_mock.arguments import SingleParser
 from imds_mock.client_environment import CONTROL_URL
-from imds_mock.ctl import armed, callers, clock, journal, state
+from imds_mock.ctl import armed, assertions, callers, clock, journal, state
 from imds_mock.ctl.client import ArgumentError, Client, default_url
 
 _TOKEN_VARIABLE = "IMDS_MOCK_CONTROL_TOKEN"  # noqa: S105 - the name of a variable, not a secret
@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     state.add_commands(commands, [common])
     armed.add_commands(commands, [common])
     journal.add_commands(commands, [common])
+    assertions.add_commands(commands, [common])
     callers.add_commands(commands, [common])
     clock.add_commands(commands, [common])
 

@@ -126,6 +126,7 @@ def serve(  # noqa: PLR0913 - the parts of a run
     scenario: Scenario | None = None,
     *,
     notice: str = "",
+    ready_path: Path | None = None,
 ) -> None:
     """Serve AEMM's data until a signal says stop.
 
@@ -136,6 +137,7 @@ def serve(  # noqa: PLR0913 - the parts of a run
         file: The configuration file below AEMM's settings, if there is one.
         scenario: Played from the start.
         notice: A line to log once the settings are read; empty for none.
+        ready_path: File that says where the mock answers, while it does.
 
     Raises:
         MockError: A setting is invalid, or an address cannot be listened on.
@@ -149,7 +151,7 @@ def serve(  # noqa: PLR0913 - the parts of a run
     if notice:
         say(notice)
     say(f"Initiating ec2-metadata-mock for {read.settings.command.value} on port {config.server.port}")
-    program.run(config, source, environ, scenario)
+    program.run(config, source, environ, scenario, ready_path)
 
 
 def _run_action(arguments: Arguments) -> str:

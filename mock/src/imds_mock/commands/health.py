@@ -6,14 +6,18 @@ import argparse
 import math
 import os
 import sys
+import time
 
 from imds_mock.addresses import host_and_port
+from imds_mock.arguments import duration
 from imds_mock.errors import ProbeError
 from imds_mock.wire import listening
-from imds_mock.wire.health import probe
+from imds_mock.wire.health import address_of, probe
 
 _DEFAULT_PORT = 1338
 _LONGEST_SECONDS = 3600.0
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 0.4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,13 +32,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", type=_seconds, default=2.0, metavar="SECONDS", help="timeout (default: %(default)s)"
     )
+    parser.add_argument("--wait", type=duration, metavar="DURATION", help="wait up to this time until the mock answers")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Probe the mock."""
-    url = arguments.url if arguments.pid is None else _url_of(arguments.pid, arguments.timeout)
-    sys.stdout.write(f"{url} is imds-mock {probe(url, arguments.timeout)}\n")
+    if arguments.pid is None:
+        address_of(arguments.url)  # waiting does not help an invalid one
+    url, probe_id = _await(arguments) if arguments.wait else _answer(arguments, arguments.timeout)
+    sys.stdout.write(f"{url} is imds-mock {probe_id}\n")
     return 0
+
+
+def _await(arguments: argparse.Namespace) -> tuple[str, str]:
+    deadline = time.monotonic() + arguments.wait
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        left = max(deadline - time.monotonic(), _FIRST_PAUSE_SECONDS)
+        try:
+            return _answer(arguments, min(arguments.timeout, left))
+        except ProbeError as error:
+            if time.monotonic() + pause >= deadline:
+                raise ProbeError(f"{error}, after {arguments.wait:g} s") from error
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def _answer(arguments: argparse.Namespace, timeout_seconds: float) -> tuple[str, str]:
+    url = arguments.url if arguments.pid is None else _url_of(arguments.pid, timeout_seconds)
+    return url, probe(url, timeout_seconds)
 
 
 def _seconds(text: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imds_mock.commands import handle_early_signals
@@ -34,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--control", choices=("on", "off"), help="turn the control plane on or off (default: on)")
     parser.add_argument("--control-port", type=int, metavar="N", help="TCP port of the control plane (default: 1339)")
+    parser.add_argument(
+        "--ready-file",
+        type=Path,
+        metavar="FILE",
+        help="JSON file with ports, URLs and process id; exists while the mock answers",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -55,13 +62,15 @@ def run(arguments: argparse.Namespace) -> int:
     scenario = chosen_scenario(arguments)
     reason = ec2_metadata_mock.aemm_reason(config, os.environ)
     if not reason:
-        program.run(config, source, os.environ, scenario)
+        program.run(config, source, os.environ, scenario, arguments.ready_file)
         return 0
     overrides["compatibility"] = "aemm"
     defaults.clear()
     from imds_mock.build.aemm_loading import AemmReader  # noqa: PLC0415 - the real service needs none of it
 
-    ec2_metadata_mock.serve(AemmReader(read, os.environ), reason, os.environ, file, scenario)
+    ec2_metadata_mock.serve(
+        AemmReader(read, os.environ), reason, os.environ, file, scenario, ready_path=arguments.ready_file
+    )
     return 0
 
 

@@ -29,7 +29,7 @@ def probe(url: str, timeout_seconds: float) -> str:
         ProbeError: The URL is invalid, or no server accepts the connection.
         OtherServerError: Another server is listening there.
     """
-    host, port = _address(url)
+    host, port = address_of(url)
     request = f"GET / HTTP/1.1\r\nHost: {host}\r\nX-Imds-Mock-Probe: {secrets.token_hex(8)}\r\n\r\n"
     response = b""
     failure: type[ProbeError] = ProbeError
@@ -55,7 +55,12 @@ def probe(url: str, timeout_seconds: float) -> str:
     return fields["x-imds-mock-id"]
 
 
-def _address(url: str) -> tuple[str, int]:
+def address_of(url: str) -> tuple[str, int]:
+    """The host and the port of a URL.
+
+    Raises:
+        ProbeError: It is not a URL of a mock.
+    """
     scheme, separator, rest = url.partition("://")
     authority = rest.partition("/")[0]
     host, colon, port = authority.rpartition(":")
