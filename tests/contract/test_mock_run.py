@@ -6,6 +6,7 @@ import json
 import os
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.paths import IMDS_MOCK
+from support.paths import IMDS_MOCK, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +64,11 @@ async def start(_self):
     await asyncio.Event().wait()
 Mock._start = start
 sys.exit(main(["run", "--", "echo", "started"]))
+"""
+TEST_CREDENTIALS = """
+from botocore.session import get_session
+def test_credentials():
+    assert get_session().get_credentials().method == "iam-role"
 """
 # A new session with a terminal in which the program is in the foreground.
 ON_TERMINAL = "import os, sys; os.open(sys.argv[1], os.O_RDWR); os.execv(sys.argv[2], sys.argv[2:])"
@@ -213,6 +219,18 @@ def test_a_session_token_satisfies_the_requirement() -> None:
     token = f"curl -s -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' {URL}/api/token"
     done = sh(f'{GET}instance-id -H "X-aws-ec2-metadata-token: $({token})"', "--require-imdsv2")
     assert (done.returncode, done.stdout, done.stderr) == (0, "i-1234567890abcdef0", "")
+
+
+@pytest.mark.parametrize("recipe", ["github-actions-run.yaml", "gitlab-ci.yaml"])
+def test_the_command_of_a_recipe_works(tmp_path: Path, recipe: str) -> None:
+    found = re.search(r"- (?:run: )?(imds-mock run .*)", (ROOT / "examples" / "ci" / recipe).read_text())
+    assert found is not None
+    (tmp_path / "test_credentials.py").write_text(TEST_CREDENTIALS)
+    done = subprocess.run(
+        shlex.split(found[1]), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False, env=environment()
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert "1 passed" in done.stdout
 
 
 def test_signals_are_forwarded_once(counting: subprocess.Popen[str]) -> None:
