@@ -13,15 +13,22 @@ from imds_mock.wire.writing import ConnectionHeaders, ResponseWriter
 from support.connections import FakeTransport
 
 NOW = 1_700_000_000.25
+HEADERS = ConnectionHeaders()
 LEAF = Response.content(b"abc", "text/plain", NOW)
 DATE = b"Date: Tue, 14 Nov 2023 22:13:20 GMT\r\n"
 
 
+def attached(transport: FakeTransport) -> ResponseWriter:
+    writer = ResponseWriter()
+    writer.attach(transport)
+    return writer
+
+
 def write(*responses: tuple[Response, str, bool], sent_ahead: bytes = b"") -> tuple[bytes, FakeTransport]:
     transport = FakeTransport()
-    writer = ResponseWriter(transport, ConnectionHeaders())
+    writer = attached(transport)
     for response, method, is_last in responses:
-        writer.write(response, method, NOW, is_last=is_last)
+        writer.write(response, method, HEADERS.closing(NOW) if is_last else HEADERS.staying(NOW))
     writer.flush(sent_ahead)
     return transport.written, transport
 
@@ -41,10 +48,8 @@ def test_the_connection_header_follows_date_and_server(*, is_last: bool, line: b
 
 def test_the_headers_follow_the_clock() -> None:
     headers = ConnectionHeaders()
-    transport = FakeTransport()
-    for passed in (0.0, 0.9, 60.0):
-        ResponseWriter(transport, headers).write(LEAF, "GET", NOW + passed, is_last=True)
-        assert (b"22:14:20" in headers.closing) == (passed == 60.0)
+    for passed in (0.0, 0.7, 60.0):
+        assert (b"22:14:20" in headers.closing(NOW + passed)) == (passed == 60.0)
 
 
 def test_a_response_to_head_has_no_body_and_a_cut_one_a_part_of_it() -> None:
@@ -69,13 +74,13 @@ def test_bytes_that_were_sent_ahead_are_not_sent_again() -> None:
 
 def test_a_token_response_sets_its_hop_limit_and_the_next_response_restores_it() -> None:
     transport = FakeTransport()
-    writer = ResponseWriter(transport, ConnectionHeaders())
+    writer = attached(transport)
     token = replace(LEAF, hop_limit=2)
-    writer.write(refusal(404), "GET", NOW, is_last=False)
-    writer.write(token, "PUT", NOW, is_last=False)
+    writer.write(refusal(404), "GET", HEADERS.staying(NOW))
+    writer.write(token, "PUT", HEADERS.staying(NOW))
     assert transport.written.startswith(b"HTTP/1.1 404 "), "what was written before goes with the limit of before"
-    writer.write(token, "PUT", NOW, is_last=False)
+    writer.write(token, "PUT", HEADERS.staying(NOW))
     writer.flush()
     assert transport.socket.options == [(socket.IPPROTO_IP, socket.IP_TTL, 2)], "a retransmission needs it, too"
-    writer.write(LEAF, "GET", NOW, is_last=False)
+    writer.write(LEAF, "GET", HEADERS.staying(NOW))
     assert transport.socket.options[1:] == [(socket.IPPROTO_IP, socket.IP_TTL, -1)]

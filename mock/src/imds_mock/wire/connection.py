@@ -30,20 +30,20 @@ _LINGER_SECONDS: Final = 2.0
 _SEND, _BEGIN, _COMPLETE, _CLOSE, _LOSE = Delivery.SEND, Event.BEGIN, Event.COMPLETE, Event.CLOSE, Event.LOSE
 
 
-class Connection(asyncio.Protocol):
+class Connection(ResponseWriter, asyncio.Protocol):
     """Serves one client.
 
     Args:
         context: What it shares with the other connections.
 
     Attributes:
-        state, writer, half_closed: See `DelayingConnection`.
+        state, half_closed: See `DelayingConnection`.
         deadline: When it times out, on the event loop's clock; the listener then calls `expire`.
         last_active: When its last request was answered or the next one began, or when it opened.
     """
 
-    __slots__ = ("_caller", "_context", "_is_blocked", "_later", "_parser", "_pending", "_transport", "_unread",
-                 "deadline", "half_closed", "last_active", "state", "writer")  # fmt: skip
+    __slots__ = ("_caller", "_context", "_is_blocked", "_later", "_parser", "_pending", "_unread", "deadline",
+                 "half_closed", "last_active", "state")  # fmt: skip
 
     def __init__(self, context: ServerContext) -> None:
         self._context = context
@@ -59,8 +59,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Identify the caller; called by the event loop."""
-        self._transport = cast("asyncio.Transport", transport)
-        self.writer = ResponseWriter(self._transport, self._context.connection_headers)
+        self.attach(cast("asyncio.Transport", transport))
         peer = transport.get_extra_info("peername")
         self._caller = intern(peer[0]) if peer else "-"  # one string for all journal entries of this caller
         self._context.connections.add(self)
@@ -128,7 +127,7 @@ class Connection(asyncio.Protocol):
         """Reset the connection and drop what is not sent."""
         if self.state is not CLOSED:
             self.advance(_LOSE)
-            self.writer.reset()
+            self.reset()
 
     def advance(self, event: Event, pending: Cancellable | None = None, timeout: float | None = None) -> None:
         """Enter the next state, which may wait for something pending and time out after some seconds."""
@@ -149,7 +148,7 @@ class Connection(asyncio.Protocol):
         if self.state in READABLE:
             self._answer_all(began, later)
         else:
-            self.writer.flush()
+            self.flush()
             if self.state is CLOSING:
                 self._shut_down()
         self._read_on()
@@ -171,7 +170,7 @@ class Connection(asyncio.Protocol):
             self._answer_all(perf_counter(), self._parser.feed(data[start : start + _SLICE_BYTES]))
 
     def _answer_all(self, began: float, requests: tuple[Request, ...]) -> None:
-        context, state = self._context, self.state
+        context, state, parser = self._context, self.state, self._parser
         later = iter(requests)
         for request in later:
             self._answer(request, began)
@@ -179,15 +178,16 @@ class Connection(asyncio.Protocol):
                 self._later += tuple(later)
                 break
         else:
-            if self._parser.failure is not None:
-                self._refuse(self._parser.failure, began)
-        self.writer.flush()
+            if parser.failure is not None:
+                self._refuse(parser.failure, began)
+        self.flush()
         if self.state is CLOSING:
             self._shut_down()
         elif self.state is state:
-            is_partial = not self._parser.at_boundary
+            is_partial = not parser.at_boundary
             if requests or is_partial != (state is ACTIVE):
-                self.state = NEXT[state][_BEGIN if is_partial else _COMPLETE]
+                if is_partial or state is not IDLE:
+                    self.state = NEXT[state][_BEGIN if is_partial else _COMPLETE]
                 self.last_active = context.monotonic()
                 if not self._is_blocked:
                     self.deadline = self.last_active + (context.timeouts.head if is_partial else context.timeouts.idle)
@@ -219,7 +219,8 @@ class Connection(asyncio.Protocol):
             is_last = not request.keep_alive or self._context.is_stopping
             if is_last or response.cut_after is not None:
                 self.state = NEXT[self.state][_CLOSE]
-            self.writer.write(response, request.method, now, is_last=is_last)
+            headers = self._context.connection_headers
+            self.write(response, request.method, headers.closing(now) if is_last else headers.staying(now))
         elif response.delivery is Delivery.STALL:
             self.advance(Event.STALL, timeout=self._context.timeouts.idle)
         else:
@@ -229,10 +230,9 @@ class Connection(asyncio.Protocol):
         self.state = NEXT[self.state][_CLOSE]
         if self._parser.in_body:
             return  # the request has been answered already
-        context = self._context
-        now = context.wall_clock()
-        response = context.malformed_response if status == BAD_REQUEST else refusal(status)
-        self.writer.write(response, "", now, is_last=True)
+        now = self._context.wall_clock()
+        response = self._context.malformed_response if status == BAD_REQUEST else refusal(status)
+        self.write(response, "", self._context.connection_headers.closing(now))
         self.record(None, response, now, perf_counter() - began)
 
     def record(self, request: Request | None, response: Response, now: float, seconds: float) -> None:
@@ -246,5 +246,5 @@ class Connection(asyncio.Protocol):
         self._shut_down()
 
     def _shut_down(self) -> None:
-        is_sent = self.writer.close(is_receiving=self._parser.in_body or self._parser.failure is not None)
+        is_sent = self.close(is_receiving=self._parser.in_body or self._parser.failure is not None)
         self.deadline = self._context.monotonic() + (_LINGER_SECONDS if is_sent else self._context.timeouts.write)

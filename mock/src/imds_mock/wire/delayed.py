@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imds_mock.service.messages import Request, Response
-    from imds_mock.wire.writing import ResponseWriter
 
 _FIRST_BYTE: Final = b"H"
 # A client that half-closes does so right after its request. It is probed with the first byte only after a while.
@@ -112,12 +111,10 @@ class DelayingConnection(Protocol):
 
     Attributes:
         state: Its state.
-        writer: Sends its responses.
         half_closed: Set once the client has closed its side.
     """
 
     state: State
-    writer: ResponseWriter
     half_closed: HalfClosedClient | None
 
     def advance(self, event: Event, pending: DelayedResponse | None = None) -> None:
@@ -125,6 +122,9 @@ class DelayingConnection(Protocol):
 
     def deliver(self, request: Request, response: Response, now: float) -> None:
         """Write the response."""
+
+    def flush(self, sent_ahead: bytes = b"") -> None:
+        """Send what was written, without the bytes that were already sent."""
 
     def record(self, request: Request, response: Response, now: float, seconds: float) -> None:
         """Tell the observers of the response."""
@@ -184,7 +184,7 @@ class DelayedResponse:
         else:
             # The response counts as delayed until the client has it: a client that is gone before then has given up.
             connection.advance(Event.CONFIRM, self)
-            connection.writer.flush(client.sent_ahead)
+            connection.flush(client.sent_ahead)
             client.confirm(self._on_confirmed)
 
     def _on_confirmed(self) -> None:

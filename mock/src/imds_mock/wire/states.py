@@ -56,7 +56,6 @@ CLOSED: Final = State.CLOSED
 # What a request in a readable state may lead to.
 _ANSWER: Final = {
     Event.BEGIN: ACTIVE,
-    Event.COMPLETE: IDLE,
     Event.AWAIT_CREDENTIALS: AWAITING_CREDENTIALS,
     Event.DELAY: DELAYED,
     Event.STALL: STALLED,
@@ -64,10 +63,10 @@ _ANSWER: Final = {
 _END: Final = {Event.CLOSE: CLOSING, Event.LOSE: CLOSED}
 
 NEXT: Final[dict[State, dict[Event, State]]] = {
-    NEW: {Event.IDENTIFY: IDENTIFYING, **_ANSWER, **_END},
+    NEW: {Event.IDENTIFY: IDENTIFYING, Event.COMPLETE: IDLE, **_ANSWER, **_END},
     IDENTIFYING: {Event.READY: NEW, **_END},
-    IDLE: {**_ANSWER, **_END},
-    ACTIVE: {Event.CONFIRM: CONFIRMING, **_ANSWER, **_END},
+    IDLE: {**_ANSWER, **_END},  # stays IDLE if whole requests arrive and are answered at once
+    ACTIVE: {Event.COMPLETE: IDLE, Event.CONFIRM: CONFIRMING, **_ANSWER, **_END},
     AWAITING_CREDENTIALS: {Event.READY: ACTIVE, **_END},
     DELAYED: {Event.DUE: ACTIVE, **_END},
     CONFIRMING: {Event.CONFIRMED: ACTIVE, **_END},

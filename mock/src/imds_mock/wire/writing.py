@@ -17,56 +17,61 @@ _SERVER_LINE: Final = b"Server: EC2ws\r\n"
 
 
 class ConnectionHeaders:
-    """The header lines that depend on the time and the connection: `Date`, `Server` and `Connection`.
+    """Renders the header lines that depend on the time and the connection: `Date`, `Server` and `Connection`."""
 
-    Attributes:
-        second: The second, since the epoch, for which the lines are rendered.
-        staying: The lines if the connection stays open; the real service then leaves `Connection` out.
-        closing: The lines if the connection closes after the response.
-    """
-
-    __slots__ = ("closing", "second", "staying")
+    __slots__ = ("_closing", "_second", "_staying")
 
     def __init__(self) -> None:
-        self.second = -1
-        self.staying = self.closing = b""
+        self._second = -1
+        self._staying = self._closing = b""
 
-    def render(self, second: int) -> None:
-        """Render the lines for a second since the epoch."""
-        self.second = second
-        self.staying = f"Date: {http_date(second)}\r\n".encode("ascii") + _SERVER_LINE
-        self.closing = self.staying + b"Connection: close\r\n"
+    def staying(self, now: float) -> bytes:
+        """The lines if the connection stays open; the real service then omits `Connection`.
+
+        Args:
+            now: Wall-clock time in seconds since the epoch.
+        """
+        second = floor(now)
+        if second != self._second:
+            self._render(second)
+        return self._staying
+
+    def closing(self, now: float) -> bytes:
+        """The lines if the connection closes after the response.
+
+        Args:
+            now: Wall-clock time in seconds since the epoch.
+        """
+        second = floor(now)
+        if second != self._second:
+            self._render(second)
+        return self._closing
+
+    def _render(self, second: int) -> None:
+        self._second = second
+        self._staying = f"Date: {http_date(second)}\r\n".encode("ascii") + _SERVER_LINE
+        self._closing = self._staying + b"Connection: close\r\n"
 
 
 class ResponseWriter:
-    """Sends responses over one transport.
+    """The sending side of a connection, as its base class: a separate object would make each new connection slower."""
 
-    Args:
-        transport: The connection.
-        headers: The connection headers, shared by all connections.
-    """
+    __slots__ = ("_hop_limit", "_pieces", "_transport")
 
-    __slots__ = ("_headers", "_hop_limit", "_pieces", "_transport")
-
-    def __init__(self, transport: asyncio.Transport, headers: ConnectionHeaders) -> None:
+    def attach(self, transport: asyncio.Transport) -> None:
+        """Send over this transport."""
         self._transport = transport
-        self._headers = headers
         self._hop_limit: int | None = None
         self._pieces: list[bytes] = []
 
-    def write(self, response: Response, method: str, now: float, *, is_last: bool) -> None:
+    def write(self, response: Response, method: str, lines: bytes) -> None:
         """Add a response to what `flush` sends.
 
         Args:
             response: The response.
             method: The request's method; the response to HEAD has no body.
-            now: Wall-clock time in seconds since the epoch.
-            is_last: The connection closes after it.
+            lines: The connection headers.
         """
-        headers = self._headers
-        if (second := floor(now)) != headers.second:
-            headers.render(second)
-        lines = headers.closing if is_last else headers.staying
         # Restored only here: a retransmission of an earlier response needs that one's hop limit.
         if response.hop_limit != self._hop_limit:
             self.flush()
@@ -90,7 +95,8 @@ class ResponseWriter:
             sent_ahead: The first bytes, if they were already sent.
         """
         if self._pieces:
-            self._transport.write(b"".join(self._pieces).removeprefix(sent_ahead))
+            data = b"".join(self._pieces)
+            self._transport.write(data.removeprefix(sent_ahead) if sent_ahead else data)
             self._pieces = []
 
     def close(self, *, is_receiving: bool) -> bool:
