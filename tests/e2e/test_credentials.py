@@ -134,14 +134,13 @@ def test_files_that_the_mock_may_not_read_are_named(docker: Docker, tmp_path: Pa
     assert "`user: '1234'`" in said
 
 
-def test_the_image_knows_the_services_that_give_out_credentials(docker: Docker) -> None:
+def test_the_image_has_the_services_for_credentials_and_for_an_import(docker: Docker) -> None:
     program = (
-        "import botocore.session as b; s = b.Session();"
-        "[s.create_client(n, 'eu-west-1') for n in ('signin', 'sso', 'sso-oidc', 'sts')];"
-        "print(sorted(s.get_available_services()))"
+        "import botocore.session as b; s = b.Session(); names = s.get_available_services();"
+        "[s.create_client(name, 'eu-west-1') for name in names]; print(*sorted(names))"
     )
     known = docker("run", "--rm", "--entrypoint", "/opt/imds-mock/bin/python", "imds-mock", "-c", program).stdout
-    assert known.split() == ["['signin',", "'sso',", "'sso-oidc',", "'sts']"]
+    assert known.split() == ["ec2", "iam", "signin", "sso", "sso-oidc", "sts"]
 
 
 def assert_a_task_and_a_pod(project: Project) -> None:
