@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 COMMANDS: Final = {
     "serve": "serve the metadata of an EC2 instance",
-    "run": "run a command, such as a test suite, beside a mock of its own",
+    "run": "run a command, such as a test run, beside a mock of its own",
     "ctl": "control a running mock: events, faults, state, journal",
     "host": "redirect 169.254.169.254 on this machine to a mock",
     "health": "check whether a running mock answers (exit code 0 or 1)",

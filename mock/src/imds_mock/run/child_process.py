@@ -135,9 +135,16 @@ class ChildProcess:
         deadline = loop.time() + STOP_SECONDS
         while loop.time() < deadline:
             await asyncio.sleep(_POLL_SECONDS)
+            self._reap_group()
             if not self._signal_group(0):
                 return
         self._signal_group(signal.SIGKILL)
+
+    def _reap_group(self) -> None:
+        """Reap the orphans of the command that this process has inherited as process 1 of a container."""
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-self._pid, os.WNOHANG)[0]:
+                pass
 
     def _signal_group(self, number: int) -> bool:
         try:
