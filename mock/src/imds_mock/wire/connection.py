@@ -175,7 +175,7 @@ class Connection(ResponseWriter, asyncio.Protocol):
         for request in later:
             self._answer(request, began)
             if self.state is not state:
-                self._later += tuple(later)
+                self._later += tuple(later) if len(requests) > 1 else ()
                 break
         else:
             if parser.failure is not None:
