@@ -365,7 +365,7 @@ def test_errors_name_invalid_native_settings() -> None:
 
 def test_aemms_default_port_replaces_that_of_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
     readers: list[AemmReader] = []
-    monkeypatch.setattr(ec2_metadata_mock, "serve", lambda reader, *_: readers.append(reader))
+    monkeypatch.setattr(ec2_metadata_mock, "serve", lambda reader, *_, **_options: readers.append(reader))
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # of the test's own process
     assert main(["serve", "--default-port", "80", "--set", "compatibility=aemm"]) == 0
     assert [reader().server.port for reader in readers] == [1338]
