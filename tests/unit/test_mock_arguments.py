@@ -162,3 +162,14 @@ def test_an_empty_scenario_file_is_reported(tmp_path: Path, capsys: pytest.Captu
     (tmp_path / "s.yaml").write_text("")
     assert main(["ctl", "play", str(tmp_path / "s.yaml"), "--url", "unix:/none"]) == 78
     assert "s.yaml: expected a scenario with steps, got nothing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--help"], *([name, "--help"] for name in COMMANDS)], ids=" ".join)
+def test_help_fits_a_terminal_of_80_columns(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 0
+    assert not [line for line in capsys.readouterr().out.splitlines() if len(line) > 80]

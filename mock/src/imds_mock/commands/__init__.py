@@ -16,10 +16,10 @@ COMMANDS: Final = {
     "ctl": "control a running mock: events, faults, state, journal",
     "host": "redirect 169.254.169.254 on this machine to a mock",
     "health": "check whether a running mock answers (exit code 0 or 1)",
-    "config": "show the merged settings, check a file, print the JSON Schema",
+    "config": "show or check settings, import an instance from EC2",
     "certs": "export the certificates that verify the identity document",
     "compose-override": "print an override that adds the mock to your Compose file",
-    "capture": "write the configuration of a running instance, from its metadata service",
+    "capture": "write the configuration of a running instance",
     "completion": "print the completion script for bash, zsh or tcsh",
 }
 """Name of each subcommand to its help text."""
