@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 from imds_mock.metadata.documents import iso8601
@@ -138,6 +139,16 @@ def _interface(interface: dict[str, Any], description: Description) -> dict[str,
     }
     settings["local_ipv4s"] = [each["PrivateIpAddress"] for each in addresses]
     settings["public_ipv4s"] = public
+    block = settings.get("subnet_ipv4_cidr_block")
+    outside = [each for each in settings["local_ipv4s"] if block and ip_address(each) not in ip_network(block)]
+    if outside:
+        # Stand-ins for AWS may choose addresses at random. The mock then derives the blocks from the addresses.
+        del settings["subnet_ipv4_cidr_block"]
+        settings.pop("vpc_ipv4_cidr_blocks", None)
+        description.notes.append(
+            f"the API's subnet {block} does not contain the address {outside[0]}; left the blocks of"
+            f" {settings['interface_id']} to the mock"
+        )
     return settings
 
 
