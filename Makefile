@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help setup lock images demo test unit contract netns closed e2e check format bench attack attack-short soak clean
+.PHONY: help setup lock images demo test unit contract netns closed browser e2e check format bench attack attack-short soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ netns: setup ## Run the tests on the real kernel, in network namespaces
 
 closed: ## Run the network namespace tests in a clone of HEAD in a folder of mode 700
 	@scripts/closed_clone.sh netns
+
+browser: setup ## Run the tests of the page in Chromium
+	@scripts/tiers.sh browser
 
 e2e: setup ## Run the end-to-end tests on Docker, or on a temporary engine
 	@scripts/tiers.sh e2e

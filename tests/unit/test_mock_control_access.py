@@ -38,7 +38,7 @@ def status(
 
     named = {"host": host, "origin": origin, "authorization": authorization}
     headers = [(name.encode(), value.encode()) for name, value in named.items() if value is not None]
-    scope = {"type": "http", "client": None if client is None else (client, 4711), "headers": headers}
+    scope = {"type": "http", "path": "/", "client": None if client is None else (client, 4711), "headers": headers}
     gateways = (lambda: frozenset({GATEWAY, "fd00::1"})) if trust_gateway else None
     guard = AccessGuard(app, gateways, token, allowed_hosts, is_local=local)
     asyncio.run(guard(scope, receive, send))

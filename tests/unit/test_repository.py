@@ -96,6 +96,7 @@ def test_an_example_says_when_it_fits_what_it_needs_and_what_breaks_it(way: str)
         "mock/requirements.lock",
         "tests/clients/requirements.lock",
         "tests/clients/collections.lock",
+        "tests/browser/requirements.lock",
         "tests/e2e/images/aws/requirements.lock",
     ],
 )
@@ -108,8 +109,9 @@ def test_locks_pin_versions_and_hashes_and_name_no_registry(lock: str) -> None:
     assert text.count("--hash=sha256:") >= len(requirements)
 
 
-def test_the_node_lock_pins_versions_and_hashes_and_names_no_registry() -> None:
-    packages = json.loads((ROOT / "tests/clients/package-lock.json").read_text())["packages"]
+@pytest.mark.parametrize("folder", ["clients", "browser"])
+def test_the_node_locks_pin_versions_and_hashes_and_name_no_registry(folder: str) -> None:
+    packages = json.loads((ROOT / f"tests/{folder}/package-lock.json").read_text())["packages"]
     installed = {path: package for path, package in packages.items() if path}
     assert installed
     assert [path for path, package in installed.items() if not package["integrity"].startswith("sha512-")] == []

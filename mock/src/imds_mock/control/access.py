@@ -5,6 +5,9 @@ address proves little: a neighbour that can send ARP replies (NET_ADMIN, NET_RAW
 Therefore the gateway is trusted only if no token is set, and `control.trust_gateway` can turn that off. Browsers are
 stopped by two headers that pages can neither omit nor forge: `Origin`, and `Host`, which holds the page's own host
 name after DNS rebinding.
+
+If a token is set, the files of the page need none: they contain nothing of this mock, and the page's login box asks
+for the token. Without a token, only clients with access get them.
 """
 
 from __future__ import annotations
@@ -37,9 +40,10 @@ class AccessGuard:
         token: The bearer token, if one is set.
         allowed_hosts: Additional host names of the mock.
         is_local: Whether the listener is the Unix socket, which only processes of this container can reach.
+        is_public: Whether any client may read a path if a token is set, so that a browser can ask for the token.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - passed by keyword
         self,
         app: ASGIApp,
         gateways: Callable[[], frozenset[str]] | None,
@@ -47,22 +51,26 @@ class AccessGuard:
         allowed_hosts: Iterable[str],
         *,
         is_local: bool = False,
+        is_public: Callable[[str], bool] = lambda _path: False,
     ) -> None:
         self._app = app
+        self._is_public = is_public
         self._is_local = is_local
         self._gateways = gateways or frozenset
         self._advice = _advice(has_token=token is not None, trusts_gateway=gateways is not None)
         self._token = None if token is None else f"Bearer {token}".encode("latin-1")
         self._allowed_hosts = frozenset(name.lower().rstrip(".") for name in allowed_hosts)
+        # Tells the page that a token would help.
+        self._challenge = None if token is None else {"WWW-Authenticate": "Bearer"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer 403."""
         if scope["type"] == "http":
             refusal = self.refusal(scope)
-            if refusal is not None:
+            if refusal is not None and not self._needs_no_token(scope):
                 problem = problem_of(ProblemError(403, refusal))
                 assert problem is not None  # noqa: S101 - a ProblemError is always one
-                await respond(problem)(scope, receive, send)
+                await respond(problem, self._challenge)(scope, receive, send)
                 return
         # A client that disconnects while it sends its body gets no response.
         with contextlib.suppress(ClientDisconnect):
@@ -80,6 +88,15 @@ class AccessGuard:
         needs_token = self._token is not None and not _is_loopback(address)
         if needs_token or not self.has_priority(address):
             return f"{address} may not use the control plane; {self._advice}."
+        return self._from_foreign_page(headers)
+
+    def _needs_no_token(self, scope: Mapping[str, Any]) -> bool:
+        if self._token is None or not self._is_public(scope["path"]) or scope["method"] not in {"GET", "HEAD"}:
+            return False
+        headers = {name: value for name, value in scope["headers"] if name in {b"host", b"origin"}}
+        return self._from_foreign_page(headers) is None
+
+    def _from_foreign_page(self, headers: Mapping[bytes, bytes]) -> str | None:
         host = _host_name(headers.get(b"host", b"").decode("latin-1"))
         if not self._is_own_host(host):
             return f"The host name {host!r} is unknown; add it to the setting control.allowed_hosts."

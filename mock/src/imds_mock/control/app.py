@@ -20,6 +20,7 @@ from imds_mock.control.routes.faults import FaultRoutes
 from imds_mock.control.routes.journal import JournalRoutes
 from imds_mock.control.routes.metadata import MetadataRoutes
 from imds_mock.control.routes.service import ServiceRoutes
+from imds_mock.control.ui.routes import page_routes
 from imds_mock.violations.words import nearest, shown
 
 if TYPE_CHECKING:
@@ -51,7 +52,11 @@ def build(context: ControlContext) -> ASGIApp:
         by_path.setdefault(operation.path, {})[operation.method] = operation
     app = Starlette(
         routes=[
-            Route(path, _endpoint(by_method, context.pacer), methods=by_method) for path, by_method in by_path.items()
+            *(
+                Route(path, _endpoint(by_method, context.pacer), methods=by_method)
+                for path, by_method in by_path.items()
+            ),
+            *page_routes(),
         ],
         exception_handlers={
             **dict.fromkeys(EXPECTED, _explain),

@@ -17,6 +17,7 @@ from imds_mock.control.access import AccessGuard
 from imds_mock.control.app import build
 from imds_mock.control.connection_slots import ConnectionSlots
 from imds_mock.control.limited_protocol import LimitedProtocol
+from imds_mock.control.ui.routes import is_page
 
 if TYPE_CHECKING:
     import socket
@@ -144,6 +145,7 @@ class ControlPlane:
             settings.token,
             settings.allowed_hosts,
             is_local=is_local,
+            is_public=is_page,
         )
 
     def _config(self, guard: AccessGuard, slots: ConnectionSlots) -> uvicorn.Config:

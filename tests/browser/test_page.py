@@ -1,0 +1,45 @@
+"""The page as a whole: its way in, its views, its policy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+from playwright.sync_api import expect
+
+from support.browser import violations
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from browser_install import Browser
+    from support.browser import PageMock
+
+VIEWS = ("Timeline", "Callers", "Metadata", "Drive", "Status")
+
+
+def test_the_root_leads_to_the_timeline(page: Page, mock: PageMock) -> None:
+    page.goto(mock.control_url)
+    assert page.url == mock.url()
+    expect(page).to_have_title("Timeline · imds-mock")
+    expect(page.get_by_role("link", name="Timeline")).to_have_attribute("aria-current", "page")
+
+
+def test_a_link_leads_to_each_view(page: Page, mock: PageMock) -> None:
+    page.goto(mock.url())
+    for name in VIEWS:
+        page.get_by_role("navigation").get_by_role("link", name=name).click()
+        expect(page).to_have_title(f"{name} · imds-mock")
+        expect(page.get_by_role("heading", level=1, name=name)).to_be_attached()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_view_breaks_a_rule_of_accessibility(
+    page: Page, mock: PageMock, installed: Browser, scheme: Literal["light", "dark"]
+) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.goto(mock.url())
+    for name in VIEWS:
+        page.get_by_role("navigation").get_by_role("link", name=name).click()
+        expect(page.get_by_role("heading", level=1, name=name)).to_be_attached()
+        assert violations(page, installed) == []
