@@ -110,7 +110,7 @@ def test_a_command_calls_one_operation_for_each_id(words: Sequence[str], calls: 
 
 def test_changes_before_a_refusal_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(RefusedError):
-        run(PreparedClient(armed("event", {"kind": "spot"}), RefusedError("no")), "events", "end", "spot-1", "x")
+        run(PreparedClient(armed("event", {"kind": "spot"}), RefusedError("no", 404)), "events", "end", "spot-1", "x")
     assert rows(capsys.readouterr().out)[1][:2] == ["spot-1", "active"]
 
 

@@ -12,7 +12,7 @@ from imds_mock.ctl.output import print_warning
 from imds_mock.errors import EX_DATAERR, EX_UNAVAILABLE, EX_USAGE, MockError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 _TIMEOUT_SECONDS: Final = 10.0
 _SILENCE_SECONDS: Final = 60.0  # a stream sends a line at least every 15 s
@@ -26,9 +26,18 @@ class UnreachableError(MockError):
 
 
 class RefusedError(MockError):
-    """The control plane refused the call; the message is its own."""
+    """The control plane refused the call; the message is its own.
+
+    Args:
+        detail: The message.
+        status: HTTP status code of the response.
+    """
 
     exit_code = EX_DATAERR
+
+    def __init__(self, detail: str, status: int) -> None:
+        super().__init__(detail)
+        self.status = status
 
 
 class AddressError(MockError):
@@ -58,10 +67,12 @@ class Client:
     Args:
         url: `unix:/path` or `http://HOST:PORT`.
         token: Bearer token, if the control plane needs one.
+        on_note: Called with each note of the control plane.
     """
 
-    def __init__(self, url: str, token: str | None = None) -> None:
+    def __init__(self, url: str, token: str | None = None, on_note: Callable[[str], object] = print_warning) -> None:
         self.url = url
+        self._on_note = on_note
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def call(
@@ -102,7 +113,7 @@ class Client:
         if answer.status >= 400:  # noqa: PLR2004 - an error by definition
             raise _refused(answer.status, received)
         for note in answer.headers.get_all("Imds-Mock-Note") or ():
-            print_warning(note)
+            self._on_note(note)
         return json.loads(received) if received else None
 
     def stream(self, path: str, query: Mapping[str, Any]) -> Iterator[Any]:
@@ -193,4 +204,4 @@ def _refused(status: int, received: bytes) -> RefusedError:
         detail = str(problem["detail"])
     except (ValueError, KeyError, TypeError):
         detail = f"unexpected response with status {status}; check that --url is the control plane of an imds-mock"
-    return RefusedError(detail)
+    return RefusedError(detail, status)

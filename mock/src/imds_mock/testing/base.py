@@ -6,13 +6,10 @@ import os
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from imds_mock.testing.environments import container_environment, instance_environment
-from imds_mock.testing.handles import (
-    Driver,
-)
+from imds_mock.testing.handles import Driver
 from imds_mock.testing.kinds import Credentials, Endpoint, Events, Faults, Spot
 from imds_mock.testing.parts import Clock, Metadata
 from imds_mock.testing.requests import Requests, failure
-from imds_mock.testing.settings import changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +18,7 @@ if TYPE_CHECKING:
     from imds_mock.config.settings import Config
     from imds_mock.events.kinds import AnyEvent
     from imds_mock.faults.kinds import AnyFault
-    from imds_mock.run.mock import Mock
-    from imds_mock.testing.controller import Watch
+    from imds_mock.testing.controls import Watch
 
 T = TypeVar("T")
 DriverT = TypeVar("DriverT", bound=Driver)
@@ -34,7 +30,6 @@ class BaseMock(Events[EventT], Generic[DriverT, EventT, FaultT]):
     """What both mocks share.
 
     Args:
-        mock: The mock that serves.
         driver: Calls functions where the mock runs.
         event_handle: Makes the handle of an event.
         fault_handle: Makes the handle of a fault.
@@ -50,12 +45,10 @@ class BaseMock(Events[EventT], Generic[DriverT, EventT, FaultT]):
 
     def __init__(
         self,
-        mock: Mock,
         driver: DriverT,
         event_handle: Callable[[DriverT, Watch], EventT],
         fault_handle: Callable[[DriverT, Watch], FaultT],
     ) -> None:
-        self._mock = mock
         self._driver = driver
         self._controller = controller = driver.controller
 
@@ -78,17 +71,17 @@ class BaseMock(Events[EventT], Generic[DriverT, EventT, FaultT]):
     @property
     def endpoint_url(self) -> str:
         """URL of the metadata service."""
-        return self._mock.endpoint_url
+        return self._controller.endpoint_url
 
     @property
     def control_url(self) -> str:
         """URL of the control plane, for `imds-mock ctl --url`."""
-        return str(self._mock.control_url)
+        return self._controller.control_url
 
     @property
     def config(self) -> Config:
         """The configuration in force."""
-        return self._driver.call(lambda: self._mock.state.config)
+        return self._driver.call(self._controller.config)
 
     @property
     def region(self) -> str:
@@ -123,12 +116,7 @@ class BaseMock(Events[EventT], Generic[DriverT, EventT, FaultT]):
         Raises:
             ConfigError: A name is unknown or a value is invalid.
         """
-
-        def configure() -> None:
-            state = self._mock.state
-            state.configure(changed(state.config, settings))
-
-        self._driver.call(configure)
+        self._driver.call(lambda: self._controller.configure(settings))
         self._configured()
 
     def reset(self) -> None:
@@ -160,8 +148,7 @@ class BaseMock(Events[EventT], Generic[DriverT, EventT, FaultT]):
         raise failure(f"expected at least {requests} for {path}{who}{when}, got {len(matching)}", made)
 
     def _require_no_imdsv1(self, by: str | None, made: Requests) -> None:
-        calls = self._driver.call(lambda: self._mock.queries.imdsv1_calls(caller=by))
-        if calls:
-            total = sum(each.times for each in calls)
+        total = self._driver.call(lambda: self._controller.imdsv1_requests(by))
+        if total:
             counted = f"{total} IMDSv1 request{'s' if total > 1 else ''}"
             raise failure(f"expected no IMDSv1 request{f' by {by}' if by else ''}, got {counted}", made)

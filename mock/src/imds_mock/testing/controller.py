@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from imds_mock.events.armed import UnknownEventError
 from imds_mock.faults.armed import UnknownFaultError
-from imds_mock.scheduling.patterns import PathPattern
+from imds_mock.testing.controls import MAX_SEEN, REMOVED, meets_event
 from imds_mock.testing.requests import Request, Requests
+from imds_mock.testing.served_state import ServedState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from imds_mock.clock import MockClock
     from imds_mock.events.armed import ArmedEvent
     from imds_mock.events.kinds import AnyEvent
     from imds_mock.faults.armed import ArmedFault
@@ -21,31 +21,31 @@ if TYPE_CHECKING:
     from imds_mock.run.mock import Mock
     from imds_mock.state.journal import Entry
 
-REMOVED: Final = "removed"
-"""State of an event or fault that was removed."""
 
-_OK: Final = 200
-_MAX_SEEN: Final = 1000
-
-
-class Watch:
-    """An armed event or fault, and the requests that have met it.
+class JournalWatch:
+    """An armed event or fault of a mock in this process, and the requests that have met it.
 
     Args:
         armed_id: Its id.
         meets: Whether a request meets it while it is active.
+        as_request: Describes a journal entry.
 
     Attributes:
-        seen: The requests that have met it, the first ones.
+        entries: The requests that have met it, the first ones.
     """
 
-    def __init__(self, armed_id: str, meets: Callable[[Entry], bool]) -> None:
+    def __init__(self, armed_id: str, meets: Callable[[Entry], bool], as_request: Callable[[Entry], Request]) -> None:
         self.id = armed_id
         self.meets = meets
-        self.seen: list[Entry] = []
+        self.entries: list[Entry] = []
+        self._as_request = as_request
+
+    def seen(self) -> tuple[Request, ...]:
+        """The requests that have met it."""
+        return tuple(map(self._as_request, self.entries))
 
 
-class Controller:
+class Controller(ServedState):
     """Operations on a running mock; everything is called on the mock's event loop.
 
     Args:
@@ -53,10 +53,10 @@ class Controller:
     """
 
     def __init__(self, mock: Mock) -> None:
-        self.mock = mock
+        super().__init__(mock)
         self.errors: list[BaseException] = []
         """Exceptions that no caller has received."""
-        self._watches: dict[str, Watch] = {}
+        self._watches: dict[str, JournalWatch] = {}
         self._changed: set[asyncio.Event] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -83,12 +83,22 @@ class Controller:
         """Wait for the look-ups and the fetched credentials that were asked for."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def move_clock(self, move: Callable[[MockClock], None]) -> None:
-        """Move the mock's time; credentials that are due then are fetched."""
-        move(self.mock.clock)
+    def advance_clock(self, seconds: float) -> None:
+        """Move the mock's time forward; credentials that are due then are fetched."""
+        self.mock.clock.advance(seconds)
         self._spawn(self.mock.control_context.wait_for_renewals())
 
-    def arm_event(self, event: AnyEvent) -> Watch:
+    def set_clock(self, seconds: float) -> None:
+        """Set the mock's time, in seconds since the epoch; as `advance_clock`."""
+        self.mock.clock.set(seconds)
+        self._spawn(self.mock.control_context.wait_for_renewals())
+
+    def use_real_time(self) -> None:
+        """Return to the real time; as `advance_clock`."""
+        self.mock.clock.use_real_time()
+        self._spawn(self.mock.control_context.wait_for_renewals())
+
+    def arm_event(self, event: AnyEvent) -> JournalWatch:
         """Arm an event.
 
         Raises:
@@ -99,9 +109,10 @@ class Controller:
         state.schedule(state.events.arm(event, state.clock()))
         armed = state.events.events[-1]
         self._look_up(event.target, renews=event.renews_credentials)
-        return self._watch(armed.id, _meets_event(armed))
+        meets = meets_event(armed.event, armed.period)
+        return self._watch(armed.id, lambda entry: meets(entry.path, entry.status))
 
-    def arm_fault(self, fault: AnyFault) -> Watch:
+    def arm_fault(self, fault: AnyFault) -> JournalWatch:
         """Arm a fault.
 
         Raises:
@@ -129,6 +140,11 @@ class Controller:
         """The state of an event or fault: as in the API, or `removed`."""
         armed = self.event(armed_id) or self.fault(armed_id)
         return REMOVED if armed is None else str(armed.state(self.mock.state.clock()).value)
+
+    def hits(self, fault_id: str) -> int:
+        """Number of responses that a fault has changed; 0 once it was removed."""
+        fault = self.fault(fault_id)
+        return 0 if fault is None else fault.hits
 
     def cancel(self, event_id: str) -> None:
         """Cancel an event, unless it was removed."""
@@ -191,14 +207,14 @@ class Controller:
             self._changed.discard(changed)
         return True
 
-    def _watch(self, armed_id: str, meets: Callable[[Entry], bool]) -> Watch:
-        watch = self._watches[armed_id] = Watch(armed_id, meets)
+    def _watch(self, armed_id: str, meets: Callable[[Entry], bool]) -> JournalWatch:
+        watch = self._watches[armed_id] = JournalWatch(armed_id, meets, self.request)
         return watch
 
     def _follow(self, entry: Entry) -> None:
         for watch in self._watches.values():
-            if len(watch.seen) < _MAX_SEEN and watch.meets(entry) and self.state_of(watch.id) != "pending":
-                watch.seen.append(entry)
+            if len(watch.entries) < MAX_SEEN and watch.meets(entry) and self.state_of(watch.id) != "pending":
+                watch.entries.append(entry)
         for changed in self._changed:
             changed.set()
 
@@ -217,16 +233,6 @@ class Controller:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.errors.append(error)
-
-
-def _meets_event(armed: ArmedEvent) -> Callable[[Entry], bool]:
-    """Whether a response shows an event: a notice if it has one, otherwise any path that the event changes."""
-    event = armed.event
-    if event.endpoint_disabled(armed.period) is not None:
-        return lambda _entry: True
-    paths = event.notice_paths or tuple(path for path, _layer in event.layers(armed.period))
-    patterns = [PathPattern(path).matches for path in paths]
-    return lambda entry: entry.status == _OK and any(matches(entry.path) for matches in patterns)
 
 
 async def _awaited(awaitable: Awaitable[Any]) -> None:

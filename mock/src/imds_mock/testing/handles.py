@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
     from typing import Any
 
-    from imds_mock.testing.controller import Controller, Watch
+    from imds_mock.testing.controls import Controls, Watch
 
 T = TypeVar("T")
 DEFAULT_TIMEOUT: Final = 10.0
@@ -19,7 +19,9 @@ DEFAULT_TIMEOUT: Final = 10.0
 class Driver(Protocol):
     """Calls functions where the mock runs."""
 
-    controller: Controller
+    @property
+    def controller(self) -> Controls:
+        """The operations on the mock."""
 
     def call(self, function: Callable[[], T]) -> T:
         """The result of a function that is called on the mock's event loop."""
@@ -65,20 +67,17 @@ class _Handle(Generic[DriverT]):
     @property
     def seen(self) -> tuple[Request, ...]:
         """The requests that have met the event or fault, the first 1000."""
-        return self._driver.call(self._seen)
+        return self._driver.call(self._watch.seen)
 
     def remove(self) -> None:
         """Remove it without a trace; does nothing the second time."""
         self._driver.call(lambda: self._driver.controller.remove(self.id))
 
-    def _seen(self) -> tuple[Request, ...]:
-        return tuple(map(self._driver.controller.request, self._watch.seen))
-
     async def _wait_until_seen(self, timeout: float) -> Request:  # noqa: ASYNC109 - the error shows the requests
         controller, watch = self._driver.controller, self._watch
-        if not await controller.wait_until(lambda: bool(watch.seen), timeout):
+        if not await controller.wait_until(lambda: bool(watch.seen()), timeout):
             raise failure(f"no client has seen {self.id} within {timeout:g} s", await controller.settled_requests())
-        return controller.request(watch.seen[0])
+        return watch.seen()[0]
 
 
 class _EventHandle(_Handle[DriverT]):
@@ -99,12 +98,7 @@ class _FaultHandle(_Handle[DriverT]):
     @property
     def hits(self) -> int:
         """Number of responses that the fault has changed; 0 once it was removed."""
-
-        def hits() -> int:
-            fault = self._driver.controller.fault(self.id)
-            return 0 if fault is None else fault.hits
-
-        return self._driver.call(hits)
+        return self._driver.call(lambda: self._driver.controller.hits(self.id))
 
 
 class _Blocking(_Handle[BlockingDriver]):

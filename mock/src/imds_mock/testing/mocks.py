@@ -7,16 +7,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from imds_mock.run.dependencies import Dependencies
 from imds_mock.run.mock import Mock
 from imds_mock.testing.base import BaseMock
+from imds_mock.testing.blocking import BlockingMock
 from imds_mock.testing.controller import Controller
-from imds_mock.testing.handles import (
-    DEFAULT_TIMEOUT,
-    AsyncEventHandle,
-    AsyncFaultHandle,
-    BlockingDriver,
-    Driver,
-    EventHandle,
-    FaultHandle,
-)
+from imds_mock.testing.handles import DEFAULT_TIMEOUT, AsyncEventHandle, AsyncFaultHandle, Driver
 from imds_mock.testing.settings import start_config
 from imds_mock.testing.thread import MockThread
 
@@ -36,7 +29,7 @@ def _make(config: Config | Mapping[str, Any] | str | os.PathLike[str] | None, se
     return Mock(start_config(config, settings), dependencies=Dependencies(control_on_demand=True))
 
 
-class ImdsMock(BaseMock[BlockingDriver, EventHandle, FaultHandle]):
+class ImdsMock(BlockingMock):
     """A mock that serves inside a `with` block, in a thread of its own, on free ports of 127.0.0.1.
 
     `with ImdsMock(region="eu-west-1") as mock:` serves at `mock.endpoint_url`. Its methods can be called from any
@@ -53,9 +46,9 @@ class ImdsMock(BaseMock[BlockingDriver, EventHandle, FaultHandle]):
     def __init__(
         self, config: Config | Mapping[str, Any] | str | os.PathLike[str] | None = None, **settings: Any
     ) -> None:
-        mock = _make(config, settings)
+        self._mock = mock = _make(config, settings)
         self._thread = MockThread(mock)
-        super().__init__(mock, self._thread, EventHandle, FaultHandle)
+        super().__init__(self._thread)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -79,51 +72,6 @@ class ImdsMock(BaseMock[BlockingDriver, EventHandle, FaultHandle]):
             MockCrashedError: The mock has failed; the cause has the traceback.
         """
         self._thread.check()
-
-    @property
-    def requests(self) -> Requests:
-        """The requests since the start or the last `reset`, the oldest first."""
-        return self._thread.run(self._controller.settled_requests)
-
-    def assert_requested(
-        self, path: str, *, by: str | None = None, at_least: int = 1, within: float | None = None
-    ) -> Requests:
-        """Assert that a path was requested; returns the matching requests.
-
-        Args:
-            path: Pattern of the path, such as `meta-data/iam/*`.
-            by: IP address, container or service name of the caller.
-            at_least: How often.
-            within: Wait up to this many seconds for it.
-
-        Raises:
-            AssertionError: It was not; shows the requests that were made.
-        """
-        return self._thread.run(lambda: self._requested(path, by, at_least, within))
-
-    def wait_until_requested(self, path: str, *, by: str | None = None, timeout: float = DEFAULT_TIMEOUT) -> Request:
-        """Wait until a path is requested; returns the first request.
-
-        Args:
-            path: Pattern of the path.
-            by: IP address, container or service name of the caller.
-            timeout: Seconds.
-
-        Raises:
-            AssertionError: It was not requested; shows the requests that were made.
-        """
-        return self._thread.run(lambda: self._requested(path, by, 1, timeout, says_none=True))[0]
-
-    def assert_no_imdsv1(self, *, by: str | None = None) -> None:
-        """Assert that no request was sent without a session token.
-
-        Args:
-            by: IP address, container or service name of the caller.
-
-        Raises:
-            AssertionError: One was; shows the requests that were made.
-        """
-        self._require_no_imdsv1(by, self.requests)
 
 
 class _SameLoop:
@@ -162,17 +110,19 @@ class AsyncImdsMock(BaseMock[Driver, AsyncEventHandle, AsyncFaultHandle]):
         self, config: Config | Mapping[str, Any] | str | os.PathLike[str] | None = None, **settings: Any
     ) -> None:
         mock = _make(config, settings)
-        super().__init__(mock, _SameLoop(mock), AsyncEventHandle, AsyncFaultHandle)
+        self._mock = mock
+        self._loop = _SameLoop(mock)
+        super().__init__(self._loop, AsyncEventHandle, AsyncFaultHandle)
 
     async def __aenter__(self) -> Self:
         await self._mock.__aenter__()
-        self._controller.start()
+        self._loop.controller.start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._controller.stop()
+        await self._loop.controller.stop()
         await self._mock.__aexit__(kind, error, trace)
 
     @property

@@ -6,16 +6,13 @@ from collections.abc import MutableMapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from imds_mock.build.loading import with_override
-from imds_mock.metadata.tree import LATEST
 from imds_mock.testing.kinds import timestamp
 from imds_mock.violations.words import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from imds_mock.clock import MockClock
-    from imds_mock.metadata.tree import Tree
+    from imds_mock.testing.controls import Controls
     from imds_mock.testing.handles import Driver
 
 
@@ -34,14 +31,7 @@ class Metadata(MutableMapping[str, Any]):
         self._driver = driver
 
     def __getitem__(self, path: str) -> str | bytes:
-        name = _normalized(path)
-
-        def look_up() -> bytes | None:
-            tree = self._tree()
-            found = tree.lookup(LATEST, name, self._driver.controller.mock.state.clock())
-            return None if found is None or name not in tree.leaves else found.body
-
-        body = self._driver.call(look_up)
+        body = self._driver.call(lambda: self._controls.leaf(_normalized(path)))
         if body is None:
             raise self._missing(path)
         try:
@@ -52,48 +42,25 @@ class Metadata(MutableMapping[str, Any]):
     def __setitem__(self, path: str, value: Any) -> None:
         if value is None:
             raise ValueError(f"metadata[{path!r}] = None: to remove the path, use `del`")
-
-        def override() -> bool:
-            state = self._driver.controller.mock.state
-            before = state.config
-            state.configure(with_override(before, _normalized(path), value))
-            if self._exists(path):
-                return True
-            state.configure(before)
-            return False
-
-        if not self._driver.call(override):
+        if not self._driver.call(lambda: self._controls.set_leaf(_normalized(path), value)):
             raise self._missing(path)
 
     def __delitem__(self, path: str) -> None:
-        def remove() -> bool:
-            if not self._exists(path):
-                return False
-            state = self._driver.controller.mock.state
-            state.configure(with_override(state.config, _normalized(path), None))
-            return True
-
-        if not self._driver.call(remove):
+        if not self._driver.call(lambda: self._controls.remove_leaf(_normalized(path))):
             raise self._missing(path)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._driver.call(self._paths))
+        return iter(self._driver.call(self._controls.leaf_paths))
 
     def __len__(self) -> int:
-        return len(self._driver.call(self._paths))
+        return len(self._driver.call(self._controls.leaf_paths))
 
-    def _tree(self) -> Tree:
-        return self._driver.controller.mock.state.snapshot_for("").tree
-
-    def _paths(self) -> list[str]:
-        tree, now = self._tree(), self._driver.controller.mock.state.clock()
-        return [path for path in sorted(tree.leaves) if tree.lookup(LATEST, path, now) is not None]
-
-    def _exists(self, path: str) -> bool:
-        return self._tree().lookup(LATEST, _normalized(path), self._driver.controller.mock.state.clock()) is not None
+    @property
+    def _controls(self) -> Controls:
+        return self._driver.controller
 
     def _missing(self, path: str) -> KeyError:
-        like = nearest(_normalized(path), self._driver.call(lambda: tuple(self._tree().leaves)))
+        like = nearest(_normalized(path), self)
         return KeyError(f"no metadata at {path!r}" + (f"; did you mean {like}?" if like else ""))
 
 
@@ -110,7 +77,7 @@ class Clock:
     @property
     def now(self) -> datetime:
         """The mock's time."""
-        return datetime.fromtimestamp(self._driver.call(self._driver.controller.mock.state.clock), UTC)
+        return datetime.fromtimestamp(self._driver.call(self._driver.controller.now), UTC)
 
     def advance(
         self, by: timedelta | None = None, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0
@@ -125,7 +92,7 @@ class Clock:
             seconds: Seconds to add.
         """
         total = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds) + (by or timedelta())
-        self._move(lambda clock: clock.advance(total.total_seconds()))
+        self._driver.call_settled(lambda: self._driver.controller.advance_clock(total.total_seconds()))
 
     def set(self, moment: datetime) -> None:
         """Set the time; it runs on from there.
@@ -137,14 +104,11 @@ class Clock:
             ValueError: The datetime has no time zone.
         """
         seconds = timestamp(moment)
-        self._move(lambda clock: clock.set(seconds))
+        self._driver.call_settled(lambda: self._driver.controller.set_clock(seconds))
 
     def real(self) -> None:
         """Return to the real time."""
-        self._move(lambda clock: clock.use_real_time())
-
-    def _move(self, move: Callable[[MockClock], None]) -> None:
-        self._driver.call_settled(lambda: self._driver.controller.move_clock(move))
+        self._driver.call_settled(self._driver.controller.use_real_time)
 
 
 def _normalized(path: str) -> str:

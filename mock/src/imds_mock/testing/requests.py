@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from imds_mock.callers.caller import is_address, normalize_address
 from imds_mock.scheduling.patterns import PathPattern
 from imds_mock.state.journal import VERSION_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from imds_mock.state.journal import Entry
 
@@ -77,6 +77,29 @@ class Request:
             entry.status or None,
             entry.microseconds / 1_000_000,
             entry.faults,
+        )
+
+    @classmethod
+    def of_shown(cls, shown: Mapping[str, Any]) -> Request:
+        """The request of a journal entry as the control plane shows it.
+
+        Args:
+            shown: The fields of the entry.
+        """
+        return cls(
+            shown["number"],
+            datetime.fromisoformat(shown["time"]),
+            datetime.fromisoformat(shown["real_time"]),
+            shown["caller"],
+            tuple(shown["names"]),
+            shown["method"] or "",
+            shown["path"],
+            shown["written"],
+            shown["version"],
+            shown["token"],
+            shown["status"],
+            shown["microseconds"] / 1_000_000,
+            tuple(shown["faults"]),
         )
 
 

@@ -64,12 +64,28 @@ def changed(config: Config, settings: Mapping[str, Any], *, at_start: bool = Fal
     Raises:
         ConfigError: Names are unknown or values are invalid; names all of them.
     """
-    if not settings:
-        return config
+    return (
+        from_document(changed_document(document_of(config), settings, at_start=at_start), _NAME) if settings else config
+    )
+
+
+def changed_document(
+    document: Mapping[str, Any], settings: Mapping[str, Any], *, at_start: bool = False
+) -> dict[str, Any]:
+    """A configuration document with some settings changed; values are not checked.
+
+    Args:
+        document: The configuration as plain values.
+        settings: As for `changed`.
+        at_start: Allow settings that take effect at the start only.
+
+    Raises:
+        ConfigError: Names are unknown; names all of them.
+    """
     require_names(settings)
     names = short_names()
     problems: list[Problem] = []
-    document = document_of(config)
+    changes = dict(document)
     for name, value in settings.items():
         path = names[name]
         if path[0] in FIXED_SECTIONS and not at_start:
@@ -79,10 +95,10 @@ def changed(config: Config, settings: Mapping[str, Any], *, at_start: bool = Fal
                 )
             )
         else:
-            _put(document, path, value)
+            _put(changes, path, value)
     if problems:
         raise ConfigError(problems)
-    return from_document(document, _NAME)
+    return changes
 
 
 def require_names(settings: Mapping[str, Any], also: Iterable[str] = ()) -> None:
