@@ -14,3 +14,4 @@ compile --no-deps -o tests/clients/collections.lock tests/clients/collections.in
 compile -o tests/browser/requirements.lock tests/browser/requirements.in
 .venv/bin/python scripts/client_install.py renew-node-lock
 .venv/bin/python scripts/browser_install.py renew-lock
+.venv/bin/python scripts/toolchains.py renew-go-locks

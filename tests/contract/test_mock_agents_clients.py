@@ -12,6 +12,7 @@ import pytest
 
 import client_install
 from netlab import Lab
+from support.container_agents import ECS, EKS6, POD, RELATIVE, TOKEN, TOKEN_FILE, add_addresses
 from support.imds_program import running_imds
 from support.mockserver import head, read_answer, running_mock
 from support.real_clients import BOTO3, JAVASCRIPT, placeholders
@@ -22,11 +23,7 @@ if TYPE_CHECKING:
 
     from support.imds_program import ImdsProgram
 
-ECS, EKS, EKS6 = "169.254.170.2", "169.254.170.23", "fd00:ec2::23"
-TOKEN = "token-of-the-pod"  # noqa: S105 - planted
-RELATIVE = {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/5c2b4f3e-0000-4000-8000-000000000000"}
 FULL = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://{ECS}/v2/credentials/any"}
-POD = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://{EKS}/v1/credentials"}
 POD6 = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://[{EKS6}]/v1/credentials"}
 IN_VARIABLE = {"AWS_CONTAINER_AUTHORIZATION_TOKEN": TOKEN}
 
@@ -38,9 +35,7 @@ def imds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImdsProgram]:
     document = {"eks": {"token": TOKEN}, "server": {"access_log": "json"}}
     with Lab() as lab:
         namespace = lab.namespace("containers")
-        for address in (f"{ECS}/32", f"{EKS}/32", f"{EKS6}/128"):
-            namespace.ip("address", "add", address, "dev", "lo", *(("nodad",) if ":" in address else ()))
-        options = [word for address in (ECS, EKS, EKS6) for word in ("--host", address)]
+        options = add_addresses(namespace)
         with running_imds(document, folder, namespace=namespace, options=options) as running:
             yield running
 
@@ -60,17 +55,17 @@ def asking(language: str) -> tuple[list[str], dict[str, str]]:
         (FULL, "ecs", None),
         (FULL | IN_VARIABLE, "ecs", None),
         (POD | IN_VARIABLE, "eks", "123456789012"),
-        (POD | {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "token"}, "eks", "123456789012"),
-        (POD6 | {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "token"}, "eks", "123456789012"),
+        (POD | {TOKEN_FILE: "token"}, "eks", "123456789012"),
+        (POD6 | {TOKEN_FILE: "token"}, "eks", "123456789012"),
     ],
 )
 def test_an_sdk_reads_credentials(
     imds: ImdsProgram, language: str, variables: Mapping[str, str], version: str, account: str | None
 ) -> None:
     argv, environment = asking(language)
-    if "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE" in variables:
+    if TOKEN_FILE in variables:
         file = Path(imds.environment["HOME"]) / "token"
-        variables = dict(variables) | {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(file)}
+        variables = dict(variables) | {TOKEN_FILE: str(file)}
     imds.asked()
     method, *keys, known_account = json.loads(imds.run(argv, variables=environment | dict(variables)).stdout)
     asked = imds.asked()
@@ -130,7 +125,7 @@ OTHERS = {client.name: client for client in SDK_CLIENTS if not {"boto3", "node"}
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize("version", ["ecs", "eks"])
 def test_other_sdks(imds: ImdsProgram, name: str, version: str) -> None:
-    token_file = {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(Path(imds.environment["HOME"]) / "token")}
+    token_file = {TOKEN_FILE: str(Path(imds.environment["HOME"]) / "token")}
     variables = RELATIVE if version == "ecs" else POD | token_file
     client = replace(OTHERS[name], variables={**OTHERS[name].variables, **variables})
     imds.asked()

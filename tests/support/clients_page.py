@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
 CLIENTS: Final = (*SDK_CLIENTS, *CRAWLING_CLIENTS)
 _NOT_RUN: Final = "-"
+# The tests of SDKs write the rest of the page, from this heading on.
+_SDKS: Final = "\n## Official SDKs\n"
 
 _TOP: Final = """\
 # Real clients
 
-`make contract` writes this page. It runs each client against `imds-mock` at 169.254.169.254:80, or
-[fd00:ec2::254]:80, in a network namespace.
+What each official SDK reads, and what it does if a request fails, is in [Official SDKs](#official-sdks). This first
+part is about other clients, and about SDKs inside of other programs. `make contract` writes it: it runs each client
+against `imds-mock` at 169.254.169.254:80, or [fd00:ec2::254]:80, in a network namespace.
 
 * A cell names the IMDS version that the client used. Everything that the client read (region, role, keys, every
   property) matched the instance exactly.
@@ -68,12 +71,18 @@ The tests verify the identity document's signatures as the EC2 User Guide descri
 """
 
 
-def page(instances: Instances) -> str:
-    """The text of the page. Runs every client that has not run yet."""
+def with_section(page: str, section: str) -> str:
+    """The page with this section about SDKs."""
+    return page.partition(_SDKS)[0] + _SDKS + section
+
+
+def renewed_page(page: str, instances: Instances) -> str:
+    """The page with the results of all clients except SDKs. Runs every client that has not run yet."""
     rows = "".join(f"| {_row(client, instances)} |\n" for client in CLIENTS)
     matrix = "".join(f"| {row.name} | {_path(row)} | {row.status} |\n" for row in ROWS)
     without = "".join(f"| {row.name} | {_path(row)} | {row.status} | 401 |\n" for row in WITHOUT_A_TOKEN)
-    return f"{_TOP}{rows}{_MATRIX}{matrix}{_WITHOUT}{without}{_SIGNATURES}"
+    sdks = "".join(page.partition(_SDKS)[1:])
+    return f"{_TOP}{rows}{_MATRIX}{matrix}{_WITHOUT}{without}{_SIGNATURES}{sdks}"
 
 
 def _row(client: Client, instances: Instances) -> str:

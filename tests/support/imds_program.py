@@ -120,6 +120,22 @@ class ImdsProgram:
         assert not check or done.returncode == 0, (done.args, done.returncode, done.stdout, done.stderr)
         return done
 
+    @contextlib.contextmanager
+    def started(self, argv: Sequence[str | Path], variables: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+        """Start a program in the mock's network namespace; it is killed if it still runs when the block ends."""
+        with subprocess.Popen(
+            self._inside(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment | dict(variables),
+        ) as program:
+            try:
+                yield program
+            finally:
+                program.kill()
+
     def curl(self, path: str, *options: str, check: bool = True) -> str:
         """The output of curl for a path of the service."""
         return self.run(["curl", "--silent", "--show-error", *options, f"{self.url}{path}"], check=check).stdout
@@ -145,6 +161,14 @@ class ImdsProgram:
             if request.path == mark:
                 return asked
             asked.append(request)
+        raise AssertionError("imds-mock has ended")
+
+    def await_token_request(self) -> None:
+        """Wait until a session token is issued; call `asked` before, which drops earlier requests."""
+        while (line := self._lines.get(timeout=START_SECONDS)) is not None:
+            request = self._request(line)
+            if request is not None and (request.method, request.status) == ("PUT", 200):
+                return
         raise AssertionError("imds-mock has ended")
 
     def _request(self, line: str) -> LoggedRequest | None:

@@ -17,7 +17,7 @@ _MENTION = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _CODE_BLOCK = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
 _COMMENT = re.compile(r"(?:^|(?<=\s))#[ !].*$", re.MULTILINE)
 _WORD = re.compile(r"[A-Za-z_]\w*")
-_CODE = (".py", ".sh", ".yml", ".yaml", ".c", ".toml", ".cjs", ".in")
+_CODE = (".py", ".sh", ".yml", ".yaml", ".c", ".toml", ".cjs", ".in", ".go", ".java", ".rs", ".mjs", ".rb", ".php")
 _OTHER_CODE = ("Makefile", "Dockerfile", "Dockerfile.shim")
 HISTORY = ("CHANGELOG.md",)
 """Pages about earlier versions, whose names may be gone."""

@@ -1,0 +1,129 @@
+"""The section of docs/clients.md about SDKs: one row per SDK in each of its two tables."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from support.clients_page import with_section
+from support.conformance.sdks import SDKS
+from support.conformance.situations import ASSERTED, RECORDED, SHORT_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from support.conformance.runs import Runs
+    from support.conformance.sdk import Sdk
+    from support.conformance.situations import Situation
+
+_NOTHING: Final = "-"
+# What differs from run to run: the duration, and the day.
+_VARYING: Final = re.compile(r", \d+\.\d s\b|\b\d{4}-\d\d-\d\d\b")
+_VALUES: Final = ("SDK", "version", *(situation.name for situation in ASSERTED), "what it lacks", "measured on")
+_OUTCOMES: Final = ("SDK", *(situation.name for situation in RECORDED))
+
+_TOP: Final = """
+`make conformance` writes this section. A program of each SDK runs against `imds-mock` in a network namespace without
+a way out, where the mock holds 169.254.169.254, [fd00:ec2::254], 169.254.170.2 (the agent of ECS) and 169.254.170.23
+(the agent of EKS).
+
+### Values
+
+A cell names the version of the IMDS, or the agent, and what the SDK read there: *keys* (access key, secret key and
+session token), the *region*, or a leaf of the *metadata* through the SDK's own client. All values are those that the
+mock serves.
+
+"""
+
+_FAULTS: Final = """
+### Faults
+
+What each SDK does if a request for the role's credentials fails, with tokens optional. A cell has the outcome, the
+number of requests and the time from the first request to the end of the program.
+
+* **one 503**: the first response on the path has the status 503, without `Retry-After`. **only 503**: all of them have.
+* **token revoked between two calls**: the session token is revoked after the list of roles and before the credentials,
+  as by a restart of the IMDS. The response with the list is 0.4 s late.
+* **one credentials response 2 s late**: the first response with credentials is delayed; a second one is not.
+
+"""
+
+
+def renewed_page(page: str, sdk: Sdk, runs: Runs) -> str:
+    """The page with the rows of an SDK.
+
+    Rows with the same versions, outcomes and numbers of requests stay as they are, with their day and durations.
+    """
+    values, outcomes = _rows(page, _VALUES), _rows(page, _OUTCOMES)
+    _renew(values, sdk, [sdk.version(), *_cells_of_values(sdk, runs), _lacks(sdk), f"{datetime.now(tz=UTC):%Y-%m-%d}"])
+    _renew(outcomes, sdk, [_outcome(sdk, situation, runs) for situation in RECORDED])
+    return with_section(page, f"{_TOP}{_table(_VALUES, values)}{_FAULTS}{_table(_OUTCOMES, outcomes)}")
+
+
+def listed_sdks(page: str) -> list[list[str]]:
+    """The names of the SDKs in each table."""
+    return [list(_rows(page, heading)) for heading in (_VALUES, _OUTCOMES)]
+
+
+def _rows(page: str, heading: tuple[str, ...]) -> dict[str, list[str]]:
+    """The cells of a table by the first one."""
+    lines = iter(page.partition(_line(heading))[2].splitlines()[1:])
+    rows: dict[str, list[str]] = {}
+    for line in lines:
+        if not line.startswith("| "):
+            break
+        name, *cells = line.removeprefix("| ").removesuffix(" |").split(" | ")
+        rows[name] = cells
+    return rows
+
+
+def _renew(rows: dict[str, list[str]], sdk: Sdk, cells: list[str]) -> None:
+    if _lasting(rows.get(sdk.name, [])) != _lasting(cells):
+        rows[sdk.name] = cells
+
+
+def _lasting(cells: list[str]) -> list[str]:
+    return [_VARYING.sub("", cell) for cell in cells]
+
+
+def _table(heading: tuple[str, ...], rows: Mapping[str, list[str]]) -> str:
+    lines = [_line(heading), "|" + "---|" * len(heading) + "\n"]
+    lines += [_line((sdk.name, *rows[sdk.name])) for sdk in SDKS if sdk.name in rows]
+    return "".join(lines)
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _cells_of_values(sdk: Sdk, runs: Runs) -> list[str]:
+    cells = []
+    for situation in ASSERTED:
+        cases = situation.cases_of(sdk)
+        right = [case for case in cases if _is_right(sdk, situation, case, runs)]
+        wrong = [f"**{case} differs**" for case in cases if case not in right]
+        told = ", ".join([SHORT_NAMES.get(case, case) for case in right] + wrong)
+        cells.append(f"{_version(situation)}: {told}" if told else _NOTHING)
+    return cells
+
+
+def _version(situation: Situation) -> str:
+    return f"IMDS{situation.version}" if situation.version.startswith("v") else situation.version.upper()
+
+
+def _is_right(sdk: Sdk, situation: Situation, case: str, runs: Runs) -> bool:
+    run = runs.result(sdk, situation, case)
+    return run.values == run.expected
+
+
+def _lacks(sdk: Sdk) -> str:
+    return "; ".join(f"{case}: {reason}" for case, reason in sdk.lacks.items()) or _NOTHING
+
+
+def _outcome(sdk: Sdk, situation: Situation, runs: Runs) -> str:
+    if not situation.cases_of(sdk):
+        return _NOTHING
+    run = runs.result(sdk, situation, situation.cases[0])
+    number = len(run.requests)
+    return f"{run.outcome}, {number} request{'' if number == 1 else 's'}, {run.seconds:.1f} s".replace("|", "/")
