@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 ENDLESS = "/v1/requests/stream"
-JUDGED_BY_KEY = {("POST", "/v1/config"), ("PUT", "/v1/metadata/{path}")}
-"""Whether a value is accepted depends on the key or path that it is for, and text is read as in a variable."""
+JUDGED_BY_KEY = {("POST", "/v1/config"), ("PUT", "/v1/metadata/{path}"), ("POST", "/v1/scenarios/preview")}
+"""Whether a value is accepted depends on the key or path that it is for, and text is read as in a variable or file."""
 CONTRADICTION = re.compile(
     # Facts that have to agree: settings with each other, the address of a block with its length.
     r"is required when |needs a |has one instance for all callers|is an address in |expected an IPv6 block"

@@ -20,6 +20,7 @@ from imds_mock.config.sources import (
     Source,
     file_of,
     merge,
+    places_of,
     read_environment,
     read_file,
     read_named,
@@ -38,6 +39,7 @@ def load(
     environ: Mapping[str, str],
     file: Path | None,
     defaults: Mapping[str, Any] | None = None,
+    places: dict[str, str] | None = None,
 ) -> Config:
     """Read and check the configuration.
 
@@ -46,6 +48,7 @@ def load(
         environ: Environment variables.
         file: Configuration file; None takes the one that `IMDS_MOCK_CONFIG` names, if any.
         defaults: A document that replaces some of the schema's defaults.
+        places: Is replaced by the file, variable or flag that sets each key; see `places_of`.
 
     Raises:
         ConfigError: All problems, each with its place, its key and what was expected.
@@ -67,7 +70,11 @@ def load(
             unknown.append(Problem(f"{COMMAND_LINE}: {error}"))
     source = read_named(named)
     sources.append(source._replace(problems=(*unknown, *source.problems)))
-    return _build(sources, Path() if file is None else file.parent)
+    config = _build(sources, Path() if file is None else file.parent)
+    if places is not None:
+        places.clear()
+        places.update(places_of(sources))
+    return config
 
 
 def from_document(document: Mapping[str, Any], name: str = "configuration", folder: Path | None = None) -> Config:

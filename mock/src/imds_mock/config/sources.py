@@ -154,6 +154,18 @@ def require_known(key: str, value: object = None) -> KeyPath:
     raise ConfigError(f"unknown setting {key}" + (f"; did you mean {known[like]}?" if like else f"; {_ALL_SETTINGS}"))
 
 
+def places_of(sources: Iterable[Source]) -> dict[str, str]:
+    """The file, variable or flag that sets each key of `key_types`, by dotted key; later sources win."""
+    places: dict[str, str] = {}
+    for source in sources:
+        for path in key_types():
+            if path in source.names:
+                places[dotted(path)] = source.names[path]
+            elif source.name and _has(source.document, path):
+                places[dotted(path)] = source.name
+    return places
+
+
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Merge two documents; mappings are merged by key, other values, null included, replace."""
     merged = dict(below)
@@ -203,6 +215,14 @@ def read_text(text: str, kind: Any, name: str) -> Any:
         return read_yaml(text, name)
     items = [item.strip() for item in text.split(",")]
     return items if tuple in origins else _mapping(items, name)
+
+
+def _has(document: Any, path: KeyPath) -> bool:
+    for part in path:
+        if not isinstance(document, Mapping) or part not in document:
+            return False
+        document = document[part]
+    return True
 
 
 def _mapping(items: Sequence[str], name: str) -> dict[str, str]:

@@ -18,8 +18,12 @@ from imds_mock.control.routes.configuration import ConfigurationRoutes
 from imds_mock.control.routes.events import EventRoutes
 from imds_mock.control.routes.faults import FaultRoutes
 from imds_mock.control.routes.journal import JournalRoutes
+from imds_mock.control.routes.leaves import LeafRoutes
 from imds_mock.control.routes.metadata import MetadataRoutes
+from imds_mock.control.routes.scenarios import ScenarioRoutes
 from imds_mock.control.routes.service import ServiceRoutes
+from imds_mock.control.routes.settings import SettingRoutes
+from imds_mock.control.routes.statistics import StatisticsRoutes
 from imds_mock.control.ui.routes import page_routes
 from imds_mock.violations.words import nearest, shown
 
@@ -38,7 +42,10 @@ if TYPE_CHECKING:
 def operations(context: ControlContext) -> list[Operation]:
     """List every operation."""
     service = ServiceRoutes(context)
-    others = (ClockRoutes, CallerRoutes, ConfigurationRoutes, MetadataRoutes, EventRoutes, FaultRoutes, JournalRoutes)
+    others = (
+        *(ClockRoutes, CallerRoutes, ConfigurationRoutes, SettingRoutes, MetadataRoutes, LeafRoutes),
+        *(EventRoutes, ScenarioRoutes, FaultRoutes, JournalRoutes, StatisticsRoutes),
+    )
     groups = (service, *(routes(context) for routes in others))
     listed = [replace(operation, group=routes.group) for routes in groups for operation in routes.operations()]
     service.describe(listed)

@@ -14,7 +14,7 @@ from imds_mock.control.pacer import Pacer
 from imds_mock.metadata.tree import LATEST
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from imds_mock.callers.registry import CallerRegistry
     from imds_mock.clock import MockClock
@@ -41,6 +41,7 @@ class ControlContext:
         request_metrics: The counts of requests.
         reloads: How often the configuration was read again, by outcome (`applied`, `refused`).
         wait_for_renewals: Waits for requested renewals of credentials; returns a sentence for each that failed.
+        places: The file, variable or flag that sets each key of the configuration at the start.
         closing: Set when live streams have to end.
         pacer: Runs one step of a request per iteration of the event loop.
     """
@@ -53,6 +54,7 @@ class ControlContext:
     request_metrics: RequestMetrics
     reloads: dict[str, int]
     wait_for_renewals: Callable[[], Awaitable[list[str]]]
+    places: Mapping[str, str] = field(default_factory=dict)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     pacer: Pacer = field(default_factory=Pacer)
     _configuring: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -54,7 +54,7 @@ def apply_layers(leaves: Mapping[str, Leaf], layers: Iterable[tuple[str, Layer]]
     """
     covered = dict(leaves)
     for pattern, layer in layers:
-        for path in _matching(pattern, covered):
+        for path in matching(pattern, covered):
             leaf = covered.get(path)
             top = _Covered(leaf, layer)
             if leaf is None:
@@ -64,7 +64,8 @@ def apply_layers(leaves: Mapping[str, Leaf], layers: Iterable[tuple[str, Layer]]
     return covered
 
 
-def _matching(pattern: str, leaves: Mapping[str, Leaf]) -> list[str]:
+def matching(pattern: str, leaves: Iterable[str]) -> list[str]:
+    """The paths that the pattern of a layer stands for."""
     if not pattern.endswith("/*"):
         return [pattern]
     category = pattern[:-1]

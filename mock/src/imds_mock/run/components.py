@@ -27,6 +27,8 @@ from imds_mock.wire.context import ServerContext, Timeouts
 from imds_mock.wire.parsing import Limits, ParseCache
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imds_mock.config.settings import Config
     from imds_mock.credentials.pool import StartTask
     from imds_mock.events.scenario import Scenario
@@ -112,8 +114,12 @@ class Components:
         except (ConflictingPathsError, TooManyEventsError, TooManyFaultsError) as error:
             raise ConfigError(f"the scenario cannot be played: {error}") from error
 
-    def control_context(self) -> ControlContext:
-        """What the control plane's operations use."""
+    def control_context(self, places: Mapping[str, str]) -> ControlContext:
+        """What the control plane's operations use.
+
+        Args:
+            places: The file, variable or flag that sets each key.
+        """
         runtime = self.runtime
         return ControlContext(
             clock=self.clock,
@@ -124,6 +130,7 @@ class Components:
             request_metrics=runtime.request_metrics,
             reloads=runtime.reloads,
             wait_for_renewals=self.credentials.wait_for_renewals,
+            places=places,
         )
 
     def server_context(self, *observers: Observer) -> ServerContext:

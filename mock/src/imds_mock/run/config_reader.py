@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,12 +41,14 @@ class ConfigReader:
         environ: Environment variables.
         file: The configuration file, if one was given.
         defaults: Replaces some of the schema's defaults.
+        places: The file, variable or flag that sets each key, as last read.
     """
 
     overrides: Mapping[str, object]
     environ: Mapping[str, str]
     file: Path | None
     defaults: Mapping[str, Any]
+    places: dict[str, str] = field(default_factory=dict, compare=False)
 
     def __call__(self) -> Config:
         """Read all sources.
@@ -54,7 +56,7 @@ class ConfigReader:
         Raises:
             ConfigError: As for `load`.
         """
-        return load(self.overrides, self.environ, self.file, self.defaults)
+        return load(self.overrides, self.environ, self.file, self.defaults, self.places)
 
     def is_large(self) -> bool:
         """Whether the file is read in a separate process."""
@@ -78,10 +80,12 @@ class ReadResult(msgspec.Struct, frozen=True):
     Attributes:
         config: The configuration; None if it is invalid.
         problems: What is wrong with it.
+        places: See `ConfigReader`.
     """
 
     config: Config | None
     problems: tuple[Problem, ...] = ()
+    places: dict[str, str] = {}
 
 
 async def read_in_background(read: Callable[[], Config]) -> Config:
@@ -101,6 +105,8 @@ async def read_in_background(read: Callable[[], Config]) -> Config:
         raise ConfigError(f"{file_of(read.environ, read.file)}: takes longer to read than {TIMEOUT_SECONDS:.0f} s")
     if result.config is None:
         raise ConfigError(result.problems)
+    read.places.clear()
+    read.places.update(result.places)
     return result.config
 
 
@@ -136,7 +142,8 @@ def main() -> int:
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=ReadRequest)
     file = None if request.file is None else Path(request.file)
     try:
-        result = ReadResult(load(request.overrides, os.environ, file, request.defaults))
+        places: dict[str, str] = {}
+        result = ReadResult(load(request.overrides, os.environ, file, request.defaults, places), places=places)
     except ConfigError as error:
         result = ReadResult(None, error.problems)
     sys.stdout.buffer.write(msgspec.json.encode(result))

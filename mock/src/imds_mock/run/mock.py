@@ -97,7 +97,7 @@ class Mock:
             self._components.play(scenario)
         self.runtime = self._components.runtime
         self.respond = self._components.respond
-        self.control_context = self._components.control_context()
+        self.control_context = self._components.control_context(source.places if source else {})
         self.control_ready = asyncio.Event()
         self.data_plane: DataPlane | None = None
         self.addresses: tuple[Address, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -11,12 +11,12 @@ from msgspec.structs import replace
 from imds_mock.config.errors import SettingError
 from imds_mock.config.settings import FIXED_SECTIONS
 from imds_mock.errors import MockError
-from imds_mock.run.config_reader import read_in_background
+from imds_mock.run.config_reader import ConfigReader, read_in_background
 from imds_mock.run.file_changes import mark
 from imds_mock.state.snapshots import ConflictingPathsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from imds_mock.config.settings import Config
@@ -33,17 +33,20 @@ class ConfigSource:
         file: The file to watch, if there is one.
         seen: The state of that file before it was read.
         reason: Why amazon-ec2-metadata-mock's data is served, for the start message.
+        places: The file, variable or flag that sets each key, as last read; empty if `read` does not tell.
     """
 
     read: Callable[[], Config]
     file: Path | None = None
     seen: Mark = None
     reason: str = "the setting compatibility"
+    places: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def watching(cls, read: Callable[[], Config], file: Path | None, reason: str = "") -> ConfigSource:
         """A source whose file is watched from now on; call it before the first `read`."""
-        return cls(read, file, mark(file) if file else None, reason or cls.reason)
+        places = read.places if isinstance(read, ConfigReader) else {}
+        return cls(read, file, mark(file) if file else None, reason or cls.reason, places)
 
 
 class Reloader:

@@ -48,8 +48,10 @@ def instant_pattern(years: str) -> str:
 
 
 INSTANT_PATTERN: Final = instant_pattern("19[7-9][0-9]|[2-9][0-9]{3}")
-_DURATION_TEXT: Final = msgspec.Meta(extra_json_schema={"pattern": DURATION_PATTERN})
-_INSTANT_TEXT: Final = msgspec.Meta(extra_json_schema={"pattern": INSTANT_PATTERN})
+_DURATION_TEXT: Final = msgspec.Meta(extra_json_schema={"pattern": DURATION_PATTERN, "examples": ["30s", "1h30m"]})
+_INSTANT_TEXT: Final = msgspec.Meta(
+    extra_json_schema={"pattern": INSTANT_PATTERN, "examples": ["2026-01-31T12:00:00Z"]}
+)
 
 Duration = Annotated[
     Annotated[float, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": _LONGEST_SECONDS})]
@@ -73,7 +75,10 @@ Moment = Annotated[
             EXPECTED: f"{_A_DURATION}, or {_A_TIME}",
             CHECK: lambda value: read_moment("", value, 0.0),
         },
-        extra_json_schema={"anyOf": [{"pattern": DURATION_PATTERN}, {"pattern": INSTANT_PATTERN}]},
+        extra_json_schema={
+            "anyOf": [{"pattern": DURATION_PATTERN}, {"pattern": INSTANT_PATTERN}],
+            "examples": ["2h", "2026-01-31T12:00:00Z"],
+        },
     ),
 ]
 """Text: a duration that counts from another moment, or an instant."""

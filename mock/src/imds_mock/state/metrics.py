@@ -86,6 +86,11 @@ class RequestMetrics:
             below = upto
         self._duration_sum += sum(durations)
 
+    @property
+    def tokens(self) -> Mapping[str, int]:
+        """The number of session tokens by outcome: `issued`, `valid`, `rejected`."""
+        return dict(self._tokens)
+
     def render(self) -> Iterator[str]:
         """The lines of all metrics."""
         yield from family(

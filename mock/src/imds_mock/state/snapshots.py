@@ -82,6 +82,11 @@ class SnapshotCache:
             self._known[events] = view
         return view
 
+    @property
+    def leaves(self) -> Mapping[str, Leaf]:
+        """The instance's leaves without events."""
+        return self._leaves
+
     def _snapshot(self, events: tuple[ArmedEvent, ...]) -> Snapshot:
         layers = [layer for each in events for layer in each.event.layers(each.period)]
         try:

@@ -38,6 +38,9 @@ class State:
         clock: Wall clock in seconds since the epoch.
         report: Receives a sentence about a part of a caller's configuration that is left out.
 
+    Attributes:
+        start: The configuration that `reset` restores.
+
     Raises:
         ConfigError: The settings contradict each other.
     """
@@ -57,7 +60,7 @@ class State:
         self._callers = callers
         self.clock = clock
         self.faults = faults
-        self._start = config
+        self.start = config
         self._scenario: Scenario | None = None
         self._config = config
         self._events = ArmedEvents()
@@ -78,6 +81,10 @@ class State:
     def caller_config_of(self, caller: str) -> CallerConfig:
         """The configuration of the caller at this address."""
         return self._caller_configs.of(caller)
+
+    def start_caller_config_of(self, caller: str) -> CallerConfig:
+        """The configuration that the caller at this address has after `reset`."""
+        return self._caller_configs_of(self.start, in_steps=True).of(caller)
 
     @property
     def needs_names(self) -> bool:
@@ -133,7 +140,7 @@ class State:
     def restarting_from(self, config: Config) -> Iterator[None]:
         """Put a configuration in force in steps, as `configuring` does, and make it the one that `reset` restores."""
         yield from self.configuring(lambda _current: config)
-        self._start = config
+        self.start = config
 
     def schedule(self, events: ArmedEvents) -> None:
         """Replace the events.
@@ -191,11 +198,11 @@ class State:
         timeline = self._events.clear()
         for event in events:
             timeline = timeline.arm(event, now)
-        caller_configs = self._caller_configs_of(self._start)
+        caller_configs = self._caller_configs_of(self.start)
         views = self._views_of(caller_configs, timeline)
         self.faults.replace_all(faults, now)
         self._builder.reset()
-        self._swap(self._start, caller_configs, timeline, views)
+        self._swap(self.start, caller_configs, timeline, views)
 
     def refresh(self, addresses: Collection[str] | None = None) -> None:
         """Rebuild what depends on the callers.
@@ -218,10 +225,8 @@ class State:
 
     def targets(self) -> set[str]:
         """The targets of all events and faults."""
-        targets = {each.event.target for each in self._events.events} | {
-            each.fault.target for each in self.faults.armed
-        }
-        return {target for target in targets if target is not None}
+        armed = (*(each.event for each in self._events.events), *(each.fault for each in self.faults.armed))
+        return {each.target for each in armed if each.target is not None}
 
     def _swap(self, config: Config, caller_configs: CallerConfigs, events: ArmedEvents, views: Views) -> None:
         look_ups_differ = (caller_configs.services, config.callers) != (self.services, self._config.callers)

@@ -103,7 +103,7 @@ class MetadataRoutes:
         snapshot = await self._snapshot(call)
         tree, now = snapshot.tree, self._state.clock()
         found = {path: tree.lookup(call.query.version, path, now) for path in sorted(tree.leaves)}
-        return {path: _leaf(path, each) for path, each in found.items() if each is not None}
+        return {path: shown_leaf(path, each) for path, each in found.items() if each is not None}
 
     async def show_one(self, call: Call) -> ShownPath:
         """Show a leaf or a category."""
@@ -133,13 +133,7 @@ class MetadataRoutes:
         return Noted(None, _notes(call))
 
     async def _snapshot(self, call: Call) -> Snapshot:
-        target = call.query.caller
-        if target is None:
-            return self._state.snapshot_for("")
-        addresses = await self._context.addresses_of(target)
-        if not addresses:
-            raise ProblemError(404, str(self._context.match(target).warning))
-        return self._state.snapshot_for(addresses[0])
+        return self._state.snapshot_for(await address_of(call.query.caller, self._context))
 
     async def _override(self, path: str, value: Any) -> Config:
         """Override a path; returns the configuration that was in force before."""
@@ -160,8 +154,22 @@ class MetadataRoutes:
         if found is None:
             raise ProblemError(404, f"no leaf or category at {path!r} now{_hint(path, snapshot.tree.leaves)}")
         if path in snapshot.tree.leaves:
-            return ShownPath(path, leaf=_leaf(path, found))
+            return ShownPath(path, leaf=shown_leaf(path, found))
         return ShownPath(path, children=tuple(found.body.decode().split("\n") if found.body else ()))
+
+
+async def address_of(caller: str | None, context: ControlContext) -> str:
+    """An address of the caller that a query selects; empty for a caller that no event targets.
+
+    Raises:
+        ProblemError: 404, no caller has the name.
+    """
+    if caller is None:
+        return ""
+    addresses = await context.addresses_of(caller)
+    if not addresses:
+        raise ProblemError(404, str(context.match(caller).warning))
+    return addresses[0]
 
 
 def _hint(path: str, leaves: Iterable[str]) -> str:
@@ -180,7 +188,8 @@ def _notes(call: Call) -> tuple[str, ...]:
     return () if advice is None else (advice,)
 
 
-def _leaf(path: str, found: LookupResult) -> ShownLeaf:
+def shown_leaf(path: str, found: LookupResult) -> ShownLeaf:
+    """A leaf as the API shows it."""
     body = mask_leaf(path, found.body)
     try:
         return ShownLeaf(body.decode(), None, found.content_type)
