@@ -59,7 +59,7 @@ def test_content_type_version_and_time_of_the_leaf_below_stay() -> None:
     assert (found.body, found.modified) == (b"1", 7.0)
     found = Tree({"a": covered}).lookup("latest", "a", 11)
     assert found is not None
-    assert (found.body, found.modified, found.is_constant) == (b"x", 10.0, False)
+    assert (found.body, found.modified) == (b"x", 10.0)
 
 
 def test_a_path_that_a_layer_creates_has_the_layers_version() -> None:

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from imds_mock.metadata.tree import LATEST, VERSIONS, Leaf, Tree
+from imds_mock.scheduling.schedule import ALWAYS, Window
 
 names = st.text("abcdefgh-0123456789", min_size=1, max_size=5)
 paths = st.lists(names, min_size=1, max_size=4).map("/".join)
-leaves = st.builds(
-    Leaf,
-    body=st.one_of(st.binary(max_size=8), st.just(lambda now: b"late" if now >= 100 else None)),
-    since=st.sampled_from(VERSIONS[:-1]),
-)
+constant = st.builds(Leaf, body=st.binary(max_size=8), since=st.sampled_from(VERSIONS[:-1]))
+
+
+def late(moment: float, since: str) -> Leaf:
+    """A leaf that appears at a moment."""
+    return Leaf(
+        lambda now: b"late" if now >= moment else None,
+        since=since,
+        same_during=lambda now: Window.between([moment], now),
+    )
+
+
+varying = st.builds(late, st.sampled_from([50.0, 100.0]), st.sampled_from(VERSIONS[:-1]))
+leaves = constant | varying
 
 
 @st.composite
@@ -63,13 +75,29 @@ def test_a_crawl_of_the_listings_finds_exactly_the_present_leaves(
 
 
 @given(trees(), st.sampled_from(VERSIONS))
-def test_a_constant_result_is_the_same_later(built: tuple[Tree, dict[str, Leaf]], version: str) -> None:
+def test_a_result_is_the_same_in_its_window(built: tuple[Tree, dict[str, Leaf]], version: str) -> None:
     tree, chosen = built
     categories = {path.rpartition("/")[0] for path in chosen}
-    for path in [*chosen, *categories, ""]:
-        before = tree.lookup(version, path, 0)
-        if before is not None and before.is_constant:
-            assert tree.lookup(version, path, 200) == before
+    moments = (0.0, 49.0, 50.0, 99.0, 100.0, 200.0)
+    for path in [*chosen, *categories, "", "missing"]:
+        for now in moments:
+            window = tree.window(path, now)
+            assert now in window
+            results = [tree.lookup(version, path, moment) for moment in moments if moment in window]
+            assert results == [results[0]] * len(results)
+
+
+def test_the_window_of_a_listing_ends_when_a_leaf_below_appears() -> None:
+    tree = Tree({"a/b/late": late(100.0, "1.0"), "a/c": Leaf(b"")})
+    assert [tree.window("a", now) for now in (99.0, 100.0)] == [Window(-math.inf, 100.0), Window(100.0)]
+    assert tree.window("a/c", 99.0) == ALWAYS
+
+
+def test_a_result_that_may_change_at_any_moment_has_an_empty_window() -> None:
+    tree = Tree({"a/now": Leaf(lambda now: str(now).encode())})
+    for path in ("a/now", "a"):
+        window = tree.window(path, 5.0)
+        assert window.start == window.end
 
 
 def test_versions_sort_as_text() -> None:
@@ -125,7 +153,7 @@ def test_an_always_listed_leaf_is_listed_while_it_is_absent() -> None:
     assert tree.lookup(LATEST, "spot/action", 0) is None
     assert (listing := tree.lookup(LATEST, "spot", 0)) is not None
     assert listing.body == b"action"
-    assert listing.is_constant
+    assert tree.window("spot", 0) == ALWAYS
 
 
 def test_a_labelled_category_exists_even_if_it_is_empty() -> None:

@@ -85,7 +85,11 @@ class Roles:
                 else document
             )
 
-        return DynamicValue(body, lambda now: self._updated(source, now) - _MODIFIED_BEFORE_SECONDS)
+        return DynamicValue(
+            body,
+            lambda now: self._updated(source, now) - _MODIFIED_BEFORE_SECONDS,
+            same_during=source.same_during,
+        )
 
     def _dated(self, role: str, write: Callable[[float], bytes]) -> DynamicValue:
         """A document with the time of a role's last credentials."""
@@ -93,6 +97,7 @@ class Roles:
         return DynamicValue(
             lambda now: write(self._updated(source, now)),
             lambda now: self._updated(source, now) - _MODIFIED_BEFORE_SECONDS,
+            same_during=source.same_during,
         )
 
     def _updated(self, source: CredentialSource, now: float) -> float:

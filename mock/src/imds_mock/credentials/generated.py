@@ -19,12 +19,14 @@ import msgspec
 
 from imds_mock.credentials.values import CredentialFailure, RoleCredentials, refusal
 from imds_mock.metadata.unique_ids import iam_id, random_bytes
+from imds_mock.scheduling.schedule import Window
 
 # Observed on four instances: 6 h 19 min to 6 h 26 min between LastUpdated and Expiration.
 _LIFETIME_SECONDS: Final = 6 * 3600 + 19 * 60
 _LIFETIME_SPREAD_SECONDS: Final = 7 * 60
 _TOKEN_START: Final = b"!\n\torigin_ec\x10\x9f" + b"\xff" * 8 + b"\x01\x1a"
 _TOKEN_BYTES: Final = 900
+_ROUNDING_SECONDS: Final = 0.001
 
 
 class GeneratedCredentials(msgspec.Struct, frozen=True):
@@ -48,7 +50,15 @@ class GeneratedCredentials(msgspec.Struct, frozen=True):
 
     def current(self, now: float) -> RoleCredentials:
         """The credentials at a time (seconds since the epoch)."""
-        return _generate(self, math.floor((now - self.anchor) / self.renew_seconds))
+        return _generate(self, self._number(now))
+
+    def same_during(self, now: float) -> Window:
+        """From one renewal to the next, or empty close to a renewal, where a product of floats may err."""
+        start = self.anchor + self._number(now) * self.renew_seconds
+        return Window(start + _ROUNDING_SECONDS, start + self.renew_seconds - _ROUNDING_SECONDS)
+
+    def _number(self, now: float) -> int:
+        return math.floor((now - self.anchor) / self.renew_seconds)
 
 
 @lru_cache(maxsize=256)
@@ -96,6 +106,10 @@ class StaticCredentials(msgspec.Struct, frozen=True):
             session_token=self.session_token,
         )
 
+    def same_during(self, now: float) -> Window:
+        """From one renewal of the times to the next."""
+        return self.times.same_during(now)
+
 
 class RefusedCredentials(msgspec.Struct, frozen=True):
     """The failure of a role that EC2 cannot assume.
@@ -111,3 +125,7 @@ class RefusedCredentials(msgspec.Struct, frozen=True):
     def current(self, now: float) -> CredentialFailure:
         """The failure at a time (seconds since the epoch)."""
         return refusal(self.role, self.times.current(now).last_updated)
+
+    def same_during(self, now: float) -> Window:
+        """From one update to the next."""
+        return self.times.same_during(now)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from imds_mock.credentials.values import refusal
+from imds_mock.scheduling.schedule import Window
 
 if TYPE_CHECKING:
     from imds_mock.credentials.requests import CredentialRequest
@@ -45,6 +46,10 @@ class RefreshedCredentials:
             return valid
         refused_at = self.refreshable.refused_at
         return None if refused_at is None else refusal(self.role, refused_at)
+
+    def same_during(self, now: float) -> Window:
+        """Empty: a fetch may end at any moment, and every request counts as use."""
+        return Window(now, now)
 
 
 class NotRefreshed:

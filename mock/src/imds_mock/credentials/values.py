@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
 from imds_mock.metadata.documents import iso8601
+
+if TYPE_CHECKING:
+    from imds_mock.scheduling.schedule import Window
 
 REFUSED: Final = "AssumeRoleUnauthorizedAccess"
 ADVICE: Final = (
@@ -55,6 +58,9 @@ class CredentialSource(Protocol):
         Returns:
             None as long as neither is known; the metadata then omits the role.
         """
+
+    def same_during(self, now: float) -> Window:
+        """A span of time around `now` in which `current` gives the same; empty if it may change at any moment."""
 
 
 def refusal(role: str, last_updated: float) -> CredentialFailure:

@@ -77,6 +77,10 @@ class _Rotated(msgspec.Struct, frozen=True):
     seed: str
     since: str = _SINCE
 
+    @property
+    def changes(self) -> tuple[float, ...]:
+        return self.window.start, self.window.end
+
     def body(self, now: float, below: bytes | None) -> bytes | None:
         if now not in self.window:
             return below
@@ -98,6 +102,10 @@ class _Expiring(msgspec.Struct, frozen=True):
     expiry: float
     renew: bool
     since: str = _SINCE
+
+    @property
+    def changes(self) -> tuple[float, ...]:
+        return self.window.start, self.window.end, self.expiry
 
     def body(self, now: float, below: bytes | None) -> bytes | None:
         if now not in self.window:

@@ -73,6 +73,11 @@ class Notice(msgspec.Struct, frozen=True):
     since: str
     text: bytes
 
+    @property
+    def changes(self) -> tuple[float, ...]:
+        """Both ends of the window."""
+        return self.window.start, self.window.end
+
     def body(self, now: float, below: bytes | None) -> bytes | None:
         """The text, or the value below."""
         return self.text if now in self.window else below

@@ -92,12 +92,16 @@ class ScheduledMaintenance(Event, frozen=True, kw_only=True, tag="maintenance"):
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    """A layer that adds one entry to a JSON array while a window is open; `changes` are the times of modification."""
+    """A layer that adds one entry to a JSON array while a window is open."""
 
     window: Window
-    changes: tuple[float, ...]
+    modifications: tuple[float, ...]
     entry: dict[str, str]
     since: str = _SINCE
+
+    @property
+    def changes(self) -> tuple[float, ...]:
+        return self.window.start, self.window.end, *self.modifications
 
     def body(self, now: float, below: bytes | None) -> bytes | None:
         if now not in self.window:
@@ -107,8 +111,8 @@ class _Entry(msgspec.Struct, frozen=True):
         return documents.write([*entries, self.entry])
 
     def modified(self, now: float, below: float | None) -> float | None:
-        changes = [moment for moment in self.changes if moment <= now]
-        return max([*changes, below or 0.0]) if changes else below
+        modifications = [moment for moment in self.modifications if moment <= now]
+        return max([*modifications, below or 0.0]) if modifications else below
 
 
 def _event_id(period: Period) -> str:

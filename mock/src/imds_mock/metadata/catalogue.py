@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.metadata.rows import DynamicValue, Facts, InterfaceFacts, Row
+from imds_mock.scheduling.schedule import ALWAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -196,4 +197,4 @@ def _monitoring(instance: Instance) -> str | None:
 
 
 def _signature(body: Callable[[float], bytes | None]) -> DynamicValue:
-    return DynamicValue(body, always_listed=True)
+    return DynamicValue(body, always_listed=True, same_during=lambda _now: ALWAYS)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from imds_mock.metadata.tree import Leaf
+from imds_mock.scheduling.schedule import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +22,10 @@ class Layer(Protocol):
     @property
     def since(self) -> str:
         """The metadata version that introduced the path; applies only if there is no leaf below."""
+
+    @property
+    def changes(self) -> tuple[float, ...]:
+        """The times at which `body` or `modified` change although the value below does not."""
 
     def body(self, now: float, below: bytes | None) -> bytes | None:
         """The value at the time `now`, given the one below; None if absent."""
@@ -44,6 +49,10 @@ class _Covered:
         below = None if self.leaf is None else self.leaf.modified
         return self.layer.modified(now, below(now) if callable(below) else below)
 
+    def same_during(self, now: float) -> Window:
+        window = Window.between(self.layer.changes, now)
+        return window if self.leaf is None else window.intersection(self.leaf.window(now))
+
 
 def apply_layers(leaves: Mapping[str, Leaf], layers: Iterable[tuple[str, Layer]]) -> dict[str, Leaf]:
     """All leaves, with those under a layer replaced by functions of the clock.
@@ -58,9 +67,9 @@ def apply_layers(leaves: Mapping[str, Leaf], layers: Iterable[tuple[str, Layer]]
             leaf = covered.get(path)
             top = _Covered(leaf, layer)
             if leaf is None:
-                covered[path] = Leaf(top.body, since=layer.since, modified=top.modified)
+                covered[path] = Leaf(top.body, since=layer.since, modified=top.modified, same_during=top.same_during)
             else:
-                covered[path] = replace(leaf, body=top.body, modified=top.modified)
+                covered[path] = replace(leaf, body=top.body, modified=top.modified, same_during=top.same_during)
     return covered
 
 

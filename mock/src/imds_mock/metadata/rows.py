@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from imds_mock.metadata.instance import Instance
     from imds_mock.metadata.interfaces import NetworkInterface
     from imds_mock.metadata.tree import Timestamp
+    from imds_mock.scheduling.schedule import Window
 
 AnyFacts = TypeVar("AnyFacts")
 
@@ -27,11 +28,13 @@ class DynamicValue:
         body: Gives the bytes at a time in seconds since the epoch; None if absent.
         modified: Time of the last change, for `Last-Modified`; None for the instance's start.
         always_listed: The value always exists, so that a listing need not compute it, which may take long.
+        same_during: As in `Leaf`.
     """
 
     body: Callable[[float], bytes | None]
     modified: Timestamp | None = None
     always_listed: bool = False
+    same_during: Callable[[float], Window] | None = None
 
 
 Value = str | int | bool | bytes | tuple[str, ...] | DynamicValue | None
@@ -148,7 +151,14 @@ class Row(Generic[AnyFacts]):
         if value is None or value == ():
             return None
         if isinstance(value, DynamicValue):
-            return Leaf(value.body, self.content_type, self.since, value.modified, value.always_listed)
+            return Leaf(
+                value.body,
+                self.content_type,
+                self.since,
+                value.modified,
+                value.always_listed,
+                same_during=value.same_during,
+            )
         return Leaf(_body(value), self.content_type, self.since)
 
 

@@ -11,8 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
+
+from imds_mock.scheduling.schedule import ALWAYS, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -48,6 +51,8 @@ class Leaf:
             service lists no absent leaf).
         may_have_children: Other paths may lie below the leaf; its parent lists both `name` and `name/` (unlike the
             real service).
+        same_during: A function that gives a span of time around a time in which body and `modified` stay the same;
+            None if a function of the time may change at any moment. Not used for a leaf without such functions.
     """
 
     body: Body
@@ -56,6 +61,13 @@ class Leaf:
     modified: Timestamp | None = None
     always_listed: bool = False
     may_have_children: bool = False
+    same_during: Callable[[float], Window] | None = None
+
+    def window(self, now: float) -> Window:
+        """A span of time in which the leaf shows the same as at `now`; empty if it may change at any moment."""
+        if not callable(self.body) and not callable(self.modified):
+            return ALWAYS
+        return Window(now, now) if self.same_during is None else self.same_during(now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +78,15 @@ class LookupResult:
         body: The leaf's bytes or the listing.
         content_type: The `Content-Type` header.
         modified: Seconds since the epoch; None for the instance's start.
-        is_constant: The result is the same at any other time.
     """
 
     body: bytes
     content_type: str
     modified: float | None
-    is_constant: bool
 
 
 class _Category:
-    __slots__ = ("children", "is_constant", "is_permanent", "leaf", "names", "since")
+    __slots__ = ("children", "is_permanent", "leaf", "names", "since", "varying")
 
     def __init__(self, leaf: Leaf | None = None) -> None:
         self.leaf = leaf  # a leaf with the same path
@@ -84,7 +94,7 @@ class _Category:
         self.children: dict[str, _Category | Leaf] = {}
         self.names: dict[str, str] = {}  # names in the listing
         self.since = LATEST
-        self.is_constant = True
+        self.varying: list[Leaf] = []  # the leaves in and below it that may appear or disappear
 
 
 class Tree:
@@ -134,12 +144,31 @@ class Tree:
             listing = "\n".join(self._listing(node, version, now))
             if not listing and not node.is_permanent:
                 return None
-            return LookupResult(listing.encode(), "text/plain", None, node.is_constant)
+            return LookupResult(listing.encode(), "text/plain", None)
         body = node.body(now) if callable(node.body) else node.body
         if body is None:
             return None
         modified = node.modified(now) if callable(node.modified) else node.modified
-        return LookupResult(body, node.content_type, modified, _is_constant(node))
+        return LookupResult(body, node.content_type, modified)
+
+    def window(self, path: str, now: float) -> Window:
+        """A span of time in which `lookup` gives the same result for a path as at `now`, in every version.
+
+        Args:
+            path: Path relative to the version, as in `lookup`.
+            now: Wall-clock time in seconds since the epoch.
+
+        Returns:
+            A span that contains `now`, or an empty one if the result may change at any moment.
+        """
+        node = self._nodes.get(path)
+        if node is None:
+            return ALWAYS
+        if isinstance(node, Leaf):
+            return node.window(now)
+        if node.leaf is not None:
+            return node.leaf.window(now)
+        return reduce(Window.intersection, (leaf.window(now) for leaf in node.varying), ALWAYS)
 
     def _add(self, path: str, leaf: Leaf) -> None:
         *parents, name = path.split("/")
@@ -185,11 +214,11 @@ class Tree:
                 if child.leaf is not None:
                     category.names[name] = f"{name}\n{name}/"
                     child.since = min(child.since, child.leaf.since)
-                    child.is_constant = child.is_constant and _is_constant(child.leaf)
-                category.is_constant = category.is_constant and child.is_constant
+                category.varying += child.varying
             else:
                 category.names[name] = name
-                category.is_constant = category.is_constant and (child.always_listed or _is_constant(child))
+                if not child.always_listed and callable(child.body):
+                    category.varying.append(child)
             category.since = min(category.since, child.since)
         category.children = dict(sorted(category.children.items()))
 
@@ -205,7 +234,3 @@ class Tree:
             always = node.leaf is not None or node.is_permanent
             return always or any(self._is_present(child, version, now) for child in node.children.values())
         return node.always_listed or not callable(node.body) or node.body(now) is not None
-
-
-def _is_constant(leaf: Leaf) -> bool:
-    return not callable(leaf.body) and not callable(leaf.modified)

@@ -20,7 +20,7 @@ from imds_mock.violations.marks import CHECK, EXPECTED
 from imds_mock.violations.words import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _ONE_START: Final = "give either `in` or `at`, not both"
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -100,6 +100,30 @@ class Window(msgspec.Struct, frozen=True):
 
     def __contains__(self, now: float) -> bool:
         return self.start <= now < self.end
+
+    def intersection(self, other: Window) -> Window:
+        """The moments inside both; a window that ends before it starts contains none."""
+        return Window(max(self.start, other.start), min(self.end, other.end))
+
+    @classmethod
+    def between(cls, changes: Iterable[float], now: float) -> Window:
+        """The longest window around a time that begins at one of the given moments and ends at the next.
+
+        Args:
+            changes: Moments in seconds since the epoch, in any order.
+            now: A time in the window.
+        """
+        start, end = -math.inf, math.inf
+        for moment in changes:
+            if start < moment <= now:
+                start = moment
+            elif now < moment < end:
+                end = moment
+        return cls(start, end)
+
+
+ALWAYS: Final = Window(-math.inf)
+"""All of time."""
 
 
 class Scheduled(

@@ -10,14 +10,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Protocol
 
+from imds_mock.scheduling.schedule import ALWAYS
 from imds_mock.service import responses
 from imds_mock.service.messages import PROBE_HEADER, TOKEN_HEADER, TOKEN_TTL_HEADER, Delivery, Head, Response
+from imds_mock.service.snapshot import TemporaryResponse
 from imds_mock.service.tokens import MAX_TTL_SECONDS, MIN_TTL_SECONDS, Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imds_mock.config.settings import MetadataOptions
+    from imds_mock.scheduling.schedule import Window
     from imds_mock.service.messages import Request
     from imds_mock.service.snapshot import Snapshot
 
@@ -161,23 +164,42 @@ def _refuse_at_once(request: Request, caller: str, options: MetadataOptions) -> 
 
 
 def _look_up(path: str, snapshot: Snapshot, caller: str, now: float) -> Response:
+    kept = snapshot.temporary.get(path)
+    if kept is not None:
+        start, end, response = kept
+        if start <= now < end:
+            return response
     compatibility = snapshot.compatibility
     suffix = compatibility.listing_suffixes.get(path, b"")
     if path == "/":
         listing = "\n".join(snapshot.versions).encode() + suffix
-        return _remember(path, Response.content(listing, "text/plain", snapshot.started), snapshot)
+        return _remember(path, Response.content(listing, "text/plain", snapshot.started), snapshot, ALWAYS)
     version, _, inner = path[1:].partition("/")
-    found = snapshot.tree.lookup(version, inner, now) if version in snapshot.versions else None
     is_visible = compatibility.visible_to.get(path)
-    if (is_visible is not None and not is_visible(caller)) or found is None:
-        options = snapshot.options
-        return compatibility.responses_by_status.get(404) or responses.page(404, options.not_found_content_type)
-    modified = snapshot.started if found.modified is None else found.modified
-    response = Response.content(found.body + suffix, found.content_type, modified)
-    return _remember(path, response, snapshot) if found.is_constant else response
+    if version not in snapshot.versions or (is_visible is not None and not is_visible(caller)):
+        return _not_found(snapshot)
+    found = snapshot.tree.lookup(version, inner, now)
+    if found is None:
+        response = _not_found(snapshot)
+    else:
+        modified = snapshot.started if found.modified is None else found.modified
+        response = Response.content(found.body + suffix, found.content_type, modified)
+    window = snapshot.tree.window(inner, now)
+    # Clients can invent any number of paths that are never found.
+    is_kept = is_visible is None and (found is not None or window != ALWAYS)
+    return _remember(path, response, snapshot, window) if is_kept else response
 
 
-def _remember(path: str, response: Response, snapshot: Snapshot) -> Response:
-    if len(snapshot.rendered) < _MAX_RENDERED:
-        snapshot.rendered[path] = response
+def _not_found(snapshot: Snapshot) -> Response:
+    own = snapshot.compatibility.responses_by_status.get(404)
+    return own or responses.page(404, snapshot.options.not_found_content_type)
+
+
+def _remember(path: str, response: Response, snapshot: Snapshot, window: Window) -> Response:
+    """Keep a response for later requests in the same span of time."""
+    if window == ALWAYS:
+        if len(snapshot.rendered) < _MAX_RENDERED:
+            snapshot.rendered[path] = response
+    elif window.start < window.end and (len(snapshot.temporary) < _MAX_RENDERED or path in snapshot.temporary):
+        snapshot.temporary[path] = TemporaryResponse(window.start, window.end, response)
     return response

@@ -6,7 +6,7 @@ A change builds a new snapshot and replaces one reference. A request uses one sn
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from imds_mock.metadata.tree import VERSIONS, Leaf, Tree
 
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from imds_mock.service.messages import Request, Response
 
 _TAGS: Final = "meta-data/tags/"
+
+
+class TemporaryResponse(NamedTuple):
+    """A response and the span of time in which it is valid, in seconds since the epoch, without its end."""
+
+    start: float
+    end: float
+    response: Response
 
 
 class Agents(Protocol):
@@ -72,6 +80,7 @@ class Snapshot:
         compatibility: Differences from the real service.
         agents: The container agents; None if there are none, and then the `Host` header is ignored.
         rendered: Path to a response that is valid as long as the snapshot is; filled while serving.
+        temporary: Path to a response that is valid for some time; filled while serving.
     """
 
     tree: Tree
@@ -82,6 +91,7 @@ class Snapshot:
     compatibility: Compatibility = IMDS
     agents: Agents | None = None
     rendered: dict[str, Response] = field(default_factory=dict, repr=False, compare=False)
+    temporary: dict[str, TemporaryResponse] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def build(
