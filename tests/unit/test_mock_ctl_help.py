@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 from datetime import UTC, datetime
 
 import pytest
 
+from imds_mock.aemm import usage as aemm_usage
+from imds_mock.aemm.keys import Command
 from imds_mock.arguments import FORMATS, Parser
-from imds_mock.commands import ctl
+from imds_mock.cli import main
+from imds_mock.commands import COMMANDS as COMMAND_NAMES
+from imds_mock.commands import ctl, load
 from imds_mock.scheduling.schedule import read_duration, read_instant
+from imds_shim import config as shim_config
 
 
 def parsers(parser: argparse.ArgumentParser) -> dict[str, tuple[str, argparse.ArgumentParser]]:
@@ -59,6 +65,29 @@ def test_every_form_in_the_usage_has_an_example(name: str) -> None:
     for word, examples in FORMATS.items():
         asked = re.search(rf"\b{word}\b", parser.format_usage())
         assert (f"{word} is written like {examples}" in said) == bool(asked), word
+
+
+def every_help() -> dict[str, str]:
+    """The help of every command of all programs, in a terminal of 80 columns."""
+    found = {"ec2-metadata-mock": "".join(map(aemm_usage.help_text, Command)), "imds-shim": shim_config.help_text()}
+    for name in COMMAND_NAMES:
+        root = Parser(prog=f"imds-mock {name}", description=load(name).__doc__)
+        load(name).add_arguments(root)
+        root.declare_all()
+        for prog, (_listed, parser) in {root.prog: ("", root), **parsers(root)}.items():
+            found[prog] = parser.format_help()
+    return found
+
+
+def test_every_help_fits_80_columns(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for words in ([], ["--help"]):
+        with contextlib.suppress(SystemExit):
+            main(words)
+    captured = capsys.readouterr()
+    helps = {"imds-mock": captured.out + captured.err, **every_help()}
+    assert {"imds-mock serve", "imds-mock ctl assert", "imds-mock ctl fault add status"} <= set(helps)
+    assert {prog: line for prog, text in helps.items() for line in text.splitlines() if len(line) > 80} == {}
 
 
 def test_the_examples_can_be_read() -> None:

@@ -51,7 +51,7 @@ SETTINGS = (
         "timeout_seconds",
         "60",
         settings.timeout_seconds,
-        "how long to wait for the name and the mock, together",
+        "longest wait for the name and the mock, together",
     ),
     Setting(
         "MOCK_LOG_LEVEL", "log_level", "info", settings.choice(*_LOG_LEVELS), "log level: debug, info, warning or error"

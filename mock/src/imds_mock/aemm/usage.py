@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from importlib.metadata import version
 from typing import Final
 
@@ -56,7 +57,7 @@ def help_text(command: Command) -> str:
             title = "Flags:" if each is Command.ALL else f"Flags of {each.words[0]}:"
             lines += ["", title, *map(_flag, flags)]
             lines += [_flag(HELP), _flag(VERSION)] if each is Command.ALL else []
-    return "\n".join(lines) + "\n" + _MORE
+    return "".join(map(_wrapped, ("\n".join(lines) + "\n" + _MORE).splitlines()))
 
 
 def version_text() -> str:
@@ -78,6 +79,13 @@ def completion_text(shells: tuple[str, ...]) -> str:
     flags = [f"--{key.flag}" for command in Command for key in flags_of(command)]
     words = " ".join([*COMMANDS, "completion", "help", *flags, "--help", "--version"])
     return _COMPLETIONS[shells[0]].format(words=words, program=PROGRAM)
+
+
+def _wrapped(line: str) -> str:
+    """A line of the help, on several lines if it is wider than 80 columns."""
+    indent = " " * 8 if line.startswith(" ") else ""
+    parts = textwrap.wrap(line, 80, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return "".join(f"{part}\n" for part in parts or [""])
 
 
 def _flag(key: Key) -> str:

@@ -20,7 +20,7 @@ COMMANDS: Final = {
     "certs": "export the certificates that verify the identity document",
     "compose-override": "print an override that adds the mock to your Compose file",
     "capture": "write the configuration of a running instance",
-    "completion": "print the completion script for bash, zsh or tcsh",
+    "completion": "print the completion script for bash, zsh, fish or tcsh",
 }
 """Name of each subcommand to its help text."""
 

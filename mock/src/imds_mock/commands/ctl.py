@@ -9,21 +9,23 @@ import sys
 
 from imds_mock.arguments import SingleParser
 from imds_mock.client_environment import CONTROL_URL
-from imds_mock.ctl import armed, assertions, callers, clock, journal, state
+from imds_mock.ctl import armed, assertions, callers, clock, journal, metadata, state
 from imds_mock.ctl.client import ArgumentError, Client, default_url
+from imds_mock.ctl.terminal import COLORS
 
 _TOKEN_VARIABLE = "IMDS_MOCK_CONTROL_TOKEN"  # noqa: S105 - the name of a variable, not a secret
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    # Every parser has these two options, without defaults, so that they can stand anywhere.
-    parser.set_defaults(url=None, json=False)
+    # Every parser has the common options, without defaults, so that they can stand anywhere.
+    parser.set_defaults(url=None, json=False, color="auto", wide=False, utc=False)
     _add_common(parser)
     common = SingleParser(add_help=False)
     _add_common(common)
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=SingleParser)
     state.add_commands(commands, [common])
+    metadata.add_commands(commands, [common])
     armed.add_commands(commands, [common])
     journal.add_commands(commands, [common])
     assertions.add_commands(commands, [common])
@@ -38,6 +40,9 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         help=f"control plane: unix:/path or http://HOST:PORT (default: {CONTROL_URL}, else the running mock)",
     )
     parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+    parser.add_argument(
+        "--color", choices=COLORS, default=argparse.SUPPRESS, help="color in the output (default: auto, on a terminal)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.ctl.client import segment
+from imds_mock.ctl.columns import Column, brief_time, state_style
 from imds_mock.ctl.kinds import add_event_commands, add_fault_commands, print_armed, print_warnings
-from imds_mock.ctl.output import print_done, print_json, print_line, print_table
+from imds_mock.ctl.output import print_done, print_json, print_line
+from imds_mock.ctl.schedule import details_of, when_of
+from imds_mock.ctl.tables import add_table_options, print_table
+from imds_mock.ctl.times import reference
 
 if TYPE_CHECKING:
     import argparse
@@ -17,9 +21,27 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[Any]  # noqa: SLF001 - argparse has no public name for it
     Action = Callable[[Client, argparse.Namespace], int]
 
-_COLUMNS: Final = {
+_NAMES: Final = {
     "event": ("id", "state", "starts", "ends", "target", "callers", "details"),
     "fault": ("id", "state", "hits", "path", "rate", "count", "target", "callers", "ends", "details"),
+}
+
+_STATE: Final = Column("state", style=state_style)
+_TARGETED: Final = (Column("target", minimum=10, rank=1, is_optional=True), Column("callers", rank=4))
+_STARTS: Final = Column("starts", brief=brief_time)
+_ENDS: Final = Column("ends", rank=2, is_optional=True, brief=brief_time)
+_DETAILS: Final = Column("details", minimum=20, is_optional=True, wraps=True)
+_FAULTS: Final = (
+    *(Column("id"), _STATE, Column("hits"), Column("path", minimum=12)),
+    *(Column("rate", rank=3, is_optional=True), Column("count", rank=3, is_optional=True)),
+    *_TARGETED,
+)
+# On a terminal `when` counts down to the next of the event's times; with --utc the times are shown instead.
+_COLUMNS: Final = {
+    ("event", "when"): (Column("id"), _STATE, Column("when"), *_TARGETED, _DETAILS),
+    ("event", "utc"): (Column("id"), _STATE, _STARTS, _ENDS, *_TARGETED, _DETAILS),
+    ("fault", "when"): (*_FAULTS, Column("when"), _DETAILS),
+    ("fault", "utc"): (*_FAULTS, _ENDS, _DETAILS),
 }
 
 
@@ -45,6 +67,7 @@ def add_commands(commands: Commands, common: Sequence[argparse.ArgumentParser]) 
 
     play = commands.add_parser("play", parents=shared, help="play a scenario")
     play.add_argument("file", help="YAML or JSON file; - reads standard input")
+    add_table_options(play)
     play.set_defaults(action_of=_play)
 
     faults = _add_list(commands, "fault", "fault", shared, "inject and list faults")
@@ -56,9 +79,12 @@ def add_commands(commands: Commands, common: Sequence[argparse.ArgumentParser]) 
 def _add_list(commands: Commands, name: str, what: str, shared: list[argparse.ArgumentParser], text: str) -> Commands:
     """Declare the command that lists what is armed, with its subcommands `list` and `clear`."""
     listing = commands.add_parser(name, parents=shared, help=text)
+    add_table_options(listing)
     listing.set_defaults(action_of=_lister(what))
     actions: Commands = listing.add_subparsers(metavar="ACTION", help="(default: list)")
-    actions.add_parser("list", parents=shared, help=f"list the {what}s").set_defaults(action_of=_lister(what))
+    lister = actions.add_parser("list", parents=shared, help=f"list the {what}s")
+    add_table_options(lister)
+    lister.set_defaults(action_of=_lister(what))
     actions.add_parser("clear", parents=shared, help=f"remove all {what}s").set_defaults(action_of=_clearer(what))
     return actions
 
@@ -66,12 +92,13 @@ def _add_list(commands: Commands, name: str, what: str, shared: list[argparse.Ar
 def _add_change(commands: Commands, verb: str, what: str, shared: list[argparse.ArgumentParser], text: str) -> None:
     command = commands.add_parser(verb, parents=shared, help=text)
     command.add_argument("id", nargs="+", help=f"id from `ctl {'events' if what == 'event' else what} list`")
+    add_table_options(command)
     command.set_defaults(action_of=_changer(verb, what))
 
 
 def _lister(what: str) -> Action:
     def run(client: Client, arguments: argparse.Namespace) -> int:
-        _show(what, client.call("GET", f"/v1/{what}s"), arguments)
+        _show(client, what, client.call("GET", f"/v1/{what}s"), arguments)
         return 0
 
     return run
@@ -101,7 +128,7 @@ def _changer(verb: str, what: str) -> Action:
         finally:
             # If one is refused, the changes to those before it remain.
             if changed:
-                _show(what, changed, arguments)
+                _show(client, what, changed, arguments)
         if not changed:
             print_done(arguments)
         return 0
@@ -109,19 +136,22 @@ def _changer(verb: str, what: str) -> Action:
     return run
 
 
-def _show(what: str, armed: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
+def _show(client: Client, what: str, armed: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
     """Print events or faults; the column `details` has the fields without a column of their own."""
     if arguments.json:
         print_json(armed)
         return
-    columns = _COLUMNS[what]
+    now = reference(client, arguments) if armed else None
     rows = []
     for each in armed:
-        hidden = {"kind", "in", "at", "for", *columns}
-        details = {name: value for name, value in each[what].items() if name not in hidden}
-        callers = "all" if each["target"] is None else each["callers"]
-        rows.append({**each[what], **each, "callers": callers, "details": details or None})
-    print_table(columns, rows, f"no {what}s")
+        row = {
+            **each[what],
+            **each,
+            "callers": "all" if each["target"] is None else each["callers"],
+            "details": details_of(each[what], _NAMES[what]),
+        }
+        rows.append(row if now is None else {**row, "when": when_of(each, what, now.mock)})
+    print_table(arguments, _NAMES[what], rows, f"no {what}s", _COLUMNS[what, "utc" if now is None else "when"])
 
 
 def _rearm(client: Client, arguments: argparse.Namespace) -> int:
@@ -138,7 +168,7 @@ def _endpoint_on(client: Client, arguments: argparse.Namespace) -> int:
     ]
     canceled = [client.call("POST", f"/v1/events/{segment(event_id)}/cancel") for event_id in waiting]
     if canceled or arguments.json:
-        _show("event", canceled, arguments)
+        _show(client, "event", canceled, arguments)
     else:
         print_line("the endpoint is already on, and no event is pending")
     return 0
@@ -162,7 +192,7 @@ def _play(client: Client, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(played)
         return 0
-    _show("event", played["events"], arguments)
+    _show(client, "event", played["events"], arguments)
     if played["faults"]:
-        _show("fault", played["faults"], arguments)
+        _show(client, "fault", played["faults"], arguments)
     return 0

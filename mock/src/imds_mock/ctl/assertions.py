@@ -41,7 +41,10 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     what = claim.add_mutually_exclusive_group(required=True)
     what.add_argument("--no-imdsv1", action="store_true", help="no request came without a session token")
     what.add_argument("--asked", metavar="PATTERN", help="a matching path was requested")
-    what.add_argument("--saw", choices=dict.fromkeys(NOTICES.values()), help="a caller has seen the notice")
+    notices = tuple(dict.fromkeys(NOTICES.values()))
+    what.add_argument(
+        "--saw", choices=notices, metavar="NOTICE", help=f"a caller has seen the notice: {' or '.join(notices)}"
+    )
     _add_scope(claim)
     claim.add_argument("--at-least", type=int, metavar="N", help="with --asked: lowest number of requests (default: 1)")
     claim.add_argument("--at-most", type=int, metavar="N", help="with --asked: highest number of requests")

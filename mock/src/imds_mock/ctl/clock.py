@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from imds_mock.ctl.output import print_values
+from imds_mock.ctl.tables import print_values
 
 if TYPE_CHECKING:
     import argparse

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.ctl.client import ArgumentError
-from imds_mock.ctl.output import cell, print_done, print_json, print_line, print_table, print_warning
+from imds_mock.ctl.columns import Column, brief_caller, brief_time, fault_style, status_style, version_style
+from imds_mock.ctl.output import print_done, print_json, print_warning
+from imds_mock.ctl.tables import add_table_options, print_table
+from imds_mock.ctl.times import both_times, reference
 
 if TYPE_CHECKING:
     import argparse
@@ -14,9 +16,30 @@ if TYPE_CHECKING:
 
     from imds_mock.ctl.client import Client
 
-_COLUMNS: Final = ("time", "caller", "method", "written", "status", "version", "token", "microseconds", "faults")
+NAMES: Final = ("time", "caller", "method", "written", "status", "version", "token", "microseconds", "faults")
+"""The columns of requests for programs."""
+
+COLUMNS: Final = (
+    Column("time", brief=brief_time),
+    Column("caller", minimum=13, brief=brief_caller),
+    Column("method"),
+    Column("written", "PATH", minimum=30),
+    Column("status", style=status_style),
+    Column("version", "IMDS", style=version_style),
+    Column("token", rank=2),
+    Column("microseconds", "µs", rank=3),
+    Column("faults", minimum=8, is_optional=True, style=fault_style),
+)
+"""The columns of requests on a terminal."""
+
+_NOTICES: Final = (
+    Column("notice", minimum=10),
+    Column("caller", minimum=14, brief=brief_caller),
+    Column("first", brief=brief_time),
+    Column("last", brief=brief_time),
+    Column("times"),
+)
 _FILTERS: Final = ("path", "caller", "method", "version", "status", "since", "until", "fault")
-_WIDTHS: Final = (24, 24, 6, 56, 6, 7, 9, 12, 0)
 
 
 def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[argparse.ArgumentParser]) -> None:
@@ -26,6 +49,7 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     requests.add_argument("--limit", type=int, metavar="N", help="show the newest N requests (default: 1000)")
     requests.add_argument("--clear", action="store_true", help="empty the journal")
     _add_filters(requests)
+    add_table_options(requests)
     requests.set_defaults(action_of=_requests)
 
     notices = commands.add_parser(
@@ -33,6 +57,7 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     )
     notices.add_argument("--since", metavar="WHEN", help="earliest time, or how long ago")
     notices.add_argument("--caller", metavar="WHO", help="address, container or service name")
+    add_table_options(notices)
     notices.set_defaults(action_of=_notices)
 
 
@@ -58,39 +83,22 @@ def _requests(client: Client, arguments: argparse.Namespace) -> int:
     query = {name: getattr(arguments, name) for name in _FILTERS}
     _warn(client, arguments.caller)
     if arguments.follow:
-        return _follow(client, arguments, query)
+        from imds_mock.ctl.following import follow  # noqa: PLC0415 - only here
+
+        return follow(client, arguments, query)
     found = client.call("GET", "/v1/requests", query={**query, "limit": arguments.limit})
     if arguments.json:
         print_json(found)
-    else:
-        print_table(_COLUMNS, [_named(each) for each in found], "no requests")
-    return 0
-
-
-def _follow(client: Client, arguments: argparse.Namespace, query: dict[str, Any]) -> int:
-    import json  # noqa: PLC0415 - only here
-
-    try:
-        for entry in client.stream("/v1/requests/stream", query):
-            if arguments.json:
-                sys.stdout.write(f"{json.dumps(entry)}\n")
-                sys.stdout.flush()
-            else:
-                cells = (cell(_named(entry).get(name)) for name in _COLUMNS)
-                print_line(" ".join(text.ljust(width) for text, width in zip(cells, _WIDTHS, strict=True)).rstrip())
-    except KeyboardInterrupt:
         return 0
+    now = reference(client, arguments)
+    rows = [{**named(each), "time": both_times(each, "time", now)} for each in found]
+    print_table(arguments, NAMES, rows, "no requests", COLUMNS)
     return 0
 
 
-def _named(entry: dict[str, Any]) -> dict[str, Any]:
-    return {**entry, "caller": caller_name(entry), "time": _both_times(entry, "time")}
-
-
-def _both_times(entry: dict[str, Any], name: str) -> str:
-    """A time on the mock's clock, and the real time if it differs."""
-    time, real = entry[name], entry[f"real_{name}"]
-    return str(time) if time == real else f"{time} (real {real})"
+def named(entry: dict[str, Any]) -> dict[str, Any]:
+    """A recorded request with its caller's address and name in one text."""
+    return {**entry, "caller": caller_name(entry)}
 
 
 def caller_name(entry: dict[str, Any]) -> str:
@@ -110,10 +118,16 @@ def _notices(client: Client, arguments: argparse.Namespace) -> int:
     seen = client.call("GET", "/v1/requests/notices", query={"since": arguments.since, "caller": arguments.caller})
     if arguments.json:
         print_json(seen)
-    else:
-        rows = [{**each, "caller": caller_name(each), "notice": each["subject"]} for each in seen]
-        rows = [{**row, "first": _both_times(row, "first"), "last": _both_times(row, "last")} for row in rows]
-        print_table(("notice", "caller", "first", "last", "times"), rows, "no caller has seen a notice")
+        return 0
+    now = reference(client, arguments)
+    times = [{name: both_times(each, name, now) for name in ("first", "last")} for each in seen]
+    rows = [
+        {**each, "caller": caller_name(each), "notice": each["subject"], **both}
+        for each, both in zip(seen, times, strict=True)
+    ]
+    print_table(
+        arguments, ("notice", "caller", "first", "last", "times"), rows, "no caller has seen a notice", _NOTICES
+    )
     return 0
 
 

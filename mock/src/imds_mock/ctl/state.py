@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from imds_mock.ctl.client import ArgumentError
-from imds_mock.ctl.output import print_done, print_json, print_line, print_table, print_values
+from imds_mock.ctl.metadata import metadata_path
+from imds_mock.ctl.output import print_done, print_json
+from imds_mock.ctl.tables import print_values
 from imds_mock.standard_input import read_input
 from imds_mock.violations.syntax import json_problem
 from imds_mock.violations.words import shown
@@ -28,11 +29,6 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     shared = list(common)
     status = commands.add_parser("status", parents=shared, help="show the state of the mock")
     status.set_defaults(action_of=_status)
-
-    get = commands.add_parser("get", parents=shared, help="show metadata as callers see it")
-    get.add_argument("path", nargs="?", help="such as meta-data/placement/region (default: the whole tree)")
-    get.add_argument("--caller", metavar="WHO", help="show what this address, container or service sees")
-    get.set_defaults(action_of=_get)
 
     setting = commands.add_parser("set", parents=shared, help="set one leaf of the metadata by path")
     setting.add_argument(
@@ -85,36 +81,14 @@ def _status(client: Client, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _get(client: Client, arguments: argparse.Namespace) -> int:
-    query = {"caller": arguments.caller}
-    if arguments.path is None or not arguments.path.strip("/"):
-        tree = client.call("GET", "/v1/metadata", query=query)
-        if arguments.json:
-            print_json(tree)
-        else:
-            rows = [{"path": path, "value": leaf.get("value", leaf.get("base64"))} for path, leaf in tree.items()]
-            print_table(("path", "value"), rows, "nothing")
-        return 0
-    found = client.call("GET", _metadata(arguments.path), query=query)
-    if arguments.json:
-        print_json(found)
-    elif "children" in found:
-        for name in found["children"]:
-            print_line(name)
-    else:
-        # Unescaped, as clients receive it, so that it can be compared and piped.
-        sys.stdout.write(found["leaf"].get("value", found["leaf"].get("base64", "")) + "\n")
-    return 0
-
-
 def _set(client: Client, arguments: argparse.Namespace) -> int:
     value = _json(arguments.value, "the value") if arguments.as_json else arguments.value
-    print_done(arguments, client.call("PUT", _metadata(arguments.path), {"value": value}))
+    print_done(arguments, client.call("PUT", metadata_path(arguments.path), {"value": value}))
     return 0
 
 
 def _delete(client: Client, arguments: argparse.Namespace) -> int:
-    client.call("DELETE", _metadata(arguments.path))
+    client.call("DELETE", metadata_path(arguments.path))
     print_done(arguments)
     return 0
 
@@ -167,10 +141,6 @@ def _reset(client: Client, arguments: argparse.Namespace) -> int:
     client.call("POST", "/v1/reset", query={"keep_journal": "true" if arguments.keep_journal else None})
     print_done(arguments)
     return 0
-
-
-def _metadata(path: str) -> str:
-    return f"/v1/metadata/{quote(path.strip('/'))}"
 
 
 def _json(text: str, name: str) -> Any:

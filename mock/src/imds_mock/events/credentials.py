@@ -67,9 +67,13 @@ class CredentialsExpiry(Event, frozen=True, kw_only=True, tag="credentials-expir
 
     def layers(self, period: Period) -> Iterator[tuple[str, Layer]]:
         """The document of every role."""
-        expiry = period.planned.start + read_duration("after", self.after)
+        _word, expiry = self.consequence(period.planned.start)
         for path in PATHS:
             yield path, _Expiring(period.window, period.id, expiry, self.renew)
+
+    def consequence(self, start: float) -> tuple[str, float]:
+        """The expiration of the keys."""
+        return "expiry", start + read_duration("after", self.after)
 
 
 class _Rotated(msgspec.Struct, frozen=True):

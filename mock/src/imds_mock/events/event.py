@@ -61,6 +61,14 @@ class Event(Scheduled, frozen=True, kw_only=True):
         """
         yield from ()
 
+    def consequence(self, start: float) -> tuple[str, float] | None:  # noqa: ARG002 - kinds override it
+        """What the event announces, in one word, and its time; None if it announces nothing.
+
+        Args:
+            start: Start of the event, in seconds since the epoch.
+        """
+        return None
+
     def endpoint_disabled(self, period: Period) -> Window | None:  # noqa: ARG002 - kinds override it
         """When the event disables the whole endpoint; None if it does not."""
         return None

@@ -54,17 +54,18 @@ class SpotInterruption(Event, frozen=True, kw_only=True, tag="spot"):
 
     def layers(self, period: Period) -> Iterator[tuple[str, Layer]]:
         """`spot/instance-action`, and `spot/termination-time` for a termination."""
-        action_time = iso8601(self._action_time(period))
+        action_time = iso8601(self.consequence(period.planned.start)[1])
         document = f'{{"action": "{self.action}", "time": "{action_time}"}}'
         yield INSTANCE_ACTION, Notice(period.window, "2016-11-15", document.encode())
         if self.action == "terminate":
             yield TERMINATION_TIME, Notice(period.window, "2014-11-05", action_time.encode())
 
-    def _action_time(self, period: Period) -> float:
+    def consequence(self, start: float) -> tuple[str, float]:
+        """What EC2 does to the instance, and when."""
         if self.time is not None:
-            return read_instant("time", self.time)
+            return self.action, read_instant("time", self.time)
         notice = _NOTICE_SECONDS[self.action] if self.notice is None else read_duration("notice", self.notice)
-        return period.planned.start + notice
+        return self.action, start + notice
 
 
 class RebalanceRecommendation(Event, frozen=True, kw_only=True, tag="rebalance"):

@@ -74,8 +74,12 @@ class ScheduledMaintenance(Event, frozen=True, kw_only=True, tag="maintenance"):
             past = Window(window.start if canceled else window.end)
             yield HISTORY, _Entry(past, (window.end,), over)
 
+    def consequence(self, start: float) -> tuple[str, float]:
+        """The earliest time of the maintenance."""
+        return "maintenance", read_moment("not_before", self.not_before, start)
+
     def _entry(self, period: Period, state: str) -> dict[str, str]:
-        not_before = read_moment("not_before", self.not_before, period.planned.start)
+        _word, not_before = self.consequence(period.planned.start)
         description = self.description or _DESCRIPTIONS[self.code]
         entry = {
             "NotBefore": _date(not_before),
