@@ -14,6 +14,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from imds_mock.control.request_stream import MAX_FOLLOWERS
+from imds_mock.service import responses
+from imds_mock.service.messages import Request
 from imds_mock.wire.descriptors import CONTROL_CONNECTIONS
 from support.callers import FakeNetwork
 from support.mockcontrol import DrivenMock, driven_mock
@@ -623,6 +625,75 @@ def test_questions_have_answers(mock: DrivenMock) -> None:
     assert not mock.do("GET", f"{count}&at_most=0")["holds"]
     mock.clock.now += 100
     assert mock.do("GET", f"{count}&since=50s&at_most=0")["holds"]
+
+
+def batches(client: socket.socket) -> Iterator[dict[str, Any]]:
+    """The batches of a stream of requests."""
+    file = client.makefile("rb")
+    for line in file:
+        if line.startswith(b"data: "):
+            yield json.loads(line[6:])
+
+
+def test_a_stream_in_batches_is_complete_or_an_even_sample(mock: DrivenMock) -> None:
+    last = mock.runtime.journal.last_number
+    for _ in range(3):
+        mock.get("/latest/meta-data/mac", User_Agent="probe/1.0")
+    with socket.create_connection(("127.0.0.1", mock.control_port), timeout=10) as client:
+        client.sendall(
+            f"GET /v1/requests/stream?after={last}&interval=100ms HTTP/1.1\r\nHost: x.localhost\r\n\r\n".encode()
+        )
+        found = batches(client)
+        earlier = next(found)
+        assert [each["number"] for each in earlier["requests"]] == [last + 1, last + 2, last + 3]
+        assert {each["user_agent"] for each in earlier["requests"]} == {"probe/1.0"}
+        assert (earlier["last"], earlier["skipped"]) == (last + 3, 0)
+
+        def flood() -> None:
+            for number in range(1000):
+                request = Request("GET", f"/{number}", f"/{number}")
+                mock.runtime.journal.record(1.0, "127.0.0.1", request, responses.refusal(404), 9)
+
+        mock.run(flood)
+        flooded = next(found)
+        numbers = [each["number"] - last - 3 for each in flooded["requests"]]
+        assert numbers == list(range(4, 1001, 4))
+        assert flooded["skipped"] == 750
+        assert mock.do("GET", "/v1/status")["followers"] == 1
+
+
+def test_a_stream_with_a_wrong_interval_is_refused(mock: DrivenMock) -> None:
+    for interval in ("0", "11s", "1ms"):
+        reply = mock.call("GET", f"/v1/requests/stream?interval={interval}")
+        assert (reply.status, reply.json["errors"][0]["field"]) == (422, "interval")
+
+
+def test_a_caller_shows_its_clients_and_its_imdsv1_requests(mock: DrivenMock) -> None:
+    mock.do("DELETE", "/v1/requests")
+    mock.get("/latest/meta-data/mac", User_Agent="curl/8")
+    token = mock.token()
+    mock.get("/latest/meta-data/mac", User_Agent="Boto3/1.40", X_aws_ec2_metadata_token=token)
+    mock.get("/latest/meta-data/mac", User_Agent="Boto3/1.40", X_aws_ec2_metadata_token=token)
+    [caller] = mock.do("GET", "/v1/callers")
+    assert (caller["address"], caller["requests"], caller["imdsv1"]) == ("127.0.0.1", 4, 1)
+    assert caller["clients"] == [
+        {"user_agent": "Boto3/1.40", "requests": 2},
+        {"user_agent": "curl/8", "requests": 1},
+        {"user_agent": "", "requests": 1},
+    ]
+    assert caller["region"] == mock.get("/latest/meta-data/placement/region").body.decode()
+
+
+def test_the_first_reads_of_an_event(mock: DrivenMock) -> None:
+    event = mock.do("POST", "/v1/events", {"kind": "spot", "target": "127.0.0.1"})
+    mock.clock.now += 4.6
+    mock.get("/latest/meta-data/spot/instance-action")
+    mock.get("/latest/meta-data/spot/termination-time")
+    [read] = [each for each in mock.do("GET", "/v1/requests/first-reads") if each["event"] == event["id"]]
+    assert (read["caller"], read["seconds"]) == ("127.0.0.1", 4.6)
+    assert read["path"] == "meta-data/spot/instance-action"
+    assert read["number"] == mock.runtime.journal.last_number - 1
+    mock.do("DELETE", f"/v1/events/{event['id']}")
 
 
 def test_the_stream_shows_requests_as_they_come(mock: DrivenMock) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from imds_mock.service import responses
 from imds_mock.service.messages import TOKEN_HEADER, Request, Response
 from imds_mock.state.journal import Journal
-from imds_mock.state.journal_queries import Filter, JournalQueries
+from imds_mock.state.journal_filter import Filter
+from imds_mock.state.journal_queries import JournalQueries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

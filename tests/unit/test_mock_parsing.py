@@ -100,8 +100,13 @@ def test_repeated_fields_are_one_list_and_trailers_are_dropped() -> None:
 
 
 def test_headers_that_nothing_reads_are_dropped() -> None:
-    [request] = parse([b"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: x\r\nCookie: y\r\n\r\n"])[0]
+    [request] = parse([b"GET / HTTP/1.1\r\nHost: a\r\nAccept: x\r\nCookie: y\r\n\r\n"])[0]
     assert request.headers == {"host": "a"}
+
+
+def test_a_user_agent_is_kept_within_bounds() -> None:
+    [request] = parse([b"GET / HTTP/1.1\r\nUser-Agent: %b\r\n\r\n" % (b"x" * 9000)])[0]
+    assert request.headers == {"user-agent": "x" * 256}
 
 
 def test_a_request_is_given_before_its_body() -> None:

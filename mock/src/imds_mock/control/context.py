@@ -44,6 +44,7 @@ class ControlContext:
         places: The file, variable or flag that sets each key of the configuration at the start.
         closing: Set when live streams have to end.
         pacer: Runs one step of a request per iteration of the event loop.
+        batch_followers: How many clients follow the requests in batches.
     """
 
     clock: MockClock
@@ -57,12 +58,18 @@ class ControlContext:
     places: Mapping[str, str] = field(default_factory=dict)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     pacer: Pacer = field(default_factory=Pacer)
+    batch_followers: int = 0
     _configuring: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def version(self) -> str:
         """The program's version."""
         return _version()
+
+    @property
+    def followers(self) -> int:
+        """How many clients follow the requests."""
+        return len(self.journal.followers) + self.batch_followers
 
     async def configure(self, change: Callable[[Config], Config]) -> None:
         """Put a changed configuration in force, in steps between which metadata requests are answered.

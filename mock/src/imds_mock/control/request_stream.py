@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 EVENT_STREAM: Final = "text/event-stream"
 MAX_FOLLOWERS: Final = 16
 
-_KEEP_ALIVE_SECONDS: Final = 15.0
+KEEP_ALIVE_SECONDS: Final = 15.0
 _QUEUE_ENTRIES: Final = 1000
 
 
@@ -52,7 +52,7 @@ class RequestStream(StreamingResponse):
         """
         # No await between the check and the registration, so two clients cannot take the last place. The registration
         # ends here and not in `_chunks`, which may never run.
-        if len(self._journal.followers) >= MAX_FOLLOWERS:
+        if self._context.followers >= MAX_FOLLOWERS:
             raise ProblemError(503, f"Cannot follow: {MAX_FOLLOWERS} clients follow already; disconnect one of them.")
         if self._replays:
             self._earlier = [entry for entry in self._journal if self._matches(entry)]
@@ -81,7 +81,7 @@ class RequestStream(StreamingResponse):
         getting = asyncio.ensure_future(self._queue.get())
         closing = asyncio.ensure_future(self._context.closing.wait())
         try:
-            await asyncio.wait((getting, closing), timeout=_KEEP_ALIVE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((getting, closing), timeout=KEEP_ALIVE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             return getting.result() if getting.done() else None
         finally:
             getting.cancel()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from imds_mock.events.armed import ArmedEvent
     from imds_mock.faults.armed import ArmedFault
     from imds_mock.scheduling.schedule import Scheduled, Window
+    from imds_mock.state.first_reads import FirstRead
     from imds_mock.state.journal import Entry
     from imds_mock.state.journal_queries import Occurrences
 
@@ -67,6 +68,9 @@ class ShownRequest(msgspec.Struct, frozen=True):
     status: Annotated[int | None, Meta(description="Status of the response; null if there was none.")]
     microseconds: Annotated[int, Meta(description="Time from receiving the request to writing the response.")]
     faults: Annotated[tuple[str, ...], Meta(description="Ids of the faults that changed the response.")]
+    user_agent: Annotated[
+        str, Meta(description="User agent of the client, cut after 256 characters; empty if it sent none.")
+    ]
 
 
 class ShownOccurrences(msgspec.Struct, frozen=True):
@@ -83,6 +87,18 @@ class ShownOccurrences(msgspec.Struct, frozen=True):
     times: Annotated[int, Meta(description="Number of occurrences.")]
     real_first: Annotated[str, Meta(description="Real time of the first occurrence.")]
     real_last: Annotated[str, Meta(description="Real time of the last occurrence.")]
+
+
+class ShownFirstRead(msgspec.Struct, frozen=True):
+    """A caller's first read of what an event changes."""
+
+    event: Annotated[str, Meta(description="Id of the event.")]
+    caller: Annotated[str, Meta(description="The caller's IP address.")]
+    names: Annotated[tuple[str, ...], Meta(description="Container and service name of the caller, if known.")]
+    path: Annotated[str, Meta(description="Path that it read, without the version.")]
+    number: Annotated[int, Meta(description="Number of the request.")]
+    time: Annotated[str, Meta(description="Time of the request on the mock's clock.")]
+    seconds: Annotated[float, Meta(description="Time from the start of the event to the request.")]
 
 
 def armed_fields(
@@ -128,6 +144,7 @@ def request(entry: Entry, context: ControlContext) -> ShownRequest:
         entry.status or None,
         entry.microseconds,
         entry.faults,
+        entry.user_agent,
     )
 
 
@@ -144,6 +161,13 @@ def occurrences(seen: Occurrences, context: ControlContext) -> ShownOccurrences:
         moment(seen.real_first),
         moment(seen.real_last),
     )
+
+
+def first_read(read: FirstRead, context: ControlContext) -> ShownFirstRead:
+    """A first read as the API shows it."""
+    names = context.callers.last_names(read.caller)
+    seconds = round(read.seconds, 3)
+    return ShownFirstRead(read.event, read.caller, names, read.path, read.number, moment(read.time), seconds)
 
 
 def _matched(target: str | None, callers: CallerRegistry) -> tuple[tuple[str, ...], int | None, str | None]:

@@ -19,6 +19,7 @@ import msgspec
 
 TOKEN_HEADER: Final = "x-aws-ec2-metadata-token"  # noqa: S105 - the name of a header, not a secret
 TOKEN_TTL_HEADER: Final = "x-aws-ec2-metadata-token-ttl-seconds"  # noqa: S105 - the name of a header, not a secret
+USER_AGENT_HEADER: Final = "user-agent"
 PROBE_HEADER: Final = "x-imds-mock-probe"
 ECS: Final = "ecs"
 EKS: Final = "eks"
@@ -27,7 +28,7 @@ READ_HEADERS: Final[dict[bytes, str]] = {
     name.encode(): name
     for name in (
         *("authorization", "connection", "content-length", "expect", "host", "x-forwarded-for"),
-        *(PROBE_HEADER, TOKEN_HEADER, TOKEN_TTL_HEADER),
+        *(PROBE_HEADER, TOKEN_HEADER, TOKEN_TTL_HEADER, USER_AGENT_HEADER),
     )
 }
 """The request headers that are read; others are counted and dropped."""

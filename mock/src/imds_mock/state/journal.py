@@ -1,17 +1,18 @@
 """The journal: the last requests and their responses, limited in number and memory.
 
 Every request waits for `record`, so it only appends an entry; counting, evicting and informing observers is done for
-many entries at once. Entries never contain a token, a secret, a header or a query.
+many entries at once. Entries never contain a token, a secret, a query or a header other than the user agent.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from imds_mock.service.messages import ECS, EKS, TOKEN_HEADER, Delivery
+from imds_mock.service.messages import ECS, EKS, TOKEN_HEADER, USER_AGENT_HEADER, Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,9 +31,9 @@ _AGENT_VERSIONS: Final = {ECS: ECS_VERSION, EKS: EKS_VERSION}
 
 _BATCH: Final = 256
 _MAX_PATH: Final = 1024
-# An entry with texts of usual length and the usual number of faults. Longer texts count by their characters, further
-# faults by their ids, which an entry may be the last to hold.
-_ENTRY_BYTES: Final = 800
+# An entry with a path of usual length, the longest user agent and the usual number of faults. Longer paths count by
+# their characters, further faults by their ids, which an entry may be the last to hold.
+_ENTRY_BYTES: Final = 1100
 _USUAL_PATH: Final = 80
 _CHARACTER_BYTES: Final = 8
 _USUAL_FAULTS: Final = 2
@@ -59,6 +60,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         microseconds: From receiving the request to sending the response.
         faults: The ids of the faults that changed the response.
         clock_offset: How many seconds the mock's time was ahead of the real one.
+        user_agent: The header `User-Agent`, cut after 256 characters; empty if there was none.
     """
 
     number: int
@@ -73,6 +75,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     microseconds: int
     faults: tuple[str, ...] = ()
     clock_offset: float = 0.0
+    user_agent: str = ""
 
     @property
     def real_time(self) -> float:
@@ -153,6 +156,7 @@ class Journal:
                 microseconds,
                 response.faults,
                 offset,
+                request.headers.get(USER_AGENT_HEADER, ""),
             )
         fresh = self._fresh
         fresh.append(entry)
@@ -202,6 +206,14 @@ class Journal:
         """The entries, newest first."""
         self.settle()
         return iter(tuple(reversed(self._ring)))
+
+    def after(self, number: int) -> Sequence[Entry]:
+        """The entries after the one with a number, oldest first."""
+        self.settle()
+        count = min(max(0, self._number - number), len(self._ring))
+        newest = list(islice(reversed(self._ring), count))
+        newest.reverse()
+        return newest
 
     @property
     def last_number(self) -> int:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from imds_mock.events.kinds import NOTICES
-from imds_mock.scheduling.patterns import PathPattern
+from imds_mock.state.first_reads import FirstReads
+from imds_mock.state.journal_filter import Count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from imds_mock.state.journal import Entry, Journal
+    from imds_mock.state.journal_filter import Filter
 
 _NOTICE_NAMES: Final = tuple({path.rpartition("/")[2] for path in NOTICES})
 _MAX_CALLERS: Final = 1024
@@ -45,88 +47,15 @@ class Occurrences(msgspec.Struct):
     real_last: float
 
 
-class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Selects entries; a field that is None matches all.
-
-    Attributes:
-        path: Pattern of the path; see `scheduling.patterns`.
-        caller: Address, container or service name.
-        method: `GET`, ...
-        version: 1 or 2 for IMDSv1 or IMDSv2.
-        status: HTTP status code.
-        since: Real time in seconds since the epoch; selects entries from then on.
-        until: Real time in seconds since the epoch; selects entries before that time.
-        fault: Id of a fault that changed the response.
-        after: Number of an entry; selects entries after it.
-    """
-
-    path: str | None = None
-    caller: str | None = None
-    method: str | None = None
-    version: int | None = None
-    status: int | None = None
-    since: float | None = None
-    until: float | None = None
-    fault: str | None = None
-    after: int | None = None
-
-    def matcher(self, is_target: Callable[[str, str], bool]) -> Callable[[Entry], bool]:
-        """A predicate for entries.
-
-        Args:
-            is_target: Whether an address matches a target.
-        """
-        matches_path = None if self.path is None else PathPattern(self.path).matches
-
-        def matches(entry: Entry) -> bool:
-            return (
-                (matches_path is None or matches_path(entry.path))
-                and (self.caller is None or is_target(entry.caller, self.caller))
-                and (self.method is None or entry.method == self.method.upper())
-                and (self.version is None or entry.version == self.version)
-                and (self.status is None or entry.status == self.status)
-                and (self.since is None or entry.real_time >= self.since)
-                and (self.until is None or entry.real_time < self.until)
-                and (self.fault is None or self.fault in entry.faults)
-                and (self.after is None or entry.number > self.after)
-            )
-
-        return matches
-
-
-class Count(msgspec.Struct, frozen=True):
-    """The number of entries that match a filter.
-
-    Attributes:
-        count: How many are in the journal.
-        first: The mock's time at the first one; None if there is none.
-        last: The mock's time at the last one.
-        complete: Whether the journal covers the whole period.
-    """
-
-    count: int
-    first: float | None
-    last: float | None
-    complete: bool
-
-    def holds(self, at_least: int | None, at_most: int | None) -> bool:
-        """Whether the count is within bounds; without bounds, whether there is at least one entry.
-
-        An incomplete count can satisfy a lower bound, but never an upper one.
-        """
-        if at_least is None and at_most is None:
-            at_least = 1
-        return (at_least is None or self.count >= at_least) and (
-            at_most is None or (self.complete and self.count <= at_most)
-        )
-
-
 class JournalQueries:
     """Queries of a journal.
 
     Args:
         journal: The journal; passes on the entries that it evicts.
         is_target: Whether an address matches a target.
+
+    Attributes:
+        first_reads: When each caller first read what an event changes.
     """
 
     def __init__(self, journal: Journal, is_target: Callable[[str, str], bool]) -> None:
@@ -135,6 +64,7 @@ class JournalQueries:
         self._evicted_until: float | None = None
         self._v1: dict[tuple[str, str], Occurrences] = {}
         self._notices: dict[tuple[str, str], Occurrences] = {}
+        self.first_reads = FirstReads(journal, is_target)
         journal.on_evict = self._summarize
 
     def select(self, wanted: Filter, limit: int) -> Iterator[Entry]:
@@ -192,6 +122,7 @@ class JournalQueries:
         self._evicted_until = None
         self._v1.clear()
         self._notices.clear()
+        self.first_reads.clear()
 
     def _occurrences(
         self,
@@ -221,6 +152,7 @@ class JournalQueries:
                 _add(self._v1, entry, _v1_subject(entry), _MAX_CALLERS)
             if entry.status == _OK and entry.path.endswith(_NOTICE_NAMES):
                 _add(self._notices, entry, _notice_subject(entry), _MAX_CALLERS)
+                self.first_reads.keep(entry)
 
 
 def _real_time(entry: Entry) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -10,10 +12,11 @@ from imds_mock.callers.target_matching import match_target
 from imds_mock.control import shown
 from imds_mock.control.operations import Operation
 from imds_mock.control.problems import ProblemError
+from imds_mock.control.shown_callers import Caller, Client, ShownIdentity
 from imds_mock.metadata.tree import LATEST
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from imds_mock.config.callers import Match
     from imds_mock.control.context import ControlContext
@@ -22,6 +25,12 @@ if TYPE_CHECKING:
 
 _HERE: Final = "127.0.0.1"
 _ROLES: Final = "meta-data/iam/security-credentials"
+_REGION: Final = "meta-data/placement/region"
+_ZONE: Final = "meta-data/placement/availability-zone"
+_IPV4: Final = "meta-data/local-ipv4"
+_MAC: Final = "meta-data/mac"
+_MOST_CLIENTS: Final = 10
+_KIND: Final = attrgetter("caller", "version", "user_agent")
 
 
 class WhoQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,40 +41,6 @@ class WhoQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     caller: str | None = None
-
-
-class ShownIdentity(msgspec.Struct, frozen=True):
-    """How the mock sees a caller.
-
-    Attributes:
-        address: The caller's IP address.
-        addresses: All its known addresses.
-        container: Name of its container, if known.
-        service: Its Compose service, if known.
-        networks: Its known networks.
-        identity: `shared` or `per-container`.
-        variants: The variants that match it, in the order in which they apply.
-        instance_id: Id of its instance.
-        availability_zone: Availability zone of its instance.
-        role: IAM role in its metadata; null if there is none.
-        local_ipv4: Private address in its metadata; null if there is none.
-        mac: MAC address in its metadata.
-        http_tokens: Whether its requests need a session token.
-    """
-
-    address: str
-    addresses: tuple[str, ...]
-    container: str | None
-    service: str | None
-    networks: tuple[str, ...]
-    identity: str
-    variants: tuple[str, ...]
-    instance_id: str
-    availability_zone: str | None
-    role: str | None
-    local_ipv4: str | None
-    mac: str | None
-    http_tokens: str
 
 
 class Matched(msgspec.Struct, frozen=True):
@@ -81,30 +56,6 @@ class Matched(msgspec.Struct, frozen=True):
     caller: str | None
     callers: int
     warning: str | None
-
-
-class Caller(msgspec.Struct, frozen=True):
-    """A caller in the journal.
-
-    Attributes:
-        address: The caller's IP address.
-        names: Container and service name, if known.
-        instance_id: Id of its instance.
-        variants: The variants that match it.
-        role: IAM role in its metadata.
-        first: Time of its first request in the journal.
-        last: Time of its latest request.
-        requests: Number of its requests in the journal.
-    """
-
-    address: str
-    names: tuple[str, ...]
-    instance_id: str
-    variants: tuple[str, ...]
-    role: str | None
-    first: str
-    last: str
-    requests: int
 
 
 class CallerRoutes:
@@ -127,13 +78,19 @@ class CallerRoutes:
 
     async def list(self, _call: Call) -> tuple[Caller, ...]:
         """List the callers in the journal, most requests first."""
-        seen: dict[str, list[float]] = {}
         await self._context.look_up()
-        for entry in self._context.journal:
-            seen.setdefault(entry.caller, []).append(entry.time)
-        await self._context.callers.look_up(seen)
-        busiest = sorted(seen.items(), key=lambda item: -len(item[1]))
-        return tuple(self._caller(address, times) for address, times in busiest)
+        entries = tuple(self._context.journal)
+        # These run in C, because a page asks for this list again and again.
+        first = {entry.caller: entry.time for entry in reversed(entries)}
+        last = {entry.caller: entry.time for entry in entries}
+        kinds: dict[str, list[tuple[int, str, int]]] = {}
+        for (address, version, agent), number in Counter(map(_KIND, entries)).items():
+            kinds.setdefault(address, []).append((version, agent, number))
+        await self._context.callers.look_up(kinds)
+        listed = (
+            self._caller(address, (first[address], last[address]), of_caller) for address, of_caller in kinds.items()
+        )
+        return tuple(sorted(listed, key=lambda caller: -caller.requests))
 
     async def whoami(self, call: Call) -> ShownIdentity | tuple[ShownIdentity, ...]:
         """Show one caller, or all callers with the same name."""
@@ -166,24 +123,39 @@ class CallerRoutes:
             state.config.identity,
             self._variants(address),
             snapshot.instance.decode(),
-            self._leaf(snapshot, "meta-data/placement/availability-zone"),
+            self._leaf(snapshot, _ZONE),
             self._leaf(snapshot, _ROLES),
-            self._leaf(snapshot, "meta-data/local-ipv4"),
-            self._leaf(snapshot, "meta-data/mac"),
+            self._leaf(snapshot, _IPV4),
+            self._leaf(snapshot, _MAC),
             snapshot.options.http_tokens,
         )
 
-    def _caller(self, address: str, times: Sequence[float]) -> Caller:
-        snapshot = self._context.state.snapshot_for(address)
+    def _caller(self, address: str, times: tuple[float, float], kinds: Iterable[tuple[int, str, int]]) -> Caller:
+        caller, snapshot = self._context.callers.caller(address), self._context.state.snapshot_for(address)
+        old, clients = 0, Counter[str]()
+        for version, agent, number in kinds:
+            clients[agent] += number
+            old += number if version == 1 else 0
         return Caller(
             address,
+            caller.addresses,
             self._context.callers.last_names(address),
+            caller.container,
+            caller.service,
+            caller.networks,
             snapshot.instance.decode(),
             self._variants(address),
             self._leaf(snapshot, _ROLES),
+            self._leaf(snapshot, _REGION),
+            self._leaf(snapshot, _ZONE),
+            self._leaf(snapshot, _IPV4),
+            self._leaf(snapshot, _MAC),
+            snapshot.options.http_tokens,
             shown.moment(times[0]),
-            shown.moment(times[-1]),
-            len(times),
+            shown.moment(times[1]),
+            clients.total(),
+            old,
+            tuple(Client(agent, number) for agent, number in clients.most_common(_MOST_CLIENTS)),
         )
 
     def _variants(self, address: str) -> tuple[str, ...]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from imds_mock.callers.target_matching import match_target
 from imds_mock.control import shown
+from imds_mock.control.journal_parameters import CountQuery, RequestsQuery, SinceQuery, StreamQuery
 from imds_mock.control.operations import Operation
+from imds_mock.control.request_batches import RequestBatches
 from imds_mock.control.request_stream import EVENT_STREAM, RequestStream
-from imds_mock.scheduling.patterns import Pattern
-from imds_mock.scheduling.schedule import Moment as Past
-from imds_mock.state.journal import VERSION_NAMES
-from imds_mock.state.journal_queries import Filter
+from imds_mock.state.journal_filter import Filter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,87 +23,7 @@ if TYPE_CHECKING:
     from imds_mock.control.operations import Call
     from imds_mock.state.journal_queries import Occurrences
 
-_VERSIONS: Final = {name: version for version, name in VERSION_NAMES.items()}
 _NUMBER_DIGITS: Final = 20
-
-Limit = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
-Number = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-
-
-class FilterQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Selects requests by real time: instants, or durations before now.
-
-    Attributes:
-        path: Pattern; `*` matches any characters, including slashes.
-        caller: Address, container or service name.
-        method: HTTP method, such as `GET`.
-        version: `v1` or `v2`; `ecs` or `eks` for requests to these agents.
-        status: HTTP status code; 0 for requests without a response.
-        since: Requests at this time or later.
-        until: Requests before this time.
-        fault: Id of a fault that changed the response.
-        after: Requests after the one with this number.
-    """
-
-    path: Pattern | None = None
-    caller: str | None = None
-    method: str | None = None
-    version: Literal["v1", "v2", "ecs", "eks"] | None = None
-    status: int | None = None
-    since: Past | None = None
-    until: Past | None = None
-    fault: str | None = None
-    after: Number | None = None
-
-    def filter(self, now: float) -> Filter:
-        """Make the filter; `now` is the real time in seconds since the epoch."""
-        return Filter(
-            path=self.path,
-            caller=self.caller,
-            method=self.method,
-            version=None if self.version is None else _VERSIONS[self.version],
-            status=self.status,
-            since=shown.past("since", self.since, now),
-            until=shown.past("until", self.until, now),
-            fault=self.fault,
-            after=self.after,
-        )
-
-
-class RequestsQuery(FilterQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Selects the latest matching requests.
-
-    Attributes:
-        limit: The largest number of requests.
-    """
-
-    limit: Limit = 1000
-
-
-class CountQuery(FilterQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Selects requests and sets bounds for their number; without a bound, at least one is expected.
-
-    Attributes:
-        at_least: The smallest expected number.
-        at_most: The largest expected number.
-        allow_empty: Let the condition hold if the journal is empty.
-    """
-
-    at_least: Number | None = None
-    at_most: Number | None = None
-    allow_empty: bool = False
-
-
-class SinceQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Selects occurrences.
-
-    Attributes:
-        since: Occurrences at this real time or later: an instant, or a duration before now.
-        caller: Address, container or service name.
-    """
-
-    since: Past | None = None
-    caller: str | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -147,9 +66,10 @@ class JournalRoutes:
         """List the operations."""
         every = "/v1/requests"
         requests, occurrences = tuple[shown.ShownRequest, ...], tuple[shown.ShownOccurrences, ...]
-        stream: dict[str, Any] = {"query": FilterQuery, "answer_media": EVENT_STREAM, "problems": (503,)}
+        stream: dict[str, Any] = {"query": StreamQuery, "answer_media": EVENT_STREAM, "problems": (503,)}
         count, imdsv1 = "Count requests and check their number", "List callers that use IMDSv1"
         seen, follow = "List callers that have seen a notice", "Follow requests as server-sent events"
+        first = "List when each caller first read what an event changes"
         return [
             Operation("GET", every, "List requests, oldest first", self.list, requests, query=RequestsQuery),
             Operation("DELETE", every, "Clear the journal", self.clear, None),
@@ -157,6 +77,7 @@ class JournalRoutes:
             Operation("GET", f"{every}/count", count, self.count, Answer, query=CountQuery),
             Operation("GET", f"{every}/imdsv1", imdsv1, self.imdsv1, occurrences, query=SinceQuery),
             Operation("GET", f"{every}/notices", seen, self.notices, occurrences, query=SinceQuery),
+            Operation("GET", f"{every}/first-reads", first, self.first_reads, tuple[shown.ShownFirstRead, ...]),
         ]
 
     async def list(self, call: Call) -> tuple[shown.ShownRequest, ...]:
@@ -206,8 +127,16 @@ class JournalRoutes:
         await self._context.look_up(call.query.caller)
         return await self._shown(self._queries.notices(since, call.query.caller))
 
+    async def first_reads(self, _call: Call) -> tuple[shown.ShownFirstRead, ...]:
+        """List when each caller first read what an event changes, event by event."""
+        await self._context.look_up()
+        found = self._queries.first_reads.of(self._context.state.events.events)
+        await self._context.callers.look_up({each.caller for each in found})
+        return tuple(shown.first_read(each, self._context) for each in found)
+
     async def stream(self, call: Call) -> Response:
         """Stream matching requests; after `Last-Event-ID` or `after`, missed requests come first."""
+        interval = call.query.seconds()
         wanted = call.query.filter(self._context.clock.real())
         await self._context.look_up(call.query.caller)
         known = self._context.callers.addresses(call.query.caller or "")
@@ -218,6 +147,8 @@ class JournalRoutes:
         # Later look-ups for other clients must not change the callers of this stream.
         is_target = self._context.callers.was_target
         matches = wanted.matcher(lambda address, target: address in known or is_target(address, target))
+        if interval is not None:
+            return RequestBatches(self._context, matches, after=wanted.after, interval=interval)
         return RequestStream(self._context, matches, replays=wanted.after is not None)
 
     async def _shown(self, told: Sequence[Occurrences]) -> tuple[shown.ShownOccurrences, ...]:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from imds_mock.control import openapi
 from imds_mock.control.operations import Operation
+from imds_mock.control.shown import moment
 from imds_mock.state import metrics
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ class Status(msgspec.Struct, frozen=True):
         http_endpoint: Whether the endpoint is enabled, including events for all callers.
         events: Number of pending or active events.
         faults: Number of pending or active faults.
+        started: Real time of the start.
         requests: Number of requests recorded since the start or the last reset.
+        first_request: Number of the oldest request in the journal, or of the next one if it is empty.
         followers: Number of clients that follow the requests.
         reloads: How often the configuration was reloaded, and how often a reload was refused.
         clock_offset_seconds: How far the mock's time is ahead of the real one; null if it is the real one.
@@ -51,7 +54,9 @@ class Status(msgspec.Struct, frozen=True):
     http_endpoint: str
     events: int
     faults: int
+    started: str
     requests: int
+    first_request: int
     followers: int
     reloads: dict[str, int]
     clock_offset_seconds: float | None
@@ -65,6 +70,7 @@ class ServiceRoutes:
     def __init__(self, context: ControlContext) -> None:
         self._context = context
         self._document = b""
+        self._started = moment(context.clock.real())
 
     def operations(self) -> list[Operation]:
         """List the operations."""
@@ -99,8 +105,10 @@ class ServiceRoutes:
             snapshot.options.http_endpoint,
             sum(each.state(now).value in {"pending", "active"} for each in state.events.events),
             sum(each.state(now).value in {"pending", "active"} for each in state.faults.armed),
+            self._started,
             context.journal.recorded,
-            len(context.journal.followers),
+            context.journal.first_number,
+            context.followers,
             dict(context.reloads),
             None if context.clock.is_real else context.clock.offset,
         )

@@ -1,0 +1,122 @@
+"""The stream of recorded requests in batches: a bounded amount of work, however many requests arrive.
+
+The data plane does nothing for this stream: it reads the journal once in each interval.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from starlette.responses import StreamingResponse
+
+from imds_mock.control import shown
+from imds_mock.control.problems import ProblemError
+from imds_mock.control.request_stream import EVENT_STREAM, KEEP_ALIVE_SECONDS, MAX_FOLLOWERS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from starlette.types import Receive, Scope, Send
+
+    from imds_mock.control.context import ControlContext
+    from imds_mock.state.journal import Entry
+
+MAX_BATCH: Final = 250
+"""Requests in a batch; of more, an even sample is sent."""
+
+
+class RequestBatch(msgspec.Struct, frozen=True):
+    """One event of the stream.
+
+    Attributes:
+        requests: The requests, oldest first.
+        last: Number of the latest request up to which the journal was read.
+        skipped: How many requests were left out, because there were more than fit into a batch.
+    """
+
+    requests: tuple[shown.ShownRequest, ...]
+    last: int
+    skipped: int
+
+
+class RequestBatches(StreamingResponse):
+    """A response that continues until the client or the mock closes it.
+
+    Args:
+        context: The running mock.
+        matches: Selects entries.
+        after: Number of the entry after which it begins; None: with the next request.
+        interval: Seconds between two batches.
+    """
+
+    def __init__(
+        self, context: ControlContext, matches: Callable[[Entry], bool], *, after: int | None, interval: float
+    ) -> None:
+        self._context = context
+        self._journal = context.journal
+        self._matches = matches
+        self._interval = interval
+        self._last = self._journal.last_number if after is None else after
+        super().__init__(self._chunks(), media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream.
+
+        Raises:
+            ProblemError: `MAX_FOLLOWERS` clients follow already.
+        """
+        if self._context.followers >= MAX_FOLLOWERS:
+            raise ProblemError(503, f"Cannot follow: {MAX_FOLLOWERS} clients follow already; disconnect one of them.")
+        self._context.batch_followers += 1
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._context.batch_followers -= 1
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        yield b": following\n\n"
+        # What is in the journal already is sent completely, in steps between which metadata requests are answered.
+        earlier = self._next()
+        for start in range(0, len(earlier), MAX_BATCH):
+            yield self._as_event(earlier[start : start + MAX_BATCH], 0)
+            await self._context.pacer.wait()
+        silent_since = time.monotonic()
+        while not await self._closed():
+            found = self._next()
+            if found:
+                sample = found if len(found) <= MAX_BATCH else _evenly(found)
+                yield self._as_event(sample, len(found) - len(sample))
+                silent_since = time.monotonic()
+            elif time.monotonic() - silent_since >= KEEP_ALIVE_SECONDS:
+                yield b":\n\n"
+                silent_since = time.monotonic()
+
+    async def _closed(self) -> bool:
+        """Wait for an interval; returns whether the mock closes its streams."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._interval):
+                await self._context.closing.wait()
+        return self._context.closing.is_set()
+
+    def _next(self) -> Sequence[Entry]:
+        """The matching entries since the last call, oldest first."""
+        if self._journal.last_number == self._last:
+            return ()
+        found = [entry for entry in self._journal.after(self._last) if self._matches(entry)]
+        self._last = self._journal.last_number
+        return found
+
+    def _as_event(self, entries: Sequence[Entry], skipped: int) -> bytes:
+        requests = tuple(shown.request(entry, self._context) for entry in entries)
+        data = msgspec.json.encode(RequestBatch(requests, self._last, skipped))
+        return b"id: %d\nevent: requests\ndata: %s\n\n" % (entries[-1].number, data)
+
+
+def _evenly(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """An even sample of `MAX_BATCH` entries, the latest one included."""
+    step = len(entries) / MAX_BATCH
+    return [entries[int((index + 1) * step) - 1] for index in range(MAX_BATCH)]
