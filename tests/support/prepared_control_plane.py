@@ -106,7 +106,20 @@ RESPONSES: dict[str, Any] = {
     "/v1/metadata": METADATA,
     "/v1/metadata/meta-data/tags/instance/Name": {"leaf": METADATA["meta-data/tags/instance/Name"]},
     "/v1/requests/notices": NOTICES,
-    "/v1/status": {"instance_id": "i-1234567890abcdef0", "version": HOSTILE, "reloads": {"applied": 0, "refused": 0}},
+    "/v1/requests/imdsv1": [{"caller": "172.18.0.4", "times": 1}],
+    "/v1/statistics": {
+        "requests_per_second": 0.9,
+        "p99_microseconds": 1417,
+        "imdsv1_share": 0.25,
+        "memory_bytes": 1 << 25,
+    },
+    "/v1/status": {
+        "instance_id": "i-1234567890abcdef0",
+        "http_tokens": "required",
+        "http_endpoint": "enabled",
+        "version": HOSTILE,
+        "reloads": {"applied": 0, "refused": 0},
+    },
 }
 
 

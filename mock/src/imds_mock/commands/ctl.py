@@ -9,7 +9,7 @@ import sys
 
 from imds_mock.arguments import SingleParser
 from imds_mock.client_environment import CONTROL_URL
-from imds_mock.ctl import armed, assertions, callers, clock, journal, metadata, state
+from imds_mock.ctl import armed, assertions, callers, clock, journal, metadata, state, top
 from imds_mock.ctl.client import ArgumentError, Client, default_url
 from imds_mock.ctl.terminal import COLORS
 
@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     journal.add_commands(commands, [common])
     assertions.add_commands(commands, [common])
     callers.add_commands(commands, [common])
+    top.add_commands(commands, [common])
     clock.add_commands(commands, [common])
 
 
