@@ -12,6 +12,7 @@ compile -o tests/clients/requirements.lock tests/clients/requirements.in
 compile -o tests/e2e/images/aws/requirements.lock tests/e2e/images/aws/requirements.in
 compile --no-deps -o tests/clients/collections.lock tests/clients/collections.in
 compile -o tests/browser/requirements.lock tests/browser/requirements.in
+for package in tests/conformance/python/*.in; do compile -o "${package%.in}.lock" "$package"; done
 .venv/bin/python scripts/client_install.py renew-node-lock
 .venv/bin/python scripts/browser_install.py renew-lock
 .venv/bin/python scripts/toolchains.py renew-go-locks

@@ -163,12 +163,16 @@ class ImdsProgram:
             asked.append(request)
         raise AssertionError("imds-mock has ended")
 
-    def await_token_request(self) -> None:
-        """Wait until a session token is issued; call `asked` before, which drops earlier requests."""
+    def await_request(self, method: str | None = None) -> LoggedRequest:
+        """The next request in the access log; `asked` drops the earlier ones.
+
+        Args:
+            method: Wait for a request with this method; None: with any.
+        """
         while (line := self._lines.get(timeout=START_SECONDS)) is not None:
             request = self._request(line)
-            if request is not None and (request.method, request.status) == ("PUT", 200):
-                return
+            if request is not None and method in {None, request.method}:
+                return request
         raise AssertionError("imds-mock has ended")
 
     def _request(self, line: str) -> LoggedRequest | None:

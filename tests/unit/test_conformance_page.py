@@ -53,7 +53,7 @@ def last_cell(page: str) -> Any:
         (run(2.04), "answered, 3 requests, 2.0 s"),
         (run(requests=1), "answered, 1 request, 0.0 s"),
         (run(version="v1"), "fell back to IMDSv1, 3 requests, 0.0 s"),
-        (run(1.5, error="Late|Error", message="m"), "error `Late/Error`, 3 requests, 1.5 s"),
+        (run(1.5, error="Late|Error", message="m"), "error Late/Error, 3 requests, 1.5 s"),
     ],
 )
 def test_a_cell_tells_the_outcome(late: Run, cell: str) -> None:

@@ -78,5 +78,5 @@ func innermost(err error) string {
 			name = inner
 		}
 	}
-	return name
+	return strings.TrimPrefix(name, "*")
 }

@@ -43,9 +43,11 @@ What each SDK does if a request for the role's credentials fails, with tokens op
 number of requests and the time from the first request to the end of the program.
 
 * **one 503**: the first response on the path has the status 503, without `Retry-After`. **only 503**: all of them have.
-* **token revoked between two calls**: the session token is revoked after the list of roles and before the credentials,
-  as by a restart of the IMDS. The response with the list is 0.4 s late.
-* **one credentials response 2 s late**: the first response with credentials is delayed; a second one is not.
+* **token revoked between two calls**: the first session token is valid for the list of roles, and rejected with 401 for
+  the credentials, as after a restart of the IMDS. A new token works. The response with the list is 0.4 s late.
+* **one credentials response 2 s late**: the first response with credentials is delayed; a second one is not. A request
+  that the SDK gives up counts.
+* An error by the name of a signal means that the SDK ended the process.
 
 """
 

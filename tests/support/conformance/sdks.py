@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from support.conformance import go_v2
+from support.conformance import go_v1, go_v2, python
 
 if TYPE_CHECKING:
     from support.conformance.sdk import Sdk
 
-SDKS: Final[tuple[Sdk, ...]] = (*go_v2.SDKS,)
+SDKS: Final[tuple[Sdk, ...]] = (
+    *go_v2.SDKS,
+    *go_v1.SDKS,
+    *python.SDKS,
+)

@@ -40,8 +40,8 @@ class Situation:
         ipv6: Whether the SDK uses the IPv6 endpoint.
         variables: Environment variables; `{home}` stands for the folder with the file `token`.
         faults: Faults that are armed before the program starts.
-        revokes: Whether session tokens are revoked once the first one has been issued. A fault must delay the first
-            request with this token, so that the revocation arrives in time for the second one.
+        revokes: Path on which session tokens are revoked once the first one has been issued; None: they stay valid. A
+            fault must delay a request before the one for this path, so that the revocation is in time.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Situation:
     ipv6: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
     faults: tuple[Mapping[str, Any], ...] = ()
-    revokes: bool = False
+    revokes: str | None = None
 
     def cases_of(self, sdk: Sdk) -> tuple[str, ...]:
         """The cases that an SDK has in this situation."""
@@ -90,7 +90,7 @@ RECORDED: Final = (
         "token revoked between two calls",
         (IMDS_CREDENTIALS,),
         faults=({"kind": "delay", "delay": "400ms", "path": "*/security-credentials/", "count": 1},),
-        revokes=True,
+        revokes=_CREDENTIALS,
     ),
     Situation(
         "one credentials response 2 s late",

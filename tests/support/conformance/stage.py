@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,7 +56,7 @@ class Run:
     def outcome(self) -> str:
         """What happened, in words: an error by name, or the version of the IMDS that answered."""
         if "error" in self.printed:
-            return f"error `{self.printed['error']}`"
+            return f"error {self.printed['error']}"
         assert self.values == self.expected
         gets = [request for request in self.requests if request["method"] == "GET" and request["status"] == _OK]
         return "fell back to IMDSv1" if gets[-1]["version"] == "v1" else "answered"
@@ -73,26 +74,33 @@ class Stage:
         self._imds.asked()
         self._control.call("POST", "/v1/reset")
         self._control.call("PATCH", "/v1/metadata-options", dict(situation.options), media=_MERGE_PATCH)
-        for fault in situation.faults:
-            self._control.call("POST", "/v1/faults", dict(fault))
+        faults = [self._control.call("POST", "/v1/faults", dict(fault)) for fault in situation.faults]
         variables = {
             name: value.format(home=self._imds.environment["HOME"]) for name, value in situation.variables.items()
         }
         variables |= dict(sdk.variables) | (dict(sdk.ipv6) if situation.ipv6 else {})
         argv = [*command, case, *([ARGUMENTS[case]] if case in ARGUMENTS else [])]
         with self._imds.started(argv, variables) as program:
-            if situation.revokes:
-                self._imds.await_token_request()
-                self._control.call("POST", "/v1/faults", {"kind": "revoke-tokens"})
+            if situation.revokes is not None:
+                self._imds.await_request("PUT")
+                self._control.call("POST", "/v1/faults", {"kind": "revoke-tokens", "path": situation.revokes})
             out, err = program.communicate(timeout=_PROGRAM_SECONDS)
         ended = time.time()
-        requests = self._requests()
+        requests = self._requests_with({fault["id"] for fault in faults if fault["kind"] == "delay"})
         self._control.call("DELETE", "/v1/faults")
         began = datetime.fromisoformat(requests[0]["real_time"]).timestamp() if requests else ended
         return Run(_printed(program.returncode, out, err), self._expected(case), requests, ended - began)
 
-    def _requests(self) -> list[dict[str, Any]]:
-        return list(self._control.call("GET", "/v1/requests", query={"limit": 1000}))
+    def _requests_with(self, delays: set[str]) -> list[dict[str, Any]]:
+        """All requests of the journal, once it has those that were delayed.
+
+        The mock records a request that a client has abandoned up to two seconds later.
+        """
+        while True:
+            requests: list[dict[str, Any]] = self._control.call("GET", "/v1/requests", query={"limit": 1000})
+            if delays <= {fault for request in requests for fault in request["faults"]}:
+                return requests
+            self._imds.await_request()
 
     def _expected(self, case: str) -> dict[str, str]:
         if case in {IMDS_CREDENTIALS, CONTAINER_CREDENTIALS}:
@@ -102,6 +110,8 @@ class Stage:
 
 
 def _printed(code: int, out: str, err: str) -> dict[str, Any]:
+    if code < 0:
+        return {"error": signal.Signals(-code).name, "message": err}
     said = f"exit code {code}, output {out!r}, errors {err[-4000:]!r}"
     try:
         printed = json.loads(out)
