@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Renews the lock files of both programs, the development tools, and the clients and servers that tests run.
-# They contain versions and hashes, but no registry.
+# They contain versions and hashes, but no registry; only Cargo.lock must have the name of Cargo's index.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 uv=${UV:-.venv/bin/uv}
@@ -13,6 +13,8 @@ compile -o tests/e2e/images/aws/requirements.lock tests/e2e/images/aws/requireme
 compile --no-deps -o tests/clients/collections.lock tests/clients/collections.in
 compile -o tests/browser/requirements.lock tests/browser/requirements.in
 for package in tests/conformance/python/*.in; do compile -o "${package%.in}.lock" "$package"; done
+compile -o tests/conformance/cpp/requirements.lock tests/conformance/cpp/requirements.in
 .venv/bin/python scripts/client_install.py renew-node-lock
 .venv/bin/python scripts/browser_install.py renew-lock
 .venv/bin/python scripts/toolchains.py renew-go-locks
+cargo update --quiet --manifest-path tests/conformance/rust/Cargo.toml

@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,7 @@ def test_an_example_says_when_it_fits_what_it_needs_and_what_breaks_it(way: str)
         "tests/browser/requirements.lock",
         "tests/e2e/images/aws/requirements.lock",
         *(str(lock.relative_to(ROOT)) for lock in sorted(ROOT.glob("tests/conformance/python/*.lock"))),
+        "tests/conformance/cpp/requirements.lock",
     ],
 )
 def test_locks_pin_versions_and_hashes_and_name_no_registry(lock: str) -> None:
@@ -117,6 +119,15 @@ def test_the_node_locks_pin_versions_and_hashes_and_name_no_registry(folder: str
     assert installed
     assert [path for path, package in installed.items() if not package["integrity"].startswith("sha512-")] == []
     assert [path for path, package in packages.items() if "resolved" in package] == []
+
+
+def test_the_cargo_lock_pins_versions_and_hashes_and_names_no_registry_but_cargos_own() -> None:
+    packages = tomllib.loads((ROOT / "tests/conformance/rust/Cargo.lock").read_text())["package"]
+    downloaded = [package for package in packages if "source" in package]
+    assert downloaded
+    assert [package["name"] for package in packages if package not in downloaded] == ["conformance"]
+    assert [package["name"] for package in downloaded if len(package.get("checksum", "")) != 64] == []
+    assert {package["source"].rpartition("/")[2] for package in downloaded} == {"crates.io-index"}
 
 
 def test_no_example_mounts_a_single_file() -> None:

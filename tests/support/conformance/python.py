@@ -6,7 +6,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Final
 
-from support.conformance.sdk import METADATA, METADATA_ASYNC, REGION, SOURCES, Sdk, built, run_build
+from support.conformance.sdk import METADATA, METADATA_ASYNC, REGION, SOURCES, Sdk, built, install_python
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,11 +18,7 @@ _NO_METADATA: Final = {METADATA: "no public client", METADATA_ASYNC: "no public 
 
 def _install(folder: Path) -> None:
     for package in _PACKAGES:
-        environment = folder / package
-        run_build(sys.executable, "-m", "venv", environment, folder=folder)
-        options = ("--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary=:all:")
-        lock = SOURCES / _KEY / f"{package}.lock"
-        run_build(environment / "bin/python", "-m", "pip", "install", *options, "-r", lock, folder=folder)
+        install_python(folder / package, SOURCES / _KEY / f"{package}.lock")
 
 
 def _program(package: str) -> tuple[str | Path, ...]:

@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -104,3 +105,10 @@ def run_build(*argv: str | Path, folder: Path, **variables: str) -> str:
     said = (done.stdout + done.stderr).strip().splitlines()[-20:]
     assert done.returncode == 0, "\n".join([f"failed: {' '.join(map(str, argv))}", *said])
     return done.stdout
+
+
+def install_python(environment: Path, lock: Path) -> None:
+    """Create a virtual environment with the packages of a lock file that has hashes."""
+    run_build(sys.executable, "-m", "venv", environment, folder=lock.parent)
+    options = ("--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary=:all:")
+    run_build(environment / "bin/python", "-m", "pip", "install", *options, "-r", lock, folder=lock.parent)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from support.conformance import go_v1, go_v2, python
+from support.conformance import cpp, go_v1, go_v2, javascript, php, python, ruby, rust
 
 if TYPE_CHECKING:
     from support.conformance.sdk import Sdk
@@ -13,4 +13,9 @@ SDKS: Final[tuple[Sdk, ...]] = (
     *go_v2.SDKS,
     *go_v1.SDKS,
     *python.SDKS,
+    *rust.SDKS,
+    *javascript.SDKS,
+    *ruby.SDKS,
+    *php.SDKS,
+    *cpp.SDKS,
 )
