@@ -4,71 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import urllib.request
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import imds_mock
 from support.mockprogram import RunningProgram, running_program
+from support.new_kinds import copy_with_new_kinds
 from support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NEW_EVENT: Final = '''
-class Eclipse(Event, frozen=True, kw_only=True, tag="eclipse"):
-    """Announce an eclipse.
-
-    `eclipse` shows the phase.
-    """
-
-    notice_name: ClassVar[str] = "eclipse"
-    notice_paths: ClassVar[tuple[str, ...]] = ("meta-data/eclipse",)
-
-    phase: Annotated[Literal["partial", "total"], Meta(description="How much of the sun is hidden.")] = "total"
-    warning: Annotated[Duration | None, Meta(description="Time to the maximum (default: unknown).")] = None
-
-    def layers(self, period: Period) -> Iterator[tuple[str, Layer]]:
-        """`eclipse`."""
-        yield "meta-data/eclipse", Notice(period.window, "latest", self.phase.encode())
-
-
-AnyEvent = (
-    Eclipse |'''
-NEW_FAULT: Final = '''
-class EchoFault(Fault, frozen=True, kw_only=True, tag="echo"):
-    """Repeat the body of the response.
-
-    The body comes several times.
-    """
-
-    times: Annotated[Count, Meta(description="How often.", extra={METAVAR: "N", POSITIONAL: True})]
-
-    def apply(self, response: Response, _context: FaultContext, /) -> Response:
-        """The repeated body."""
-        return replace(response, delay_seconds=0.0, cut_after=self.times)
-
-
-AnyFault = EchoFault | '''
-
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the mock's sources with the two kinds."""
-    folder = tmp_path_factory.mktemp("src")
-    package = folder / "imds_mock"
-    shutil.copytree(imds_mock.__path__[0], package, ignore=shutil.ignore_patterns("__pycache__"))
-    for name, start, text in (("events", "\nAnyEvent = (\n", NEW_EVENT), ("faults", "\nAnyFault = ", NEW_FAULT)):
-        module = package / name / "kinds.py"
-        before = module.read_text()
-        assert before.count(start) == 1
-        module.write_text(before.replace(start, text))
-    return folder
+    return copy_with_new_kinds(tmp_path_factory.mktemp("src"))
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ const POLLED = {
   callers: ["/v1/callers", 2],
 };
 
-const values = { requests: [], status: null, clock: null, events: [], faults: [], callers: [], connection: "connecting" };
+const values = { requests: [], status: null, clock: null, events: [], faults: [], callers: [], planned: [], connection: "connecting" };
 const listeners = new Map();
 let stream = null;
 let timer = null;
@@ -35,10 +35,13 @@ export const store = {
   /** The current value of a key. `requests` is one list that grows and shrinks; do not change it. */
   get: (key) => values[key],
 
+  /** Set a key that views share: `planned`, the steps of a scenario ahead of time, [{at, until, what, kind, target}]. */
+  set: put,
+
   /**
    * Call a function with each new value.
    *
-   * @param {"requests" | "status" | "clock" | "events" | "faults" | "callers" | "connection"} key
+   * @param {"requests" | "status" | "clock" | "events" | "faults" | "callers" | "planned" | "connection"} key
    * @param {(value: any) => void} listener
    * @returns {() => void} Ends the subscription.
    */
