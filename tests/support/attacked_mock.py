@@ -111,10 +111,11 @@ class AttackedMock:
         return attack_bytes(self.host, port, plane, inputs, seed, secrets, space=self._space)
 
     def resident_mib(self) -> float:
-        """Resident memory of the process."""
-        found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
-        assert found is not None
-        return int(found[1]) / 1024
+        """Memory of the process, in RAM and swapped out."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        sizes = re.findall(r"^(?:VmRSS|VmSwap):\s+(\d+) kB", status, re.MULTILINE)
+        assert len(sizes) == 2, status
+        return sum(map(int, sizes)) / 1024
 
     def log(self) -> str:
         """Everything that it has written to standard error."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -10,8 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imds_mock.service import responses
-from imds_mock.service.messages import TOKEN_HEADER, Delivery, Request, Response
-from imds_mock.state.journal import Entry, Journal
+from imds_mock.service.messages import TOKEN_HEADER, USER_AGENT_HEADER, Delivery, Request, Response
+from imds_mock.state.entries import Entry
+from imds_mock.state.journal import Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SECRET = "AQAEAsecretsecretsecret"  # noqa: S105 - what must not show up
 FOUND = Response.content(b"i-1", "text/plain", 0.0)
@@ -106,6 +112,66 @@ def test_the_ring_keeps_the_last_ones_in_order(size: int, recorded: int) -> None
     assert evicted + kept == list(range(1, recorded + 1))
     assert [entry.number for entry in journal.latest()] == kept[::-1]
     assert journal.first_number == (kept[0] if kept else recorded + 1)
+
+
+ENTRIES = st.tuples(
+    st.floats(0, 4e9),
+    st.sampled_from(["172.18.0.3", "fd00::3"]),
+    st.sampled_from(["GET", "PUT"]),
+    st.text("/ab%\u00e9", max_size=3),
+    st.text("/ab%\u00e9", max_size=3),
+    st.integers(0, 2**40),
+    st.lists(st.sampled_from(["delay-1", "status-2", "reset-3"]), max_size=3).map(tuple),
+    st.floats(-1e6, 1e6),
+    st.sampled_from(["", "aws-cli/2"]),
+)
+
+
+@given(st.lists(ENTRIES, max_size=60), st.integers(1, 40), st.sets(st.integers(0, 60)))
+def test_each_entry_keeps_its_values(
+    given_entries: Sequence[tuple[float, str, str, str, str, int, tuple[str, ...], float, str]],
+    size: int,
+    read: set[int],
+) -> None:
+    journal = Journal(size)
+    evicted: list[Entry] = []
+    journal.on_evict = evicted.extend
+    expected = []
+    for number, (time, caller, method, path, written, microseconds, faults, offset, agent) in enumerate(
+        given_entries, 1
+    ):
+        journal.offset_ago = {microseconds / 1_000_000: offset}.__getitem__
+        response = Response(FOUND.head, FOUND.body, faults=faults)
+        request = Request(method, written, path, headers={USER_AGENT_HEADER: agent})
+        journal.record(time, caller, request, response, microseconds)
+        version, fixed = 2 if method == "PUT" else 1, ("absent", 200)
+        expected.append(
+            Entry(number, time, caller, method, path, written, version, *fixed, microseconds, faults, offset, agent)
+        )
+        if number in read:
+            assert list(journal) == expected[-size:]
+    kept = list(journal)
+    assert kept == expected[-size:]
+    assert list(journal.latest()) == kept[::-1]
+    assert evicted + kept == expected
+    for number in (0, *read):
+        assert list(journal.after(number)) == [entry for entry in kept if entry.number > number]
+
+
+def test_an_entry_takes_little_memory() -> None:
+    paths = [f"/latest/meta-data/tags/instance/{number:05}" for number in range(12_000)]
+    times = [1e9 + number for number in range(12_000)]
+    journal = Journal()
+    tracemalloc.start()
+    try:
+        for number, (path, time) in enumerate(zip(paths, times, strict=True)):
+            record(journal, path, now=time, caller=("172.18.0.3", "172.18.0.4")[number % 2])
+        del path, time
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert len(journal) == 10_000
+    assert taken / len(journal) < 64
 
 
 @given(st.lists(st.sampled_from("a\u00e9\u20ac\U0001f600"), min_size=200, max_size=300), st.integers(1, 3000))

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from imds_mock.state.journal import Entry
+from imds_mock.state.entries import Batch, Row
 from imds_mock.state.metrics import RequestMetrics, by_kind_and_state, family
 
 
-def entry(
-    path: str = "/latest/meta-data/mac", *, caller: str = "172.18.0.3", micros: int = 80, **more: object
-) -> Entry:
-    fields = {"version": 2, "token": "valid", "status": 200, "faults": ()} | more
-    return Entry(1, 0.0, caller, "GET", path, path, microseconds=micros, **fields)  # type: ignore[arg-type]
+def row(
+    path: str = "/latest/meta-data/mac",
+    *,
+    caller: str = "172.18.0.3",
+    micros: int = 80,
+    version: int = 2,
+    token: str = "valid",  # noqa: S107 - a state
+    status: int = 200,
+    faults: tuple[str, ...] = (),
+) -> Row:
+    return 0.0, (caller, "GET", version, token, status, faults, ""), path, path, micros, 0.0
+
+
+def batch(*rows: Row) -> Batch:
+    return Batch.of(1, rows)
 
 
 def samples(request_metrics: RequestMetrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -30,9 +40,7 @@ def value(request_metrics: RequestMetrics, name: str, **labels: str) -> float | 
 
 def test_requests_are_counted_by_class_status_version_and_caller() -> None:
     request_metrics = RequestMetrics()
-    request_metrics.count(
-        [entry(), entry("/2021-03-23/meta-data/iam/info", status=404), entry(), entry("/", version=1)]
-    )
+    request_metrics.count(batch(row(), row("/2021-03-23/meta-data/iam/info", status=404), row(), row("/", version=1)))
     total = "imds_mock_requests_total"
     assert value(request_metrics, total, path_class="meta-data", status="200", version="2", caller="172.18.0.3") == 2
     assert value(request_metrics, total, path_class="credentials", status="404", version="2", caller="172.18.0.3") == 1
@@ -41,21 +49,22 @@ def test_requests_are_counted_by_class_status_version_and_caller() -> None:
 
 def test_tokens_and_fault_hits_are_counted() -> None:
     request_metrics = RequestMetrics()
-    request_metrics.count([entry(token="issued"), entry(), entry(token="rejected", faults=("status-1", "delay-12"))])  # noqa: S106 - a state
+    faults = ("status-1", "delay-12")
+    request_metrics.count(batch(row(token="issued"), row(), *[row(token="rejected", faults=faults)] * 2))  # noqa: S106 - states
     assert [
         value(request_metrics, "imds_mock_tokens_total", outcome=each) for each in ("issued", "valid", "rejected")
     ] == [
         1,
         1,
-        1,
+        2,
     ]
-    assert value(request_metrics, "imds_mock_fault_hits_total", kind="status") == 1
-    assert value(request_metrics, "imds_mock_fault_hits_total", kind="delay") == 1
+    assert value(request_metrics, "imds_mock_fault_hits_total", kind="status") == 2
+    assert value(request_metrics, "imds_mock_fault_hits_total", kind="delay") == 2
 
 
 def test_durations_fall_into_buckets() -> None:
     request_metrics = RequestMetrics()
-    request_metrics.count([entry(micros=micros) for micros in (10, 25, 26, 2_000_000)])
+    request_metrics.count(batch(*(row(micros=micros) for micros in (10, 25, 26, 2_000_000))))
     name = "imds_mock_request_duration_seconds"
     assert value(request_metrics, f"{name}_bucket", le="2.5e-05") == 2
     assert value(request_metrics, f"{name}_bucket", le="5e-05") == 3
@@ -66,7 +75,7 @@ def test_durations_fall_into_buckets() -> None:
 
 def test_labels_are_bounded_and_escaped() -> None:
     request_metrics = RequestMetrics()
-    request_metrics.count([entry(caller=f"10.0.{at // 250}.{at % 250}") for at in range(1000)])
+    request_metrics.count(batch(*(row(caller=f"10.0.{at // 250}.{at % 250}") for at in range(1000))))
     callers = {
         dict(labels)["caller"] for name, labels in samples(request_metrics) if name == "imds_mock_requests_total"
     }

@@ -8,7 +8,7 @@ import pytest
 
 from imds_mock.scheduling.fields import FieldError
 from imds_mock.service.messages import TOKEN_HEADER
-from imds_mock.state.journal import Entry
+from imds_mock.state.entries import Entry
 from imds_mock.testing.requests import Request, Requests, failure
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

@@ -11,7 +11,7 @@ from imds_mock.scheduling.fields import FieldError
 from imds_mock.scheduling.patterns import Pattern
 from imds_mock.scheduling.schedule import Duration, read_duration
 from imds_mock.scheduling.schedule import Moment as Past
-from imds_mock.state.journal import VERSION_NAMES
+from imds_mock.state.entries import VERSION_NAMES
 from imds_mock.state.journal_filter import Filter
 
 _VERSIONS: Final = {name: version for version, name in VERSION_NAMES.items()}

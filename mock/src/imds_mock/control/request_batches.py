@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from imds_mock.control.context import ControlContext
-    from imds_mock.state.journal import Entry
+    from imds_mock.state.entries import Entry
 
 MAX_BATCH: Final = 250
 """Requests in a batch; of more, an even sample is sent."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from imds_mock.control.context import ControlContext
-    from imds_mock.state.journal import Entry
+    from imds_mock.state.entries import Entry
 
 EVENT_STREAM: Final = "text/event-stream"
 MAX_FOLLOWERS: Final = 16

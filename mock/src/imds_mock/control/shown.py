@@ -13,7 +13,7 @@ from imds_mock.callers.target_matching import match_target
 from imds_mock.metadata.documents import iso8601
 from imds_mock.scheduling.fields import FieldError
 from imds_mock.scheduling.schedule import read_duration, read_instant
-from imds_mock.state.journal import VERSION_NAMES
+from imds_mock.state.entries import VERSION_NAMES
 
 if TYPE_CHECKING:
     from imds_mock.callers.registry import CallerRegistry
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from imds_mock.events.armed import ArmedEvent
     from imds_mock.faults.armed import ArmedFault
     from imds_mock.scheduling.schedule import Scheduled, Window
+    from imds_mock.state.entries import Entry
     from imds_mock.state.first_reads import FirstRead
-    from imds_mock.state.journal import Entry
     from imds_mock.state.journal_queries import Occurrences
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from imds_mock.config.settings import Config
     from imds_mock.events.scenario import Scenario
-    from imds_mock.state.journal import Entry
+    from imds_mock.state.entries import Entry
 
 EX_IMDSV1_USED: Final = 79
 """The exit code of a successful command that has used IMDSv1, if IMDSv2 is required."""

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from imds_mock.events.armed import ArmedEvent
-    from imds_mock.state.journal import Entry, Journal
+    from imds_mock.state.entries import Entry
+    from imds_mock.state.journal import Journal
 
 _MAX_KEPT: Final = 10_000
 _OK: Final = 200
@@ -103,7 +104,7 @@ class FirstReads:
         return [found for each in wanted for found in self._first(each, every)]
 
     def _reads(self, paths: set[str], prefixes: tuple[str, ...]) -> Iterator[_Read]:
-        entries = tuple(self._journal)  # first, because this may evict entries
+        entries = iter(self._journal)  # first, because this may evict entries
         yield from self._evicted
         endings = tuple({path.rpartition("/")[2] for path in paths})
         for entry in entries:

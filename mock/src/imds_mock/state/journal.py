@@ -1,35 +1,31 @@
 """The journal: the last requests and their responses, limited in number and memory.
 
-Every request waits for `record`, so it only appends an entry; counting, evicting and informing observers is done for
-many entries at once. Entries never contain a token, a secret, a query or a header other than the user agent.
+Every request waits for `record`, so it only appends a row; packing, counting, evicting and informing observers is done
+for many entries at once. Entries never contain a token, a secret, a query or a header other than the user agent.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from itertools import islice
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from imds_mock.service.messages import ECS, EKS, TOKEN_HEADER, USER_AGENT_HEADER, Delivery
+from imds_mock.state.entries import ECS_VERSION, EKS_VERSION, FAULTS, Batch, entry_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from imds_mock.service.messages import Request, Response
+    from imds_mock.state.entries import Entry, Kind, Row
 
 MAX_ENTRIES: Final = 10_000
 MAX_BYTES: Final = 16 * 1024 * 1024
 
-ECS_VERSION: Final = 3
-EKS_VERSION: Final = 4
-VERSION_NAMES: Final = {1: "v1", 2: "v2", ECS_VERSION: ECS, EKS_VERSION: EKS}
-"""The names of the versions in the API."""
-
 _AGENT_VERSIONS: Final = {ECS: ECS_VERSION, EKS: EKS_VERSION}
 
 _BATCH: Final = 256
+_MAX_KINDS: Final = 512
 _MAX_PATH: Final = 1024
 # An entry with a path of usual length, the longest user agent and the usual number of faults. Longer paths count by
 # their characters, further faults by their ids, which an entry may be the last to hold.
@@ -41,46 +37,6 @@ _FAULT_BYTES: Final = 96
 _SEND: Final = Delivery.SEND
 _REFUSED: Final = 401
 _MICROSECONDS: Final = 1_000_000
-
-
-class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One request and its response.
-
-    Attributes:
-        number: The position in the order of arrival, from 1.
-        time: The mock's time at the arrival, in seconds since the epoch.
-        caller: The caller's IP address.
-        method: Empty for bytes that could not be parsed.
-        path: The path, decoded, with single slashes; cut after 1024 characters, like `written`.
-        written: The path as it was sent, without the query.
-        version: 1 or 2 for IMDSv1 or IMDSv2; 0 for bytes that could not be parsed; `ECS_VERSION` or `EKS_VERSION` for
-            a request to an agent.
-        token: `absent`, `issued`, `valid`, `rejected`, or `unchecked` if the response was sent before the check.
-        status: HTTP status code; 0 if there was no response.
-        microseconds: From receiving the request to sending the response.
-        faults: The ids of the faults that changed the response.
-        clock_offset: How many seconds the mock's time was ahead of the real one.
-        user_agent: The header `User-Agent`, cut after 256 characters; empty if there was none.
-    """
-
-    number: int
-    time: float
-    caller: str
-    method: str
-    path: str
-    written: str
-    version: int
-    token: str
-    status: int
-    microseconds: int
-    faults: tuple[str, ...] = ()
-    clock_offset: float = 0.0
-    user_agent: str = ""
-
-    @property
-    def real_time(self) -> float:
-        """The real time at the arrival, in seconds since the epoch."""
-        return self.time - self.clock_offset
 
 
 class Journal:
@@ -98,19 +54,21 @@ class Journal:
             clock was never moved.
     """
 
-    __slots__ = ("_fresh", "_long_bytes", "_max_bytes", "_max_entries", "_number", "_ring", "_started_after",
-                 "batch_observers", "followers", "offset_ago", "on_evict")  # fmt: skip
+    __slots__ = ("_fresh", "_kept", "_kinds", "_long_bytes", "_max_bytes", "_max_entries", "_ring", "_settled",
+                 "_started_after", "batch_observers", "followers", "offset_ago", "on_evict")  # fmt: skip
 
     def __init__(self, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
-        self._ring: deque[Entry] = deque()
-        self._fresh: list[Entry] = []
+        self._ring: deque[Batch] = deque()
+        self._kept = 0  # entries in the ring
         self._long_bytes = 0
-        self._number = self._started_after = 0
+        self._fresh: list[Row] = []
+        self._kinds: dict[Kind, Kind] = {}
+        self._settled = self._started_after = 0
         self.followers: tuple[Callable[[Entry], None], ...] = ()
-        self.batch_observers: tuple[Callable[[Sequence[Entry]], None], ...] = ()
-        self.on_evict: Callable[[Sequence[Entry]], None] | None = None
+        self.batch_observers: tuple[Callable[[Batch], None], ...] = ()
+        self.on_evict: Callable[[Batch], None] | None = None
         self.offset_ago: Callable[[float], float] | None = None
 
     def record(self, now: float, caller: str, request: Request | None, response: Response, microseconds: int) -> None:
@@ -125,11 +83,12 @@ class Journal:
         """
         if not response.counted:
             return
-        self._number = number = self._number + 1
         status = response.head.status if response.delivery is _SEND else 0
         offset = 0.0 if self.offset_ago is None else self.offset_ago(microseconds / _MICROSECONDS)
+        kind: Kind
         if request is None:
-            entry = Entry(number, now, caller, "", "", "", 0, "absent", status, microseconds, (), offset)
+            path = written = ""
+            kind = caller, "", 0, "absent", status, (), ""
         else:
             method = request.method
             if request.agent:
@@ -143,24 +102,13 @@ class Journal:
             path, written = request.path, request.target
             if len(written) > _MAX_PATH:
                 path, written = path[:_MAX_PATH], written[:_MAX_PATH]
-            entry = Entry(
-                number,
-                now,
-                caller,
-                method,
-                path,
-                written,
-                version,
-                token,
-                status,
-                microseconds,
-                response.faults,
-                offset,
-                request.headers.get(USER_AGENT_HEADER, ""),
-            )
+            user_agent = request.headers.get(USER_AGENT_HEADER, "")
+            kind = caller, method, version, token, status, response.faults, user_agent
+        row = now, self._kinds.setdefault(kind, kind), path, written, microseconds, offset
         fresh = self._fresh
-        fresh.append(entry)
+        fresh.append(row)
         if self.followers:
+            entry = entry_of(self._settled + len(fresh), row)
             for follow in self.followers:
                 follow(entry)
         if len(fresh) >= _BATCH:
@@ -168,81 +116,110 @@ class Journal:
 
     def settle(self) -> None:
         """Add the entries recorded since the last call, then evict the oldest ones beyond the limits."""
-        fresh = self._fresh
-        if not fresh:
+        if not self._fresh:
             return
+        batch = Batch.of(self._settled + 1, self._fresh)
         self._fresh = []
+        self._settled += len(batch)
+        # Kinds with other faults, callers or user agents come and go; entries keep the ones that they need.
+        if len(self._kinds) > _MAX_KINDS or any(len(kind[FAULTS]) > _USUAL_FAULTS for kind in self._kinds):
+            self._kinds = {}
         for observe in self.batch_observers:
-            observe(fresh)
+            observe(batch)
         ring = self._ring
-        ring.extend(fresh)
-        # The condition is repeated inline: a call for each entry would take a fifth of the time of recording.
-        self._long_bytes += sum(
-            [
-                _extra_bytes(each)
-                for each in fresh
-                if len(each.written) > _USUAL_PATH or len(each.faults) > _USUAL_FAULTS
-            ]
-        )
-        evicted = []
-        while len(ring) > self._max_entries or len(ring) * _ENTRY_BYTES + self._long_bytes > self._max_bytes:
+        self._kept += len(batch)
+        self._long_bytes += _long_bytes(batch)
+        if ring and len(ring[-1]) < _BATCH:
+            batch = ring.pop().followed_by(batch)
+        ring.append(batch)
+        while excess := self._excess():
             oldest = ring.popleft()
-            if len(oldest.written) > _USUAL_PATH or len(oldest.faults) > _USUAL_FAULTS:
-                self._long_bytes -= _extra_bytes(oldest)
-            evicted.append(oldest)
-        if evicted and self.on_evict is not None:
-            self.on_evict(evicted)
+            evicted = oldest.part(0, excess)
+            if excess < len(oldest):
+                ring.appendleft(oldest.part(excess))
+            self._kept -= len(evicted)
+            self._long_bytes -= _long_bytes(evicted)
+            if self.on_evict is not None:
+                self.on_evict(evicted)
+
+    def _excess(self) -> int:
+        """How many entries of the oldest batch are beyond the limits."""
+        if not self._ring:
+            return 0
+        oldest = self._ring[0]
+        excess = min(len(oldest), max(0, self._kept - self._max_entries))
+        size = self._kept * _ENTRY_BYTES + self._long_bytes
+        if size > self._max_bytes:
+            sizes = [_ENTRY_BYTES + _extra_bytes(*each) for each in zip(oldest.written, oldest.kinds, strict=True)]
+            size -= sum(sizes[:excess])
+            while excess < len(sizes) and size > self._max_bytes:
+                size -= sizes[excess]
+                excess += 1
+        return excess
 
     def __len__(self) -> int:
         self.settle()
-        return len(self._ring)
+        return self._kept
 
     def __iter__(self) -> Iterator[Entry]:
         """The entries, oldest first."""
         self.settle()
-        return iter(tuple(self._ring))
+        return chain.from_iterable(tuple(self._ring))
 
     def latest(self) -> Iterator[Entry]:
         """The entries, newest first."""
         self.settle()
-        return iter(tuple(reversed(self._ring)))
+        return chain.from_iterable(map(reversed, tuple(reversed(self._ring))))
 
     def after(self, number: int) -> Sequence[Entry]:
         """The entries after the one with a number, oldest first."""
         self.settle()
-        count = min(max(0, self._number - number), len(self._ring))
-        newest = list(islice(reversed(self._ring), count))
-        newest.reverse()
-        return newest
+        return [
+            entry
+            for batch in self._ring
+            if batch.first_number + len(batch) > number + 1
+            for entry in batch.part(max(0, number + 1 - batch.first_number))
+        ]
 
     @property
     def last_number(self) -> int:
         """The number of the newest entry ever recorded; 0 before the first one."""
-        return self._number
+        return self._settled + len(self._fresh)
 
     @property
     def first_number(self) -> int:
         """The number of the oldest entry kept, or of the next one if there is none."""
         self.settle()
-        return self._ring[0].number if self._ring else self._number + 1
+        return self._ring[0].first_number if self._ring else self._settled + 1
 
     @property
     def recorded(self) -> int:
         """How many entries were recorded since the start or the last `restart`."""
-        return self._number - self._started_after
+        return self.last_number - self._started_after
 
     def restart(self) -> None:
         """Drop all entries and count from 0 again."""
         self.clear()
-        self._started_after = self._number
+        self._started_after = self._settled
 
     def clear(self) -> None:
         """Drop all entries; their numbers are not used again."""
         self.settle()
         self._ring.clear()
-        self._long_bytes = 0
+        self._kept = self._long_bytes = 0
 
 
-def _extra_bytes(entry: Entry) -> int:
-    text = len(entry.written) * _CHARACTER_BYTES if len(entry.written) > _USUAL_PATH else 0
-    return text + (len(entry.faults) * _FAULT_BYTES if len(entry.faults) > _USUAL_FAULTS else 0)
+def _long_bytes(batch: Batch) -> int:
+    # The condition is repeated inline: a call for each entry would take a fifth of the time of recording.
+    return sum(
+        [
+            _extra_bytes(written, kind)
+            for written, kind in zip(batch.written, batch.kinds, strict=True)
+            if len(written) > _USUAL_PATH or len(kind[FAULTS]) > _USUAL_FAULTS
+        ]
+    )
+
+
+def _extra_bytes(written: str, kind: Kind) -> int:
+    text = len(written) * _CHARACTER_BYTES if len(written) > _USUAL_PATH else 0
+    return text + (len(kind[FAULTS]) * _FAULT_BYTES if len(kind[FAULTS]) > _USUAL_FAULTS else 0)

@@ -11,7 +11,7 @@ from imds_mock.scheduling.patterns import PathPattern
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imds_mock.state.journal import Entry
+    from imds_mock.state.entries import Entry
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from imds_mock.events.kinds import NOTICES
+from imds_mock.state.entries import CALLER, VERSION
 from imds_mock.state.first_reads import FirstReads
 from imds_mock.state.journal_filter import Count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
-    from imds_mock.state.journal import Entry, Journal
+    from imds_mock.state.entries import Batch, Entry
+    from imds_mock.state.journal import Journal
     from imds_mock.state.journal_filter import Filter
 
 _NOTICE_NAMES: Final = tuple({path.rpartition("/")[2] for path in NOTICES})
@@ -131,7 +133,7 @@ class JournalQueries:
         since: float | None,
         caller: str | None,
     ) -> list[Occurrences]:
-        entries = tuple(self._journal)  # first, because this may evict entries
+        entries = iter(self._journal)  # first, because this may evict entries
         found = {
             key: msgspec.structs.replace(kept)
             for key, kept in summary.items()
@@ -145,14 +147,20 @@ class JournalQueries:
             wanted = (each for each in wanted if self._is_target(each.caller, caller))
         return sorted(wanted, key=lambda each: each.real_first)
 
-    def _summarize(self, entries: Sequence[Entry]) -> None:
-        self._evicted_until = entries[-1].real_time
-        for entry in entries:
-            if entry.version == 1:
-                _add(self._v1, entry, _v1_subject(entry), _MAX_CALLERS)
-            if entry.status == _OK and entry.path.endswith(_NOTICE_NAMES):
-                _add(self._notices, entry, _notice_subject(entry), _MAX_CALLERS)
-                self.first_reads.keep(entry)
+    def _summarize(self, batch: Batch) -> None:
+        self._evicted_until = batch.entry(len(batch) - 1).real_time
+        calls: dict[str, list[int]] = {}
+        for place, kind in enumerate(batch.kinds):
+            if kind[VERSION] == 1:
+                calls.setdefault(kind[CALLER], []).append(place)
+        for places in calls.values():
+            first, last = batch.entry(places[0]), batch.entry(places[-1])
+            _add(self._v1, first, _v1_subject(first), _MAX_CALLERS, last, len(places))
+        if any(path.endswith(_NOTICE_NAMES) for path in set(batch.paths)):
+            for entry in batch:
+                if entry.status == _OK and entry.path.endswith(_NOTICE_NAMES):
+                    _add(self._notices, entry, _notice_subject(entry), _MAX_CALLERS)
+                    self.first_reads.keep(entry)
 
 
 def _real_time(entry: Entry) -> float:
@@ -169,13 +177,22 @@ def _notice_subject(entry: Entry) -> str | None:
     return NOTICES.get(entry.path[1:].partition("/")[2])
 
 
-def _add(occurrences: dict[tuple[str, str], Occurrences], entry: Entry, subject: str | None, bound: int) -> None:
+def _add(  # noqa: PLR0913, PLR0917 - private
+    occurrences: dict[tuple[str, str], Occurrences],
+    first: Entry,
+    subject: str | None,
+    bound: int,
+    last: Entry | None = None,
+    times: int = 1,
+) -> None:
     if subject is None:
         return
-    known = occurrences.get((entry.caller, subject))
+    last = last or first
+    known = occurrences.get((first.caller, subject))
     if known is not None:
-        known.times += 1
-        known.last, known.real_last = entry.time, entry.real_time
+        known.times += times
+        known.last, known.real_last = last.time, last.real_time
     elif len(occurrences) < bound:
-        moment, real = entry.time, entry.real_time
-        occurrences[entry.caller, subject] = Occurrences(entry.caller, subject, moment, moment, 1, real, real)
+        occurrences[first.caller, subject] = Occurrences(
+            first.caller, subject, first.time, last.time, times, first.real_time, last.real_time
+        )

@@ -8,15 +8,14 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import Counter
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from imds_mock.state.journal import ECS_VERSION, EKS_VERSION, VERSION_NAMES
+from imds_mock.state.entries import ECS_VERSION, EKS_VERSION, VERSION_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from imds_mock.state.journal import Entry
+    from imds_mock.state.entries import Batch
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -41,11 +40,6 @@ _CLASSES: Final = (
 _AGENTS: Final = (ECS_VERSION, EKS_VERSION)
 _TASK_METADATA: Final = ("/v3", "/v4")
 
-# These run in C, because every request is counted.
-_KEY: Final = attrgetter("path", "status", "version", "caller")
-_TOKEN: Final = attrgetter("token")
-_MICROSECONDS: Final = attrgetter("microseconds")
-
 Labels = tuple[tuple[str, str], ...]
 
 
@@ -61,9 +55,12 @@ class RequestMetrics:
         self._callers: set[str] = set()
         self._classes: dict[str, str] = {}
 
-    def count(self, entries: Sequence[Entry]) -> None:
+    def count(self, batch: Batch) -> None:
         """Count a batch of journal entries."""
-        for (path, status, version, caller), n in Counter(map(_KEY, entries)).items():
+        # Equal requests are counted in C, because every request is.
+        for (path, (caller, _, version, token, status, faults, _)), n in Counter(
+            zip(batch.paths, batch.kinds, strict=True)
+        ).items():
             if version in _AGENTS:
                 path_class = "task-metadata" if path.startswith(_TASK_METADATA) else "container-credentials"
             else:
@@ -71,14 +68,12 @@ class RequestMetrics:
             label = caller if caller in self._callers else self._label_of(caller)
             key = (path_class, status, version, label)
             self._requests[key] = self._requests.get(key, 0) + n
-        for token, n in Counter(map(_TOKEN, entries)).items():
             if token in self._tokens:
                 self._tokens[token] += n
-        for entry in entries:
-            for fault in entry.faults:
-                kind = fault.rpartition("-")[0]
-                self._fault_hits[kind] = self._fault_hits.get(kind, 0) + 1
-        durations = sorted(map(_MICROSECONDS, entries))
+            for fault in faults:
+                fault_kind = fault.rpartition("-")[0]
+                self._fault_hits[fault_kind] = self._fault_hits.get(fault_kind, 0) + n
+        durations = sorted(batch.microseconds)
         below = 0
         for place, bound in enumerate((*_BUCKETS, math.inf)):
             upto = bisect_right(durations, bound)

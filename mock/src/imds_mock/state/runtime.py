@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from imds_mock.faults.armed import ArmedFaults
+from imds_mock.state.entries import CALLER
 from imds_mock.state.journal import Journal
 from imds_mock.state.journal_queries import JournalQueries
 from imds_mock.state.metrics import RequestMetrics
@@ -72,7 +73,7 @@ class Runtime:
         self.request_metrics = RequestMetrics()
         self.journal.batch_observers = (
             self.request_metrics.count,
-            lambda entries: callers.identify_all(entry.caller for entry in entries),
+            lambda batch: callers.identify_all(kind[CALLER] for kind in batch.kinds),
         )
         self.reloads = {"applied": 0, "refused": 0}
         self._credentials = credentials

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from imds_mock.faults.armed import ArmedFault
     from imds_mock.faults.kinds import AnyFault
     from imds_mock.run.mock import Mock
-    from imds_mock.state.journal import Entry
+    from imds_mock.state.entries import Entry
 
 
 class JournalWatch:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from imds_mock.callers.caller import is_address, normalize_address
 from imds_mock.scheduling.patterns import PathPattern
-from imds_mock.state.journal import VERSION_NAMES
+from imds_mock.state.entries import VERSION_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from imds_mock.state.journal import Entry
+    from imds_mock.state.entries import Entry
 
 Version = Literal["v1", "v2", "ecs", "eks"]
 

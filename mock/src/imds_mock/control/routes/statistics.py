@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from imds_mock.control.context import ControlContext
     from imds_mock.control.operations import Call
-    from imds_mock.state.journal import Entry
+    from imds_mock.state.entries import Entry
 
 WINDOW_SECONDS: Final = 10.0
 MAX_ENTRIES: Final = 2000
