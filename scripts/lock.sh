@@ -18,3 +18,4 @@ compile -o tests/conformance/cpp/requirements.lock tests/conformance/cpp/require
 .venv/bin/python scripts/browser_install.py renew-lock
 .venv/bin/python scripts/toolchains.py renew-go-locks
 cargo update --quiet --manifest-path tests/conformance/rust/Cargo.toml
+PYTHONPATH=tests:scripts .venv/bin/python -m support.conformance.jvm

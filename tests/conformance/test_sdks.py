@@ -31,7 +31,7 @@ def test_sdk_reads_what_the_mock_serves(sdk: Sdk, situation: Situation, case: st
     run = runs.result(sdk, situation, case)
     assert "error" not in run.printed, run.printed
     assert run.values == run.expected
-    assert {request["version"] for request in run.requests} == {situation.version}
+    assert {request["version"] for request in run.requests} == {situation.version_of(sdk, case)}
     assert {":" in request["caller"] for request in run.requests} == {situation.ipv6}
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from support.conformance.page import listed_sdks, renewed_page
+from support.conformance.sdk import METADATA, METADATA_ASYNC, over_imdsv2
 from support.conformance.sdks import SDKS
 from support.conformance.situations import RECORDED
 from support.conformance.stage import Run
@@ -58,6 +60,13 @@ def last_cell(page: str) -> Any:
 )
 def test_a_cell_tells_the_outcome(late: Run, cell: str) -> None:
     assert last_cell(renewed("# Page\n", late)) == cell
+
+
+def test_a_case_with_imdsv1_only_is_told_apart_and_does_not_run_if_tokens_are_required() -> None:
+    sdk = dataclasses.replace(SDK, lacks={METADATA_ASYNC: "none", over_imdsv2(METADATA): "no token"})
+    row = next(line for line in renewed("# Page\n", run(), sdk).splitlines() if line.startswith(f"| {SDK.name} |"))
+    assert row.split(" | ")[2:5] == ["IMDSv2: keys, region; IMDSv1: metadata", *["IMDSv2: keys, region"] * 2]
+    assert "metadata over IMDSv2: no token" in row
 
 
 def test_durations_and_days_alone_change_nothing() -> None:

@@ -102,16 +102,17 @@ def _line(cells: tuple[str, ...]) -> str:
 def _cells_of_values(sdk: Sdk, runs: Runs) -> list[str]:
     cells = []
     for situation in ASSERTED:
-        cases = situation.cases_of(sdk)
-        right = [case for case in cases if _is_right(sdk, situation, case, runs)]
-        wrong = [f"**{case} differs**" for case in cases if case not in right]
-        told = ", ".join([SHORT_NAMES.get(case, case) for case in right] + wrong)
-        cells.append(f"{_version(situation)}: {told}" if told else _NOTHING)
+        told: dict[str, list[str]] = {}
+        for case in situation.cases_of(sdk):
+            right = _is_right(sdk, situation, case, runs)
+            name = SHORT_NAMES.get(case, case) if right else f"**{case} differs**"
+            told.setdefault(situation.version_of(sdk, case), []).append(name)
+        cells.append("; ".join(f"{_shown(version)}: {', '.join(names)}" for version, names in told.items()) or _NOTHING)
     return cells
 
 
-def _version(situation: Situation) -> str:
-    return f"IMDS{situation.version}" if situation.version.startswith("v") else situation.version.upper()
+def _shown(version: str) -> str:
+    return f"IMDS{version}" if version.startswith("v") else version.upper()
 
 
 def _is_right(sdk: Sdk, situation: Situation, case: str, runs: Runs) -> bool:

@@ -35,6 +35,11 @@ def over_ipv6(case: str) -> str:
     return f"{case} over {NO_IPV6}"
 
 
+def over_imdsv2(case: str) -> str:
+    """The name of a case with session tokens, for what an SDK lacks."""
+    return f"{case} over IMDSv2"
+
+
 @dataclass(frozen=True)
 class Sdk:
     """An SDK, or one of its ways to the metadata service.
@@ -45,7 +50,7 @@ class Sdk:
             are appended. Downloads happen here, because the program itself runs without a way out.
         version: Returns the version that the lock file pins.
         lacks: Cases that it lacks, each with the reason; `over_ipv6(case)` if the case lacks only the IPv6 endpoint,
-            `NO_IPV6` if the SDK has no setting for that endpoint.
+            `NO_IPV6` if the SDK has no setting for that endpoint; `over_imdsv2(case)` if the case uses IMDSv1 only.
         ipv6: Variables that select the IPv6 endpoint.
         variables: Variables for every run.
     """
@@ -58,7 +63,7 @@ class Sdk:
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        unknown = set(self.lacks) - {*CASES, *map(over_ipv6, CASES), NO_IPV6}
+        unknown = set(self.lacks) - {*CASES, *map(over_ipv6, CASES), *map(over_imdsv2, CASES), NO_IPV6}
         assert not unknown, f"{self.name}: unknown cases {sorted(unknown)}"
 
 

@@ -13,6 +13,7 @@ from support.conformance.sdk import (
     METADATA_ASYNC,
     NO_IPV6,
     REGION,
+    over_imdsv2,
     over_ipv6,
 )
 from support.container_agents import POD, RELATIVE, TOKEN_FILE
@@ -56,7 +57,13 @@ class Situation:
     def cases_of(self, sdk: Sdk) -> tuple[str, ...]:
         """The cases that an SDK has in this situation."""
         lacking = {*sdk.lacks, *(case for case in CASES if self.ipv6 and {NO_IPV6, over_ipv6(case)} & {*sdk.lacks})}
+        if self.options.get("http_tokens") == "required":
+            lacking |= {case for case in CASES if over_imdsv2(case) in sdk.lacks}
         return tuple(case for case in self.cases if case not in lacking)
+
+    def version_of(self, sdk: Sdk, case: str) -> str:
+        """The version that the journal shows for the requests of an SDK in a case."""
+        return "v1" if over_imdsv2(case) in sdk.lacks else self.version
 
     def __str__(self) -> str:
         return self.name

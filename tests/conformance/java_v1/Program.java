@@ -1,0 +1,34 @@
+import com.amazonaws.auth.AWSCredentialsProvider;
+import com.amazonaws.auth.AWSSessionCredentials;
+import com.amazonaws.auth.DefaultAWSCredentialsProviderChain;
+import com.amazonaws.regions.DefaultAwsRegionProviderChain;
+import com.amazonaws.util.EC2MetadataUtils;
+import java.util.Map;
+
+/** The AWS SDK for Java 1: its default chains, and the client of the metadata service. */
+final class Program {
+
+    private Program() {}
+
+    public static void main(String[] words) {
+        Conformance.run(words, Map.of(
+                "imds-credentials", argument -> credentials(),
+                "region", argument -> Map.of("Region", new DefaultAwsRegionProviderChain().getRegion()),
+                "metadata", Program::metadata,
+                "container-credentials", argument -> credentials()));
+    }
+
+    private static Map<String, String> metadata(String path) {
+        String value = EC2MetadataUtils.getData(path);
+        if (value == null) {
+            throw new IllegalStateException("EC2MetadataUtils.getData returned null");
+        }
+        return Map.of("Value", value);
+    }
+
+    private static Map<String, String> credentials() {
+        AWSCredentialsProvider chain = new DefaultAWSCredentialsProviderChain();
+        AWSSessionCredentials found = (AWSSessionCredentials) chain.getCredentials();
+        return Conformance.credentials(found.getAWSAccessKeyId(), found.getAWSSecretKey(), found.getSessionToken());
+    }
+}
