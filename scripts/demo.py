@@ -2,22 +2,25 @@
 
 With Docker and Compose v2, the demo runs the project's own compose file. Without them it prints the reason and runs the
 same mock and shim in network namespaces (the lab). It prints every command with its output, and ends everything that it
-started.
+started. In a terminal, it first waits until the user has looked at the mock's page.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import select
 import shlex
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from netlab import Lab
+from port_forward import forwarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,6 +33,7 @@ BASE_IMAGE = "debian:trixie-slim"
 PROJECT = "imds-sidecar-demo"
 IMDS = "http://169.254.169.254"
 START_SECONDS = 60
+QUESTION_SECONDS = 2
 
 # Requests with IMDSv1, with IMDSv2, and for the role.
 QUESTIONS = (
@@ -105,6 +109,10 @@ def compose_demo() -> None:
             inside = f"sh -c {shlex.quote(question)}" if "$" in question else question
             show(f"docker compose exec debug {inside}", [*compose, "exec", "-T", "debug", "sh", "-c", question])
         show("docker compose logs debug", [*compose, "logs", "--no-color", "debug"])
+        published = subprocess.run(
+            [*compose, "port", "mock_metadata", "1339"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        show_page(published.stdout.strip(), [*compose, "exec", "-T", "debug", "sh", "-c", QUESTIONS[1]])
     finally:
         show("docker compose down", [*compose, "down", "--volumes", "--timeout", "2"])
 
@@ -127,7 +135,11 @@ def lab_demo() -> None:
 
         print("mock_metadata$ imds-mock serve --port 80 2>log &", flush=True)
         log = stack.enter_context((scratch / "log").open("w"))
-        stack.enter_context(running(mock, [PROGRAMS / "imds-mock", "serve", "--port", "80"], stderr=log))
+        # The socket of the control plane in the scratch folder is reachable from this namespace.
+        serve: list[str | Path] = [
+            *("env", f"XDG_RUNTIME_DIR={scratch}", PROGRAMS / "imds-mock", "serve", "--port", "80"),
+        ]
+        stack.enter_context(running(mock, serve, stderr=log))
         print("debug$ MOCK_HOSTNAME=mock_metadata imds-shim sleep 3600 &", flush=True)
         shim: list[str | Path] = ["env", "MOCK_HOSTNAME=mock_metadata", PROGRAMS / "imds-shim", "sleep", "3600"]
         application = stack.enter_context(running(debug, shim))
@@ -138,6 +150,34 @@ def lab_demo() -> None:
         rule = "iptables-legacy -t nat -S OUTPUT 2>/dev/null | grep imds-shim || nft list table ip imds_shim"
         show(rule, debug.command(["sh", "-c", rule]), place="debug")
         show("cat log", ["cat", log.name], place="mock_metadata")
+        (control,) = scratch.glob("imds-mock/*.sock")
+        with forwarded(control) as address:
+            show_page(address, debug.command(["sh", "-c", QUESTIONS[1]]))
+
+
+def show_page(address: str, question: Sequence[str]) -> None:
+    """Print the address of the mock's page; in a terminal, keep everything running until the user has seen it.
+
+    Args:
+        address: Host and port of the control plane.
+        question: A command that sends requests, so that the page has something to show.
+
+    Raises:
+        DemoError: The page is not served.
+    """
+    url = f"http://{address}/ui/"
+    try:
+        urllib.request.urlopen(url, timeout=10).close()
+    except OSError as error:
+        raise DemoError(f"the page of the mock does not answer at {url}: {error}") from error
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        print(f"# The mock's page was at {url}; run the demo in a terminal to look at it.\n", flush=True)
+        return
+    print(f"# Now look at the mock's page: {url}", flush=True)
+    print("# The container keeps sending requests. Press Enter to end the demo.", flush=True)
+    while not select.select([sys.stdin], [], [], QUESTION_SECONDS)[0]:
+        subprocess.run(question, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
+    sys.stdin.readline()
 
 
 def show(typed: str, command: Sequence[str], place: str = "") -> None:

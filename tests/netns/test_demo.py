@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import subprocess
 import sys
+import urllib.request
+from typing import TYPE_CHECKING
 
 from support.paths import ROOT
 from support.processes import in_session
+from support.pseudo_terminal import terminal
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_the_embedded_lab_shows_the_transcript_and_leaves_nothing() -> None:
     demo = subprocess.Popen(
         [sys.executable, ROOT / "scripts" / "demo.py", "--lab"],
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -25,4 +35,26 @@ def test_the_embedded_lab_shows_the_transcript_and_leaves_nothing() -> None:
     assert "us-east-1" in shown
     assert any("--to-destination 172.31.254.2:80" in line or "dnat to 172.31.254.2:80" in line for line in shown)
     assert "imds-shim: 169.254.169.254:80 -> 172.31.254.2:80 (mock_metadata)" in errors.splitlines()
+    assert re.fullmatch(r"# The mock's page was at http://127\.0\.0\.1:\d+/ui/; run the demo .*", shown[-2])
     assert in_session(demo.pid) == []
+
+
+def test_in_a_terminal_it_waits_while_the_user_looks_at_the_page() -> None:
+    command: list[str | Path] = [sys.executable, ROOT / "scripts" / "demo.py", "--lab"]
+    with terminal(command, dict(os.environ), 120) as shown:
+        shown.await_text(r"Press Enter to end the demo\.")
+        address = re.search(r"Now look at the mock's page: http://(\S+)/ui/$", shown.output, re.MULTILINE)
+        assert address is not None
+        with urllib.request.urlopen(f"http://{address[1]}/ui/", timeout=10) as page:
+            assert "<title>" in page.read().decode()
+        before = requests(address[1])
+        while requests(address[1]) <= before:
+            pass
+        shown.type("\n")
+        assert shown.end() == 0
+
+
+def requests(address: str) -> int:
+    """The number of recorded requests."""
+    with urllib.request.urlopen(f"http://{address}/v1/status", timeout=10) as answer:
+        return int(json.load(answer)["requests"])

@@ -42,7 +42,11 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
     parser.add_argument(
-        "--color", choices=COLORS, default=argparse.SUPPRESS, help="color in the output (default: auto, on a terminal)"
+        "--color",
+        choices=COLORS,
+        metavar="MODE",
+        default=argparse.SUPPRESS,
+        help=f"color in the output: {', '.join(COLORS)} (default: auto, on a terminal)",
     )
 
 
