@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -68,7 +69,7 @@ class ValueSources:
             body: Its value now.
         """
         events, is_overridden = tuple(self._events.get(path, ())), path in self._set
-        settings = tuple(settings_of(path))
+        settings = _settings_of(path)
         if events:
             source: SourceName = "event"
         elif is_overridden:
@@ -107,3 +108,9 @@ class ValueSources:
         if isinstance(held, list | tuple):
             return "\n".join(map(str, held))
         return None if held is None or isinstance(held, Mapping) else str(held)
+
+
+@lru_cache(maxsize=4096)
+def _settings_of(path: str) -> tuple[str, ...]:
+    # A look-up compares the path with every row of the catalogue.
+    return tuple(settings_of(path))

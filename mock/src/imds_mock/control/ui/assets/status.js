@@ -23,6 +23,7 @@ const NUMBERS = {
 export function mount(root, app) {
   const shown = Object.fromEntries(Object.keys(NUMBERS).map((key) => [key, h("dd", { class: "number" }, "–")]));
   const note = h("p", { class: "muted small" });
+  const peak = h("p", { class: "muted small chart-note" });
   const line = h("path", { class: "spark", d: "" });
   const chart = h(
     "svg",
@@ -52,6 +53,7 @@ export function mount(root, app) {
           Object.entries(NUMBERS).map(([key, title]) => h("div", {}, h("dt", {}, title), shown[key])),
         ),
         chart,
+        peak,
       ),
       settings.element,
       h(
@@ -62,7 +64,7 @@ export function mount(root, app) {
           { class: "bar" },
           h("h2", { id: "api-title" }, "API"),
           h("span", { class: "grow" }),
-          h("a", { href: "/openapi.json" }, "openapi.json"),
+          h("code", { class: "muted" }, "GET /openapi.json"),
         ),
         pages,
       ),
@@ -106,6 +108,7 @@ export function mount(root, app) {
     points.push(found.requests_per_second);
     if (points.length > POINTS) points.shift();
     const most = Math.max(...points, 1);
+    setText(peak, `Requests/s over the last three minutes; highest ${rate(Math.max(...points))}`);
     const from = POINTS - points.length;
     line.setAttribute(
       "d",

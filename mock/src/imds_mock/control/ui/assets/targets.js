@@ -51,7 +51,7 @@ export function matchCount(input, app) {
     }
     if (mine !== asked) return;
     const warning = found.warning ? ` · ${found.warning.replaceAll("`", "")}` : "";
-    setText(element, `${matches(found.callers)}${warning}`);
+    setText(element, name || warning ? `${matches(found.callers)}${warning}` : `every caller, ${found.callers} known`);
     element.classList.toggle("warn", Boolean(found.warning));
     timer = setTimeout(() => element.isConnected && ask(), AGAIN_MS);
   }

@@ -6,6 +6,7 @@ import { matches } from "../targets.js";
 
 const MOST_BYTES = 16_384;
 const PAUSE_MS = 400;
+const PLAN_MS = 1000;
 
 const EXAMPLES = {
   "Spot interruption with a warning": `# A rebalance recommendation, then the notice two minutes before the termination.
@@ -50,6 +51,7 @@ export function scenarioForm(app, { played = () => {}, cancel } = {}) {
   const steps = h("ol", { class: "steps", "aria-label": "Steps of the scenario" });
   const play = h("button", { type: "submit", class: "primary", disabled: true }, "Play");
   let plan = null;
+  let isPlanned = false;
   let timer = null;
   let asked = 0;
 
@@ -72,8 +74,11 @@ export function scenarioForm(app, { played = () => {}, cancel } = {}) {
     else text.removeAttribute("aria-invalid");
     play.disabled = !plan;
     replace(steps, (plan?.steps ?? []).map(stepLine));
-    app.store.set("planned", plannedSteps(plan));
+    isPlanned = Boolean(plan);
+    app.store.set("planned", plannedSteps(plan, app.store.now()));
   }
+  // The plan moves on as long as it is not played.
+  const clock = setInterval(() => isPlanned && app.store.set("planned", plannedSteps(plan, app.store.now())), PLAN_MS);
   const later = () => {
     clearTimeout(timer);
     timer = setTimeout(preview, PAUSE_MS);
@@ -110,6 +115,7 @@ export function scenarioForm(app, { played = () => {}, cancel } = {}) {
       const armed = await app.api.post("/v1/scenarios", plan.scenario);
       const count = armed.events.length + armed.faults.length;
       app.notify(`The scenario is playing: ${count} ${count === 1 ? "step is" : "steps are"} armed.`);
+      isPlanned = false; // the steps are armed now; they can be played again
       app.store.set("planned", []);
       app.store.refresh("events", "faults").catch(() => {});
       played();
@@ -119,21 +125,19 @@ export function scenarioForm(app, { played = () => {}, cancel } = {}) {
     element,
     stop() {
       clearTimeout(timer);
+      clearInterval(clock);
       asked += 1;
       app.store.set("planned", []);
     },
   };
 }
 
-/** The plan as the timeline draws it: `at` and `until` in milliseconds on the mock's clock. */
-function plannedSteps(plan) {
-  return (plan?.steps ?? []).map(({ starts, ends, what, kind, target }) => ({
-    at: Date.parse(starts),
-    until: ends && Date.parse(ends),
-    what,
-    kind,
-    target,
-  }));
+/** The plan as the timeline draws it, if it were played now; times in milliseconds on the mock's clock. */
+function plannedSteps(plan, now) {
+  return (plan?.steps ?? []).map(({ starts, ends, after_seconds: after, what, kind, target }) => {
+    const at = now + after * 1000;
+    return { at, until: ends && at + Date.parse(ends) - Date.parse(starts), what, kind, target };
+  });
 }
 
 function stepLine(step) {

@@ -65,7 +65,7 @@ function answer(status, response, document) {
   const line = [
     h("b", { class: status < "300" ? "ok" : "bad" }, status),
     " ",
-    response.description,
+    prose(response.description),
     media && h("code", { class: "muted" }, media),
   ];
   return media ? lazy("answer", line, () => describe(schema, document)) : h("p", { class: "answer" }, line);
