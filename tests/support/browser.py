@@ -16,13 +16,15 @@ from playwright.sync_api import sync_playwright
 
 import browser_install
 from imds_mock import Dependencies, Mock
+from imds_mock.service.messages import TOKEN_HEADER, USER_AGENT_HEADER, Head, Request, Response
 from support.callers import FakeNetwork
 from support.mockcontrol import running_loop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+    from playwright.sync_api import Request as MadeRequest
 
     from imds_mock.signing.signer import Signer
 
@@ -44,6 +46,48 @@ _HOSTS: Final = {
 }
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A request in the past, in the order of their times.
+
+    Attributes:
+        seconds_ago: How long ago it was made.
+        source: The caller's address.
+        path: The path.
+        version: 1 or 2 for IMDSv1 or IMDSv2.
+        status: Status of the response.
+        agent: The user agent.
+        faults: Ids of the faults that changed the response.
+        microseconds: Duration.
+    """
+
+    seconds_ago: float
+    source: str
+    path: str
+    version: int = 2
+    status: int = 200
+    agent: str = "Boto3/1.40.2 Botocore/1.40.2"
+    faults: tuple[str, ...] = ()
+    microseconds: int = 118
+
+    @property
+    def method(self) -> str:
+        """PUT for a token, otherwise GET."""
+        return "PUT" if self.path.endswith("/api/token") else "GET"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that the journal reads."""
+        token = {TOKEN_HEADER: "t"} if self.version == 2 and self.method == "GET" else {}
+        return {USER_AGENT_HEADER: self.agent, **token}
+
+    @property
+    def response(self) -> Response:
+        """The response that the journal reads."""
+        ttl = 21600 if self.version == 2 and self.status < 400 else None
+        return Response(Head.build(self.status), b"", ttl, faults=self.faults)
+
+
 @dataclass
 class PageMock:
     """A mock with named callers that runs in a thread of its own, on loopback, and can be restarted.
@@ -59,6 +103,8 @@ class PageMock:
     network: FakeNetwork = field(default_factory=lambda: FakeNetwork(dict(NAMES), dict(_HOSTS), names_loopback=True))
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _ports: tuple[int, int] = (0, 0)
+    _mock: Mock | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
         """Start, after a stop on the same ports."""
@@ -78,6 +124,7 @@ class PageMock:
         self._stack.callback(leave)
         assert mock.control_sockets is not None
         self._ports = mock.addresses[0].port, mock.control_sockets.addresses[0].port
+        self._mock, self._loop = mock, loop
 
     def stop(self) -> None:
         """Stop."""
@@ -112,6 +159,20 @@ class PageMock:
         with contextlib.closing(connection):
             connection.request(method, path, headers=dict(headers))
             return connection.getresponse().read().decode()
+
+    def remember(self, requests: Iterable[Asked]) -> None:
+        """Record requests as if they had been made at times in the past."""
+        mock, loop = self._mock, self._loop
+        assert mock is not None
+        assert loop is not None
+
+        async def record() -> None:
+            now = mock.clock.real()
+            for each in requests:
+                request = Request(each.method, each.path, each.path, headers=each.headers)
+                mock.journal.record(now - each.seconds_ago, each.source, request, each.response, each.microseconds)
+
+        asyncio.run_coroutine_threadsafe(record(), loop).result(20)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Call the control plane; returns the decoded JSON, if any."""
@@ -154,7 +215,7 @@ class Watch:
             if said.type in {"error", "warning"}:
                 self.messages.append(f"{said.type}: {said.text}")
 
-        def request(made: Request) -> None:
+        def request(made: MadeRequest) -> None:
             if urllib.parse.urlsplit(made.url).netloc != host:
                 self.foreign.append(made.url)
 

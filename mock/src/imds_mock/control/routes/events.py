@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from imds_mock.control.operations import Noted, Operation
 from imds_mock.control.routes.faults import ShownFault, shown_fault
-from imds_mock.control.shown import ShownArmed, armed_fields
+from imds_mock.control.shown import ShownArmed, armed_fields, moment
 from imds_mock.events.kinds import AnyEvent
 from imds_mock.events.scenario import Scenario
 from imds_mock.scheduling.schedule import Duration, Instant
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 class ShownEvent(ShownArmed, frozen=True, kw_only=True):
     """An armed event."""
 
+    action: Annotated[
+        str | None, Meta(description="What the event announces, in one word, such as `terminate`; null: nothing.")
+    ]
+    action_at: Annotated[str | None, Meta(description="Time of what the event announces; null: nothing.")]
     event: Annotated[AnyEvent, Meta(description="The event as it was given.")]
 
 
@@ -140,4 +144,6 @@ class EventRoutes:
 
     def _shown(self, armed: ArmedEvent) -> ShownEvent:
         window, now = armed.period.window, self._state.clock()
-        return ShownEvent(**armed_fields(armed, armed.event, window, now, self._context.callers), event=armed.event)
+        fields = armed_fields(armed, armed.event, window, now, self._context.callers)
+        what, when = armed.event.consequence(armed.period.planned.start) or (None, None)
+        return ShownEvent(**fields, action=what, action_at=None if when is None else moment(when), event=armed.event)

@@ -60,12 +60,12 @@ function count(number, one, many) {
 
 function chips() {
   const listed = store.get("callers");
-  const old = listed.filter((each) => each.imdsv1 > 0).length;
+  const old = new Set(listed.filter((each) => each.imdsv1 > 0).map((each) => each.names[0] ?? each.address)).size;
   const clock = store.get("clock");
   const rate = store.rate();
   replace(
     document.getElementById("chips"),
-    h("span", { class: "chip" }, count(listed.length, "caller", "callers")),
+    h("span", { class: "chip" }, count(new Set(listed.map((each) => each.names[0] ?? each.address)).size, "caller", "callers")),
     h("span", { class: "chip" }, h("b", {}, rate < 100 ? rate.toFixed(1) : String(Math.round(rate))), " requests/s"),
     old > 0 && h("a", { class: "chip warn", href: "#/callers" }, count(old, "caller uses IMDSv1", "callers use IMDSv1")),
     clock && h("span", { class: ["chip", !clock.is_real && "moved"] }, "clock ", h("b", {}, shownClock(clock))),

@@ -4,21 +4,24 @@ import { api } from "./api.js";
 
 const POLL_MS = 1000;
 const MOST = 10_000;
+const STREAM = "/v1/requests/stream?interval=250ms";
 
 /** Paths that are polled, each with every how many polls. */
 const POLLED = {
   status: ["/v1/status", 1],
-  clock: ["/v1/clock", 1],
+  clock: ["/v1/clock", 2],
   events: ["/v1/events", 1],
   faults: ["/v1/faults", 1],
   callers: ["/v1/callers", 2],
+  firstReads: ["/v1/requests/first-reads", 1],
 };
 
-const values = { requests: [], status: null, clock: null, events: [], faults: [], callers: [], planned: [], connection: "connecting" };
+const values = { requests: [], status: null, clock: null, events: [], faults: [], callers: [], firstReads: [], planned: [], connection: "connecting" };
 const listeners = new Map();
 let stream = null;
 let timer = null;
 let polls = 0;
+let last = 0; // number of the latest request that was read, shown or skipped
 let clockOffset = Date.now() - performance.now();
 const rates = []; // [performance.now(), requests recorded]
 
@@ -41,7 +44,7 @@ export const store = {
   /**
    * Call a function with each new value.
    *
-   * @param {"requests" | "status" | "clock" | "events" | "faults" | "callers" | "planned" | "connection"} key
+   * @param {"requests" | "status" | "clock" | "events" | "faults" | "callers" | "firstReads" | "planned" | "connection"} key
    * @param {(value: any) => void} listener
    * @returns {() => void} Ends the subscription.
    */
@@ -60,8 +63,8 @@ export const store = {
   /** Requests per second over the last seconds. */
   rate() {
     if (rates.length < 2) return 0;
-    const [[then, before], [last, recorded]] = [rates[0], rates[rates.length - 1]];
-    return Math.max(0, ((recorded - before) * 1000) / (last - then));
+    const [[then, before], [latest, recorded]] = [rates[0], rates[rates.length - 1]];
+    return Math.max(0, ((recorded - before) * 1000) / (latest - then));
   },
 
   start() {
@@ -80,17 +83,23 @@ function pause() {
 
 function resume() {
   if (stream) return;
-  rates.length = 0;
-  stream = api.stream(() => `/v1/requests/stream?after=${lastNumber()}`, { onMessage, onState });
+  openStream();
   timer = setTimeout(poll, 0);
 }
 
-function lastNumber() {
-  return values.requests.at(-1)?.number ?? 0;
+function openStream() {
+  stream?.close();
+  rates.length = 0;
+  stream = api.stream(() => `${STREAM}&after=${last}`, { onMessage, onState });
 }
 
 function onMessage({ event, data }) {
-  if (event === "request") add([data]);
+  if (event !== "requests") return;
+  last = data.last;
+  for (const each of data.requests) each.at = Date.parse(each.time);
+  values.requests.push(...data.requests);
+  if (values.requests.length > MOST) values.requests.splice(0, values.requests.length - MOST);
+  publish("requests");
 }
 
 function onState(state) {
@@ -98,22 +107,16 @@ function onState(state) {
   if (state === "open") store.refresh(...Object.keys(POLLED)).catch(() => {});
 }
 
-/** Add requests, oldest first, in the order of their numbers. */
-function add(added) {
-  const last = lastNumber();
-  const fresh = added.filter((each) => each.number > last);
-  if (!fresh.length) return;
-  for (const each of fresh) each.at = Date.parse(each.time);
-  values.requests.push(...fresh);
-  if (values.requests.length > MOST) values.requests.splice(0, values.requests.length - MOST);
-  publish("requests");
-}
-
 async function poll() {
   polls += 1;
-  const due = Object.keys(POLLED).filter((key) => polls % POLLED[key][1] === 0);
+  const due = Object.keys(POLLED).filter((key) => polls % POLLED[key][1] === 0 && isWanted(key));
   await Promise.all(due.map(fetchOne)).catch(() => {}); // the stream reports that the mock is away
   if (timer !== null) timer = setTimeout(poll, POLL_MS);
+}
+
+/** First reads are searched in the whole journal, so they are asked for only if there is an event. */
+function isWanted(key) {
+  return key !== "firstReads" || values.events.length > 0 || values.firstReads.length > 0;
 }
 
 async function fetchOne(key) {
@@ -121,9 +124,29 @@ async function fetchOne(key) {
   const value = await api.get(POLLED[key][0]);
   const now = performance.now();
   if (key === "clock") clockOffset = Date.parse(value.time) - (asked + now) / 2;
-  if (key === "status") {
-    rates.push([now, value.requests]);
-    while (rates.length > 6) rates.shift();
-  }
+  if (key === "status") accept(value, now);
   put(key, value);
+}
+
+/** Notice a restart of the mock, a reset and a cleared journal, after which earlier requests are gone. */
+function accept(status, now) {
+  const before = values.status;
+  if (before && before.started !== status.started) {
+    last = 0;
+    forget(Infinity);
+    // The stream of the new mock has opened with the last number of the old one.
+    openStream();
+    return;
+  }
+  if (before && status.requests < before.requests) rates.length = 0;
+  if (status.first_request > (values.requests[0]?.number ?? Infinity)) forget(status.first_request);
+  rates.push([now, status.requests]);
+  while (rates.length > 6) rates.shift();
+}
+
+/** Drop the requests before a number. */
+function forget(number) {
+  const kept = values.requests.findIndex((each) => each.number >= number);
+  values.requests.splice(0, kept < 0 ? values.requests.length : kept);
+  publish("requests");
 }

@@ -1,9 +1,205 @@
-// The view "Timeline".
+// The view "Timeline": who requested what and when, with events and faults over the callers that they apply to.
 
-import { h } from "./dom.js";
+import { openDialog } from "./drive.js";
+import { h, replace, setText } from "./dom.js";
+import { clockTime, counted, duration } from "./format.js";
+import { bandsOf } from "./timeline/bands.js";
+import { makeChart } from "./timeline/chart.js";
+import { oneLine, requestTable, showDetails } from "./timeline/details.js";
+import { KEYS } from "./timeline/keys.js";
+import { appliesTo, indexAt, lanesOf } from "./timeline/lanes.js";
+import { legend } from "./timeline/legend.js";
+import { armedPanel, seenPanel } from "./timeline/panels.js";
+import { Past } from "./timeline/past.js";
+
+const SPANS = [[15, "15 s"], [60, "1 min"], [180, "3 min"], [600, "10 min"], [3600, "1 h"], [21_600, "6 h"]];
+const MOST_ROWS = 200;
 
 /** Show the view; returns a function that removes its subscriptions. */
-export function mount(root, _app) {
-  root.append(h("h1", { class: "sr-only" }, "Timeline"));
-  return () => {};
+export function mount(root, app) {
+  const { store } = app;
+  const past = new Past();
+  let lanes = [];
+  let bands = [];
+  let reads = [];
+
+  const chart = makeChart({ now: store.now, onSelect: details, onSpan: showSpan, onView: showView, onLane: (lane) => app.target.set(lane.key), describe: oneLine });
+  const panel = h("div", { class: "card-body" });
+  const armed = armedPanel(act);
+  const seen = seenPanel();
+
+  const pause = h("button", { type: "button", onclick: () => toggle() }, "Pause");
+  const spans = h("select", { "aria-label": "Length of the view", onchange: () => choose(Number(spans.value)) });
+  const target = h("select", { "aria-label": "Target", onchange: () => app.target.set(target.value) });
+  const spanBar = h("div", { class: "bar tl-span", role: "status", hidden: true });
+  const empty = h("div", { class: "empty", hidden: true },
+    h("h2", {}, "No requests yet"),
+    h("p", {}, "Each container that asks this mock for metadata gets a lane here, with a mark for each of its requests."),
+    h("p", {}, "Try ", h("code", {}, "curl http://169.254.169.254/latest/meta-data/"), " in one of them."));
+  const tableBody = h("div", { class: "scroll" });
+  const tableTitle = h("span", {}, "Requests in view as a table");
+  const table = h("details", { class: "card tl-details", ontoggle: () => showTable() }, h("summary", {}, tableTitle), tableBody);
+  const open = (kind) => () => openDialog(kind, app);
+
+  root.append(
+    h("h1", { class: "sr-only" }, "Timeline"),
+    h(
+      "div",
+      { class: "tl" },
+      h(
+        "section",
+        { class: "card tl-main", "aria-label": "Requests by caller" },
+        h(
+          "div",
+          { class: "bar" },
+          h("label", { class: "tl-target" }, h("span", {}, "Target"), target),
+          h("button", { type: "button", class: "do", onclick: open("spot") }, "Interrupt spot…"),
+          h("button", { type: "button", onclick: open("rebalance") }, "Rebalance…"),
+          h("button", { type: "button", onclick: open("credentials-expiry") }, "Expire credentials…"),
+          h("button", { type: "button", onclick: open("fault") }, "Add fault…"),
+          h("button", { type: "button", onclick: open("scenario") }, "Play scenario…"),
+          h("span", { class: "tl-view" },
+            pause,
+            h("button", { type: "button", "aria-label": "Zoom out", onclick: () => chart.zoom(2) }, "−"),
+            spans,
+            h("button", { type: "button", "aria-label": "Zoom in", onclick: () => chart.zoom(0.5) }, "+")),
+        ),
+        spanBar,
+        chart.element,
+        empty,
+        legend(),
+        h("details", { class: "tl-keys" }, h("summary", {}, "Keys"), h("dl", { id: "timeline-keys" }, KEYS.map(([key, what]) => [h("dt", {}, key), h("dd", {}, what)]))),
+      ),
+      h("div", { class: "tl-side" },
+        h("section", { class: "card", "aria-label": "Request" }, panel),
+        armed.element,
+        seen.element),
+    ),
+    table,
+  );
+
+  function toggle() {
+    chart.view.follows = !chart.view.follows;
+    chart.moved();
+  }
+
+  function choose(seconds) {
+    if (seconds === 0) {
+      const first = store.get("requests")[0]?.at ?? store.now() - 60_000;
+      chart.view.span = Math.max(15_000, (store.now() - first) * 1.25);
+      chart.view.follows = true;
+    } else if (seconds > 0) {
+      chart.view.zoom((seconds * 1000) / chart.view.span, chart.view.follows ? store.now() : chart.view.start + chart.view.span / 2);
+    }
+    chart.moved();
+  }
+
+  async function act(method, path, body) {
+    try {
+      await (method === "delete" ? app.api.delete(path) : app.api.post(path, body));
+    } catch (error) {
+      app.notify(error.message, "bad");
+    }
+    await store.refresh("events", "faults").catch(() => {});
+  }
+
+  function details(request) {
+    const read = request && reads.find(({ number }) => number === request.number);
+    showDetails(panel, request, request && chart.laneOf(request), read, app);
+  }
+
+  function showView() {
+    setText(pause, chart.view.follows ? "Pause" : "Follow");
+    pause.classList.toggle("primary", !chart.view.follows);
+    const seconds = chart.view.span / 1000;
+    const known = SPANS.find(([each]) => Math.abs(each - seconds) < 0.01);
+    const options = known ? SPANS : [...SPANS, [seconds, duration(chart.view.span)]].sort(([a], [b]) => a - b);
+    replace(spans, options.map(([each, name]) => h("option", { value: String(each) }, name)), h("option", { value: "0" }, "all"));
+    spans.value = String(known ? known[0] : seconds);
+    if (!chart.view.follows) showTable();
+  }
+
+  function showSpan(span) {
+    spanBar.hidden = !span;
+    if (!span) return showTable();
+    const chosen = lanes.map((lane) => lane.requests.slice(indexAt(lane.requests, span.start), indexAt(lane.requests, span.end))).filter((each) => each.length);
+    const all = chosen.flat();
+    const [old, bad] = [all.filter(({ version }) => version === "v1").length, all.filter(({ faults }) => faults.length).length];
+    replace(
+      spanBar,
+      h("span", {}, h("b", {}, duration(span.end - span.start)), ` from ${clockTime(span.start)}: ${counted(all.length, "request")} by ${counted(chosen.length, "caller")}`,
+        old > 0 && h("span", { class: "v1" }, `, ${old} IMDSv1`), bad > 0 && h("span", { class: "bad" }, `, ${bad} faulted`)),
+      h("span", { class: "grow" }),
+      h("button", { type: "button", onclick: () => { chart.view.show(span.start, span.end); chart.setSpan(null); chart.moved(); } }, "Zoom to it"),
+      h("button", { type: "button", onclick: () => chart.setSpan(null) }, "Clear"),
+    );
+    showTable();
+  }
+
+  function showTable() {
+    const { start, end } = chart.scene.selection ?? chart.view;
+    const rows = lanes.flatMap((lane) => lane.requests.slice(indexAt(lane.requests, start), indexAt(lane.requests, end)));
+    const title = chart.scene.selection ? "Selected requests as a table" : "Requests in view as a table";
+    setText(tableTitle, `${title} (${rows.length.toLocaleString("en")}${rows.length > MOST_ROWS ? `, the latest ${MOST_ROWS} listed` : ""})`);
+    if (!table.open || tableBody.contains(document.activeElement)) return;
+    rows.sort((a, b) => b.number - a.number);
+    replace(tableBody, requestTable(rows.slice(0, MOST_ROWS), chart.laneOf, (request) => {
+      chart.select(request);
+      chart.reveal(request);
+      document.getElementById("request-title")?.focus();
+    }));
+  }
+
+  function showTargets() {
+    const chosen = app.target.get();
+    const names = new Set(lanes.flatMap((lane) => [lane.service, lane.key].filter(Boolean)));
+    if (chosen) names.add(chosen);
+    const matches = (name) => lanes.filter((lane) => appliesTo({ target: name }, lane)).length;
+    const options = [["", "every caller"], ...[...names].sort().map((name) => [name, `${name} · matches ${matches(name)}`])];
+    const text = JSON.stringify([options, chosen]);
+    if (target.dataset.text === text) return;
+    target.dataset.text = text;
+    replace(target, options.map(([value, name]) => h("option", { value }, name)));
+    target.value = chosen ?? "";
+  }
+
+  function update() {
+    lanes = lanesOf(store.get("requests"), store.get("callers"));
+    bands = bandsOf({
+      events: [...past.of("events", store), ...store.get("events")],
+      faults: [...past.of("faults", store), ...store.get("faults")],
+      planned: store.get("planned"),
+      requests: store.get("requests"),
+    });
+    const ids = new Set(store.get("events").map(({ id }) => id));
+    reads = store.get("firstReads").filter(({ event }) => ids.has(event)).map((read) => ({ ...read, at: Date.parse(read.time) }));
+    chart.update(lanes, bands, reads);
+    empty.hidden = lanes.length > 0;
+    chart.element.hidden = lanes.length === 0;
+    armed.update(bands);
+    showTargets();
+    tick();
+  }
+
+  function tick() {
+    const now = store.now();
+    armed.tick(now);
+    seen.update(bands, lanes, reads, now);
+  }
+
+  let ticks = 0;
+  const timer = setInterval(() => {
+    tick();
+    if ((ticks += 1) % 4 === 0) showTable();
+  }, 250);
+  const stops = ["requests", "callers", "events", "faults", "firstReads", "planned"].map((key) => store.subscribe(key, update));
+  stops.push(app.target.subscribe(showTargets));
+  details(null);
+  update();
+  showView();
+  return () => {
+    clearInterval(timer);
+    chart.destroy();
+    for (const stop of stops) stop();
+  };
 }
