@@ -339,3 +339,45 @@ def test_a_start_and_a_reset_take_little_time(mock: ImdsMock) -> None:
         times.append(time.perf_counter() - began)
     assert started < 0.25
     assert sorted(times)[10] < 0.005
+
+
+SCENARIO = """
+name: interruption
+steps:
+  - {at: 1h, event: {kind: rebalance}}
+  - {fault: {kind: status, status: 500, path: "*/iam/*"}}
+  - {event: {kind: spot, action: terminate, for: 1h}}
+"""
+
+
+def test_a_scenario_begins_and_ends_with_its_block(mock: ImdsMock) -> None:
+    with mock.play(SCENARIO) as played:
+        rebalance, spot = played.events
+        (status,) = played.faults
+        assert [each.state for each in (rebalance, spot, status)] == ["pending", "active", "active"]
+        assert get(mock, "meta-data/spot/instance-action")[0] == 200
+        assert get(mock, "meta-data/iam/info")[0] == 500
+        assert (len(spot.seen), status.hits, rebalance.seen) == (1, 1, ())
+        mock.clock.advance(hours=1)
+        assert [each.state for each in played.events] == ["active", "ended"]
+    assert [each.state for each in (rebalance, spot, status)] == ["removed"] * 3
+    assert get(mock, "meta-data/iam/info")[0] == 200
+    mock.clock.real()
+
+
+def test_an_invalid_scenario_arms_nothing(mock: ImdsMock) -> None:
+    steps = [{"event": {"kind": "rebalance"}}, {"fault": {"kind": "delai"}}]
+    with pytest.raises(ConfigError, match=r"scenario: steps\[1\]\.fault.*did you mean delay\?"):
+        mock.play({"steps": steps})
+    assert "meta-data/events/recommendations/rebalance" not in mock.metadata
+
+
+def test_a_scenario_in_an_asynchronous_test() -> None:
+    async def run() -> None:
+        async with AsyncImdsMock() as mock:
+            async with mock.play(SCENARIO) as played:
+                assert await asyncio.to_thread(get, mock, "meta-data/spot/instance-action")
+                assert (await played.events[1]).status == 200
+            assert [each.state for each in played.events] == ["removed", "removed"]
+
+    asyncio.run(run())

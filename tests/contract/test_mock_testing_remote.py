@@ -140,3 +140,18 @@ def test_a_mock_that_has_ended_is_reported() -> None:
         remote.spot.interrupt()
     with pytest.raises(Unreachable, match="no control plane answers"):
         remote.wait_until_requested("*", timeout=5)
+
+
+def test_a_scenario_is_played(mock: BlockingMock) -> None:
+    steps = [
+        {"event": {"kind": "rebalance"}},
+        {"at": "1h", "event": {"kind": "spot", "action": "terminate"}},
+        {"fault": {"kind": "status", "status": 500, "path": "*/iam/*"}},
+    ]
+    with mock.play({"steps": steps}) as played:
+        rebalance, spot = played.events
+        assert [each.state for each in (rebalance, spot, *played.faults)] == ["active", "pending", "active"]
+        get(mock, "meta-data/events/recommendations/rebalance")
+        assert [request.status for request in rebalance.seen] == [200]
+        assert spot.seen == ()
+    assert (rebalance.state, spot.state, played.faults[0].state) == ("removed", "removed", "removed")

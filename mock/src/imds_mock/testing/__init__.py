@@ -5,6 +5,7 @@ from imds_mock.scheduling.fields import FieldError
 from imds_mock.testing.handles import AsyncEventHandle, AsyncFaultHandle, EventHandle, FaultHandle
 from imds_mock.testing.mocks import AsyncImdsMock, ImdsMock
 from imds_mock.testing.requests import Request, Requests
+from imds_mock.testing.scenarios import PlayedScenario
 from imds_mock.testing.thread import MockCrashedError
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "FieldError",
     "ImdsMock",
     "MockCrashedError",
+    "PlayedScenario",
     "Request",
     "Requests",
 ]

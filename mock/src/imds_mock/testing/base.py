@@ -10,20 +10,20 @@ from imds_mock.testing.handles import Driver
 from imds_mock.testing.kinds import Credentials, Endpoint, Events, Faults, Spot
 from imds_mock.testing.parts import Clock, Metadata
 from imds_mock.testing.requests import Requests, failure
+from imds_mock.testing.scenarios import EventT, FaultT, PlayedScenario, scenario_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Literal
 
     from imds_mock.config.settings import Config
     from imds_mock.events.kinds import AnyEvent
+    from imds_mock.events.scenario import Scenario
     from imds_mock.faults.kinds import AnyFault
     from imds_mock.testing.controls import Watch
 
 T = TypeVar("T")
 DriverT = TypeVar("DriverT", bound=Driver)
-EventT = TypeVar("EventT")
-FaultT = TypeVar("FaultT")
 
 
 class BaseMock(Events[EventT], Generic[DriverT, EventT, FaultT]):
@@ -58,6 +58,13 @@ class BaseMock(Events[EventT], Generic[DriverT, EventT, FaultT]):
         def arm_fault(fault: AnyFault) -> FaultT:
             return fault_handle(driver, driver.call_settled(lambda: controller.arm_fault(fault)))
 
+        def play(scenario: Scenario) -> PlayedScenario[EventT, FaultT]:
+            events, faults = driver.call_settled(lambda: controller.play(scenario))
+            return PlayedScenario(
+                [event_handle(driver, watch) for watch in events], [fault_handle(driver, watch) for watch in faults]
+            )
+
+        self._play = play
         super().__init__(arm_event)
         self.spot = Spot(arm_event)
         self.credentials = Credentials(arm_event)
@@ -118,6 +125,18 @@ class BaseMock(Events[EventT], Generic[DriverT, EventT, FaultT]):
         """
         self._driver.call(lambda: self._controller.configure(settings))
         self._configured()
+
+    def play(self, scenario: Scenario | Mapping[str, Any] | str | os.PathLike[str]) -> PlayedScenario[EventT, FaultT]:
+        """Play a scenario, which begins now: arm all of its events and faults, or none.
+
+        Args:
+            scenario: A mapping as in a file, YAML or JSON text, or the path of a file. A `str` is text if it has
+                several lines or begins with a brace, otherwise a path.
+
+        Raises:
+            ConfigError: The file cannot be read, or the scenario is invalid; names every wrong field.
+        """
+        return self._play(scenario_of(scenario))
 
     def reset(self) -> None:
         """Restore the start: configuration, metadata, time, no events, no faults, an empty journal."""

@@ -10,39 +10,18 @@ from imds_mock.faults.armed import UnknownFaultError
 from imds_mock.testing.controls import MAX_SEEN, REMOVED, meets_event
 from imds_mock.testing.requests import Request, Requests
 from imds_mock.testing.served_state import ServedState
+from imds_mock.testing.watches import JournalWatch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from imds_mock.events.armed import ArmedEvent
     from imds_mock.events.kinds import AnyEvent
+    from imds_mock.events.scenario import Scenario
     from imds_mock.faults.armed import ArmedFault
     from imds_mock.faults.kinds import AnyFault
     from imds_mock.run.mock import Mock
     from imds_mock.state.entries import Entry
-
-
-class JournalWatch:
-    """An armed event or fault of a mock in this process, and the requests that have met it.
-
-    Args:
-        armed_id: Its id.
-        meets: Whether a request meets it while it is active.
-        as_request: Describes a journal entry.
-
-    Attributes:
-        entries: The requests that have met it, the first ones.
-    """
-
-    def __init__(self, armed_id: str, meets: Callable[[Entry], bool], as_request: Callable[[Entry], Request]) -> None:
-        self.id = armed_id
-        self.meets = meets
-        self.entries: list[Entry] = []
-        self._as_request = as_request
-
-    def seen(self) -> tuple[Request, ...]:
-        """The requests that have met it."""
-        return tuple(map(self._as_request, self.entries))
 
 
 class Controller(ServedState):
@@ -107,10 +86,7 @@ class Controller(ServedState):
         """
         state = self.mock.state
         state.schedule(state.events.arm(event, state.clock()))
-        armed = state.events.events[-1]
-        self._look_up(event.target, renews=event.renews_credentials)
-        meets = meets_event(armed.event, armed.period)
-        return self._watch(armed.id, lambda entry: meets(entry.path, entry.status))
+        return self._watch_event(state.events.events[-1])
 
     def arm_fault(self, fault: AnyFault) -> JournalWatch:
         """Arm a fault.
@@ -118,9 +94,16 @@ class Controller(ServedState):
         Raises:
             FieldError: A field is invalid.
         """
-        armed = self.mock.state.faults.arm(fault, self.mock.state.clock())
-        self._look_up(fault.target)
-        return self._watch(armed.id, lambda entry: armed.id in entry.faults)
+        return self._watch_fault(self.mock.state.faults.arm(fault, self.mock.state.clock()))
+
+    def play(self, scenario: Scenario) -> tuple[list[JournalWatch], list[JournalWatch]]:
+        """Arm the events and the faults of a scenario, or none.
+
+        Raises:
+            ConflictingPathsError: An event needs a path that conflicts with the configuration.
+        """
+        events, faults = self.mock.state.play(scenario)
+        return list(map(self._watch_event, events)), list(map(self._watch_fault, faults))
 
     def event(self, event_id: str) -> ArmedEvent | None:
         """The event with this id; None if it was removed."""
@@ -206,6 +189,15 @@ class Controller(ServedState):
         finally:
             self._changed.discard(changed)
         return True
+
+    def _watch_event(self, armed: ArmedEvent) -> JournalWatch:
+        self._look_up(armed.event.target, renews=armed.event.renews_credentials)
+        meets = meets_event(armed.event, armed.period)
+        return self._watch(armed.id, lambda entry: meets(entry.path, entry.status))
+
+    def _watch_fault(self, armed: ArmedFault) -> JournalWatch:
+        self._look_up(armed.fault.target)
+        return self._watch(armed.id, lambda entry: armed.id in entry.faults)
 
     def _watch(self, armed_id: str, meets: Callable[[Entry], bool]) -> JournalWatch:
         watch = self._watches[armed_id] = JournalWatch(armed_id, meets, self.request)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from imds_mock.scheduling.patterns import PathPattern
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from imds_mock.config.settings import Config
     from imds_mock.events.event import Period
     from imds_mock.events.kinds import AnyEvent
+    from imds_mock.events.scenario import Scenario
     from imds_mock.faults.kinds import AnyFault
     from imds_mock.testing.requests import Request, Requests
 
@@ -60,6 +61,9 @@ class Controls(Protocol):
 
     def arm_fault(self, fault: AnyFault) -> Watch:
         """Arm a fault."""
+
+    def play(self, scenario: Scenario) -> tuple[Sequence[Watch], Sequence[Watch]]:
+        """Arm the events and the faults of a scenario, or none."""
 
     def state_of(self, armed_id: str) -> str:
         """The state of an event or fault: as in the API, or `removed`."""

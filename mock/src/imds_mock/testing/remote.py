@@ -12,15 +12,17 @@ from imds_mock.ctl.client import RefusedError, UnreachableError
 from imds_mock.events.armed import NotStartedError
 from imds_mock.events.event import Period
 from imds_mock.scheduling.schedule import Window
-from imds_mock.testing.controls import MAX_SEEN, REMOVED, meets_event
+from imds_mock.testing.controls import REMOVED, meets_event
 from imds_mock.testing.remote_state import NOT_FOUND, RemoteState, seconds_of
 from imds_mock.testing.requests import Request, Requests
+from imds_mock.testing.watches import RemoteWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from imds_mock.ctl.client import Client
     from imds_mock.events.kinds import AnyEvent
+    from imds_mock.events.scenario import Scenario
     from imds_mock.faults.kinds import AnyFault
 
 T = TypeVar("T")
@@ -28,48 +30,6 @@ T = TypeVar("T")
 _POLL_SECONDS: Final = 0.1
 _ALL: Final = 100_000
 _CONFLICT: Final = 409
-
-
-class RemoteWatch:
-    """An armed event or fault of a remote mock. The requests that have met it are read from the mock's journal.
-
-    Args:
-        controller: The mock.
-        armed_id: Its id.
-        after: Number of the last request before it was armed.
-        meets: Whether a request meets it.
-        query: Selects requests in the journal.
-    """
-
-    def __init__(
-        self,
-        controller: RemoteController,
-        armed_id: str,
-        after: int,
-        meets: Callable[[Request], bool],
-        query: Mapping[str, str],
-    ) -> None:
-        self.id = armed_id
-        self._controller = controller
-        self._after = after
-        self._meets = meets
-        self._query = query
-        self._requests: list[Request] = []
-        self._is_closed = False
-
-    def seen(self) -> tuple[Request, ...]:
-        """The requests that have met it, the first `MAX_SEEN`."""
-        if not self._is_closed:
-            for each in self._controller.journal(after=self._after, **self._query):
-                self._after = each.number
-                if len(self._requests) < MAX_SEEN and self._meets(each):
-                    self._requests.append(each)
-        return tuple(self._requests)
-
-    def close(self) -> None:
-        """Keep the requests so far: later ones meet it no more."""
-        self.seen()
-        self._is_closed = True
 
 
 class RemoteController(RemoteState):
@@ -94,19 +54,19 @@ class RemoteController(RemoteState):
     def arm_event(self, event: AnyEvent) -> RemoteWatch:
         """Arm an event."""
         after = self._last_number()
-        armed = self._call("POST", "/v1/events", msgspec.to_builtins(event))
-        start, end = seconds_of(armed["starts"]), seconds_of(armed["ends"]) if armed["ends"] else math.inf
-        shows = meets_event(event, Period(armed["id"], Window(start, end)))
-
-        def meets(each: Request) -> bool:
-            return each.time.timestamp() >= start and shows(each.path, each.status)
-
-        return self._watch(armed["id"], after, meets, {})
+        return self._watch_event(event, self._call("POST", "/v1/events", msgspec.to_builtins(event)), after)
 
     def arm_fault(self, fault: AnyFault) -> RemoteWatch:
         """Arm a fault."""
-        armed = self._call("POST", "/v1/faults", msgspec.to_builtins(fault))
-        return self._watch(armed["id"], 0, lambda _each: True, {"fault": armed["id"]})
+        return self._watch_fault(self._call("POST", "/v1/faults", msgspec.to_builtins(fault)))
+
+    def play(self, scenario: Scenario) -> tuple[list[RemoteWatch], list[RemoteWatch]]:
+        """Arm the events and the faults of a scenario, or none."""
+        after = self._last_number()
+        armed = self._call("POST", "/v1/scenarios", msgspec.to_builtins(scenario))
+        events = [step.event for step in scenario.steps if step.event is not None]
+        watches = [self._watch_event(*each, after) for each in zip(events, armed["events"], strict=True)]
+        return watches, list(map(self._watch_fault, armed["faults"]))
 
     def state_of(self, armed_id: str) -> str:
         """The state of an event or fault: as in the API, or `removed`."""
@@ -178,10 +138,22 @@ class RemoteController(RemoteState):
             time.sleep(min(_POLL_SECONDS, left))  # noqa: ASYNC251 - see RemoteDriver.run
         return True
 
+    def _watch_event(self, event: AnyEvent, armed: Mapping[str, Any], after: int) -> RemoteWatch:
+        start, end = seconds_of(armed["starts"]), seconds_of(armed["ends"]) if armed["ends"] else math.inf
+        shows = meets_event(event, Period(armed["id"], Window(start, end)))
+
+        def meets(each: Request) -> bool:
+            return each.time.timestamp() >= start and shows(each.path, each.status)
+
+        return self._watch(armed["id"], after, meets, {})
+
+    def _watch_fault(self, armed: Mapping[str, Any]) -> RemoteWatch:
+        return self._watch(armed["id"], 0, lambda _each: True, {"fault": armed["id"]})
+
     def _watch(
         self, armed_id: str, after: int, meets: Callable[[Request], bool], query: Mapping[str, str]
     ) -> RemoteWatch:
-        watch = self._watches[armed_id] = RemoteWatch(self, armed_id, after, meets, query)
+        watch = self._watches[armed_id] = RemoteWatch(self.journal, armed_id, after, meets, query)
         return watch
 
     def _last_number(self) -> int:
