@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-MEASUREMENTS = ("shim_start.py", "server.py", "control.py", "identity.py")
+MEASUREMENTS = ("shim_start.py", "server.py", "control.py", "page.py", "identity.py")
 
 
 def main() -> int:

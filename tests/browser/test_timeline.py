@@ -120,6 +120,44 @@ def test_who_has_seen_the_notice_and_after_how_long(timeline: Page, mock: PageMo
     expect(panel.locator(".tl-seen", has_text="shop-worker-2")).to_contain_text(re.compile(r"\d+\.\d s"))
 
 
+def test_one_caller_is_interrupted_from_the_page(timeline: Page, mock: PageMock) -> None:
+    mock.get(LEAF, WORKER_1)
+    mock.get(LEAF, WORKER_2)
+    lane(timeline, "shop-worker-2").click()
+    timeline.get_by_role("button", name="Interrupt spot…").click()
+    dialog = timeline.get_by_role("dialog")
+    expect(dialog.get_by_label("target")).to_have_value("shop-worker-2")
+    dialog.get_by_role("button", name="Send a spot interruption notice").click()
+    expect(armed(timeline, "spot-1")).to_contain_text("shop-worker-2 · matches 1")
+    assert "terminate" in mock.get(NOTICE, WORKER_2)
+    assert "terminate" not in mock.get(NOTICE, WORKER_1)
+    panel = timeline.get_by_role("region", name="Who has seen the notice")
+    expect(panel).to_contain_text("shop-worker-2")
+    expect(panel).not_to_contain_text("shop-worker-1")
+
+
+def test_a_fault_is_added_by_keyboard_alone(timeline: Page, mock: PageMock) -> None:
+    mock.get(LEAF)
+    expect(lane(timeline, "shop-worker-1")).to_be_visible()
+    timeline.keyboard.press("Tab")
+    expect(timeline.get_by_text("Skip to the content")).to_be_focused()
+    timeline.keyboard.press("Enter")
+    for _ in range(12):
+        if timeline.evaluate("document.activeElement.textContent") == "Add fault…":
+            break
+        timeline.keyboard.press("Tab")
+    timeline.keyboard.press("Enter")
+    dialog = timeline.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    dialog.get_by_label("Kind").select_option("status")
+    dialog.get_by_label("path").press_sequentially("*/instance-id")
+    timeline.keyboard.press("Enter")
+    expect(dialog).to_be_hidden()
+    expect(armed(timeline, "status-1")).to_contain_text("503 on */instance-id")
+    mock.get(LEAF)
+    expect(armed(timeline, "status-1")).to_contain_text("1 response")
+
+
 def test_an_event_is_cancelled_and_armed_again(timeline: Page, mock: PageMock) -> None:
     mock.get(LEAF)
     mock.call("POST", "/v1/events", {"kind": "spot", "in": "1h", "target": "worker"})
