@@ -190,6 +190,53 @@ def test_everything_can_be_done_with_the_keyboard(drive: Page, mock: PageMock) -
     assert len(mock.call("GET", "/v1/events")) == 1
 
 
+OPEN = """async (kind) => {
+    const load = (name) => import(`/ui/${name}.js`);
+    const names = ["api", "store", "dialog", "drive"];
+    const [{ api }, { store }, { notify }, { openDialog }] = await Promise.all(names.map(load));
+    await openDialog(kind, { api, store, notify, target: { get: () => "worker" } });
+}"""
+"""What the timeline's buttons do."""
+
+
+def test_a_kind_of_fault_is_chosen_in_the_dialog(drive: Page, mock: PageMock) -> None:
+    drive.evaluate(OPEN, "fault")
+    dialog = drive.get_by_role("dialog", name="Add a fault")
+    dialog.get_by_label("Kind").select_option("truncate")
+    dialog.get_by_label("keep_bytes").fill("3")
+    expect(dialog.get_by_text("matches 2 callers")).to_be_visible()
+    dialog.get_by_role("button", name="Cut off the body").click()
+    expect(dialog).to_be_hidden()
+    assert mock.call("GET", "/v1/faults")[0]["fault"] == {"kind": "truncate", "keep_bytes": 3, "target": "worker"}
+
+
+def test_a_scenario_is_planned_in_the_dialog_and_forgotten_when_it_closes(drive: Page) -> None:
+    planned = "async () => (await import('/ui/store.js')).store.get('planned').map((each) => each.kind)"
+    drive.evaluate(OPEN, "scenario")
+    dialog = drive.get_by_role("dialog", name="Play a scenario")
+    dialog.get_by_label("Scenario, as YAML or JSON").fill("steps: [{at: 10s, event: {kind: spot}}]")
+    expect(dialog.get_by_role("listitem")).to_have_count(1)
+    assert drive.evaluate(planned) == ["spot"]
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_be_hidden()
+    assert drive.evaluate(planned) == []
+
+
+def test_an_unknown_kind_is_reported(drive: Page) -> None:
+    drive.evaluate(OPEN, "sport")
+    expect(drive.get_by_text("This mock has no event or fault of the kind sport.")).to_be_visible()
+
+
+def test_a_scenario_is_played_at_once_after_it_was_typed(drive: Page, mock: PageMock) -> None:
+    text = drive.get_by_label("Scenario, as YAML or JSON")
+    text.fill("steps: [{event: {kind: rebalance}}]")
+    expect(drive.get_by_role("button", name="Play", exact=True)).to_be_enabled()
+    text.fill("steps: [{event: {kind: spot}}]")
+    drive.get_by_role("button", name="Play", exact=True).click()
+    expect(drive.get_by_role("article", name="spot-1")).to_be_visible()
+    assert len(mock.call("GET", "/v1/events")) == 1
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_dialog_breaks_a_rule_of_accessibility(drive: Page, mock: PageMock, installed: Browser, scheme: str) -> None:
     drive.emulate_media(color_scheme="dark" if scheme == "dark" else "light")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -181,6 +182,28 @@ def test_hostile_values_are_text(tree: Page, document: dict[str, Any]) -> None:
     expect(found.locator("summary .value")).to_have_text(HOSTILE)
     assert tree.locator("main img, main script").count() == 0
     expect(tree).to_have_title("Metadata · imds-mock")
+
+
+MANY: dict[str, Any] = {
+    "metadata": {
+        "meta-data/many": {
+            f"group-{group}": {f"leaf-{number}": str(number) for number in range(group * 100, group * 100 + 100)}
+            for group in range(30)
+        }
+    }
+}
+
+
+@pytest.mark.parametrize("document", [MANY])
+def test_a_large_tree_opens_where_it_is_asked_to(page: Page, mock: PageMock) -> None:
+    page.goto(mock.url("metadata"))
+    expect(page.get_by_text(re.compile(r"30\d\d of 30\d\d leaves"))).to_be_visible()
+    assert page.locator("[data-path]").count() == 0
+    for name in ("meta-data/", "many/", "group-29/"):
+        page.get_by_text(name, exact=True).click()
+    expect(leaf(page, "meta-data/many/group-29/leaf-2999")).to_contain_text("2999")
+    page.get_by_label("Search").fill("leaf-123")
+    expect(leaf(page, "meta-data/many/group-1/leaf-123")).to_be_visible()
 
 
 def test_secrets_are_masked(tree: Page, mock: PageMock) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from imds_mock.metadata.catalogue import INTERFACE_PATH, INTERFACE_ROWS, ROWS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _EVENTS: Final = {
     "meta-data/events/maintenance/history": "maintenance",
@@ -107,19 +107,32 @@ def advice_about(path: str) -> str | None:
 
 
 def _settings(path: str) -> Iterator[str]:
-    for row in ROWS:
-        if row.matches(path) or _contains(path, row.path):
-            if row.path.startswith(_DOCUMENT):
-                yield _DOCUMENT
-            elif row.path in _SETTINGS:
-                yield _SETTINGS[row.path]
-    if any(row.matches(path, INTERFACE_PATH) for row in INTERFACE_ROWS) or _contains(path, INTERFACE_PATH.rstrip("/")):
-        yield _INTERFACES
+    parts = path.split("/")
+    for own, setting in _ROWS:
+        if _holds(parts, own):
+            yield setting
+    if _holds(parts[:_MACS], _INTERFACE_PARTS):
+        is_row = any(row.matches(path, INTERFACE_PATH) for row in INTERFACE_ROWS)
+        if is_row or _holds(parts, _INTERFACE_PARTS):
+            yield _INTERFACES
 
 
 def _contains(path: str, known: str) -> bool:
     """Whether a path of the catalogue is a given path or lies below it."""
-    parts, own = path.split("/"), known.split("/")
+    return _holds(path.split("/"), known.split("/"))
+
+
+def _holds(parts: Sequence[str], own: Sequence[str]) -> bool:
     return len(parts) <= len(own) and all(
-        mine == part or mine.startswith("<") for part, mine in zip(parts, own, strict=False)
+        mine == part or mine.startswith("<") for mine, part in zip(own, parts, strict=False)
     )
+
+
+def _setting_of(path: str) -> str | None:
+    return _DOCUMENT if path.startswith(_DOCUMENT) else _SETTINGS.get(path)
+
+
+# Split once, because a tree has thousands of paths.
+_ROWS: Final = tuple((row.path.split("/"), setting) for row in ROWS if (setting := _setting_of(row.path)) is not None)
+_INTERFACE_PARTS: Final = INTERFACE_PATH.rstrip("/").split("/")
+_MACS: Final = len(_INTERFACE_PARTS)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from imds_mock.state.caller_configs import CallerConfig
 
 
+_STEP: Final = 100
+"""How many leaves are looked up between metadata requests."""
+
+
 class LeavesQuery(CallerQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Selects a caller, a version and a state of the mock."""
 
@@ -94,9 +98,14 @@ class LeafRoutes:
         versions = tuple(snapshot.versions)
         if version not in versions:
             raise ProblemError(404, f"unknown version {version!r}; the mock serves {', '.join(versions)}")
-        found = ((path, snapshot.tree.lookup(version, path, now)) for path in sorted(snapshot.tree.leaves))
-        leaves = tuple(_leaf(path, each, sources) for path, each in found if each is not None)
-        return ShownLeaves(version=version, versions=versions, leaves=leaves, removed=sources.removed)
+        leaves = []
+        for number, path in enumerate(sorted(snapshot.tree.leaves)):
+            if number % _STEP == _STEP - 1:
+                await self._context.pacer.wait()
+            found = snapshot.tree.lookup(version, path, now)
+            if found is not None:
+                leaves.append(_leaf(path, found, sources))
+        return ShownLeaves(version=version, versions=versions, leaves=tuple(leaves), removed=sources.removed)
 
     def _events_for(self, address: str, now: float) -> tuple[ArmedEvent, ...]:
         is_target = self._context.callers.is_target

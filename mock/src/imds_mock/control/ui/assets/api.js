@@ -1,6 +1,6 @@
 // The mock's API: JSON requests, problems as sentences, the bearer token, and streams that reconnect.
 
-import { openDialog } from "./dialog.js";
+import { notify, openDialog } from "./dialog.js";
 import { h } from "./dom.js";
 
 const KEY = "imds-mock-token";
@@ -85,6 +85,9 @@ async function call(method, path, options) {
     const sentence = content?.detail ?? `The mock has answered ${response.status}.`;
     throw new ApiError(sentence, response.status, content?.errors ?? []);
   }
+  // What the mock says about a change of metadata is on the page already.
+  const note = path.startsWith("/v1/metadata/") ? null : response.headers.get("Imds-Mock-Note");
+  if (note) notify(note.replaceAll("`", ""));
   return response.status === 204 ? null : content;
 }
 

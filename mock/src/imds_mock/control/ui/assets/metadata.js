@@ -75,7 +75,7 @@ export function mount(root, app) {
   };
   const opened = new Set();
   let [now, start, compared] = [null, null, null];
-  let [asked, drawn] = [0, ""];
+  let [asked, drawn, isLoading] = [0, "", false];
 
   const path = (at, name) => {
     const query = new URLSearchParams({ version: version.value, at });
@@ -85,6 +85,7 @@ export function mount(root, app) {
 
   async function load(withStart = false) {
     const mine = ++asked;
+    isLoading = true;
     const name = caller.value.trim();
     try {
       const wanted = [app.api.get(path("now", name)), !start || withStart ? app.api.get(path("start", name)) : start];
@@ -101,6 +102,8 @@ export function mount(root, app) {
       if (mine !== asked) return;
       problem.hidden = false;
       setText(problem, error.message);
+    } finally {
+      if (mine === asked) isLoading = false;
     }
   }
 
@@ -214,7 +217,7 @@ export function mount(root, app) {
       events = next;
     }),
   ];
-  const timer = setInterval(() => document.hidden || load(), EVERY_MS);
+  const timer = setInterval(() => document.hidden || isLoading || load(), EVERY_MS);
   otherLabel.hidden = onlyLabel.hidden = true;
   load();
   return () => {

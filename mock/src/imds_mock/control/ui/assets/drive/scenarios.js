@@ -51,18 +51,21 @@ export function scenarioForm(app, { played = () => {}, cancel } = {}) {
   const steps = h("ol", { class: "steps", "aria-label": "Steps of the scenario" });
   const play = h("button", { type: "submit", class: "primary", disabled: true }, "Play");
   let plan = null;
+  let read = ""; // the text that the plan is from
   let isPlanned = false;
   let timer = null;
   let asked = 0;
 
   async function preview() {
     const mine = ++asked;
+    clearTimeout(timer);
     plan = null;
+    read = text.value;
     let sentence = "";
     if (text.value.trim()) {
       try {
-        const read = await app.api.post("/v1/scenarios/preview", { text: text.value });
-        if (mine === asked) plan = read;
+        const found = await app.api.post("/v1/scenarios/preview", { text: text.value });
+        if (mine === asked) plan = found;
       } catch (error) {
         sentence = error.message;
       }
@@ -112,6 +115,8 @@ export function scenarioForm(app, { played = () => {}, cancel } = {}) {
   element.addEventListener("submit", (event) => {
     event.preventDefault();
     sending(play, problem, async () => {
+      if (read !== text.value) await preview();
+      if (!plan) return; // `preview` has shown the problem
       const armed = await app.api.post("/v1/scenarios", plan.scenario);
       const count = armed.events.length + armed.faults.length;
       app.notify(`The scenario is playing: ${count} ${count === 1 ? "step is" : "steps are"} armed.`);

@@ -1,6 +1,6 @@
 // The tree of leaves: categories and leaves that open, each leaf with its value, its source and what can be done.
 
-import { copy, h } from "../dom.js";
+import { append, copy, h } from "../dom.js";
 
 const SOURCES = {
   setting: "setting",
@@ -9,6 +9,8 @@ const SOURCES = {
   override: "override",
   event: "event",
 };
+
+const MOST_OPEN = 1000;
 
 /** The paths whose values differ, the missing ones included. */
 export function differences(one, other) {
@@ -32,11 +34,12 @@ function body(leaf) {
  * @param {string} options.otherName What the other side is.
  * @param {Set | null} options.differing Paths that differ from the other side; null without one.
  * @param {Map} options.atStart The leaves at the start by path.
- * @param {Set} options.opened Paths of opened leaves and closed categories; is kept up to date.
+ * @param {Set} options.opened What is opened and closed; is kept up to date.
  * @param {object} options.context What the buttons use.
  */
 export function tree(leaves, options) {
   const root = { children: new Map() };
+  options.isLarge = leaves.length > MOST_OPEN;
   for (const [path, leaf] of leaves) {
     let node = root;
     for (const part of path.split("/")) {
@@ -65,24 +68,32 @@ function count(node) {
 }
 
 function category(name, path, node, options) {
-  const { opened } = options;
-  const key = `category ${path}`;
-  return h(
+  const { opened, isLarge } = options;
+  const [closedKey, openKey] = [`category ${path}`, `open ${path}`];
+  const below = h("div", { class: "below", style: { "--depth": path.split("/").length } });
+  const fill = () => below.childElementCount || append(below, children(node, path, options));
+  const element = h(
     "details",
-    {
-      class: "category",
-      open: !opened.has(key),
-      ontoggle: (event) => (event.target.open ? opened.delete(key) : opened.add(key)),
-    },
+    { class: "category" },
     h(
       "summary",
-      { "data-focus": key },
+      { "data-focus": closedKey },
       h("span", { class: "mono" }, `${name}/`),
       " ",
       h("span", { class: "muted small" }, String(count(node))),
     ),
-    h("div", { class: "below", style: { "--depth": path.split("/").length } }, children(node, path, options)),
+    below,
   );
+  element.open = isLarge ? opened.has(openKey) : !opened.has(closedKey);
+  // A large tree is made as far as it is open.
+  if (element.open || !isLarge) fill();
+  element.addEventListener("toggle", () => {
+    if (element.open) fill();
+    const [added, removed] = element.open ? [openKey, closedKey] : [closedKey, openKey];
+    opened.add(added);
+    opened.delete(removed);
+  });
+  return element;
 }
 
 /** A value in one line. */

@@ -20,7 +20,11 @@ export function apiPages(document) {
   }
   return [
     h("p", { class: "muted" }, document.info.description),
-    [...groups].map(([name, pages]) => h("div", { class: "api-group" }, h("h3", {}, name), pages)),
+    h(
+      "div",
+      { class: "api-groups" },
+      [...groups].map(([name, pages]) => h("div", { class: "api-group" }, h("h3", {}, name), pages)),
+    ),
   ];
 }
 
