@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import tracemalloc
 from typing import TYPE_CHECKING
@@ -98,6 +99,24 @@ def test_no_secret_gets_in() -> None:
     written = msgspec.json.encode(list(journal)).decode()
     assert "instance-id" in written
     assert SECRET not in written
+
+
+@given(st.integers(1, 2000), st.integers(0, 3000), st.integers(0, 3000), st.integers(1, 300))
+def test_a_sample_is_even_and_ends_with_the_last_one(size: int, recorded: int, number: int, most: int) -> None:
+    journal = Journal(max_entries=size)
+    for _ in range(recorded):
+        record(journal)
+    every = [entry.number for entry in journal if entry.number > number]
+    sample, total = journal.sample(number, most)
+    found = [entry.number for entry in sample]
+    assert total == len(every)
+    assert len(found) <= most
+    assert found[-1:] == every[-1:]
+    if len(every) <= most:
+        assert found == every
+    else:
+        assert len(found) > most // 2 - 1
+        assert len({later - sooner for sooner, later in itertools.pairwise(found)}) <= 1
 
 
 @given(st.integers(1, 400), st.integers(0, 900))

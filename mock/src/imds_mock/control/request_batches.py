@@ -48,13 +48,13 @@ class RequestBatches(StreamingResponse):
 
     Args:
         context: The running mock.
-        matches: Selects entries.
+        matches: Selects entries; None selects all.
         after: Number of the entry after which it begins; None: with the next request.
         interval: Seconds between two batches.
     """
 
     def __init__(
-        self, context: ControlContext, matches: Callable[[Entry], bool], *, after: int | None, interval: float
+        self, context: ControlContext, matches: Callable[[Entry], bool] | None, *, after: int | None, interval: float
     ) -> None:
         self._context = context
         self._journal = context.journal
@@ -80,16 +80,16 @@ class RequestBatches(StreamingResponse):
     async def _chunks(self) -> AsyncIterator[bytes]:
         yield b": following\n\n"
         # What is in the journal already is sent completely, in steps between which metadata requests are answered.
-        earlier = self._next()
+        earlier = self._matching(self._journal.after(self._last))
+        self._last = self._journal.last_number
         for start in range(0, len(earlier), MAX_BATCH):
             yield self._as_event(earlier[start : start + MAX_BATCH], 0)
             await self._context.pacer.wait()
         silent_since = time.monotonic()
         while not await self._closed():
-            found = self._next()
-            if found:
-                sample = found if len(found) <= MAX_BATCH else _evenly(found)
-                yield self._as_event(sample, len(found) - len(sample))
+            sample, skipped = self._next()
+            if sample:
+                yield self._as_event(sample, skipped)
                 silent_since = time.monotonic()
             elif time.monotonic() - silent_since >= KEEP_ALIVE_SECONDS:
                 yield b":\n\n"
@@ -102,13 +102,20 @@ class RequestBatches(StreamingResponse):
                 await self._context.closing.wait()
         return self._context.closing.is_set()
 
-    def _next(self) -> Sequence[Entry]:
-        """The matching entries since the last call, oldest first."""
-        if self._journal.last_number == self._last:
-            return ()
-        found = [entry for entry in self._journal.after(self._last) if self._matches(entry)]
-        self._last = self._journal.last_number
-        return found
+    def _next(self) -> tuple[Sequence[Entry], int]:
+        """The matching entries since the last call, oldest first, and how many are left out."""
+        after, self._last = self._last, self._journal.last_number
+        if after == self._last:
+            return (), 0
+        if self._matches is None:
+            sample, total = self._journal.sample(after, MAX_BATCH)
+            return sample, total - len(sample)
+        found = self._matching(self._journal.after(after))
+        sample = found if len(found) <= MAX_BATCH else _evenly(found)
+        return sample, len(found) - len(sample)
+
+    def _matching(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        return entries if self._matches is None else list(filter(self._matches, entries))
 
     def _as_event(self, entries: Sequence[Entry], skipped: int) -> bytes:
         requests = tuple(shown.request(entry, self._context) for entry in entries)

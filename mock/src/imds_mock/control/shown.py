@@ -129,10 +129,11 @@ def armed_fields(
 
 def request(entry: Entry, context: ControlContext) -> ShownRequest:
     """A journal entry as the API shows it."""
+    time = moment(entry.time)
     return ShownRequest(
         entry.number,
-        moment(entry.time),
-        moment(entry.real_time),
+        time,
+        time if entry.clock_offset == 0.0 else moment(entry.real_time),
         entry.caller,
         context.callers.last_names(entry.caller),
         context.own_instance_of(entry.caller),

@@ -181,6 +181,24 @@ class Journal:
             for entry in batch.part(max(0, number + 1 - batch.first_number))
         ]
 
+    def sample(self, number: int, most: int) -> tuple[Sequence[Entry], int]:
+        """An even sample of the entries after the one with a number, and how many there are.
+
+        Args:
+            number: A number.
+            most: Size of the sample; up to this many entries are returned completely.
+        """
+        total = max(0, self.last_number - max(number, self.first_number - 1))
+        if total <= most:
+            return self.after(number), total
+        step = -(-total // most)
+        found: list[Entry] = []
+        for batch in self._ring:
+            start = max(number + 1, batch.first_number)
+            start += (self.last_number - start) % step  # the last entry is one of them
+            found += batch.at(slice(start - batch.first_number, None, step))
+        return found, total
+
     @property
     def last_number(self) -> int:
         """The number of the newest entry ever recorded; 0 before the first one."""

@@ -148,7 +148,9 @@ class JournalRoutes:
         is_target = self._context.callers.was_target
         matches = wanted.matcher(lambda address, target: address in known or is_target(address, target))
         if interval is not None:
-            return RequestBatches(self._context, matches, after=wanted.after, interval=interval)
+            selects_all = wanted == Filter(after=wanted.after)
+            filtering = None if selects_all else matches
+            return RequestBatches(self._context, filtering, after=wanted.after, interval=interval)
         return RequestStream(self._context, matches, replays=wanted.after is not None)
 
     async def _shown(self, told: Sequence[Occurrences]) -> tuple[shown.ShownOccurrences, ...]:
