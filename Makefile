@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help setup lock images demo test unit contract netns conformance closed browser e2e check format bench attack attack-short soak clean
+.PHONY: help setup lock images demo test unit contract netns conformance closed browser e2e check format pictures bench attack attack-short soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ check: setup ## Check format, lint, types, import rules, Dockerfiles and shell s
 
 format: setup ## Format the Python code
 	@$(BIN)/ruff format .
+
+pictures: setup ## Renew the pictures of the pages from a real run
+	@PYTHONPATH=tests $(BIN)/python scripts/pictures.py
 
 bench: setup ## Measure speed and memory, as ratios to a reference in the same run
 	@$(BIN)/python bench/run.py
