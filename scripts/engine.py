@@ -96,7 +96,7 @@ def own_engine() -> Iterator[Mapping[str, str]]:
         # A socket's path has at most 107 bytes, so it cannot be below the checkout.
         run = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="imds-engine-")))
         space = stack.enter_context(engine_network.namespace())
-        environment = _client_environment(run, plugins)
+        environment = _client_environment(run, plugins, engine_network.address(space))
         stack.enter_context(_daemon(run, space))
         _await_engine(run, environment)
         provide_debian("trixie", environment)
@@ -118,16 +118,20 @@ def _only_run_in_this_checkout() -> Iterator[None]:
         yield
 
 
-def _client_environment(run: Path, plugins: Path) -> dict[str, str]:
+def _client_environment(run: Path, plugins: Path, address: str) -> dict[str, str]:
     config = run / "config"
     config.mkdir()
     (config / "cli-plugins").symlink_to(plugins)
-    outer = {name: value for name, value in os.environ.items() if not name.startswith(("DOCKER_", "COMPOSE_"))}
+    others = ("DOCKER_", "COMPOSE_", "TESTCONTAINERS_")
+    outer = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     return outer | {
         "DOCKER_HOST": f"unix://{run}/docker.sock",
         "DOCKER_CONFIG": str(config),
         "DOCKER_BUILDKIT": "1",
         _OURS: "own",
+        # testcontainers: published ports are in the engine's namespace, and no registry has the image of its reaper.
+        "TESTCONTAINERS_HOST_OVERRIDE": address,
+        "TESTCONTAINERS_RYUK_DISABLED": "true",
     }
 
 

@@ -94,6 +94,12 @@ def namespace() -> Iterator[Namespace]:
         yield space
 
 
+def address(space: Namespace) -> str:
+    """The IPv4 address of a namespace's uplink: where the machine reaches the ports that its engine publishes."""
+    words = space.ip("-4", "-oneline", "address", "show", "dev", INSIDE).split()
+    return words[words.index("inet") + 1].partition("/")[0]
+
+
 @contextlib.contextmanager
 def _cable_to(space: Namespace) -> Iterator[_Cable]:
     for number in range(_RUNS_AT_ONCE):

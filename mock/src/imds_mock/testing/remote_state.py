@@ -9,15 +9,15 @@ from urllib.parse import quote
 
 import msgspec
 
-from imds_mock.build.loading import from_document
 from imds_mock.config.errors import ConfigError
+from imds_mock.config.settings import Config
+from imds_mock.control.credential_masks import MASK
 from imds_mock.ctl.client import RefusedError
 from imds_mock.testing.settings import changed_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from imds_mock.config.settings import Config
     from imds_mock.ctl.client import Client
 
 NOT_FOUND: Final = 404
@@ -47,8 +47,8 @@ class RemoteState:
         return self._client().url
 
     def config(self) -> Config:
-        """The configuration in force; secrets are masked."""
-        return from_document(self._call("GET", "/v1/config"))
+        """The configuration in force, without its secrets."""
+        return msgspec.convert(_without_secrets(self._call("GET", "/v1/config")), Config, strict=False)
 
     def configure(self, settings: Mapping[str, Any]) -> None:
         """Change settings by name, all of them or none.
@@ -123,6 +123,12 @@ class RemoteState:
 def seconds_of(time: str) -> float:
     """Seconds since the epoch of a time that the API shows."""
     return datetime.fromisoformat(time).timestamp()
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_secrets(held) for name, held in value.items() if held != MASK}
+    return list(map(_without_secrets, value)) if isinstance(value, list) else value
 
 
 def _metadata(path: str) -> str:
