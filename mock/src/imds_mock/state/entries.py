@@ -115,12 +115,13 @@ class Batch:
             rows: The rows, at least one.
         """
         times, kinds, paths, written, microseconds, clock_offsets = zip(*rows, strict=True)
+        known: dict[str, str] = {}  # equal texts become one, because clients repeat themselves
         return cls(
             first_number,
             array("d", times),
             kinds,
-            paths,
-            written,
+            tuple(map(known.setdefault, paths, paths)),
+            tuple(map(known.setdefault, written, written)),
             array("q", microseconds),
             array("d", clock_offsets),
         )
