@@ -46,6 +46,7 @@ def test_settings_have_their_source_and_a_change_is_reverted(status: Page, mock:
     settings = status.get_by_role("region", name="Settings")
     expect(settings.get_by_role("row", name="identity")).to_contain_text("per-container")
     mock.call("POST", "/v1/config", {"instance.region": "eu-west-1"})
+    status.reload()
     row = settings.get_by_role("row", name="instance.region")
     expect(row).to_contain_text("control plane")
     row.get_by_role("button", name="Revert instance.region").click()
@@ -80,6 +81,7 @@ def test_every_operation_can_be_opened(status: Page) -> None:
 
 def test_markup_in_a_setting_is_text(status: Page, mock: PageMock) -> None:
     mock.call("POST", "/v1/config", {"instance.tags": {"Name": HOSTILE}})
+    status.reload()
     expect(status.get_by_role("row", name="instance.tags")).to_contain_text(HOSTILE)
     assert status.locator("main img").count() == 0
     expect(status).to_have_title("Status · imds-mock")
@@ -89,6 +91,7 @@ def test_markup_in_a_setting_is_text(status: Page, mock: PageMock) -> None:
 def test_no_rule_of_accessibility_is_broken(status: Page, mock: PageMock, installed: Browser, scheme: str) -> None:
     status.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     mock.call("POST", "/v1/config", {"instance.region": "eu-west-1"})
+    status.reload()
     status.get_by_label("Show defaults").check()
     operation = status.locator("details.operation", has=status.get_by_text("Arm an event", exact=True))
     operation.locator("> summary").click()
@@ -99,6 +102,7 @@ def test_no_rule_of_accessibility_is_broken(status: Page, mock: PageMock, instal
 
 def test_pictures(status: Page, mock: PageMock) -> None:
     mock.call("POST", "/v1/config", {"instance.region": "eu-west-1"})
+    status.reload()
     expect(status.get_by_role("button", name="Revert instance.region")).to_be_visible()
     operation = status.locator("details.operation", has=status.get_by_text("Arm a fault", exact=True))
     operation.locator("> summary").click()

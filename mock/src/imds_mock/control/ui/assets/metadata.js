@@ -75,7 +75,7 @@ export function mount(root, app) {
   };
   const opened = new Set();
   let [now, start, compared] = [null, null, null];
-  let [asked, drawn, isLoading] = [0, "", false];
+  let [asked, drawn, timer] = [0, "", null];
 
   const path = (at, name) => {
     const query = new URLSearchParams({ version: version.value, at });
@@ -85,10 +85,14 @@ export function mount(root, app) {
 
   async function load(withStart = false) {
     const mine = ++asked;
-    isLoading = true;
+    const began = performance.now();
+    clearTimeout(timer);
     const name = caller.value.trim();
     try {
-      const wanted = [app.api.get(path("now", name)), !start || withStart ? app.api.get(path("start", name)) : start];
+      const wanted = [
+        app.api.get(path("now", name)),
+        !start || withStart || compare.value === "start" ? app.api.get(path("start", name)) : start,
+      ];
       const isOther = compare.value === "caller";
       if (isOther && other.value.trim()) wanted.push(app.api.get(path("now", other.value.trim())));
       const found = await Promise.all(wanted);
@@ -103,8 +107,14 @@ export function mount(root, app) {
       problem.hidden = false;
       setText(problem, error.message);
     } finally {
-      if (mine === asked) isLoading = false;
+      if (mine === asked) timer = setTimeout(again, Math.max(EVERY_MS, 10 * (performance.now() - began)));
     }
+  }
+
+  /** Load again; a hidden page waits, and a tree that takes long to load is loaded rarely. */
+  function again() {
+    if (document.hidden) timer = setTimeout(again, EVERY_MS);
+    else load();
   }
 
   function versions(listed) {
@@ -217,12 +227,11 @@ export function mount(root, app) {
       events = next;
     }),
   ];
-  const timer = setInterval(() => document.hidden || isLoading || load(), EVERY_MS);
   otherLabel.hidden = onlyLabel.hidden = true;
   load();
   return () => {
     asked += 1;
-    clearInterval(timer);
+    clearTimeout(timer);
     list.stop();
     for (const stop of stops) stop();
   };

@@ -56,13 +56,14 @@ export function settingsTable(app) {
 
   async function load() {
     clearTimeout(timer);
+    const began = performance.now();
     try {
       if (!document.hidden) settings = await app.api.get("/v1/settings");
       if (mounted) draw();
     } catch (error) {
       if (mounted) setText(summary, error.message);
     }
-    if (mounted) timer = setTimeout(load, EVERY_MS);
+    if (mounted) timer = setTimeout(load, Math.max(EVERY_MS, 10 * (performance.now() - began)));
   }
   function draw() {
     const text = search.value.trim().toLowerCase();
