@@ -66,6 +66,13 @@ def test_an_event_is_armed_for_a_target_counted_down_cancelled_and_armed_again(d
     assert mock.call("GET", "/v1/events") == []
 
 
+def test_what_is_armed_shows_its_parameters_with_their_defaults(drive: Page, mock: PageMock) -> None:
+    mock.call("POST", "/v1/events", {"kind": "maintenance"})
+    mock.call("POST", "/v1/faults", {"kind": "status", "rate": 0.5})
+    expect(drive.get_by_role("article", name="maintenance-1")).to_contain_text("code system-reboot")
+    expect(drive.get_by_role("article", name="status-1")).to_contain_text("status 503 · rate 0.5")
+
+
 def test_a_fault_is_armed_with_parameters_and_hits_are_counted(drive: Page, mock: PageMock) -> None:
     dialog = arm(drive, "Respond with an error")
     dialog.get_by_label("status", exact=True).fill("500")

@@ -246,6 +246,23 @@ def test_the_keyboard_opens_edits_and_keeps_its_place(tree: Page) -> None:
     expect(edit).to_be_focused()
 
 
+def test_the_arrow_keys_move_through_the_tree(tree: Page) -> None:
+    tree.get_by_text("placement/", exact=True).click()
+    tree.keyboard.press("ArrowRight")
+    tree.keyboard.press("ArrowDown")
+    zone = leaf(tree, "meta-data/placement/availability-zone")
+    expect(zone.locator("summary")).to_be_focused()
+    tree.keyboard.press("ArrowRight")
+    expect(zone.get_by_role("button", name="Copy path")).to_be_visible()
+    tree.keyboard.press("ArrowLeft")
+    expect(zone.get_by_role("button", name="Copy path")).to_be_hidden()
+    tree.keyboard.press("ArrowLeft")
+    tree.keyboard.press("ArrowLeft")
+    expect(zone).to_be_hidden()
+    tree.keyboard.press("Home")
+    expect(tree.locator(":focus")).to_contain_text("dynamic/")
+
+
 def test_pictures(tree: Page, mock: PageMock) -> None:
     mock.call("POST", "/v1/events", {"kind": "spot"})
     mock.call("PUT", f"/v1/metadata/{REGION}", {"value": "eu-west-3"})

@@ -2,6 +2,7 @@
 
 import { h, replace, setText } from "./dom.js";
 import { editLeaf, newLeaf } from "./metadata/edit.js";
+import { addKeys } from "./metadata/keys.js";
 import { differences, tree } from "./metadata/tree.js";
 import { targetList } from "./targets.js";
 
@@ -64,6 +65,7 @@ export function mount(root, app) {
       place,
     ),
   );
+  addKeys(place);
   caller.value = app.target.get() ?? "";
 
   const context = {

@@ -57,3 +57,13 @@ export function commonFields(kinds) {
   const [first, ...rest] = kinds.map(({ schema }) => Object.keys(schema.properties));
   return (first ?? []).filter((name) => name !== "kind" && rest.every((names) => names.includes(name)));
 }
+
+/** The defaults of the fields that only some kinds have, by kind; null is left out. */
+export function ownDefaults(kinds) {
+  const common = commonFields(kinds);
+  const of = ({ schema }) =>
+    Object.entries(schema.properties)
+      .filter(([name, { default: value }]) => !common.includes(name) && value !== undefined && value !== null)
+      .map(([name, { default: value }]) => [name, value]);
+  return Object.fromEntries(kinds.map((each) => [each.kind, Object.fromEntries(of(each))]));
+}

@@ -2,6 +2,7 @@
 
 import { h, replace, setText } from "../dom.js";
 import { prose } from "../forms.js";
+import { kindsOf, openApi, ownDefaults } from "../schemas.js";
 import { matches } from "../targets.js";
 
 /** A duration in words: `1:12`, `2 h 5 min`, `3 d 4 h`. */
@@ -21,17 +22,17 @@ export function countdown(armed, now) {
   return ends ? (now < ends ? `ends in ${duration(ends - now)}` : "ended") : "active, no end";
 }
 
-/** The parameters of an event or fault that differ from the defaults, as words. */
-export function parameters(armed) {
-  const { kind, in: _in, at, for: _for, target, ...own } = armed.event ?? armed.fault;
-  return Object.entries(own).map(
-    ([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`,
-  );
+/** The parameters of an event or fault as words: its own ones, and those in common that differ from the defaults. */
+export function parameters(armed, defaults = {}) {
+  const { kind, in: _in, at, for: _for, target, ...given } = armed.event ?? armed.fault;
+  const shown = Object.entries({ ...defaults[kind], ...given });
+  return shown.map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`);
 }
 
 /** The list, kept up to date; returns the element and its `stop`. */
 export function armedList(app) {
   const rows = new Map();
+  let defaults = {};
   const body = h("div", { class: "armed-rows" });
   const empty = h("p", { class: "empty" }, "No event and no fault is armed.");
   const clear = h("button", { type: "button", onclick: removeAll }, "Remove all");
@@ -62,7 +63,7 @@ export function armedList(app) {
     const isOver = !["pending", "active"].includes(armed.state);
     const { in: _in, at, ...again } = armed.fault ?? {};
     const left = h("span", { class: "number left" });
-    const details = parameters(armed);
+    const details = parameters(armed, defaults);
     const hits =
       armed.hits === undefined ? "" : ` · ${armed.hits} ${armed.hits === 1 ? "response" : "responses"} changed`;
     const made = h(
@@ -132,6 +133,14 @@ export function armedList(app) {
     for (const { left, each } of rows.values()) setText(left, countdown(each, now));
   }
   show();
+  openApi(app.api)
+    .then((document) => {
+      defaults = ownDefaults(kindsOf("/v1/events", document));
+      Object.assign(defaults, ownDefaults(kindsOf("/v1/faults", document)));
+      rows.clear();
+      show();
+    })
+    .catch(() => {}); // the view reports it
   const stops = [app.store.subscribe("events", show), app.store.subscribe("faults", show)];
   const timer = setInterval(tick, 250);
   return {
