@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -60,6 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     if token and not (token.isascii() and token.isprintable()):
         raise ArgumentError(f"{_TOKEN_VARIABLE}: expected printable ASCII characters in one line")
     url = arguments.url or os.environ.get(CONTROL_URL) or default_url(os.environ)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # in a locale without UTF-8
     try:
         code = int(arguments.action_of(Client(url, token), arguments))
         sys.stdout.flush()

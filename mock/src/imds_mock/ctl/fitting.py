@@ -36,6 +36,11 @@ class Fitted(NamedTuple):
     hidden: list[str]
     is_brief: bool
 
+    @property
+    def width(self) -> int:
+        """The width of the table."""
+        return _total(self.widths)
+
     def text(self, place: int, value: Any) -> str:
         """The text of a value in a column, shortened to its width."""
         column = self.columns[place]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from imds_mock.ctl.journal import COLUMNS, NAMES, named
 from imds_mock.ctl.output import cell, json_text
 from imds_mock.ctl.tables import plain_heading, plain_line, print_fitted
-from imds_mock.ctl.terminal import console_of, look_of
+from imds_mock.ctl.terminal import look_of
 
 if TYPE_CHECKING:
     import argparse
@@ -76,14 +76,14 @@ def _writer(arguments: argparse.Namespace) -> Write:
         latest = fit(COLUMNS, [typical], look_of(arguments).width)
         if [latest] != fitted:
             fitted[:] = [latest]
-            print_fitted(console_of(look_of(arguments)), latest, [])
+            print_fitted(look_of(arguments), latest, [])
             sys.stdout.flush()
         return latest
 
     def write(entry: dict[str, Any]) -> None:
         time = str(entry["time"])
         shown = time if arguments.utc or not look.is_terminal else time.partition("T")[2].partition(".")[0]
-        print_fitted(console_of(look_of(arguments)), head(), [{**named(entry), "time": shown}], has_heading=False)
+        print_fitted(look_of(arguments), head(), [{**named(entry), "time": shown}], has_heading=False)
 
     head()
     return write

@@ -11,12 +11,12 @@ from imds_mock.ctl.terminal import console_of, look_of
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from rich.console import Console
     from rich.table import Table
 
     from imds_mock.ctl.fitting import Fitted
+    from imds_mock.ctl.terminal import Look
 
     Row = Mapping[str, Any]
 
@@ -69,15 +69,40 @@ def print_table(
 
         listed = columns if look.is_terminal else _colored(names, columns)
         fitted = fit(listed, rows, look.width)
-        console = console_of(look)
-        print_fitted(console, fitted, rows)
+        print_fitted(look, fitted, rows)
         if fitted.hidden:
-            console.print(f"hidden: {', '.join(fitted.hidden)}; --wide shows everything", style="dim")
+            console_of(look).print(f"hidden: {', '.join(fitted.hidden)}; --wide shows everything", style="dim")
 
 
-def print_fitted(console: Console, fitted: Fitted, rows: Sequence[Row], *, has_heading: bool = True) -> None:
+def print_fitted(look: Look, fitted: Fitted, rows: Sequence[Row], *, has_heading: bool = True) -> None:
     """Print the rows of a fitted table on a terminal."""
-    console.print(rich_table(fitted, rows, has_heading=has_heading), no_wrap=True, crop=True)
+    is_too_wide = look.width is not None and fitted.width > look.width
+    if is_too_wide or any(column.wraps for column in fitted.columns):
+        console_of(look).print(rich_table(fitted, rows, has_heading=has_heading), no_wrap=True, crop=True)
+        return
+    # Every cell has one line of known width, so rich only colors them: its table takes five times as long.
+    from rich.cells import cell_len  # noqa: PLC0415 - as above
+    from rich.color import ColorSystem  # noqa: PLC0415
+    from rich.style import Style  # noqa: PLC0415
+
+    def line(cells: Iterable[tuple[str, str]]) -> str:
+        texts = [
+            Style.parse(style).render(text, color_system=system) + " " * (width - cell_len(text))
+            for (text, style), width in zip(cells, fitted.widths, strict=True)
+        ]
+        return f"{_GAP.join(texts).rstrip()}\n"
+
+    system = ColorSystem.STANDARD if look.has_color else None
+    if has_heading:
+        sys.stdout.write(line((column.title, "bold") for column in fitted.columns))
+    sys.stdout.writelines(line(_styled(fitted, row)) for row in rows)
+
+
+def _styled(fitted: Fitted, row: Row) -> Iterator[tuple[str, str]]:
+    """The text and the style of each cell of a row."""
+    for place, column in enumerate(fitted.columns):
+        value = row.get(column.name)
+        yield fitted.text(place, value), column.style(value) if column.style is not None else ""
 
 
 def rich_table(fitted: Fitted, rows: Sequence[Row], *, has_heading: bool = True) -> Table:
@@ -90,13 +115,7 @@ def rich_table(fitted: Fitted, rows: Sequence[Row], *, has_heading: bool = True)
         overflow = "fold" if column.wraps else "crop"
         table.add_column(Text(column.title), width=width, no_wrap=not column.wraps, overflow=overflow)  # type: ignore[arg-type] # two of its four words
     for row in rows:
-        values = [row.get(column.name) for column in fitted.columns]
-        table.add_row(
-            *(
-                Text(fitted.text(place, value), style=column.style(value) if column.style is not None else "")
-                for place, (column, value) in enumerate(zip(fitted.columns, values, strict=True))
-            )
-        )
+        table.add_row(*(Text(text, style=style) for text, style in _styled(fitted, row)))
     return table
 
 

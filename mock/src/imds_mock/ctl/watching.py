@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PERIOD_SECONDS: Final = 1.0
 RATE_SECONDS: Final = 10.0
-MOST_REQUESTS: Final = 500
+MOST_REQUESTS: Final = 200
 
 
 class State(NamedTuple):
