@@ -1,4 +1,4 @@
-"""The section of docs/clients.md about SDKs: one row per SDK in each of its two tables."""
+"""The section of docs/clients.md about SDKs: one row per SDK in each of its tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from support.clients_page import with_section
 from support.conformance.sdks import SDKS
-from support.conformance.situations import ASSERTED, RECORDED, SHORT_NAMES
+from support.conformance.situations import AGENT_FAULTS, ASSERTED, IMDS_FAULTS, SHORT_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,9 @@ _NOTHING: Final = "-"
 # What differs from run to run: the duration, and the day.
 _VARYING: Final = re.compile(r", \d+\.\d s\b|\b\d{4}-\d\d-\d\d\b")
 _VALUES: Final = ("SDK", "version", *(situation.name for situation in ASSERTED), "what it lacks", "measured on")
-_OUTCOMES: Final = ("SDK", *(situation.name for situation in RECORDED))
+_OF_IMDS: Final = ("SDK", *(situation.name for situation in IMDS_FAULTS))
+_OF_AGENT: Final = ("SDK", *(situation.name for situation in AGENT_FAULTS))
+_HEADINGS: Final = (_VALUES, _OF_IMDS, _OF_AGENT)
 
 _TOP: Final = """
 `make conformance` writes this section. A program of each SDK runs against `imds-mock` in a network namespace without
@@ -51,21 +53,29 @@ number of requests and the time from the first request to the end of the program
 
 """
 
+_AGENT: Final = """
+The same for the credentials of the agent of ECS, while the IMDS answers as usual. The late response comes after 4 s,
+because some SDKs wait for 2 s.
+
+"""
+
 
 def renewed_page(page: str, sdk: Sdk, runs: Runs) -> str:
     """The page with the rows of an SDK.
 
     Rows with the same versions, outcomes and numbers of requests stay as they are, with their day and durations.
     """
-    values, outcomes = _rows(page, _VALUES), _rows(page, _OUTCOMES)
+    values, of_imds, of_agent = (_rows(page, heading) for heading in _HEADINGS)
     _renew(values, sdk, [sdk.version(), *_cells_of_values(sdk, runs), _lacks(sdk), f"{datetime.now(tz=UTC):%Y-%m-%d}"])
-    _renew(outcomes, sdk, [_outcome(sdk, situation, runs) for situation in RECORDED])
-    return with_section(page, f"{_TOP}{_table(_VALUES, values)}{_FAULTS}{_table(_OUTCOMES, outcomes)}")
+    _renew(of_imds, sdk, [_outcome(sdk, situation, runs) for situation in IMDS_FAULTS])
+    _renew(of_agent, sdk, [_outcome(sdk, situation, runs) for situation in AGENT_FAULTS])
+    tables = (_table(_VALUES, values), _FAULTS, _table(_OF_IMDS, of_imds), _AGENT, _table(_OF_AGENT, of_agent))
+    return with_section(page, _TOP + "".join(tables))
 
 
 def listed_sdks(page: str) -> list[list[str]]:
     """The names of the SDKs in each table."""
-    return [list(_rows(page, heading)) for heading in (_VALUES, _OUTCOMES)]
+    return [list(_rows(page, heading)) for heading in _HEADINGS]
 
 
 def _rows(page: str, heading: tuple[str, ...]) -> dict[str, list[str]]:

@@ -40,6 +40,13 @@ SDKS: Final = (
         lacks=_NO_METADATA,
     ),
     Sdk(
+        "boto3 with `AWS_METADATA_SERVICE_NUM_ATTEMPTS=3`",
+        lambda: _program("boto3"),
+        lambda: _version("boto3"),
+        lacks=_NO_METADATA,
+        variables={"AWS_METADATA_SERVICE_NUM_ATTEMPTS": "3"},
+    ),
+    Sdk(
         "aiobotocore",
         lambda: _program("aiobotocore"),
         lambda: _version("aiobotocore"),

@@ -78,7 +78,7 @@ ASSERTED: Final = (
 )
 """Situations in which every value must be what the mock serves."""
 
-RECORDED: Final = (
+IMDS_FAULTS: Final = (
     Situation("no fault", (IMDS_CREDENTIALS,)),
     Situation(
         "one 503, credentials",
@@ -105,7 +105,24 @@ RECORDED: Final = (
         faults=({"kind": "delay", "delay": "2s", "path": _CREDENTIALS, "count": 1},),
     ),
 )
-"""Situations whose outcome is recorded on the page, with tokens optional."""
+"""Faults of the IMDS whose outcome is recorded on the page, with tokens optional."""
+
+
+def _agent(name: str, *faults: Mapping[str, Any]) -> Situation:
+    return Situation(name, (CONTAINER_CREDENTIALS,), "ecs", variables=RELATIVE, faults=faults)
+
+
+_BY_AGENT: Final = RELATIVE["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"]
+
+AGENT_FAULTS: Final = (
+    _agent("ECS, no fault"),
+    _agent("ECS, one 503", {"kind": "status", "status": 503, "path": _BY_AGENT, "count": 1}),
+    _agent("ECS, only 503", {"kind": "status", "status": 503, "path": _BY_AGENT}),
+    _agent("ECS, one response 4 s late", {"kind": "delay", "delay": "4s", "path": _BY_AGENT, "count": 1}),
+)
+"""Faults of the agent of ECS whose outcome is recorded on the page."""
+
+RECORDED: Final = (*IMDS_FAULTS, *AGENT_FAULTS)
 
 ARGUMENTS: Final = {
     METADATA: "/latest/meta-data/placement/availability-zone",

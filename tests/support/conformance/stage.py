@@ -38,12 +38,14 @@ class Run:
     Attributes:
         printed: The object that the program printed.
         expected: The object that it prints if all values are right.
+        version: The version of the requests that a client sends if nothing fails.
         requests: Its requests as in the mock's journal.
         seconds: From the first request until the end of the program; 0 without a request.
     """
 
     printed: Mapping[str, Any]
     expected: Mapping[str, str]
+    version: str
     requests: Sequence[Mapping[str, Any]]
     seconds: float
 
@@ -54,12 +56,13 @@ class Run:
 
     @property
     def outcome(self) -> str:
-        """What happened, in words: an error by name, or the version of the IMDS that answered."""
+        """What happened, in words: an error by name, or whether another version of the IMDS answered."""
         if "error" in self.printed:
             return f"error {self.printed['error']}"
         assert self.values == self.expected
         gets = [request for request in self.requests if request["method"] == "GET" and request["status"] == _OK]
-        return "fell back to IMDSv1" if gets[-1]["version"] == "v1" else "answered"
+        version = gets[-1]["version"]
+        return "answered" if version == self.version else f"fell back to IMDS{version}"
 
 
 class Stage:
@@ -89,7 +92,8 @@ class Stage:
         requests = self._requests_with({fault["id"] for fault in faults if fault["kind"] == "delay"})
         self._control.call("DELETE", "/v1/faults")
         began = datetime.fromisoformat(requests[0]["real_time"]).timestamp() if requests else ended
-        return Run(_printed(program.returncode, out, err), self._expected(case), requests, ended - began)
+        printed = _printed(program.returncode, out, err)
+        return Run(printed, self._expected(case), situation.version, requests, ended - began)
 
     def _requests_with(self, delays: set[str]) -> list[dict[str, Any]]:
         """All requests of the journal, once it has those that were delayed.
