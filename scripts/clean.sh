@@ -13,6 +13,10 @@ folder() { # WHAT FOLDER COMMAND
 staying() {
   folder "pip's downloads" "${PIP_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/pip}" "python3 -m pip cache purge"
   folder "npm's downloads" "${npm_config_cache:-$HOME/.npm}/_cacache" "npm cache clean --force"
+  folder "Go's downloads" "${GOMODCACHE:-${GOPATH:-$HOME/go}/pkg/mod}" "go clean -modcache"
+  folder "Go's compiled packages" "${GOCACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/go-build}" "go clean -cache"
+  folder "Cargo's downloads" "${CARGO_HOME:-$HOME/.cargo}/registry" "rm -r ${CARGO_HOME:-$HOME/.cargo}/registry"
+  folder "Maven's downloads" "$HOME/.m2/repository" "rm -r $HOME/.m2/repository"
   docker info >/dev/null 2>&1 || return 0
   docker image ls --filter 'reference=imds-*' --format '{{.Size}} {{.Repository}}:{{.Tag}}' |
     while read -r size image; do row "$size" "image $image" "docker image rm $image"; done

@@ -56,9 +56,18 @@ def test_large_caches_that_stay_are_named_with_size_and_command(checkout: Path) 
     downloads = checkout.parent / "home/.cache/pip"
     downloads.mkdir(parents=True)
     (downloads / "wheel").write_bytes(b"x" * 3_000_000)
-    heading, pip, *docker = clean(checkout, DOCKER)
+    for place in ("go/pkg/mod", ".cache/go-build", ".cargo/registry", ".m2/repository"):
+        (checkout.parent / "home" / place).mkdir(parents=True)
+    heading, pip, *others = clean(checkout, DOCKER)
+    toolchains, docker = others[:4], others[4:]
     assert heading[:4] == ["clean:", "these", "caches", "stay,"]
     assert (pip[0], pip[-5:]) == ("2.9M", ["python3", "-m", "pip", "cache", "purge"])
+    assert [[*line[-3:-1], line[-1].rpartition("/")[2]] for line in toolchains] == [
+        ["go", "clean", "-modcache"],
+        ["go", "clean", "-cache"],
+        ["rm", "-r", "registry"],
+        ["rm", "-r", "repository"],
+    ]
     assert [(line[0], line[-4:]) for line in docker] == [
         ("170MB", ["docker", "image", "rm", "imds-mock:latest"]),
         ("22MB", ["docker", "image", "rm", "imds-shim:latest"]),

@@ -28,11 +28,14 @@ LATE = RECORDED[-1].name
 class MadeUp:
     """Results of which those of one situation differ from the others."""
 
-    def __init__(self, late: Run) -> None:
-        self.late = late
+    def __init__(self, late: Run, repeated: Run) -> None:
+        self.late, self.second = late, repeated
 
     def result(self, _sdk: Sdk, situation: Situation, _case: str) -> Run:
         return self.late if situation.name == LATE else run()
+
+    def repeated(self, _sdk: Sdk, situation: Situation, _case: str) -> Run:
+        return self.second if situation.name == LATE else run()
 
 
 def run(seconds: float = 0.04, requests: int = 3, version: str = "v2", **printed: str) -> Run:
@@ -40,8 +43,8 @@ def run(seconds: float = 0.04, requests: int = 3, version: str = "v2", **printed
     return Run(printed or {"Value": "x", "more": "y"}, {"Value": "x"}, "v2", [request] * requests, seconds)
 
 
-def renewed(page: str, late: Run, sdk: Sdk = SDK) -> str:
-    return renewed_page(page, sdk, cast("Runs", MadeUp(late)))
+def renewed(page: str, late: Run, sdk: Sdk = SDK, repeated: Run | None = None) -> str:
+    return renewed_page(page, sdk, cast("Runs", MadeUp(late, repeated or late)))
 
 
 def last_cell(page: str) -> Any:
@@ -79,8 +82,14 @@ def test_another_number_of_requests_renews_the_row_and_no_other() -> None:
     before = renewed(renewed("# Page\n", run(1.0), OTHER), run(1.0))
     after = renewed(before, run(9.0, requests=4))
     changed = set(after.splitlines()) - set(before.splitlines())
-    assert [line.partition(" | ")[0] for line in changed] == [f"| {SDK.name}"]
+    assert {line.partition(" | ")[0] for line in changed} == {f"| {SDK.name}"}
+    assert last_cell(after) == "answered, 4 requests, 9.0 s"
     assert listed_sdks(after) == [[SDK.name, OTHER.name]] * 3
+
+
+def test_a_difference_that_a_second_run_does_not_have_changes_nothing() -> None:
+    before = renewed("# Page\n", run(1.0))
+    assert renewed(before, run(9.0, requests=4), repeated=run(2.0)) == before
 
 
 def test_the_page_has_the_rows_of_all_sdks() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -11,11 +12,12 @@ from support.conformance.sdks import SDKS
 from support.conformance.situations import AGENT_FAULTS, ASSERTED, IMDS_FAULTS, SHORT_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from support.conformance.runs import Runs
     from support.conformance.sdk import Sdk
     from support.conformance.situations import Situation
+    from support.conformance.stage import Run
 
 _NOTHING: Final = "-"
 # What differs from run to run: the duration, and the day.
@@ -63,14 +65,21 @@ because some SDKs wait for 2 s.
 def renewed_page(page: str, sdk: Sdk, runs: Runs) -> str:
     """The page with the rows of an SDK.
 
-    Rows with the same versions, outcomes and numbers of requests stay as they are, with their day and durations.
+    If its versions, outcomes and numbers of requests are the same, the rows stay as they are, with their day and
+    durations. A difference counts if a second run has it, too.
     """
-    values, of_imds, of_agent = (_rows(page, heading) for heading in _HEADINGS)
-    _renew(values, sdk, [sdk.version(), *_cells_of_values(sdk, runs), _lacks(sdk), f"{datetime.now(tz=UTC):%Y-%m-%d}"])
-    _renew(of_imds, sdk, [_outcome(sdk, situation, runs) for situation in IMDS_FAULTS])
-    _renew(of_agent, sdk, [_outcome(sdk, situation, runs) for situation in AGENT_FAULTS])
-    tables = (_table(_VALUES, values), _FAULTS, _table(_OF_IMDS, of_imds), _AGENT, _table(_OF_AGENT, of_agent))
-    return with_section(page, _TOP + "".join(tables))
+    tables = [_rows(page, heading) for heading in _HEADINGS]
+    known = [rows.get(sdk.name, []) for rows in tables]
+    measured = [
+        [sdk.version(), *_cells_of_values(sdk, runs), _lacks(sdk), f"{datetime.now(tz=UTC):%Y-%m-%d}"],
+        _confirmed(known[1], sdk, IMDS_FAULTS, runs),
+        _confirmed(known[2], sdk, AGENT_FAULTS, runs),
+    ]
+    if [_lasting(cells) for cells in known] != [_lasting(cells) for cells in measured]:
+        for rows, cells in zip(tables, measured, strict=True):
+            rows[sdk.name] = cells
+    values, of_imds, of_agent = (_table(heading, rows) for heading, rows in zip(_HEADINGS, tables, strict=True))
+    return with_section(page, _TOP + values + _FAULTS + of_imds + _AGENT + of_agent)
 
 
 def listed_sdks(page: str) -> list[list[str]]:
@@ -88,11 +97,6 @@ def _rows(page: str, heading: tuple[str, ...]) -> dict[str, list[str]]:
         name, *cells = line.removeprefix("| ").removesuffix(" |").split(" | ")
         rows[name] = cells
     return rows
-
-
-def _renew(rows: dict[str, list[str]], sdk: Sdk, cells: list[str]) -> None:
-    if _lasting(rows.get(sdk.name, [])) != _lasting(cells):
-        rows[sdk.name] = cells
 
 
 def _lasting(cells: list[str]) -> list[str]:
@@ -134,9 +138,19 @@ def _lacks(sdk: Sdk) -> str:
     return "; ".join(f"{case}: {reason}" for case, reason in sdk.lacks.items()) or _NOTHING
 
 
-def _outcome(sdk: Sdk, situation: Situation, runs: Runs) -> str:
-    if not situation.cases_of(sdk):
-        return _NOTHING
-    run = runs.result(sdk, situation, situation.cases[0])
+def _confirmed(known: list[str], sdk: Sdk, situations: Sequence[Situation], runs: Runs) -> list[str]:
+    cells = []
+    for situation, before in itertools.zip_longest(situations, known[: len(situations)]):
+        if not situation.cases_of(sdk):
+            cells.append(_NOTHING)
+            continue
+        cell = _outcome(runs.result(sdk, situation, situation.cases[0]))
+        if before is not None and _lasting([cell]) != _lasting([before]):
+            cell = _outcome(runs.repeated(sdk, situation, situation.cases[0]))
+        cells.append(cell)
+    return cells
+
+
+def _outcome(run: Run) -> str:
     number = len(run.requests)
     return f"{run.outcome}, {number} request{'' if number == 1 else 's'}, {run.seconds:.1f} s".replace("|", "/")

@@ -50,6 +50,10 @@ class Runs:
         """What a program came to."""
         return self._runs[sdk.name, situation.name, case].result()
 
+    def repeated(self, sdk: Sdk, situation: Situation, case: str) -> Run:
+        """What a second run comes to."""
+        return self._pool.submit(self._run, sdk, situation, case).result()
+
     def _run(self, sdk: Sdk, situation: Situation, case: str) -> Run:
         command = self.command(sdk)
         stage = self._idle.get()
