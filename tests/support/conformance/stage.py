@@ -91,7 +91,8 @@ class Stage:
         ended = time.time()
         requests = self._requests_with({fault["id"] for fault in faults if fault["kind"] == "delay"})
         self._control.call("DELETE", "/v1/faults")
-        began = datetime.fromisoformat(requests[0]["real_time"]).timestamp() if requests else ended
+        # An abandoned request is behind later ones in the journal.
+        began = min((datetime.fromisoformat(each["real_time"]).timestamp() for each in requests), default=ended)
         printed = _printed(program.returncode, out, err)
         return Run(printed, self._expected(case), situation.version, requests, ended - began)
 
