@@ -16,6 +16,9 @@ export class ApiError extends Error {
   }
 }
 
+// The API is beside the page, also behind a proxy that adds a prefix.
+const ROOT = new URL("..", location.href).pathname.replace(/\/$/, "");
+
 let token = sessionStorage.getItem(KEY) ?? "";
 let login = null;
 
@@ -39,7 +42,7 @@ async function send(method, path, { body, type, signal, accept } = {}) {
     const used = token;
     let response;
     try {
-      response = await fetch(path, sent);
+      response = await fetch(ROOT + path, sent);
     } catch (error) {
       if (signal?.aborted) throw error;
       throw new ApiError("The mock does not answer.");
@@ -112,7 +115,8 @@ export const api = {
  * @param {string | (() => string)} path A path, or a function that gives one for each connection.
  * @param {object} listeners
  * @param {(message: {event: string, id: string, data: any}) => void} listeners.onMessage Data is decoded JSON.
- * @param {(state: "open" | "closed") => void} [listeners.onState] Called when the connection opens and closes.
+ * @param {(state: "open" | "closed", reason?: string) => void} [listeners.onState] Called when the connection opens
+ *   and closes, then with the mock's sentence if it has refused the stream.
  * @returns {{close: () => void}}
  */
 function stream(path, { onMessage, onState = () => {} }) {
@@ -126,10 +130,12 @@ function stream(path, { onMessage, onState = () => {} }) {
       const silence = new AbortController();
       const signal = AbortSignal.any([stop.signal, silence.signal]);
       let timer = setTimeout(() => silence.abort(), SILENCE_MS);
+      let reason = "";
       try {
         const where = typeof path === "function" ? path() : path;
         const response = await send("GET", where, { signal, accept: "text/event-stream" });
-        if (!response.ok) throw new ApiError("", response.status);
+        if (!response.ok) reason = (await response.json().catch(() => null))?.detail ?? "";
+        if (!response.ok) throw new ApiError(reason, response.status);
         pause = 250;
         onState("open");
         const heard = () => {
@@ -143,7 +149,7 @@ function stream(path, { onMessage, onState = () => {} }) {
         clearTimeout(timer);
       }
       if (stop.signal.aborted) return;
-      onState("closed");
+      onState("closed", reason);
       await new Promise((done) => setTimeout(done, pause));
       pause = Math.min(LONGEST_PAUSE_MS, pause * 2);
     }

@@ -82,7 +82,7 @@ function shownClock(clock) {
 function connection(state) {
   const notice = document.getElementById("connection");
   notice.hidden = state !== "closed";
-  notice.textContent = state === "closed" ? "The mock does not answer. This page reconnects as soon as it does." : "";
+  notice.textContent = state === "closed" ? store.get("reason") || "The mock does not answer. This page reconnects as soon as it does." : "";
 }
 
 replace(

@@ -16,7 +16,7 @@ const POLLED = {
   firstReads: ["/v1/requests/first-reads", 1],
 };
 
-const values = { requests: [], status: null, clock: null, events: [], faults: [], callers: [], firstReads: [], planned: [], connection: "connecting" };
+const values = { requests: [], status: null, clock: null, events: [], faults: [], callers: [], firstReads: [], planned: [], skipped: 0, connection: "connecting", reason: "" };
 const listeners = new Map();
 let stream = null;
 let timer = null;
@@ -60,6 +60,9 @@ export const store = {
   /** The mock's time now, in milliseconds since the epoch. */
   now: () => performance.now() + clockOffset,
 
+  /** Whether more requests arrived within the last seconds than the page gets, so that it shows a sample. */
+  isSampled: () => values.skipped > 0 && performance.now() - values.skipped < 5000,
+
   /** Requests per second over the last seconds. */
   rate() {
     if (rates.length < 2) return 0;
@@ -96,13 +99,15 @@ function openStream() {
 function onMessage({ event, data }) {
   if (event !== "requests") return;
   last = data.last;
+  if (data.skipped > 0) values.skipped = performance.now();
   for (const each of data.requests) each.at = Date.parse(each.time);
   values.requests.push(...data.requests);
   if (values.requests.length > MOST) values.requests.splice(0, values.requests.length - MOST);
   publish("requests");
 }
 
-function onState(state) {
+function onState(state, reason = "") {
+  values.reason = reason;
   put("connection", state);
   if (state === "open") store.refresh(...Object.keys(POLLED)).catch(() => {});
 }

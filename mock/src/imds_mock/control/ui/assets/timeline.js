@@ -15,6 +15,8 @@ import { Past } from "./timeline/past.js";
 const SPANS = [[15, "15 s"], [60, "1 min"], [180, "3 min"], [600, "10 min"], [3600, "1 h"], [21_600, "6 h"]];
 const MOST_ROWS = 200;
 
+let span = 180_000; // stays when the view is left
+
 /** Show the view; returns a function that removes its subscriptions. */
 export function mount(root, app) {
   const { store } = app;
@@ -24,6 +26,7 @@ export function mount(root, app) {
   let reads = [];
 
   const chart = makeChart({ now: store.now, onSelect: details, onSpan: showSpan, onView: showView, onLane: (lane) => app.target.set(lane.key), describe: oneLine });
+  chart.view.span = span;
   const panel = h("div", { class: "card-body" });
   const armed = armedPanel(act);
   const seen = seenPanel();
@@ -36,6 +39,7 @@ export function mount(root, app) {
     h("h2", {}, "No requests yet"),
     h("p", {}, "Each container that asks this mock for metadata gets a lane here, with a mark for each of its requests."),
     h("p", {}, "Try ", h("code", {}, "curl http://169.254.169.254/latest/meta-data/"), " in one of them."));
+  const sampled = h("p", { class: "tl-note", role: "status", hidden: true }, "More requests arrive than the page draws: it shows an even sample of them.");
   const tableBody = h("div", { class: "scroll" });
   const tableTitle = h("span", {}, "Requests in view as a table");
   const table = h("details", { class: "card tl-details", ontoggle: () => showTable() }, h("summary", {}, tableTitle), tableBody);
@@ -65,6 +69,7 @@ export function mount(root, app) {
             h("button", { type: "button", "aria-label": "Zoom in", onclick: () => chart.zoom(0.5) }, "+")),
         ),
         spanBar,
+        sampled,
         chart.element,
         empty,
         legend(),
@@ -109,6 +114,7 @@ export function mount(root, app) {
   }
 
   function showView() {
+    span = chart.view.span;
     setText(pause, chart.view.follows ? "Pause" : "Follow");
     pause.classList.toggle("primary", !chart.view.follows);
     const seconds = chart.view.span / 1000;
@@ -119,18 +125,18 @@ export function mount(root, app) {
     if (!chart.view.follows) showTable();
   }
 
-  function showSpan(span) {
-    spanBar.hidden = !span;
-    if (!span) return showTable();
-    const chosen = lanes.map((lane) => lane.requests.slice(indexAt(lane.requests, span.start), indexAt(lane.requests, span.end))).filter((each) => each.length);
+  function showSpan(chosenSpan) {
+    spanBar.hidden = !chosenSpan;
+    if (!chosenSpan) return showTable();
+    const chosen = lanes.map((lane) => lane.requests.slice(indexAt(lane.requests, chosenSpan.start), indexAt(lane.requests, chosenSpan.end))).filter((each) => each.length);
     const all = chosen.flat();
     const [old, bad] = [all.filter(({ version }) => version === "v1").length, all.filter(({ faults }) => faults.length).length];
     replace(
       spanBar,
-      h("span", {}, h("b", {}, duration(span.end - span.start)), ` from ${clockTime(span.start)}: ${counted(all.length, "request")} by ${counted(chosen.length, "caller")}`,
+      h("span", {}, h("b", {}, duration(chosenSpan.end - chosenSpan.start)), ` from ${clockTime(chosenSpan.start)}: ${counted(all.length, "request")} by ${counted(chosen.length, "caller")}`,
         old > 0 && h("span", { class: "v1" }, `, ${old} IMDSv1`), bad > 0 && h("span", { class: "bad" }, `, ${bad} faulted`)),
       h("span", { class: "grow" }),
-      h("button", { type: "button", onclick: () => { chart.view.show(span.start, span.end); chart.setSpan(null); chart.moved(); } }, "Zoom to it"),
+      h("button", { type: "button", onclick: () => { chart.view.show(chosenSpan.start, chosenSpan.end); chart.setSpan(null); chart.moved(); } }, "Zoom to it"),
       h("button", { type: "button", onclick: () => chart.setSpan(null) }, "Clear"),
     );
     showTable();
@@ -184,6 +190,7 @@ export function mount(root, app) {
   function tick() {
     const now = store.now();
     armed.tick(now);
+    sampled.hidden = !store.isSampled();
     seen.update(bands, lanes, reads, now);
   }
 

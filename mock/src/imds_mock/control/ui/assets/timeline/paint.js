@@ -33,8 +33,8 @@ export function paint(context, scene) {
   context.beginPath();
   context.rect(g.gutter, AXIS, g.plot + 14, height - AXIS);
   context.clip();
-  for (let i = first; i < last; i += 1) lane(context, scene, lanes[i], AXIS + i * g.lane - scroll);
   selection(context, scene);
+  for (let i = first; i < last; i += 1) lane(context, scene, lanes[i], AXIS + i * g.lane - scroll);
   const x = g.gutter + view.x(now, g.plot);
   if (x <= g.gutter + g.plot) {
     context.strokeStyle = colours.accent;

@@ -42,24 +42,22 @@ export function armedPanel(act) {
     const left = h("b", { class: "number" }, "");
     const { in: _in, at: _at, ...again } = armed.fault ?? {};
     const who = armed.target === null ? "every caller" : `${armed.target} · matches ${armed.callers ?? 0}`;
-    const hits = isFault ? ` · ${counted(armed.hits, "response")}` : "";
+    const { count } = armed.fault ?? {};
+    const hits = isFault ? ` · ${count ? `${armed.hits} of ${counted(count, "response")}` : counted(armed.hits, "response")}` : "";
     const made = h(
       "div",
       { class: ["tl-armed", isFault ? "is-fault" : "is-event", isOver(band) && "is-over"], "data-id": armed.id },
-      h("div", { class: "break" }, h("div", {}, band.title), h("div", { class: "muted small" }, `${armed.id} · ${who}${hits}`), armed.warning && h("div", { class: "v1 small" }, armed.warning.replaceAll("`", ""))),
+      h("div", { class: "tl-armed-row" }, h("span", { class: "break" }, band.title), left),
       h(
         "div",
-        { class: "tl-armed-side" },
-        left,
-        h(
-          "span",
-          { class: "tl-actions" },
-          !isFault && !isOver(band) && button("Cancel", "post", `${path}/cancel`),
-          !isFault && isOver(band) && button("Re-arm", "post", `${path}/rearm`, {}),
-          isFault && !isOver(band) && button("Cancel", "delete", path),
-          isFault && isOver(band) && button("Re-arm", "post", "/v1/faults", again),
-        ),
+        { class: "tl-armed-row" },
+        h("span", { class: "muted small break" }, `${armed.id} · ${who}${hits}`),
+        !isFault && !isOver(band) && button("Cancel", "post", `${path}/cancel`),
+        !isFault && isOver(band) && button("Re-arm", "post", `${path}/rearm`, {}),
+        isFault && !isOver(band) && button("Cancel", "delete", path),
+        isFault && isOver(band) && button("Re-arm", "post", "/v1/faults", again),
       ),
+      armed.warning && h("div", { class: "v1 small" }, armed.warning.replaceAll("`", "")),
     );
     return { element: made, left, band };
   }
@@ -69,12 +67,16 @@ export function armedPanel(act) {
 export function seenPanel() {
   const rows = h("div", { class: "stack" });
   const element = h("section", { class: "card", hidden: true, "aria-labelledby": "seen-heading" }, h("div", { class: "card-body" }, h("h2", { class: "card-title", id: "seen-heading" }, "Who has seen the notice"), rows));
+  let text = "";
   return { element, update };
 
   function update(bands, lanes, reads, now) {
     const events = bands.filter((band) => !band.isFault && band.state !== "planned" && !band.isPast && band.start <= now);
     const told = events.filter(({ id, armed }) => armed.action_at || reads.some(({ event }) => event === id));
     element.hidden = told.length === 0;
+    const known = JSON.stringify([told.map(({ id, state, start }) => [id, state, start, start <= now]), lanes.map(({ key }) => key), reads]);
+    if (known === text) return;
+    text = known;
     replace(rows, told.slice(-MOST_SEEN).reverse().map((band) => seen(band, lanes, reads, now)));
   }
 
