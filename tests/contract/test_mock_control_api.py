@@ -59,6 +59,13 @@ def test_it_is_up_and_says_what_it_is(mock: DrivenMock) -> None:
     assert (status["instance_id"], status["http_tokens"], status["events"]) == ("i-1234567890abcdef0", "optional", 0)
 
 
+def test_the_body_of_a_client_that_offers_another_protocol_is_read(mock: DrivenMock) -> None:
+    # As Java's HTTP client does with the first request of a connection.
+    offer: Any = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2_Settings": "AAEAAEAAAAIAAAAB"}
+    reply = mock.call("POST", "/v1/events", b'{"kind": "spot"}', Content_Type="application/json", **offer)
+    assert (reply.status, [each["kind"] for each in mock.do("GET", "/v1/events")]) == (201, ["spot"])
+
+
 def test_a_key_that_stands_twice_in_a_body_is_named(mock: DrivenMock) -> None:
     body = b'{"kind": "spot", "action": "stop", "in": 1.5, "action": "terminate"}'
     reply = mock.call("POST", "/v1/events", body, Content_Type="application/json")

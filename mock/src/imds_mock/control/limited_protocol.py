@@ -7,6 +7,7 @@ headers are limited in size and time, and connections in number (`connection_slo
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -26,6 +27,8 @@ HEAD_SECONDS: Final = 10.0
 OTHERS_HEAD_SECONDS: Final = 2.0
 """The same for all other peers."""
 
+
+_UPGRADE: Final = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
 _LOGGER: Final = logging.getLogger("imds_mock.control")
 _LOGGER.setLevel(logging.ERROR)
@@ -105,6 +108,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Called by the event loop."""
         if self._in_head:
             self._head_bytes += len(data)
+            data = _without_upgrade(data)
         super().data_received(data)
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
             self.transport.abort()
@@ -136,3 +140,12 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._timeout is not None:
             self._timeout.cancel()
             self._timeout = None
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """Rename an `Upgrade` header, because the parser skips the body after one, and the control plane ignores it.
+
+    Java's HTTP client sends it with the first request of every connection (`Upgrade: h2c`).
+    """
+    head, separator, body = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(b"\r\nIgnored:", head) + separator + body
