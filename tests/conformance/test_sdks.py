@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,6 +42,8 @@ def test_the_page_has_what_the_sdk_did(sdk: Sdk, runs: Runs) -> None:
     after = renewed_page(before, sdk, runs)
     PAGE.write_text(after)
     if after != before:
+        difference = "\n".join(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0))
         pytest.fail(
-            f"the rows of {sdk.name} in docs/{PAGE.name} were outdated; they are renewed now: read and commit them"
+            f"the rows of {sdk.name} in docs/{PAGE.name} were outdated; they are renewed now: read and commit them\n"
+            f"{difference}"
         )

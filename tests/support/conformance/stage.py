@@ -59,7 +59,7 @@ class Run:
         """What happened, in words: an error by name, or whether another version of the IMDS answered."""
         if "error" in self.printed:
             return f"error {self.printed['error']}"
-        assert self.values == self.expected
+        assert self.values == self.expected, f"wrong values: {self.values} instead of {self.expected}"
         gets = [request for request in self.requests if request["method"] == "GET" and request["status"] == _OK]
         version = gets[-1]["version"]
         return "answered" if version == self.version else f"fell back to IMDS{version}"
