@@ -73,6 +73,13 @@ def test_the_start_can_be_compared_with_now(mock: DrivenMock) -> None:
     assert mock.do("GET", "/v1/leaves")["removed"] == ["meta-data/own"]
 
 
+def test_a_caller_without_changes_is_the_same_at_the_start(tmp_path: Path) -> None:
+    with driven_mock(tmp_path, {"identity": "per-container"}) as mock:
+        for name in ("local", "other"):
+            query = f"?caller={name}"
+            assert leaves(mock, query) == leaves(mock, f"{query}&at=start")
+
+
 def test_a_version_that_is_not_served_is_refused(mock: DrivenMock) -> None:
     assert "meta-data/spot/instance-action" not in leaves(mock, "?version=1.0")
     assert mock.call("GET", "/v1/leaves?version=2099-01-01").status == 404

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import gc
 import os
 import re
 import stat
@@ -128,6 +129,15 @@ def test_certificates_name_imds_mock(folder: Path, name: str, key: str) -> None:
 def test_a_signature_is_computed_once(signer: Signer) -> None:
     metadata = Metadata(signer)
     assert leaf(metadata, "pkcs7") == leaf(metadata, "pkcs7")
+
+
+def test_equal_documents_share_their_signatures_as_long_as_one_is_in_use(signer: Signer) -> None:
+    first, other = Metadata(signer), Metadata(signer, region="cn-north-1")
+    assert leaf(first, "pkcs7") == leaf(Metadata(signer), "pkcs7") != leaf(other, "pkcs7")
+    signer.latest.clear()
+    del first, other
+    gc.collect()
+    assert len(signer._documents) == 0
 
 
 def test_the_signer_of_managed_ssh_keys(signer: Signer, tmp_path: Path) -> None:

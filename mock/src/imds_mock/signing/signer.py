@@ -15,6 +15,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
+from weakref import WeakValueDictionary
 
 from imds_mock.signing import cms, identity_document
 from imds_mock.signing.keys import NAMES, PKCS7, RSA2048, SIGNATURE, SigningKey, from_pem, load_or_generate
@@ -54,6 +55,8 @@ class Signer:
         self.latest: deque[SignedDocument] = deque(maxlen=_MAX_LATEST)
         self._pairs: dict[str, KeyPair] = {}
         self._keys: dict[str, SigningKey] = {}
+        # The signature of `pkcs7` is random, and a document that was built again is the same one for clients.
+        self._documents: WeakValueDictionary[tuple[bytes, float, str], SignedDocument] = WeakValueDictionary()
         self._lock = threading.Lock()
 
     def prepare(self) -> None:
@@ -94,18 +97,20 @@ class Signer:
         return {name: self.key(name).certificate for name in NAMES}
 
     def sign(self, instance: Instance) -> SignedDocument:
-        """The identity document of an instance; signatures are computed on first use."""
-        document = SignedDocument(
+        """The identity document of an instance; signatures are computed on first use, once for equal documents."""
+        made = SignedDocument(
             self,
             identity_document.write(instance),
             instance.pending_time,
             f"managed-ssh-signer.{instance.region}.{instance.partition.domain}",
         )
-        self.latest.append(document)
+        document = self._documents.setdefault((made.document, made.pending_time, made.ssh_signer_name), made)
+        if document not in self.latest:
+            self.latest.append(document)
         return document
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class SignedDocument:
     """An identity document and its signatures, as leaves: their argument is the time, which has no effect.
 
