@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+import pytest
 from playwright.sync_api import expect
 
-from support.browser import CRON, WORKER_1, WORKER_2, Asked
+from support.browser import CRON, WORKER_1, WORKER_2, Asked, violations
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+    from browser_install import Browser
     from support.browser import PageMock
 
 LEAF = "/latest/meta-data/instance-id"
@@ -30,6 +32,17 @@ def test_a_card_shows_what_a_caller_is_and_how_it_asks(page: Page, mock: PageMoc
     facts = card.locator("dl")
     for value in (shown["role"], shown["region"], shown["mac"], shown["local_ipv4"], shown["http_tokens"]):
         expect(facts).to_contain_text(value)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_cards_break_no_rule_of_accessibility(
+    page: Page, mock: PageMock, installed: Browser, scheme: Literal["light", "dark"]
+) -> None:
+    page.emulate_media(color_scheme=scheme)
+    mock.remember([Asked(9, WORKER_1, LEAF), Asked(8, CRON, LEAF, 1, agent="curl/7.88.1")])
+    page.goto(mock.url("callers"))
+    expect(page.get_by_role("article")).to_have_count(2)
+    assert violations(page, installed) == []
 
 
 def test_each_container_has_its_own_facts(page: Page, mock: PageMock) -> None:
@@ -59,6 +72,6 @@ def test_the_chips_count_callers_and_imdsv1(page: Page, mock: PageMock) -> None:
 def test_a_card_leads_to_the_events_for_its_caller(page: Page, mock: PageMock) -> None:
     mock.get(LEAF, WORKER_2)
     page.goto(mock.url("callers"))
-    page.get_by_role("button", name="Drive shop-worker-2").click()
+    page.get_by_role("button", name="Events and faults for shop-worker-2").click()
     expect(page).to_have_title("Drive · imds-mock")
     expect(page.get_by_label("Target").first).to_have_value("shop-worker-2")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from playwright.sync_api import expect
 
-from support.browser import violations
+from support.browser import violations, wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -31,6 +31,30 @@ def test_a_link_leads_to_each_view(page: Page, mock: PageMock) -> None:
         page.get_by_role("navigation").get_by_role("link", name=name).click()
         expect(page).to_have_title(f"{name} · imds-mock")
         expect(page.get_by_role("heading", level=1, name=name)).to_be_attached()
+
+
+def test_a_page_that_is_hidden_or_closed_asks_nothing(page: Page, mock: PageMock) -> None:
+    def followers() -> int:
+        found: int = mock.call("GET", "/v1/status")["followers"]
+        return found
+
+    def hide(is_hidden: str) -> None:
+        page.evaluate(f"Object.defineProperty(document, 'hidden', {{value: {is_hidden}, configurable: true}})")
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+    page.goto(mock.url())
+    wait_until(lambda: followers() == 1)
+    hide("true")
+    wait_until(lambda: followers() == 0)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(1500)
+    assert asked == []
+    mock.get("/latest/meta-data/instance-id")
+    hide("false")
+    expect(page.locator(".tl-name", has_text="shop-worker-1")).to_be_visible()
+    page.close()
+    wait_until(lambda: followers() == 0)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -92,3 +92,6 @@ def test_the_files_need_no_token_but_the_api_does(
         # The page opens its login box only where a token helps.
         assert refused.headers.get("www-authenticate") == ("Bearer" if control else None)
         assert mock.call("POST", "/ui/", tcp=True).status == 403
+        # Opening a connection for each file would exceed the rate of a client without access.
+        assert refused.headers["connection"] == "close"
+        assert ("connection" in mock.call("GET", "/ui/main.js", tcp=True).headers) == (page == 403)

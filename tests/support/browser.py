@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import json
 import os
+import time
 import urllib.parse
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -21,7 +22,7 @@ from support.callers import FakeNetwork
 from support.mockcontrol import running_loop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
     from playwright.sync_api import Request as MadeRequest
@@ -285,6 +286,14 @@ def violations(page: Page, installed: browser_install.Browser) -> list[str]:
     page.evaluate(installed.axe.read_text())
     found = page.evaluate("async () => (await axe.run()).violations")
     return [f"{each['id']}: {each['help']}: {[node['html'] for node in each['nodes'][:3]]}" for each in found]
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Wait until a condition holds, up to 10 s."""
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline, "the condition does not hold"
+        time.sleep(0.05)
 
 
 def take_pictures(page: Page, name: str) -> None:

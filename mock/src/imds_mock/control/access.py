@@ -67,7 +67,7 @@ class AccessGuard:
         """Pass a request on, or answer 403."""
         if scope["type"] == "http":
             refusal = self.refusal(scope)
-            if refusal is not None and not self._needs_no_token(scope):
+            if refusal is not None and not self.needs_no_token(scope):
                 problem = problem_of(ProblemError(403, refusal))
                 assert problem is not None  # noqa: S101 - a ProblemError is always one
                 await respond(problem, self._challenge)(scope, receive, send)
@@ -90,7 +90,8 @@ class AccessGuard:
             return f"{address} may not use the control plane; {self._advice}."
         return self._from_foreign_page(headers)
 
-    def _needs_no_token(self, scope: Mapping[str, Any]) -> bool:
+    def needs_no_token(self, scope: Mapping[str, Any]) -> bool:
+        """Whether a request is for something that any client may read."""
         if self._token is None or not self._is_public(scope["path"]) or scope["method"] not in {"GET", "HEAD"}:
             return False
         headers = {name: value for name, value in scope["headers"] if name in {b"host", b"origin"}}

@@ -127,7 +127,8 @@ class LimitedProtocol(HttpToolsProtocol):
             self._has_priority = True
             self._slots.promote(self)
         super().on_headers_complete()
-        if not self._has_priority:
+        # A browser loads the page's files over a few connections; the rate of new ones is limited.
+        if not self._has_priority and not self._guard.needs_no_token(self.scope):
             self.cycle.keep_alive = False
 
     def _await_head(self) -> None:

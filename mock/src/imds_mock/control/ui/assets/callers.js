@@ -98,7 +98,7 @@ function card(caller, app) {
         h("dt", {}, "client"),
         h("dd", {}, clients.length ? h("ul", { class: "clients" }, clients.slice(0, 4).map((each) => h("li", { title: each.user_agent }, clientName(each.user_agent), h("span", { class: "muted" }, ` · ${each.requests}`)))) : "no user agent"),
       ),
-      h("div", { class: "tl-actions" }, h("button", { type: "button", "aria-label": `Drive ${caller.key}`, onclick: target }, "Events and faults for it…")),
+      h("div", { class: "tl-actions" }, h("button", { type: "button", "aria-label": `Events and faults for ${caller.key}`, onclick: target }, "Events and faults")),
     ),
   );
   return { element, last };

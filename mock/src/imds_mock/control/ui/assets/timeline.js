@@ -79,8 +79,8 @@ export function mount(root, app) {
         h("section", { class: "card", "aria-label": "Request" }, panel),
         armed.element,
         seen.element),
+      table,
     ),
-    table,
   );
 
   function toggle() {

@@ -90,7 +90,7 @@ export function requestTable(rows, laneOf, onOpen) {
       h("td", { class: "mono" }, `${request.method ?? ""} ${request.path}`),
       h("td", { class: (request.faults.length > 0 || request.status === null || (request.status >= 400 && request.status !== 404)) && "bad" }, answerName(request), request.faults.length > 0 && ` (${request.faults.join(", ")})`),
       h("td", { class: request.version === "v1" && "v1" }, versionName(request)),
-      h("td", {}, TOKENS[request.token] ?? request.token),
+      h("td", { class: request.token === "rejected" && "bad" }, request.token === "absent" ? "none" : request.token),
       h("td", { class: "number" }, duration(request.microseconds / 1000)),
       h("td", {}, request.user_agent ? clientName(request.user_agent) : ""),
     ))),
