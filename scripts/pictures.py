@@ -22,9 +22,12 @@ from picture_scene import PROGRAMS, ROOT, Scene
 from terminal_recording import THEMES, record, svg
 
 if TYPE_CHECKING:
+    from playwright.sync_api import FloatRect
+
     from terminal_recording import Recorded
 
 FOLDER = ROOT / "docs" / "pictures"
+WIDTH, MARGIN = 1280, 12
 BEFORE_SECONDS, AFTER_SECONDS = 14, 8
 COMMANDS = (
     "imds-mock ctl spot interrupt --target worker",
@@ -68,18 +71,23 @@ def take_screenshots(scene: Scene, folder: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
         for name in THEMES:
-            page = browser.new_page(viewport={"width": 1280, "height": 688})
+            page = browser.new_page(viewport={"width": WIDTH, "height": 760})
             page.emulate_media(color_scheme="dark" if name == "dark" else "light")
             page.goto("http://127.0.0.1:1339/ui/")
             page.get_by_role("combobox", name="Length of the view").select_option(label="1 min")
-            page.get_by_role("region", name="Who has seen the notice").get_by_text("shop-worker-2").wait_for()
+            seen = page.get_by_role("region", name="Who has seen the notice")
+            seen.get_by_text("shop-worker-2").wait_for()
             timeline = page.get_by_role("application")
             timeline.focus()
             for key in ("ArrowLeft", "ArrowDown", "ArrowDown", "ArrowDown", "End"):
                 timeline.press(key)
             timeline.blur()
             page.get_by_text("0.0 requests/s").wait_for(state="hidden")
-            page.screenshot(path=FOLDER / f"timeline-{name}.png")
+            # The view without the closed table below it.
+            card = seen.bounding_box()
+            height = 760 if card is None else card["y"] + card["height"] + MARGIN
+            clip: FloatRect = {"x": 0, "y": 0, "width": WIDTH, "height": height}
+            page.screenshot(path=FOLDER / f"timeline-{name}.png", clip=clip)
         browser.close()
 
 
