@@ -22,9 +22,9 @@ _SDKS: Final = "\n## Official SDKs\n"
 _TOP: Final = """\
 # Real clients
 
-What each official SDK reads, and what it does if a request fails, is in [Official SDKs](#official-sdks). This first
-part is about other clients, and about SDKs inside of other programs. `make contract` writes it: it runs each client
-against `imds-mock` at 169.254.169.254:80, or [fd00:ec2::254]:80, in a network namespace.
+[Official SDKs](#official-sdks) lists what each official SDK reads, and what it does if a request fails. This first part
+is about other clients, and about SDKs inside other programs. `make contract` writes it: it runs each client against
+`imds-mock` at 169.254.169.254:80, or [fd00:ec2::254]:80, in a network namespace.
 
 * A cell names the IMDS version that the client used. Everything that the client read (region, role, keys, every
   property) matched the instance exactly.

@@ -29,8 +29,8 @@ _HEADINGS: Final = (_VALUES, _OF_IMDS, _OF_AGENT)
 
 _TOP: Final = """
 `make conformance` writes this section. A program of each SDK runs against `imds-mock` in a network namespace without
-a way out, where the mock holds 169.254.169.254, [fd00:ec2::254], 169.254.170.2 (the agent of ECS) and 169.254.170.23
-(the agent of EKS).
+a way out, where the mock holds 169.254.169.254, [fd00:ec2::254], 169.254.170.2 (the ECS agent) and 169.254.170.23 (the
+EKS agent).
 
 ### Values
 
@@ -46,17 +46,17 @@ _FAULTS: Final = """
 What each SDK does if a request for the role's credentials fails, with tokens optional. A cell has the outcome, the
 number of requests and the time from the first request to the end of the program.
 
-* **one 503**: the first response on the path has the status 503, without `Retry-After`. **only 503**: all of them have.
+* **one 503**: the first response on the path has the status 503, without `Retry-After`. **only 503**: all of them do.
 * **token revoked between two calls**: the first session token is valid for the list of roles, and rejected with 401 for
   the credentials, as after a restart of the IMDS. A new token works. The response with the list is 0.4 s late.
-* **one credentials response 2 s late**: the first response with credentials is delayed; a second one is not. A request
-  that the SDK gives up counts.
-* An error by the name of a signal means that the SDK ended the process.
+* **one credentials response 2 s late**: the first response with credentials is delayed; a second one is not. Requests
+  that the SDK abandons count.
+* An error named after a signal, such as SIGABRT, means that the SDK aborted the process.
 
 """
 
 _AGENT: Final = """
-The same for the credentials of the agent of ECS, while the IMDS answers as usual. The late response comes after 4 s,
+The same for credentials from the ECS agent, while the IMDS answers as usual. The late response comes after 4 s,
 because some SDKs wait for 2 s.
 
 """

@@ -43,7 +43,7 @@ SDKS: Final = (
             REGION: "only from the environment and files",
             METADATA: _NO_CLIENT,
             METADATA_ASYNC: _NO_CLIENT,
-            NO_IPV6: "the address of IPv4 is fixed",
+            NO_IPV6: "the IPv4 address is fixed",
         },
     ),
 )
