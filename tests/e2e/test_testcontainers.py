@@ -166,8 +166,11 @@ def test_the_control_plane_needs_the_containers_token(imds: ImdsContainer) -> No
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(f"{imds.control_url}/v1/status", timeout=5)  # noqa: S310 - http
     assert len(imds.control_token) >= 32
-    with ImdsContainer() as other:
+    own = "0123456789abcdef"
+    with ImdsContainer() as other, ImdsContainer(control__token=own) as configured:
         assert other.control_token != imds.control_token
+        assert (configured.control_token, configured.region) == (own, "us-east-1")
+        assert configured.config.control.token is None
 
 
 def test_what_the_mock_starts_with_and_returns_to(docker: Docker) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 ContainerT = TypeVar("ContainerT", bound=DockerContainer)
 
+_TOKEN: Final = "IMDS_MOCK_CONTROL_TOKEN"  # noqa: S105 - the variable's name
 _FILE: Final = "/etc/imds-mock/testcontainers.json"
 _ALIAS: Final = "imds-mock"
 _LOCAL: Final = ("localhost", "127.0.0.1", "::1")
@@ -49,9 +50,6 @@ class ImdsContainer(BlockingMock, DockerContainer):
         startup_timeout: Seconds within which the mock must answer.
         docker_client_kw: Passed to docker-py's client.
         settings: Further settings by name; see `configure`.
-
-    Attributes:
-        control_token: Bearer token of the control plane, generated for this container unless configured.
 
     Raises:
         ConfigError: The configuration is invalid.
@@ -75,10 +73,11 @@ class ImdsContainer(BlockingMock, DockerContainer):
         except DockerException as error:
             raise no_engine(error) from error
         self.startup_timeout = startup_timeout
-        self.control_token = str(started_with.control.token or secrets.token_hex(16))
         self._link = LinkLocalNetwork(network)
         self._urls: tuple[str, str] | None = None
-        self.with_env("IMDS_MOCK_CONTROL_TOKEN", self.control_token).with_env("IMDS_MOCK_CONFIG", _FILE)
+        self.with_env(_TOKEN, str(started_with.control.token or secrets.token_hex(16))).with_env(
+            "IMDS_MOCK_CONFIG", _FILE
+        )
         self.with_copy_into_container(file_content(started_with), _FILE)
         self.with_network_aliases(_ALIAS)
         controller = RemoteController(self._client, lambda: self._running_urls()[0])
@@ -142,6 +141,11 @@ class ImdsContainer(BlockingMock, DockerContainer):
         return self._link.address_of(container)
 
     @property
+    def control_token(self) -> str:
+        """Bearer token of the control plane, generated for this container unless it is configured."""
+        return self.env[_TOKEN]
+
+    @property
     def network_endpoint_url(self) -> str:
         """URL of the metadata service for containers on the mock's network that are not attached."""
         self._running_urls()
@@ -158,7 +162,7 @@ class ImdsContainer(BlockingMock, DockerContainer):
 
         Attached containers need none of them.
         """
-        return {**BlockingMock.environment(self), "IMDS_MOCK_CONTROL_TOKEN": self.control_token}
+        return {**BlockingMock.environment(self), _TOKEN: self.control_token}
 
     def _configure(self) -> None:
         is_here = self.get_docker_client().get_connection_mode().use_mapped_port and (
