@@ -5,6 +5,7 @@ import { h, replace } from "../dom.js";
 import { formFor, prose } from "../forms.js";
 import { commonFields, kindsOf, openApi } from "../schemas.js";
 import { matchCount, targetList } from "../targets.js";
+import { countdown } from "./armed.js";
 import { scenarioForm } from "./scenarios.js";
 
 const PATHS = { event: "/v1/events", fault: "/v1/faults" };
@@ -66,9 +67,7 @@ function openKind({ what, path, kinds, one, isFixed }, document, app) {
       async submit(body) {
         const armed = await app.api.post(path, body);
         dialog.close();
-        app.notify(
-          `${armed.id} is ${armed.state === "active" ? "active" : `armed for ${armed.starts.slice(11, 19)}`}.`,
-        );
+        app.notify(`${armed.id}: ${countdown(armed, app.store.now())}.`);
         app.store.refresh("events", "faults").catch(() => {});
       },
     });
