@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-import uvloop
 
 import imds_mock
 from imds_mock import ConfigSource, Dependencies, Mock
@@ -33,6 +32,7 @@ from imds_mock.control.start import ControlListenError
 from imds_mock.errors import EX_SOFTWARE, ListenError, LogFileError, MockError
 from imds_mock.log import Outlet
 from imds_mock.run.companions import CompanionError
+from imds_mock.run.program import LOOP_FACTORY
 from imds_mock.signing.keys import KeyDirectoryError
 from support.mockserver import Clock
 from support.paths import ROOT
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 LOCAL = {"server": {"hosts": ["127.0.0.1"]}}
-LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+LOOPS = {"asyncio": asyncio.new_event_loop, "the program's": LOOP_FACTORY}
 
 
 @pytest.fixture(params=LOOPS)

@@ -7,10 +7,10 @@ import socket
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
-import uvloop
 
 from imds_mock.callers.nameserver import NameServer
 from imds_mock.config.shapes import split_name_server
+from imds_mock.run.program import LOOP_FACTORY
 from support.name_server import ScriptedNameServer
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def ask(where: str | None, question: Callable[[NameServer], Awaitable[Answer]], 
             names.close()
             await asyncio.sleep(0)
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as the mock
+    with asyncio.Runner(loop_factory=LOOP_FACTORY) as runner:  # as the mock
         return runner.run(scenario())
 
 
@@ -162,5 +162,5 @@ def test_a_changed_setting_and_a_closed_socket_make_the_client_reconnect(server:
         await asyncio.sleep(0)
         return found
 
-    with ScriptedNameServer({}) as other, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with ScriptedNameServer({}) as other, asyncio.Runner(loop_factory=LOOP_FACTORY) as runner:
         assert runner.run(scenario()) == [None, "proj-app-1.proj_default.", "proj-app-1.proj_default."]

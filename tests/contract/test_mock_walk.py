@@ -9,11 +9,10 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import uvloop
-
 import imds_mock
 from imds_mock import Mock
 from imds_mock.cli import main
+from imds_mock.run.program import LOOP_FACTORY
 from support.mockcontrol import driven_mock
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ async def passed(config: dict[str, Any]) -> list[str]:
 
 def test_a_get_passes_the_files_that_the_page_lists(tmp_path: Path) -> None:
     config = {"server": {"hosts": ["127.0.0.1"]}, "control": {"socket": str(tmp_path / "control.sock")}}
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=LOOP_FACTORY) as runner:
         files = runner.run(passed(config))
     numbered, beside = documented("a GET from socket to bytes")
     assert len(numbered) <= MOST

@@ -11,9 +11,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import uvloop
-
 from imds_mock import Dependencies, Mock
+from imds_mock.run.program import LOOP_FACTORY
 from imds_mock.signing.signer import Signer
 from support.callers import FakeNetwork
 from support.mockserver import Answer, Clock, head, read_all
@@ -175,7 +174,7 @@ def driven_mock(
 @contextlib.contextmanager
 def running_loop() -> Iterator[asyncio.AbstractEventLoop]:
     """An event loop in a thread of its own until the block ends; fails if the loop reports an exception."""
-    loop = uvloop.new_event_loop()
+    loop = LOOP_FACTORY()
     failures: list[object] = []
     loop.set_exception_handler(lambda _loop, context: failures.append(context))
     thread = threading.Thread(target=loop.run_forever)

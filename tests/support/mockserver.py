@@ -13,10 +13,9 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import uvloop
-
 from imds_mock.config.settings import MetadataOptions
 from imds_mock.metadata.tree import Leaf
+from imds_mock.run.program import LOOP_FACTORY
 from imds_mock.service.rules import Service
 from imds_mock.service.snapshot import Snapshot
 from imds_mock.service.tokens import Tokens
@@ -126,7 +125,7 @@ def running_mock(
     served, clock, journal = snapshot(options, leaves), Clock(), Journal()
     service = Service(FixedSnapshot(served), Tokens(), PROBE_ID)
     sockets = open_sockets(hosts, port)
-    loop = uvloop.new_event_loop()
+    loop = LOOP_FACTORY()
     failures: list[object] = []
     loop.set_exception_handler(lambda _loop, context: failures.append(context))
     context = ServerContext(

@@ -57,6 +57,11 @@ class DataPlane:
         context, loop = self._context, asyncio.get_running_loop()
         context.is_stopping = True
         context.all_closed = asyncio.Event()
+        # asyncio drops connections that it has accepted but not set up when the server closes, so it gets the time to.
+        for listening in self._sockets:
+            with contextlib.suppress(NotImplementedError, ValueError):  # on Windows, and if it is closed already
+                loop.remove_reader(listening)
+        await asyncio.sleep(0)
         # Closing a listening socket resets the connections in its queue, so they are accepted first.
         waiting = [client for listening in self._sockets for client in accept_all(listening)]
         for server in self._servers:
