@@ -14,16 +14,8 @@ final class Program {
         Conformance.run(words, Map.of(
                 "imds-credentials", argument -> credentials(),
                 "region", argument -> Map.of("Region", new DefaultAwsRegionProviderChain().getRegion()),
-                "metadata", Program::metadata,
+                "metadata", path -> Conformance.value(EC2MetadataUtils.getData(path)),
                 "container-credentials", argument -> credentials()));
-    }
-
-    private static Map<String, String> metadata(String path) {
-        String value = EC2MetadataUtils.getData(path);
-        if (value == null) {
-            throw new IllegalStateException("EC2MetadataUtils.getData returned null");
-        }
-        return Map.of("Value", value);
     }
 
     private static Map<String, String> credentials() {

@@ -37,10 +37,12 @@ async function main([way, name, argument]) {
   return ask(argument);
 }
 
+// The process ends although `MetadataService` leaves a socket open after an error response.
+function end(printed, code) {
+  process.stdout.write(`${JSON.stringify(printed)}\n`, () => process.exit(code));
+}
+
 main(process.argv.slice(2)).then(
-  (found) => console.log(JSON.stringify(found)),
-  (error) => {
-    console.log(JSON.stringify({ error: error.name, message: String(error.message) }));
-    process.exitCode = 1;
-  },
+  (found) => end(found, 0),
+  (error) => end({ error: error.name, message: String(error.message) }, 1),
 );

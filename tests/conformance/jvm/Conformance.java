@@ -9,6 +9,10 @@ final class Conformance {
         Map<String, String> read(String argument) throws Throwable;
     }
 
+    private static final class NullException extends Exception {
+        private static final long serialVersionUID = 1;
+    }
+
     private Conformance() {}
 
     /** Runs {@code CASE [ARGUMENT]} and ends the process: 0, or 1 if the SDK failed. */
@@ -17,6 +21,9 @@ final class Conformance {
         Map<String, String> outcome;
         try {
             outcome = cases.get(words[0]).read(words.length > 1 ? words[1] : "");
+        } catch (NullException nothing) {
+            code = 1;
+            outcome = Map.of("error", "null", "message", "null instead of a value, and no exception");
         } catch (Throwable thrown) {
             code = 1;
             outcome = Map.of("error", thrown.getClass().getSimpleName(), "message", String.valueOf(thrown.getMessage()));
@@ -29,6 +36,14 @@ final class Conformance {
     /** The object that the cases of credentials print. */
     static Map<String, String> credentials(String accessKeyId, String secretAccessKey, String token) {
         return Map.of("AccessKeyId", accessKeyId, "SecretAccessKey", secretAccessKey, "Token", token);
+    }
+
+    /** The object that the cases of metadata print; null is an error. */
+    static Map<String, String> value(String value) throws NullException {
+        if (value == null) {
+            throw new NullException();
+        }
+        return Map.of("Value", value);
     }
 
     private static String json(Map<String, String> object) {

@@ -29,7 +29,7 @@ final class Program {
         return Conformance.credentials(found.accessKeyId(), found.secretAccessKey(), found.sessionToken());
     }
 
-    private static Map<String, String> metadata(String path) {
+    private static Map<String, String> metadata(String path) throws Throwable {
         ApplicationContext context = started();
         ComputeInstanceMetadata found = context.getBean(ComputeInstanceMetadataResolver.class)
                 .resolve(context.getEnvironment())
@@ -39,9 +39,6 @@ final class Program {
             case "/latest/meta-data/placement/availability-zone" -> found.getAvailabilityZone();
             default -> throw new IllegalArgumentException(path + " has no property");
         };
-        if (value == null) {
-            throw new IllegalStateException("the instance that Micronaut discovered has no values");
-        }
-        return Map.of("Value", value);
+        return Conformance.value(value);
     }
 }

@@ -21,10 +21,18 @@ def credentials
   }
 end
 
+# An error by the name of what the client returned instead of a value.
+class Nothing < StandardError
+  def self.name = "nil"
+end
+
 # The client knows no variable for the mode of the endpoint, as the credentials do.
 def metadata(path)
   mode = ENV.fetch("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv4")
-  { "Value" => Aws::EC2Metadata.new(endpoint_mode: mode).get(path) }
+  value = Aws::EC2Metadata.new(endpoint_mode: mode).get(path)
+  raise Nothing, "nil instead of a value, and no exception" if value.nil?
+
+  { "Value" => value }
 end
 
 CASES = {

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from support.clients_page import with_section
 from support.conformance.sdks import SDKS
-from support.conformance.situations import AGENT_FAULTS, ASSERTED, IMDS_FAULTS, SHORT_NAMES
+from support.conformance.situations import AGENT_FAULTS, ASSERTED, IMDS_FAULTS, LEAF_FAULTS, SHORT_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from support.conformance.runs import Runs
     from support.conformance.sdk import Sdk
@@ -24,8 +24,9 @@ _NOTHING: Final = "-"
 _VARYING: Final = re.compile(r", \d+\.\d s\b|\b\d{4}-\d\d-\d\d\b")
 _VALUES: Final = ("SDK", "version", *(situation.name for situation in ASSERTED), "what it lacks", "measured on")
 _OF_IMDS: Final = ("SDK", *(situation.name for situation in IMDS_FAULTS))
+_OF_LEAF: Final = ("SDK", *(situation.name for situation in LEAF_FAULTS))
 _OF_AGENT: Final = ("SDK", *(situation.name for situation in AGENT_FAULTS))
-_HEADINGS: Final = (_VALUES, _OF_IMDS, _OF_AGENT)
+_HEADINGS: Final = (_VALUES, _OF_IMDS, _OF_LEAF, _OF_AGENT)
 
 _TOP: Final = """
 `make conformance` writes this section. A program of each SDK runs against `imds-mock` in a network namespace without
@@ -46,12 +47,19 @@ _FAULTS: Final = """
 What each SDK does if a request for the role's credentials fails, with tokens optional. A cell has the outcome, the
 number of requests and the time from the first request to the end of the program.
 
-* **one 503**: the first response on the path has the status 503, without `Retry-After`. **only 503**: all of them do.
+* **one 503**: the first response on the path has the status 503, no body and no `Retry-After`. **only 503**: all do.
 * **token revoked between two calls**: the first session token is valid for the list of roles, and rejected with 401 for
   the credentials, as after a restart of the IMDS. A new token works. The response with the list is 0.4 s late.
 * **one credentials response 2 s late**: the first response with credentials is delayed; a second one is not. Requests
   that the SDK abandons count.
 * An error named after a signal, such as SIGABRT, means that the SDK aborted the process.
+
+"""
+
+_LEAF: Final = """
+The same for the availability zone, read with the SDK's own client of the metadata; some clients read more to find it.
+If the SDK has an asynchronous client too, its outcome follows after a semicolon. An error `null` or `nil` means that
+the client returned this, without an exception.
 
 """
 
@@ -73,13 +81,15 @@ def renewed_page(page: str, sdk: Sdk, runs: Runs) -> str:
     measured = [
         [sdk.version(), *_cells_of_values(sdk, runs), _lacks(sdk), f"{datetime.now(tz=UTC):%Y-%m-%d}"],
         _confirmed(known[1], sdk, IMDS_FAULTS, runs),
-        _confirmed(known[2], sdk, AGENT_FAULTS, runs),
+        _confirmed(known[2], sdk, LEAF_FAULTS, runs),
+        _confirmed(known[3], sdk, AGENT_FAULTS, runs),
     ]
     if [_lasting(cells) for cells in known] != [_lasting(cells) for cells in measured]:
         for rows, cells in zip(tables, measured, strict=True):
             rows[sdk.name] = cells
-    values, of_imds, of_agent = (_table(heading, rows) for heading, rows in zip(_HEADINGS, tables, strict=True))
-    return with_section(page, _TOP + values + _FAULTS + of_imds + _AGENT + of_agent)
+    texts = (_TOP, _FAULTS, _LEAF, _AGENT)
+    parts = zip(texts, _HEADINGS, tables, strict=True)
+    return with_section(page, "".join(text + _table(heading, rows) for text, heading, rows in parts))
 
 
 def listed_sdks(page: str) -> list[list[str]]:
@@ -141,14 +151,16 @@ def _lacks(sdk: Sdk) -> str:
 def _confirmed(known: list[str], sdk: Sdk, situations: Sequence[Situation], runs: Runs) -> list[str]:
     cells = []
     for situation, before in itertools.zip_longest(situations, known[: len(situations)]):
-        if not situation.cases_of(sdk):
-            cells.append(_NOTHING)
-            continue
-        cell = _outcome(runs.result(sdk, situation, situation.cases[0]))
+        cases = situation.cases_of(sdk)
+        cell = _joined(_outcome(runs.result(sdk, situation, case)) for case in cases)
         if before is not None and _lasting([cell]) != _lasting([before]):
-            cell = _outcome(runs.repeated(sdk, situation, situation.cases[0]))
+            cell = _joined(_outcome(runs.repeated(sdk, situation, case)) for case in cases)
         cells.append(cell)
     return cells
+
+
+def _joined(outcomes: Iterable[str]) -> str:
+    return "; ".join(outcomes) or _NOTHING
 
 
 def _outcome(run: Run) -> str:

@@ -122,12 +122,27 @@ AGENT_FAULTS: Final = (
 )
 """Faults of the agent of ECS whose outcome is recorded on the page."""
 
-RECORDED: Final = (*IMDS_FAULTS, *AGENT_FAULTS)
 
-ARGUMENTS: Final = {
-    METADATA: "/latest/meta-data/placement/availability-zone",
-    METADATA_ASYNC: "/latest/meta-data/placement/availability-zone",
-}
+def _leaf(name: str, *faults: Mapping[str, Any]) -> Situation:
+    return Situation(name, (METADATA, METADATA_ASYNC), faults=faults)
+
+
+_LEAF: Final = "/latest/meta-data/placement/availability-zone"
+# Every path below /latest/meta-data and the identity document, which some read instead, but not the path of tokens.
+_ANY_LEAF: Final = "/latest/*-*"
+
+LEAF_FAULTS: Final = (
+    _leaf("leaf, no fault"),
+    _leaf("leaf, one 503", {"kind": "status", "status": 503, "path": _ANY_LEAF, "count": 1}),
+    _leaf("leaf, one 503, token", {"kind": "status", "status": 503, "path": _TOKEN, "count": 1}),
+    _leaf("leaf, only 503", {"kind": "status", "status": 503, "path": _ANY_LEAF}),
+    _leaf("leaf, one response 2 s late", {"kind": "delay", "delay": "2s", "path": _ANY_LEAF, "count": 1}),
+)
+"""Faults of the IMDS for the SDK's own client of metadata, with tokens optional."""
+
+RECORDED: Final = (*IMDS_FAULTS, *LEAF_FAULTS, *AGENT_FAULTS)
+
+ARGUMENTS: Final = {METADATA: _LEAF, METADATA_ASYNC: _LEAF}
 """The argument of each case that has one."""
 
 SHORT_NAMES: Final = {IMDS_CREDENTIALS: "keys", REGION: "region", CONTAINER_CREDENTIALS: "keys"}

@@ -94,7 +94,7 @@ class Stage:
         # An abandoned request is behind later ones in the journal.
         began = min((datetime.fromisoformat(each["real_time"]).timestamp() for each in requests), default=ended)
         printed = _printed(program.returncode, out, err)
-        return Run(printed, self._expected(case), situation.version, requests, ended - began)
+        return Run(printed, self._expected(case), situation.version_of(sdk, case), requests, ended - began)
 
     def _requests_with(self, delays: set[str]) -> list[dict[str, Any]]:
         """All requests of the journal, once it has those that were delayed.
