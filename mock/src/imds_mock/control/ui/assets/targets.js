@@ -53,7 +53,12 @@ export function matchCount(input, app) {
     const warning = found.warning ? ` · ${found.warning.replaceAll("`", "")}` : "";
     setText(element, name || warning ? `${matches(found.callers)}${warning}` : `every caller, ${found.callers} known`);
     element.classList.toggle("warn", Boolean(found.warning));
-    timer = setTimeout(() => element.isConnected && ask(), AGAIN_MS);
+    timer = setTimeout(again, AGAIN_MS);
+  }
+  /** Ask again; a hidden page waits. */
+  function again() {
+    if (document.hidden) timer = setTimeout(again, AGAIN_MS);
+    else if (element.isConnected) ask();
   }
   const update = () => {
     clearTimeout(timer);
