@@ -25,7 +25,7 @@ NOTICE = "/latest/meta-data/spot/instance-action"
 TOKEN = "/latest/api/token"  # noqa: S105 - a path
 ROLE = "/latest/meta-data/iam/security-credentials/my-role"
 BOTO, GO, CURL = "Boto3/1.40.2 Botocore/1.40.2", "aws-sdk-go-v2/1.30.1 os/linux lang/go#1.22", "curl/7.88.1"
-MIDDLE_OF_FIRST_LANE = 30 + 45
+MIDDLE_OF_FIRST_LANE, LANE = 30 + 45, 98
 
 
 def three_minutes() -> Iterator[Asked]:
@@ -98,7 +98,7 @@ def test_the_band_of_an_event_is_over_the_callers_that_it_is_for(timeline: Page,
     mock.get(LEAF, WORKER_1)
     mock.get(LEAF, WORKER_2)
     expect(lane(timeline, "shop-worker-2")).to_be_visible()
-    first, second = (0.97, MIDDLE_OF_FIRST_LANE - 15), (0.97, MIDDLE_OF_FIRST_LANE - 15 + 86)
+    first, second = (0.97, MIDDLE_OF_FIRST_LANE - 15), (0.97, MIDDLE_OF_FIRST_LANE - 15 + LANE)
     nothing = timeline.evaluate(POINT, first)
     assert timeline.evaluate(POINT, second) == nothing
     mock.call("POST", "/v1/events", {"kind": "spot", "target": "shop-worker-2"})

@@ -11,12 +11,12 @@ export function geometry(width) {
     isNarrow,
     gutter,
     plot: Math.max(40, width - gutter - 14),
-    lane: header + 86,
+    lane: header + 98,
     /** Offsets from the top of a lane. */
     label: header + 14,
     band: header + 20,
     bandHeight: 54,
     rail: header + 45,
-    seen: header + 69,
+    seen: header + 88,
   };
 }

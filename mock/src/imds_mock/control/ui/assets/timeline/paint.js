@@ -87,17 +87,31 @@ function lane(context, scene, each, top) {
   const right = g.gutter + g.plot;
   context.strokeStyle = colours.line;
   line(context, 0, Math.round(top + g.lane) - 0.5, scene.width, Math.round(top + g.lane) - 0.5);
-  const own = bands.filter((band) => band.start < view.end && band.end > view.start && appliesTo(band.armed, each));
+  const own = tracked(bands.filter((band) => band.start < view.end && band.end > view.start && appliesTo(band.armed, each)));
   for (const band of own) area(context, scene, band, top);
   context.strokeStyle = colours.rail;
   line(context, g.gutter, top + g.rail, right, top + g.rail, 1.5);
   marks(context, scene, each, top + g.rail);
   const texts = new Texts(context, g);
+  for (const read of seen) if (each.addresses.has(read.caller)) firstSeen(texts, scene, each, read, top);
   for (const band of own) label(texts, scene, band, top);
-  for (const read of seen) if (each.addresses.has(read.caller)) firstSeen(context, scene, each, read, top);
+}
+
+/** Bands at the same time share the height of the lane: each gets a `track` of `tracks`. */
+function tracked(bands) {
+  const ends = [];
+  const placed = bands.map((band) => {
+    let track = ends.findIndex((end) => end <= band.start);
+    if (track < 0) track = ends.length;
+    ends[track] = band.end;
+    return { ...band, track };
+  });
+  return placed.map((band) => ({ ...band, tracks: ends.length }));
 }
 
 function area(context, { g, view, colours, now }, band, top) {
+  const height = g.bandHeight / band.tracks;
+  const y = top + g.band + band.track * height;
   const x1 = Math.max(g.gutter - 8, g.gutter + view.x(band.start, g.plot));
   const x2 = Math.min(g.gutter + g.plot + 8, g.gutter + view.x(Math.min(band.end, view.end + view.span), g.plot));
   const tone = band.isFault ? colours.bad : colours.event;
@@ -107,7 +121,7 @@ function area(context, { g, view, colours, now }, band, top) {
   context.fillStyle = tone;
   context.globalAlpha = isAhead ? 0.06 : isOver ? 0.1 : 0.17;
   context.beginPath();
-  context.roundRect(x1, top + g.band, Math.max(3, x2 - x1), g.bandHeight, 6);
+  context.roundRect(x1, y, Math.max(3, x2 - x1), height - (band.tracks > 1 ? 2 : 0), Math.min(6, height / 3));
   context.fill();
   if (isAhead) {
     context.globalAlpha = 0.8;
@@ -119,37 +133,46 @@ function area(context, { g, view, colours, now }, band, top) {
   if (band.action !== null && band.action < band.end) {
     const x = g.gutter + view.x(band.action, g.plot);
     context.strokeStyle = tone;
-    line(context, x, top + g.band, x, top + g.band + g.bandHeight, 2);
+    line(context, x, y, x, y + height, 2);
   }
 }
 
-/** Places the names of bands so that they do not cover each other. */
+/** Places texts so that they do not cover each other. */
 class Texts {
   constructor(context, g) {
     this.context = context;
-    this.rows = [[], []];
+    this.taken = [];
     this.g = g;
   }
 
-  /** Write a text at the first row that has room for it; the second row is inside the band. */
-  write(text, x, top, colour) {
+  /** Write a text at the first of several heights that has room for it, moved to the right if need be. */
+  write(text, x, heights, colour) {
     const { context, g } = this;
     context.font = FONT(11.5, true);
     const width = context.measureText(text).width;
-    const left = Math.max(g.gutter + 2, Math.min(x, g.gutter + g.plot + 12 - width));
-    const row = this.rows.findIndex((taken) => taken.every(([from, to]) => left > to + 8 || left + width < from - 8));
-    if (row < 0) return;
-    this.rows[row].push([left, left + width]);
-    context.textAlign = "left";
-    context.textBaseline = "alphabetic";
-    context.fillStyle = colour;
-    context.fillText(text, left, top + g.label + row * 18);
+    const end = g.gutter + g.plot + 12;
+    const first = Math.max(g.gutter + 2, Math.min(x, end - width));
+    for (const y of heights) {
+      const near = this.taken.filter(([, , at]) => Math.abs(at - y) <= 12).sort(([a], [b]) => a - b);
+      let left = first;
+      for (const [from, to] of near) if (left <= to + 8 && left + width >= from - 8) left = to + 9;
+      if (left + width > end) continue;
+      this.taken.push([left, left + width, y]);
+      context.textAlign = "left";
+      context.textBaseline = "alphabetic";
+      context.fillStyle = colour;
+      context.fillText(text, left, y);
+      return;
+    }
   }
 }
 
 function label(texts, { g, view, colours, now }, band, top) {
-  const x = g.gutter + view.x(band.start, g.plot) + 2;
-  texts.write(`${band.title} · ${remaining(band, now)}`, x, top, band.isFault ? colours["fault-ink"] : colours["event-ink"]);
+  const x = g.gutter + view.x(band.start, g.plot) + (band.track ? 6 : 2);
+  const inside = top + g.band + 13 + (band.track * g.bandHeight) / band.tracks;
+  const above = top + g.label;
+  const colour = band.isFault ? colours["fault-ink"] : colours["event-ink"];
+  texts.write(`${band.title} · ${remaining(band, now)}`, x, band.track ? [inside, above] : [above, inside], colour);
 }
 
 function marks(context, scene, { requests }, y) {
@@ -183,21 +206,19 @@ function holds(requests, request) {
   return requests[i] === request;
 }
 
-function firstSeen(context, { g, view, colours }, { requests }, read, top) {
+function firstSeen(texts, { g, view, colours }, { requests }, read, top) {
+  const { context } = texts;
   const x = g.gutter + view.x(read.at, g.plot);
   if (x < g.gutter - 60 || x > g.gutter + g.plot + 20) return;
   context.strokeStyle = colours.ink;
   line(context, x, top + g.band, x, top + g.band + g.bandHeight, 1.2);
   const request = requests[indexAt(requests, read.at)];
   if (request?.number === read.number) drawMark(context, request.style, x, top + g.rail, colours, { scale: 1.35, ring: colours.ink });
-  context.font = FONT(11.5, true);
-  context.textAlign = "left";
-  context.textBaseline = "alphabetic";
-  context.fillStyle = colours.ink;
   const text = `seen after ${read.seconds.toFixed(1)} s`;
+  context.font = FONT(11.5, true);
   const width = context.measureText(text).width;
   const isLeft = x + 8 + width > g.gutter + g.plot + 12;
-  context.fillText(text, isLeft ? x - 8 - width : x + 8, top + g.seen);
+  texts.write(text, isLeft ? x - 8 - width : x + 8, [top + g.seen], colours.ink);
 }
 
 function selection(context, { selection: chosen, view, g, height, colours }) {

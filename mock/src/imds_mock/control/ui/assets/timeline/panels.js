@@ -7,6 +7,7 @@ import { appliesTo } from "./lanes.js";
 
 const MOST_OVER = 4;
 const MOST_SEEN = 3;
+const MOST_CALLERS = 8;
 const isOver = (band) => ["ended", "canceled", "spent"].includes(band.state);
 
 /** The list of events and faults; `act(method, path, body)` calls the API. Returns `{element, update, tick}`. */
@@ -84,19 +85,21 @@ export function seenPanel() {
     const own = reads.filter(({ event }) => event === band.id);
     const listed = lanes.filter((lane) => appliesTo(band.armed, lane)).map((lane) => [lane, own.find(({ caller }) => lane.addresses.has(caller))]);
     listed.sort(([, a], [, b]) => (a?.seconds ?? Infinity) - (b?.seconds ?? Infinity));
+    const rest = listed.slice(MOST_CALLERS).filter(([, read]) => read).length;
     const whole = Math.max(10, ...own.map(({ seconds }) => seconds), band.action === null ? 0 : (band.action - band.start) / 1000);
     return h(
       "div",
       {},
       h("div", { class: "small" }, h("b", {}, band.title), h("span", { class: "muted" }, ` · ${band.id}`)),
       listed.length === 0 && h("p", { class: "muted small" }, "No caller has sent a request yet."),
-      listed.map(([lane, read]) => h(
+      listed.slice(0, MOST_CALLERS).map(([lane, read]) => h(
         "div",
         { class: "tl-seen" },
         h("span", { class: "break" }, lane.name),
         h("span", { class: "tl-seen-bar", "aria-hidden": "true" }, h("i", { style: { width: `${read ? Math.min(100, (100 * read.seconds) / whole) : 0}%` } })),
         read ? h("b", { class: "number" }, `${read.seconds.toFixed(1)} s`) : h("span", { class: "muted" }, now < band.end && !isOver(band) ? "not yet" : "never"),
       )),
+      listed.length > MOST_CALLERS && h("p", { class: "muted small" }, `and ${counted(listed.length - MOST_CALLERS, "more caller")}, ${rest} of which have seen it`),
     );
   }
 }
