@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # The program must not need the C library, and Go must not replace itself.
-_VARIABLES: Final = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly -buildvcs=false"}
+VARIABLES: Final = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly -buildvcs=false"}
 
 
 def build(key: str) -> Path:
@@ -22,7 +22,7 @@ def build(key: str) -> Path:
     sources = SOURCES / key
 
     def compile_into(folder: Path) -> None:
-        run_build(go, "build", "-o", folder / "program", ".", folder=sources, **_VARIABLES)
+        run_build(go, "build", "-o", folder / "program", ".", folder=sources, **VARIABLES)
 
     return built(key, compile_into, version) / "program"
 

@@ -1,0 +1,58 @@
+"""The workflows for GitHub Actions in `examples/ci` pass actionlint, which also checks their shell commands."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.conformance.go import VARIABLES
+from support.paths import ROOT
+from toolchains import go
+
+MODULE = ROOT / "tests/conformance/actionlint"
+WORKFLOWS = sorted((ROOT / "examples/ci").glob("github-actions-*.yaml"))
+
+
+def actionlint(workflow: Path) -> subprocess.CompletedProcess[str]:
+    shellcheck = Path(sys.executable).with_name("shellcheck")
+    return subprocess.run(
+        [go(), "tool", "actionlint", "-no-color", f"-shellcheck={shellcheck}", workflow],
+        cwd=MODULE,
+        env=os.environ | VARIABLES,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda workflow: workflow.name)
+def test_the_workflow_passes(workflow: Path) -> None:
+    done = actionlint(workflow)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_there_are_workflows() -> None:
+    assert len(WORKFLOWS) >= 2
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "finding"),
+    [
+        ("runs-on: ubuntu-24.04", "runs-on: ubuntu-1.04", "[runner-label]"),
+        ("run: make test", "run: make test ${{ vars.X.Y }}", "[expression]"),
+        ("run: make test", "run: make $target", "shellcheck"),
+    ],
+)
+def test_a_mistake_is_found(tmp_path: Path, right: str, wrong: str, finding: str) -> None:
+    workflow = tmp_path / "test.yaml"
+    shutil.copy(ROOT / "examples/ci/github-actions-service.yaml", workflow)
+    assert right in workflow.read_text()
+    workflow.write_text(workflow.read_text().replace(right, wrong))
+    done = actionlint(workflow)
+    assert done.returncode == 1
+    assert finding in done.stdout
