@@ -14,7 +14,7 @@ SDKS: Final = (
         "AWS SDK for Java 2, default chains",
         lambda: (*build(_KEY), "chain"),
         lambda: version_of(_KEY, "auth"),
-        lacks={METADATA: "in the client", METADATA_ASYNC: "in the client"},
+        lacks={METADATA: "in `Ec2MetadataClient`", METADATA_ASYNC: "in `Ec2MetadataAsyncClient`"},
     ),
     Sdk(
         "AWS SDK for Java 2, `InstanceProfileCredentialsProvider`, `Ec2MetadataClient`",

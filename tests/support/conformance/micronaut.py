@@ -13,10 +13,10 @@ SDKS: Final = (
     Sdk(
         "Micronaut AWS, beans and EC2 instance metadata",
         lambda: build(_KEY),
-        lambda: f"{version_of(_KEY, 'micronaut-aws-common')}, Java 2 {version_of(_KEY, 'auth')}",
+        lambda: f"{version_of(_KEY, 'micronaut-aws-common')}, SDK for Java {version_of(_KEY, 'auth')}",
         lacks={
             METADATA_ASYNC: "the instance is discovered once",
-            over_imdsv2(METADATA): "without a token, all properties are empty if tokens are required",
+            over_imdsv2(METADATA): "it requests no token; if tokens are required, all properties are null",
         },
     ),
 )

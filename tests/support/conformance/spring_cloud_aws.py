@@ -13,7 +13,7 @@ SDKS: Final = (
     Sdk(
         "Spring Cloud AWS, beans and IMDS properties",
         lambda: build(_KEY),
-        lambda: f"{version_of(_KEY, 'spring-cloud-aws-core')}, Java 2 {version_of(_KEY, 'auth')}",
+        lambda: f"{version_of(_KEY, 'spring-cloud-aws-core')}, SDK for Java {version_of(_KEY, 'auth')}",
         lacks={METADATA_ASYNC: "properties are read at the start"},
     ),
 )
