@@ -151,7 +151,7 @@ def test_markup_in_a_scenario_is_text(drive: Page) -> None:
 def test_the_clock_is_advanced_set_and_returned_to_the_real_time(drive: Page, mock: PageMock, watch: Watch) -> None:
     watch.allowed.append(REFUSED)
     drive.get_by_role("button", name="Advance by 6h").click()
-    expect(drive.get_by_text("6 h ahead of the real time")).to_be_visible()
+    expect(drive.get_by_text("6 h ahead of real time")).to_be_visible()
     assert mock.call("GET", "/v1/clock")["offset_seconds"] == pytest.approx(21600, abs=1)
     drive.get_by_label("Set to").fill("2030-01-01T00:00:00Z")
     drive.get_by_role("button", name="Set", exact=True).click()
@@ -159,8 +159,8 @@ def test_the_clock_is_advanced_set_and_returned_to_the_real_time(drive: Page, mo
     drive.get_by_label("Advance by", exact=True).fill("soon")
     drive.get_by_label("Advance by", exact=True).press("Enter")
     expect(drive.get_by_text("expected a duration such as 30s, 2m, 1h30m or 250ms, got 'soon'")).to_be_visible()
-    drive.get_by_role("button", name="Real time").click()
-    expect(drive.get_by_text("The real time.")).to_be_visible()
+    drive.get_by_role("button", name="Return to real time").click()
+    expect(drive.get_by_text("Real time.")).to_be_visible()
     assert mock.call("GET", "/v1/clock")["is_real"] is True
 
 
@@ -169,14 +169,14 @@ def test_options_are_changed_and_a_reset_restores_the_start(drive: Page, mock: P
     drive.get_by_text("Metadata options").click()
     drive.get_by_label("http_tokens").select_option("required")
     drive.get_by_role("button", name="Change options").click()
-    expect(drive.get_by_text("The metadata options are changed.")).to_be_visible()
+    expect(drive.get_by_text("Metadata options changed.")).to_be_visible()
     assert mock.get(CREDENTIALS) == ""
     assert mock.call("GET", "/v1/requests")[-1]["status"] == 401
     drive.get_by_role("button", name="Reset…").click()
     dialog = drive.get_by_role("dialog")
     dialog.get_by_label("Keep the recorded requests").check()
     dialog.get_by_role("button", name="Reset", exact=True).click()
-    expect(drive.get_by_text("No event and no fault is armed.")).to_be_visible()
+    expect(drive.get_by_text("No events or faults are armed.")).to_be_visible()
     expect(drive.get_by_label("http_tokens")).to_have_value("optional")
     assert mock.call("GET", "/v1/requests") != []
 

@@ -45,7 +45,7 @@ def opened(page: Page, path: str) -> Locator:
 
 def test_each_leaf_has_its_value_and_its_source(tree: Page, mock: PageMock) -> None:
     expect(leaf(tree, TYPE).locator("summary")).to_contain_text("m5.large")
-    expect(opened(tree, TYPE)).to_contain_text("The setting instance.instance_type.")
+    expect(opened(tree, TYPE)).to_contain_text("Value of the setting instance.instance_type.")
     expect(opened(tree, "meta-data/services/domain")).to_contain_text("Derived from instance.region.")
     mock.call("POST", "/v1/events", {"kind": "spot"})
     expect(opened(tree, "meta-data/spot/instance-action")).to_contain_text("Set by the event spot-1.")
@@ -112,7 +112,7 @@ def test_search_finds_paths_and_values(tree: Page) -> None:
     expect(leaf(tree, REGION)).to_be_visible()
     expect(leaf(tree, TYPE)).to_be_hidden()
     tree.get_by_label("Search").fill("no such thing")
-    expect(tree.get_by_text("No path and no value matches.")).to_be_visible()
+    expect(tree.get_by_text("No path or value matches.")).to_be_visible()
 
 
 def test_a_version_shows_what_it_had(tree: Page) -> None:

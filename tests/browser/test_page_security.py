@@ -72,7 +72,7 @@ def test_a_login_box_asks_for_the_token(
     page.keyboard.press("Escape")
     field.fill("a-wrong-token")
     page.keyboard.press("Enter")
-    expect(box.get_by_role("alert")).to_have_text("The mock has refused this token.")
+    expect(box.get_by_role("alert")).to_have_text("The mock rejected this token.")
     expect(page.locator(".tl-name")).to_have_count(0)
     field.fill(TOKEN)
     page.keyboard.press("Enter")

@@ -75,7 +75,7 @@ def test_every_operation_can_be_opened(status: Page) -> None:
         "async (all) => { for (const each of all) each.open = true; await new Promise(requestAnimationFrame);"
         " await new Promise((done) => setTimeout(done)); return all.map((each) => each.innerText); }"
     )
-    assert all("Answers" in text for text in texts)
+    assert all("Responses" in text for text in texts)
     assert not [text for text in texts if "undefined" in text or "[object" in text]
 
 

@@ -48,7 +48,7 @@ async function send(method, path, { body, type, signal, accept } = {}) {
       throw new ApiError("The mock does not answer.");
     }
     if (!wantsToken(response)) return response;
-    // Another request may have brought a new token meanwhile.
+    // Another request may have asked for a new token in the meantime.
     if (used === token) await askForToken(used !== "");
   }
 }
@@ -63,8 +63,8 @@ async function openLogin(wasRefused) {
   const form = h(
     "form",
     { class: "stack" },
-    h("p", {}, "This mock is protected. Enter the token of the setting ", h("code", {}, "control.token"), "."),
-    wasRefused && h("p", { class: "error", role: "alert" }, "The mock has refused this token."),
+    h("p", {}, "This mock requires a token. Enter the value of its setting ", h("code", {}, "control.token"), "."),
+    wasRefused && h("p", { class: "error", role: "alert" }, "The mock rejected this token."),
     h("label", { class: "field" }, h("span", {}, "Token"), input),
     h("p", { class: "muted" }, "The browser keeps it until you close this tab."),
     h("div", { class: "dialog-actions" }, h("button", { class: "primary" }, "Log in")),
@@ -85,10 +85,10 @@ async function call(method, path, options) {
   const type = response.headers.get("Content-Type") ?? "";
   const content = type.includes("json") ? await response.json() : await response.text();
   if (!response.ok) {
-    const sentence = content?.detail ?? `The mock has answered ${response.status}.`;
+    const sentence = content?.detail ?? `The mock answered ${response.status}.`;
     throw new ApiError(sentence, response.status, content?.errors ?? []);
   }
-  // What the mock says about a change of metadata is on the page already.
+  // The page already shows what a note about a change of metadata says.
   const note = path.startsWith("/v1/metadata/") ? null : response.headers.get("Imds-Mock-Note");
   if (note) notify(note.replaceAll("`", ""));
   return response.status === 204 ? null : content;

@@ -1,4 +1,4 @@
-// The view "Callers": a card for each caller, with what it is and how it asks.
+// The view "Callers": a card for each caller, with its identity, its requests and its clients.
 
 import { h, replace, setText } from "./dom.js";
 import { ago, clientName, clockTime, counted, share } from "./format.js";

@@ -5,7 +5,7 @@ import { append, h } from "./dom.js";
 let count = 0;
 
 /**
- * Open a modal dialog. The browser keeps the focus inside, closes it with Escape and returns the focus afterwards.
+ * Open a modal dialog. The browser keeps the focus inside the dialog, closes it with Escape and returns the focus afterwards.
  *
  * @param {object} options
  * @param {string} options.title The heading.

@@ -1,4 +1,4 @@
-// The view "Metadata": the tree as one caller sees it, with the source of each value; compared, edited, reverted.
+// The view "Metadata": the tree as one caller sees it, with the source of each value; compare, edit and revert values.
 
 import { h, replace, setText } from "./dom.js";
 import { editLeaf, newLeaf } from "./metadata/edit.js";
@@ -113,7 +113,7 @@ export function mount(root, app) {
     }
   }
 
-  /** Load again; a hidden page waits, and a tree that takes long to load is loaded rarely. */
+  /** Load again; a hidden page waits, and a tree that takes long to load is loaded less often. */
   function again() {
     if (document.hidden) timer = setTimeout(again, EVERY_MS);
     else load();
@@ -163,7 +163,7 @@ export function mount(root, app) {
         h(
           "p",
           { class: "empty" },
-          differing && only.checked && !differing.size ? "There is no difference." : "No path and no value matches.",
+          differing && only.checked && !differing.size ? "No differences." : "No path or value matches.",
         ),
       );
     if (focused) focus(focused);
@@ -172,7 +172,7 @@ export function mount(root, app) {
     showRemoved();
   }
 
-  /** Focus what had the focus before the tree was made anew, or else its leaf. */
+  /** Return the focus to where it was before the tree was replaced, or else to its leaf. */
   function focus(key) {
     const at = (name) => place.querySelector(`[data-focus="${CSS.escape(name)}"]`);
     (at(key) ?? at(`leaf ${key.slice(key.lastIndexOf(" ") + 1)}`) ?? search).focus();
@@ -203,7 +203,7 @@ export function mount(root, app) {
   context.revert = async (each) => {
     try {
       await app.api.post(`/v1/metadata/${each.split("/").map(encodeURIComponent).join("/")}/revert`);
-      app.notify(`${each} is as it was at the start.`);
+      app.notify(`Reverted ${each}.`);
     } catch (error) {
       app.notify(error.message, "bad");
     }

@@ -1,4 +1,4 @@
-// The mock's OpenAPI document: fetched once, and read as far as forms and pages need it.
+// The mock's OpenAPI document: fetched once, and read as far as forms and the API reference need it.
 
 let loaded = null;
 

@@ -1,4 +1,4 @@
-// What the page knows of the mock, kept up to date: the journal through a stream, everything else by short polls.
+// What the page knows about the mock, kept up to date: the journal by a stream, everything else by polling.
 
 import { api } from "./api.js";
 
@@ -6,7 +6,7 @@ const POLL_MS = 1000;
 const MOST = 10_000;
 const STREAM = "/v1/requests/stream?interval=250ms";
 
-/** Paths that are polled, each with every how many polls. */
+/** Polled paths; a path with the number N is requested at every Nth poll. */
 const POLLED = {
   status: ["/v1/status", 1],
   clock: ["/v1/clock", 2],
@@ -38,7 +38,7 @@ export const store = {
   /** The current value of a key. `requests` is one list that grows and shrinks; do not change it. */
   get: (key) => values[key],
 
-  /** Set a key that views share: `planned`, the steps of a scenario ahead of time, [{at, until, what, kind, target}]. */
+  /** Set a key that views share: `planned`, the steps of a scenario that is being previewed, [{at, until, what, kind, target}]. */
   set: put,
 
   /**
@@ -60,7 +60,7 @@ export const store = {
   /** The mock's time now, in milliseconds since the epoch. */
   now: () => performance.now() + clockOffset,
 
-  /** Whether more requests arrived within the last seconds than the page gets, so that it shows a sample. */
+  /** Whether the page shows a sample, because more requests arrived in the last 5 s than it receives. */
   isSampled: () => values.skipped > 0 && performance.now() - values.skipped < 5000,
 
   /** Requests per second over the last seconds. */
@@ -76,7 +76,7 @@ export const store = {
   },
 };
 
-/** A hidden page asks nothing, so the mock does no work for it. */
+/** A hidden page sends no requests, so the mock does no work for it. */
 function pause() {
   stream?.close();
   stream = null;
@@ -115,11 +115,11 @@ function onState(state, reason = "") {
 async function poll() {
   polls += 1;
   const due = Object.keys(POLLED).filter((key) => polls % POLLED[key][1] === 0 && isWanted(key));
-  await Promise.all(due.map(fetchOne)).catch(() => {}); // the stream reports that the mock is away
+  await Promise.all(due.map(fetchOne)).catch(() => {}); // the stream reports that the mock does not answer
   if (timer !== null) timer = setTimeout(poll, POLL_MS);
 }
 
-/** First reads are searched in the whole journal, so they are asked for only if there is an event. */
+/** The mock searches the whole journal for first reads, so the page requests them only if there is an event. */
 function isWanted(key) {
   return key !== "firstReads" || values.events.length > 0 || values.firstReads.length > 0;
 }

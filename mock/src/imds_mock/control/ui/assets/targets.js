@@ -32,7 +32,7 @@ export function matches(count) {
 }
 
 /**
- * A line that tells how many callers the text of an input matches, kept up to date as long as it is on the page.
+ * A line that shows how many callers the text of an input matches, kept up to date while it is on the page.
  *
  * @returns {{element: HTMLElement, update: () => void, stop: () => void}}
  */

@@ -39,7 +39,7 @@ export function mount(root, app) {
     h("h2", {}, "No requests yet"),
     h("p", {}, "Each container that asks this mock for metadata gets a lane here, with a mark for each of its requests."),
     h("p", {}, "Try ", h("code", {}, "curl http://169.254.169.254/latest/meta-data/"), " in one of them."));
-  const sampled = h("p", { class: "tl-note", role: "status", hidden: true }, "More requests arrive than the page draws: it shows an even sample of them.");
+  const sampled = h("p", { class: "tl-note", role: "status", hidden: true }, "More requests arrive than the page can draw, so it shows an even sample of them.");
   const tableBody = h("div", { class: "scroll" });
   const tableTitle = h("span", {}, "Requests in view as a table");
   const table = h("details", { class: "card tl-details", ontoggle: () => showTable() }, h("summary", {}, tableTitle), tableBody);
@@ -136,7 +136,7 @@ export function mount(root, app) {
       h("span", {}, h("b", {}, duration(chosenSpan.end - chosenSpan.start)), ` from ${clockTime(chosenSpan.start)}: ${counted(all.length, "request")} by ${counted(chosen.length, "caller")}`,
         old > 0 && h("span", { class: "v1" }, `, ${old} IMDSv1`), bad > 0 && h("span", { class: "bad" }, `, ${bad} faulted`)),
       h("span", { class: "grow" }),
-      h("button", { type: "button", onclick: () => { chart.view.show(chosenSpan.start, chosenSpan.end); chart.setSpan(null); chart.moved(); } }, "Zoom to it"),
+      h("button", { type: "button", onclick: () => { chart.view.show(chosenSpan.start, chosenSpan.end); chart.setSpan(null); chart.moved(); } }, "Zoom to selection"),
       h("button", { type: "button", onclick: () => chart.setSpan(null) }, "Clear"),
     );
     showTable();

@@ -1,4 +1,4 @@
-// The armed events and faults: what they are, whom they match, how long they last, and what can be done with them.
+// The armed events and faults: their parameters, targets, countdowns and actions.
 
 import { h, replace, setText } from "../dom.js";
 import { prose } from "../forms.js";
@@ -22,7 +22,7 @@ export function countdown(armed, now) {
   return ends ? (now < ends ? `ends in ${duration(ends - now)}` : "ended") : "active, no end";
 }
 
-/** The parameters of an event or fault as words: its own ones, and those in common that differ from the defaults. */
+/** The parameters of an event or fault as words: those of its kind, and the common ones that differ from their defaults. */
 export function parameters(armed, defaults = {}) {
   const { kind, in: _in, at, for: _for, target, ...given } = armed.event ?? armed.fault;
   const shown = Object.entries({ ...defaults[kind], ...given });
@@ -34,7 +34,7 @@ export function armedList(app) {
   const rows = new Map();
   let defaults = {};
   const body = h("div", { class: "armed-rows" });
-  const empty = h("p", { class: "empty" }, "No event and no fault is armed.");
+  const empty = h("p", { class: "empty" }, "No events or faults are armed.");
   const clear = h("button", { type: "button", onclick: removeAll }, "Remove all");
   const element = h(
     "section",

@@ -1,4 +1,4 @@
-// The mock's own time: shown, advanced, set, and returned to the real time.
+// The mock's own time: show, advance and set it, and return to real time.
 
 import { h, replace, setText } from "../dom.js";
 import { sending } from "../forms.js";
@@ -20,7 +20,7 @@ function distance(seconds) {
         : size < 172_800
           ? [size / 3600, "h"]
           : [size / 86_400, "days"];
-  return `${Number(number.toFixed(1))} ${unit} ${seconds < 0 ? "behind" : "ahead of"} the real time`;
+  return `${Number(number.toFixed(1))} ${unit} ${seconds < 0 ? "behind" : "ahead of"} real time`;
 }
 
 /** The card; returns the element and its `stop`. */
@@ -43,7 +43,7 @@ export function clockCard(app) {
   const real = h(
     "button",
     { type: "button", onclick: () => change(real, () => app.api.delete("/v1/clock")) },
-    "Real time",
+    "Return to real time",
   );
 
   function change(button, act, input) {
@@ -104,7 +104,7 @@ export function clockCard(app) {
   function show(clock) {
     if (!clock) return;
     real.hidden = clock.is_real;
-    replace(offset, clock.is_real ? "The real time." : distance(clock.offset_seconds));
+    replace(offset, clock.is_real ? "Real time." : distance(clock.offset_seconds));
     tick();
   }
   function tick() {

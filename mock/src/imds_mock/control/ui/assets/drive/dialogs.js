@@ -29,7 +29,7 @@ export async function openDialog(kind, app) {
   }
 }
 
-/** What the API has for a word: its path, its kinds, and the one to show first. */
+/** What a word selects in the API: a path, its kinds, and the kind to show first; null if nothing. */
 function find(word, document) {
   for (const [what, path] of Object.entries(PATHS)) {
     const kinds = kindsOf(path, document);

@@ -1,4 +1,4 @@
-// The metadata options of the instance, and the way back to the start.
+// The metadata options of the instance, and the reset of the mock.
 
 import { openDialog } from "../dialog.js";
 import { h, replace } from "../dom.js";
@@ -24,7 +24,7 @@ export function optionsCard(app) {
           action: "Change options",
           async submit(body) {
             await app.api.patch(PATH, body);
-            app.notify("The metadata options are changed.");
+            app.notify("Metadata options changed.");
             app.store.refresh("status").catch(() => {});
             load();
           },
@@ -43,7 +43,7 @@ export function optionsCard(app) {
     h(
       "div",
       { class: "bar foot" },
-      h("span", { class: "muted" }, "Restore the state at the start"),
+      h("span", { class: "muted" }, "Return to the state at the start"),
       h("span", { class: "grow" }),
       reset,
     ),
@@ -66,7 +66,7 @@ function confirmReset(app, then) {
       h(
         "p",
         {},
-        "Restores the real time and the configuration of the start, and removes all events, faults and recorded requests.",
+        "Returns to real time and the initial configuration, and removes all events, faults and recorded requests.",
       ),
       h("label", { class: "field check" }, h("span", {}, "Keep the recorded requests"), keep),
       problem,
@@ -76,7 +76,7 @@ function confirmReset(app, then) {
   async function act() {
     await app.api.post(`/v1/reset${keep.checked ? "?keep_journal=true" : ""}`);
     dialog.close();
-    app.notify("The mock is as it was at the start.");
+    app.notify("The mock has been reset.");
     await app.store.refresh("status", "clock", "events", "faults", "callers").catch(() => {});
     then();
   }

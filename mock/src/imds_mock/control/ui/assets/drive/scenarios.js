@@ -1,4 +1,4 @@
-// Scenarios: written, pasted or chosen, shown ahead of time, then played.
+// Scenarios: write, paste or choose one, preview its steps, and play it.
 
 import { h, replace } from "../dom.js";
 import { prose, sending } from "../forms.js";
@@ -9,17 +9,17 @@ const PAUSE_MS = 400;
 const PLAN_MS = 1000;
 
 const EXAMPLES = {
-  "Spot interruption with a warning": `# A rebalance recommendation, then the notice two minutes before the termination.
+  "Spot interruption with a warning": `# A rebalance recommendation, then an interruption notice two minutes before the termination.
 steps:
   - {at: 5s, event: {kind: rebalance, for: 4m}}
   - {at: 30s, event: {kind: spot, for: 3m}}
 `,
-  "Credentials service under load": `# Slow answers first, then every other one is refused.
+  "Credentials service under load": `# Slow responses first, then about half of the requests fail.
 steps:
   - {at: 0s, fault: {kind: delay, delay: 300ms, path: "*/iam/*", for: 30s}}
   - {at: 30s, fault: {kind: status, status: 503, retry_after: 1, path: "*/iam/*", rate: 0.5, for: 30s}}
 `,
-  Maintenance: `# An announced reboot that is completed after two minutes.
+  Maintenance: `# A scheduled reboot that completes after two minutes.
 steps:
   - {at: 0s, event: {kind: maintenance, code: system-reboot, not_before: 1h, for: 2m}}
 `,
@@ -80,7 +80,7 @@ export function scenarioForm(app, { played = () => {}, cancel } = {}) {
     isPlanned = Boolean(plan);
     app.store.set("planned", plannedSteps(plan, app.store.now()));
   }
-  // The plan moves on as long as it is not played.
+  // Until the scenario is played, its plan moves with the clock.
   const clock = setInterval(() => isPlanned && app.store.set("planned", plannedSteps(plan, app.store.now())), PLAN_MS);
   const later = () => {
     clearTimeout(timer);
@@ -94,7 +94,7 @@ export function scenarioForm(app, { played = () => {}, cancel } = {}) {
   file.addEventListener("change", async () => {
     const [chosen] = file.files;
     if (!chosen) return;
-    // The API says what is wrong with a text that is too long.
+    // A text that is too long is sent, so that the API reports the limit.
     text.value = await chosen.slice(0, MOST_BYTES + 1).text();
     preview();
   });

@@ -1,4 +1,4 @@
-// The dialogs that change a leaf: by its setting, so that derived values follow, or by its path alone.
+// The dialogs that change a leaf: by its setting, so that derived values are updated to match, or by its path alone.
 
 import { openDialog } from "../dialog.js";
 import { h } from "../dom.js";
@@ -39,7 +39,7 @@ function ask({ title, body, input, action, send, reload }) {
       problem,
       async () => {
         await send();
-        // First, because the focus returns to the button in the tree, and a new tree keeps its place.
+        // Close first: the focus then returns to the button in the tree, and the reloaded tree keeps it there.
         dialog.close();
         await reload();
       },
@@ -65,7 +65,7 @@ export async function editLeaf(leaf, { app, reload }) {
       setting = ""; // not set
     }
   }
-  // The value that a setting is derived as, if this leaf shows it.
+  // If the setting is not set and the leaf shows its derived value, editing starts from that value.
   const isNamed = key && leaf.path.endsWith(`/${key.split(".").pop().replaceAll("_", "-")}`);
   if (!setting && isNamed) setting = leaf.value ?? "";
   const isBinary = leaf.value === null || leaf.value === undefined;
@@ -96,7 +96,7 @@ export async function editLeaf(leaf, { app, reload }) {
       "fieldset",
       { class: "choices" },
       h("legend", {}, "Change"),
-      choice("setting", true, "the setting ", h("code", {}, key), "; derived values follow"),
+      choice("setting", true, "the setting ", h("code", {}, key), " and the values derived from it"),
       choice("path", false, "only this path"),
     );
   const isSetting = () => bySetting && how.querySelector("input:checked").value === "setting";
@@ -109,13 +109,13 @@ export async function editLeaf(leaf, { app, reload }) {
       how,
       h("label", { class: "field" }, h("span", {}, isBinary ? "Value in base64" : "Value"), input),
       leaf.source === "event" &&
-        h("p", { class: "muted small" }, "An event changes this value now. Yours appears when the event ends."),
+        h("p", { class: "muted small" }, "An event changes this value now. Your value appears when the event ends."),
     ],
     async send() {
       if (isSetting()) await app.api.post("/v1/config", { [key]: input.value });
       else await app.api.put(metadataPath(leaf.path), { value: isBinary ? { $base64: input.value } : input.value });
       app.notify(
-        isSetting() ? `${key} is changed; derived values follow.` : `${leaf.path} is changed for every caller.`,
+        isSetting() ? `Changed ${key} and the values derived from it.` : `Changed ${leaf.path} for every caller.`,
       );
     },
     reload,
@@ -143,7 +143,7 @@ export function newLeaf({ app, reload }) {
     async send() {
       const written = path.value.trim().replace(/^\/+|\/+$/g, "");
       await app.api.put(metadataPath(written), { value: value.value });
-      app.notify(`${written} is added for every caller.`);
+      app.notify(`Added ${written} for every caller.`);
     },
     reload,
   });

@@ -1,4 +1,4 @@
-// The tree with the arrow keys: up and down to the next row, right and left to open and close.
+// Arrow keys in the tree: up and down move between rows, right and left open and close them.
 
 /** Whether an element is shown: no category above it is closed. */
 function isShown(summary) {

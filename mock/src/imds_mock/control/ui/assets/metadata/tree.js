@@ -1,4 +1,4 @@
-// The tree of leaves: categories and leaves that open, each leaf with its value, its source and what can be done.
+// The tree of leaves: categories and leaves that open, each leaf with its value, its source and its actions.
 
 import { append, copy, h } from "../dom.js";
 
@@ -12,7 +12,7 @@ const SOURCES = {
 
 const MOST_OPEN = 1000;
 
-/** The paths whose values differ, the missing ones included. */
+/** The paths whose values differ, including those that one side lacks. */
 export function differences(one, other) {
   const values = new Map(other.map((leaf) => [leaf.path, body(leaf)]));
   const found = new Set(one.filter((leaf) => values.get(leaf.path) !== body(leaf)).map((leaf) => leaf.path));
@@ -85,7 +85,7 @@ function category(name, path, node, options) {
     below,
   );
   element.open = isLarge ? opened.has(openKey) : !opened.has(closedKey);
-  // A large tree is made as far as it is open.
+  // In a large tree, only open categories are filled.
   if (element.open || !isLarge) fill();
   element.addEventListener("toggle", () => {
     if (element.open) fill();
@@ -141,14 +141,14 @@ function leafRow(name, { path, leaf }, options) {
   return element;
 }
 
-/** Where a value comes from, as a sentence. */
+/** The source of a value, as a sentence. */
 function origin(leaf) {
   const settings = leaf.settings.flatMap((key, index) => [index > 0 && ", ", h("code", {}, key)]);
   if (leaf.source === "event")
     return ["Set by the event ", leaf.events.map((id, index) => [index > 0 && ", ", h("code", {}, id)]), "."];
   if (leaf.source === "override")
-    return ["Set by path. ", settings.length > 0 && ["Without that, it is derived from ", settings, "."]];
-  if (leaf.source === "setting") return ["The setting ", settings, "."];
+    return ["Set by path. ", settings.length > 0 && ["Without the override, it is derived from ", settings, "."]];
+  if (leaf.source === "setting") return ["Value of the setting ", settings, "."];
   if (leaf.source === "derived") return ["Derived from ", settings, "."];
   return ["Does not depend on a setting."];
 }
@@ -206,7 +206,7 @@ function leafBody(path, leaf, other, { context, atStart, differing, otherName })
 async function remove(path, context) {
   try {
     await context.app.api.delete(`/v1/metadata/${path.split("/").map(encodeURIComponent).join("/")}`);
-    context.app.notify(`${path} is removed for every caller.`);
+    context.app.notify(`Removed ${path} for every caller.`);
   } catch (error) {
     context.app.notify(error.message, "bad");
   }

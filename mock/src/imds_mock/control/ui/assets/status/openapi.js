@@ -1,4 +1,4 @@
-// The OpenAPI document as pages to read: operations by group, with parameters, bodies and answers.
+// The API reference, from the OpenAPI document: operations by group, with parameters, bodies and responses.
 
 import { h } from "../dom.js";
 import { prose } from "../forms.js";
@@ -28,7 +28,7 @@ export function apiPages(document) {
   ];
 }
 
-/** Elements whose content is made when they are opened. */
+/** An element whose content is made when it is first opened. */
 function lazy(className, summary, content) {
   const element = h("details", { class: className }, h("summary", {}, summary));
   element.addEventListener("toggle", () => {
@@ -58,7 +58,7 @@ function page(method, path, operation, document) {
         h("h4", {}, "Body, ", h("code", {}, media)),
         describe(schema, document),
       ]),
-      h("h4", {}, "Answers"),
+      h("h4", {}, "Responses"),
       Object.entries(operation.responses).map(([status, response]) => answer(status, response, document)),
     ];
   });

@@ -79,7 +79,7 @@ export function settingsTable(app) {
     replace(
       body,
       found.map(row),
-      !found.length && h("tr", {}, h("td", { colspan: 3, class: "muted" }, "No setting differs from its default.")),
+      !found.length && h("tr", {}, h("td", { colspan: 3, class: "muted" }, text ? "No setting matches." : "No setting differs from its default.")),
     );
   }
   function row(each) {
@@ -87,7 +87,7 @@ export function settingsTable(app) {
     const revert = async () => {
       try {
         await app.api.post("/v1/config", { [each.key]: each.at_start });
-        app.notify(`${each.key} is as it was at the start.`);
+        app.notify(`Reverted ${each.key}.`);
       } catch (error) {
         app.notify(error.message, "bad");
       }

@@ -1,6 +1,6 @@
 // The bands over the lanes: events and faults, what they are, and how long they last.
 
-import { clockTime, countdown } from "../format.js";
+import { clockTime, countdown, counted } from "../format.js";
 
 const NAMES = {
   spot: "spot interruption",
@@ -13,8 +13,8 @@ const NAMES = {
   delay: "delay",
   status: "",
   reset: "connection reset",
-  stall: "no answer",
-  truncate: "cut off",
+  stall: "no response",
+  truncate: "body cut off",
   "revoke-tokens": "tokens revoked",
   "clock-skew": "clock skew",
 };
@@ -80,8 +80,8 @@ export function remaining(band, now) {
   const { state, start, end, action, armed } = band;
   if (state === "planned") return `planned for ${clockTime(start)}`;
   if (state === "pending" && now < start) return `starts in ${countdown(start - now)}`;
-  if (state === "canceled") return "cancelled";
-  if (state === "spent") return `spent after ${armed.hits}`;
+  if (state === "canceled") return state;
+  if (state === "spent") return `spent after ${counted(armed.hits, "response")}`;
   if (end <= now) return "ended";
   if (action !== null && now < action) return `${armed.action} in ${countdown(action - now)}`;
   if (action !== null) return armed.action;

@@ -1,4 +1,4 @@
-// The chart: a canvas that shows the lanes in view, the names beside it, and what pointer and keys do there.
+// The chart: a canvas that shows the lanes in view, the names beside it, and what the pointer and the keys do.
 
 import { h, replace, setText } from "../dom.js";
 import { AXIS, geometry } from "./geometry.js";
@@ -8,7 +8,7 @@ import { Sprites, weight } from "./marks.js";
 import { paint, readColours } from "./paint.js";
 import { View } from "./scale.js";
 
-const REACH = 9; // pixels around the pointer in which a mark is hit
+const REACH = 9; // a mark within this many pixels of the pointer is hit
 
 /**
  * Make the chart.

@@ -1,4 +1,4 @@
-// One request in words: the panel beside the chart, the pointer's tip, and the table.
+// One request in words: the panel beside the chart, the tooltip, and the table.
 
 import { clientName, clockTime, duration } from "../format.js";
 import { copy, h, replace } from "../dom.js";
@@ -19,7 +19,7 @@ export function oneLine(request, lane) {
   return `${lane?.name ?? request.caller}, ${time}: ${request.method ?? ""} ${request.path} → ${answerName(request)}, ${versionName(request)}${faults}`;
 }
 
-/** Show a request in a panel. `read` is the first read that it is, if any; `offset` the clock's in seconds. */
+/** Show a request in a panel. `read` is its entry among the first reads, if it is one of them. */
 export function showDetails(panel, request, lane, read, app) {
   if (!request) {
     replace(
@@ -41,7 +41,7 @@ export function showDetails(panel, request, lane, read, app) {
       { class: "facts" },
       fact("caller", address),
       fact("instance", request.instance_id),
-      fact("request", `${request.method ?? "bytes that are no request"} ${request.path}`),
+      fact("request", `${request.method ?? "not an HTTP request"} ${request.path}`),
       request.written !== request.path && fact("as sent", request.written),
       fact("response", `${answerName(request)} · ${duration(request.microseconds / 1000)}`, tone),
       fact("protocol", versionName(request), request.version === "v1" && "v1"),
@@ -75,7 +75,7 @@ function curl(request) {
 
 const COLUMNS = ["Time", "Caller", "Request", "Response", "Protocol", "Token", "Duration", "Client"];
 
-/** A table of requests; `onOpen` is called with the one that was chosen. */
+/** A table of requests; `onOpen` is called with the chosen request. */
 export function requestTable(rows, laneOf, onOpen) {
   return h(
     "table",

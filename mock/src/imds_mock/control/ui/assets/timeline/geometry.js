@@ -1,4 +1,4 @@
-// Where things are on the chart, in CSS pixels.
+// Positions and sizes on the chart, in CSS pixels.
 
 export const AXIS = 30;
 

@@ -63,7 +63,7 @@ function choose(chart, mark) {
   chart.reveal(mark);
 }
 
-/** The next or previous mark in the lane; without a selection, the latest one in view of the first lane that has one. */
+/** The next or previous mark in the lane; without a selection, the latest mark in view in the first lane that has one. */
 function step(chart, by) {
   const { selected, lanes } = chart.scene;
   if (!selected) {

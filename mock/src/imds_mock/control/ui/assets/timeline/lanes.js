@@ -1,4 +1,4 @@
-// The lanes: one for each caller, with its requests in the order of their times and what applies to it.
+// The lanes: one for each caller, with its requests in the order of their times, and the events and faults that apply to it.
 
 import { clientName, middle } from "../format.js";
 import { styleOf } from "./marks.js";

@@ -1,4 +1,4 @@
-// What colours and shapes of marks mean, drawn as the marks are.
+// The legend: what the colours and shapes of marks mean, drawn like the marks.
 
 import { h } from "../dom.js";
 import { drawMark } from "./marks.js";

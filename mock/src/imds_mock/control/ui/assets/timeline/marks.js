@@ -1,4 +1,4 @@
-// What the mark of a request looks like: its colour says how the client was answered, its shape what it asked for.
+// The mark of a request: its colour shows the protocol and the outcome, its shape what was requested.
 
 export const COLOURS = ["v2", "v1", "agent", "refused", "faulted"];
 export const SHAPES = ["token", "credentials", "notice", "other"];
@@ -25,16 +25,17 @@ function shapeOf({ path }) {
   return CREDENTIALS.test(path) ? "credentials" : "other";
 }
 
-/** Which of several marks at one place is shown and hit first. */
+/** The order of marks at one place: the one with the highest weight is drawn on top and selected first. */
 export function weight(style) {
   return style.startsWith("faulted") ? 3 : style.startsWith("refused") ? 2 : style.startsWith("v1") ? 1 : 0;
 }
 
-/** Words for a request's protocol and answer. */
+/** Words for a request's protocol. */
 export function versionName(request) {
   return { v1: "IMDSv1", v2: "IMDSv2", ecs: "ECS agent", eks: "EKS agent" }[request.version] ?? "no HTTP request";
 }
 
+/** Words for the status of a request's response. */
 export function answerName(request) {
   return request.status === null ? "no response" : String(request.status);
 }
@@ -86,7 +87,7 @@ export function drawMark(context, style, x, y, colours, { scale = 1, ring = null
   }
 }
 
-/** Small pictures of all marks, so that drawing ten thousand of them is copying. */
+/** Small pictures of all marks, so that drawing 10,000 requests only copies pixels. */
 export class Sprites {
   constructor(colours, ratio) {
     this.colours = colours;

@@ -1,4 +1,4 @@
-// Draws the timeline on its canvas. Everything is drawn from scratch; only what is in view is looked at.
+// Draws the timeline on its canvas: each frame from scratch, and only what is in view.
 
 import { appliesTo, indexAt } from "./lanes.js";
 import { remaining } from "./bands.js";
@@ -145,7 +145,7 @@ class Texts {
     this.g = g;
   }
 
-  /** Write a text at the first of several heights that has room for it, moved to the right if need be. */
+  /** Write a text at the first of several heights that has room for it, moved to the right if necessary. */
   write(text, x, heights, colour) {
     const { context, g } = this;
     context.font = FONT(11.5, true);
@@ -180,7 +180,7 @@ function marks(context, scene, { requests }, y) {
   const drawn = new Map();
   const from = indexAt(requests, view.start - view.span * 0.02);
   const until = indexAt(requests, view.end + view.span * 0.02);
-  // Of equal marks that cover each other, one is drawn; the more marks, the closer they may be to count as one.
+  // Of equal marks in one bin, one is drawn; with many marks, bins are wider (2.5 px instead of 0.5 px).
   const bins = until - from > g.plot / 4 ? 0.4 : 2;
   const urgent = [];
   for (let i = from; i < until; i += 1) {

@@ -1,4 +1,4 @@
-// The panels beside the chart: what is armed, and who has seen it.
+// The panels beside the chart: armed events and faults, and which callers have seen the notice.
 
 import { h, replace, setText } from "../dom.js";
 import { counted } from "../format.js";
@@ -28,7 +28,7 @@ export function armedPanel(act) {
     text = now;
     const focused = document.activeElement?.getAttribute("aria-label");
     shown = listed.map(row);
-    replace(rows, shown.length ? shown.map((each) => each.element) : h("p", { class: "muted small" }, "No event and no fault is armed."));
+    replace(rows, shown.length ? shown.map((each) => each.element) : h("p", { class: "muted small" }, "No events or faults are armed."));
     if (focused) [...rows.querySelectorAll("button")].find((each) => each.getAttribute("aria-label") === focused)?.focus();
   }
 
