@@ -107,6 +107,26 @@ def test_the_band_of_an_event_is_over_the_callers_that_it_is_for(timeline: Page,
     assert timeline.evaluate(POINT, first) == nothing
 
 
+def test_planned_steps_and_what_is_over_have_bands(timeline: Page, mock: PageMock, watch: Watch) -> None:
+    watch.allowed.append("willReadFrequently")
+    mock.get(LEAF)
+    expect(lane(timeline, "shop-worker-1")).to_be_visible()
+    ahead, half_a_minute_ago = (0.97, MIDDLE_OF_FIRST_LANE - 15), (0.72, MIDDLE_OF_FIRST_LANE - 15)
+    nothing = timeline.evaluate(POINT, ahead)
+    differs = f"([point, before]) => ({POINT})(point) !== before"
+    timeline.evaluate("""async () => (await import('/ui/store.js')).store.set(
+      'planned', [{at: Date.now() + 2000, until: null, what: 'event', kind: 'spot', target: null}])""")
+    timeline.wait_for_function(differs, arg=[ahead, nothing])
+    timeline.evaluate("async () => (await import('/ui/store.js')).store.set('planned', [])")
+    timeline.wait_for_function(f"([point, before]) => ({POINT})(point) === before", arg=[ahead, nothing])
+    mock.call("POST", "/v1/faults", {"kind": "reset", "path": "*/nothing", "at": time.time() - 60})
+    timeline.wait_for_function(differs, arg=[ahead, nothing])
+    timeline.get_by_role("button", name="Cancel reset-1").click()
+    # The fault is removed, and its band ends now.
+    timeline.wait_for_function(f"([point, before]) => ({POINT})(point) === before", arg=[ahead, nothing])
+    assert timeline.evaluate(POINT, half_a_minute_ago) != nothing
+
+
 def test_who_has_seen_the_notice_and_after_how_long(timeline: Page, mock: PageMock) -> None:
     for source in (WORKER_1, WORKER_2, WEB):
         mock.get(LEAF, source)

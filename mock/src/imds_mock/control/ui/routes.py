@@ -25,7 +25,6 @@ _HEADERS: Final = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     # The browser asks each time whether a file has changed, so a new version of the mock shows its own page.
     "Cache-Control": "no-cache",
