@@ -1,7 +1,7 @@
 """Finds the toolchains of the conformance tests, and installs from Debian what is missing or too old.
 
-A program on PATH is used if it is new enough. Else the release's own package is installed with apt, which needs root.
-Go is unpacked from a newer release instead: it runs on every release.
+A program on PATH is used if it is new enough. Otherwise, the release's own package is installed with apt, which needs
+root. Go is unpacked from a newer release instead: it runs on every release.
 """
 
 from __future__ import annotations

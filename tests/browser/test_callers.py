@@ -1,4 +1,4 @@
-"""The view "Callers": what each caller is, and how it asks."""
+"""The view "Callers": each caller's identity, requests and clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operations that tell where values come from: leaves, settings, statistics, and scenarios ahead of time."""
+"""The operations that tell where values come from: leaves, settings, statistics, and previews of scenarios."""
 
 from __future__ import annotations
 

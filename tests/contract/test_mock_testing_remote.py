@@ -1,4 +1,4 @@
-"""A mock for tests that is driven over its control plane: everything that the page shows of one in the process."""
+"""A mock for tests that is driven over its control plane: all that docs/testing.md shows for one in the process."""
 
 from __future__ import annotations
 

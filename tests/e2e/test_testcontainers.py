@@ -294,7 +294,7 @@ def test_a_container_that_cannot_join(imds: ImdsContainer) -> None:
 def test_a_mock_that_has_died_is_reported_with_its_log(docker: Docker) -> None:
     with ImdsContainer() as imds:
         docker("kill", str(imds.get_wrapped_container().id))
-        with pytest.raises(ImdsContainerError, match=r"(?s)does not answer any more.*The mock's log:.*answers on"):
+        with pytest.raises(ImdsContainerError, match=r"(?s)no longer answers.*The mock's log:.*answers on"):
             imds.spot.interrupt()
     with pytest.raises(ImdsContainerError, match="use it inside its `with` block"):
         imds.spot.interrupt()

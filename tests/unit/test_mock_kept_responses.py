@@ -1,4 +1,4 @@
-"""Responses that are kept for a span of time: none outlives its moment by one request."""
+"""Responses that are kept for a span of time: none is sent after its end."""
 
 from __future__ import annotations
 

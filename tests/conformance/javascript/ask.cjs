@@ -14,7 +14,7 @@ async function credentials(provider) {
   };
 }
 
-// The client knows no variable for the mode of the endpoint, as the credentials do.
+// Unlike the credential providers, the client has no variable for the mode of the endpoint.
 async function metadata(path) {
   const ipv6 = process.env.AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE === "IPv6";
   const service = new MetadataService(ipv6 ? { endpoint: "http://[fd00:ec2::254]" } : {});

@@ -21,12 +21,12 @@ def credentials
   }
 end
 
-# An error by the name of what the client returned instead of a value.
+# An error named after what the client returned instead of a value.
 class Nothing < StandardError
   def self.name = "nil"
 end
 
-# The client knows no variable for the mode of the endpoint, as the credentials do.
+# Unlike the credential providers, the client has no variable for the mode of the endpoint.
 def metadata(path)
   mode = ENV.fetch("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv4")
   value = Aws::EC2Metadata.new(endpoint_mode: mode).get(path)

@@ -47,11 +47,11 @@ class Runs:
         return self._commands[sdk.name].result()
 
     def result(self, sdk: Sdk, situation: Situation, case: str) -> Run:
-        """What a program came to."""
+        """The result of a program's run."""
         return self._runs[sdk.name, situation.name, case].result()
 
     def repeated(self, sdk: Sdk, situation: Situation, case: str) -> Run:
-        """What a second run comes to."""
+        """The result of a second run."""
         return self._pool.submit(self._run, sdk, situation, case).result()
 
     def _run(self, sdk: Sdk, situation: Situation, case: str) -> Run:

@@ -33,7 +33,7 @@ _OK: Final = 200
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of a program came to.
+    """The result of one run of a program.
 
     Attributes:
         printed: The object that the program printed.

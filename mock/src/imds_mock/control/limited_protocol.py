@@ -144,7 +144,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
 
 def _without_upgrade(data: bytes) -> bytes:
-    """Rename an `Upgrade` header, because the parser skips the body after one, and the control plane ignores it.
+    """Rename an `Upgrade` header: the control plane ignores it, but the parser would skip the body of the request.
 
     Java's HTTP client sends it with the first request of every connection (`Upgrade: h2c`).
     """

@@ -11,7 +11,7 @@ _STATM: Final = Path("/proc/self/statm")
 
 
 def memory_bytes() -> int | None:
-    """The resident set size of this process; None where the kernel does not tell it in `/proc` (macOS, Windows)."""
+    """The resident set size of this process; None where `/proc` does not have it (macOS, Windows)."""
     with suppress(OSError, ValueError, IndexError):
         return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from imds_mock.state.entries import Entry
 
 MAX_BATCH: Final = 250
-"""Requests in a batch; of more, an even sample is sent."""
+"""Most requests in a batch; if there are more, an even sample is sent."""
 
 
 class RequestBatch(msgspec.Struct, frozen=True):
@@ -79,7 +79,7 @@ class RequestBatches(StreamingResponse):
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         yield b": following\n\n"
-        # What is in the journal already is sent completely, in steps between which metadata requests are answered.
+        # All requests in the journal are sent first, in steps, so that metadata requests are answered in between.
         earlier = self._matching(self._journal.after(self._last))
         self._last = self._journal.last_number
         for start in range(0, len(earlier), MAX_BATCH):

@@ -53,7 +53,7 @@ class GeneratedCredentials(msgspec.Struct, frozen=True):
         return _generate(self, self._number(now))
 
     def same_during(self, now: float) -> Window:
-        """From one renewal to the next, or empty close to a renewal, where a product of floats may err."""
+        """From one renewal to the next, or empty close to a renewal, because floats are rounded."""
         start = self.anchor + self._number(now) * self.renew_seconds
         return Window(start + _ROUNDING_SECONDS, start + self.renew_seconds - _ROUNDING_SECONDS)
 

@@ -60,7 +60,7 @@ class CredentialSource(Protocol):
         """
 
     def same_during(self, now: float) -> Window:
-        """A span of time around `now` in which `current` gives the same; empty if it may change at any moment."""
+        """A span of time around `now` in which `current` returns the same; empty if it may change at any moment."""
 
 
 def refusal(role: str, last_updated: float) -> CredentialFailure:

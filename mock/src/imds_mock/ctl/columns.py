@@ -1,4 +1,4 @@
-"""The columns of tables on a terminal, and the styles of their values; color carries meaning only."""
+"""The columns of tables on a terminal, and the styles of their values; only values that stand out have a color."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fits the columns of a table into a width: short forms, hidden columns, texts shortened in the middle."""
+"""Fits the columns of a table to a width: short forms, hidden columns, texts shortened in the middle."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def text_of(column: Column, value: Any, *, is_brief: bool) -> str:
 
 
 def fit(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], width: int | None) -> Fitted:
-    """Fit columns into a width.
+    """Fit columns to a width.
 
     Args:
         columns: All columns.

@@ -21,7 +21,7 @@ class Keyboard:
     """Reads keys from standard input while the block runs, then restores the terminal's modes.
 
     SIGTERM and SIGHUP end the block like an exception, so that the terminal is restored then, too. Ctrl-Z does nothing,
-    because the shell would get a terminal in the view's modes.
+    because the shell would find the terminal in the view's modes.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """How the output of `ctl` looks: whether standard output is a terminal, how wide it is, and whether it has color.
 
-The layout (fitted tables, relative times) depends on the terminal alone. Colour also follows `--color` and the usual
+The layout (fitted tables, relative times) depends on the terminal alone. Color also follows `--color` and the usual
 variables: https://no-color.org, https://force-color.org and https://bixense.com/clicolors.
 """
 
@@ -28,7 +28,7 @@ class Look(NamedTuple):
     Attributes:
         is_terminal: Standard output is a terminal.
         has_color: The output has color.
-        width: Columns to fit the output into; None does not fit it.
+        width: Columns to fit the output to; None: the output is not fitted.
     """
 
     is_terminal: bool

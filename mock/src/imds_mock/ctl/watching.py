@@ -1,4 +1,4 @@
-"""What `ctl top` shows: the state of the mock, asked for again and again in a thread, also while the mock restarts."""
+"""What `ctl top` shows: the state of the mock, polled in a thread, also while the mock restarts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class State(NamedTuple):
 
 
 class Watch:
-    """Asks for the state until it is stopped.
+    """Polls the state until it is stopped.
 
     Args:
         client: The control plane's client.
@@ -62,11 +62,11 @@ class Watch:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
-        """Start asking."""
+        """Start polling."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop asking; a question under way is left to itself."""
+        """Stop polling, without waiting for a call under way."""
         self._stopped.set()
 
     def _run(self) -> None:
@@ -80,7 +80,7 @@ class Watch:
 
 
 def read_state(client: Client) -> State:
-    """Ask for the state.
+    """Fetch the state.
 
     Raises:
         UnreachableError: No control plane answers.

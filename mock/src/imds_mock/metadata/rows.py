@@ -25,7 +25,7 @@ class DynamicValue:
     """A value that is computed for each request.
 
     Attributes:
-        body: Gives the bytes at a time in seconds since the epoch; None if absent.
+        body: Returns the bytes at a time in seconds since the epoch; None if absent.
         modified: Time of the last change, for `Last-Modified`; None for the instance's start.
         always_listed: The value always exists, so that a listing need not compute it, which may take long.
         same_during: As in `Leaf`.

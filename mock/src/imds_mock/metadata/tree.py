@@ -51,7 +51,7 @@ class Leaf:
             service lists no absent leaf).
         may_have_children: Other paths may lie below the leaf; its parent lists both `name` and `name/` (unlike the
             real service).
-        same_during: A function that gives a span of time around a time in which body and `modified` stay the same;
+        same_during: A function that returns a span of time around a time in which body and `modified` stay the same;
             None if a function of the time may change at any moment. Not used for a leaf without such functions.
     """
 

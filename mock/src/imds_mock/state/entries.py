@@ -115,7 +115,7 @@ class Batch:
             rows: The rows, at least one.
         """
         times, kinds, paths, written, microseconds, clock_offsets = zip(*rows, strict=True)
-        known: dict[str, str] = {}  # equal texts become one, because clients repeat themselves
+        known: dict[str, str] = {}  # equal texts are stored once, because clients repeat requests
         return cls(
             first_number,
             array("d", times),

@@ -108,7 +108,7 @@ class FirstReads:
         yield from self._evicted
         endings = tuple({path.rpartition("/")[2] for path in paths})
         for entry in entries:
-            # Most entries are no reads of an event, and this is faster than `_read_of`.
+            # Most entries are not reads of an event, and this check is faster than `_read_of`.
             if entry.path.endswith(endings) or any(prefix in entry.path for prefix in prefixes):
                 read = _read_of(entry)
                 if read is not None:

@@ -57,7 +57,7 @@ class RequestMetrics:
 
     def count(self, batch: Batch) -> None:
         """Count a batch of journal entries."""
-        # Equal requests are counted in C, because every request is.
+        # Equal requests are counted together, in C, because this runs for every request.
         for (path, (caller, _, version, token, status, faults, _)), n in Counter(
             zip(batch.paths, batch.kinds, strict=True)
         ).items():

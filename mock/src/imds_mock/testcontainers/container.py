@@ -1,4 +1,4 @@
-"""A mock in a container of its own, with the methods of `ImdsMock`, and the containers that ask it."""
+"""A mock in a container of its own, with the methods of `ImdsMock`, and the containers that use it."""
 
 from __future__ import annotations
 
@@ -84,7 +84,9 @@ class ImdsContainer(BlockingMock, DockerContainer):
         BlockingMock.__init__(self, RemoteDriver(controller, self._unreachable))
 
     def start(self) -> Self:
-        """Start the container and wait until the mock answers. `with` does it and stops the container at the end.
+        """Start the container and wait until the mock answers.
+
+        A `with` block does this, and stops the container at its end.
 
         Raises:
             ImdsContainerError: It cannot start, or does not answer in time; nothing of it is left.
@@ -133,7 +135,7 @@ class ImdsContainer(BlockingMock, DockerContainer):
         return container
 
     def address_of(self, container: DockerContainer) -> str:
-        """The address from which an attached container asks: for `target`, `by` and `caller`.
+        """The address from which an attached container sends requests, for `target`, `by` and `caller`.
 
         Raises:
             ValueError: The container is not attached.
@@ -158,7 +160,7 @@ class ImdsContainer(BlockingMock, DockerContainer):
         return self._link.name
 
     def environment(self) -> dict[str, str | None]:
-        """The variables with which a client in the test's own process asks the mock; None removes a variable.
+        """The variables with which a client in the test's own process uses the mock; None removes a variable.
 
         Attached containers need none of them.
         """
@@ -169,7 +171,7 @@ class ImdsContainer(BlockingMock, DockerContainer):
             self.get_docker_client().host() in _LOCAL
         )
         for port in (DATA_PORT, CONTROL_PORT):
-            # Credentials of a real profile may be served: other machines have no business here.
+            # The mock may serve credentials of a real profile, so other machines must not reach it.
             published: Any = ("127.0.0.1", None) if is_here else None
             self.ports.setdefault(str(port), published)
         self._kwargs |= self._link.options(self._network_aliases, MOCK_ADDRESSES)
@@ -227,6 +229,4 @@ class ImdsContainer(BlockingMock, DockerContainer):
         return Client(self._running_urls()[1], self.control_token, on_note=lambda _note: None)
 
     def _unreachable(self, error: UnreachableError) -> ImdsContainerError:
-        return ImdsContainerError(
-            f"the mock in a container of {self.image} does not answer any more ({error})", log_of(self)
-        )
+        return ImdsContainerError(f"the mock in a container of {self.image} no longer answers ({error})", log_of(self))

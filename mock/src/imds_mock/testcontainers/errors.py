@@ -55,7 +55,7 @@ def cannot_start(image: str, error: DockerException) -> ImdsContainerError:
     if ryuk.partition(":")[0] in reason:
         return ImdsContainerError(
             f"the engine cannot get the image {ryuk}, with which testcontainers removes containers after a crash "
-            f"({reason}); set TESTCONTAINERS_RYUK_DISABLED=true to do without"
+            f"({reason}); set TESTCONTAINERS_RYUK_DISABLED=true to run without it"
         )
     if isinstance(error, ImageNotFound) or _REGISTRY.search(reason):
         return ImdsContainerError(f"the engine cannot get the image {image} ({reason}); {_BUILD}")

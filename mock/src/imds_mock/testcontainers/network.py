@@ -1,6 +1,6 @@
-"""The network on which a mock holds 169.254.169.254, and the link-local addresses of the containers that ask it.
+"""The network on which a mock holds 169.254.169.254, and the link-local addresses of the containers that use it.
 
-The engine gives a container further addresses besides its ordinary one (`link_local_ips`). Two containers with such
+The engine gives a container additional addresses besides its ordinary one (`link_local_ips`). Two containers with such
 addresses on one network are neighbours, which needs neither a capability nor a change of an image.
 """
 

@@ -1,4 +1,4 @@
-"""The configuration of a mock in a container, checked before the container starts, and the file that it is given."""
+"""The configuration of a mock in a container, checked before the container starts, and the file for the container."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def file_content(config: Config) -> bytes:
 def _difference(document: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     differing = {name: value for name, value in document.items() if name not in defaults or value != defaults[name]}
     return {
-        # Mappings with the same keys are sections; the keys of others, such as tags, mean something by their absence.
+        # Mappings with the same keys are sections. Others, such as tags, are kept whole: a missing key is a difference.
         name: _difference(value, defaults[name])
         if isinstance(value, dict) and isinstance(defaults.get(name), dict) and value.keys() == defaults[name].keys()
         else value

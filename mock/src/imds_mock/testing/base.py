@@ -127,7 +127,7 @@ class BaseMock(Events[EventT], Generic[DriverT, EventT, FaultT]):
         self._configured()
 
     def play(self, scenario: Scenario | Mapping[str, Any] | str | os.PathLike[str]) -> PlayedScenario[EventT, FaultT]:
-        """Play a scenario, which begins now: arm all of its events and faults, or none.
+        """Start a scenario now: arm all of its events and faults, or none.
 
         Args:
             scenario: A mapping as in a file, YAML or JSON text, or the path of a file. A `str` is text if it has

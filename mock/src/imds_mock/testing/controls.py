@@ -20,7 +20,7 @@ REMOVED: Final = "removed"
 """State of an event or fault that was removed."""
 
 MAX_SEEN: Final = 1000
-"""How many requests that have met one event or fault are kept."""
+"""How many requests are kept that have met one event or fault."""
 
 _OK: Final = 200
 
@@ -37,7 +37,7 @@ class Watch(Protocol):
 
 
 class Controls(Protocol):
-    """Operations on a running mock, called where the mock runs or from where its control plane is reached."""
+    """Operations on a running mock, in this process or over its control plane."""
 
     @property
     def endpoint_url(self) -> str:

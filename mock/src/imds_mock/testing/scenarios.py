@@ -1,4 +1,4 @@
-"""Scenarios in tests: how they are given, and the events and faults that one has armed."""
+"""Scenarios in tests: reading the argument of `play`, and the events and faults that a scenario has armed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FaultT = TypeVar("FaultT", bound=_Handle)
 
 
 class PlayedScenario(Generic[EventT, FaultT]):
-    """The events and faults of a scenario that began. `with` and `async with` remove them at the end of the block.
+    """The events and faults of a started scenario. `with` and `async with` remove them at the end of the block.
 
     Attributes:
         events: Handles of its events, in the order of its steps.
@@ -57,7 +57,7 @@ class PlayedScenario(Generic[EventT, FaultT]):
 
 
 def scenario_of(source: Scenario | Mapping[str, Any] | str | os.PathLike[str]) -> Scenario:
-    """The scenario that a test gives.
+    """The scenario that a test passes.
 
     Args:
         source: A scenario, a mapping as in a file, YAML or JSON text, or the path of a file. A `str` is text if it has

@@ -73,6 +73,6 @@ class RemoteWatch:
         return tuple(self._requests)
 
     def close(self) -> None:
-        """Keep the requests so far: later ones meet it no more."""
+        """Keep the requests so far; later ones no longer meet it."""
         self.seen()
         self._is_closed = True

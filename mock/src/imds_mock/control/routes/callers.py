@@ -80,7 +80,7 @@ class CallerRoutes:
         """List the callers in the journal, most requests first."""
         await self._context.look_up()
         entries = tuple(self._context.journal)
-        # These run in C, because a page asks for this list again and again.
+        # These run in C, because the page requests this list every 2 s.
         first = {entry.caller: entry.time for entry in reversed(entries)}
         last = {entry.caller: entry.time for entry in entries}
         kinds: dict[str, list[tuple[int, str, int]]] = {}

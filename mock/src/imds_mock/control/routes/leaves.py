@@ -1,4 +1,4 @@
-"""The leaves that a caller sees, each with the source of its value, now or at the start; and their reversal."""
+"""The leaves that a caller sees, each with the source of its value, now or at the start; and how to revert them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 _STEP: Final = 100
-"""How many leaves are looked up between metadata requests."""
+"""How many leaves are looked up between two metadata requests."""
 
 
 class LeavesQuery(CallerQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):

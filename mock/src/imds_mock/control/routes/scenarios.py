@@ -1,4 +1,4 @@
-"""Scenarios ahead of time: what the text of a file plans, without arming anything."""
+"""Previews of scenarios: the steps that a text describes, without arming anything."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from imds_mock.faults.kinds import AnyFault
 
 MAX_CHARACTERS: Final = 16_384
-"""Limit of a text: YAML takes much longer to read than JSON."""
+"""Longest text: YAML takes much longer to read than JSON."""
 
 
 class ScenarioText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,7 +43,7 @@ class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
-    """What a scenario plans."""
+    """A scenario and its steps."""
 
     scenario: Annotated[Scenario, Meta(description="The scenario, to be played by `POST /v1/scenarios`.")]
     steps: Annotated[tuple[PlannedStep, ...], Meta(description="Its steps, the earliest first.")]

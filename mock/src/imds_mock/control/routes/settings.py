@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CHANGED: Final = "control plane"
 DEFAULT: Final = "default"
 _GIVEN: Final = "start"
-_DERIVED: Final = object()  # differs from null, which means none
+_DERIVED: Final = object()  # distinct from null, which means that a setting has no value
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +35,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             description="`default`; `control plane` for a change while the mock runs; `command line`; the name of a "
-            "variable; the path of a file; `start` if only the program that started the mock knows."
+            "variable; the path of a file; `start` if the program that started the mock did not say."
         ),
     ]
 

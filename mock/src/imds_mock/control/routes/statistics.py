@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 WINDOW_SECONDS: Final = 10.0
 MAX_ENTRIES: Final = 2000
-"""More would delay the metadata requests that arrive meanwhile."""
+"""More would delay metadata requests."""
 
 _V1, _V2 = 1, 2
 
@@ -28,7 +28,7 @@ _V1, _V2 = 1, 2
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     """Statistics of the latest requests, at most those of the last 10 s, and of the mock."""
 
-    requests: Annotated[int, Meta(description="Number of requests that the durations and shares are made from.")]
+    requests: Annotated[int, Meta(description="Number of requests from which the durations and shares are computed.")]
     requests_per_second: Annotated[float, Meta(description="Requests per second.")]
     p50_microseconds: Annotated[int | None, Meta(description="Median duration; null without requests.")]
     p99_microseconds: Annotated[
@@ -76,7 +76,7 @@ class StatisticsRoutes:
         )
 
     def _latest(self, now: float) -> tuple[Sequence[Entry], float]:
-        """The latest requests, and in how many seconds they came."""
+        """The latest requests, and the seconds in which they arrived."""
         found: list[Entry] = []
         for entry in self._context.journal.latest():
             if now - entry.real_time > WINDOW_SECONDS:

@@ -1,4 +1,4 @@
-"""The routes of the page: its files, and the way there from `/`."""
+"""The routes of the page: its files, and the redirect from `/`."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def page_routes() -> list[Route]:
 
 
 async def _enter(request: Request) -> Response:
-    """Lead a browser to the page, and other clients to the API."""
+    """Redirect a browser to the page; tell other clients where the API is described."""
     if request.url.path != "/" or "text/html" in request.headers.get("accept", ""):
         return RedirectResponse(PAGE, 303)
     raise ProblemError(404, f"unknown path '/'; GET /openapi.json lists all paths, and {PAGE} is a page for browsers")
