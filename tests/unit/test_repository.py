@@ -48,6 +48,13 @@ def test_make_help_lists_every_target() -> None:
     assert [line.split()[0] for line in printed.stdout.splitlines()] == phony[1].split()
 
 
+def test_no_file_contains_a_conflict_marker() -> None:
+    found = subprocess.run(
+        ["git", "grep", "-lE", "^(<{7}|>{7}) "], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (found.stdout, found.returncode) == ("", 1)
+
+
 WAYS_IN = sorted(page.parent.name for page in (ROOT / "examples").glob("*/README.md"))
 
 
