@@ -34,6 +34,51 @@ print(len(calls) >= int(call))
 sys.exit(code)
 """
 
+# Forks for each line that python-iptables executes, sends SIGTERM at that line, and undoes what was done before it.
+AT_EACH_LINE = """
+import itertools, os, signal, sys
+from ipaddress import IPv4Address
+from imds_shim.errors import Interrupted
+from imds_shim.exec.signals import Interrupts
+from imds_shim.nat.legacy import LegacyTable
+from imds_shim.nat.rule import DnatRule, restore, save
+
+RULE = DnatRule(IPv4Address("169.254.169.254"), 80, IPv4Address(sys.argv[1]), 80)
+
+def change(line):
+    left = line
+    def trace(frame, event, _argument):
+        nonlocal left
+        if "iptc" not in frame.f_code.co_filename:
+            return None
+        if event == "line":
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGTERM)
+        return trace
+    Interrupts().install()
+    table = LegacyTable()
+    saved = save([table])
+    sys.settrace(trace)
+    try:
+        table.replace([], [RULE])
+        table.own_rules()
+    except Interrupted:
+        pass
+    sys.settrace(None)
+    restore(saved)
+    return 1 if table.own_rules() else 2 if left > 0 else 0
+
+for line in itertools.count(1):
+    child = os.fork()
+    if child == 0:
+        os._exit(change(line))
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code:
+        print(code, line)
+        break
+"""
+
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[ShimLab]:
@@ -74,3 +119,9 @@ def test_remove_deletes_the_trial_chain_of_a_killed_shim(lab: ShimLab) -> None:
     assert "removed 1 rule and 1 route" in lab.shim("--remove").stderr
     assert "imds" not in lab.tool("iptables-legacy-save") + lab.tool("nft", "list", "ruleset")
     assert MOCK not in lab.tool("iptables-legacy-save")
+
+
+def test_a_signal_at_any_line_of_python_iptables_can_be_undone(lab: ShimLab) -> None:
+    code, lines = map(int, lab.python(AT_EACH_LINE, MOCK).split())
+    assert code == 2, f"at line {lines}: " + ("a rule is left" if code == 1 else f"ended by signal {-code}")
+    assert lines > 50

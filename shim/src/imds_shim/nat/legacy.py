@@ -95,11 +95,14 @@ class _FamilyTable:
     def open(self) -> None:
         """Read the table from the kernel."""
         iptc = xtables_library.load()
+        table = xtables_library.table(self._version)
         try:
-            if self._table is None:
-                self._table = xtables_library.table(self._version)("nat", autocommit=False)
-            # python-iptables may return a cached table, so read it again in any case.
-            self._table.refresh()
+            # python-iptables frees a handle, then forgets it: an interrupt in between would have it freed again.
+            with signals_blocked():
+                if self._table is None:
+                    self._table = table("nat", autocommit=False)
+                # python-iptables may return a cached table, so read it again in any case.
+                self._table.refresh()
         except iptc.IPTCError as error:
             self._table = None
             raise _to_error(error, self._version) from error
