@@ -15,7 +15,7 @@ from imds_mock.build.builder import SnapshotBuilder
 from imds_mock.build.loading import from_document
 from imds_mock.events.armed import ArmedEvents
 from imds_mock.events.kinds import AnyEvent
-from imds_mock.scheduling.schedule import ALWAYS, Window
+from imds_mock.scheduling.window import ALWAYS, Window
 from imds_mock.service.messages import Request
 from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens

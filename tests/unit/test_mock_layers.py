@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from imds_mock.events.event import Notice
 from imds_mock.metadata.layers import apply_layers
 from imds_mock.metadata.tree import Leaf, Tree
-from imds_mock.scheduling.schedule import Window
+from imds_mock.scheduling.window import Window
 
 PATHS = st.sampled_from(["meta-data/spot/instance-action", "meta-data/instance-id", "meta-data/x/y"])
 WINDOWS = st.tuples(st.integers(0, 50), st.integers(0, 50)).map(lambda pair: Window(pair[0], pair[0] + pair[1]))

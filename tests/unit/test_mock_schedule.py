@@ -11,14 +11,8 @@ from hypothesis import strategies as st
 
 from imds_mock.metadata.documents import iso8601
 from imds_mock.scheduling.fields import FieldError
-from imds_mock.scheduling.schedule import (
-    DURATION_PATTERN,
-    INSTANT_PATTERN,
-    Scheduled,
-    Window,
-    read_duration,
-    read_instant,
-)
+from imds_mock.scheduling.schedule import DURATION_PATTERN, INSTANT_PATTERN, Scheduled, read_duration, read_instant
+from imds_mock.scheduling.window import Window
 
 MOMENTS = st.integers(min_value=0, max_value=253402300799)
 

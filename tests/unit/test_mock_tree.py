@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imds_mock.metadata.tree import LATEST, VERSIONS, Leaf, Tree
-from imds_mock.scheduling.schedule import ALWAYS, Window
+from imds_mock.scheduling.window import ALWAYS, Window
 
 names = st.text("abcdefgh-0123456789", min_size=1, max_size=5)
 paths = st.lists(names, min_size=1, max_size=4).map("/".join)

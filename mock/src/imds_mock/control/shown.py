@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from imds_mock.control.context import ControlContext
     from imds_mock.events.armed import ArmedEvent
     from imds_mock.faults.armed import ArmedFault
-    from imds_mock.scheduling.schedule import Scheduled, Window
+    from imds_mock.scheduling.schedule import Scheduled
+    from imds_mock.scheduling.window import Window
     from imds_mock.state.entries import Entry
     from imds_mock.state.first_reads import FirstRead
     from imds_mock.state.journal_queries import Occurrences

@@ -19,7 +19,7 @@ import msgspec
 
 from imds_mock.credentials.values import CredentialFailure, RoleCredentials, refusal
 from imds_mock.metadata.unique_ids import iam_id, random_bytes
-from imds_mock.scheduling.schedule import Window
+from imds_mock.scheduling.window import Window
 
 # Observed on four instances: 6 h 19 min to 6 h 26 min between LastUpdated and Expiration.
 _LIFETIME_SECONDS: Final = 6 * 3600 + 19 * 60

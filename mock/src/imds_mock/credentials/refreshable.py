@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from imds_mock.credentials.values import refusal
-from imds_mock.scheduling.schedule import Window
+from imds_mock.scheduling.window import Window
 
 if TYPE_CHECKING:
     from imds_mock.credentials.requests import CredentialRequest

@@ -9,7 +9,7 @@ import msgspec
 from imds_mock.metadata.documents import iso8601
 
 if TYPE_CHECKING:
-    from imds_mock.scheduling.schedule import Window
+    from imds_mock.scheduling.window import Window
 
 REFUSED: Final = "AssumeRoleUnauthorizedAccess"
 ADVICE: Final = (

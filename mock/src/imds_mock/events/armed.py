@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from imds_mock.events.event import Period
 from imds_mock.events.kinds import AnyEvent
 from imds_mock.scheduling.fields import collecting, raise_if_any
-from imds_mock.scheduling.schedule import Window
+from imds_mock.scheduling.window import Window
 from imds_mock.violations.words import unknown
 
 if TYPE_CHECKING:

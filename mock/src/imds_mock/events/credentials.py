@@ -20,7 +20,8 @@ from msgspec import Meta
 from imds_mock.events.event import Event, Period
 from imds_mock.metadata import documents
 from imds_mock.metadata.documents import RenewableDocument, iso8601
-from imds_mock.scheduling.schedule import Duration, Window, read_duration
+from imds_mock.scheduling.schedule import Duration, read_duration
+from imds_mock.scheduling.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

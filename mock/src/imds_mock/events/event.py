@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from imds_mock.scheduling.schedule import Scheduled, Window
+from imds_mock.scheduling.schedule import Scheduled
+from imds_mock.scheduling.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imds_mock.metadata.layers import Layer
-    from imds_mock.scheduling.schedule import Window
+    from imds_mock.scheduling.window import Window
 
 INSTANCE_ACTION: Final = "meta-data/spot/instance-action"
 TERMINATION_TIME: Final = "meta-data/spot/termination-time"

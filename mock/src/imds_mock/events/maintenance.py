@@ -18,7 +18,8 @@ from imds_mock.events.event import Event, Period
 from imds_mock.metadata import documents
 from imds_mock.scheduling.fields import FieldError
 from imds_mock.scheduling.options import METAVAR, POSITIONAL
-from imds_mock.scheduling.schedule import Moment, Window, read_moment
+from imds_mock.scheduling.schedule import Moment, read_moment
+from imds_mock.scheduling.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

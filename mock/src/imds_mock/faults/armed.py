@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from imds_mock.faults.kinds import AnyFault, FaultContext
 from imds_mock.scheduling.fields import collecting, raise_if_any
 from imds_mock.scheduling.patterns import PathPattern
-from imds_mock.scheduling.schedule import Window
+from imds_mock.scheduling.window import Window
 from imds_mock.violations.words import unknown
 
 if TYPE_CHECKING:

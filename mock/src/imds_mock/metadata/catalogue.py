@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.metadata.rows import DynamicValue, Facts, InterfaceFacts, Row
-from imds_mock.scheduling.schedule import ALWAYS
+from imds_mock.scheduling.window import ALWAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

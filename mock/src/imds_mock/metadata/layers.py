@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from imds_mock.metadata.tree import Leaf
-from imds_mock.scheduling.schedule import Window
+from imds_mock.scheduling.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from imds_mock.metadata.instance import Instance
     from imds_mock.metadata.interfaces import NetworkInterface
     from imds_mock.metadata.tree import Timestamp
-    from imds_mock.scheduling.schedule import Window
+    from imds_mock.scheduling.window import Window
 
 AnyFacts = TypeVar("AnyFacts")
 

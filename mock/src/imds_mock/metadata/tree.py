@@ -15,7 +15,7 @@ from functools import reduce
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from imds_mock.scheduling.schedule import ALWAYS, Window
+from imds_mock.scheduling.window import ALWAYS, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Instants and durations as users write them, and the span of time in which an event or fault is active.
+"""Instants and durations as users write them, and the base of all kinds of events and faults.
 
 Instants are ISO 8601 in UTC, as everywhere in the metadata (`2017-09-18T08:22:00Z`). Durations are numbers with units
 (`90s`, `2m`, `1h30m`, `250ms`) or a bare number of seconds.
@@ -16,11 +16,12 @@ import msgspec
 
 from imds_mock.scheduling.fields import FieldError
 from imds_mock.scheduling.options import METAVAR
+from imds_mock.scheduling.window import Window
 from imds_mock.violations.marks import CHECK, EXPECTED
 from imds_mock.violations.words import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 _ONE_START: Final = "give either `in` or `at`, not both"
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -85,45 +86,6 @@ Moment = Annotated[
 
 Target = Annotated[str, msgspec.Meta(min_length=1, max_length=253, extra={METAVAR: "WHO"})]
 """Address, container or service name, as long as DNS allows; None means all callers, an empty name is rejected."""
-
-
-class Window(msgspec.Struct, frozen=True):
-    """A span of time.
-
-    Attributes:
-        start: First moment inside, in seconds since the epoch.
-        end: First moment after it; infinity if it has no end.
-    """
-
-    start: float
-    end: float = math.inf
-
-    def __contains__(self, now: float) -> bool:
-        return self.start <= now < self.end
-
-    def intersection(self, other: Window) -> Window:
-        """The moments inside both; a window that ends before it starts contains none."""
-        return Window(max(self.start, other.start), min(self.end, other.end))
-
-    @classmethod
-    def between(cls, changes: Iterable[float], now: float) -> Window:
-        """The longest window around a time that begins at one of the given moments and ends at the next.
-
-        Args:
-            changes: Moments in seconds since the epoch, in any order.
-            now: A time in the window.
-        """
-        start, end = -math.inf, math.inf
-        for moment in changes:
-            if start < moment <= now:
-                start = moment
-            elif now < moment < end:
-                end = moment
-        return cls(start, end)
-
-
-ALWAYS: Final = Window(-math.inf)
-"""All of time."""
 
 
 class Scheduled(

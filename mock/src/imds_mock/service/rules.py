@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Protocol
 
-from imds_mock.scheduling.schedule import ALWAYS
+from imds_mock.scheduling.window import ALWAYS
 from imds_mock.service import responses
 from imds_mock.service.messages import PROBE_HEADER, TOKEN_HEADER, TOKEN_TTL_HEADER, Delivery, Head, Response
 from imds_mock.service.snapshot import TemporaryResponse
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imds_mock.config.settings import MetadataOptions
-    from imds_mock.scheduling.schedule import Window
+    from imds_mock.scheduling.window import Window
     from imds_mock.service.messages import Request
     from imds_mock.service.snapshot import Snapshot
 

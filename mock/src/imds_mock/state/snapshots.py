@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from imds_mock.events.armed import ArmedEvent
     from imds_mock.metadata.tree import Leaf
-    from imds_mock.scheduling.schedule import Window
+    from imds_mock.scheduling.window import Window
     from imds_mock.service.snapshot import Snapshot
 
 _MAX_CALLERS: Final = 4096

@@ -11,7 +11,7 @@ import msgspec
 from imds_mock.ctl.client import RefusedError, UnreachableError
 from imds_mock.events.armed import NotStartedError
 from imds_mock.events.event import Period
-from imds_mock.scheduling.schedule import Window
+from imds_mock.scheduling.window import Window
 from imds_mock.testing.controls import REMOVED, meets_event
 from imds_mock.testing.remote_state import NOT_FOUND, RemoteState, seconds_of
 from imds_mock.testing.requests import Request, Requests

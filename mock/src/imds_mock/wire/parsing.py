@@ -15,15 +15,8 @@ from urllib.parse import unquote
 import httptools
 from msgspec.structs import replace
 
-from imds_mock.service.messages import (
-    READ_HEADERS,
-    USER_AGENT_HEADER,
-    Request,
-    agent_at,
-    agent_of,
-    takes_body,
-    wants_credentials,
-)
+from imds_mock.service.messages import READ_HEADERS, Request, agent_at, agent_of, takes_body, wants_credentials
+from imds_mock.service.messages import USER_AGENT_HEADER as USER_AGENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +25,7 @@ if TYPE_CHECKING:
 _CACHE_BYTES: Final = 64 * 1024
 _CACHED_REQUEST_BYTES: Final = 1024
 _ENTRY_BYTES: Final = 256  # what the shortest cached request takes
-MAX_USER_AGENT: Final = 256
-"""How many characters of a user agent are kept."""
+_MAX_USER_AGENT: Final = 256
 
 BAD_REQUEST: Final = 400
 CONTENT_TOO_LARGE: Final = 413
@@ -187,8 +179,8 @@ class RequestParser:
         if key is not None:
             # White space around a value does not belong to it (RFC 9110 5.5); the parser strips only what precedes.
             text = value.decode("latin-1").strip(" \t")
-            if key is USER_AGENT_HEADER:
-                text = intern(text[:MAX_USER_AGENT])  # the journal keeps it
+            if key is USER_AGENT:
+                text = intern(text[:_MAX_USER_AGENT])  # the journal keeps it
             known = self._fields.get(key)
             self._fields[key] = text if known is None else f"{known}, {text}"
 
