@@ -130,9 +130,13 @@ Line = Annotated[str, _like(r"^[^\x00-\x1f\x7f]+$", "one line of text")]
 PathPart = Annotated[str, _like(r"^[^\x00-\x20\x7f/]+$", "one word without spaces and slashes")]
 Date = Annotated[str, _like(r"^(1\.0|[0-9]{4}-[0-9]{2}-[0-9]{2}|latest)$", "a metadata version such as 2021-03-23")]
 _TIME: Final = "a time such as 2026-01-31T12:00:00Z"
+_COMMON_DAY: Final = (
+    "((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))"
+)
+_LEAP_YEAR: Final = "([1-9][0-9](0[48]|[2468][048]|[13579][26])|([2468][048]|[13579][26])00)"
 Moment = Annotated[
     str,
-    _like(r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3])(:[0-5][0-9]){2}Z$", _TIME),
+    _like(rf"^([1-9][0-9]{{3}}-{_COMMON_DAY}|{_LEAP_YEAR}-02-29)T([01][0-9]|2[0-3])(:[0-5][0-9]){{2}}Z$", _TIME),
     _read_by(lambda text: datetime.fromisoformat(text).timestamp(), _TIME),
 ]
 ContentType = Annotated[str, _like(r"^[!-~]+/[!-~]+( *;[ -~]*)?$", "a content type such as text/plain")]
