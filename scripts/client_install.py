@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import shutil
-import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass
@@ -18,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from debian_packages import PackageError, unpack_from_suite
+from installing import ROOT, InstallError, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "tests" / "clients"
 CACHE = ROOT / ".cache" / "clients"
 LOCKS = ("requirements.lock", "collections.lock", "package.json", "package-lock.json")
@@ -39,10 +37,6 @@ DEBIAN_PACKAGES = (
     "restic",
 )
 _COLLECTION = "ansible_collections/amazon/aws/"
-
-
-class InstallError(Exception):
-    """A client cannot be installed; the text gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +100,9 @@ def _places(root: Path) -> Clients:
 
 
 def _install(root: Path) -> None:
-    _run(sys.executable, "-m", "venv", root / "python")
+    run(sys.executable, "-m", "venv", root / "python")
     pip: list[str | Path] = [root / "python/bin/python", "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    _run(
-        *pip, "install", "--no-compile", "--require-hashes", "--only-binary=:all:", "-r", SOURCES / "requirements.lock"
-    )
+    run(*pip, "install", "--no-compile", "--require-hashes", "--only-binary=:all:", "-r", SOURCES / "requirements.lock")
     _install_collection(root, pip)
     modules = root / "modules"
     modules.mkdir()
@@ -126,7 +118,7 @@ def _install(root: Path) -> None:
 def _install_collection(root: Path, pip: Sequence[str | Path]) -> None:
     """Unpack one collection of the `ansible` package, which has half a gigabyte."""
     downloads = root / "downloads"
-    _run(
+    run(
         *(*pip, "download", "--no-deps", "--require-hashes", "--only-binary=:all:"),
         *("--dest", downloads, "-r", SOURCES / "collections.lock"),
     )
@@ -140,16 +132,7 @@ def _install_collection(root: Path, pip: Sequence[str | Path]) -> None:
 def _npm(root: Path, *words: str, folder: Path) -> None:
     node = _places(root).node
     npm = node.parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
-    _run(node, npm, *words, folder=folder)
-
-
-def _run(*argv: str | Path, folder: Path = ROOT) -> None:
-    done = subprocess.run(
-        argv, cwd=folder, env=os.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines()[-10:]
-        raise InstallError("\n".join([f"failed: {' '.join(map(str, argv))}", *said]))
+    run(node, npm, *words, folder=folder)
 
 
 def renew_node_lock() -> None:

@@ -42,13 +42,14 @@ def test_a_page_that_is_hidden_or_closed_asks_nothing(page: Page, mock: PageMock
         page.evaluate(f"Object.defineProperty(document, 'hidden', {{value: {is_hidden}, configurable: true}})")
         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
+    page.clock.install()
     page.goto(mock.url())
     wait_until(lambda: followers() == 1)
     hide("true")
     wait_until(lambda: followers() == 0)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.wait_for_timeout(1500)
+    page.clock.run_for(5000)  # five times as long as between two polls
     assert asked == []
     mock.get("/latest/meta-data/instance-id")
     hide("false")

@@ -293,7 +293,6 @@ def wait_until(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 10
     while not holds():
         assert time.monotonic() < deadline, "the condition does not hold"
-        time.sleep(0.05)
 
 
 def take_pictures(page: Page, name: str) -> None:

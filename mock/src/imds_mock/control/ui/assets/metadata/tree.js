@@ -28,7 +28,7 @@ function body(leaf) {
 /**
  * The tree.
  *
- * @param {[string, object | null][]} leaves Path and leaf; null for one that only the other side has.
+ * @param {[string, object | null][]} leaves Path and leaf; null if only the other side has the leaf.
  * @param {object} options
  * @param {Map} options.before The other side's leaves by path.
  * @param {string} options.otherName What the other side is.
