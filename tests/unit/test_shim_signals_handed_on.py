@@ -61,3 +61,25 @@ except BrokenPipeError:
     print("went on")
 """
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"went on\n"
+
+
+def test_an_interrupt_that_is_to_be_raised_again_precedes_the_command() -> None:
+    """The timer that raises it would outlive exec and end the command by another signal."""
+    program = """
+import signal
+from imds_shim.errors import Interrupted
+from imds_shim.exec import handoff, privileges, signals
+signals._RERAISE_DELAY_SECONDS = 0.2
+class Lost:
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)
+planned = privileges.plan(privileges.Identity.current(), None, keep_caps=True)
+signals.Interrupts().install()
+try:
+    Lost()
+    handoff.hand_off([b"/bin/sleep", b"10"], [], planned)
+except Interrupted as interrupt:
+    print(interrupt.exit_code)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "143\n", "")

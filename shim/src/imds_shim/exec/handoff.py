@@ -61,6 +61,10 @@ def hand_off(command: Sequence[bytes], environ: Sequence[bytes], planned: Plan) 
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     handlers = _handlers()
     ending_the_shim = handlers.keys() - {*IGNORED_BY_CPYTHON} - mask
+    if signal.SIGALRM in handlers and signal.getitimer(signal.ITIMER_REAL)[0]:
+        # An interrupt is to be raised again (see `signals`). Its timer would outlive exec and end the command.
+        signal.sigwait({signal.SIGALRM})
+        signal.raise_signal(signal.SIGALRM)
     try:
         try:
             privileges.apply(planned)
