@@ -180,7 +180,7 @@ class RequestParser:
             # White space around a value does not belong to it (RFC 9110 5.5); the parser strips only what precedes.
             text = value.decode("latin-1").strip(" \t")
             if key is USER_AGENT:
-                text = intern(text[:_MAX_USER_AGENT])  # the journal keeps it
+                text = text[:_MAX_USER_AGENT]
             known = self._fields.get(key)
             self._fields[key] = text if known is None else f"{known}, {text}"
 
