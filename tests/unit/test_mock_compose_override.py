@@ -15,6 +15,7 @@ from imds_mock.compose import override
 if TYPE_CHECKING:
     from pathlib import Path
 
+LOW_PORTS = ["net.ipv4.ip_unprivileged_port_start=0"]
 HEALTHY = {"mock_metadata": {"condition": "service_healthy"}}
 
 
@@ -66,7 +67,7 @@ def test_link_local_ip_is_the_default(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_shared_namespace(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, "--services", "web", "--way", "shared-namespace") == {
-        "mock_metadata": {"image": "imds-mock"},
+        "mock_metadata": {"image": "imds-mock", "sysctls": LOW_PORTS},
         "web": {"depends_on": HEALTHY},
         "web_metadata": {
             "image": "imds-shim",
@@ -82,7 +83,11 @@ def test_shared_namespace(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_environment(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, "--services", "web", "--way", "environment") == {
-        "mock_metadata": {"image": "imds-mock", "networks": {"default": {"aliases": ["mock-metadata"]}}},
+        "mock_metadata": {
+            "image": "imds-mock",
+            "sysctls": LOW_PORTS,
+            "networks": {"default": {"aliases": ["mock-metadata"]}},
+        },
         "web": {
             # An alias, because botocore rejects host names with an underscore.
             "environment": {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://mock-metadata"},

@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from pathlib import Path
 from typing import Final
 
 from imds_mock.addresses import host_and_port
@@ -27,6 +28,11 @@ EX_OSERR: Final = 71
 EX_CANTCREAT: Final = 73
 EX_NOPERM: Final = 77
 EX_CONFIG: Final = 78
+
+LOW_PORTS: Final = "net.ipv4.ip_unprivileged_port_start=0"
+"""The kernel setting that lets every user listen on port 80. Docker makes it in each container, Podman does not."""
+# Docker and Podman create these files in each container.
+_CONTAINER_MARKS: Final = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 
 class MockError(Exception):
@@ -68,7 +74,7 @@ class ListenError(MockError):
             advice = f"another program listens on it; choose another {port_option} or stop that program"
         elif cause.errno == errno.EACCES:
             self.exit_code = EX_NOPERM
-            advice = f"ports below 1024 need root or CAP_NET_BIND_SERVICE here; choose a {port_option} above 1023"
+            advice = _advice_on_low_ports(port_option)
         elif cause.errno == errno.EADDRNOTAVAIL:
             self.exit_code = EX_OSERR
             advice = f"this machine does not have the address; choose another {host_option}"
@@ -76,6 +82,17 @@ class ListenError(MockError):
             self.exit_code = EX_OSERR
             advice = os.strerror(cause.errno) if cause.errno else str(cause)
         super().__init__(f"cannot listen on {host_and_port(host, port)}{subject}: {advice}")
+
+
+def _advice_on_low_ports(port_option: str) -> str:
+    another = f"choose a {port_option} above 1023"
+    if not any(mark.exists() for mark in _CONTAINER_MARKS):
+        return f"ports below 1024 need root or CAP_NET_BIND_SERVICE here; {another}"
+    return (
+        f"this container engine reserves ports below 1024 for root; add `sysctls: [{LOW_PORTS}]` to the service in the "
+        "compose file (to the service NAME if this one has `network_mode: service:NAME`), "
+        f"or run the container with --sysctl {LOW_PORTS}, or {another}"
+    )
 
 
 class LogFileError(MockError):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
+from imds_mock.errors import LOW_PORTS
+
 from .project import DEFAULT_NETWORK, OverrideError
 
 if TYPE_CHECKING:
@@ -93,7 +95,7 @@ def _link_local_ip(services: Sequence[Service]) -> str:
 
 def _shared_namespace(services: Sequence[Service]) -> str:
     _refuse_replicas(services)
-    text = f"  {MOCK}:\n    image: imds-mock\n"
+    text = _MOCK_SERVICE
     networks = _networks_of(services)
     if networks != [DEFAULT_NETWORK]:
         text += f"    networks: [{', '.join(map(_quoted, networks))}]\n"
@@ -116,7 +118,7 @@ def _shared_namespace(services: Sequence[Service]) -> str:
 
 
 def _environment(services: Sequence[Service]) -> str:
-    text = f"  {MOCK}:\n    image: imds-mock\n    networks:\n"
+    text = f"{_MOCK_SERVICE}    networks:\n"
     for network in _networks_of(services):
         text += f"      {_quoted(network)}: {{aliases: [{_HOST_NAME}]}}\n"
     for each in services:
@@ -151,6 +153,12 @@ def _quoted(name: str) -> str:
     # Compose's parser accepts more numbers than PyYAML: 1e3, 0o17.
     return name if _PLAIN.fullmatch(name) and yaml.safe_load(name) == name else json.dumps(name)
 
+
+_MOCK_SERVICE: Final = f"""\
+  {MOCK}:
+    image: imds-mock
+    sysctls: [{LOW_PORTS}] # Podman needs this for port 80
+"""
 
 _WAIT: Final = f"""\
     depends_on:
