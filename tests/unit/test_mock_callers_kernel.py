@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_interface
 from typing import TYPE_CHECKING
 
-from imds_mock.callers.kernel import GatewayCache, default_gateways
+from imds_mock.callers.kernel import GatewayCache, OwnAddress, default_gateways, published_port_peers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +29,12 @@ def test_gateways_are_read_from_the_kernel_tables(tmp_path: Path) -> None:
 
 def test_without_tables_there_are_no_gateways(tmp_path: Path) -> None:
     assert default_gateways(tmp_path) == frozenset()
+
+
+def test_with_podman_a_published_port_may_be_reached_from_the_own_address(tmp_path: Path) -> None:
+    own = [OwnAddress(2, ip_interface("10.89.0.2/24"))]
+    assert published_port_peers(tmp_path, tmp_path / "absent", lambda: own) == frozenset()
+    assert published_port_peers(tmp_path, tmp_path, lambda: own) == {"10.89.0.2"}
 
 
 def test_gateways_are_cached_for_a_second() -> None:

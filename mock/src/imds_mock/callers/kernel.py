@@ -180,12 +180,29 @@ class GatewayCache:
 
 
 def default_gateways(proc_net: Path) -> frozenset[str]:
-    """The default gateways' addresses. Requests to a port published on the host come from there, measured with Docker.
+    """The default gateways' addresses.
 
     Args:
         proc_net: `/proc/net`.
     """
     return frozenset([*_ipv4_gateways(proc_net / "route"), *_ipv6_gateways(proc_net / "ipv6_route")])
+
+
+def published_port_peers(
+    proc_net: Path, podman_mark: Path, own_addresses: Callable[[], Iterable[OwnAddress]]
+) -> frozenset[str]:
+    """The addresses from which requests to a published port come: the gateways', and with Podman this container's own.
+
+    Rootless Podman's port forwarder connects from the container's own address (measured). From any other namespace, the
+    kernel drops packets with that source.
+
+    Args:
+        proc_net: `/proc/net`.
+        podman_mark: The file that Podman creates in its containers, `/run/.containerenv`.
+        own_addresses: Gives the addresses of this network namespace.
+    """
+    own = own_addresses() if podman_mark.exists() else ()
+    return default_gateways(proc_net) | {each.address for each in own}
 
 
 def _ipv4_gateways(table: Path) -> Iterable[str]:

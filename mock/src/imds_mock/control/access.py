@@ -1,10 +1,10 @@
 """Access to the control plane: the Unix socket, loopback and the default gateway; all other clients need the token.
 
-Requests to a port that is published on the host come from the default gateway's address (measured with Docker). An
-address proves little: a neighbour that can send ARP replies (NET_ADMIN, NET_RAW) can take the gateway's address.
-Therefore the gateway is trusted only if no token is set, and `control.trust_gateway` can turn that off. Browsers are
-stopped by two headers that pages can neither omit nor forge: `Origin`, and `Host`, which holds the page's own host
-name after DNS rebinding.
+Requests to a port that is published on the host come from the default gateway's address (measured with Docker), with
+rootless Podman from the container's own address, which no other namespace can send from. An address proves little: a
+neighbour that can send ARP replies (NET_ADMIN, NET_RAW) can take the gateway's address. Therefore both are trusted only
+if no token is set, and `control.trust_gateway` can turn that off. Browsers are stopped by two headers that pages can
+neither omit nor forge: `Origin`, and `Host`, which holds the page's own host name after DNS rebinding.
 
 If a token is set, the files of the page need none: they contain nothing of this mock, and the page's login box asks
 for the token. Without a token, only clients with access get them.
@@ -35,8 +35,8 @@ class AccessGuard:
 
     Args:
         app: The protected application.
-        gateways: Returns the addresses of the default gateways, which have access if no token is set; None: gateways
-            have no access of their own.
+        gateways: Returns the addresses from which requests to a published port come, which have access if no token is
+            set; None: they have no access of their own.
         token: The bearer token, if one is set.
         allowed_hosts: Additional host names of the mock.
         is_local: Whether the listener is the Unix socket, which only processes of this container can reach.

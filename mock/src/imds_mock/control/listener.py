@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import uvicorn
 
-from imds_mock.callers.kernel import GatewayCache, default_gateways
+from imds_mock.callers.kernel import GatewayCache, Kernel, published_port_peers
 from imds_mock.control.acceptor import Acceptor, RateLimiter
 from imds_mock.control.access import AccessGuard
 from imds_mock.control.app import build
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from imds_mock.control.context import ControlContext
 
 _PROC_NET: Final = Path("/proc/net")
+_PODMAN_MARK: Final = Path("/run/.containerenv")
 _BACKLOG: Final = 64
 _STOP_SECONDS: Final = 2
 
@@ -141,7 +142,7 @@ class ControlPlane:
         settings = self._settings
         return AccessGuard(
             self._app,
-            GatewayCache(partial(default_gateways, _PROC_NET), time.monotonic) if settings.trust_gateway else None,
+            GatewayCache(_published_port_peers, time.monotonic) if settings.trust_gateway else None,
             settings.token,
             settings.allowed_hosts,
             is_local=is_local,
@@ -160,3 +161,8 @@ class ControlPlane:
             backlog=_BACKLOG,
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
+
+
+def _published_port_peers() -> frozenset[str]:
+    with contextlib.closing(Kernel()) as kernel:
+        return published_port_peers(_PROC_NET, _PODMAN_MARK, kernel.own_addresses)
