@@ -567,10 +567,10 @@ def test_the_addresses_of_a_target_are_sorted(tmp_path: Path) -> None:
 class BusyNameServer(FakeNetwork):
     """Its answers take some turns of the event loop, as those of a real one do."""
 
-    async def name_of(self, address: str) -> str | None:
+    async def names_of(self, address: str) -> tuple[str, ...]:
         for _ in range(5):
             await asyncio.sleep(0)
-        return await super().name_of(address)
+        return await super().names_of(address)
 
 
 @pytest.mark.parametrize("question", ["", "/imdsv1", "/notices"])

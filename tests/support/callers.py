@@ -24,7 +24,7 @@ class FakeNetwork:
     """The network around a mock.
 
     Attributes:
-        names: Reverse names by address; other addresses have none.
+        names: Reverse names by address, separated by spaces; other addresses have none.
         hosts: Addresses by name.
         own_addresses: Addresses of the mock with their prefix lengths, one interface each; those in one text share an
             interface.
@@ -91,10 +91,10 @@ class FakeNetwork:
         await self._answer(name)
         return self.hosts.get(name, frozenset())
 
-    async def name_of(self, address: str) -> str | None:
+    async def names_of(self, address: str) -> tuple[str, ...]:
         """The name server's reverse look-up."""
         await self._answer(address)
-        return self.names.get(address)
+        return tuple(self.names.get(address, "").split())
 
     async def _answer(self, query: str) -> None:
         self.queries.append(query)

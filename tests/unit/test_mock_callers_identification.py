@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -163,3 +164,90 @@ def test_a_link_local_caller_whose_link_has_no_ordinary_network_loses_its_earlie
     network = FakeNetwork(own_addresses=("169.254.169.254/16",))
     found = asyncio.run(network.registry()._identifier.look_up(LINK_LOCAL, before, full=True))
     assert found is None
+
+
+TASKS = ("o1fd5k0x2b9w3s8r7q6p4m5n1", "9vzpcg8b2n4x6m1l3k5j7h0q2")
+
+
+def keys_in_turn(network: FakeNetwork, *changes: dict[str, Any]) -> list[tuple[str, str | None]]:
+    """Key and service of the caller at `FRONT`, 6 s apart, with changes to the network before each request."""
+
+    async def scenario() -> list[tuple[str, str | None]]:
+        callers = network.registry()
+        found = []
+        for change in ({}, *changes):
+            vars(network).update(change)
+            waiting = callers.identify(FRONT)
+            assert waiting is not None
+            await waiting
+            caller = callers.caller(FRONT)
+            found.append((caller.key, caller.service))
+            network.now += 31.0
+        return found
+
+    return asyncio.run(scenario())
+
+
+def test_a_container_without_a_name_keeps_its_identity_at_the_same_hardware_address() -> None:
+    network = FakeNetwork({FRONT: f"shop_web.1.{TASKS[0]}.shop_default"}, macs={FRONT: "02:42:0a:00:01:05"})
+    draining: dict[str, Any] = {"names": {}}
+    another = {"macs": {FRONT: "02:42:0a:00:01:06"}}
+    assert keys_in_turn(network, draining, draining, another) == [
+        ("shop_web.1", "web"),
+        ("shop_web.1", "web"),
+        ("shop_web.1", "web"),
+        (FRONT, None),
+    ]
+
+
+def test_a_container_without_a_name_or_a_hardware_address_is_known_by_its_address() -> None:
+    assert keys_in_turn(FakeNetwork({FRONT: "a.net"}), {"names": {}}) == [("a", None), (FRONT, None)]
+
+
+def test_a_new_task_in_a_slot_has_the_same_identity() -> None:
+    names = [{"names": {FRONT: f"shop_web.1.{task}.shop_default"}} for task in TASKS]
+    assert keys_in_turn(FakeNetwork(), *names)[1:] == [("shop_web.1", "web")] * 2
+
+
+def test_a_podman_container_has_its_name_its_service_and_its_aliases() -> None:
+    network = FakeNetwork({FRONT: "extra.dns.podman. proj_app_1.dns.podman. 0a1b2c3d4e5f.dns.podman. app.dns.podman."})
+    (caller,) = network.identify(FRONT)
+    assert (caller.key, caller.names, caller.networks) == ("proj_app_1", ("proj_app_1", "app", "extra"), ())
+
+
+def test_a_known_podman_container_is_not_looked_up_in_full_again() -> None:
+    network = FakeNetwork(
+        {FRONT: "custom web 0a1b2c3d4e5f", BACK: "custom web 0a1b2c3d4e5f"}, own_addresses=TWO_NETWORKS
+    )
+
+    async def scenario() -> None:
+        callers = network.registry()
+        for network.now in (0.0, 6.0):
+            await callers.look_up([FRONT])
+
+    asyncio.run(scenario())
+    assert network.queries.count("custom") == 1
+    assert network.queries[-1] == FRONT
+
+
+def test_a_task_on_two_networks_is_one_caller() -> None:
+    task, mock = f"shop_web.1.{TASKS[0]}", f"shop_mock.1.{TASKS[1]}"
+    network = FakeNetwork(
+        {
+            FRONT: f"{task}.shop_front",
+            BACK: f"{task}.shop_back",
+            "172.18.0.2": f"{mock}.shop_front",
+            "172.19.0.2": f"{mock}.shop_back",
+        },
+        {f"{task}.shop_front": frozenset({FRONT}), f"{task}.shop_back": frozenset({BACK})},
+        own_addresses=TWO_NETWORKS,
+    )
+    one, other = network.identify(FRONT, BACK)
+    assert one == other
+    assert (one.addresses, one.names) == ((FRONT, BACK), ("shop_web.1", "web", "shop_web"))
+
+
+@pytest.mark.parametrize(("name", "expected"), [(f"shop_mock.1.{TASKS[0]}.shop_default", True), ("mock.net", False)])
+def test_the_mocks_own_name_tells_whether_it_is_in_a_swarm(name: str, *, expected: bool) -> None:
+    identifier = FakeNetwork({"172.18.0.2": name}).registry()._identifier
+    assert asyncio.run(identifier.is_in_swarm()) is expected

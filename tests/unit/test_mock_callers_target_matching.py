@@ -117,3 +117,17 @@ def test_a_name_may_miss_a_link_local_caller_that_is_not_linked() -> None:
     )
     assert match(network, "web", LINK_LOCAL, ORDINARY).warning is None, "a caller with this name has sent requests"
     assert match(network, ORDINARY, LINK_LOCAL).warning is None
+
+
+def test_a_name_that_may_be_a_virtual_ip_has_a_warning() -> None:
+    network = FakeNetwork(hosts={"web": frozenset({"172.18.9.9"})})
+    warning = match(network, "web").warning
+    assert warning is not None
+    assert warning.startswith("'web' is 172.18.9.9, and no container is known there.")
+    assert "an address of tasks.web" in warning
+    network.names = {"172.18.9.9": "proj-web-1.proj_default"}
+    assert match(network, "web", "172.18.9.9").warning is None
+
+
+def test_a_name_whose_address_has_sent_requests_has_no_warning() -> None:
+    assert match(FakeNetwork(hosts={"web": frozenset({"172.18.9.9"})}), "web", "172.18.9.9").warning is None

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from imds_mock.callers.targets import SystemResolver, TargetResolver, resolve_name
+from imds_mock.callers.targets import SystemResolver, TargetResolver, resolve_name, resolve_service
 
 
 def test_addresses_and_errors() -> None:
@@ -75,3 +75,48 @@ def test_a_slower_call_keeps_the_targets_of_a_concurrent_one() -> None:
         assert targets.addresses("app") == frozenset()
 
     asyncio.run(scenario())
+
+
+SERVICE = {
+    "web": frozenset({"10.0.1.5"}),
+    "tasks.web": frozenset({"10.0.1.6", "10.0.1.7"}),
+    "db": frozenset({"10.0.1.9"}),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "in_swarm", "addresses", "queries"),
+    [
+        ("web", True, {"10.0.1.6", "10.0.1.7"}, ["web", "tasks.web"]),
+        ("db", True, {"10.0.1.9"}, ["db", "tasks.db"]),
+        ("absent", True, set(), ["absent"]),
+        ("web", False, {"10.0.1.5"}, ["web"]),
+    ],
+)
+def test_in_a_swarm_a_service_has_the_addresses_of_its_tasks(
+    name: str, *, in_swarm: bool, addresses: set[str], queries: list[str]
+) -> None:
+    asked = []
+
+    async def resolve(asked_for: str) -> frozenset[str]:
+        asked.append(asked_for)
+        return SERVICE.get(asked_for, frozenset())
+
+    async def is_in_swarm() -> bool:
+        return in_swarm
+
+    assert asyncio.run(resolve_service(name, resolve, is_in_swarm)) == addresses
+    assert asked == queries
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), OSError("no answer")])
+def test_a_service_without_an_answer_for_its_tasks_keeps_its_own_address(error: OSError) -> None:
+    async def resolve(name: str) -> frozenset[str]:
+        if name.startswith("tasks."):
+            raise error
+        return SERVICE[name]
+
+    async def is_in_swarm() -> bool:
+        return True
+
+    assert asyncio.run(resolve_service("web", resolve, is_in_swarm)) == {"10.0.1.5"}

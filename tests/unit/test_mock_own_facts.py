@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,10 +53,11 @@ def test_distinct_names_have_distinct_ids(names: list[str]) -> None:
     assert len(ids) == len(names)
 
 
-def test_replicas_are_distributed_over_the_zones() -> None:
+@pytest.mark.parametrize("stem", ["proj-app-", "proj_app_", "proj_app.", "172.18.0."])
+def test_replicas_are_distributed_over_the_zones(stem: str) -> None:
     configured = InstanceSettings(region="eu-west-1")
     zones = {
-        instance(configured, container(f"proj-app-{number}", number=number)).availability_zone for number in (1, 2, 3)
+        instance(configured, container(f"{stem}{number}", number=number)).availability_zone for number in (1, 2, 3)
     }
     assert zones == {"eu-west-1a", "eu-west-1b", "eu-west-1c"}
 

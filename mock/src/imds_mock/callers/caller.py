@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from typing import Final, NamedTuple
 
 _IPV6: Final = 6
-_REPLICA: Final = re.compile(r"(?P<service>.+?)-(?:(?P<number>[0-9]+)|run-[0-9a-f]{12})")
 
 
 class Interface(NamedTuple):
@@ -35,10 +33,11 @@ class Caller(NamedTuple):
         key: Seed of the caller's identity: the container's name, or an address if it has no name.
         addresses: All known addresses.
         container: Name of the container; None if unknown.
-        service: Compose service; None if unknown.
+        service: Compose service, or service of a Swarm stack; None if unknown.
         number: Number of the service's replica, from 1; None if unknown.
         networks: Names of the networks on which the container is known.
         interfaces: Network interfaces, from the kernel's tables.
+        aliases: Further names: aliases of Podman, or the full name of a Swarm stack's service.
     """
 
     key: str
@@ -48,53 +47,12 @@ class Caller(NamedTuple):
     number: int | None = None
     networks: tuple[str, ...] = ()
     interfaces: tuple[Interface, ...] = ()
+    aliases: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the container and, if different, of the service; empty if unknown."""
-        return tuple(dict.fromkeys(name for name in (self.container, self.service) if name is not None))
-
-
-class ContainerName(NamedTuple):
-    """The parts of a reverse name of Docker's embedded DNS server.
-
-    Attributes:
-        container: Name of the container, unique on one engine.
-        network: Name of the network.
-        project: Compose project; None if unknown.
-        service: Compose service; None if unknown.
-        number: Number of the service's replica, from 1; None if unknown.
-    """
-
-    container: str
-    network: str = ""
-    project: str | None = None
-    service: str | None = None
-    number: int | None = None
-
-
-def parse_reverse_name(name: str) -> ContainerName:
-    """Parse `<container name>.<network>`, the reverse name that Docker's embedded DNS server gives an address.
-
-    Measured for replicas (`proj-app-2.proj_default`), `docker compose run` (`proj-app-run-d59c2409f8fa.proj_default`),
-    a `container_name` (`custom.proj_default`) and plain containers (`plain.proj_default`). Host names and aliases never
-    appear. The service is known only if the names of container and network begin with the same project.
-
-    Args:
-        name: Such as `proj-app-2.proj_default`.
-    """
-    name = name.rstrip(".")
-    # A container's name may contain dots; the name of a Compose network does not.
-    container, _, network = name.rpartition(".") if "." in name else (name, "", "")
-    words = network.split("_")
-    for length in range(len(words) - 1, 0, -1):
-        project = "_".join(words[:length])
-        prefix = f"{project}-"
-        replica = _REPLICA.fullmatch(container[len(prefix) :]) if container.startswith(prefix) else None
-        if replica is not None:
-            number = replica["number"]
-            return ContainerName(container, network, project, replica["service"], int(number) if number else None)
-    return ContainerName(container, network)
+        """The different names of the container, of the service and the aliases, in this order; empty if unknown."""
+        return tuple(dict.fromkeys(name for name in (self.container, self.service, *self.aliases) if name is not None))
 
 
 def normalize_address(address: str) -> str:

@@ -2,6 +2,9 @@
 
 An address to which a name resolves counts only if its reverse name is the same: the name of one container may be an
 alias of another. A link-local address has no name, so the container's ordinary address on the same link is used.
+
+A Swarm task that is to stop leaves the name server before it ends. As long as its address has no name and the same
+hardware address, it is the same container.
 """
 
 from __future__ import annotations
@@ -9,24 +12,27 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Protocol
 
-from imds_mock.callers.caller import Caller, parse_reverse_name
+from imds_mock.callers.caller import Caller
+from imds_mock.callers.reverse_names import parse_reverse_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from imds_mock.callers.address_linking import AddressLinker
-    from imds_mock.callers.caller import ContainerName, Interface
+    from imds_mock.callers.caller import Interface
     from imds_mock.callers.local_networks import LocalNetworks
+    from imds_mock.callers.reverse_names import ContainerName
 
 # For a stopped service the engine's name server asks the server that it forwards to, which may be down.
-_SERVICES_SECONDS: Final = 0.5
+# It also asks that server for an address without a name, such as a Swarm task's on the bridge to its machine.
+_NAMES_SECONDS: Final = 0.5
 
 
 class NameService(Protocol):
     """Forward and reverse look-ups: a name server."""
 
-    async def name_of(self, address: str) -> str | None:
-        """The reverse name of an address, None if it has none; raises an OSError if no server answers."""
+    async def names_of(self, address: str) -> tuple[str, ...]:
+        """The reverse names of an address, empty if it has none; raises an OSError if no server answers."""
 
     async def addresses_of(self, name: str) -> frozenset[str]:
         """The addresses of a name; raises an OSError if no server answers."""
@@ -59,6 +65,7 @@ class CallerIdentifier:
         self._names = names
         self.services = services
         self._own_networks: tuple[tuple[str, ...], tuple[str, ...]] = (), ()
+        self._has_tasks = False
 
     async def look_up(self, address: str, before: Caller, *, full: bool) -> Caller | None:
         """The caller at an address; None if it has neither a name nor another address.
@@ -72,8 +79,10 @@ class CallerIdentifier:
             OSError: No name server answers.
         """
         if not self.networks.is_link_local(address):
-            name = await self._names.name_of(address)
-            named = None if name is None else (address, parse_reverse_name(name))
+            found = await self._names.names_of(address)
+            named = (address, self._parse(found)) if found else None
+            if named is None and self._is_still_there(before, address):
+                return before
         elif not self.linker.can_link(address):
             return None
         else:
@@ -82,14 +91,35 @@ class CallerIdentifier:
                 # Another container has the ordinary address now, so the neighbour entry may be stale.
                 linked, names = await self._link(address, ())
             if linked and not names:
+                if self._is_still_there(before, linked[0]):
+                    return before
                 addresses = (*linked, address)
                 return Caller(linked[0], addresses, interfaces=self.networks.interfaces(addresses))
             # Several containers: a neighbour entry is stale.
             named = names[0] if len({name.container for _, name in names}) == 1 else None
         return None if named is None else await self._named(address, *named, before, full=full)
 
+    async def is_in_swarm(self) -> bool:
+        """Whether the mock, or a caller, is a task of a Swarm."""
+        await self._networks_of(self.networks.own_addresses())
+        return self._has_tasks
+
+    def _parse(self, names: tuple[str, ...]) -> ContainerName:
+        name = parse_reverse_names(names)
+        self._has_tasks |= bool(name.task)
+        return name
+
+    def _is_still_there(self, before: Caller, address: str) -> bool:
+        """Whether the container that had an address before still has it: the hardware address is the same."""
+        mac = _mac_at(before.interfaces, address)
+        return (
+            before.container is not None
+            and mac is not None
+            and mac == _mac_at(self.networks.interfaces((address,)), address)
+        )
+
     async def _named(self, address: str, ordinary: str, name: ContainerName, before: Caller, *, full: bool) -> Caller:
-        is_same = name.container == before.container and name.network in before.networks
+        is_same = name.container == before.container and {name.network} - {""} <= {*before.networks}
         if not full and is_same and {address, ordinary} <= {*before.addresses}:
             return before._replace(interfaces=_with_macs(self.networks.interfaces(before.addresses), before))
         names = {ordinary: name, **await self._other_addresses(name, ordinary)}
@@ -103,8 +133,9 @@ class CallerIdentifier:
             container=name.container,
             service=service,
             number=name.number,
-            networks=tuple(sorted({each.network for each in names.values()})),
+            networks=tuple(sorted({each.network for each in names.values()} - {""})),
             interfaces=_with_macs(interfaces, before) if name.container == before.container else interfaces,
+            aliases=name.aliases,
         )
 
     async def _link(
@@ -121,7 +152,7 @@ class CallerIdentifier:
             return {}  # on a single network, a container has a single address
         networks = await self._networks_of(own)
         # A name without a network resolves only on the first network that has it.
-        queries = [f"{name.container}.{network}" for network in networks] or [name.container]
+        queries = [f"{name.host_name}.{network}" for network in networks] or [name.host_name]
         found = await asyncio.gather(*map(self._names.addresses_of, queries), return_exceptions=True)
         candidates = sorted({each for part in found if isinstance(part, frozenset) for each in part} - {address})
         return {other: each for other, each in await self._names_of(candidates) if each.container == name.container}
@@ -130,16 +161,18 @@ class CallerIdentifier:
         """The names of the mock's networks, as far as the name server knows them."""
         if self._own_networks[0] != own:
             names = await self._names_of(each for each in own if self.networks.may_have_name(each))
-            self._own_networks = own, tuple(sorted({name.network for _, name in names}))
+            self._own_networks = own, tuple(sorted({name.network for _, name in names} - {""}))
         return self._own_networks[1]
 
     async def _names_of(self, addresses: Iterable[str]) -> list[tuple[str, ContainerName]]:
+        """The addresses that have names; without those for which no answer arrives in time."""
         queries = tuple(addresses)
-        found = await asyncio.gather(*map(self._names.name_of, queries), return_exceptions=True)
+        answers = (asyncio.wait_for(self._names.names_of(each), _NAMES_SECONDS) for each in queries)
+        found = await asyncio.gather(*answers, return_exceptions=True)
         return [
-            (address, parse_reverse_name(text))
-            for address, text in zip(queries, found, strict=True)
-            if isinstance(text, str)
+            (address, self._parse(names))
+            for address, names in zip(queries, found, strict=True)
+            if names and not isinstance(names, BaseException)
         ]
 
     async def _service_of(self, name: ContainerName, addresses: dict[str, ContainerName]) -> str | None:
@@ -156,11 +189,15 @@ class CallerIdentifier:
         queries = sorted(services)
         answers = asyncio.gather(*map(self._names.addresses_of, queries), return_exceptions=True)
         try:
-            found = await asyncio.wait_for(answers, _SERVICES_SECONDS)
+            found = await asyncio.wait_for(answers, _NAMES_SECONDS)
         except TimeoutError:
             return {}
         pairs = zip(queries, found, strict=True)
         return {service: addresses for service, addresses in pairs if isinstance(addresses, frozenset)}
+
+
+def _mac_at(interfaces: tuple[Interface, ...], address: str) -> str | None:
+    return next((each.mac for each in interfaces if address == each.ipv4 or address in each.ipv6s), None)
 
 
 def _with_macs(interfaces: tuple[Interface, ...], before: Caller) -> tuple[Interface, ...]:

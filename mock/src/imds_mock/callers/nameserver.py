@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _DOCKER: Final = "127.0.0.11"
+_PODMAN: Final = "dns.podman"  # the domain in which it resolves names
 _RESOLV_CONF: Final = Path("/etc/resolv.conf")
 _LIBRARY: Final = ("dns.message", "dns.reversename", "dns.rdtypes.ANY.PTR", "dns.rdtypes.IN.A", "dns.rdtypes.IN.AAAA")
 # More answers at a time may not fit into the socket's buffer.
@@ -42,18 +43,19 @@ class NameServer:
         self._connecting = asyncio.Lock()
 
     def is_engine(self) -> bool:
-        """Whether it is Docker's embedded DNS server."""
-        server = _server(self._configured())
-        return server is not None and server[0] == _DOCKER
+        """Whether it is the name server of Docker or Podman, which knows the container's own name too."""
+        configured = self._configured()
+        server = _server(configured)
+        return server is not None and (server[0] == _DOCKER or (configured is None and _is_podman(_RESOLV_CONF)))
 
-    async def name_of(self, address: str) -> str | None:
-        """The reverse name of an address; None if it has none.
+    async def names_of(self, address: str) -> tuple[str, ...]:
+        """The reverse names of an address, in the order of the answer; empty if it has none.
 
         Raises:
             OSError: No answer, or the server reports an error.
         """
         names = await self._query(lambda dns: dns.reversename.from_address(address), "PTR")
-        return min(names - {"."}, default=None)  # the root is not a name
+        return tuple(name for name in names if name != ".")  # the root is not a name
 
     async def addresses_of(self, name: str) -> frozenset[str]:
         """The addresses of a name, of both families.
@@ -69,11 +71,11 @@ class NameServer:
         if self._connection is not None:
             self._connection.close()
 
-    async def _query(self, name: Callable[[Any], Any], kind: str) -> frozenset[str]:
+    async def _query(self, name: Callable[[Any], Any], kind: str) -> tuple[str, ...]:
         async with self._slots:
             connection = await self._connected()
             if connection is None:
-                return frozenset()
+                return ()
             dns = connection.dns
             try:
                 query = dns.message.make_query(name(dns), kind, use_edns=0, payload=_MAX_ANSWER_BYTES)
@@ -84,7 +86,7 @@ class NameServer:
         if answer.rcode() not in {_NO_ERROR, _NO_SUCH_NAME}:
             raise OSError(f"the name server refused the query (RCODE {answer.rcode()})")
         rdtype = query.question[0].rdtype
-        return frozenset(record.to_text() for found in answer.answer if found.rdtype == rdtype for record in found)
+        return tuple(record.to_text() for found in answer.answer if found.rdtype == rdtype for record in found)
 
     async def _connected(self) -> _Connection | None:
         server = _server(self._configured())
@@ -161,9 +163,16 @@ def _server(configured: str | None) -> tuple[str, int] | None:
 
 
 def _first_server(resolv_conf: Path) -> str | None:
+    return next((each[1] for each in _entries(resolv_conf) if len(each) > 1 and each[0] == "nameserver"), None)
+
+
+def _is_podman(resolv_conf: Path) -> bool:
+    return any(each[0] == "search" and _PODMAN in each for each in _entries(resolv_conf))
+
+
+def _entries(resolv_conf: Path) -> list[list[str]]:
     try:
         lines = resolv_conf.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
-        return None
-    words = (line.split() for line in lines)
-    return next((each[1] for each in words if len(each) > 1 and each[0] == "nameserver"), None)
+        return []
+    return [words for line in lines if (words := line.split())]

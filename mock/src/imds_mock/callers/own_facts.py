@@ -8,6 +8,7 @@ a configured block that does not contain the container's address is replaced by 
 from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
+from string import digits
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
@@ -53,7 +54,7 @@ def with_own_facts(configured: InstanceSettings, caller: Caller, from_variants: 
 
 def _zone(caller: Caller) -> str:
     # Replicas are distributed evenly, as by an Auto Scaling group.
-    seed = caller.key if caller.number is None else caller.key.rpartition("-")[0]
+    seed = caller.key if caller.number is None else caller.key.rstrip(digits)[:-1]
     return _ZONES[(crc32(seed.encode()) + (caller.number or 0)) % len(_ZONES)]
 
 

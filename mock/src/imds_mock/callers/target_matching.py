@@ -65,6 +65,12 @@ def _warning(table: CallerTable, target: str, found: dict[str, Caller]) -> str |
         why = f"no neighbour of the mock has {', '.join(missing)}"
     elif unlinked and not has_asked:
         why = "the mock cannot compare the hardware addresses of both"
+    elif found.keys().isdisjoint(each.address for each in table.known_callers()):
+        return (
+            f"{target!r} is {', '.join(found)}, and no container is known there. If that is the virtual IP of a "
+            "service, the target matches none of its containers: in a Swarm, use `endpoint_mode: dnsrr` or an address "
+            f"of tasks.{target}; in Kubernetes, use a headless Service"
+        )
     else:
         return None
     example = f", such as {unlinked[0]}, which has sent requests" if unlinked else ""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
 _TIMEOUT_SECONDS: Final = 1.0
+_TASKS_SECONDS: Final = 0.5
+_TASKS: Final = "tasks."  # before the name of a Swarm service: its tasks
 _MAX_AGE_SECONDS: Final = 30.0
 _THREADS: Final = 4
 
@@ -142,6 +144,27 @@ def _set_answer(answer: _Answer, found: list[tuple[Any, ...]] | Exception) -> No
 
 
 _SYSTEM: Final = SystemResolver()
+
+
+async def resolve_service(
+    name: str, resolve: Callable[[str], Awaitable[frozenset[str]]], is_in_swarm: Callable[[], Awaitable[bool]]
+) -> frozenset[str]:
+    """The addresses of a name; in a Swarm those of the service's tasks, because its own name is a virtual IP.
+
+    Args:
+        name: Name of a service, a container or a host.
+        resolve: Gives the addresses of a name, none if it has none; raises an OSError if no server answers.
+        is_in_swarm: Whether names of tasks may exist; elsewhere they are not looked up.
+
+    Raises:
+        OSError: No name server answers.
+    """
+    found = await resolve(name)
+    if found and await is_in_swarm():
+        # Docker's name server asks the server that it forwards to, which may be down, if this is not a service.
+        with contextlib.suppress(OSError):
+            return await asyncio.wait_for(resolve(f"{_TASKS}{name}"), _TASKS_SECONDS) or found
+    return found
 
 
 async def resolve_name(name: str) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +14,7 @@ from imds_mock.callers.local_networks import LocalNetworks
 from imds_mock.callers.nameserver import NameServer
 from imds_mock.callers.reachability import ReachabilityProbe
 from imds_mock.callers.registry import CallerRegistry
-from imds_mock.callers.targets import resolve_name
+from imds_mock.callers.targets import resolve_name, resolve_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,7 +51,8 @@ def network_registry(
     networks = LocalNetworks(kernel, lambda: default_gateways(_PROC_NET), monotonic, has_own_names=names.is_engine)
     linker = AddressLinker(kernel, networks, ReachabilityProbe(), monotonic)
     identifier = CallerIdentifier(names, networks, linker, services)
-    return CallerRegistry(resolve_name, identifier, monotonic, lambda: config().callers.look_up_seconds)
+    resolve = partial(resolve_service, resolve=resolve_name, is_in_swarm=identifier.is_in_swarm)
+    return CallerRegistry(resolve, identifier, monotonic, lambda: config().callers.look_up_seconds)
 
 
 class RegisteredContainers:
