@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from imds_mock.agents.container_role import ContainerRole
 from imds_mock.agents.dispatch import ContainerAgents

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -426,7 +426,7 @@ def test_the_start_waits_for_a_limited_time() -> None:
         raise AssertionError
 
     async def run() -> None:
-        pool = pool_of(replace(fake.dependencies(), fetch=never))
+        pool = pool_of(msgspec.structs.replace(fake.dependencies(), fetch=never))
         pool.refresher_for(REQUEST)
         pool.start()
         await pool.wait_until_ready(0.01)

@@ -6,11 +6,13 @@ may share a dash (`-Is`). `--` ends the flags. The meaning of a letter (`-t`, `-
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from msgspec import field
 
 from imds_mock.aemm import hints, values
 from imds_mock.aemm.keys import COMMANDS, FLAG_KEYS, Command, Key, UsageError
+from imds_mock.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,8 +25,7 @@ PROGRAM_WORDS: Final = ("help", "completion")
 """Words in the place of a subcommand that do not start a mock."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
+class Arguments(Record, frozen=True):
     """A parsed command line.
 
     Attributes:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imds_mock.aemm.data import EVENT_ID_KEY
 from imds_mock.aemm.keys import Command
 from imds_mock.aemm.values import epoch_seconds
 from imds_mock.metadata.documents import iso8601
+from imds_mock.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,8 +67,7 @@ class ClientLimit:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
+class Trigger(Record, frozen=True):
     """The time at which an event appears.
 
     Attributes:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imds_mock.aemm import data, values
 from imds_mock.errors import MockError
+from imds_mock.records import Record
 
 if TYPE_CHECKING:
     from imds_mock.aemm.values import Reader, Value
@@ -62,8 +62,7 @@ COMMANDS: Final = {
 """Subcommands and their aliases."""
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Record, frozen=True):
     """One setting.
 
     Attributes:

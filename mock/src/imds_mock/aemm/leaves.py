@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
+
+from msgspec.structs import replace
 
 from imds_mock.aemm import events
 from imds_mock.aemm.data import JSON, ROWS, TAGS_KEY, TAGS_PATH, Nested, Row

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imds_mock.aemm import hints
 from imds_mock.aemm.arguments import FLAGS, positional
 from imds_mock.aemm.keys import COMMANDS, UsageError
+from imds_mock.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -20,8 +20,7 @@ _SAME_FLAGS: Final = {"-p": "--port", "-n": "--host", "--hostname": "--host"}
 _ALL_ADDRESSES: Final = ("", "0.0.0.0", "::", "[::]")  # noqa: S104 - the default of `serve`
 
 
-@dataclass(frozen=True, slots=True)
-class NativeArguments:
+class NativeArguments(Record, frozen=True):
     """The command line of `imds-mock`.
 
     Attributes:

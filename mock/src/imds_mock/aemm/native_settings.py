@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec import field
 
 from imds_mock.aemm import data
 from imds_mock.aemm.data import DEFAULT_CONFIG
 from imds_mock.config.settings import Config
 from imds_mock.metadata.instance import derive
+from imds_mock.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -43,8 +44,7 @@ _OPTIONAL_LEAVES: Final = {
 _UNUSED_SECTIONS: Final = ("agents", "ecs", "eks", "signing")
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Record, frozen=True):
     """The differences between a configuration and AEMM's instance.
 
     Attributes:
@@ -105,8 +105,7 @@ def _is_added(path: str, native: _InstanceLeaves, base: _InstanceLeaves) -> bool
     return path not in base.leaves
 
 
-@dataclass(frozen=True, slots=True)
-class _InstanceLeaves:
+class _InstanceLeaves(Record, frozen=True):
     """An instance and its leaves by path; paths contain names in braces instead of the values of AEMM's keys."""
 
     instance: Instance

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from msgspec import field
+
 from imds_mock.aemm import data, files, hints, keys, values
 from imds_mock.aemm.keys import KEYS, VARIABLE_PREFIX, Command, ConfigFileError, UsageError, default_path
+from imds_mock.records import Record
 from imds_mock.violations.hiding import NOT_SHOWN, is_word
 from imds_mock.violations.words import listed
 
@@ -28,8 +30,7 @@ _SERVICE_VARIABLE: Final = re.compile(r"AEMM_(NAME|ENV_\w+|(\w+_)?(SERVICE_(HOST
 _SERVICE_PORT: Final = re.compile(r"(tcp|udp|sctp)://.*")
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Record, frozen=True):
     """AEMM's settings.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.credentials.documents import credentials_document, failure_document
@@ -11,6 +10,7 @@ from imds_mock.credentials.requests import role_arn_of
 from imds_mock.credentials.sources import select_source
 from imds_mock.credentials.values import CredentialFailure
 from imds_mock.metadata.tree import LATEST
+from imds_mock.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +36,7 @@ class NoCredentialsError(Exception):
         self.is_refused = is_refused
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerCredentials:
+class ContainerCredentials(Record, frozen=True):
     """Credentials for a container. The `repr` shows no secret.
 
     Attributes:
@@ -52,8 +51,7 @@ class ContainerCredentials:
         return f"ContainerCredentials({self.role_arn!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerRole:
+class ContainerRole(Record, frozen=True):
     """The role of a container.
 
     Attributes:

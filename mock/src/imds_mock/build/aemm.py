@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
+
+from msgspec import field
+from msgspec.structs import replace
 
 from imds_mock.aemm import events, pages
 from imds_mock.aemm.events import ClientLimit
@@ -19,6 +21,7 @@ from imds_mock.credentials.refreshable import NotRefreshed
 from imds_mock.metadata.override_parsing import parse_overrides
 from imds_mock.metadata.overrides import apply_overrides
 from imds_mock.metadata.tree import LATEST
+from imds_mock.records import Record
 from imds_mock.service.snapshot import Compatibility as Differences
 from imds_mock.service.snapshot import Snapshot
 from imds_mock.signing.signer import Signer
@@ -38,8 +41,7 @@ _LISTING_ENDS: Final = dict.fromkeys(("/", "/latest", "/latest/meta-data", "/lat
 _FEATURES: Final = (events.SPOT_KEYS, events.EVENT_KEYS, events.LIFECYCLE_KEYS)
 
 
-@dataclass(frozen=True, slots=True)
-class AemmBuilder:
+class AemmBuilder(Record, frozen=True):
     """Builds configurations with `compatibility: aemm`.
 
     Attributes:

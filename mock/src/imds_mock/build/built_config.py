@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from imds_mock.config.settings import Config
+from imds_mock.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from imds_mock.service.snapshot import Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class BuiltConfig:
+class BuiltConfig(Record, frozen=True):
     """What a configuration turns into.
 
     Attributes:

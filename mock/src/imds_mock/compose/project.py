@@ -7,12 +7,12 @@ Source: the Compose specification (services: networks, network_mode, scale, depl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.config.errors import ConfigError
 from imds_mock.config.plain_documents import read_yaml
 from imds_mock.errors import EX_DATAERR, EX_USAGE, MockError
+from imds_mock.records import Record
 from imds_mock.violations.words import listed, unknown
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ class ComposeFileError(MockError):
     exit_code = EX_DATAERR
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(Record, frozen=True):
     """A service that uses the mock.
 
     Attributes:

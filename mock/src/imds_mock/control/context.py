@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Final
+
+from msgspec import field
 
 from imds_mock.callers.caller import is_address, normalize_address
 from imds_mock.callers.target_matching import TargetMatch, match_target
 from imds_mock.control.pacer import Pacer
 from imds_mock.metadata.tree import LATEST
+from imds_mock.records import Parts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -28,8 +30,7 @@ _CREDENTIALS: Final = "meta-data/iam/security-credentials"
 _MANY: Final = 1024
 
 
-@dataclass(slots=True)
-class ControlContext:
+class ControlContext(Parts, eq=False):
     """The parts of a running mock that operations read and change.
 
     Attributes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -11,6 +10,7 @@ from starlette.responses import Response
 from imds_mock.config.errors import ConfigError
 from imds_mock.config.plain_documents import NotJsonError, read_json
 from imds_mock.control.problems import ProblemError
+from imds_mock.records import Record
 from imds_mock.scheduling.checking import completed, read
 from imds_mock.scheduling.fields import FieldError
 
@@ -33,8 +33,7 @@ class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """No query parameters."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Record, frozen=True):
     """One valid call of an operation.
 
     Attributes:
@@ -62,8 +61,7 @@ class Noted(NamedTuple):
     notes: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Record, frozen=True):
     """One operation.
 
     Attributes:

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import errno
 import os
-from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from imds_mock.addresses import Address
 from imds_mock.control_socket import DEFAULT_PORT, NoSocketError, open_at, open_default
 from imds_mock.errors import EX_OSERR, ListenError, MockError
+from imds_mock.records import Record
 from imds_mock.wire.sockets import open_sockets
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ class ControlListenError(MockError):
     exit_code = EX_OSERR
 
 
-@dataclass(frozen=True, slots=True)
-class ControlSockets:
+class ControlSockets(Record, frozen=True):
     """The control plane's listening sockets.
 
     Attributes:

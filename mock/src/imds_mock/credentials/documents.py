@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from imds_mock.credentials.refreshable import RefreshedCredentials
@@ -10,6 +9,7 @@ from imds_mock.credentials.values import ADVICE, INSTANCE_IDENTITY, CredentialFa
 from imds_mock.metadata import documents
 from imds_mock.metadata.documents import RenewableDocument, iso8601
 from imds_mock.metadata.rows import DynamicValue
+from imds_mock.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +23,7 @@ _NOT_FOUND: Final = "InstanceProfileNotFound"
 _MODIFIED_BEFORE_SECONDS: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Roles:
+class Roles(Record, frozen=True):
     """The documents about an instance's roles.
 
     Attributes:

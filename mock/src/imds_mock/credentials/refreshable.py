@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from imds_mock.credentials.values import refusal
+from imds_mock.records import Record
 from imds_mock.scheduling.window import Window
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ class RefreshableCredentials(Protocol):
         """Request new credentials, unless the current ones are newer than a time (seconds since the epoch)."""
 
 
-@dataclass(frozen=True, slots=True)
-class RefreshedCredentials:
+class RefreshedCredentials(Record, frozen=True):
     """The source of a role whose credentials are fetched.
 
     Attributes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tenacity import AsyncRetrying, retry_if_exception_type
@@ -17,6 +16,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type
 from imds_mock.credentials.requests import FetchError
 from imds_mock.credentials.values import RoleCredentials
 from imds_mock.metadata.documents import iso8601
+from imds_mock.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,8 +39,7 @@ _SLEEP_SECONDS: Final = 30.0
 _IDLE_SECONDS: Final = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class RefresherDependencies:
+class RefresherDependencies(Record, frozen=True):
     """Everything with side effects that a refresher uses.
 
     Attributes:

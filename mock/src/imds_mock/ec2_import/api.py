@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import botocore.session
 from botocore import exceptions
 from botocore.config import Config
+from msgspec import field
 
 from imds_mock.errors import EX_CONFIG, EX_DATAERR, EX_NOPERM, EX_UNAVAILABLE, MockError
+from imds_mock.records import Record
 
 _CLIENT: Final = Config(connect_timeout=10, read_timeout=30, retries={"total_max_attempts": 3, "mode": "standard"})
 _DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
@@ -26,8 +27,7 @@ class ImportFailedError(MockError):
         self.exit_code = exit_code
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
+class Description(Record, frozen=True):
     """What the EC2 API says of an instance; the values are documents of the API.
 
     Attributes:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imds_mock.addresses import host_and_port
 from imds_mock.errors import OtherServerError, ProbeError
+from imds_mock.records import Record
 
 from .errors import HostError, OptionsError, RealServiceError
 from .setting import DEFAULT_PORT, HTTP, LOOPBACK, UNKNOWN_PORT, Redirect, redirect_of, steps_down, steps_up
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from .setting import Platform, Setting, Shell, Step
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(Record, frozen=True):
     """This machine.
 
     Attributes:

@@ -5,8 +5,9 @@ Commands are text for `sh -e`: `--dry-run` prints exactly what is run, and a use
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, Protocol
+
+from imds_mock.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +29,7 @@ UNKNOWN_PORT: Final = 0
 Method = Literal["dnat", "alias"]
 
 
-@dataclass(frozen=True, slots=True)
-class Redirect:
+class Redirect(Record, frozen=True):
     """A redirect to the mock.
 
     Attributes:
@@ -63,8 +63,7 @@ class Redirect:
         return tuple(endpoint for endpoint in self.endpoints if version in ADDRESSES[endpoint])
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Record, frozen=True):
     """One setting in the kernel.
 
     Attributes:
@@ -80,8 +79,7 @@ class Setting:
     redirect: Redirect
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Record, frozen=True):
     """A command, and the command that undoes it."""
 
     command: str

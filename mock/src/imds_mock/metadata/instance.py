@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +11,7 @@ from imds_mock.config.errors import SettingError
 from imds_mock.metadata import regions
 from imds_mock.metadata.interfaces import NetworkInterface, derive_interfaces
 from imds_mock.metadata.unique_ids import ec2_id, iam_id, random_bytes
+from imds_mock.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -28,8 +28,7 @@ _TAG_KEY: Final = re.compile(r"[A-Za-z0-9+\-=.,_:@]{1,128}")
 _RESERVED_TAG_KEYS: Final = frozenset({".", "..", "_index"})
 
 
-@dataclass(frozen=True, slots=True)
-class InstanceProfile:
+class InstanceProfile(Record, frozen=True):
     """The instance profile and its role.
 
     Attributes:
@@ -43,8 +42,7 @@ class InstanceProfile:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
+class Instance(Record, frozen=True):
     """The facts of one instance. Times are seconds since the epoch; None and empty values mean that it has none."""
 
     settings: InstanceSettings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +10,7 @@ from msgspec import UNSET
 from imds_mock.config.errors import SettingError
 from imds_mock.metadata.addresses import Value, block_text, enclosing_block, next_free_address, parse
 from imds_mock.metadata.unique_ids import ec2_id, mac_address
+from imds_mock.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,8 +22,7 @@ _FIRST_ADDRESS: Final = IPv4Address("10.0.1.23")
 _PUBLIC_ADDRESS: Final = "203.0.113.25"
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkInterface:
+class NetworkInterface(Record, frozen=True):
     """The facts of one interface. Addresses and blocks are texts, as in the metadata."""
 
     mac: str

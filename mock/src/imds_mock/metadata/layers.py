@@ -6,10 +6,12 @@ value returns when they end. A path without a leaf exists while a layer gives it
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec.structs import replace
+
 from imds_mock.metadata.tree import Leaf
+from imds_mock.records import Record
 from imds_mock.scheduling.window import Window
 
 if TYPE_CHECKING:
@@ -34,8 +36,7 @@ class Layer(Protocol):
         """Seconds since the epoch for `Last-Modified`, given the time below; None for the start of the instance."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Covered:
+class _Covered(Record, frozen=True):
     """Body and time of a leaf with one layer, as functions of the clock."""
 
     leaf: Leaf | None

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from imds_mock.metadata.catalogue import since_of
 from imds_mock.metadata.tree import Leaf
+from imds_mock.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-@dataclass(frozen=True, slots=True)
-class Override:
+class Override(Record, frozen=True):
     """A change of one path.
 
     Attributes:

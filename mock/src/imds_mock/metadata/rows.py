@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from imds_mock.metadata.tree import Leaf
+from imds_mock.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 AnyFacts = TypeVar("AnyFacts")
 
 
-@dataclass(frozen=True, slots=True)
-class DynamicValue:
+class DynamicValue(Record, frozen=True):
     """A value that is computed for each request.
 
     Attributes:
@@ -80,8 +79,7 @@ class SignedDocument(Protocol):
         """The certificate of the managed SSH keys."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Record, frozen=True):
     """The facts from which the instance's rows are derived."""
 
     instance: Instance
@@ -94,16 +92,14 @@ class Facts:
         return self.instance.settings
 
 
-@dataclass(frozen=True, slots=True)
-class InterfaceFacts:
+class InterfaceFacts(Record, frozen=True):
     """The facts from which the rows of one interface are derived."""
 
     instance: Instance
     interface: NetworkInterface
 
 
-@dataclass(frozen=True, slots=True)
-class Row(Generic[AnyFacts]):
+class Row(Record, Generic[AnyFacts], frozen=True):
     """One path of the metadata.
 
     Attributes:

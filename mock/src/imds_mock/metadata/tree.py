@@ -10,11 +10,11 @@ Facts captured from the real service:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import reduce
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from imds_mock.records import Record
 from imds_mock.scheduling.window import ALWAYS, Window
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ VERSIONS: Final = (
 """The listing of `GET /` on a current instance (captured June to August 2024)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(Record, frozen=True):
     """One value.
 
     Attributes:
@@ -70,8 +69,7 @@ class Leaf:
         return Window(now, now) if self.same_during is None else self.same_during(now)
 
 
-@dataclass(frozen=True, slots=True)
-class LookupResult:
+class LookupResult(Record, frozen=True):
     """A leaf or listing at one time.
 
     Attributes:

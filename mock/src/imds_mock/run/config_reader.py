@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec import field
 
 from imds_mock.build.loading import load
 from imds_mock.config.errors import ConfigError, Problem
 from imds_mock.config.settings import Config
 from imds_mock.config.sources import file_of
+from imds_mock.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,8 +33,7 @@ TIMEOUT_SECONDS: Final = 60.0
 _NICENESS: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigReader:
+class ConfigReader(Record, frozen=True):
     """Reads the configuration from its sources, as often as asked; see `load`.
 
     Attributes:
@@ -48,7 +48,7 @@ class ConfigReader:
     environ: Mapping[str, str]
     file: Path | None
     defaults: Mapping[str, Any]
-    places: dict[str, str] = field(default_factory=dict, compare=False)
+    places: dict[str, str] = field(default_factory=dict)
 
     def __call__(self) -> Config:
         """Read all sources.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from imds_mock.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,8 +21,7 @@ def _discard(_sentence: str) -> None:
     """Log nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dependencies:
+class Dependencies(Record, frozen=True, kw_only=True):
     """What a mock uses of the process around it. The defaults print nothing and share nothing between mocks.
 
     Attributes:

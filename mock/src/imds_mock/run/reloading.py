@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from msgspec import field
 from msgspec.structs import replace
 
 from imds_mock.config.errors import SettingError
 from imds_mock.config.settings import FIXED_SECTIONS
 from imds_mock.errors import MockError
+from imds_mock.records import Record
 from imds_mock.run.config_reader import ConfigReader, read_in_background
 from imds_mock.run.file_changes import mark
 from imds_mock.state.snapshots import ConflictingPathsError
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from imds_mock.state.state import State
 
 
-@dataclass(frozen=True)
-class ConfigSource:
+_BY_SETTING: Final = "the setting compatibility"
+
+
+class ConfigSource(Record, frozen=True):
     """Where a configuration comes from.
 
     Attributes:
@@ -39,14 +42,14 @@ class ConfigSource:
     read: Callable[[], Config]
     file: Path | None = None
     seen: Mark = None
-    reason: str = "the setting compatibility"
+    reason: str = _BY_SETTING
     places: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def watching(cls, read: Callable[[], Config], file: Path | None, reason: str = "") -> ConfigSource:
         """A source whose file is watched from now on; call it before the first `read`."""
         places = read.places if isinstance(read, ConfigReader) else {}
-        return cls(read, file, mark(file) if file else None, reason or cls.reason, places)
+        return cls(read, file, mark(file) if file else None, reason or _BY_SETTING, places)
 
 
 class Reloader:

@@ -5,10 +5,12 @@ A change builds a new snapshot and replaces one reference. A request uses one sn
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from msgspec import field
+
 from imds_mock.metadata.tree import VERSIONS, Leaf, Tree
+from imds_mock.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,8 +43,7 @@ class Agents(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Compatibility:
+class Compatibility(Record, frozen=True):
     """How responses differ from the real service's, to be compatible with another mock.
 
     Attributes:
@@ -67,8 +68,7 @@ IMDS: Final = Compatibility("imds")
 """The real service."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Record, frozen=True, eq=False):
     """Everything that one caller's responses are made from.
 
     Attributes:
@@ -90,8 +90,8 @@ class Snapshot:
     versions: tuple[str, ...] = VERSIONS
     compatibility: Compatibility = IMDS
     agents: Agents | None = None
-    rendered: dict[str, Response] = field(default_factory=dict, repr=False, compare=False)
-    temporary: dict[str, TemporaryResponse] = field(default_factory=dict, repr=False, compare=False)
+    rendered: dict[str, Response] = field(default_factory=dict)
+    temporary: dict[str, TemporaryResponse] = field(default_factory=dict)
 
     @classmethod
     def build(

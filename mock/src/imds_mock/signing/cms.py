@@ -8,9 +8,9 @@ digest and CMS algorithm protection (RFC 6211). Verifiers need the certificate.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from imds_mock.records import Record
 from imds_mock.signing import der
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ _IMPLICIT_0: Final = 0xA0
 _IMPLICIT_1: Final = 0xA1
 
 
-@dataclass(frozen=True, slots=True)
-class SignerIdentity:
+class SignerIdentity(Record, frozen=True):
     """A key and its certificate, as a signed message refers to them.
 
     Attributes:

@@ -10,11 +10,11 @@ import contextlib
 import os
 import stat
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.errors import EX_CONFIG, MockError
+from imds_mock.records import Record
 from imds_mock.signing import certificates, der
 from imds_mock.signing.cms import SignerIdentity
 
@@ -40,8 +40,7 @@ class KeyDirectoryError(MockError):
     exit_code = EX_CONFIG
 
 
-@dataclass(frozen=True, slots=True)
-class SigningKey:
+class SigningKey(Record, frozen=True):
     """A private key with its certificate.
 
     Attributes:
@@ -54,7 +53,10 @@ class SigningKey:
     certificate: bytes
     identity: SignerIdentity
     self_signed: Callable[[str], bytes]
-    private_pem: bytes = field(repr=False)
+    private_pem: bytes
+
+    def __repr__(self) -> str:
+        return "SigningKey(...)"
 
 
 def default_directory() -> Path:

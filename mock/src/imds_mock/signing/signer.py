@@ -13,10 +13,12 @@ from __future__ import annotations
 import base64
 import threading
 from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 from weakref import WeakValueDictionary
 
+from msgspec import field
+
+from imds_mock.records import Record
 from imds_mock.signing import cms, identity_document
 from imds_mock.signing.keys import NAMES, PKCS7, RSA2048, SIGNATURE, SigningKey, from_pem, load_or_generate
 
@@ -110,8 +112,7 @@ class Signer:
         return document
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True)
-class SignedDocument:
+class SignedDocument(Record, frozen=True, eq=False, weakref=True):
     """An identity document and its signatures, as leaves: their argument is the time, which has no effect.
 
     Attributes:
@@ -122,11 +123,11 @@ class SignedDocument:
         bodies: The leaves computed so far, by name.
     """
 
-    signer: Signer = field(repr=False, compare=False)
+    signer: Signer
     document: bytes
     pending_time: float
     ssh_signer_name: str
-    bodies: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
+    bodies: dict[str, bytes] = field(default_factory=dict)
 
     def signature(self, _now: float = 0) -> bytes:
         """`dynamic/instance-identity/signature`."""

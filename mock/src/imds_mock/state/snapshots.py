@@ -6,10 +6,10 @@ what it concerns.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from imds_mock.metadata.layers import apply_layers
 

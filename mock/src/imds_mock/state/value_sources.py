@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +11,7 @@ import msgspec
 from imds_mock.metadata.derivation import settings_of
 from imds_mock.metadata.layers import matching
 from imds_mock.metadata.override_parsing import parse_overrides
+from imds_mock.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,8 +24,7 @@ SourceName = Literal["setting", "derived", "fixed", "override", "event"]
 """What a value can come from."""
 
 
-@dataclass(frozen=True, slots=True)
-class ValueSource:
+class ValueSource(Record, frozen=True):
     """Where the value of one leaf comes from.
 
     Attributes:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec import field
+
+from imds_mock.records import Parts, Record
 from imds_mock.service.responses import page
 from imds_mock.wire.parsing import Limits, ParseCache
 from imds_mock.wire.writing import ConnectionHeaders
@@ -68,8 +70,7 @@ Returns None, and does not call back, if there is nothing to wait for.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(Record, frozen=True):
     """The timeouts of a connection, in seconds.
 
     Attributes:
@@ -96,8 +97,7 @@ def _raise(error: Exception) -> None:
     raise error
 
 
-@dataclass(slots=True)
-class ServerContext:
+class ServerContext(Parts, eq=False):
     """What all connections of a listener use.
 
     Attributes:

@@ -7,7 +7,6 @@ reads bodies; a request for it is complete when its body is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from sys import intern
 from typing import TYPE_CHECKING, Final, NoReturn, cast
 from urllib.parse import unquote
@@ -15,6 +14,7 @@ from urllib.parse import unquote
 import httptools
 from msgspec.structs import replace
 
+from imds_mock.records import Record
 from imds_mock.service.messages import READ_HEADERS, Request, agent_at, agent_of, takes_body, wants_credentials
 from imds_mock.service.messages import USER_AGENT_HEADER as USER_AGENT
 
@@ -33,8 +33,7 @@ TARGET_TOO_LONG: Final = 414
 HEADERS_TOO_LARGE: Final = 431
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Record, frozen=True):
     """The limits of a request; one that exceeds them gets the status given here.
 
     Attributes:
