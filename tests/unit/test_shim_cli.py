@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from imds_shim import cli, deadline, errors
+from imds_shim import cli, deadline, emulation, errors
 from imds_shim.errors import CommandNotFoundError, Interrupted, KernelRefusedError, PrivilegeError
 from imds_shim.exec import accounts, handoff
 from imds_shim.exec.privileges import Plan
@@ -173,6 +173,18 @@ def test_a_failed_start_logs_one_line(
 def test_a_kernel_refusal_is_71(stage: Stage, refusal: Exception, code: int) -> None:
     stage.kernel.refusal = refusal
     assert stage.run(b"x") == code
+
+
+def test_an_emulated_image_is_named_in_place_of_what_it_cannot_see(
+    stage: Stage, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emulation, "emulated_image", lambda: "this is an amd64 image on an arm64 kernel")
+    stage.kernel.refusal = KernelRefusedError("this kernel has no legacy nat table.")
+    assert stage.run(b"x") == 71
+    assert capfd.readouterr().err == "imds-shim: this is an amd64 image on an arm64 kernel.\n"
+    stage.kernel.refusal = PrivilegeError("NET_ADMIN is missing")
+    assert stage.run(b"x") == 77
+    assert capfd.readouterr().err == "imds-shim: NET_ADMIN is missing.\n"
 
 
 def test_another_server_behind_the_rule_is_70(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:

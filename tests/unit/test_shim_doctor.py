@@ -35,6 +35,7 @@ class Container:
         self.backends: dict[str, ShimError] = {}
         self.plan_failure: ShimError | None = None
         self.account: Account | None = None
+        self.emulated: str | None = None
         self.lines: list[str] = []
 
     def lack(self, *names: str) -> None:
@@ -56,7 +57,7 @@ class Container:
 
     def examined(self, *entries: str) -> int:
         dependencies = Dependencies(
-            self.network, self.kernel, self._try_backend, lambda _: "on-link", self._plan, self.sets
+            self.network, self.kernel, self._try_backend, lambda _: "on-link", self._plan, self.sets, self.emulated
         )
         environ = [b"MOCK_HOSTNAME=mock", b"HOME=/nowhere", *(entry.encode() for entry in entries)]
         if b"-MOCK_HOSTNAME" in environ:
@@ -283,3 +284,14 @@ def test_ipv6_is_examined_when_it_is_wanted(container: Container) -> None:
     container.network.servers |= {"fd00::6:80": MOCK_ONE, "fd00:ec2::254:80": MOCK_ONE}
     assert container.examined("MOCK_IPV6=1") == 0
     assert "trial start: [fd00:ec2::254]:80 -> [fd00::6]:80 (mock)" in container.said("ok")
+
+
+def test_an_emulated_image_is_named_in_place_of_what_it_cannot_see(container: Container) -> None:
+    container.emulated = "this is an amd64 image on an arm64 kernel; build or pull the arm64 one"
+    container.backends = {name: KernelRefusedError(f"this kernel has no {name}.") for name in ("legacy", "nft")}
+    container.kernel.refusal = KernelRefusedError("neither NAT back end of this kernel can be used.")
+    assert container.examined() == 71
+    assert container.said("fail") == [f"trial start: {container.emulated}"]
+    assert container.said("warn") == [
+        f"NAT back end {name} is out of reach: {container.emulated}" for name in ("legacy", "nft")
+    ]

@@ -14,7 +14,7 @@ from imds_shim.config import (
     unknown_setting_warnings,
 )
 from imds_shim.deadline import Deadline
-from imds_shim.errors import ConfigError, Interrupted, PrivilegeError, ShimError
+from imds_shim.errors import ConfigError, Interrupted, KernelRefusedError, PrivilegeError, ShimError
 from imds_shim.exec.signals import Interrupts
 from imds_shim.kernel import RealKernel, RealNetwork
 from imds_shim.log import Log
@@ -49,7 +49,7 @@ def run(argv: Sequence[bytes], environ: Sequence[bytes], interrupts: Interrupts 
     except ShimError as error:
         if isinstance(error, ConfigError):
             _warn_of_unknown_settings(environ, log)
-        log.error(str(error))
+        log.error(_explain(error))
         return error.exit_code
     except Interrupted as interrupt:
         log.info(f"ended by signal {interrupt.exit_code - 128} before the command was started")
@@ -58,6 +58,17 @@ def run(argv: Sequence[bytes], environ: Sequence[bytes], interrupts: Interrupts 
         log.error(f"this is a defect of the shim: {type(error).__name__}: {error}")
         _log_traceback(error, log)
         return _INTERNAL_ERROR
+
+
+def _explain(error: ShimError) -> str:
+    """Return the error's message, or why it is misleading: an emulated program sees less than the kernel has."""
+    if isinstance(error, KernelRefusedError):
+        from imds_shim.emulation import emulated_image
+
+        emulated = emulated_image()
+        if emulated:
+            return f"{emulated}."
+    return str(error)
 
 
 def _dispatch(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts, log: Log) -> int:
@@ -90,6 +101,7 @@ def _remove(log: Log) -> int:
 def _doctor(environ: Sequence[bytes]) -> int:
     from imds_shim import capabilities
     from imds_shim.doctor import Dependencies, examine
+    from imds_shim.emulation import emulated_image
     from imds_shim.exec.handoff import plan
     from imds_shim.nat import backend, policy_routing
 
@@ -100,6 +112,7 @@ def _doctor(environ: Sequence[bytes]) -> int:
         describe_route=policy_routing.describe_route,
         plan=plan,
         sets=capabilities.read_sets(),
+        emulated=emulated_image(),
     )
     return examine(environ, dependencies, print)
 

@@ -14,7 +14,7 @@ from imds_shim import capabilities
 from imds_shim.config import decode_environment, read_settings, unknown_setting_warnings
 from imds_shim.deadline import Deadline
 from imds_shim.endpoints import PORT, addresses_of, format_address
-from imds_shim.errors import ConfigError, PrivilegeError, ShimError
+from imds_shim.errors import ConfigError, KernelRefusedError, PrivilegeError, ShimError
 from imds_shim.exec.accounts import command_environment
 from imds_shim.frozen_record import FrozenRecord
 from imds_shim.log import Log
@@ -51,6 +51,7 @@ class Dependencies(FrozenRecord):
     describe_route: Callable[[IPAddress], str]
     plan: Callable[[ShimConfig], Plan]
     sets: capabilities.CapabilitySets
+    emulated: str | None = None
 
 
 def examine(environ: Sequence[bytes], dependencies: Dependencies, write: Callable[[str], None]) -> int:
@@ -115,6 +116,9 @@ class _Examination:
             try:
                 self._dependencies.check_backend(name)
             except ShimError as error:
+                if self._is_misleading(error):
+                    self._report("warn", f"NAT back end {name} is out of reach: {self._dependencies.emulated}")
+                    continue
                 # The advice on capabilities is given once, at the end.
                 problem = error.problem if isinstance(error, PrivilegeError) else error
                 self._report("warn", f"NAT back end {name}: {problem}")
@@ -199,8 +203,12 @@ class _Examination:
                 self._remove_user = os.geteuid() != 0
                 self._report("fail", f"{step}: {error.problem}")
                 return error.exit_code
-        self._report("fail", f"{step}: {error}")
+        self._report("fail", f"{step}: {self._dependencies.emulated if self._is_misleading(error) else error}")
         return error.exit_code
+
+    def _is_misleading(self, error: ShimError) -> bool:
+        """Whether an error is due to the emulation and not to what its message says."""
+        return self._dependencies.emulated is not None and isinstance(error, KernelRefusedError)
 
     def _suggest_compose_lines(self) -> None:
         if self._remove_user:

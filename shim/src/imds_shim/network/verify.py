@@ -20,9 +20,15 @@ if TYPE_CHECKING:
 
 _LONGEST_SECONDS, _FIRST_BACKEND_SECONDS, _SHORTEST_SECONDS = 5.0, 2.0, 0.4
 _TRY_SECONDS, _PAUSE_SECONDS = 2.0, 0.1
+# Docker 28 drops packets to the address of a container that do not come from its network (raw PREROUTING), so a network
+# with an ordinary container at 169.254.169.254 blocks the address on all networks of that engine.
+_BLOCKED = (
+    "with Docker 28 or newer, another project whose network contains 169.254.169.254 (link-local-network) blocks "
+    "this one: stop it, or use MOCK_ROUTE=nat"
+)
 _ADVICE_BY_ROUTE_MODE = {
-    "none": "MOCK_ROUTE=none changes nothing, so the network must already lead to the mock",
-    "route": "MOCK_ROUTE=route needs a mock that holds this address itself (link_local_ips)",
+    "none": f"MOCK_ROUTE=none changes nothing, so the network must already lead to the mock; {_BLOCKED}",
+    "route": f"MOCK_ROUTE=route needs a mock that holds this address itself (link_local_ips); {_BLOCKED}",
 }
 _ADVICE = "another program in this container or on the host handles connections to this address: see imds-shim --doctor"
 
