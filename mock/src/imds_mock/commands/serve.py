@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +48,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve."""
     install()
     handle_early_signals()
+    # A start makes little garbage, so `program` turns the collector on once the mock answers.
+    gc.disable()
+    try:
+        _serve(arguments)
+    finally:
+        gc.enable()
+    return 0
+
+
+def _serve(arguments: argparse.Namespace) -> None:
     from imds_mock.commands import ec2_metadata_mock  # noqa: PLC0415 - after the handlers: imports take most of the start
     from imds_mock.config.sources import file_of  # noqa: PLC0415
     from imds_mock.run import program  # noqa: PLC0415
@@ -63,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     reason = ec2_metadata_mock.aemm_reason(config, os.environ)
     if not reason:
         program.run(config, source, os.environ, scenario, arguments.ready_file)
-        return 0
+        return
     overrides["compatibility"] = "aemm"
     defaults.clear()
     from imds_mock.build.aemm_loading import AemmReader  # noqa: PLC0415 - the real service needs none of it
@@ -71,7 +82,6 @@ def run(arguments: argparse.Namespace) -> int:
     ec2_metadata_mock.serve(
         AemmReader(read, os.environ), reason, os.environ, file, scenario, ready_path=arguments.ready_file
     )
-    return 0
 
 
 def _overrides(arguments: argparse.Namespace) -> dict[str, object]:

@@ -93,6 +93,7 @@ async def _run(mock: Mock, ready_file: ReadyFile | None) -> None:
         say(_start_message(mock))
         # Everything that exists now lives as long as the program, so the collector need not check it again.
         gc.freeze()
+        gc.enable()
         waits = [loop.create_task(each) for each in (told_to_stop.wait(), mock.failed())]
         starting = loop.create_task(_finish_start(mock, ready_file))
         try:
