@@ -33,6 +33,7 @@ missing_packages() {
   command -v awk >/dev/null || echo mawk
   [ -e /usr/share/doc/ca-certificates ] || echo ca-certificates
   ldconfig -p | grep -q 'libnftables\.so\.1' || echo libnftables1
+  [ "$(uname -m)" = x86_64 ] || command -v shellcheck >/dev/null || echo shellcheck # a wheel elsewhere
   # python-iptables is built from source.
   command -v gcc >/dev/null || echo gcc
   [ -e /usr/include/xtables.h ] || echo libxtables-dev

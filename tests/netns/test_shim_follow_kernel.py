@@ -100,6 +100,7 @@ def until_gone(pid: int) -> None:
     pytest.fail(f"process {pid} is still there")
 
 
+@pytest.mark.measures_time
 @pytest.mark.parametrize("arguments", [(), ("mapped",)])
 def test_the_mock_moves_while_the_application_runs(lab: ShimLab, arguments: tuple[str, ...]) -> None:
     app = application(lab, *arguments, as_pid_1=True)

@@ -135,6 +135,7 @@ def elapsed(lab: ShimLab, *command: str, **settings: str) -> tuple[float, subpro
     return time.monotonic() - began - floor, done
 
 
+@pytest.mark.measures_time
 @pytest.mark.parametrize(
     ("host", "code", "words"),
     [
@@ -154,6 +155,7 @@ def test_the_deadline_is_kept(lab: ShimLab, tmp_path: Path, host: str, code: int
     assert untouched(lab)
 
 
+@pytest.mark.measures_time
 def test_the_deadline_is_kept_with_a_mock_that_hangs_after_accept(lab: ShimLab) -> None:
     lab.serve(mock_id="hanging")
     seconds, done = elapsed(lab, "true", MOCK_TIMEOUT_SECONDS="2")
@@ -234,6 +236,7 @@ def test_an_ipv6_only_mock_serves_the_ipv6_endpoint(lab: ShimLab) -> None:
     assert "warning: 169.254.169.254 is not redirected, because mock has no IPv4 address" in done.stderr
 
 
+@pytest.mark.measures_time
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_as_pid_1_a_signal_ends_the_wait_at_once(lab: ShimLab, number: signal.Signals, code: int) -> None:
     command: list[str | Path] = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", SHIM, "true"]

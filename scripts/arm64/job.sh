@@ -1,0 +1,29 @@
+#!/bin/bash
+# What is built and tested in the emulated machine, in the folder of the checkout.
+set -euo pipefail
+say() { printf '\narm64: %s (up %s s)\n' "$*" "$(cut -d. -f1 /proc/uptime)"; }
+export PIP_BREAK_SYSTEM_PACKAGES=1 PIP_NO_COMPILE=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_INDEX=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_QUIET=1
+tree=/opt/imds-shim
+
+say "$(uname -srm); the shim's tree, as Dockerfile.shim builds it"
+pip install --no-build-isolation --no-deps --target $tree/lib/site-packages /vm/packages/*
+cp -r $tree/lib/site-packages/{iptc,libxtwrapper*,python_iptables*} .venv/lib/python3*/site-packages/
+pip install --no-build-isolation --no-deps --target $tree/lib/site-packages ./shim
+shim/build-tree.sh $tree
+
+say "the virtual environment"
+python3 -m venv --without-pip .venv
+pip --python .venv install --no-build-isolation --no-deps -e shim -e mock
+
+say "the demonstration, with the virtual environment"
+.venv/bin/python scripts/demo.py --lab
+
+say "the demonstration, with the tree"
+mv .venv/bin/imds-shim /vm/imds-shim
+ln -s $tree/bin/imds-shim .venv/bin/imds-shim
+.venv/bin/python scripts/demo.py --lab
+mv /vm/imds-shim .venv/bin/imds-shim
+
+say "the tests"
+mapfile -t arguments </vm/arguments
+.venv/bin/python -m pytest -p no:cacheprovider --durations=5 "${arguments[@]}"
