@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help setup lock images demo test unit contract netns conformance closed browser e2e arm64 check format pictures bench attack attack-short soak clean
+.PHONY: help setup lock images demo test unit contract netns timing conformance closed browser e2e arm64 check format pictures bench attack attack-short soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ contract: setup ## Run the contract tests: real clients against the mock
 
 netns: setup ## Run the tests on the real kernel, in network namespaces
 	@scripts/tiers.sh netns
+
+timing: setup ## Run the tests that measure time, which need the machine for themselves
+	@.venv/bin/pytest -m measures_time tests/unit tests/contract tests/netns
 
 conformance: setup ## Run the official AWS SDKs against the mock, with their own toolchains
 	@scripts/tiers.sh conformance

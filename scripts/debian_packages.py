@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_LOCK: Final = Path(tempfile.gettempdir()) / "imds-sidecar-apt.lock"
+_LOCK_SECONDS: Final = 600
 
 
 class PackageError(Exception):
@@ -26,15 +30,18 @@ def apt(words: Sequence[str], folder: Path | None = None) -> None:
     if shutil.which("apt-get") is None:
         wanted = " ".join(word for word in words if not word.startswith("-"))
         raise PackageError(f"apt-get is missing; it is needed for: {wanted}.")
-    done = subprocess.run(
-        ["apt-get", "--quiet", *words],
-        cwd=folder,
-        env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with _LOCK.open("w") as lock:
+        # Tiers that run side by side install what they lack; apt-get does not wait for a list that another one updates.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run(
+            ["apt-get", "--quiet", "-o", f"DPkg::Lock::Timeout={_LOCK_SECONDS}", *words],
+            cwd=folder,
+            env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if done.returncode != 0:
         said = [line for line in done.stderr.splitlines() if line.startswith("E: ")] or done.stderr.splitlines()[-1:]
         raise PackageError(f"apt-get {' '.join(w for w in words if not w.startswith('-'))} failed: {' '.join(said)}")

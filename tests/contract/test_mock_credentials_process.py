@@ -304,6 +304,7 @@ def test_a_client_waiting_for_credentials_can_pipeline_and_half_close(tmp_path: 
         assert second == b""
 
 
+@pytest.mark.measures_time
 def test_a_request_waits_no_longer_than_configured(tmp_path: Path) -> None:
     options = assuming("http://127.0.0.1:9", "access_key_id=test", f"secret_access_key={SECRET}", "wait_seconds=0.5")
     with running_program(tmp_path, [*options, "--set", "identity=per-container"]) as program:

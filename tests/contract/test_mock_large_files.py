@@ -44,6 +44,7 @@ def p99(seconds: list[float]) -> float:
     return statistics.quantiles(seconds, n=100)[98]
 
 
+@pytest.mark.measures_time
 def test_requests_are_answered_in_time_while_a_large_file_is_taken_over(tmp_path: Path) -> None:
     assert LARGE_BYTES < len(LARGE) < 1024 * 1024
     file = tmp_path / "mock.yaml"

@@ -328,6 +328,7 @@ def test_a_failed_start_leaves_no_thread(mock: ImdsMock) -> None:
     assert threads() == before
 
 
+@pytest.mark.measures_time
 def test_a_start_and_a_reset_take_little_time(mock: ImdsMock) -> None:
     began = time.perf_counter()
     with ImdsMock():

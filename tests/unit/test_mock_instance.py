@@ -268,7 +268,7 @@ def test_user_data(signer: Signer, tmp_path: Any) -> None:
         ),
         ({"local_ipv4": "10.0.0.256"}, "instance.local_ipv4: expected an IPv4 address such as 10.0.1.23"),
         ({"public_ipv4": "x"}, "instance.public_ipv4: expected an IPv4 address"),
-        ({"interfaces": []}, "instance.interfaces: expected at least one interface"),
+        ({"interfaces": []}, "instance.interfaces: expected a list, each a mapping"),
     ],
 )
 def test_contradictions_are_refused(signer: Signer, facts: dict[str, Any], sentence: str) -> None:

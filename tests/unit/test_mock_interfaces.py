@@ -200,7 +200,11 @@ def test_an_ipv6_only_interface_is_in_a_vpc_with_an_ipv4_block(signer: Signer) -
         ),
         ([{"public_ipv4s": {"y": "10.0.1.23"}}], "[0].public_ipv4s.y: expected an IPv4 address"),
         ([{"local_ipv4s": [], "public_ipv4s": {"198.51.100.7": ""}}], "requires a private IPv4 address"),
-        ([{"security_groups": ["a"], "security_group_ids": []}], "[0].security_group_ids: expected 1 ids"),
+        (
+            [{"security_groups": ["a"], "security_group_ids": []}],
+            "[0].security_group_ids: expected one id for each security group: a",
+        ),
+        ([{"security_groups": [], "security_group_ids": ["sg-12345678"]}], "security group, but there is none"),
         ([{"mac": MAC}, {"mac": MAC}], f"[1].mac: interface 0 already has {MAC}"),
         ([{}, {"device_number": 0}], "[1].device_number: interface 0 already has device number 0 of network card 0"),
         ([{}, {"local_ipv4s": ["10.0.1.23"]}], "[1].local_ipv4s: interface 0 already has 10.0.1.23"),

@@ -207,7 +207,7 @@ class InstanceSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     security_groups: Annotated[tuple[shapes.Line, ...], Meta(description="Names of the security groups.")] = (
         "default",
     )
-    interfaces: Annotated[tuple[Interface, ...], Meta(description="Network interfaces.")] = (Interface(),)
+    interfaces: Annotated[tuple[Interface, ...], Meta(description="Network interfaces.", min_length=1)] = (Interface(),)
 
     role: Annotated[shapes.RoleName | None, Meta(description="IAM role; null: no instance profile.")] = "my-role"
     instance_profile: Annotated[

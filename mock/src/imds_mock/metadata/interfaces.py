@@ -61,8 +61,6 @@ def derive_interfaces(settings: InstanceSettings, region: str, zone: str) -> tup
     Raises:
         SettingError: An address or block is invalid, or two of them contradict each other.
     """
-    if not settings.interfaces:
-        raise SettingError(("instance", "interfaces"), "expected at least one interface")
     main = _FIRST_ADDRESS
     derived: list[NetworkInterface] = []
     for index, facts in enumerate(settings.interfaces):
@@ -95,7 +93,8 @@ class _InterfaceDerivation:
         if group_ids is None:
             group_ids = tuple(ec2_id("sg", vpc_id, group) for group in groups)
         elif len(group_ids) != len(groups):
-            raise self._error(f"expected {len(groups)} ids, one for each of {', '.join(groups)}", "security_group_ids")
+            names = f": {', '.join(groups)}" if groups else ", but there is none"
+            raise self._error(f"expected one id for each security group{names}", "security_group_ids")
         mac = (settings.mac if self._index == 0 else None) or facts.mac
         return NetworkInterface(
             mac=(mac or mac_address(settings.instance_id, str(self._index))).lower(),
