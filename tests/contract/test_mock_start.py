@@ -7,17 +7,26 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any
+from typing import NamedTuple
 
 import pytest
 
 from imds_mock.cli import main
 from imds_mock.errors import EX_CONFIG
 
+AFTER_THE_FIRST_RESPONSE = ["dataclasses", "starlette", "uvicorn"]
+"""What a start loads only after the first response, if ever, because it takes long."""
+
+NEVER = ["_hashlib", "_ssl", "click", "configparser", "html", "http.client", "logging.config", "multiprocessing", "ssl"]
+"""What a serving process never loads, because it takes much memory; see `unused_modules`."""
+
 # Runs `serve` in the main thread. Another thread, which imports as little as it can, looks at the process after the
-# first response, and again once the control plane answers.
+# first response: of the data plane, with the control plane off, or of the control plane.
 OBSERVED = """
 import gc, os, socket, sys, threading, time
+paths = sys.argv[1].split(":")
+sys.path[:0] = paths
+control = sys.argv[2]
 ports = []
 for _ in range(2):
     with socket.socket() as free:
@@ -33,47 +42,52 @@ def ask(port, path):
         time.sleep(0.001)
 
 def observe():
-    for port, path in zip(ports, ("/latest/meta-data/instance-id", "/healthz")):
-        status = ask(port, path)
-        modules = " ".join(name for name, module in list(sys.modules.items()) if module is not None)
-        print(f'{{"status": {status}, "modules": "{modules}", "collects": {int(gc.isenabled())}}}', flush=True)
+    status = ask(ports[1], "/healthz") if control == "on" else ask(ports[0], "/latest/meta-data/instance-id")
+    loaded = " ".join(name for name, module in list(sys.modules.items()) if getattr(module, "__spec__", None))
+    print(f'{{"status": {status}, "loaded": "{loaded}", "collects": {int(gc.isenabled())}}}', flush=True)
     os._exit(0)
 
 threading.Thread(target=observe, daemon=True).start()
 from imds_mock.cli import main
-main(["serve", "--host", "127.0.0.1", "--port", str(ports[0]), "--control-port", str(ports[1])])
+sys.argv[1:] = ["serve", "--host", "127.0.0.1", "--port", str(ports[0])]
+sys.argv += ["--control", control, "--control-port", str(ports[1])]
+main()
 """
 
 
-@pytest.fixture(scope="module")
-def observations() -> tuple[dict[str, Any], dict[str, Any]]:
-    """What was found after the first response, and after the control plane's first response."""
-    # Isolated and without site packages, which may import modules themselves.
+class Observation(NamedTuple):
+    status: int
+    loaded: set[str]
+    collects: bool
+
+
+def observe(control: str) -> Observation:
     paths = ":".join(path for path in sys.path if path)
-    code = f"import sys; sys.path[:0] = {paths!r}.split(':')\n{OBSERVED}"
+    # Isolated and without site packages, which may import modules themselves.
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code],
+        [sys.executable, "-I", "-S", "-c", OBSERVED, paths, control],
         stdout=subprocess.PIPE,
-        text=True,
         check=True,
         timeout=60,
         env={"PATH": os.environ["PATH"]},
     )
-    first, second = map(json.loads, done.stdout.splitlines())
-    return first, second
+    found = json.loads(done.stdout)
+    return Observation(found["status"], set(found["loaded"].split()), bool(found["collects"]))
 
 
-def test_the_mock_answers_before_the_control_plane_is_loaded(
-    observations: tuple[dict[str, Any], dict[str, Any]],
-) -> None:
-    first, second = observations
-    assert (first["status"], second["status"]) == (200, 200)
-    assert "starlette" not in first["modules"].split()
-    assert "starlette" in second["modules"].split()
+@pytest.fixture(scope="module")
+def first_response() -> Observation:
+    return observe("off")
 
 
-def test_garbage_is_collected_once_the_mock_answers(observations: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    assert observations[1]["collects"] == 1
+@pytest.fixture(scope="module")
+def with_control_plane() -> Observation:
+    return observe("on")
+
+
+def test_garbage_is_collected_once_the_mock_answers(with_control_plane: Observation) -> None:
+    assert with_control_plane.status == 200
+    assert with_control_plane.collects
 
 
 def test_garbage_is_collected_after_a_start_that_fails() -> None:
@@ -81,8 +95,23 @@ def test_garbage_is_collected_after_a_start_that_fails() -> None:
     assert gc.isenabled()
 
 
-@pytest.mark.parametrize("module", ["dataclasses"])
-def test_a_start_does_not_load_what_the_first_response_does_without(
-    observations: tuple[dict[str, Any], dict[str, Any]], module: str
-) -> None:
-    assert module not in observations[0]["modules"].split()
+@pytest.mark.parametrize("module", AFTER_THE_FIRST_RESPONSE)
+def test_a_start_loads_only_what_the_first_response_needs(first_response: Observation, module: str) -> None:
+    assert first_response.status == 200
+    assert module not in first_response.loaded
+
+
+@pytest.mark.parametrize("module", NEVER)
+def test_a_serving_process_loads_only_what_the_mock_uses(with_control_plane: Observation, module: str) -> None:
+    assert {"ssl", "starlette", "uvicorn"} & with_control_plane.loaded == {"starlette", "uvicorn"}
+    assert module not in with_control_plane.loaded
+
+
+def test_a_program_that_embeds_a_mock_has_all_modules() -> None:
+    code = (
+        "import imds_mock.testing\n"
+        "with imds_mock.testing.ImdsMock():\n"
+        "  import configparser, html, http.client, logging.config, ssl, _hashlib\n"
+        "ssl.create_default_context(), http.client.HTTPConnection('127.0.0.1'), html.escape('<')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

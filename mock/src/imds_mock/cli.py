@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from imds_mock.arguments import Parser
-from imds_mock.commands import COMMANDS, load
+from imds_mock.commands import COMMANDS, SERVING, load
 from imds_mock.errors import EX_USAGE, MockError
 from imds_mock.log import say
 
@@ -28,6 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = arguments[0] if arguments else ""
+    if argv is None and (name in SERVING or name not in COMMANDS):
+        from imds_mock.unused_modules import leave_out  # noqa: PLC0415 - only a process that serves needs it
+
+        leave_out()
     try:
         if name not in COMMANDS:
             return _without_command(arguments)

@@ -24,6 +24,9 @@ COMMANDS: Final = {
 }
 """Name of each subcommand to its help text."""
 
+SERVING: Final = frozenset({"serve", "run"})
+"""The subcommands whose process serves a mock."""
+
 
 def load(name: str) -> ModuleType:
     """Import the module of a subcommand.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from imds_mock.commands import handle_early_signals
 from imds_mock.errors import MockError
 from imds_mock.log import install, say
+from imds_mock.unused_modules import leave_out
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +31,7 @@ def main() -> int:
     Returns:
         The exit code.
     """
+    leave_out()
     return run(sys.argv[1:], os.environ, f"the command is {_COMMAND}")
 
 

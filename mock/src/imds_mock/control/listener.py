@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-import uvicorn
+from uvicorn.config import Config
+from uvicorn.server import Server
 
 from imds_mock.callers.kernel import GatewayCache, Kernel, published_port_peers
 from imds_mock.control.acceptor import Acceptor, RateLimiter
@@ -33,14 +34,14 @@ _BACKLOG: Final = 64
 _STOP_SECONDS: Final = 2
 
 
-class _Config(uvicorn.Config):
+class _Config(Config):
     """uvicorn's configuration, without its changes to the loggers of the process."""
 
     def configure_logging(self) -> None:
         """Leave logging to the process."""
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     """uvicorn's server, without its signal handlers.
 
     Args:
@@ -48,9 +49,7 @@ class _Server(uvicorn.Server):
         make_acceptor: Makes the acceptor for a protocol factory; None lets uvicorn accept the connections.
     """
 
-    def __init__(
-        self, config: uvicorn.Config, make_acceptor: Callable[[Callable[[], Protocol]], Acceptor] | None
-    ) -> None:
+    def __init__(self, config: Config, make_acceptor: Callable[[Callable[[], Protocol]], Acceptor] | None) -> None:
         super().__init__(config)
         self._make_acceptor = make_acceptor
         self._acceptor: Acceptor | None = None
@@ -149,7 +148,7 @@ class ControlPlane:
             is_public=is_page,
         )
 
-    def _config(self, guard: AccessGuard, slots: ConnectionSlots) -> uvicorn.Config:
+    def _config(self, guard: AccessGuard, slots: ConnectionSlots) -> Config:
         return _Config(
             guard,
             # uvicorn only calls it, as it would a class.

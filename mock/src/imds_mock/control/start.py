@@ -18,6 +18,7 @@ from imds_mock.addresses import Address
 from imds_mock.control_socket import DEFAULT_PORT, NoSocketError, open_at, open_default
 from imds_mock.errors import EX_OSERR, ListenError, MockError
 from imds_mock.records import Record
+from imds_mock.unused_modules import import_with
 from imds_mock.wire.sockets import open_sockets
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ async def _load(context: ControlContext, settings: ControlSettings, connections:
 
     while True:
         try:
-            return await asyncio.to_thread(load)
+            return await asyncio.to_thread(import_with, load)
         except OSError as error:
             if error.errno not in {errno.EMFILE, errno.ENFILE}:
                 raise

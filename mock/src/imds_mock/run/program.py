@@ -14,6 +14,7 @@ from imds_mock.log import say, say_limited, standard_error
 from imds_mock.run.dependencies import Dependencies
 from imds_mock.run.mock import Mock
 from imds_mock.run.ready_file import ReadyFile
+from imds_mock.unused_modules import import_with
 from imds_mock.wire.descriptors import raise_limit
 
 if TYPE_CHECKING:
@@ -24,12 +25,17 @@ if TYPE_CHECKING:
     from imds_mock.events.scenario import Scenario
     from imds_mock.run.reloading import ConfigSource
 
+
+def _uvloop() -> Callable[[], asyncio.AbstractEventLoop]:
+    import uvloop  # noqa: PLC0415 - imported by `import_with`
+
+    return uvloop.new_event_loop
+
+
 try:
-    import uvloop
+    LOOP_FACTORY = import_with(_uvloop)
 except ImportError:  # it does not exist for Windows
-    LOOP_FACTORY: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
-else:
-    LOOP_FACTORY = uvloop.new_event_loop
+    LOOP_FACTORY = asyncio.new_event_loop
 
 _SWITCH_SECONDS: Final = 0.001
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
