@@ -15,57 +15,12 @@
  * launcher did, so further entries name which of the two were already ignored, and which were blocked and pending.
  */
 #define _GNU_SOURCE
-#include <elf.h>
-#include <errno.h>
-#include <limits.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/auxv.h>
-#include <unistd.h>
 
-#define EX_OSERR 71
-/* The launcher is TREE/bin/imds-shim. */
-#define DEPTH_BELOW_TREE 2
+#define PROGRAM "imds-shim"
+#include "../../image/launcher.h"
 
 extern char **environ;
-
-static _Noreturn void fail(const char *what, const char *advice)
-{
-	dprintf(STDERR_FILENO, "imds-shim: cannot start: %s: %s; %s\n", what, strerror(errno), advice);
-	_exit(EX_OSERR);
-}
-
-static const char find_tree_advice[] = "start it by a full path and mount /proc";
-static const char memory_advice[] = "give the container more memory";
-
-/* Stores the path of the tree. Without /proc, the path comes from the kernel's auxiliary vector. */
-static void find_tree(char *tree)
-{
-	ssize_t length = readlink("/proc/self/exe", tree, PATH_MAX - 1);
-	if (length >= 0) {
-		tree[length] = '\0';
-	} else {
-		const char *executed = (const char *)getauxval(AT_EXECFN);
-		if (executed == NULL || realpath(executed, tree) == NULL)
-			fail("the launcher's own path is unknown", find_tree_advice);
-	}
-	for (int level = 0; level < DEPTH_BELOW_TREE; level++) {
-		char *slash = strrchr(tree, '/');
-		if (slash == NULL)
-			fail("the launcher's own path is unknown", find_tree_advice);
-		*slash = '\0';
-	}
-}
-
-static char *path_in(const char *tree, const char *name)
-{
-	char *path;
-	if (asprintf(&path, "%s/%s", tree, name) < 0)
-		fail("memory", memory_advice);
-	return path;
-}
 
 /* Blocks SIGTERM and SIGINT; returns an environment entry that names those that were not blocked before. */
 static char *block_signals(void)

@@ -31,7 +31,7 @@ from support.paths import ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-FOLDERS = ("docs", "tests", "mock", "shim", "scripts", "examples", "bench", ".ci")
+FOLDERS = ("docs", "tests", "mock", "shim", "image", "scripts", "examples", "bench", ".ci")
 PACKAGES = {"imds_mock": "mock/src/imds_mock", "imds_shim": "shim/src/imds_shim"}
 AEMM_TEXT = ("docs/migrating-from-amazon-ec2-metadata-mock.md", "mock/src/imds_mock/aemm/")
 """Text about amazon-ec2-metadata-mock's own settings, which have a test of their own."""

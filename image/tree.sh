@@ -1,0 +1,97 @@
+# Steps that the build scripts of both trees share. shim/build-tree.sh and mock/build-tree.sh source it in the build
+# stage of a Dockerfile. Their first argument is the folder that is built.
+# shellcheck shell=sh
+set -eu
+tree=$1
+interpreter=$(python3 -c 'import os, sys; print(os.path.realpath(sys.executable))')
+version=$(python3 -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+stdlib=$tree/lib/$version
+
+copy_python() {
+  mkdir -p "$tree/bin" "$tree/lib" "$tree/licenses"
+  cp "$interpreter" "$tree/bin/python3"
+  cp -r "/usr/lib/$version" "$stdlib"
+  # Tests, tools, user interfaces and databases.
+  (
+    cd "$stdlib"
+    rm -rf test idlelib tkinter turtledemo lib2to3 ensurepip pydoc_data distutils unittest sqlite3 curses dbm xmlrpc \
+      venv wsgiref config-* __phello__ _pyrepl EXTERNALLY-MANAGED LICENSE.txt
+    rm -f sitecustomize.py turtle.py pydoc.py doctest.py pdb.py bdb.py optparse.py mailbox.py nntplib.py smtplib.py \
+      ftplib.py imaplib.py poplib.py telnetlib.py pickletools.py zipapp.py trace.py cProfile.py profile.py pstats.py \
+      plistlib.py webbrowser.py wave.py modulefinder.py antigravity.py this.py timeit.py tabnanny.py pyclbr.py
+    cd lib-dynload
+    rm -f _sqlite3* _curses* _tkinter* readline* _codecs_* _multibytecodec* _dbm* _gdbm* _test* _xx* xx* \
+      _ctypes_test* _lsprof* syslog* audioop* nis*
+  )
+}
+
+# Writes the records of the project's own package, of which the programs read the version.
+record_own_package() { # FOLDER NAME
+  record=$1/$(echo "$2" | tr - _)-$(cat /src/VERSION).dist-info
+  mkdir "$record"
+  printf 'Metadata-Version: 2.1\nName: %s\nVersion: %s\n' "$2" "$(cat /src/VERSION)" >"$record/METADATA"
+}
+
+# Keeps the licenses of packages, and of pip's records only METADATA.
+keep_licenses() { # FOLDER
+  for name in "$1"/*.dist-info; do
+    package=$(basename "$name" .dist-info)
+    find "$name" -type f -iname 'licen[cs]e*' -exec cp {} "$tree/licenses/${package%-*}" \;
+    find "$name" -type f ! -name METADATA -delete
+  done
+  find "$1" -type d -empty -delete
+}
+
+# The tree may be read-only where it runs, so it is compiled here. Sources would not be read, and column numbers would
+# only slow a start down.
+compile_modules() { # LEVEL FOLDER...
+  level=$1
+  shift
+  # A variable, because the option would not reach the worker processes.
+  PYTHONNODEBUGRANGES=1 python3 -W ignore -m compileall -q -j 0 -b -o "$level" --invalidation-mode unchecked-hash "$@"
+}
+
+remove_sources() { # FOLDER...
+  find "$@" \( -name '*.py' -o -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.h' -o -name '*.c' \
+    -o -name '*.rst' -o -name '*.ini' -o -name py.typed \) -delete
+  find "$@" -name __pycache__ -prune -exec rm -rf {} +
+}
+
+# Copies the libraries that the files of the tree need, with the licenses of their Debian packages.
+collect_libraries() {
+  find "$tree" \( -name '*.so*' -o -path "$tree/bin/python3" \) -exec ldd {} + 2>/dev/null |
+    sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p' | sort -u | while read -r library; do
+    [ -e "$tree/lib/$(basename "$library")" ] || cp -L "$library" "$tree/lib/"
+  done
+  for file in "$interpreter" "$tree"/lib/*.so*; do
+    # The license is that of the Debian package; a library that is a link in / is registered under /usr.
+    dpkg-query --search "*/$(basename "$file")" 2>/dev/null | grep -v -e '/cross' -e diversion | head -n 1 | cut -d: -f1
+  done | sort -u | while read -r package; do
+    cp "/usr/share/doc/$package/copyright" "$tree/licenses/debian-$package"
+  done
+}
+
+# The image's /etc/ld.so.preload is meant for the image's programs, and the loader has no option to ignore it. Replaces
+# the path by one of the same length that cannot exist.
+copy_loader() {
+  loader=$(readelf --program-headers "$interpreter" | sed -n 's/.*interpreter: \(.*\)\]/\1/p')
+  sed 's|/etc/ld\.so\.preload|/dev/null/preload/|' "$loader" >"$tree/lib/loader"
+  cmp -s "$loader" "$tree/lib/loader" && { echo "the path /etc/ld.so.preload was not found in the loader" >&2; exit 1; }
+  chmod 755 "$tree/lib/loader"
+}
+
+strip_programs() {
+  find "$tree" \( -name '*.so*' -o -path "$tree/bin/python3" \) -exec strip --strip-unneeded {} +
+}
+
+compile_launcher() { # SOURCE PROGRAM
+  musl-gcc -static -std=c11 -O2 -Werror -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes \
+    -Wmissing-prototypes -Wcast-qual -Wvla -Wformat=2 -o "$2" "$1"
+  strip "$2"
+}
+
+# Makes builds of the same contents equal, and prints the size.
+finish_tree() {
+  find "$tree" -exec touch --no-dereference --date=@0 {} +
+  echo "size of the tree: $(du -sm "$tree" | cut -f1) MB"
+}
