@@ -1,5 +1,7 @@
 """Write the reference tables in docs/ from the program's own data: settings, metadata tree, events and faults.
 
+It also renews the schema of the chart's values, which contains the settings.
+
 A unit test fails if a page differs from the output.
 """
 
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 import msgspec
 
+import chart_schema
 from imds_mock.config.callers import Match, Variant
 from imds_mock.config.errors import KeyPath, dotted
 from imds_mock.config.facts import Interface, ManagedSshKeys, PublicKey, UserData
@@ -217,10 +220,11 @@ def _cell(text: str) -> str:
 
 
 def main() -> int:
-    """Renew the pages."""
+    """Renew the pages and the schema."""
     for (name, part), generate in PARTS.items():
         page = DOCS / name
         page.write_text(renewed(page.read_text(), part, generate()))
+    chart_schema.SCHEMA.write_text(chart_schema.renewed(chart_schema.SCHEMA.read_text()))
     return 0
 
 

@@ -1,7 +1,7 @@
 """Finds the toolchains of the conformance tests, and installs from Debian what is missing or too old.
 
 A program on PATH is used if it is new enough. Otherwise, the release's own package is installed with apt, which needs
-root. Go is unpacked from a newer release instead: it runs on every release.
+root. Go and kubectl are unpacked from a newer release instead: they run on every release.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parent.parent
 CACHE: Final = ROOT / ".cache" / "toolchains"
 _GO: Final = ("golang-1.24-go", "golang-1.24-src")
-_GO_SUITE: Final = "trixie"
+_SUITE: Final = "trixie"
 
 
 def go() -> Path:
@@ -39,7 +39,24 @@ def go() -> Path:
         with _locked():
             if not found.exists():
                 shutil.rmtree(root, ignore_errors=True)
-                unpack_from_suite(_GO_SUITE, _GO, root)
+                unpack_from_suite(_SUITE, _GO, root)
+    return found
+
+
+def kubectl() -> Path:
+    """The program `kubectl`, 1.27 or newer: `kubectl kustomize` of Debian 12's own knows no components.
+
+    Raises:
+        PackageError: It is missing and cannot be installed.
+    """
+    found = _on_path("kubectl", ("version", "--client"), (1, 27))
+    if found is None:
+        root = CACHE / "kubectl"
+        found = root / "usr/bin/kubectl"
+        with _locked():
+            if not found.exists():
+                shutil.rmtree(root, ignore_errors=True)
+                unpack_from_suite(_SUITE, ("kubernetes-client",), root)
     return found
 
 

@@ -15,14 +15,19 @@ if TYPE_CHECKING:
 VARIABLES: Final = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly -buildvcs=false"}
 
 
-def build(key: str) -> Path:
-    """The program of a folder of `tests/conformance`, built if necessary."""
+def build(key: str, package: str = ".") -> Path:
+    """The program of a folder of `tests/conformance`, built if necessary.
+
+    Args:
+        key: Name of the folder, which contains a go.mod.
+        package: The package to build, if it is that of a tool in go.mod.
+    """
     go = toolchains.go()
     version = run_build(go, "version", folder=SOURCES)
     sources = SOURCES / key
 
     def compile_into(folder: Path) -> None:
-        run_build(go, "build", "-o", folder / "program", ".", folder=sources, **VARIABLES)
+        run_build(go, "build", "-o", folder / "program", package, folder=sources, **VARIABLES)
 
     return built(key, compile_into, version) / "program"
 

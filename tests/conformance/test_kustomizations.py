@@ -1,0 +1,208 @@
+"""The kustomizations in `deploy/kustomize`, as `kubectl kustomize` builds them."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from support.kubernetes.standards import beyond_restricted, check_schemas, pod_of
+from support.kubernetes.tools import KUSTOMIZE, kustomized
+from support.paths import IMDS_MOCK
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LABELLED = {"imds-sidecar/inject": "true"}
+SELECTED = {"selector": {"matchLabels": {"app": "a"}}}
+POD = {"containers": [{"name": "application", "image": "application"}]}
+TEMPLATE = {"template": {"metadata": {"labels": {"app": "a"}}, "spec": POD}}
+ENDING = {"template": {"spec": POD | {"restartPolicy": "Never"}}}
+WORKLOADS: dict[str, tuple[str, dict[str, Any]]] = {
+    "Pod": ("v1", POD),
+    "Deployment": ("apps/v1", SELECTED | TEMPLATE),
+    "StatefulSet": ("apps/v1", SELECTED | TEMPLATE | {"serviceName": "a"}),
+    "DaemonSet": ("apps/v1", SELECTED | TEMPLATE),
+    "ReplicaSet": ("apps/v1", SELECTED | TEMPLATE),
+    "Job": ("batch/v1", ENDING),
+    "CronJob": ("batch/v1", {"schedule": "0 3 * * *", "jobTemplate": {"spec": ENDING}}),
+}
+
+
+def workload(kind: str, labels: dict[str, str] | None = None) -> dict[str, Any]:
+    version, spec = WORKLOADS[kind]
+    return {
+        "apiVersion": version,
+        "kind": kind,
+        "metadata": {"name": kind.lower(), "labels": labels or {}},
+        "spec": spec,
+    }
+
+
+def overlay(
+    folder: Path, *objects: dict[str, Any], components: tuple[str, ...] = (), **more: Any
+) -> list[dict[str, Any]]:
+    """What an overlay of the base with own objects and components of ours becomes."""
+    (folder / "objects.yaml").write_text(yaml.safe_dump_all(objects))
+    kustomization = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [relative(folder, "base"), *(["objects.yaml"] if objects else [])],
+        "components": [relative(folder, f"components/{name}") for name in components],
+        **more,
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    built = kustomized(folder)
+    check_schemas(built)
+    return built
+
+
+def relative(folder: Path, name: str) -> str:
+    return "../" * (len(folder.parts) - 1) + str(KUSTOMIZE / name).removeprefix("/")
+
+
+def named(objects: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
+    """The object of a kind whose name begins with a text; generators append a hash."""
+    (found,) = [each for each in objects if each["kind"] == kind and each["metadata"]["name"].startswith(name)]
+    return found
+
+
+def own(objects: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+    """The workload of the overlay."""
+    return named(objects, kind, kind.lower())
+
+
+def init_container(workload: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = pod_of(workload)["initContainers"][0]
+    assert found["name"] == "imds"
+    return found
+
+
+def test_the_base(tmp_path: Path) -> None:
+    objects = overlay(tmp_path)
+    assert sorted(each["kind"] for each in objects) == [
+        *("ConfigMap", "ConfigMap", "Deployment", "NetworkPolicy", "Service")
+    ]
+    deployment, service = named(objects, "Deployment", "imds-mock"), named(objects, "Service", "imds-mock")
+    assert beyond_restricted(pod_of(deployment)) == {}
+    assert service["spec"]["selector"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+    (container,) = pod_of(deployment)["containers"]
+    assert [port["targetPort"] for port in service["spec"]["ports"]] == [port["name"] for port in container["ports"]]
+    volume = {each["name"]: each for each in pod_of(deployment)["volumes"]}["config"]
+    config = named(objects, "ConfigMap", "imds-mock-config")
+    assert volume["configMap"] == {"name": config["metadata"]["name"], "optional": True}
+
+
+def test_the_mock_accepts_the_configuration_of_the_base(tmp_path: Path) -> None:
+    file = tmp_path / "mock.yaml"
+    file.write_text(named(kustomized(KUSTOMIZE / "base"), "ConfigMap", "imds-mock-config")["data"]["mock.yaml"])
+    checked = subprocess.run([IMDS_MOCK, "config", "check", file], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_an_overlay_replaces_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "mock.yaml").write_text("instance: {region: eu-west-1}\n")
+    generator = {"name": "imds-mock-config", "behavior": "merge", "files": ["mock.yaml"]}
+    objects = overlay(tmp_path, configMapGenerator=[generator])
+    assert named(objects, "ConfigMap", "imds-mock-config")["data"] == {"mock.yaml": "instance: {region: eu-west-1}\n"}
+
+
+def test_the_control_plane_needs_the_token_of_a_secret(tmp_path: Path) -> None:
+    objects = overlay(tmp_path, components=("control",))
+    ports = {port["name"]: port["port"] for port in named(objects, "Service", "imds-mock")["spec"]["ports"]}
+    assert ports == {"imds": 80, "control": 1339}
+    (container,) = pod_of(named(objects, "Deployment", "imds-mock"))["containers"]
+    variables = {each["name"]: each for each in container["env"]}
+    assert variables["IMDS_MOCK_CONTROL_TOKEN"]["valueFrom"]["secretKeyRef"] == {
+        "name": "imds-mock-control",
+        "key": "token",
+    }
+    rules = named(objects, "NetworkPolicy", "imds-mock")["spec"]["ingress"]
+    assert [rule["ports"][0]["port"] for rule in rules] == ["imds", "control"]
+
+
+@pytest.mark.parametrize("kind", WORKLOADS)
+def test_a_labelled_workload_gets_the_init_container(tmp_path: Path, kind: str) -> None:
+    objects = overlay(tmp_path, workload(kind, LABELLED), components=("inject",))
+    container = init_container(own(objects, kind))
+    assert container["args"] == ["--init"]
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["NET_ADMIN"]}
+    settings = named(objects, "ConfigMap", "imds-sidecar")
+    assert settings["metadata"]["name"] == "imds-sidecar"
+    assert settings["data"] == {"MOCK_HOSTNAME": "imds-mock", "MOCK_PORT": "80"}
+    assert container["envFrom"] == [{"configMapRef": {"name": settings["metadata"]["name"], "optional": True}}]
+    paths = {each["name"]: each["valueFrom"]["fieldRef"]["fieldPath"] for each in container["env"]}
+    assert paths == {
+        "MOCK_INSTANCE_NAME": "metadata.name",
+        "MOCK_INSTANCE": "metadata.annotations['imds-sidecar/instance']",
+    }
+    assert pod_of(own(objects, kind))["containers"] == POD["containers"]
+
+
+@pytest.mark.parametrize("kind", WORKLOADS)
+@pytest.mark.parametrize("labels", [{}, {"imds-sidecar/inject": "false"}], ids=["unlabelled", "false"])
+def test_other_workloads_stay_as_they_are(tmp_path: Path, kind: str, labels: dict[str, str]) -> None:
+    objects = overlay(tmp_path, workload(kind, labels), components=("inject",))
+    assert own(objects, kind)["spec"] == workload(kind)["spec"]
+
+
+def test_the_init_container_runs_before_those_of_the_workload(tmp_path: Path) -> None:
+    labelled = workload("Deployment", LABELLED)
+    labelled["spec"] = SELECTED | {
+        "template": {**TEMPLATE["template"], "spec": POD | {"initContainers": [{"name": "own", "image": "own"}]}}
+    }
+    objects = overlay(tmp_path, labelled, components=("inject",))
+    names = [each["name"] for each in pod_of(own(objects, "Deployment"))["initContainers"]]
+    assert names == ["imds", "own"]
+
+
+def test_a_restricted_workload_has_only_the_init_container_beyond_the_standard(tmp_path: Path) -> None:
+    labelled = workload("Pod", LABELLED)
+    restricted = {
+        "runAsNonRoot": True,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    labelled["spec"] = {"containers": [POD["containers"][0] | {"securityContext": restricted}]}
+    objects = overlay(tmp_path, labelled, components=("inject",))
+    assert beyond_restricted(own(objects, "Pod")["spec"]) == {"imds": ["root", "NET_ADMIN"]}
+
+
+def test_an_overlay_sets_images_and_the_settings_of_the_shim(tmp_path: Path) -> None:
+    objects = overlay(
+        tmp_path,
+        workload("Deployment", LABELLED),
+        components=("inject",),
+        images=[{"name": "imds-shim", "newName": "registry.example/imds-shim", "newTag": "1"}],
+        configMapGenerator=[
+            {"name": "imds-sidecar", "behavior": "merge", "literals": ["MOCK_PORT=1338", "MOCK_ENDPOINTS=ec2,eks"]}
+        ],
+    )
+    assert init_container(own(objects, "Deployment"))["image"] == "registry.example/imds-shim:1"
+    assert named(objects, "ConfigMap", "imds-sidecar")["data"] == {
+        "MOCK_HOSTNAME": "imds-mock",
+        "MOCK_PORT": "1338",
+        "MOCK_ENDPOINTS": "ec2,eks",
+    }
+
+
+def test_the_policy_keeps_pods_from_the_metadata_service_of_the_node(tmp_path: Path) -> None:
+    objects = overlay(tmp_path, workload("Pod"), components=("block-node-imds",))
+    policy = named(objects, "NetworkPolicy", "block")["spec"]
+    assert policy["podSelector"] == {}
+    assert policy["policyTypes"] == ["Egress"]
+    blocks = {each["ipBlock"]["cidr"]: each["ipBlock"]["except"] for each in policy["egress"][0]["to"]}
+    assert blocks == {"0.0.0.0/0": ["169.254.169.254/32"], "::/0": ["fd00:ec2::254/128"]}
+
+
+@pytest.mark.parametrize(
+    ("version", "releases"), [("v1beta1", ("1.34", "1.35")), ("v1", ("1.36", "1.37"))], ids=["beta", "stable"]
+)
+def test_the_admission_policy_is_valid(version: str, releases: tuple[str, ...]) -> None:
+    objects = kustomized(KUSTOMIZE / "admission")
+    assert [each["kind"] for each in objects] == ["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"]
+    assert objects[1]["spec"]["policyName"] == objects[0]["metadata"]["name"]
+    check_schemas([each | {"apiVersion": f"admissionregistration.k8s.io/{version}"} for each in objects], releases)
