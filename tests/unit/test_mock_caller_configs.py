@@ -17,6 +17,7 @@ from imds_mock.state.caller_configs import CallerConfigs
 from support.mockserver import STARTED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from imds_mock.build.built_config import BuiltConfig
@@ -30,11 +31,20 @@ def caller_of(address: str) -> Caller:
     return Caller(name, (address,), name, "app", None, ("net",), (Interface(address, (), "172.18.0.0/16"),))
 
 
+class Containers:
+    """The callers of `caller_of`, of which none has announced anything."""
+
+    announcements = ()
+
+    def __init__(self, caller: Callable[[str], Caller] = caller_of) -> None:
+        self.caller = caller
+
+
 def caller_configs(folder: Path, document: dict[str, Any], said: list[str] | None = None) -> CallerConfigs:
     """The configurations of callers under an unchecked configuration."""
     config = msgspec.convert(document, Config, strict=False)
     build = Ec2Builder(STARTED, Signer(folder)).build
-    return CallerConfigs(config, build, caller_of, ([] if said is None else said).append)
+    return CallerConfigs(config, build, Containers(), ([] if said is None else said).append)
 
 
 def test_callers_with_the_same_variants_share_what_they_are(tmp_path: Path) -> None:
@@ -101,7 +111,7 @@ def test_nothing_is_kept_for_a_container_that_another_one_has_followed(tmp_path:
     here = caller_of("172.18.0.3")
     config = msgspec.convert({"identity": "per-container"}, Config)
     said: list[str] = []
-    own = CallerConfigs(config, build, lambda _address: here, said.append)
+    own = CallerConfigs(config, build, Containers(lambda _address: here), said.append)
     before = len(own._known)
     for number in range(20):
         here = here._replace(key=f"run-{number}")
@@ -125,6 +135,6 @@ def test_many_variants_are_prepared_one_in_a_step(tmp_path: Path) -> None:
         described.append(one)
         return build(one)
 
-    own = CallerConfigs(config, counted, caller_of, lambda _said: None, in_steps=True)
+    own = CallerConfigs(config, counted, Containers(), lambda _said: None, in_steps=True)
     assert [len(described) for _ in own.prepare()] == [2, 3, 4]
     assert list(own.prepare()) == []

@@ -40,6 +40,7 @@ class Names:
     known: dict[str, str] = field(default_factory=lambda: {"app": APP})
 
     def __post_init__(self) -> None:
+        self.announcements: tuple[()] = ()
         self.on_change: Callable[[Collection[str] | None], None] = lambda _addresses: None
 
     def is_target(self, address: str, target: str) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Final, NamedTuple
+import json
+from typing import Any, Final, NamedTuple
 
 _IPV6: Final = 6
 
@@ -26,11 +27,29 @@ class Interface(NamedTuple):
     mac: str | None = None
 
 
+class Announced(NamedTuple):
+    """What a container has announced about itself.
+
+    Attributes:
+        name: Its name; None if it has announced none.
+        facts: Facts of its instance, as a JSON object.
+    """
+
+    name: str | None
+    facts: str = "{}"
+
+    @property
+    def instance(self) -> dict[str, Any]:
+        """The facts, as a part of the section `instance`."""
+        decoded: dict[str, Any] = json.loads(self.facts)
+        return decoded
+
+
 class Caller(NamedTuple):
     """A client of the mock. All addresses of one container give the same value.
 
     Attributes:
-        key: Seed of the caller's identity: the container's name, or an address if it has no name.
+        key: Seed of the caller's identity: the announced name, else the container's name, else an address.
         addresses: All known addresses.
         container: Name of the container; None if unknown.
         service: Compose service, or service of a Swarm stack; None if unknown.
@@ -38,6 +57,7 @@ class Caller(NamedTuple):
         networks: Names of the networks on which the container is known.
         interfaces: Network interfaces, from the kernel's tables.
         aliases: Further names: aliases of Podman, or the full name of a Swarm stack's service.
+        announced: What it has announced about itself; None if nothing.
     """
 
     key: str
@@ -48,11 +68,19 @@ class Caller(NamedTuple):
     networks: tuple[str, ...] = ()
     interfaces: tuple[Interface, ...] = ()
     aliases: tuple[str, ...] = ()
+    announced: Announced | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The different names of the container, of the service and the aliases, in this order; empty if unknown."""
-        return tuple(dict.fromkeys(name for name in (self.container, self.service, *self.aliases) if name is not None))
+        """The different names of the container, of the service, aliases and the announced one; empty if unknown."""
+        own = None if self.announced is None else self.announced.name
+        names = (self.container, self.service, *self.aliases, own)
+        return tuple(dict.fromkeys(name for name in names if name is not None))
+
+    @property
+    def macs(self) -> frozenset[str]:
+        """The known hardware addresses."""
+        return frozenset(interface.mac for interface in self.interfaces if interface.mac is not None)
 
 
 def normalize_address(address: str) -> str:

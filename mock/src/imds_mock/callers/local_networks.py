@@ -162,6 +162,15 @@ class LocalNetworks:
         keys += sorted(key for key in by_network if isinstance(key, str))
         return tuple(self._interface(by_network[key]) for key in keys)
 
+    def refreshed(self, caller: Caller) -> Caller:
+        """A caller with its interfaces as the kernel's tables show them now."""
+        return caller._replace(interfaces=self.interfaces(caller.addresses))
+
+    def mac(self, address: str) -> str | None:
+        """The hardware address of a neighbour; None behind a router, and for this network namespace itself."""
+        interfaces = () if self.is_gateway(address) or self._is_own(address) else self.interfaces((address,))
+        return next((each.mac for each in interfaces if each.mac is not None), None)
+
     def _interface(self, found: list[tuple[str, OwnAddress | None]]) -> Interface:
         # A link-local address is the instance's address only if there is no other.
         preferred = [each for each in found if each[1] is None or not _is_link_local(each[1])] or found

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from imds_mock.callers.announcements import Announcement
 from imds_mock.callers.caller import is_address, normalize_address
 from imds_mock.callers.table import CallerTable, TableEntry
 from imds_mock.callers.targets import TargetResolver
@@ -24,7 +25,7 @@ from imds_mock.callers.targets import TargetResolver
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable
 
-    from imds_mock.callers.caller import Caller
+    from imds_mock.callers.caller import Announced, Caller
     from imds_mock.callers.identification import CallerIdentifier
 
 _NAME_SECONDS: Final = 5.0
@@ -100,6 +101,32 @@ class CallerRegistry(CallerTable):
         literals = {normalize_address(each) for each in wanted if is_address(each)}
         await self._link(literals.union(*map(self.addresses, wanted)))
 
+    def announce(self, address: str, key: str, announced: Announced | None) -> bool:
+        """Keep what the container at an address announces about itself.
+
+        Args:
+            address: Address of the peer.
+            key: Made by each start of a shim.
+            announced: What it announces; None for nothing.
+
+        Returns:
+            False if it is refused, because this container has announced something else before.
+        """
+        self._refresh(address)
+        canonical = self._networks.canonical_address(address)
+        entry = self._entries[canonical]
+        mac = self._networks.mac(canonical)
+        had_any = bool(self.announcements)
+        container = entry.caller.container if entry.task is None else None
+        if not self.announcements.put(canonical, Announcement(key, announced, mac, container)):
+            return False
+        if bool(self.announcements) is not had_any:
+            self.on_change(None)
+        for other, each in self._entries.items():
+            if other in {canonical, *entry.caller.addresses} or (mac and mac in each.caller.macs):
+                self._store(other, each, self._networks.refreshed(each.caller))
+        return True
+
     def may_match_target(self, address: str) -> bool:
         """Whether a request must be identified because its link-local address may belong to a target."""
         return self._has_targets and self.is_link_local(address)
@@ -140,7 +167,8 @@ class CallerRegistry(CallerTable):
         if entry is None:
             self._make_room()
             entry = self._entries[key] = TableEntry(self._networks.unnamed_caller(key))
-        was_idle = entry.caller.container is not None and now > entry.last_used + _IDLE_SECONDS
+        may_change = entry.caller.container is not None or entry.caller.announced is not None
+        was_idle = may_change and now > entry.last_used + _IDLE_SECONDS
         entry.last_used = now
         if entry.task is not None or (now < entry.expires and not was_idle):
             return entry.ready
@@ -163,6 +191,9 @@ class CallerRegistry(CallerTable):
             # The last known caller is kept: it is more likely right than none.
             entry.unanswered = not entry.answered
             entry.expires = self._monotonic() + (_NAME_SECONDS if entry.caller.container else _NO_NAME_SECONDS)
+            if entry.caller.announced is not None:
+                # The hardware address still tells another container at this address.
+                self._store(address, entry, self._networks.refreshed(entry.caller))
         else:
             if now >= entry.full_expires:
                 entry.full_expires = now + _FULL_SECONDS
@@ -172,6 +203,8 @@ class CallerRegistry(CallerTable):
             entry.expires = self._monotonic() + (_NO_NAME_SECONDS if caller is None and not is_open else _NAME_SECONDS)
             self._store(address, entry, None if caller is None else self._with_key(caller, entry))
             entry.answered, entry.unanswered = not is_open, is_open
+            if entry.caller.container is not None:
+                self.announcements.bind(entry.caller.addresses, entry.caller.container)
         finally:
             entry.task = None
             entry.set_ready()
@@ -187,7 +220,7 @@ class CallerRegistry(CallerTable):
         return caller._replace(key=self._keys.setdefault(container, key))
 
     def _store(self, address: str, entry: TableEntry, caller: Caller | None) -> None:
-        caller = caller or self._networks.unnamed_caller(address)
+        caller = self.announcements.applied_to(caller or self._networks.unnamed_caller(address), self._keys)
         before = entry.caller
         if caller == before:
             return
@@ -206,6 +239,7 @@ class CallerRegistry(CallerTable):
         evicted = by_last_use[: _MAX_ADDRESSES // _EVICTED_SHARE]
         for address in evicted:
             entry = self._entries.pop(address)
+            self.announcements.drop(address)
             if entry.task is not None:
                 entry.task.cancel()
             entry.set_ready()

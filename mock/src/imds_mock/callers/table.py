@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from imds_mock.callers.announcements import Announcements
 from imds_mock.callers.caller import is_address, normalize_address
 
 if TYPE_CHECKING:
     import asyncio
 
-    from imds_mock.callers.caller import Caller
+    from imds_mock.callers.caller import Announced, Caller
     from imds_mock.callers.local_networks import LocalNetworks
     from imds_mock.callers.targets import TargetResolver
 
@@ -78,11 +79,15 @@ class CallerTable:
     Args:
         targets: The addresses of the names that events, faults and queries use.
         networks: Maps an address to the one that stands for its caller, and recognizes link-local addresses.
+
+    Attributes:
+        announcements: What containers have announced.
     """
 
     def __init__(self, targets: TargetResolver, networks: LocalNetworks) -> None:
         self._targets = targets
         self._networks = networks
+        self.announcements = Announcements()
         self._entries: dict[str, TableEntry] = {}
         self._without_neighbour: frozenset[str] = frozenset()
 
@@ -91,12 +96,17 @@ class CallerTable:
         entry = self._entry(address)
         return self._networks.unnamed_caller(address) if entry is None else entry.caller
 
+    def announced_at(self, address: str) -> Announced | None:
+        """What the container at an address has announced, if it still has this address."""
+        found = self.announcements.at(self._networks.canonical_address(address))
+        return None if found is None else found.announced
+
     def known_callers(self) -> tuple[KnownCaller, ...]:
-        """The callers that have sent a request, and the named containers."""
+        """The callers that have sent a request, the named containers, and those that have announced a name."""
         return tuple(
             KnownCaller(address, entry.caller, entry.has_asked)
             for address, entry in self._entries.items()
-            if entry.has_asked or entry.caller.container is not None
+            if entry.has_asked or entry.caller.names
         )
 
     def containers(self) -> list[Caller]:

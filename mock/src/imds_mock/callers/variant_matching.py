@@ -34,7 +34,8 @@ def variant_services(config: Config) -> frozenset[str]:
 
 def _matches(match: Match, caller: Caller) -> bool:
     return (
-        (match.service is None or match.service in caller.names)
+        # Not an announced name: a container must not choose the variant that applies to it.
+        (match.service is None or match.service in {caller.container, caller.service, *caller.aliases})
         and (match.name is None or (caller.container is not None and fnmatchcase(caller.container, match.name)))
         and (match.address is None or normalize_address(match.address) in caller.addresses)
         and (match.network is None or _is_on(match.network, caller))

@@ -1,6 +1,6 @@
 """The schema of callers and variants; see `settings` for annotations and descriptions."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -19,6 +19,15 @@ class CallerSettings(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(
             description="`ADDRESS` or `ADDRESS:PORT`; null: the first one in /etc/resolv.conf; empty: no look-ups.",
             extra={PRIVILEGED: "it names the address that decides which caller gets which credentials"},
+        ),
+    ] = None
+    announced: Annotated[
+        Literal["any", "named", "off"] | None,
+        Meta(
+            description="What containers may announce about themselves (`MOCK_INSTANCE`): anything, only roles, "
+            "accounts, regions and zones that the configuration names, or nothing; null: `named` if a source of "
+            "credentials is not `generated`, otherwise `any`.",
+            extra={PRIVILEGED: "it decides which roles containers may give themselves"},
         ),
     ] = None
 

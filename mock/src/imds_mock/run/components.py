@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imds_mock.build.builder import SnapshotBuilder
+from imds_mock.build.checks import check
 from imds_mock.clock import MockClock
 from imds_mock.config.errors import ConfigError
 from imds_mock.control.context import ControlContext
@@ -21,6 +22,7 @@ from imds_mock.service.responses import page
 from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
 from imds_mock.signing.signer import Signer
+from imds_mock.state.announcing import Announcer
 from imds_mock.state.runtime import Runtime
 from imds_mock.state.snapshots import ConflictingPathsError
 from imds_mock.wire.context import ServerContext, Timeouts
@@ -97,7 +99,9 @@ class Components:
         )
         clock.on_move(self._follow_clock)
         probe_id = use.probe_id or secrets.token_hex(8)
-        self.respond = Service(self.runtime.state, Tokens(), probe_id, self.runtime.faults).respond
+        announcer = Announcer(self.current_config, check, callers, use.log_limited)
+        service = Service(self.runtime.state, Tokens(), probe_id, self.runtime.faults, announcer.announce)
+        self.respond = service.respond
 
     def current_config(self) -> Config:
         """The configuration in force."""

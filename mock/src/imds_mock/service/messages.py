@@ -21,6 +21,7 @@ TOKEN_HEADER: Final = "x-aws-ec2-metadata-token"  # noqa: S105 - the name of a h
 TOKEN_TTL_HEADER: Final = "x-aws-ec2-metadata-token-ttl-seconds"  # noqa: S105 - the name of a header, not a secret
 USER_AGENT_HEADER: Final = "user-agent"
 PROBE_HEADER: Final = "x-imds-mock-probe"
+ANNOUNCEMENT_HEADER: Final = "x-imds-mock-announcement"
 ECS: Final = "ecs"
 EKS: Final = "eks"
 
@@ -28,7 +29,7 @@ READ_HEADERS: Final[dict[bytes, str]] = {
     name.encode(): name
     for name in (
         *("authorization", "connection", "content-length", "expect", "host", "x-forwarded-for"),
-        *(PROBE_HEADER, TOKEN_HEADER, TOKEN_TTL_HEADER, USER_AGENT_HEADER),
+        *(PROBE_HEADER, ANNOUNCEMENT_HEADER, TOKEN_HEADER, TOKEN_TTL_HEADER, USER_AGENT_HEADER),
     )
 }
 """The request headers that are read; others are counted and dropped."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 from typing import Final
+from urllib.parse import quote
 
 from imds_mock.service.messages import Delivery, Head, HeaderLines, Response
 
@@ -25,6 +26,9 @@ _PAGE: Final = (
     "</html>\n"
 )
 _TITLES: Final = {400: "400 - Bad Request", 404: "404 - Not Found"}
+
+_LONGEST_REFUSAL: Final = 4096
+_IN_HEADERS: Final = " !\"#$&'()*+,/:;<=>?@[\\]^`{|}"
 
 RESET: Final = Response(Head.build(403), delivery=Delivery.RESET)
 
@@ -64,3 +68,20 @@ def probed(probe_id: str) -> Response:
         probe_id: The id that the mock generated when it started.
     """
     return Response(Head.build(204, (("X-Imds-Mock-Id", probe_id),)), counted=False)
+
+
+def announced(probe_id: str, refusal: str | None) -> Response:
+    """The response to a probe that announces who its container is.
+
+    Args:
+        probe_id: The id that the mock generated when it started.
+        refusal: The sentence why the announcement is refused; None if it is accepted.
+    """
+    identified = ("X-Imds-Mock-Id", probe_id)
+    if refusal is None:
+        return Response(Head.build(204, (identified, ("X-Imds-Mock-Announcement", "accepted"))), counted=False)
+    body = f"{refusal}\n".encode(errors="replace")
+    # In a header line, a sentence must not have line ends or characters beyond ASCII.
+    quoted = quote(refusal[:_LONGEST_REFUSAL], safe=_IN_HEADERS, errors="replace")
+    leading = (identified, ("X-Imds-Mock-Refusal", quoted), ("Content-Length", str(len(body))))
+    return Response(Head.build(400, leading, (("Content-Type", "text/plain; charset=utf-8"),)), body, counted=False)

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from imds_mock.scheduling.window import ALWAYS
 from imds_mock.service import responses
-from imds_mock.service.messages import PROBE_HEADER, TOKEN_HEADER, TOKEN_TTL_HEADER, Delivery, Head, Response
+from imds_mock.service.messages import (
+    ANNOUNCEMENT_HEADER,
+    PROBE_HEADER,
+    TOKEN_HEADER,
+    TOKEN_TTL_HEADER,
+    Delivery,
+    Head,
+    Response,
+)
 from imds_mock.service.snapshot import TemporaryResponse
 from imds_mock.service.tokens import MAX_TTL_SECONDS, MIN_TTL_SECONDS, Tokens
 
@@ -31,6 +39,7 @@ _TOKEN_METHODS: Final = "OPTIONS, PUT"  # noqa: S105 - methods, not a secret
 _READING: Final = frozenset({"GET", "HEAD"})
 _SEND: Final = Delivery.SEND  # an attribute of an enumeration is slow to get before Python 3.12
 _DELIVERIES: Final = {delivery.value: delivery for delivery in Delivery}
+_PROXIED: Final = "an announcement must not come through a proxy (X-Forwarded-For)"
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _TOKEN_HEAD: Final = Head.build(200, (("Content-Length", "56"),), (("Content-Type", "text/plain"),))
 # The most responses that one snapshot keeps rendered; real clients request some hundred paths.
@@ -66,17 +75,26 @@ class Service:
         tokens: Issues and verifies session tokens.
         probe_id: Identifies this mock in the response to a probe.
         faults: Changes the responses; None changes nothing.
+        announce: Accepts what a probe announces about its container, given the caller's address and the header;
+            returns the sentence why it is refused. None ignores announcements.
     """
 
-    __slots__ = ("_faults", "_probe_response", "_snapshots", "_tokens")
+    __slots__ = ("_announce", "_faults", "_probe_id", "_probe_response", "_snapshots", "_tokens")
 
     def __init__(
-        self, snapshots: SnapshotSource, tokens: Tokens, probe_id: str, faults: FaultInjector | None = None
+        self,
+        snapshots: SnapshotSource,
+        tokens: Tokens,
+        probe_id: str,
+        faults: FaultInjector | None = None,
+        announce: Callable[[str, str], str | None] | None = None,
     ) -> None:
         self._snapshots = snapshots
         self._tokens = tokens
+        self._probe_id = probe_id
         self._probe_response = responses.probed(probe_id)
         self._faults = faults
+        self._announce = announce
 
     def respond(self, request: Request, caller: str, now: float) -> Response:
         """The response to a request, with the armed faults applied.
@@ -93,7 +111,7 @@ class Service:
 
     def _decide(self, request: Request, caller: str, now: float) -> Response:
         if request.path == "/" and PROBE_HEADER in request.headers and request.method == "GET":
-            return self._probe_response
+            return self._probed(request, caller)
         snapshot = self._snapshots.snapshot_for(caller)
         if request.agent and snapshot.agents is not None:
             return snapshot.agents.respond(request, snapshot.tree, caller, now)
@@ -107,6 +125,14 @@ class Service:
             return self._read(request, snapshot, caller, now)
         allow = _TOKEN_METHODS if names_token else snapshot.options.data_path_allow
         return responses.refusal(200 if request.method == "OPTIONS" else 405, allow=allow)
+
+    def _probed(self, request: Request, caller: str) -> Response:
+        announcement = request.headers.get(ANNOUNCEMENT_HEADER)
+        if announcement is None or self._announce is None:
+            return self._probe_response
+        # As for session tokens: what comes through a proxy is not the container's own.
+        refusal = _PROXIED if "x-forwarded-for" in request.headers else self._announce(caller, announcement)
+        return responses.announced(self._probe_id, refusal)
 
     # Kept out of `respond`, where the lambda would make every call allocate a cell for each variable it uses.
     def _apply(self, faults: FaultInjector, request: Request, caller: str, now: float) -> Response:

@@ -1,7 +1,7 @@
 """The configuration of each caller: with the variants that match it, and with its own facts if it is an instance.
 
-Callers that match the same variants share a configuration; with `identity: per-container`, the addresses of one
-container do. Each is built at its caller's first request, and kept.
+Callers that match the same variants share a configuration. With `identity: per-container`, and if the container has
+announced who it is, only the addresses of one container do. Each is built at its caller's first request, and kept.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from msgspec.structs import replace
 
 from imds_mock.callers.own_facts import with_own_facts
 from imds_mock.callers.variant_matching import matching_variants, needs_names, variant_services
+from imds_mock.config.announced import policy, with_facts
 from imds_mock.config.errors import ConfigError, SettingError
 from imds_mock.config.variants import effective
 from imds_mock.state.snapshots import SnapshotCache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sized
 
     from imds_mock.build.built_config import Build, BuiltConfig
     from imds_mock.callers.caller import Caller
@@ -30,13 +31,21 @@ _SHARED_SNAPSHOTS: Final = 64
 _OWN_SNAPSHOTS: Final = 2
 
 
-class KnownCallers(Protocol):
-    """What the state needs of the callers; see `callers.registry`."""
+class IdentifiedCallers(Protocol):
+    """The callers, and whether containers have announced who they are."""
 
-    on_change: Callable[[Collection[str] | None], None]
+    @property
+    def announcements(self) -> Sized:
+        """What containers have announced."""
 
     def caller(self, address: str) -> Caller:
         """The caller at an address."""
+
+
+class KnownCallers(IdentifiedCallers, Protocol):
+    """What the state needs of the callers; see `callers.registry`."""
+
+    on_change: Callable[[Collection[str] | None], None]
 
     def is_target(self, address: str, target: str) -> bool:
         """Whether an address matches a target."""
@@ -68,14 +77,12 @@ class CallerConfigs:
     Args:
         config: The configuration.
         build: Builds a configuration.
-        caller_of: Returns the caller at an address.
+        callers: The known callers.
         report: Receives a sentence about a variant or fact that is left out.
         in_steps: The caller of this class runs `prepare`.
 
     Attributes:
         common: For callers that match no variant and are no instance of their own.
-        differ: Whether configurations of callers differ at all.
-        need_names: Whether they depend on names.
         services: The Compose services that variants match.
 
     Raises:
@@ -86,28 +93,39 @@ class CallerConfigs:
         self,
         config: Config,
         build: Build,
-        caller_of: Callable[[str], Caller],
+        callers: IdentifiedCallers,
         report: Callable[[str], None],
         *,
         in_steps: bool = False,
     ) -> None:
         self._config = config
         self._build = build
-        self._caller_of = caller_of
+        self._callers = callers
         self._report = report
         self._effective: dict[tuple[tuple[int, ...], tuple[int, ...]], Config] = {((), ()): config}
         self.common = CallerConfig(config, (), build(config), _SHARED_SNAPSHOTS)
         distinguishes = config.compatibility != "aemm"
+        self._accepts_announced = distinguishes and policy(config) != "off"
         self._single_variants: list[CallerConfig] = []
         self._known: dict[tuple[tuple[int, ...], Caller | None], CallerConfig] = {}
         # address -> key in _known
         self._keys: dict[str, tuple[tuple[int, ...], Caller | None]] = {}
-        self.differ = distinguishes and (config.identity == "per-container" or bool(config.variants))
-        self.need_names = distinguishes and needs_names(config)
+        self._differ = distinguishes and (config.identity == "per-container" or bool(config.variants))
+        self._need_names = distinguishes and needs_names(config)
         self.services = variant_services(config)
         if not in_steps:
             for _ in self.prepare():
                 pass
+
+    @property
+    def differ(self) -> bool:
+        """Whether configurations of callers differ at all."""
+        return self._differ or (self._accepts_announced and len(self._callers.announcements) > 0)
+
+    @property
+    def need_names(self) -> bool:
+        """Whether they depend on who the caller is."""
+        return self._need_names or (self._accepts_announced and len(self._callers.announcements) > 0)
 
     def prepare(self) -> Iterator[None]:
         """Build each variant alone, one in each step, because their credentials take time to fetch."""
@@ -120,11 +138,14 @@ class CallerConfigs:
         """The configuration of the caller at an address; `common` if the text is not an address."""
         if not self.differ:
             return self.common
-        caller = self._caller_of(address)
+        caller = self._callers.caller(address)
         if not caller.addresses:
             return self.common
+        if caller.announced is not None and not self._accepts_announced:
+            caller = caller._replace(announced=None)
         variants = matching_variants(self._config, caller)
-        key = (variants, caller if self._config.identity == "per-container" else None)
+        is_own = self._config.identity == "per-container" or caller.announced is not None
+        key = (variants, caller if is_own else None)
         known = self._known.get(key)
         if known is None:
             if len(self._known) >= _MAX_KNOWN:
@@ -180,19 +201,26 @@ class CallerConfigs:
         config = self._effective[key]
         if caller is None:
             return config
-        by_variant = frozenset(fact for place in variants for fact in self._config.variants[place].instance)
-        return replace(config, instance=with_own_facts(config.instance, caller, by_variant))
+        given = {fact for place in variants for fact in self._config.variants[place].instance}
+        if caller.announced is not None:
+            facts = caller.announced.instance
+            config = with_facts(config, facts, self._config)
+            given |= facts.keys()
+        return replace(config, instance=with_own_facts(config.instance, caller, frozenset(given)))
 
 
 def _fewer_and_fewer(
     variants: tuple[int, ...], caller: Caller | None
 ) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], Caller | None]]:
-    """The combinations to try: all variants first, then without the last one, and so on.
+    """The combinations to try: all variants first, then without what is announced and without the last variants.
 
     Loading checks each pair of variants, but three may conflict. The credentials of a variant that is left out still
     apply, because its callers must not get those of other callers.
     """
     yield variants, (), caller
+    if caller is not None and caller.announced is not None:
+        caller = caller._replace(announced=None)
+        yield variants, (), caller
     for length in range(len(variants) - 1, -1, -1):
         yield variants[:length], variants[length:], caller
         yield variants[:length], (), caller
@@ -200,6 +228,8 @@ def _fewer_and_fewer(
 
 def _description(variants: tuple[int, ...], caller: Caller | None) -> str:
     what = [f"variants[{place}]" for place in variants]
-    if caller is not None:
+    if caller is not None and caller.announced is not None:
+        what.append(f"what {caller.container or caller.key} has announced")
+    elif caller is not None:
         what.append(f"the own facts of {caller.container or caller.key}")
     return ", ".join(what)

@@ -236,7 +236,7 @@ class State:
             self._callers.invalidate()
 
     def _caller_configs_of(self, config: Config, *, in_steps: bool = False) -> CallerConfigs:
-        return CallerConfigs(config, self._builder.build, self._callers.caller, self._report, in_steps=in_steps)
+        return CallerConfigs(config, self._builder.build, self._callers, self._report, in_steps=in_steps)
 
     def _use(self, views: Views) -> None:
         self._views = views
