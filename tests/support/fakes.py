@@ -83,7 +83,8 @@ NGINX = ProbeResult("other", None, "404 Not Found (Server: nginx)")
 class FakeNetwork:
     """Names and servers by dictionary; a server is a ProbeResult, the message of a NoAnswerError, or a function.
 
-    `probed` holds every probed address as `address:port`. A server that does not answer uses up the deadline.
+    `probed` holds every probed address as `address:port`, and `announced` those that got an announcement. A server that
+    does not answer uses up the deadline.
     """
 
     def __init__(self, clock: FakeClock | None = None) -> None:
@@ -91,6 +92,7 @@ class FakeNetwork:
         self.names: dict[str, list[IPv4Address | IPv6Address]] = {}
         self.servers: dict[str, ProbeResult | str | Callable[[], ProbeResult | str]] = {}
         self.probed: list[str] = []
+        self.announced: list[str] = []
 
     def resolve(self, host: str, deadline: Deadline, *, ipv6: bool) -> list[IPv4Address | IPv6Address]:
         del deadline, ipv6
@@ -111,6 +113,10 @@ class FakeNetwork:
         if "accepts the connection" in found:
             self.clock.sleep(deadline.remaining())
         raise NoAnswerError(found)
+
+    def announce(self, address: IPv4Address | IPv6Address, port: int, deadline: Deadline) -> ProbeResult:
+        self.announced.append(f"{address}:{port}")
+        return self.probe(address, port, deadline)
 
     def sleep(self, seconds: float) -> None:
         self.clock.sleep(seconds)

@@ -44,7 +44,7 @@ class Stage:
         self.failure: BaseException | None = None
         self.plan_failure: Exception | None = None
         self.warnings: tuple[str, ...] = ()
-        monkeypatch.setattr(cli, "RealNetwork", lambda: self.network)
+        monkeypatch.setattr(cli, "RealNetwork", lambda _announcement: self.network)
         monkeypatch.setattr(cli, "RealKernel", lambda: self.kernel)
         monkeypatch.setattr(cli, "Deadline", lambda seconds: deadline.Deadline(seconds, clock))
         monkeypatch.setattr(Interrupts, "install", lambda _self: None)

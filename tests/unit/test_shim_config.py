@@ -38,6 +38,8 @@ def test_defaults() -> None:
         endpoints=frozenset({"ec2"}),
         ipv6=False,
         follow=False,
+        instance=None,
+        instance_name=None,
         user=None,
         keep_caps=False,
         drop_caps=frozenset(),
@@ -292,3 +294,22 @@ def test_every_address_is_accepted_unchanged_or_rejected_with_a_reason(address: 
         assert problems[0].startswith("MOCK_HOSTNAME must ")
     else:
         assert ipaddress.ip_address(got.hostname) in (address, getattr(address, "ipv4_mapped", None))
+
+
+def test_an_instance_is_announced_as_it_is_written() -> None:
+    read = config("MOCK_INSTANCE= role=a,tags.N=x ", "MOCK_INSTANCE_NAME=worker-1")
+    assert (read.instance, read.instance_name, read.announces) == ("role=a,tags.N=x", "worker-1", True)
+    assert config("MOCK_INSTANCE=", "MOCK_INSTANCE_NAME=").announces is False
+
+
+def test_an_instance_has_a_longest_length() -> None:
+    assert config("MOCK_INSTANCE=" + "x" * 8192).instance == "x" * 8192
+    assert "MOCK_INSTANCE must have at most 8192 bytes, not 8193" in complaint("MOCK_INSTANCE=" + "x" * 8193)
+    assert "not 8194" in complaint("MOCK_INSTANCE=" + "ü" * 4097)
+    assert "MOCK_INSTANCE_NAME must have at most 253" in complaint("MOCK_INSTANCE_NAME=" + "x" * 254)
+
+
+@pytest.mark.parametrize("variable", ["MOCK_INSTANCE", "MOCK_INSTANCE_NAME"])
+def test_what_is_announced_is_text(variable: str) -> None:
+    with pytest.raises(ConfigError, match=f"{variable} must be UTF-8 text"):
+        load([b"true"], [b"MOCK_HOSTNAME=mock", variable.encode() + b"=\xff"])

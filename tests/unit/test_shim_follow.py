@@ -8,6 +8,7 @@ import pytest
 from imds_shim.errors import KernelRefusedError
 from imds_shim.follow import INTERVAL_SECONDS, Follower, follow
 from imds_shim.nat.rule import DnatRule
+from imds_shim.network.probe_result import ProbeResult
 from support.fakes import MOCK_ONE, MOCK_TWO, NGINX, OTHER_IMDS, FakeNatTable, FakeNetwork, Lines
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ MOVED = DnatRule(RULE.destination, 80, NEW, 1338)
 class World:
     """A follower with fakes around it; `happened` is the order of its actions."""
 
-    def __init__(self, *rules: DnatRule) -> None:
+    def __init__(self, *rules: DnatRule, announces: bool = False) -> None:
         self.network = FakeNetwork()
         self.network.names["mock"] = [OLD]
         self.network.servers[f"{NEW}:1338"] = MOCK_TWO
@@ -32,7 +33,14 @@ class World:
         self.lines = Lines()
         self.happened: list[str] = []
         self.follower = Follower(
-            "mock", list(rules), [self.table], self.network, self.ensure_route, self.replace_rule, self.lines.log
+            "mock",
+            list(rules),
+            [self.table],
+            self.network,
+            self.ensure_route,
+            self.replace_rule,
+            self.lines.log,
+            1338 if announces else None,
         )
 
     def ensure_route(self, destination: IPAddress, mock: IPAddress) -> None:
@@ -163,3 +171,39 @@ def test_it_updates_once_per_second_until_the_application_ends() -> None:
     follow(world.follower, wait)
     assert waited == [INTERVAL_SECONDS] * 5
     assert world.table.rules == [MOVED]
+
+
+REFUSES = ProbeResult("mock", "one", "imds-mock one", refusal="another container")
+
+
+def test_a_container_with_something_to_announce_announces_it_again_and_again() -> None:
+    world = World(RULE, announces=True)
+    world.network.servers[f"{OLD}:1338"] = MOCK_ONE
+    world.follower.update_rules()
+    world.follower.update_rules()
+    assert world.network.announced == [f"{OLD}:1338", f"{OLD}:1338"]
+    assert (world.table.history, world.lines.lines) == ([], [])
+
+
+def test_it_announces_to_the_mock_that_has_moved() -> None:
+    world = World(RULE, announces=True)
+    world.network.names["mock"] = [NEW]
+    world.follower.update_rules()
+    assert world.network.announced == [f"{NEW}:1338", f"{NEW}:1338"]
+
+
+def test_without_a_rule_it_announces_at_one_address_of_each_version() -> None:
+    world = World(announces=True)
+    world.network.names["mock"] = [OLD, NEW, OLD_V6]
+    world.follower.update_rules()
+    assert sorted(world.network.announced) == sorted([f"{OLD}:1338", f"{OLD_V6}:1338"])
+
+
+def test_a_mock_that_is_down_is_no_news_and_one_that_refuses_is_reported_once() -> None:
+    world = World(RULE, announces=True)
+    world.follower.update_rules()
+    assert world.lines.lines == []
+    world.network.servers[f"{OLD}:1338"] = REFUSES
+    world.follower.update_rules()
+    world.follower.update_rules()
+    assert world.lines.lines == ["warning: the mock refuses what this container announces: another container"]

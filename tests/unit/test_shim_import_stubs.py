@@ -62,7 +62,7 @@ def hand_off(command, environ, planned):
 
 cli.RealKernel = Kernel
 resolver = resolve.Resolver(folder + "/hosts", folder + "/resolv.conf", int(dns_port))
-cli.RealNetwork = lambda: Network(resolver)
+cli.RealNetwork = lambda announcement: Network(announcement, resolver)
 handoff.hand_off = hand_off
 cli.run([b"true"], [b"MOCK_HOSTNAME=" + host.encode(), b"MOCK_PORT=" + mock_port.encode()])
 """

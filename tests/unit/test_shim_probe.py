@@ -9,6 +9,7 @@ from ipaddress import ip_address
 
 import pytest
 
+from imds_shim.announcement import Announcement
 from imds_shim.deadline import Deadline
 from imds_shim.network.probe import probe
 from imds_shim.network.probe_result import NoAnswerError, ProbeResult
@@ -236,3 +237,35 @@ def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv("all_proxy", f"http://127.0.0.1:{proxy.port}")
         assert ask(server).kind == "mock"
     assert proxy.requests == []
+
+
+def announce(answer: bytes) -> tuple[ProbeResult, bytes]:
+    """The result of an announcement that is answered like this, and the first request."""
+    with ScriptedHttpServer(lambda _head: answer) as server:
+        result = probe(ip_address(server.address), server.port, Deadline(5), Announcement("0" * 32, "w", "role=a"))
+        return result, server.requests[0]
+
+
+def test_an_announcement_is_a_header_of_the_probe() -> None:
+    accepted = b"HTTP/1.1 204 No Content\r\nX-Imds-Mock-Id: one\r\nX-Imds-Mock-Announcement: accepted\r\n\r\n"
+    result, request = announce(accepted)
+    assert result == ProbeResult("mock", "one", "imds-mock one", accepts=True)
+    assert f"\r\nX-Imds-Mock-Announcement: {'0' * 32} dw cm9sZT1h\r\n".encode() in request
+
+
+def test_a_refusal_has_the_sentence_of_the_mock() -> None:
+    refused = (
+        b"HTTP/1.1 400 Bad Request\r\nX-Imds-Mock-Id: one\r\nX-Imds-Mock-Refusal: rol: %C3%BCn%0Aknown 100%25\r\n\r\n"
+    )
+    assert announce(refused)[0] == ProbeResult("mock", "one", "imds-mock one", refusal="rol: ün known 100%")
+
+
+def test_an_older_mock_does_not_know_announcements() -> None:
+    result, _ = announce(b"HTTP/1.1 204 No Content\r\nX-Imds-Mock-Id: one\r\n\r\n")
+    assert (result.kind, result.accepts, result.refusal) == ("mock", False, "")
+
+
+def test_without_announcement_the_probe_has_no_such_header() -> None:
+    with ScriptedHttpServer(as_mock) as server:
+        assert ask(server).accepts is False
+    assert b"announcement" not in server.requests[0].lower()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 
@@ -138,3 +139,35 @@ def test_a_name_that_resolves_to_the_endpoint_is_rejected(network: FakeNetwork, 
     with pytest.raises(ConfigError, match="the address being redirected"):
         search(network, MOCK_ROUTE=route)
     assert network.probed == []
+
+
+ACCEPTS = ProbeResult("mock", "one", "imds-mock one", accepts=True)
+
+
+def test_the_search_announces(network: FakeNetwork) -> None:
+    network.servers["10.0.0.4:80"] = ACCEPTS
+    assert search(network, MOCK_INSTANCE="role=a") == [Mock(FOUR, 80, "one", accepts=True)]
+    assert network.announced == ["10.0.0.4:80"]
+
+
+@pytest.mark.parametrize("settings", [{"MOCK_INSTANCE": "rol=a"}, {"MOCK_INSTANCE_NAME": "-"}])
+def test_a_refusal_ends_the_start_with_the_sentence_of_the_mock(network: FakeNetwork, settings: dict[str, Any]) -> None:
+    refused = ProbeResult("mock", "one", "imds-mock one", refusal="MOCK_INSTANCE: rol: unknown key; did you mean role?")
+    network.servers["10.0.0.4:80"] = refused
+    with pytest.raises(ConfigError, match="did you mean role") as caught:
+        search(network, **settings)
+    assert caught.value.exit_code == 78
+    assert network.probed == ["10.0.0.4:80"]
+
+
+def test_a_refusal_does_not_matter_to_a_container_that_announces_nothing(network: FakeNetwork) -> None:
+    network.servers["10.0.0.4:80"] = ProbeResult("mock", "one", "imds-mock one", refusal="cannot be read")
+    assert search(network) == [Mock(FOUR, 80, "one")]
+
+
+@pytest.mark.parametrize("server", [MOCK_ONE, OTHER_IMDS])
+def test_an_instance_needs_a_mock_that_knows_announcements(network: FakeNetwork, server: ProbeResult) -> None:
+    network.servers["10.0.0.4:80"] = server
+    with pytest.raises(ConfigError, match="MOCK_INSTANCE needs an imds-mock that knows announcements"):
+        search(network, MOCK_INSTANCE="role=a")
+    assert search(network, MOCK_INSTANCE_NAME="worker")[0].accepts is False

@@ -147,7 +147,8 @@ from imds_shim import cli
 from imds_shim.kernel import RealNetwork
 from imds_shim.network.resolve import Resolver
 folder, port, *environ = sys.argv[1:]
-cli.RealNetwork = lambda: RealNetwork(Resolver(folder + "/hosts", folder + "/resolv.conf", int(port)))
+resolver = Resolver(folder + "/hosts", folder + "/resolv.conf", int(port))
+cli.RealNetwork = lambda announcement: RealNetwork(announcement, resolver)
 sys.exit(cli.run([b"true"], [entry.encode() for entry in environ]))
 """
 

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import pytest
 
 from imds_shim.config import load
-from imds_shim.errors import KernelRefusedError, PrivilegeError, ResolveError, ShimError, WrongMockError
+from imds_shim.errors import ConfigError, KernelRefusedError, PrivilegeError, ResolveError, ShimError, WrongMockError
 from imds_shim.nat.rule import DnatRule
 from imds_shim.network.probe_result import ProbeResult
 from imds_shim.startup import Start
@@ -394,3 +394,37 @@ def test_a_kernel_refusal_leaves_nothing(stage: Stage) -> None:
         stage.start()
     assert isinstance(caught.value, ShimError)
     assert (stage.rules, stage.kernel.routes) == ([], [])
+
+
+ACCEPTS = ProbeResult("mock", "one", "imds-mock one", accepts=True)
+REFUSES = ProbeResult("mock", "one", "imds-mock one", refusal="MOCK_INSTANCE: rol: unknown key; did you mean role?")
+
+
+def test_the_probe_that_is_sent_anyway_announces_and_that_through_the_rule_does_not(stage: Stage) -> None:
+    stage.network.servers["10.0.0.4:8080"] = ACCEPTS
+    stage.start(MOCK_INSTANCE="role=a")
+    assert stage.network.probed == ["10.0.0.4:8080", V4]
+    assert stage.network.announced == ["10.0.0.4:8080"]
+
+
+def test_a_refused_announcement_ends_the_start_before_a_rule_is_set(stage: Stage) -> None:
+    stage.network.servers["10.0.0.4:8080"] = REFUSES
+    with pytest.raises(ConfigError, match="did you mean role"):
+        stage.start(MOCK_INSTANCE="rol=a")
+    assert stage.rules == []
+
+
+def test_without_a_rule_the_address_that_the_application_sends_from_is_announced_too(stage: Stage) -> None:
+    stage.network.servers |= {"10.0.0.4:8080": ACCEPTS, V4: ACCEPTS}
+    stage.start(MOCK_ROUTE="none", MOCK_INSTANCE_NAME="worker")
+    assert stage.network.announced == ["10.0.0.4:8080", V4]
+    stage.network.announced.clear()
+    stage.start(MOCK_ROUTE="none")
+    assert stage.network.announced == ["10.0.0.4:8080"]
+
+
+def test_a_name_that_an_older_mock_ignores_is_a_warning(stage: Stage) -> None:
+    stage.start(MOCK_INSTANCE_NAME="worker")
+    assert (
+        "warning: MOCK_INSTANCE_NAME has no effect, because the mock does not know announcements" in stage.lines.lines
+    )

@@ -6,11 +6,13 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING
 
+from imds_shim.announcement import announcement_of
 from imds_shim.config import (
     decode_environment,
     help_text,
     load,
     parse_command_line,
+    read_settings,
     unknown_setting_warnings,
 )
 from imds_shim.deadline import Deadline
@@ -106,7 +108,7 @@ def _doctor(environ: Sequence[bytes]) -> int:
     from imds_shim.nat import backend, policy_routing
 
     dependencies = Dependencies(
-        network=RealNetwork(),
+        network=RealNetwork(announcement_of(read_settings("doctor", (), environ)[0])),
         kernel=RealKernel(),
         check_backend=lambda name: backend.make_backend(name).check_usable(),
         describe_route=policy_routing.describe_route,
@@ -124,7 +126,8 @@ def _start(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts,
     _warn_of_unknown_settings(environ, log)
     kernel = RealKernel()
     undo = contextlib.ExitStack()
-    start = Start(config, RealNetwork(), kernel, undo, log)
+    network = RealNetwork(announcement_of(config))
+    start = Start(config, network, kernel, undo, log)
     try:
         if config.action == "init":
             if config.follow:
@@ -133,13 +136,13 @@ def _start(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts,
             return 0
         plan = handoff.plan(config)
         command_environ = command_environment(config.user, environ)
-        start = Start(config, RealNetwork(), kernel, undo, log, plan.uid)
+        start = Start(config, network, kernel, undo, log, plan.uid)
         start.run(Deadline(config.timeout_seconds))
         # Logged only now, because they matter only if the start works.
         for sentence in (*plan.warnings, *_override_warnings(config, command_environ)):
             log.warning(sentence)
         if config.follow:
-            _follow(config, kernel, undo, log)
+            _follow(config, network, kernel, undo, log)
         handoff.hand_off(config.command, command_environ, plan)
     except BaseException as error:
         try:
@@ -163,13 +166,13 @@ def _override_warnings(config: ShimConfig, environ: Sequence[bytes]) -> list[str
     return [override.description for override in find_overrides(variables, config.endpoints, ipv6=config.ipv6)]
 
 
-def _follow(config: ShimConfig, kernel: RealKernel, undo: contextlib.ExitStack, log: Log) -> None:
+def _follow(config: ShimConfig, network: RealNetwork, kernel: RealKernel, undo: contextlib.ExitStack, log: Log) -> None:
     import gc
 
     from imds_shim.follow import start_follower
 
     gc.enable()  # the follower lives as long as the application
-    follower = start_follower(config, RealNetwork(), kernel.tables, log) if kernel.tables else None
+    follower = start_follower(config, network, kernel.tables, log)
     if follower is None:
         log.warning("MOCK_FOLLOW=1 has no effect, because the mock is reached without a rule")
     else:

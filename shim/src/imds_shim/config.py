@@ -73,6 +73,14 @@ SETTINGS = (
     Setting("MOCK_ENDPOINTS", "endpoints", "ec2", settings.services, "services to redirect: ec2, ecs, eks"),
     Setting("MOCK_IPV6", "ipv6", "0", settings.boolean, "1: also redirect their IPv6 addresses"),
     Setting("MOCK_FOLLOW", "follow", "0", settings.boolean, "1: update the rule when the mock's address changes"),
+    Setting(
+        "MOCK_INSTANCE",
+        "instance",
+        "",
+        settings.instance,
+        "announced to the mock: role=NAME,tags.Name=NAME or JSON",
+    ),
+    Setting("MOCK_INSTANCE_NAME", "instance_name", "", settings.instance_name, "announced name, a target of events"),
     Setting("MOCK_USER", "user", "", settings.user, "user[:group] that the command runs as; sets HOME"),
     Setting("MOCK_KEEP_CAPS", "keep_caps", "0", settings.boolean, "1: let the command keep NET_ADMIN"),
     Setting("MOCK_DROP_CAPS", "drop_caps", "", settings.capabilities, "more capabilities to drop", frozenset()),
@@ -112,10 +120,17 @@ class ShimConfig(FrozenRecord):
     endpoints: frozenset[str]
     ipv6: bool
     follow: bool
+    instance: str | None
+    instance_name: str | None
     user: str | None
     keep_caps: bool
     drop_caps: frozenset[str]
     no_new_privs: bool
+
+    @property
+    def announces(self) -> bool:
+        """Whether the container has something to announce."""
+        return self.instance is not None or self.instance_name is not None
 
 
 def parse_command_line(argv: Sequence[bytes]) -> tuple[Action, tuple[bytes, ...]]:

@@ -3,6 +3,9 @@
 Once per second it resolves the name again, whatever the TTL (Docker's is ten minutes). If the result no longer contains
 the rule's address and another of its addresses answers as an IMDS, the follower replaces the rule in one transaction
 and ends the connections that were opened through the old one. Without an answer it changes nothing.
+
+If the container has something to announce, the follower announces it again once per second, because a mock that was
+restarted has forgotten it.
 """
 
 from __future__ import annotations
@@ -33,7 +36,10 @@ PROCESS_NAME = "imds-shim"
 
 @dataclass
 class Follower:
-    """One mock and the rules that redirect to it; the functions change the kernel."""
+    """One mock and the rules that redirect to it; the functions change the kernel.
+
+    `announces_to_port` is the mock's port if the container has something to announce.
+    """
 
     hostname: str
     rules: list[DnatRule]
@@ -42,6 +48,7 @@ class Follower:
     ensure_route: Callable[[IPAddress, IPAddress], object]
     replace_rule: Callable[[DnatRule, Callable[[], None]], None]
     log: Log
+    announces_to_port: int | None = None
     _warned: set[str] = field(default_factory=set)
 
     def update_rules(self) -> None:
@@ -62,13 +69,26 @@ class Follower:
             address = answering[key]
             if address is not None:
                 self._replace_rule(position, rule.with_target(address))
+        if self.announces_to_port is not None:
+            self._announce(self.announces_to_port, found)
+
+    def _announce(self, port: int, found: Sequence[IPAddress]) -> None:
+        """Announce to the mock through each rule, or at its first address of each IP version if there is no rule."""
+        targets = {rule.to_address for rule in self.rules}
+        for address in targets or {each.version: each for each in reversed(found)}.values():
+            try:
+                result = self.network.announce(address, port, Deadline(TIMEOUT_SECONDS))
+            except NoAnswerError:
+                continue
+            if result.refusal:
+                self._warn_once(f"the mock refuses what this container announces: {result.refusal}")
 
     def _first_imds(self, version: int, port: int, found: Sequence[IPAddress]) -> IPAddress | None:
         redirected = {rule.destination for rule in self.rules}
         for address in found:
             if address.version == version and address not in redirected:
                 try:
-                    result = self.network.probe(address, port, Deadline(TIMEOUT_SECONDS))
+                    result = self.network.announce(address, port, Deadline(TIMEOUT_SECONDS))
                 except NoAnswerError:
                     continue
                 if result.is_imds:
@@ -96,15 +116,15 @@ class Follower:
 
 
 def start_follower(config: ShimConfig, network: Network, tables: Sequence[NatTable], log: Log) -> HiddenProcess | None:
-    """Start the follower's process, before privileges are dropped; None if there is no rule to update.
+    """Start the follower's process, before privileges are dropped; None if it has nothing to do.
 
     Raises:
         KernelRefusedError: the process cannot be created.
     """
     endpoints = addresses_of(config.endpoints, ipv6=config.ipv6)
     # Another shim in this namespace may redirect other endpoints, to a mock of its own.
-    rules = [rule for rule in tables[0].own_rules() if rule.destination in endpoints]
-    if not rules:
+    rules = [rule for rule in tables[0].own_rules() if rule.destination in endpoints] if tables else []
+    if not (rules or config.announces):
         return None
     # Imported before the process is created, so that a missing library is reported here.
     from imds_shim.exec import hidden_process, privileges
@@ -117,7 +137,8 @@ def start_follower(config: ShimConfig, network: Network, tables: Sequence[NatTab
 
     def main(wait: Callable[[float], bool]) -> None:
         privileges.keep_only(privileges.NEEDED_BY_FOLLOWER)
-        follow(Follower(config.hostname, rules, tables, network, route.ensure_route, replace_rule, log), wait)
+        port = config.port if config.announces else None
+        follow(Follower(config.hostname, rules, tables, network, route.ensure_route, replace_rule, log, port), wait)
 
     return hidden_process.start(PROCESS_NAME, main)
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import contextlib
     from collections.abc import Collection, Sequence
 
+    from imds_shim.announcement import Announcement
     from imds_shim.config import Backend
     from imds_shim.deadline import Deadline
     from imds_shim.endpoints import IPAddress
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 class RealNetwork:
     """DNS and HTTP over real sockets."""
 
-    def __init__(self, resolver: Resolver | None = None) -> None:
+    def __init__(self, announcement: Announcement | None = None, resolver: Resolver | None = None) -> None:
+        self._announcement = announcement
         self._resolver = resolver or Resolver()
 
     def resolve(self, host: str, deadline: Deadline, *, ipv6: bool) -> Sequence[IPAddress]:
@@ -36,6 +38,13 @@ class RealNetwork:
         from imds_shim.network.probe import probe
 
         return probe(address, port, deadline)
+
+    def announce(self, address: IPAddress, port: int, deadline: Deadline) -> ProbeResult:
+        """Probe a server once and announce this container to it; raises NoAnswerError."""
+        import_stubs.load("httpx")
+        from imds_shim.network.probe import probe
+
+        return probe(address, port, deadline, self._announcement)
 
     def sleep(self, seconds: float) -> None:
         """Sleep."""

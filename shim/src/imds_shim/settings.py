@@ -22,6 +22,7 @@ _LABEL_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW
 _LONGEST_LABEL, _LONGEST_NAME = 63, 253
 _HIGHEST_PORT = 65_535
 _LONGEST_NUMBER = 20
+_LONGEST_INSTANCE_BYTES, _LONGEST_INSTANCE_NAME = 8192, 253
 _Choice = TypeVar("_Choice", bound=str)
 
 
@@ -115,6 +116,33 @@ def user(text: str) -> str:
             f"must be a name or uid with an optional group, for example app, 1000 or 1000:1000, not {text!r}"
         )
     return text
+
+
+def instance(text: str) -> str:
+    """Return the facts of the instance unchanged; the mock reads and checks them."""
+    size = len(text.encode("utf-8", "surrogateescape"))
+    if size > _LONGEST_INSTANCE_BYTES:
+        raise ValueError(
+            f"must have at most {_LONGEST_INSTANCE_BYTES} bytes, not {size}: put longer user data into a variant of "
+            "the mock's configuration"
+        )
+    _require_utf8(text)
+    return text
+
+
+def instance_name(text: str) -> str:
+    """Return the name of the instance unchanged; the mock checks it."""
+    if len(text) > _LONGEST_INSTANCE_NAME:
+        raise ValueError(f"must have at most {_LONGEST_INSTANCE_NAME} characters, not {len(text)}")
+    _require_utf8(text)
+    return text
+
+
+def _require_utf8(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("must be UTF-8 text") from error
 
 
 def services(text: str) -> frozenset[str]:

@@ -13,7 +13,8 @@ from imds_shim.errors import ResolveError, WrongMockError
 from imds_shim.frozen_record import FrozenRecord, Protocol
 from imds_shim.nat.redirect import NatTables, Redirect
 from imds_shim.nat.rule import DnatRule
-from imds_shim.network.search import find_mock
+from imds_shim.network.probe_result import NoAnswerError
+from imds_shim.network.search import find_mock, require_accepted
 from imds_shim.network.verify import reaches_mock, verification_deadline, verify
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ class Start(FrozenRecord):
         wanted = addresses_of(self.config.endpoints, ipv6=self.config.ipv6)
         self.check_permissions()
         mocks = find_mock(self.config, self.network, deadline, self.log)
+        if self.config.announces and not all(mock.accepts for mock in mocks):
+            self.log.warning("MOCK_INSTANCE_NAME has no effect, because the mock does not know announcements")
         unreachable = self._set_up_endpoints(wanted, mocks, deadline)
         if len(unreachable) == len(wanted):
             raise self._only_ipv6_error(mocks[0])
@@ -128,7 +131,8 @@ class Start(FrozenRecord):
         """Make one endpoint reach the mock; False if the mock has no address of the IP version."""
         same_version = next((mock for mock in mocks if mock.address.version == endpoint.version), None)
         mock = same_version or mocks[0]
-        if not self._works_without_rule(endpoint, mock, deadline):
+        needs_rule = not self._works_without_rule(endpoint, mock, deadline)
+        if needs_rule:
             if same_version is None:
                 return False
             with self.kernel.lock():
@@ -145,6 +149,9 @@ class Start(FrozenRecord):
                     f"cannot verify that {format_address(endpoint)} reaches {mock}: an IMDS answers there "
                     f"({result.description}), but it does not identify itself"
                 )
+        if not needs_rule and self.config.announces and mock.accepts:
+            # Without a rule, the application's packets may have another source address than those to the mock's name.
+            self._announce(endpoint, deadline)
         # Verification runs as the shim's user, but a policy rule may match only the command's.
         route = None if self.uid is None else self.kernel.route_of_user(endpoint, self.uid)
         if route:
@@ -154,6 +161,14 @@ class Start(FrozenRecord):
             )
         self.log.info(f"{format_address(endpoint)} -> {mock} ({self.config.hostname})")
         return True
+
+    def _announce(self, endpoint: IPAddress, deadline: Deadline) -> None:
+        try:
+            result = self.network.announce(endpoint, PORT, deadline)
+        except NoAnswerError as error:
+            self.log.warning(f"cannot announce this container through {format_address(endpoint)}: it {error}")
+        else:
+            require_accepted(self.config, result, format_address(endpoint))
 
     def _verify(self, endpoint: IPAddress, mock: Mock, limit: Deadline) -> ProbeResult:
         """Verify one endpoint; the error names the route or policy rule that refuses its packets, if one does."""

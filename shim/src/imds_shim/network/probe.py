@@ -1,7 +1,8 @@
 """Probes a server over HTTP: is it this mock, another IMDS or another server?
 
 imds-mock answers `GET /` with the header `X-Imds-Mock-Probe` with 204 and `X-Imds-Mock-Id`, an id generated at its
-start, so that the shim can check that two addresses reach the same mock. A status alone does not identify an IMDS,
+start, so that the shim can check that two addresses reach the same mock. It refuses an announcement with 400, the same
+id and `X-Imds-Mock-Refusal`. A status alone does not identify an IMDS,
 because a web server may answer 200 or 401 to every path. Any other server is an IMDS if one of these holds:
 
 * It answers a token PUT with 200 and the TTL header.
@@ -17,17 +18,20 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from imds_shim.announcement import HEADER as _ANNOUNCEMENT_HEADER
 from imds_shim.endpoints import CONTROL_PORT, format_address
 from imds_shim.network.probe_result import NoAnswerError, ProbeResult
 from imds_shim.network.transport import HeadTransport
 
 if TYPE_CHECKING:
+    from imds_shim.announcement import Announcement
     from imds_shim.deadline import Deadline
     from imds_shim.endpoints import IPAddress
 
 _OK, _NO_CONTENT, _UNAUTHORIZED = 200, 204, 401
 _PROBE_HEADER = "X-Imds-Mock-Probe"
 _ID_HEADER = "X-Imds-Mock-Id"
+_REFUSAL_HEADER = "X-Imds-Mock-Refusal"
 _TOKEN_TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"  # noqa: S105 - the name of a header
 _HEADERS = {"User-Agent": "imds-shim", "Connection": "close"}
 _SHORTEST_TOKEN_SECONDS = "1"  # noqa: S105 - a lifetime
@@ -36,18 +40,29 @@ _LONGEST_LISTING_BYTES = 65_536
 _LONGEST_QUOTE = 100
 
 
-def probe(address: IPAddress, port: int, deadline: Deadline) -> ProbeResult:
+def probe(address: IPAddress, port: int, deadline: Deadline, announcement: Announcement | None = None) -> ProbeResult:
     """Probe the server at an address.
+
+    Args:
+        address: the server's address.
+        port: its port.
+        deadline: by which it must answer.
+        announcement: is sent with the probe.
 
     Raises:
         NoAnswerError: there was no HTTP response before the deadline.
     """
     server = f"http://{format_address(address, port)}"
     transport = HeadTransport(deadline)
-    response = _send(transport, "GET", f"{server}/", {_PROBE_HEADER: os.urandom(8).hex()})
-    if response.status_code == _NO_CONTENT and response.headers.get(_ID_HEADER):
-        mock_id = response.headers[_ID_HEADER]
-        return ProbeResult("mock", mock_id, f"imds-mock {mock_id}")
+    headers = {_PROBE_HEADER: os.urandom(8).hex()}
+    if announcement is not None:
+        headers[_ANNOUNCEMENT_HEADER] = announcement.header()
+    response = _send(transport, "GET", f"{server}/", headers)
+    refusal = response.headers.get(_REFUSAL_HEADER, "")
+    mock_id = response.headers.get(_ID_HEADER)
+    if mock_id and (response.status_code == _NO_CONTENT or refusal):
+        accepts = not refusal and _ANNOUNCEMENT_HEADER in response.headers
+        return ProbeResult("mock", mock_id, f"imds-mock {mock_id}", accepts, _unquoted(refusal) if refusal else "")
     token = _send(transport, "PUT", f"{server}/latest/api/token", {_TOKEN_TTL_HEADER: _SHORTEST_TOKEN_SECONDS})
     if token.status_code == _OK and token.headers.get(_TOKEN_TTL_HEADER, "").isdecimal():
         return ProbeResult("imds", None, _status_line(token))
@@ -102,6 +117,12 @@ def _connect_failure(error: httpx.ConnectError) -> str:
         return "cannot be reached (a blackhole route drops packets to it)"
     words = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(error)
     return f"cannot be reached ({words})"
+
+
+def _unquoted(refusal: str) -> str:
+    from urllib.parse import unquote
+
+    return " ".join(unquote(refusal).split())
 
 
 def _status_line(response: httpx.Response) -> str:

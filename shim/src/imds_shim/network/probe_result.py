@@ -14,12 +14,15 @@ class NoAnswerError(Exception):
 class ProbeResult(FrozenRecord):
     """The kind of server, the id of an imds-mock, and a description for the user.
 
-    `control` is the control port of an imds-mock, `other` a server that is not an IMDS.
+    `accepts` is true if it is an imds-mock that has accepted the announcement; `refusal` is the sentence of one that
+    has not. `control` is the control port of an imds-mock, `other` a server that is not an IMDS.
     """
 
     kind: Literal["mock", "imds", "control", "other"]
     mock_id: str | None
     description: str
+    accepts: bool = False
+    refusal: str = ""
 
     @property
     def is_imds(self) -> bool:

@@ -24,11 +24,12 @@ _FIRST_TIMEOUT_SECONDS, _LONGEST_TIMEOUT_SECONDS = 2.0, 10.0
 
 
 class Mock(FrozenRecord):
-    """The address at which the mock answers, and its id if it is an imds-mock."""
+    """The address at which the mock answers, its id if it is an imds-mock, and whether it knows announcements."""
 
     address: IPAddress
     port: int
     mock_id: str | None
+    accepts: bool = False
 
     def __str__(self) -> str:
         return format_address(self.address, self.port)
@@ -43,6 +44,9 @@ class Network(Protocol):
     def probe(self, address: IPAddress, port: int, deadline: Deadline) -> ProbeResult:
         """Probe a server once; raises NoAnswerError."""
 
+    def announce(self, address: IPAddress, port: int, deadline: Deadline) -> ProbeResult:
+        """Probe a server once and announce this container to it; raises NoAnswerError."""
+
     def sleep(self, seconds: float) -> None:
         """Sleep."""
 
@@ -53,7 +57,8 @@ def find_mock(config: ShimConfig, network: Network, deadline: Deadline, log: Log
     Raises:
         ResolveError: there was no usable address before the deadline.
         MockUnreachableError: no IMDS answered before the deadline.
-        ConfigError: the name resolves to the address being redirected, or the port is the mock's control port.
+        ConfigError: the name resolves to the address being redirected, the port is the mock's control port, or the mock
+            refuses what this container announces.
     """
     search = _Search(config, network, deadline)
     return retry_until_found(search.attempt, Target(config.hostname, config.port), deadline, log, network.sleep)
@@ -88,12 +93,13 @@ class _Search:
             limit = self._deadline.within(min(self._timeout_seconds, fair_share))
             where = format_address(address, self._config.port)
             try:
-                result = self._network.probe(address, self._config.port, limit)
+                result = self._network.announce(address, self._config.port, limit)
             except NoAnswerError as error:
                 reasons.append(f"{where} {error}")
                 continue
             if result.is_imds:
-                return Mock(address, self._config.port, result.mock_id)
+                require_accepted(self._config, result, where)
+                return Mock(address, self._config.port, result.mock_id, result.accepts)
             if result.kind == "control":
                 controls.append(where)
             reasons.append(f"{where} is not an IMDS: it answers {result.description}")
@@ -104,6 +110,21 @@ class _Search:
             )
         self._timeout_seconds = min(self._timeout_seconds + 1, _LONGEST_TIMEOUT_SECONDS)
         raise MockUnreachableError(", ".join(reasons))
+
+
+def require_accepted(config: ShimConfig, result: ProbeResult, where: str) -> None:
+    """Check that the mock has accepted what this container announces.
+
+    Raises:
+        ConfigError: it has refused, or does not know announcements.
+    """
+    if result.refusal and config.announces:
+        raise ConfigError(result.refusal)
+    if config.instance is not None and not result.accepts:
+        raise ConfigError(
+            f"MOCK_INSTANCE needs an imds-mock that knows announcements, and {where} is answered by "
+            f"{result.description}; update the mock, or remove MOCK_INSTANCE"
+        )
 
 
 def _reject_redirected_addresses(config: ShimConfig, addresses: Iterable[IPAddress]) -> None:
