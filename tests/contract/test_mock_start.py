@@ -17,7 +17,10 @@ from imds_mock.errors import EX_CONFIG
 AFTER_THE_FIRST_RESPONSE = ["dataclasses", "starlette", "uvicorn"]
 """What a start loads only after the first response, if ever, because it takes long."""
 
-NEVER = ["_hashlib", "_ssl", "click", "configparser", "html", "http.client", "logging.config", "multiprocessing", "ssl"]
+NEVER = [
+    *("_hashlib", "_ssl", "click", "configparser", "html", "http.client", "importlib.metadata", "importlib.resources"),
+    *("logging.config", "multiprocessing", "ssl", "zipfile"),
+]
 """What a serving process never loads, because it takes much memory; see `unused_modules`."""
 
 # Runs `serve` in the main thread. Another thread, which imports as little as it can, looks at the process after the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -69,7 +70,9 @@ class ServiceRoutes:
 
     def __init__(self, context: ControlContext) -> None:
         self._context = context
+        self._operations: list[Operation] = []
         self._document = b""
+        self._version = context.version
         self._started = moment(context.clock.real())
 
     def operations(self) -> list[Operation]:
@@ -82,8 +85,8 @@ class ServiceRoutes:
         ]
 
     def describe(self, operations: list[Operation]) -> None:
-        """Generate the document from all operations."""
-        self._document = msgspec.json.encode(openapi.document(operations, self._context.version))
+        """Take all operations, for the document."""
+        self._operations = operations
 
     async def health(self, _call: Call) -> Health:
         """Report that the mock is running."""
@@ -91,7 +94,13 @@ class ServiceRoutes:
 
     async def document(self, _call: Call) -> Response:
         """Show the OpenAPI document."""
+        if not self._document:
+            # Generating it takes as long as loading the rest of the control plane, and few clients ask for it.
+            self._document = await asyncio.to_thread(self._generate)
         return Response(self._document, media_type="application/json")
+
+    def _generate(self) -> bytes:
+        return msgspec.json.encode(openapi.document(self._operations, self._version))
 
     async def status(self, _call: Call) -> Status:
         """Show the status."""
@@ -99,7 +108,7 @@ class ServiceRoutes:
         now = state.clock()
         snapshot = state.snapshot_for("")
         return Status(
-            context.version,
+            self._version,
             snapshot.instance.decode(),
             snapshot.options.http_tokens,
             snapshot.options.http_endpoint,
@@ -144,5 +153,5 @@ class ServiceRoutes:
         )
         entries = (((), float(len(context.journal))),)
         yield from metrics.family("imds_mock_journal_entries", "gauge", "Requests in the journal.", entries)
-        info = (((("version", context.version),), 1),)
+        info = (((("version", self._version),), 1),)
         yield from metrics.family("imds_mock_info", "gauge", "Always 1; the version as a label.", info)

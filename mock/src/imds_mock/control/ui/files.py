@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from importlib.resources.abc import Traversable
 
 INDEX: Final = "index.html"
 
@@ -40,10 +39,10 @@ def read_files() -> Mapping[str, PageFile]:
     Returns:
         The files by path below `/ui/`, such as `main.js` or `drive/dialog.js`.
     """
-    return dict(_below(files(__package__) / "assets", ""))
+    return dict(_below(Path(__file__).parent / "assets", ""))
 
 
-def _below(folder: Traversable, prefix: str) -> Iterator[tuple[str, PageFile]]:
+def _below(folder: Path, prefix: str) -> Iterator[tuple[str, PageFile]]:
     for each in folder.iterdir():
         if each.is_dir():
             yield from _below(each, f"{prefix}{each.name}/")
