@@ -75,3 +75,17 @@ def test_a_card_leads_to_the_events_for_its_caller(page: Page, mock: PageMock) -
     page.get_by_role("button", name="Events and faults for shop-worker-2").click()
     expect(page).to_have_title("Drive · imds-mock")
     expect(page.get_by_label("Target").first).to_have_value("shop-worker-2")
+
+
+def test_a_card_shows_what_the_container_has_announced(page: Page, mock: PageMock) -> None:
+    mock.announce('role=worker-role,tags.Name="<b>a</b>",user_data=hunter2', "worker-x", CRON)
+    mock.get(LEAF, CRON)
+    mock.get(LEAF, WORKER_1)
+    page.goto(mock.url("callers"))
+    expect(page.get_by_role("article")).to_have_count(2)
+    card = page.get_by_role("article").filter(has_text="worker-role")
+    announced = card.locator("dt", has_text="announced").locator("+ dd")
+    expect(announced).to_have_text("worker-x, role=worker-role, tags.Name=<b>a</b>, user_data=(not shown)")
+    expect(page.get_by_role("article", name="shop-worker-1").locator("dt", has_text="announced")).to_have_count(0)
+    card.get_by_role("button").click()
+    expect(page.get_by_label("Target").first).to_have_value("legacy-cron")

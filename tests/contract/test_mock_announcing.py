@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imds_mock.cli import main
 from support.announcing import KEY, OTHER_KEY, announce, announcement, refusal_of
 from support.callers import FakeNetwork
 from support.mockcontrol import DrivenMock, driven_mock
@@ -261,3 +262,37 @@ def test_the_journal_has_neither_the_probe_nor_its_content(mock: DrivenMock) -> 
     assert [each["path"] for each in requests] == ["/latest/meta-data/ami-id"]
     assert requests[0]["names"] == ["worker-1"]
     assert "hunter2" not in json.dumps(requests)
+
+
+def test_the_api_shows_what_is_announced_without_user_data(mock: DrivenMock) -> None:
+    announce(mock, FACTS, "worker-1", WORKER)
+    read(mock, "meta-data/ami-id")
+    read(mock, "meta-data/ami-id", OTHER)
+    facts = {
+        "role": "worker-role",
+        "instance_life_cycle": "spot",
+        "tags": {"Name": "worker"},
+        "instance_type": "c7g.large",
+        "user_data": "(not shown)",
+    }
+    shown = {each["address"]: each["announced"] for each in mock.do("GET", "/v1/callers")}
+    assert shown == {WORKER: {"name": "worker-1", "instance": facts}, OTHER: None}
+    seen = mock.do("GET", "/v1/whoami?caller=worker-1")
+    assert (seen["address"], seen["announced"], seen["role"]) == (WORKER, shown[WORKER], "worker-role")
+
+
+def test_ctl_shows_it_in_the_words_of_the_setting(mock: DrivenMock, capsys: pytest.CaptureFixture[str]) -> None:
+    announce(mock, "role=a,tags.Name=b", "worker-1", WORKER)
+    read(mock, "meta-data/ami-id")
+    url = f"unix:{mock.socket_path}"
+    assert main(["ctl", "--url", url, "callers"]) == 0
+    heading, row = capsys.readouterr().out.splitlines()
+    assert "worker-1,role=a,tags.Name=b" in row
+    assert "ANNOUNCED" in heading
+    assert main(["ctl", "--url", url, "whoami", "--caller", "worker-1"]) == 0
+    assert "announced          worker-1,role=a,tags.Name=b" in capsys.readouterr().out
+    assert main(["ctl", "--url", url, "whoami", "--caller", "worker-1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["announced"] == {
+        "name": "worker-1",
+        "instance": {"role": "a", "tags": {"Name": "b"}},
+    }

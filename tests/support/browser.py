@@ -18,6 +18,7 @@ from playwright.sync_api import sync_playwright
 import browser_install
 from imds_mock import Dependencies, Mock
 from imds_mock.service.messages import TOKEN_HEADER, USER_AGENT_HEADER, Head, Request, Response
+from support.announcing import announcement
 from support.callers import FakeNetwork
 from support.mockcontrol import running_loop
 
@@ -154,6 +155,11 @@ class PageMock:
         """A session token."""
         headers = {"X-aws-ec2-metadata-token-ttl-seconds": "21600", "User-Agent": agent}
         return self._ask("PUT", "/latest/api/token", source, headers)
+
+    def announce(self, instance: str, name: str, source: str) -> None:
+        """Announce an instance and a name, as the shim of the container at an address does."""
+        headers = {"X-Imds-Mock-Probe": "page", "X-Imds-Mock-Announcement": announcement(instance, name)}
+        assert self._ask("GET", "/", source, headers) == ""
 
     def _ask(self, method: str, path: str, source: str, headers: Mapping[str, str]) -> str:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10, source_address=(source, 0))

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
+
+
+class ShownAnnouncement(msgspec.Struct, frozen=True):
+    """What a container has announced about itself.
+
+    Attributes:
+        name: Its name; null if it has announced none.
+        instance: Facts of its instance, with the keys of the section `instance`; user data is not shown.
+    """
+
+    name: str | None
+    instance: dict[str, Any]
 
 
 class ShownIdentity(msgspec.Struct, frozen=True):
@@ -22,6 +36,7 @@ class ShownIdentity(msgspec.Struct, frozen=True):
         local_ipv4: Private address in its metadata; null if there is none.
         mac: MAC address in its metadata.
         http_tokens: Whether its requests need a session token.
+        announced: What it has announced about itself (`MOCK_INSTANCE`); null if nothing.
     """
 
     address: str
@@ -37,6 +52,7 @@ class ShownIdentity(msgspec.Struct, frozen=True):
     local_ipv4: str | None
     mac: str | None
     http_tokens: str
+    announced: ShownAnnouncement | None
 
 
 class Client(msgspec.Struct, frozen=True):
@@ -69,6 +85,7 @@ class Caller(msgspec.Struct, frozen=True):
         local_ipv4: Private address in its metadata.
         mac: MAC address in its metadata.
         http_tokens: Whether its requests need a session token.
+        announced: What it has announced about itself (`MOCK_INSTANCE`); null if nothing.
         first: Time of its first request in the journal.
         last: Time of its latest request.
         requests: Number of its requests in the journal.
@@ -90,6 +107,7 @@ class Caller(msgspec.Struct, frozen=True):
     local_ipv4: str | None
     mac: str | None
     http_tokens: str
+    announced: ShownAnnouncement | None
     first: str
     last: str
     requests: int

@@ -5,23 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.ctl.columns import Column, brief_time
-from imds_mock.ctl.output import print_json
+from imds_mock.ctl.output import cell, print_json
 from imds_mock.ctl.tables import add_table_options, print_table, print_values
 from imds_mock.ctl.times import ago, reference
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from imds_mock.ctl.client import Client
 
-_NAMES: Final = ("address", "names", "instance_id", "variants", "role", "first", "last", "requests")
+_NAMES: Final = ("address", "names", "instance_id", "variants", "role", "announced", "first", "last", "requests")
 _COLUMNS: Final = (
     Column("address"),
     Column("names", minimum=10, is_optional=True),
     Column("instance_id"),
     Column("variants", minimum=8, rank=2, is_optional=True),
     Column("role", minimum=8, rank=1, is_optional=True),
+    Column("announced", minimum=12, rank=4, is_optional=True),
     Column("first", rank=3, brief=brief_time),
     Column("last", brief=brief_time),
     Column("requests"),
@@ -29,6 +30,7 @@ _COLUMNS: Final = (
 
 _REPLICA_NAMES: Final = (
     *("container", "service", "addresses", "instance_id", "availability_zone", "role", "local_ipv4", "variants"),
+    "announced",
 )
 _REPLICAS: Final = (
     Column("container", minimum=10),
@@ -39,6 +41,7 @@ _REPLICAS: Final = (
     Column("role", minimum=8, rank=1, is_optional=True),
     Column("local_ipv4", rank=5),
     Column("variants", minimum=8, rank=2, is_optional=True),
+    Column("announced", minimum=12, rank=6, is_optional=True),
 )
 
 
@@ -61,6 +64,7 @@ def _callers(client: Client, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(callers)
         return 0
+    callers = [_in_words(each) for each in callers]
     now = reference(client, arguments)
     if now is not None:
         callers = [{**each, **{name: ago(each[name], now.mock) for name in ("first", "last")}} for each in callers]
@@ -70,8 +74,28 @@ def _callers(client: Client, arguments: argparse.Namespace) -> int:
 
 def _whoami(client: Client, arguments: argparse.Namespace) -> int:
     found = client.call("GET", "/v1/whoami", query={"caller": arguments.caller})
-    if isinstance(found, list) and not arguments.json:
-        print_table(arguments, _REPLICA_NAMES, found, "", _REPLICAS)
+    if arguments.json:
+        print_json(found)
+    elif isinstance(found, list):
+        print_table(arguments, _REPLICA_NAMES, [_in_words(each) for each in found], "", _REPLICAS)
     else:
-        print_values(arguments, found)
+        print_values(arguments, _in_words(found))
     return 0
+
+
+def _in_words(caller: dict[str, Any]) -> dict[str, Any]:
+    """A caller with its announcement as in `MOCK_INSTANCE`, after its name."""
+    announced = caller.get("announced")
+    if announced is None:
+        return caller
+    words = [announced["name"]] if announced["name"] else []
+    words += [f"{key}={value}" for key, value in _flat(announced["instance"])]
+    return {**caller, "announced": words}
+
+
+def _flat(facts: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in facts.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", cell(value)

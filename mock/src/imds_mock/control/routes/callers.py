@@ -12,12 +12,14 @@ from imds_mock.callers.target_matching import match_target
 from imds_mock.control import shown
 from imds_mock.control.operations import Operation
 from imds_mock.control.problems import ProblemError
-from imds_mock.control.shown_callers import Caller, Client, ShownIdentity
+from imds_mock.control.shown_callers import Caller, Client, ShownAnnouncement, ShownIdentity
 from imds_mock.metadata.tree import LATEST
+from imds_mock.state.announcing import shown_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from imds_mock.callers.caller import Caller as KnownCaller
     from imds_mock.config.callers import Match
     from imds_mock.control.context import ControlContext
     from imds_mock.control.operations import Call
@@ -128,6 +130,7 @@ class CallerRoutes:
             self._leaf(snapshot, _IPV4),
             self._leaf(snapshot, _MAC),
             snapshot.options.http_tokens,
+            _announcement(caller),
         )
 
     def _caller(self, address: str, times: tuple[float, float], kinds: Iterable[tuple[int, str, int]]) -> Caller:
@@ -151,6 +154,7 @@ class CallerRoutes:
             self._leaf(snapshot, _IPV4),
             self._leaf(snapshot, _MAC),
             snapshot.options.http_tokens,
+            _announcement(caller),
             shown.moment(times[0]),
             shown.moment(times[1]),
             clients.total(),
@@ -166,6 +170,11 @@ class CallerRoutes:
     def _leaf(self, snapshot: Snapshot, path: str) -> str | None:
         found = snapshot.tree.lookup(LATEST, path, self._context.state.clock())
         return None if found is None else found.body.decode(errors="replace")
+
+
+def _announcement(caller: KnownCaller) -> ShownAnnouncement | None:
+    announced = caller.announced
+    return None if announced is None else ShownAnnouncement(announced.name, shown_facts(announced))
 
 
 def _conditions(match: Match) -> str:

@@ -61,6 +61,16 @@ function merged(callers) {
   return [...found.values()].sort((a, b) => byName.compare(a.key, b.key));
 }
 
+/** An announcement as it is written in MOCK_INSTANCE, after its name. */
+function announcedWords({ name, instance }) {
+  const flat = (facts, above) =>
+    Object.entries(facts).flatMap(([key, value]) => {
+      if (value && typeof value === "object" && !Array.isArray(value)) return flat(value, `${above}${key}.`);
+      return [`${above}${key}=${value !== null && typeof value === "object" ? JSON.stringify(value) : value}`];
+    });
+  return [...(name ? [name] : []), ...flat(instance, "")].join(", ");
+}
+
 function card(caller, app) {
   const fact = (name, value) => value !== null && value !== undefined && value !== "" && [h("dt", {}, name), h("dd", {}, value)];
   const last = h("span", { class: "number" }, "");
@@ -94,6 +104,7 @@ function card(caller, app) {
         fact("mac", caller.mac),
         fact("tokens", caller.http_tokens),
         caller.variants.length > 0 && fact("variants", caller.variants.join(", ")),
+        caller.announced && fact("announced", announcedWords(caller.announced)),
         fact("first seen", clockTime(Date.parse(caller.first))),
         h("dt", {}, "client"),
         h("dd", {}, clients.length ? h("ul", { class: "clients" }, clients.slice(0, 4).map((each) => h("li", { title: each.user_agent }, clientName(each.user_agent), h("span", { class: "muted" }, ` · ${each.requests}`)))) : "no user agent"),
