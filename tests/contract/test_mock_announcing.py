@@ -244,9 +244,11 @@ def test_off_refuses_facts_and_ignores_names(tmp_path: Path) -> None:
         assert read(mock, "meta-data/instance-id") == SHARED_ID
 
 
-def test_the_drop_in_has_one_instance(tmp_path: Path) -> None:
+def test_the_drop_in_has_one_instance_refuses_facts_and_ignores_names(tmp_path: Path) -> None:
     with mock_with(tmp_path, compatibility="aemm", control={"hosts": ["127.0.0.1"], "port": 0}) as mock:
         assert "one instance for all containers" in refusal_of(announce(mock, "role=a", None, WORKER))
+        assert announce(mock, None, "w", WORKER).status == 204
+        assert read(mock, "meta-data/instance-id") == SHARED_ID
 
 
 def test_the_control_plane_does_not_change_what_may_be_announced(mock: DrivenMock) -> None:

@@ -24,7 +24,6 @@ VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 TEMPLATES = {path.name: path.read_text() for path in CHART.rglob("*.tpl")} | {
     path.name: path.read_text() for path in CHART.glob("templates/**/*.yaml")
 }
-ANNOUNCED = {"MOCK_INSTANCE", "MOCK_INSTANCE_NAME"}
 PATCHES = ("pod.yaml", "workload.yaml", "cronjob.yaml")
 
 
@@ -64,7 +63,7 @@ def test_every_variable_of_the_chart_and_the_kustomizations_is_a_setting() -> No
     known = {*variables(), *(setting.variable for setting in SETTINGS), *map(aemm_variable_of, KEYS)}
     assert "IMDS_MOCK_CONTROL_TRUST_GATEWAY" in named
     assert "AEMM_SPOT_ACTION" in named
-    assert sorted(named - known - RESERVED - ANNOUNCED) == []
+    assert sorted(named - known - RESERVED) == []
 
 
 def init_container(name: str) -> dict[str, Any]:

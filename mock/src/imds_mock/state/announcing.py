@@ -86,13 +86,10 @@ class Announcer:
         before = self._callers.announced_at(address)
         if announced is not None:
             config = self._config()
-            if config.compatibility == "aemm":
-                raise ConfigError(f"{VARIABLE}: this mock has one instance for all containers (compatibility aemm)")
-            if policy(config) == "off":
+            reason = _why_none_counts(config)
+            if reason is not None:
                 if announced.facts != "{}":
-                    raise ConfigError(
-                        f"{VARIABLE}: this mock accepts no announcements (callers.announced is off); remove {VARIABLE}"
-                    )
+                    raise ConfigError(f"{VARIABLE}: {reason}; remove {VARIABLE}")
                 announced = None
             elif announced != before:
                 self._require_valid(config, address, announced)
@@ -128,6 +125,15 @@ class Announcer:
             self._check(with_facts(whole, announced.instance, config))
         except SettingError as error:
             raise as_problem(error) from error
+
+
+def _why_none_counts(config: Config) -> str | None:
+    """Why no announcement counts; None if announcements count."""
+    if config.compatibility == "aemm":
+        return "this mock has one instance for all containers (compatibility aemm)"
+    if policy(config) == "off":
+        return "this mock accepts no announcements (callers.announced is off)"
+    return None
 
 
 def shown_facts(announced: Announced) -> dict[str, object]:
