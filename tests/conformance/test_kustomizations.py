@@ -6,8 +6,8 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
+from support.kubernetes.overlays import INJECTED, overlay
 from support.kubernetes.standards import beyond_restricted, check_schemas, pod_of
 from support.kubernetes.tools import KUSTOMIZE, kustomized
 from support.paths import IMDS_MOCK
@@ -15,7 +15,6 @@ from support.paths import IMDS_MOCK
 if TYPE_CHECKING:
     from pathlib import Path
 
-LABELLED = {"imds-sidecar/inject": "true"}
 SELECTED = {"selector": {"matchLabels": {"app": "a"}}}
 POD = {"containers": [{"name": "application", "image": "application"}]}
 TEMPLATE = {"template": {"metadata": {"labels": {"app": "a"}}, "spec": POD}}
@@ -39,28 +38,6 @@ def workload(kind: str, labels: dict[str, str] | None = None) -> dict[str, Any]:
         "metadata": {"name": kind.lower(), "labels": labels or {}},
         "spec": spec,
     }
-
-
-def overlay(
-    folder: Path, *objects: dict[str, Any], components: tuple[str, ...] = (), **more: Any
-) -> list[dict[str, Any]]:
-    """What an overlay of the base with own objects and components of ours becomes."""
-    (folder / "objects.yaml").write_text(yaml.safe_dump_all(objects))
-    kustomization = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": [relative(folder, "base"), *(["objects.yaml"] if objects else [])],
-        "components": [relative(folder, f"components/{name}") for name in components],
-        **more,
-    }
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
-    built = kustomized(folder)
-    check_schemas(built)
-    return built
-
-
-def relative(folder: Path, name: str) -> str:
-    return "../" * (len(folder.parts) - 1) + str(KUSTOMIZE / name).removeprefix("/")
 
 
 def named(objects: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
@@ -125,7 +102,7 @@ def test_the_control_plane_needs_the_token_of_a_secret(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", WORKLOADS)
 def test_a_labelled_workload_gets_the_init_container(tmp_path: Path, kind: str) -> None:
-    objects = overlay(tmp_path, workload(kind, LABELLED), components=("inject",))
+    objects = overlay(tmp_path, workload(kind, INJECTED), components=("inject",))
     container = init_container(own(objects, kind))
     assert container["args"] == ["--init"]
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["NET_ADMIN"]}
@@ -149,7 +126,7 @@ def test_other_workloads_stay_as_they_are(tmp_path: Path, kind: str, labels: dic
 
 
 def test_the_init_container_runs_before_those_of_the_workload(tmp_path: Path) -> None:
-    labelled = workload("Deployment", LABELLED)
+    labelled = workload("Deployment", INJECTED)
     labelled["spec"] = SELECTED | {
         "template": {**TEMPLATE["template"], "spec": POD | {"initContainers": [{"name": "own", "image": "own"}]}}
     }
@@ -159,7 +136,7 @@ def test_the_init_container_runs_before_those_of_the_workload(tmp_path: Path) ->
 
 
 def test_a_restricted_workload_has_only_the_init_container_beyond_the_standard(tmp_path: Path) -> None:
-    labelled = workload("Pod", LABELLED)
+    labelled = workload("Pod", INJECTED)
     restricted = {
         "runAsNonRoot": True,
         "allowPrivilegeEscalation": False,
@@ -174,7 +151,7 @@ def test_a_restricted_workload_has_only_the_init_container_beyond_the_standard(t
 def test_an_overlay_sets_images_and_the_settings_of_the_shim(tmp_path: Path) -> None:
     objects = overlay(
         tmp_path,
-        workload("Deployment", LABELLED),
+        workload("Deployment", INJECTED),
         components=("inject",),
         images=[{"name": "imds-shim", "newName": "registry.example/imds-shim", "newTag": "1"}],
         configMapGenerator=[
