@@ -172,11 +172,11 @@ class Service:
             if snapshot.options.http_tokens == "required":
                 return snapshot.compatibility.responses_by_status.get(401) or responses.refusal(401)
             return snapshot.rendered.get(request.path) or _look_up(request.path, snapshot, caller, now)
-        left = self._tokens.remaining_seconds(token, now, snapshot.instance)
-        if left is None:
+        checked = self._tokens.check(token, now, snapshot.instance)
+        if checked is None:
             return snapshot.compatibility.responses_by_status.get(401) or responses.refusal(401)
         found = snapshot.rendered.get(request.path) or _look_up(request.path, snapshot, caller, now)
-        return Response(found.head, found.body, left)
+        return Response(found.head, found.body, checked[0])
 
 
 def _refuse_at_once(request: Request, caller: str, options: MetadataOptions) -> Response | None:
