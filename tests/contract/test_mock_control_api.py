@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from imds_mock.control.request_stream import MAX_FOLLOWERS
 from imds_mock.service import responses
+from imds_mock.service.exchange import Exchange
 from imds_mock.service.messages import Request
 from imds_mock.wire.descriptors import CONTROL_CONNECTIONS
 from support.callers import FakeNetwork
@@ -659,7 +660,7 @@ def test_a_stream_in_batches_is_complete_or_an_even_sample(mock: DrivenMock) -> 
         def flood() -> None:
             for number in range(1000):
                 request = Request("GET", f"/{number}", f"/{number}")
-                mock.runtime.journal.record(1.0, "127.0.0.1", request, responses.refusal(404), 9)
+                mock.runtime.journal.record(1.0, Exchange("127.0.0.1", request, responses.refusal(404)), 9)
 
         mock.run(flood)
         flooded = next(found)

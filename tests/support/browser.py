@@ -17,6 +17,7 @@ from playwright.sync_api import sync_playwright
 
 import browser_install
 from imds_mock import Dependencies, Mock
+from imds_mock.service.exchange import Exchange
 from imds_mock.service.messages import TOKEN_HEADER, USER_AGENT_HEADER, Head, Request, Response
 from support.announcing import announcement
 from support.callers import FakeNetwork
@@ -177,7 +178,8 @@ class PageMock:
             now = mock.clock.real()
             for each in requests:
                 request = Request(each.method, each.path, each.path, headers=each.headers)
-                mock.journal.record(now - each.seconds_ago, each.source, request, each.response, each.microseconds)
+                exchange = Exchange(each.source, request, each.response)
+                mock.journal.record(now - each.seconds_ago, exchange, each.microseconds)
 
         asyncio.run_coroutine_threadsafe(record(), loop).result(20)
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from imds_mock.service.messages import Delivery, Response
 from imds_mock.wire import connection as connection_module
+from imds_mock.wire import lifecycle as lifecycle_module
 from imds_mock.wire.connection import Connection
 from imds_mock.wire.context import ServerContext, Timeouts
 from imds_mock.wire.states import NEXT
@@ -20,6 +21,7 @@ from imds_mock.wire.states import NEXT
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from imds_mock.service.exchange import Exchange
     from imds_mock.service.messages import Request
     from imds_mock.wire.states import Event, State
 
@@ -254,8 +256,9 @@ class Peer:
             response = replace(response, delivery=Delivery.RESET)
         return replace(response, cut_after=1) if fault == "cut" else response
 
-    def _record(self, _now: float, _caller: str, request: Request | None, response: Response, _micros: int) -> None:
-        self.recorded.append((None if request is None else request.path, response.delivery))
+    def _record(self, _now: float, exchange: Exchange, _micros: int) -> None:
+        request = exchange.request
+        self.recorded.append((None if request is None else request.path, exchange.response.delivery))
 
 
 @contextlib.contextmanager
@@ -264,5 +267,7 @@ def held_loop() -> Iterator[tuple[Loop, list[tuple[State, Event, State]]]]:
     loop, seen = Loop(), cast("list[tuple[State, Event, State]]", [])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(asyncio, "get_running_loop", lambda: loop)
-        patch.setattr(connection_module, "NEXT", {state: _Row(state, seen) for state in NEXT})
+        table = {state: _Row(state, seen) for state in NEXT}
+        patch.setattr(connection_module, "NEXT", table)
+        patch.setattr(lifecycle_module, "NEXT", table)
         yield loop, seen

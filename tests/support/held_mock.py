@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from imds_mock import Dependencies, Mock
 from imds_mock.control.app import build, operations
+from imds_mock.service.exchange import Exchange
 from imds_mock.service.messages import Request
 from support.callers import FakeNetwork
 from support.mockcontrol import NAMES, Reply
@@ -99,7 +100,7 @@ class HeldMock:
         async def ask() -> Response:
             response = self._mock.respond(request, caller, self.clock())
             for observe in self.runtime.observers:
-                observe(self.clock(), caller, request, response, 1)
+                observe(self.clock(), Exchange(caller, request, response), 1)
             return response
 
         # What is observed may start a look-up, which needs the running loop.

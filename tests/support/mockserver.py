@@ -27,6 +27,7 @@ from imds_mock.wire.sockets import open_sockets
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from imds_mock.service.exchange import Exchange
     from imds_mock.service.messages import Request, Response
 
 INSTANCE_ID = "i-1234567890abcdef0"
@@ -76,8 +77,8 @@ class Journal:
 
     entries: list[tuple[str, Request | None, Response]] = field(default_factory=list)
 
-    def record(self, _now: float, caller: str, request: Request | None, response: Response, _micros: int) -> None:
-        self.entries.append((caller, request, response))
+    def record(self, _now: float, exchange: Exchange, _micros: int) -> None:
+        self.entries.append((exchange.caller, exchange.request, exchange.response))
 
 
 @dataclass(repr=False)

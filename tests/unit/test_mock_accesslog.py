@@ -11,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from imds_mock.log import Outlet
+from imds_mock.service.exchange import Exchange
 from imds_mock.service.messages import Delivery, Head, Request, Response
 from imds_mock.service.responses import probed, refusal
 from imds_mock.wire.accesslog import GATHER_SECONDS, AccessLog
@@ -55,13 +56,13 @@ def request(target: str = "/latest/meta-data/instance-id", method: str = "GET", 
 
 def test_a_line_of_text() -> None:
     log = Log()
-    log.log.record(NOW, "172.18.0.3", request(), refusal(403), 85)
+    log.log.record(NOW, Exchange("172.18.0.3", request(), refusal(403)), 85)
     assert log.lines() == ["2026-01-02T03:04:05.625Z 172.18.0.3 GET /latest/meta-data/instance-id 403 v1 85"]
 
 
 def test_a_line_of_json() -> None:
     log = Log("json")
-    log.log.record(NOW, "fd00::3", request(), refusal(403), 85)
+    log.log.record(NOW, Exchange("fd00::3", request(), refusal(403)), 85)
     assert json.loads(log.lines()[0]) == {
         "time": "2026-01-02T03:04:05.625Z",
         "caller": "fd00::3",
@@ -84,7 +85,7 @@ def test_a_line_of_json() -> None:
 )
 def test_the_version_of_the_protocol(asked: Request | None, version: str) -> None:
     log = Log()
-    log.log.record(NOW, "::1", asked, refusal(401), 1)
+    log.log.record(NOW, Exchange("::1", asked, refusal(401)), 1)
     assert log.lines()[0].split()[5] == version
 
 
@@ -92,13 +93,13 @@ def test_the_version_of_the_protocol(asked: Request | None, version: str) -> Non
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_an_answer_that_was_kept_back_says_so(form: str, delivery: Delivery) -> None:
     log = Log(form)
-    log.log.record(NOW, "::1", request(), Response(Head.build(200), delivery=delivery), 1)
+    log.log.record(NOW, Exchange("::1", request(), Response(Head.build(200), delivery=delivery)), 1)
     assert delivery.value in log.lines()[0]
 
 
 def test_probes_are_not_logged() -> None:
     log = Log()
-    log.log.record(NOW, "::1", request("/"), probed("id"), 1)
+    log.log.record(NOW, Exchange("::1", request("/"), probed("id")), 1)
     assert log.loop.due == []
     assert log.lines() == []
 
@@ -113,7 +114,7 @@ def test_one_request_is_one_line_without_its_secrets(form: str, target: str, sec
     assume(secret not in target)
     log = Log(form)
     headers = {"x-aws-ec2-metadata-token": secret, "authorization": secret}
-    log.log.record(NOW, "::1", request(target, **headers), Response(Head.build(status), secret.encode()), 1)
+    log.log.record(NOW, Exchange("::1", request(target, **headers), Response(Head.build(status), secret.encode())), 1)
     [line] = log.lines()
     assert line.isprintable()
     assert secret not in line
@@ -127,10 +128,10 @@ def test_one_request_is_one_line_without_its_secrets(form: str, target: str, sec
 def test_lines_are_gathered_and_written_soon() -> None:
     log = Log()
     for _ in range(3):
-        log.log.record(NOW, "::1", request(), refusal(403), 1)
+        log.log.record(NOW, Exchange("::1", request(), refusal(403)), 1)
     [(seconds, flush)] = log.loop.due
     assert seconds == GATHER_SECONDS <= 0.05
     flush()
-    log.log.record(NOW, "::1", request(), refusal(403), 1)
+    log.log.record(NOW, Exchange("::1", request(), refusal(403)), 1)
     assert len(log.loop.due) == 2
     assert len(log.lines()) == 4

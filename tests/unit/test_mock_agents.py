@@ -18,6 +18,7 @@ from imds_mock.events.armed import ArmedEvents
 from imds_mock.events.kinds import AnyEvent
 from imds_mock.faults.kinds import ClockSkewFault, FaultContext
 from imds_mock.metadata.layers import apply_layers
+from imds_mock.service.exchange import Exchange
 from imds_mock.service.messages import ECS, EKS, PROBE_HEADER, Request, agent_of
 from imds_mock.state.journal import Journal
 from support.agents import CREDENTIALS_PATH, Container
@@ -278,7 +279,8 @@ def test_the_journal_distinguishes_the_agents(signer: Signer) -> None:
     container, journal = Container(signer), Journal()
     for agent in (ECS, EKS, ""):
         request = Request("GET", "/x", "/x", headers={"authorization": "hush"}, agent=agent)
-        journal.record(STARTED, "10.1.2.3", request, container.service.respond(request, "10.1.2.3", STARTED), 10)
+        response = container.service.respond(request, "10.1.2.3", STARTED)
+        journal.record(STARTED, Exchange("10.1.2.3", request, response), 10)
     assert [(entry.version, entry.token) for entry in journal] == [(3, "absent"), (4, "absent"), (1, "absent")]
     assert "hush" not in str(list(journal))
 

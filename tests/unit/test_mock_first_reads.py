@@ -10,6 +10,7 @@ from imds_mock.events.armed import ArmedEvents
 from imds_mock.events.credentials import CredentialsRotation
 from imds_mock.events.kinds import EndpointDisabled, SpotInterruption, TargetLifecycleState
 from imds_mock.service import responses
+from imds_mock.service.exchange import Exchange
 from imds_mock.service.messages import Request, Response
 from imds_mock.state.journal import Journal
 from imds_mock.state.journal_queries import JournalQueries
@@ -36,7 +37,7 @@ def reads(event: AnyEvent, *asked: Asked, entries: int = 100, end: float | None 
     journal = Journal(max_entries=entries)
     queries = JournalQueries(journal, is_target)
     for at, caller, path, answer in asked:
-        journal.record(at, caller, Request("GET", path, path), answer, 1)
+        journal.record(at, Exchange(caller, Request("GET", path, path), answer), 1)
         journal.settle()
     armed = ArmedEvents().arm(event, 10.0)
     if end is not None:

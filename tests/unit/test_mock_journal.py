@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imds_mock.service import responses
+from imds_mock.service.exchange import Exchange
 from imds_mock.service.messages import TOKEN_HEADER, USER_AGENT_HEADER, Delivery, Request, Response
 from imds_mock.state.entries import Entry
 from imds_mock.state.journal import Journal
@@ -35,7 +36,7 @@ def record(
     caller: str = "172.18.0.3",
     now: float = 1.0,
 ) -> None:
-    journal.record(now, caller, Request(method, path, path, headers=headers or {}), response, 85)
+    journal.record(now, Exchange(caller, Request(method, path, path, headers=headers or {}), response), 85)
 
 
 def only(journal: Journal) -> Entry:
@@ -46,7 +47,7 @@ def only(journal: Journal) -> Entry:
 def test_an_entry_says_who_asked_what_and_how_it_was_answered() -> None:
     journal = Journal()
     asked = Request("GET", "//latest/meta-data/mac/", "/latest/meta-data/mac", trailing_slash=True)
-    journal.record(7.5, "172.18.0.3", asked, FOUND, 85)
+    journal.record(7.5, Exchange("172.18.0.3", asked, FOUND), 85)
     assert only(journal) == Entry(
         1, 7.5, "172.18.0.3", "GET", "/latest/meta-data/mac", "//latest/meta-data/mac/", 1, "absent", 200, 85
     )
@@ -81,7 +82,7 @@ def test_an_answer_that_never_came_has_no_status() -> None:
 
 def test_bytes_that_were_no_request_are_noted() -> None:
     journal = Journal()
-    journal.record(1.0, "172.18.0.3", None, responses.refusal(431), 9)
+    journal.record(1.0, Exchange("172.18.0.3", None, responses.refusal(431)), 9)
     assert (only(journal).version, only(journal).method, only(journal).status) == (0, "", 431)
 
 
@@ -162,7 +163,7 @@ def test_each_entry_keeps_its_values(
         journal.offset_ago = {microseconds / 1_000_000: offset}.__getitem__
         response = Response(FOUND.head, FOUND.body, faults=faults)
         request = Request(method, written, path, headers={USER_AGENT_HEADER: agent})
-        journal.record(time, caller, request, response, microseconds)
+        journal.record(time, Exchange(caller, request, response), microseconds)
         version, fixed = 2 if method == "PUT" else 1, ("absent", 200)
         expected.append(
             Entry(number, time, caller, method, path, written, version, *fixed, microseconds, faults, offset, agent)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imds_mock.service import responses
+from imds_mock.service.exchange import Exchange
 from imds_mock.service.messages import TOKEN_HEADER, Request, Response
 from imds_mock.state.journal import Journal
 from imds_mock.state.journal_filter import Filter
@@ -32,7 +33,8 @@ def asked(calls: Iterable[dict[str, Any]], **bounds: int) -> JournalQueries:
     for at, call in enumerate(calls, start=1):
         path = call.get("path", "/latest/meta-data/mac")
         request = Request("GET", path, path, headers={TOKEN_HEADER: "t"} if call.get("version") == 2 else {})
-        journal.record(call.get("at", float(at)), call.get("caller", APP), request, call.get("answer", FOUND), 1)
+        exchange = Exchange(call.get("caller", APP), request, call.get("answer", FOUND))
+        journal.record(call.get("at", float(at)), exchange, 1)
     return queries
 
 

@@ -63,7 +63,7 @@ CAUSE: dict[Event, Callable[[Peer, bytes], None]] = {
     Event.CONFIRM: lambda peer, _rest: _confirm(peer),
     Event.CONFIRMED: lambda peer, _rest: _confirmed(peer),
     Event.STALL: lambda peer, rest: peer.send(rest + get("/stall")),
-    Event.CLOSE: lambda peer, _rest: peer.connection._close(),
+    Event.CLOSE: lambda peer, _rest: peer.connection.close_soon(),
     Event.LOSE: lambda peer, _rest: peer.lose(),
 }
 PAIRS = [(state, event) for state, row in NEXT.items() for event in row]

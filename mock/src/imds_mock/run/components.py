@@ -100,8 +100,8 @@ class Components:
         clock.on_move(self._follow_clock)
         probe_id = use.probe_id or secrets.token_hex(8)
         announcer = Announcer(self.current_config, check, callers, use.log_limited)
-        service = Service(self.runtime.state, Tokens(), probe_id, self.runtime.faults, announcer.announce)
-        self.respond = service.respond
+        self._service = Service(self.runtime.state, Tokens(), probe_id, self.runtime.faults, announcer.announce)
+        self.respond = self._service.respond
 
     def current_config(self) -> Config:
         """The configuration in force."""
@@ -162,6 +162,7 @@ class Components:
             identify_caller=runtime.identify_caller,
             await_credentials=runtime.await_credentials,
             parse_cache=ParseCache(runtime.any_host),
+            exchanges=self._service.exchanges,
         )
 
         def use_clock(_before: float, _now: float) -> None:

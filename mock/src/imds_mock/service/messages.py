@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from math import floor
 from typing import Final
@@ -144,6 +144,9 @@ class Response(msgspec.Struct, frozen=True):
         delay_seconds: How long the response is delayed.
         cut_after: How many bytes of the body are sent before the connection closes; None sends all.
         faults: Ids of the faults that changed the response.
+        start, end: The span of time in which an equal request of the same caller gets an equal response, without its
+            end, in seconds since the epoch; empty if that is not known.
+        renew: Returns the body for an equal request at a time in that span; None if it is `body` again.
     """
 
     head: Head
@@ -155,6 +158,9 @@ class Response(msgspec.Struct, frozen=True):
     delay_seconds: float = 0.0
     cut_after: int | None = None
     faults: tuple[str, ...] = ()
+    start: float = 0.0
+    end: float = 0.0
+    renew: Callable[[float], bytes] | None = None
 
     @property
     def status(self) -> int:

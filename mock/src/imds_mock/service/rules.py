@@ -7,8 +7,11 @@ session token, path. An invalid token on a missing path is therefore a 401.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Final, Protocol
+
+from msgspec.structs import replace
 
 from imds_mock.scheduling.window import ALWAYS
 from imds_mock.service import responses
@@ -21,7 +24,6 @@ from imds_mock.service.messages import (
     Head,
     Response,
 )
-from imds_mock.service.snapshot import TemporaryResponse
 from imds_mock.service.tokens import MAX_TTL_SECONDS, MIN_TTL_SECONDS, Tokens
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from imds_mock.config.settings import MetadataOptions
     from imds_mock.scheduling.window import Window
+    from imds_mock.service.exchange import Exchange
     from imds_mock.service.messages import Request
     from imds_mock.service.snapshot import Snapshot
 
@@ -42,8 +45,8 @@ _DELIVERIES: Final = {delivery.value: delivery for delivery in Delivery}
 _PROXIED: Final = "an announcement must not come through a proxy (X-Forwarded-For)"
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _TOKEN_HEAD: Final = Head.build(200, (("Content-Length", "56"),), (("Content-Type", "text/plain"),))
-# The most responses that one snapshot keeps rendered; real clients request some hundred paths.
-_MAX_RENDERED: Final = 2048
+# The most responses that one snapshot keeps; real clients request some hundred paths.
+_MAX_RESPONSES: Final = 2048
 
 
 class SnapshotSource(Protocol):
@@ -109,6 +112,16 @@ class Service:
             return self._decide(request, caller, now)
         return self._apply(faults, request, caller, now)
 
+    def exchanges(self, caller: str) -> dict[tuple[str, bytes], Exchange] | None:
+        """What was sent and may be sent again, by caller and bytes of the request; None while faults are armed."""
+        faults = self._faults
+        if faults is not None and faults.armed:
+            return None
+        try:
+            return self._snapshots.snapshot_for(caller).exchanges
+        except Exception:  # noqa: BLE001 - `respond` raises it again, where it is reported
+            return None
+
     def _decide(self, request: Request, caller: str, now: float) -> Response:
         if request.path == "/" and PROBE_HEADER in request.headers and request.method == "GET":
             return self._probed(request, caller)
@@ -158,12 +171,16 @@ class Service:
             return malformed or responses.page(400, options.bad_request_content_type)
         hop_limit = options.http_put_response_hop_limit
         lost = options.container_hops >= (hop_limit or DEFAULT_HOP_LIMIT)
+        issue, instance = self._tokens.issue, snapshot.instance
         return Response(
             _TOKEN_HEAD,
-            self._tokens.issue(ttl_seconds, now, snapshot.instance),
+            issue(ttl_seconds, now, instance),
             token_ttl_seconds=ttl_seconds,
             hop_limit=hop_limit,
             delivery=_DELIVERIES[options.hop_limit_effect] if lost else _SEND,
+            start=-math.inf,
+            end=math.inf,
+            renew=lambda moment: issue(ttl_seconds, moment, instance),
         )
 
     def _read(self, request: Request, snapshot: Snapshot, caller: str, now: float) -> Response:
@@ -171,12 +188,13 @@ class Service:
         if token is None:
             if snapshot.options.http_tokens == "required":
                 return snapshot.compatibility.responses_by_status.get(401) or responses.refusal(401)
-            return snapshot.rendered.get(request.path) or _look_up(request.path, snapshot, caller, now)
+            return _look_up(request.path, snapshot, caller, now)
         checked = self._tokens.check(token, now, snapshot.instance)
         if checked is None:
             return snapshot.compatibility.responses_by_status.get(401) or responses.refusal(401)
-        found = snapshot.rendered.get(request.path) or _look_up(request.path, snapshot, caller, now)
-        return Response(found.head, found.body, checked[0])
+        seconds, until = checked
+        found = _look_up(request.path, snapshot, caller, now)
+        return Response(found.head, found.body, seconds, start=max(found.start, now), end=min(found.end, until))
 
 
 def _refuse_at_once(request: Request, caller: str, options: MetadataOptions) -> Response | None:
@@ -190,16 +208,14 @@ def _refuse_at_once(request: Request, caller: str, options: MetadataOptions) -> 
 
 
 def _look_up(path: str, snapshot: Snapshot, caller: str, now: float) -> Response:
-    kept = snapshot.temporary.get(path)
-    if kept is not None:
-        start, end, response = kept
-        if start <= now < end:
-            return response
+    kept = snapshot.responses.get(path)
+    if kept is not None and kept.start <= now < kept.end:
+        return kept
     compatibility = snapshot.compatibility
     suffix = compatibility.listing_suffixes.get(path, b"")
     if path == "/":
         listing = "\n".join(snapshot.versions).encode() + suffix
-        return _remember(path, Response.content(listing, "text/plain", snapshot.started), snapshot, ALWAYS)
+        return _remember(path, snapshot, _during(ALWAYS, Response.content(listing, "text/plain", snapshot.started)))
     version, _, inner = path[1:].partition("/")
     is_visible = compatibility.visible_to.get(path)
     if version not in snapshot.versions or (is_visible is not None and not is_visible(caller)):
@@ -210,10 +226,12 @@ def _look_up(path: str, snapshot: Snapshot, caller: str, now: float) -> Response
     else:
         modified = snapshot.started if found.modified is None else found.modified
         response = Response.content(found.body + suffix, found.content_type, modified)
+    if is_visible is not None:
+        return response
     window = snapshot.tree.window(inner, now)
+    response = _during(window, response)
     # Clients can invent any number of paths that are never found.
-    is_kept = is_visible is None and (found is not None or window != ALWAYS)
-    return _remember(path, response, snapshot, window) if is_kept else response
+    return response if found is None and window == ALWAYS else _remember(path, snapshot, response)
 
 
 def _not_found(snapshot: Snapshot) -> Response:
@@ -221,11 +239,14 @@ def _not_found(snapshot: Snapshot) -> Response:
     return own or responses.page(404, snapshot.options.not_found_content_type)
 
 
-def _remember(path: str, response: Response, snapshot: Snapshot, window: Window) -> Response:
-    """Keep a response for later requests in the same span of time."""
-    if window == ALWAYS:
-        if len(snapshot.rendered) < _MAX_RENDERED:
-            snapshot.rendered[path] = response
-    elif window.start < window.end and (len(snapshot.temporary) < _MAX_RENDERED or path in snapshot.temporary):
-        snapshot.temporary[path] = TemporaryResponse(window.start, window.end, response)
+def _during(window: Window, response: Response) -> Response:
+    """The response as one that is valid in a span of time."""
+    return replace(response, start=window.start, end=window.end)
+
+
+def _remember(path: str, snapshot: Snapshot, response: Response) -> Response:
+    """Keep a response for later requests in its span of time."""
+    kept = snapshot.responses
+    if response.start < response.end and (len(kept) < _MAX_RESPONSES or path in kept):
+        kept[path] = response
     return response

@@ -5,7 +5,7 @@ A change builds a new snapshot and replaces one reference. A request uses one sn
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec import field
 
@@ -16,17 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from imds_mock.config.settings import MetadataOptions
+    from imds_mock.service.exchange import Exchange
     from imds_mock.service.messages import Request, Response
 
 _TAGS: Final = "meta-data/tags/"
-
-
-class TemporaryResponse(NamedTuple):
-    """A response and the span of time in which it is valid, in seconds since the epoch, without its end."""
-
-    start: float
-    end: float
-    response: Response
 
 
 class Agents(Protocol):
@@ -79,8 +72,8 @@ class Snapshot(Record, frozen=True, eq=False):
         versions: The listing of `GET /`.
         compatibility: Differences from the real service.
         agents: The container agents; None if there are none, and then the `Host` header is ignored.
-        rendered: Path to a response that is valid as long as the snapshot is; filled while serving.
-        temporary: Path to a response that is valid for some time; filled while serving.
+        responses: Path to a response, which is valid from its `start` to its `end`; filled while serving.
+        exchanges: Caller and bytes of a request to what was sent; filled while serving.
     """
 
     tree: Tree
@@ -90,8 +83,8 @@ class Snapshot(Record, frozen=True, eq=False):
     versions: tuple[str, ...] = VERSIONS
     compatibility: Compatibility = IMDS
     agents: Agents | None = None
-    rendered: dict[str, Response] = field(default_factory=dict)
-    temporary: dict[str, TemporaryResponse] = field(default_factory=dict)
+    responses: dict[str, Response] = field(default_factory=dict)
+    exchanges: dict[tuple[str, bytes], Exchange] = field(default_factory=dict)
 
     @classmethod
     def build(

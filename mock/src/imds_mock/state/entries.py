@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from imds_mock.service.exchange import Kind
 from imds_mock.service.messages import ECS, EKS
 
 if TYPE_CHECKING:
@@ -21,8 +22,7 @@ EKS_VERSION: Final = 4
 VERSION_NAMES: Final = {1: "v1", 2: "v2", ECS_VERSION: ECS, EKS_VERSION: EKS}
 """The names of the versions in the API."""
 
-Kind = tuple[str, str, int, str, int, tuple[str, ...], str]
-"""What many entries have in common: caller, method, version, token, status, faults and user agent, as in `Entry`."""
+# Places in `Kind`.
 CALLER: Final = 0
 VERSION: Final = 2
 TOKEN: Final = 3

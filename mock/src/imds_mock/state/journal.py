@@ -16,8 +16,8 @@ from imds_mock.state.entries import ECS_VERSION, EKS_VERSION, FAULTS, Batch, ent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from imds_mock.service.messages import Request, Response
-    from imds_mock.state.entries import Entry, Kind, Row
+    from imds_mock.service.exchange import Exchange, Kind
+    from imds_mock.state.entries import Entry, Row
 
 MAX_ENTRIES: Final = 10_000
 MAX_BYTES: Final = 16 * 1024 * 1024
@@ -71,40 +71,22 @@ class Journal:
         self.on_evict: Callable[[Batch], None] | None = None
         self.offset_ago: Callable[[float], float] | None = None
 
-    def record(self, now: float, caller: str, request: Request | None, response: Response, microseconds: int) -> None:
+    def record(self, now: float, exchange: Exchange, microseconds: int) -> None:
         """Record a response, unless it does not count as a metadata request.
 
         Args:
             now: The mock's time at the arrival, in seconds since the epoch.
-            caller: The caller's IP address.
-            request: The request; None if the bytes could not be parsed.
-            response: The response to it.
+            exchange: The request and the response to it.
             microseconds: From receiving the request to sending the response.
         """
-        if not response.counted:
-            return
-        status = response.head.status if response.delivery is _SEND else 0
+        known = exchange.entry
+        if known is None:
+            if not exchange.response.counted:
+                return
+            known = exchange.entry = self._describe(exchange)
+        kind, path, written = known
         offset = 0.0 if self.offset_ago is None else self.offset_ago(microseconds / _MICROSECONDS)
-        kind: Kind
-        if request is None:
-            path = written = ""
-            kind = caller, "", 0, "absent", status, (), ""
-        else:
-            method = request.method
-            if request.agent:
-                version, token = _AGENT_VERSIONS[request.agent], "absent"
-            elif response.token_ttl_seconds is not None:
-                version, token = 2, "issued" if method == "PUT" else "valid"
-            elif TOKEN_HEADER in request.headers and method != "PUT":
-                version, token = 2, "rejected" if status == _REFUSED else "unchecked"
-            else:
-                version, token = 2 if method == "PUT" else 1, "absent"
-            path, written = request.path, request.target
-            if len(written) > _MAX_PATH:
-                path, written = path[:_MAX_PATH], written[:_MAX_PATH]
-            user_agent = request.headers.get(USER_AGENT_HEADER, "")
-            kind = caller, method, version, token, status, response.faults, user_agent
-        row = now, self._kinds.setdefault(kind, kind), path, written, microseconds, offset
+        row = now, kind, path, written, microseconds, offset
         fresh = self._fresh
         fresh.append(row)
         if self.followers:
@@ -113,6 +95,27 @@ class Journal:
                 follow(entry)
         if len(fresh) >= _BATCH:
             self.settle()
+
+    def _describe(self, exchange: Exchange) -> tuple[Kind, str, str]:
+        request, response = exchange.request, exchange.response
+        status = response.head.status if response.delivery is _SEND else 0
+        if request is None:
+            return (exchange.caller, "", 0, "absent", status, (), ""), "", ""
+        method = request.method
+        if request.agent:
+            version, token = _AGENT_VERSIONS[request.agent], "absent"
+        elif response.token_ttl_seconds is not None:
+            version, token = 2, "issued" if method == "PUT" else "valid"
+        elif TOKEN_HEADER in request.headers and method != "PUT":
+            version, token = 2, "rejected" if status == _REFUSED else "unchecked"
+        else:
+            version, token = 2 if method == "PUT" else 1, "absent"
+        user_agent = request.headers.get(USER_AGENT_HEADER, "")
+        kind: Kind = exchange.caller, method, version, token, status, response.faults, user_agent
+        path, written = request.path, request.target
+        if len(written) > _MAX_PATH:
+            path, written = path[:_MAX_PATH], written[:_MAX_PATH]
+        return self._kinds.setdefault(kind, kind), path, written
 
     def settle(self) -> None:
         """Add the entries recorded since the last call, then evict the oldest ones beyond the limits."""

@@ -26,11 +26,11 @@ from imds_mock.service.messages import TOKEN_HEADER, Delivery
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable
     from contextlib import ExitStack
 
     from imds_mock.config.settings import ServerSettings
-    from imds_mock.service.messages import Request, Response
+    from imds_mock.service.exchange import Exchange
+    from imds_mock.service.messages import Request
 
 _FILE_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _FILE_MODE: Final = 0o640
@@ -54,38 +54,33 @@ class AccessLog:
         self._outlet = outlet
         if form == "json":
             outlet.lost_notice = LOST_JSON
-        self._write: Callable[[str, str, Response, int], str] = self._json if form == "json" else self._text
+        self._begin, self._describe = ('{"time":"', _json) if form == "json" else ("", _text)
         self._loop = loop
         self._lines: list[str] = []
-        self._second = -1
-        self._second_text = ""
-        # Requests with equal bytes are one object, and clients that poll send only those.
-        self._request: Request | None = None
-        self._described = _describe(None)
+        self._millisecond = -1
+        self._moment = ""  # the line up to the time
 
-    def record(self, now: float, caller: str, request: Request | None, response: Response, microseconds: int) -> None:
+    def record(self, now: float, exchange: Exchange, microseconds: int) -> None:
         """Record a response.
 
         Args:
             now: Wall-clock time of the request in seconds since the epoch.
-            caller: The caller's IP address.
-            request: The request; None if the bytes could not be parsed.
-            response: The response to it.
+            exchange: The request and the response to it.
             microseconds: From receiving the request to sending the response.
         """
-        if not response.counted:
-            return
+        line = exchange.line
+        if line is None:
+            if not exchange.response.counted:
+                return
+            line = exchange.line = self._describe(exchange)
         if not self._lines:
             self._loop.call_later(GATHER_SECONDS, self.flush)
-        second = floor(now)
-        if second != self._second:
-            self._second = second
-            self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
-        if request is not self._request:
-            self._request = request
-            self._described = _describe(request)
-        moment = f"{self._second_text}{int((now - second) * 1000):03}Z"
-        self._lines.append(self._write(moment, caller, response, microseconds))
+        millisecond = floor(now * 1000)
+        if millisecond != self._millisecond:
+            self._millisecond = millisecond
+            self._moment = self._begin + _format_time(millisecond)
+        before, after = line
+        self._lines.append(f"{self._moment}{before}{microseconds}{after}")
 
     def flush(self) -> None:
         """Write the collected lines."""
@@ -93,25 +88,34 @@ class AccessLog:
             self._outlet.write("".join(self._lines))
             self._lines = []
 
-    def _text(self, moment: str, caller: str, response: Response, microseconds: int) -> str:
-        method, path, version = self._described
-        kept = "" if response.delivery is _SEND else f" {response.delivery.value}"
-        return f"{moment} {caller} {method} {path} {response.head.status} {version} {microseconds}{kept}\n"
 
-    def _json(self, moment: str, caller: str, response: Response, microseconds: int) -> str:
-        method, path, version = self._described
-        line = {
-            "time": moment,
-            "caller": caller,
-            "method": method,
-            "path": path,
-            "status": response.head.status,
-            "version": version,
-            "microseconds": microseconds,
-        }
-        if response.delivery is not _SEND:
-            line["delivery"] = response.delivery.value
-        return msgspec.json.encode(line).decode("ascii") + "\n"
+def _format_time(millisecond: int) -> str:
+    second, rest = divmod(millisecond, 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(second))}.{rest:03}Z"
+
+
+def _text(exchange: Exchange) -> tuple[str, str]:
+    """The parts of a line after the time, before and after the duration."""
+    method, path, version = _describe(exchange.request)
+    response = exchange.response
+    kept = "" if response.delivery is _SEND else f" {response.delivery.value}"
+    return f" {exchange.caller} {method} {path} {response.head.status} {version} ", f"{kept}\n"
+
+
+def _json(exchange: Exchange) -> tuple[str, str]:
+    """The same for a line of JSON."""
+    method, path, version = _describe(exchange.request)
+    response = exchange.response
+    known = {
+        "caller": exchange.caller,
+        "method": method,
+        "path": path,
+        "status": response.head.status,
+        "version": version,
+    }
+    fields = msgspec.json.encode(known).decode("ascii")
+    kept = "" if response.delivery is _SEND else f',"delivery":"{response.delivery.value}"'
+    return f'",{fields[1:-1]},"microseconds":', f"{kept}}}\n"
 
 
 def _describe(request: Request | None) -> tuple[str, str, str]:

@@ -10,27 +10,25 @@ from msgspec import field
 from imds_mock.records import Parts, Record
 from imds_mock.service.responses import page
 from imds_mock.wire.parsing import Limits, ParseCache
+from imds_mock.wire.repeating import ExchangeCache, Exchanges
 from imds_mock.wire.writing import ConnectionHeaders
 
 if TYPE_CHECKING:
     import asyncio
 
+    from imds_mock.service.exchange import Exchange
     from imds_mock.service.messages import Request, Response
 
 
 class Observer(Protocol):
     """Records each response, such as the access log."""
 
-    def __call__(
-        self, now: float, caller: str, request: Request | None, response: Response, microseconds: int, /
-    ) -> None:
+    def __call__(self, now: float, exchange: Exchange, microseconds: int, /) -> None:
         """Record a response.
 
         Args:
             now: Wall-clock time of the request in seconds since the epoch.
-            caller: The caller's IP address.
-            request: The request; None if the bytes could not be parsed.
-            response: The response to it.
+            exchange: The request and the response to it.
             microseconds: From receiving the request to handing the response to the socket.
         """
 
@@ -93,6 +91,10 @@ def no_wait(_address: str, _then: Callable[[], None]) -> None:
     """Start nothing: no caller has to wait."""
 
 
+def no_exchanges(_address: str) -> None:
+    """Nothing: each response is made anew."""
+
+
 def _raise(error: Exception) -> None:
     raise error
 
@@ -112,6 +114,8 @@ class ServerContext(Parts, eq=False):
         await_credentials: Called before a request for credentials is answered; it waits until they are fetched.
         report_error: Called with an exception raised by `respond`; the client gets a 500.
         parse_cache: Requests that were parsed before.
+        exchanges: Returns what the caller at an address was sent and may be sent again; None if nothing may be.
+        exchange_cache: Adds to that, within its bounds.
         connection_headers: The `Date`, `Server` and `Connection` lines.
         connections: The open connections.
         is_stopping: Every connection closes after its response.
@@ -129,10 +133,18 @@ class ServerContext(Parts, eq=False):
     await_credentials: WaitFor = no_wait
     report_error: Callable[[Exception], None] = _raise
     parse_cache: ParseCache = field(default_factory=ParseCache)
+    exchanges: Callable[[str], Exchanges | None] = no_exchanges
+    exchange_cache: ExchangeCache = field(default_factory=ExchangeCache)
     connection_headers: ConnectionHeaders = field(default_factory=ConnectionHeaders)
     connections: set[OpenConnection] = field(default_factory=set)
     is_stopping: bool = False
     all_closed: asyncio.Event | None = None
+
+    def keep(self, exchange: Exchange, asked: bytes, sent: bytes, now: float) -> None:
+        """Keep what was sent in response to some bytes, if the caller may be sent it again."""
+        exchanges = self.exchanges(exchange.caller)
+        if exchanges is not None:
+            self.exchange_cache.add(exchanges, exchange, asked, sent, now)
 
     def remove(self, connection: OpenConnection) -> None:
         """Forget a connection that is closed."""

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec.structs import replace
 
+from imds_mock.service.exchange import Exchange
 from imds_mock.service.messages import Delivery
 from imds_mock.wire.states import Event, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imds_mock.service.messages import Request, Response
 
 _FIRST_BYTE: Final = b"H"
 # A client that half-closes does so right after its request. It is probed with the first byte only after a while.
@@ -120,13 +120,13 @@ class DelayingConnection(Protocol):
     def advance(self, event: Event, pending: DelayedResponse | None = None) -> None:
         """Enter the next state."""
 
-    def deliver(self, request: Request, response: Response, now: float) -> None:
+    def deliver(self, exchange: Exchange, now: float) -> object:
         """Write the response."""
 
     def flush(self, sent_ahead: bytes = b"") -> None:
         """Send what was written, without the bytes that were already sent."""
 
-    def record(self, request: Request, response: Response, now: float, seconds: float) -> None:
+    def record(self, exchange: Exchange, now: float, seconds: float) -> None:
         """Tell the observers of the response."""
 
     def answer_later(self, began: float) -> None:
@@ -138,30 +138,26 @@ class DelayedResponse:
 
     Args:
         connection: The connection; it is in the state `DELAYED`, or about to be.
-        request: The request.
-        response: The response to it.
+        exchange: The request and the response to it.
         now: Wall-clock time of the request in seconds since the epoch.
         began: When the request was received, on the clock of `perf_counter`.
     """
 
-    __slots__ = ("_began", "_connection", "_is_last", "_now", "_request", "_response", "_timer")
+    __slots__ = ("_began", "_connection", "_exchange", "_is_last", "_now", "_timer")
 
-    def __init__(
-        self, connection: DelayingConnection, request: Request, response: Response, now: float, began: float
-    ) -> None:
+    def __init__(self, connection: DelayingConnection, exchange: Exchange, now: float, began: float) -> None:
         self._connection = connection
-        self._request = request
-        self._response = response
+        self._exchange = exchange
         self._now = now
         self._began = began
         self._is_last = False
-        self._timer = asyncio.get_running_loop().call_later(response.delay_seconds, self._release)
+        self._timer = asyncio.get_running_loop().call_later(exchange.response.delay_seconds, self._release)
         self.probe()
 
     def probe(self) -> None:
         """If the client has closed its side, find out whether it still waits for the response."""
         client = self._connection.half_closed
-        if client is not None and self._response.delivery is Delivery.SEND:
+        if client is not None and self._exchange.response.delivery is Delivery.SEND:
             client.probe_before(self._timer.when() - asyncio.get_running_loop().time(), self._began)
 
     def cancel(self) -> None:
@@ -171,15 +167,18 @@ class DelayedResponse:
         if client is not None:
             client.cancel()
             gone = client.last_seen
-        abandoned = replace(self._response, delivery=Delivery.ABANDONED)
-        self._connection.record(self._request, abandoned, self._now, gone - self._began)
+        exchange = self._exchange
+        abandoned = replace(exchange.response, delivery=Delivery.ABANDONED)
+        gave_up = Exchange(exchange.caller, exchange.request, abandoned)
+        self._connection.record(gave_up, self._now, gone - self._began)
 
     def _release(self) -> None:
         connection, client = self._connection, self._connection.half_closed
+        response = self._exchange.response
         connection.advance(Event.DUE)
-        connection.deliver(self._request, self._response, self._now)
+        connection.deliver(self._exchange, self._now)
         self._is_last = connection.state is State.CLOSING
-        if client is None or self._response.delivery is not Delivery.SEND:
+        if client is None or response.delivery is not Delivery.SEND:
             self._finish()
         else:
             # The response counts as delayed until the client has it: a client that is gone before then has given up.
@@ -194,7 +193,7 @@ class DelayedResponse:
         self._finish()
 
     def _finish(self) -> None:
-        self._connection.record(self._request, self._response, self._now, perf_counter() - self._began)
+        self._connection.record(self._exchange, self._now, perf_counter() - self._began)
         self._connection.answer_later(self._began)
 
 

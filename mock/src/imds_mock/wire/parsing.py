@@ -92,11 +92,12 @@ class RequestParser:
         failure: Status to refuse everything that follows with; None unless parsing has failed.
         at_boundary: No part of a further request has arrived.
         in_body: A request was returned whose body is still arriving.
+        is_repeated: The bytes parsed last were in the cache, and are one request.
     """
 
     __slots__ = ("_awaiting_body", "_body", "_body_bytes", "_cache", "_fields", "_head_bytes", "_header_count",
                  "_is_cacheable", "_limits", "_parser", "_received", "_requests", "_target", "at_boundary", "failure",
-                 "in_body")  # fmt: skip
+                 "in_body", "is_repeated")  # fmt: skip
 
     # Set when bytes are parsed or a message begins: most connections send cached bytes, and parse nothing.
     _requests: list[Request]
@@ -116,7 +117,7 @@ class RequestParser:
         self._body = b""
         self.failure: int | None = None
         self.at_boundary = True
-        self.in_body = False
+        self.in_body = self.is_repeated = False
 
     def feed(self, data: bytes) -> tuple[Request, ...]:
         """Returns the requests that the bytes complete. Never raises; sets `failure` instead."""
@@ -124,7 +125,9 @@ class RequestParser:
         if from_boundary:
             known = self._cache.get(data)
             if known is not None:
+                self.is_repeated = len(known) == 1
                 return known
+        self.is_repeated = False
         self._requests = []
         self._is_cacheable = True
         self._execute(data)

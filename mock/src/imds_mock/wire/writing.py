@@ -11,6 +11,7 @@ from imds_mock.wire.sockets import reset, set_hop_limit
 if TYPE_CHECKING:
     import asyncio
 
+    from imds_mock.service.exchange import Exchange
     from imds_mock.service.messages import Response
 
 _SERVER_LINE: Final = b"Server: EC2ws\r\n"
@@ -64,29 +65,51 @@ class ResponseWriter:
         self._hop_limit: int | None = None
         self._pieces: list[bytes] = []
 
-    def write(self, response: Response, method: str, lines: bytes) -> None:
+    def write(self, response: Response, method: str, lines: bytes) -> bytes:
         """Add a response to what `flush` sends.
 
         Args:
             response: The response.
             method: The request's method; the response to HEAD has no body.
             lines: The connection headers.
+
+        Returns:
+            The bytes of the response.
         """
-        # Restored only here: a retransmission of an earlier response needs that one's hop limit.
         if response.hop_limit != self._hop_limit:
             self.flush()
-            self._hop_limit = response.hop_limit
-            set_hop_limit(self._transport, response.hop_limit)
+            self._use_hop_limit(response)
         head = response.head
-        pieces = self._pieces
-        pieces.append(head.status_line)
+        ttl, body = b"", response.body
         if response.token_ttl_seconds is not None:
-            pieces.append(b"X-Aws-Ec2-Metadata-Token-Ttl-Seconds: %d\r\n" % response.token_ttl_seconds)
+            ttl = b"X-Aws-Ec2-Metadata-Token-Ttl-Seconds: %d\r\n" % response.token_ttl_seconds
         if not head.names_server:
             lines = lines.replace(_SERVER_LINE, b"")
-        pieces += (head.leading_bytes, lines, head.trailing_bytes)
-        if method != "HEAD":
-            pieces.append(response.body if response.cut_after is None else response.body[: response.cut_after])
+        if method == "HEAD":
+            body = b""
+        elif response.cut_after is not None:
+            body = body[: response.cut_after]
+        data = b"".join((head.status_line, ttl, head.leading_bytes, lines, head.trailing_bytes, body))
+        self._pieces.append(data)
+        return data
+
+    def send_again(self, exchange: Exchange, now: float) -> None:
+        """Send the kept response of an exchange at once; everything before must have been sent.
+
+        Args:
+            exchange: An exchange whose response is kept.
+            now: Wall-clock time of the request in seconds since the epoch.
+        """
+        response = exchange.response
+        if response.hop_limit != self._hop_limit:
+            self._use_hop_limit(response)
+        renew = response.renew
+        self._transport.write(exchange.data if renew is None else exchange.data + renew(now))
+
+    def _use_hop_limit(self, response: Response) -> None:
+        # Restored only for the next response: a retransmission of an earlier one needs that one's hop limit.
+        self._hop_limit = response.hop_limit
+        set_hop_limit(self._transport, response.hop_limit)
 
     def flush(self, sent_ahead: bytes = b"") -> None:
         """Send what was written.

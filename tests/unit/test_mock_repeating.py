@@ -1,0 +1,250 @@
+"""Responses that are sent again as bytes: only while the service would make the same ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imds_mock.config.settings import MetadataOptions
+from imds_mock.faults.armed import ArmedFaults
+from imds_mock.faults.kinds import StatusFault
+from imds_mock.metadata.tree import Leaf
+from imds_mock.scheduling.window import Window
+from imds_mock.service.exchange import Exchange
+from imds_mock.service.messages import Head, Request, Response
+from imds_mock.service.rules import Service
+from imds_mock.service.tokens import Tokens
+from imds_mock.wire.connection import Connection
+from imds_mock.wire.context import ServerContext, no_exchanges
+from imds_mock.wire.repeating import ExchangeCache
+from imds_mock.wire.states import State
+from support.connections import CALLER, FakeTransport, get
+from support.mockserver import LEAVES, PROBE_ID, Clock, snapshot
+
+if TYPE_CHECKING:
+    from imds_mock.service.snapshot import Snapshot
+
+NOW: Final = 1_700_000_000.25
+BASE: Final = "/latest/meta-data/"
+LEAF: Final = get(BASE + "instance-id")
+PUT: Final = (
+    b"PUT /latest/api/token HTTP/1.1\r\nX-aws-ec2-metadata-token-ttl-seconds: 600\r\nConnection: keep-alive\r\n\r\n"
+)
+TIMED: Final = Leaf(
+    lambda now: str(now // 0.4).encode(),
+    same_during=lambda now: Window(now // 0.4 * 0.4 + 0.01, now // 0.4 * 0.4 + 0.39),
+)
+
+
+class Client:
+    """A client of a service on one connection after another, and the number of responses that the service made."""
+
+    def __init__(self, *, is_keeping: bool = True, options: MetadataOptions | None = None) -> None:
+        self.snapshot: Snapshot = snapshot(options, {**LEAVES, "meta-data/timed": TIMED})
+        self.faults = ArmedFaults(lambda _caller, _target: True, lambda: 0.0)
+        self.clock = Clock(NOW)
+        self.service = Service(self, Tokens(key=b"k" * 32), PROBE_ID, self.faults)
+        self.made: list[Request] = []
+        self.recorded: list[tuple[str, int, int]] = []
+        self.context = ServerContext(
+            self._respond,
+            (self._record,),
+            self.clock,
+            lambda: self.clock.now,
+            exchanges=self.service.exchanges if is_keeping else no_exchanges,
+        )
+        self.connect()
+
+    def connect(self) -> None:
+        """Open another connection."""
+        self.transport = FakeTransport()
+        self.connection = Connection(self.context)
+        self.connection.connection_made(self.transport)
+
+    def snapshot_for(self, _caller: str) -> Snapshot:
+        return self.snapshot
+
+    def send(self, data: bytes) -> bytes:
+        """Send bytes; returns what comes back."""
+        if self.transport.is_closed:
+            self.connect()
+        self.transport.written = b""
+        self.connection.data_received(data)
+        return self.transport.written
+
+    def asked_again(self, data: bytes) -> bool:
+        """Whether the service makes the response to these bytes."""
+        before = len(self.made)
+        self.send(data)
+        return len(self.made) > before
+
+    def _respond(self, request: Request, caller: str, now: float) -> Response:
+        self.made.append(request)
+        return self.service.respond(request, caller, now)
+
+    def _record(self, _now: float, exchange: Exchange, microseconds: int) -> None:
+        self.recorded.append((exchange.caller, exchange.response.status, microseconds))
+
+
+@pytest.fixture
+def client() -> Client:
+    """A client whose leaf is kept."""
+    client = Client()
+    for _ in range(2):
+        client.send(LEAF)
+    assert len(client.made) == 2
+    return client
+
+
+def test_a_response_is_made_until_its_bytes_were_seen_twice_and_then_sent_again(client: Client) -> None:
+    first = client.send(LEAF)
+    assert len(client.made) == 2
+    assert first.endswith(b"\r\n\r\ni-1234567890abcdef0")
+    assert client.send(LEAF) == first
+    assert [recorded[:2] for recorded in client.recorded] == [(CALLER, 200)] * 4
+
+
+@pytest.mark.parametrize("passed", [0.75, 1.0, -0.26, -100.0])
+def test_a_response_is_made_anew_in_another_second(client: Client, passed: float) -> None:
+    client.clock.now += passed
+    assert client.asked_again(LEAF)
+    assert not client.asked_again(LEAF)
+
+
+def test_another_snapshot_makes_its_own_responses(client: Client) -> None:
+    client.snapshot = snapshot(leaves={**LEAVES, "meta-data/instance-id": Leaf(b"i-2")})
+    assert client.send(LEAF).endswith(b"\r\n\r\ni-2")
+
+
+def test_a_fault_applies_to_kept_responses_and_no_longer_than_it_is_armed(client: Client) -> None:
+    armed = client.faults.arm(StatusFault(status=503), NOW)
+    assert b" 503 " in client.send(LEAF)
+    assert b" 503 " in client.send(LEAF)
+    client.faults.remove(armed.id)
+    assert b" 200 " in client.send(LEAF)
+
+
+def test_a_listener_that_stops_closes_the_connection_after_the_response(client: Client) -> None:
+    client.context.is_stopping = True
+    assert b"Connection: close" in client.send(LEAF)
+    assert client.transport.is_closed
+
+
+def test_part_of_a_request_is_completed_by_bytes_that_are_a_kept_request() -> None:
+    client = Client()
+    body = get(BASE + "ami-id")
+    for _ in range(3):
+        client.send(body)
+    head = b"GET / HTTP/1.1\r\nConnection: keep-alive\r\nContent-Length: %d\r\n\r\n" % len(body)
+    client.send(head)
+    assert client.send(body) == b"", "a body is no request"
+    assert client.connection.state is State.IDLE
+
+
+def test_a_connection_that_closes_gets_kept_bytes_and_is_closed() -> None:
+    client = Client()
+    asked = get(BASE + "instance-id", connection="close")
+    answers = [client.send(asked) for _ in range(3)]
+    assert len(client.made) == 2
+    assert client.transport.is_closed
+    assert answers[0] == answers[2]
+    assert b"Connection: close\r\n" in answers[2]
+
+
+def test_a_new_connection_gets_kept_bytes_and_is_idle_after_them(client: Client) -> None:
+    client.connect()
+    assert not client.asked_again(LEAF)
+    assert (client.connection.state, client.connection.deadline) == (State.IDLE, NOW + client.context.timeouts.idle)
+
+
+def test_each_put_gets_a_token_of_its_own() -> None:
+    client = Client()
+    answers = [client.send(PUT) for _ in range(5)]
+    assert len(client.made) == 2
+    assert len({answer.rpartition(b"\r\n")[0] for answer in answers}) == 1
+    tokens = {answer.rpartition(b"\r\n")[2] for answer in answers}
+    assert len(tokens) == 5
+    for token in tokens:
+        asked = LEAF.replace(b"Host", b"X-aws-ec2-metadata-token: %s\r\nHost" % token)
+        assert b"Ttl-Seconds: 600\r\n" in client.send(asked)
+
+
+def test_the_hop_limit_follows_the_response_that_is_sent_again() -> None:
+    client = Client(options=MetadataOptions(http_put_response_hop_limit=3))
+    for _ in range(4):
+        client.send(PUT)
+        client.send(LEAF)
+    assert len(client.made) == 4
+    assert [option[2] for option in client.transport.socket.options] == [3, -1] * 4
+
+
+def test_a_token_that_is_revoked_or_expires_is_refused() -> None:
+    client = Client()
+    token = client.send(PUT).rpartition(b"\r\n")[2]
+    asked = LEAF.replace(b"Host", b"X-aws-ec2-metadata-token: %s\r\nHost" % token)
+    for _ in range(3):
+        client.send(asked)
+    assert len(client.made) == 3
+    client.clock.now = NOW + 599.9995
+    assert b" 200 " in client.send(asked)
+    client.clock.now = NOW + 600.001
+    assert b" 401 " in client.send(asked)
+
+
+requests = st.sampled_from(
+    [
+        *(
+            LEAF,
+            get(BASE),
+            get(BASE + "timed"),
+            get(BASE + "timed", connection="close"),
+            get(BASE + "nothing"),
+            get("/"),
+        ),
+        get(BASE + "timed").replace(b"GET", b"HEAD"),
+        get(BASE + "timed") + LEAF,
+        LEAF.replace(b"Host", b"X-aws-ec2-metadata-token: wrong\r\nHost"),
+        get(BASE + "timed").replace(b"Host", b"X-aws-ec2-metadata-token: TOKEN\r\nHost"),
+    ]
+)
+steps = st.lists(st.tuples(requests, st.sampled_from([0.0, 0.0, 0.0, 0.05, 0.3, 0.99, -0.2])), min_size=5, max_size=60)
+
+
+@given(steps)
+def test_kept_bytes_are_those_that_would_be_made(given_steps: list[tuple[bytes, float]]) -> None:
+    keeping, making = Client(), Client(is_keeping=False)
+    token = making.send(PUT).rpartition(b"\r\n")[2]
+    for asked, passed in given_steps:
+        asked = asked.replace(b"TOKEN", token)  # noqa: PLW2901 - one step
+        keeping.clock.now += passed
+        making.clock.now += passed
+        assert keeping.send(asked) == making.send(asked)
+    assert [recorded[:2] for recorded in keeping.recorded] == [recorded[:2] for recorded in making.recorded[1:]]
+
+
+def test_the_memory_for_what_was_sent_is_bounded() -> None:
+    cache = ExchangeCache()
+    snapshots: list[dict[tuple[str, bytes], Exchange]] = [{}, {}]
+    response = Response(Head.build(200), b"x" * 1000, start=0.0, end=100.0)
+    for number in range(10_000):
+        exchange = Exchange(CALLER, Request("GET", "/", "/"), response)
+        cache.add(snapshots[number % 2], exchange, b"%08d" % number, response.body, 5.0)
+    kept = sum(map(len, snapshots))
+    assert 0 < kept * 2000 < 4 * 2**20
+    cache.add(snapshots[0], exchange, b"large", b"x" * 100_000, 5.0)
+    assert (CALLER, b"large") not in snapshots[0]
+
+
+def test_a_response_that_replaces_another_takes_no_more_memory() -> None:
+    cache, exchanges = ExchangeCache(), dict[tuple[str, bytes], Exchange]()
+    response = Response(Head.build(200), b"x" * 1000, start=0.0, end=1e9)
+    for second in range(10_000):
+        exchange = Exchange(CALLER, Request("GET", "/", "/"), response)
+        cache.add(exchanges, exchange, b"same", response.body, float(second))
+        if second % 2:
+            cache.add(exchanges, exchange, b"other", response.body, float(second))
+    assert len(exchanges) == 2
+    assert exchanges[CALLER, b"other"].end == 10_000.0
