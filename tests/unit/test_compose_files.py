@@ -31,7 +31,7 @@ WITH_MOCK = [file for file in FILES if mock_on_port_80(yaml.safe_load(file.read_
 
 
 def test_there_are_compose_files() -> None:
-    assert len(WITH_MOCK) == 7
+    assert len(WITH_MOCK) == 8
 
 
 @pytest.mark.parametrize("file", WITH_MOCK, ids=lambda file: str(file.relative_to(ROOT)))

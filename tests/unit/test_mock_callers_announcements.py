@@ -215,3 +215,56 @@ def test_the_first_announcement_makes_callers_differ() -> None:
         await registry.close()
 
     asyncio.run(run())
+
+
+def test_the_addresses_of_one_start_are_one_container() -> None:
+    async def run() -> None:
+        six = "fd00:18::5"
+        around = FakeNetwork(own_addresses=("172.18.0.2/16 fd00:18::2/64",), macs={HERE: RANDOM, six: RANDOM})
+        registry = around.registry()
+        registry.announce(HERE, KEY, ADMIN)
+        registry.announce(six, KEY, ADMIN)
+        await connect(registry)
+        await connect(registry, six)
+        assert registry.caller(HERE) == registry.caller(six)
+        assert registry.caller(six).addresses == (HERE, six)
+        assert registry.caller(six).key == HERE
+        around.now += 60
+        await connect(registry)
+        await connect(registry, six)
+        assert registry.caller(HERE) == registry.caller(six)
+        await registry.close()
+
+    asyncio.run(run())
+
+
+def test_an_address_that_has_not_announced_has_the_id_of_its_container() -> None:
+    async def run() -> None:
+        six = "fd00:18::5"
+        around = FakeNetwork(own_addresses=("172.18.0.2/16 fd00:18::2/64",), macs={HERE: RANDOM, six: RANDOM})
+        registry = around.registry()
+        registry.announce(HERE, KEY, ADMIN)
+        await connect(registry, six)
+        assert (registry.caller(six).key, registry.caller(six).announced) == (HERE, ADMIN)
+        assert registry.caller(HERE).addresses == (HERE,)
+        await registry.close()
+
+    asyncio.run(run())
+
+
+def test_a_moved_container_takes_only_its_own_address_along() -> None:
+    async def run() -> None:
+        six = "fd00:18::5"
+        around = FakeNetwork(own_addresses=("172.18.0.2/16 fd00:18::2/64",), macs={HERE: RANDOM, six: RANDOM})
+        registry = around.registry()
+        registry.announce(HERE, KEY, ADMIN)
+        registry.announce(six, KEY, ADMIN)
+        around.macs = {HERE: RANDOM, six: ANOTHER}
+        around.now += 60
+        await connect(registry, six)
+        assert registry.caller(six).announced is None
+        await connect(registry)
+        assert (registry.caller(HERE).announced, registry.caller(HERE).addresses) == (ADMIN, (HERE,))
+        await registry.close()
+
+    asyncio.run(run())

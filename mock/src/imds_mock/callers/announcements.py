@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from imds_mock.callers.caller import Announced, Caller
+    from imds_mock.callers.caller import Announced, Caller, Interface
 
 # Docker before version 28, Swarm's overlay networks and some Kubernetes plugins derive hardware addresses from IPv4
 # addresses: a new container at the same address has the same one.
@@ -37,11 +37,18 @@ class Announcement(NamedTuple):
 
 
 class Announcements:
-    """The announcements in force, by address."""
+    """The announcements in force, by address.
 
-    def __init__(self) -> None:
+    Args:
+        interfaces: Returns the interfaces of the container that has some addresses.
+    """
+
+    def __init__(self, interfaces: Callable[[Iterable[str]], tuple[Interface, ...]]) -> None:
+        self._interfaces = interfaces
         self._by_address: dict[str, Announcement] = {}
         self._addresses_by_mac: dict[str, str] = {}
+        # One start of a shim may announce from an address of each IP version: they are one container's.
+        self._addresses_by_key: dict[str, list[str]] = {}
         self._with_content: set[str] = set()
 
     def __len__(self) -> int:
@@ -73,6 +80,7 @@ class Announcements:
         self._by_address[address] = announcement
         if announcement.announced is not None:
             self._with_content.add(address)
+            self._addresses_by_key.setdefault(announcement.key, []).append(address)
         if announcement.mac is not None:
             self._addresses_by_mac[announcement.mac] = address
         return True
@@ -81,6 +89,11 @@ class Announcements:
         """Forget the announcement from an address."""
         self._with_content.discard(address)
         before = self._by_address.pop(address, None)
+        if before is not None and before.announced is not None:
+            same_start = self._addresses_by_key[before.key]
+            same_start.remove(address)
+            if not same_start:
+                del self._addresses_by_key[before.key]
         if before is not None and before.mac is not None and self._addresses_by_mac.get(before.mac) == address:
             del self._addresses_by_mac[before.mac]
 
@@ -91,15 +104,23 @@ class Announcements:
             caller: The caller, as found now.
             keys: `Caller.key` of containers by name, if it differs from the name.
         """
-        announced = self._of(caller) if self._with_content else None
-        if announced is None and caller.announced is None:
+        found = self._of(caller) if self._with_content else None
+        if found is None and caller.announced is None:
             return caller
-        found = caller.container or caller.addresses[0]
-        name = None if announced is None else announced.name
-        return caller._replace(announced=announced, key=name or keys.get(found, found))
+        name = caller.container or caller.addresses[0]
+        own = keys.get(name, name)
+        if found is None or found.announced is None:
+            return caller._replace(announced=None, key=own)
+        same_start = self._addresses_by_key[found.key]
+        if caller.container is None:
+            own = same_start[0]
+        if not {*same_start} <= {*caller.addresses} and not {*same_start}.isdisjoint(caller.addresses):
+            addresses = tuple(sorted({*caller.addresses, *same_start}))
+            caller = caller._replace(addresses=addresses, interfaces=self._interfaces(addresses))
+        return caller._replace(announced=found.announced, key=found.announced.name or own)
 
-    def _of(self, caller: Caller) -> Announced | None:
-        """What the container at a caller's addresses has announced.
+    def _of(self, caller: Caller) -> Announcement | None:
+        """The announcement from the container at a caller's addresses.
 
         Another container at the same address is told by its hardware address or its name; its predecessor's
         announcement is dropped.
@@ -113,7 +134,7 @@ class Announcements:
                     self.drop(address)
                 continue
             if found.announced is not None:
-                return found.announced
+                return found
         return None
 
     def bind(self, addresses: Iterable[str], container: str) -> None:

@@ -87,7 +87,7 @@ class CallerTable:
     def __init__(self, targets: TargetResolver, networks: LocalNetworks) -> None:
         self._targets = targets
         self._networks = networks
-        self.announcements = Announcements()
+        self.announcements = Announcements(networks.interfaces)
         self._entries: dict[str, TableEntry] = {}
         self._without_neighbour: frozenset[str] = frozenset()
 
