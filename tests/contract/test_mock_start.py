@@ -14,12 +14,15 @@ import pytest
 from imds_mock.cli import main
 from imds_mock.errors import EX_CONFIG
 
-AFTER_THE_FIRST_RESPONSE = ["dataclasses", "starlette", "uvicorn"]
+AFTER_THE_FIRST_RESPONSE = [
+    *("dataclasses", "difflib", "encodings.idna", "imds_mock.aemm.keys", "imds_mock.control.listener", "shutil"),
+    *("starlette", "tempfile", "typing_extensions", "uvicorn", "yaml"),
+]
 """What a start loads only after the first response, if ever, because it takes long."""
 
 NEVER = [
     *("_hashlib", "_ssl", "click", "configparser", "html", "http.client", "importlib.metadata", "importlib.resources"),
-    *("logging.config", "multiprocessing", "ssl", "zipfile"),
+    *("logging.config", "multiprocessing", "platform", "ssl", "zipfile"),
 ]
 """What a serving process never loads, because it takes much memory; see `unused_modules`."""
 

@@ -6,7 +6,7 @@ import argparse
 import io
 import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -173,3 +173,16 @@ def test_help_fits_a_terminal_of_80_columns(
         main(words)
     assert ended.value.code == 0
     assert not [line for line in capsys.readouterr().out.splitlines() if len(line) > 80]
+
+
+@pytest.mark.parametrize("columns", ["100", "0", "wide", ""])
+def test_help_is_as_wide_as_argparse_makes_it(monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    text = " ".join(["word"] * 60)
+
+    def help_of(formatter: Any) -> str:
+        parser = Parser(prog="x", formatter_class=formatter)
+        parser.add_argument("--option", help=text)
+        return parser.format_help()
+
+    assert help_of(Parser(prog="x").formatter_class) == help_of(argparse.HelpFormatter)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
+import os
 import re
+import sys
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from imds_mock.errors import EX_USAGE
-from imds_mock.violations.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +28,8 @@ _COMMANDS: Final = ("COMMAND", "ACTION", "KIND")
 """The metavars of subcommands."""
 
 _FEW: Final = 6
+_WIDTH: Final = 80  # if it is unknown
+_MARGIN: Final = 2
 
 
 def number(text: str) -> float:
@@ -85,7 +89,16 @@ class _Commands(argparse._SubParsersAction):  # type: ignore[type-arg]  # noqa: 
 
 
 class _Formatter(argparse.HelpFormatter):
-    """Help that leaves room for the indented names of subcommands, which argparse counts without their indent."""
+    """Help that leaves room for the indented names of subcommands, which argparse counts without their indent.
+
+    Args:
+        prog: The program's name.
+        settings: See `argparse.HelpFormatter`.
+    """
+
+    def __init__(self, prog: str, **settings: Any) -> None:
+        # argparse makes a formatter for every declared argument, and would import shutil to ask for the width.
+        super().__init__(prog, **{"width": _terminal_width() - _MARGIN, **settings})
 
     def add_argument(self, action: argparse.Action) -> None:
         """Add an argument."""
@@ -93,6 +106,17 @@ class _Formatter(argparse.HelpFormatter):
         names = [self._format_action_invocation(each) for each in self._iter_indented_subactions(action)]
         longest = max(map(len, names), default=0)
         self._action_max_length = max(self._action_max_length, longest + 2 * self._indent_increment)
+
+
+def _terminal_width() -> int:
+    """The width of the terminal, as `shutil.get_terminal_size` finds it."""
+    with contextlib.suppress(ValueError):
+        if (columns := int(os.environ.get("COLUMNS", ""))) > 0:
+            return columns
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or _WIDTH  # type: ignore[union-attr]
+    except (AttributeError, ValueError, OSError):  # it is closed, or no terminal
+        return _WIDTH
 
 
 class Parser(argparse.ArgumentParser):
@@ -205,5 +229,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _did_you_mean(name: str, names: Iterable[str]) -> str:
+    from imds_mock.violations.words import nearest  # noqa: PLC0415 - only a mistake needs it, and msgspec with it
+
     like = nearest(name, names)
     return f"; did you mean {like}?" if like else ""

@@ -11,6 +11,7 @@ Only a program that serves calls `leave_out`, never `Mock`: a program that embed
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from http import HTTPStatus
 from types import ModuleType
@@ -48,6 +49,7 @@ _STAND_INS: Final[dict[str, dict[str, object] | None]] = {
     "uvicorn.main": {"Server": Unused, "main": Unused, "run": Unused},  # its command line, with click
     "http.client": {"responses": {int(status): status.phrase for status in HTTPStatus}},  # starlette reads the phrases
     "html": {"escape": Unused},  # starlette's pages for debugging
+    "platform": {"system": lambda: os.uname().sysname},  # uuid; uvicorn's command line
 }
 """The names of each stand-in; None makes the import fail, as where the module does not exist."""
 
@@ -64,6 +66,18 @@ def leave_out() -> None:
             stand_in = ModuleType(name)
             vars(stand_in).update(names)
         _put(name, stand_in)
+    _import_msgspec()
+
+
+def _import_msgspec() -> None:
+    """Import msgspec as where `typing_extensions` is not installed; on Python 3.11, starlette needs it later."""
+    if "typing_extensions" in sys.modules:
+        return
+    sys.modules["typing_extensions"] = None  # type: ignore[assignment]  # None: the import fails
+    try:
+        importlib.import_module("msgspec")
+    finally:
+        del sys.modules["typing_extensions"]
 
 
 def _has_own_hashes() -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imds_mock.aemm.keys import NAME
 from imds_mock.build.ec2 import Ec2Builder
 from imds_mock.credentials.refreshable import NotRefreshed
 
@@ -54,7 +53,7 @@ class SnapshotBuilder:
         Raises:
             ConfigError: Its settings contradict each other.
         """
-        if config.compatibility != NAME:
+        if config.compatibility != "aemm":
             return self._ec2.build(config)
         if self._aemm is None:
             from imds_mock.build.aemm import AemmBuilder  # noqa: PLC0415 - the real service needs none of it

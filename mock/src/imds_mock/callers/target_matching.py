@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
 from imds_mock.callers.caller import is_address, normalize_address
@@ -81,6 +80,8 @@ def _warning(table: CallerTable, target: str, found: dict[str, Caller]) -> str |
 
 
 def _why_none(table: CallerTable, target: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only a warning needs it
+
     if is_address(target):
         return (
             f"no container is known at {normalize_address(target)}, and no request has come from it. "

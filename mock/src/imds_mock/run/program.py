@@ -13,7 +13,6 @@ from imds_mock.control_socket import folders
 from imds_mock.log import say, say_limited, standard_error
 from imds_mock.run.dependencies import Dependencies
 from imds_mock.run.mock import Mock
-from imds_mock.run.ready_file import ReadyFile
 from imds_mock.unused_modules import import_with
 from imds_mock.wire.descriptors import raise_limit
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from imds_mock.config.settings import Config
     from imds_mock.events.scenario import Scenario
+    from imds_mock.run.ready_file import ReadyFile
     from imds_mock.run.reloading import ConfigSource
 
 
@@ -60,7 +60,11 @@ def run(
     Raises:
         MockError: The mock cannot start, or a part of it has failed.
     """
-    ready_file = None if ready_path is None else ReadyFile(ready_path)
+    ready_file = None
+    if ready_path is not None:
+        from imds_mock.run.ready_file import ReadyFile  # noqa: PLC0415 - few starts have one
+
+        ready_file = ReadyFile(ready_path)
     try:
         _serve(config, source, environ, scenario, ready_file)
     finally:

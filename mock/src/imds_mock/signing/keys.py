@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,6 +60,8 @@ class SigningKey(Record, frozen=True):
 
 def default_directory() -> Path:
     """The folder for a mock without a configured one: per user, in the system's temporary directory."""
+    import tempfile  # noqa: PLC0415 - as for cryptography: keeps a start fast
+
     try:
         folder = tempfile.gettempdir()
     except FileNotFoundError:
@@ -150,6 +151,8 @@ def _load(directory: Path, name: str) -> SigningKey:
 
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:
+    import tempfile  # noqa: PLC0415 - as above
+
     descriptor, temporary = tempfile.mkstemp(dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:

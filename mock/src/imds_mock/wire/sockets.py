@@ -53,7 +53,8 @@ def _open(host: str, port: int) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        address = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0][4]
+        # As bytes, because text would load the codec of internationalized names.
+        address = socket.getaddrinfo(host.encode(), port, family, socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0][4]
         listening.bind(address)
         listening.listen(BACKLOG)
         listening.setblocking(False)
