@@ -298,3 +298,22 @@ def test_ctl_shows_it_in_the_words_of_the_setting(mock: DrivenMock, capsys: pyte
         "name": "worker-1",
         "instance": {"role": "a", "tags": {"Name": "b"}},
     }
+
+
+def test_a_forgotten_container_may_announce_something_else(
+    mock: DrivenMock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    announce(mock, "role=a", "one", WORKER)
+    announce(mock, "role=a", "two", OTHER)
+    sentence = refusal_of(announce(mock, "role=b", "one", WORKER, OTHER_KEY))
+    assert f"run `imds-mock ctl forget --caller {WORKER}` first" in sentence
+    url = f"unix:{mock.socket_path}"
+    assert main(["ctl", "--url", url, "forget", "--caller", "one"]) == 0
+    assert read(mock, "meta-data/instance-id") == SHARED_ID
+    assert read(mock, "meta-data/iam/security-credentials", OTHER) == "a"
+    assert announce(mock, "role=b", "one", WORKER, OTHER_KEY).status == 204
+    assert read(mock, "meta-data/iam/security-credentials") == "b"
+    assert mock.call("DELETE", "/v1/announcements?caller=nobody").status == 404
+    assert main(["ctl", "--url", url, "forget"]) == 0
+    assert [read(mock, "meta-data/instance-id", source) for source in (WORKER, OTHER)] == [SHARED_ID, SHARED_ID]
+    assert capsys.readouterr().err == ""

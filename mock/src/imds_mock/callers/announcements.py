@@ -48,12 +48,16 @@ class Announcements:
         self._by_address: dict[str, Announcement] = {}
         self._addresses_by_mac: dict[str, str] = {}
         # One start of a shim may announce from an address of each IP version: they are one container's.
-        self._addresses_by_key: dict[str, list[str]] = {}
+        self._addresses_by_start: dict[tuple[str, Announced], list[str]] = {}
         self._with_content: set[str] = set()
 
     def __len__(self) -> int:
         """The number of containers that have announced something."""
         return len(self._with_content)
+
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses that announcements came from."""
+        return tuple(self._by_address)
 
     def at(self, address: str) -> Announcement | None:
         """The announcement from an address."""
@@ -80,7 +84,7 @@ class Announcements:
         self._by_address[address] = announcement
         if announcement.announced is not None:
             self._with_content.add(address)
-            self._addresses_by_key.setdefault(announcement.key, []).append(address)
+            self._addresses_by_start.setdefault((announcement.key, announcement.announced), []).append(address)
         if announcement.mac is not None:
             self._addresses_by_mac[announcement.mac] = address
         return True
@@ -90,10 +94,10 @@ class Announcements:
         self._with_content.discard(address)
         before = self._by_address.pop(address, None)
         if before is not None and before.announced is not None:
-            same_start = self._addresses_by_key[before.key]
-            same_start.remove(address)
-            if not same_start:
-                del self._addresses_by_key[before.key]
+            start = before.key, before.announced
+            self._addresses_by_start[start].remove(address)
+            if not self._addresses_by_start[start]:
+                del self._addresses_by_start[start]
         if before is not None and before.mac is not None and self._addresses_by_mac.get(before.mac) == address:
             del self._addresses_by_mac[before.mac]
 
@@ -111,7 +115,7 @@ class Announcements:
         own = keys.get(name, name)
         if found is None or found.announced is None:
             return caller._replace(announced=None, key=own)
-        same_start = self._addresses_by_key[found.key]
+        same_start = self._addresses_by_start[found.key, found.announced]
         if caller.container is None:
             own = same_start[0]
         if not {*same_start} <= {*caller.addresses} and not {*same_start}.isdisjoint(caller.addresses):

@@ -101,6 +101,15 @@ class CallerTable:
         found = self.announcements.at(self._networks.canonical_address(address))
         return None if found is None else found.announced
 
+    def forget_announcements(self, address: str | None = None) -> None:
+        """Forget what the container at an address has announced, or all announcements.
+
+        It takes effect with the next look-up of the caller.
+        """
+        own = self.announcements.addresses() if address is None else (address, *self.caller(address).addresses)
+        for each in own:
+            self.announcements.drop(self._networks.canonical_address(each))
+
     def known_callers(self) -> tuple[KnownCaller, ...]:
         """The callers that have sent a request, the named containers, and those that have announced a name."""
         return tuple(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.ctl.columns import Column, brief_time
-from imds_mock.ctl.output import cell, print_json
+from imds_mock.ctl.output import cell, print_done, print_json
 from imds_mock.ctl.tables import add_table_options, print_table, print_values
 from imds_mock.ctl.times import ago, reference
 
@@ -57,6 +57,18 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     whoami.add_argument("--caller", metavar="WHO", help="address, container or service name (default: this client)")
     add_table_options(whoami, has_times=False)
     whoami.set_defaults(action_of=_whoami)
+
+    forget = commands.add_parser(
+        "forget", parents=list(common), help="forget what containers have announced, so that they can announce anew"
+    )
+    forget.add_argument("--caller", metavar="WHO", help="address, container or service name (default: every caller)")
+    forget.set_defaults(action_of=_forget)
+
+
+def _forget(client: Client, arguments: argparse.Namespace) -> int:
+    client.call("DELETE", "/v1/announcements", query={"caller": arguments.caller})
+    print_done(arguments)
+    return 0
 
 
 def _callers(client: Client, arguments: argparse.Namespace) -> int:

@@ -98,8 +98,8 @@ class Announcer:
         if not self._callers.announce(address, key, announced):
             raise ConfigError(
                 f"{VARIABLE}: the container at {address} has announced something else before, and its environment "
-                "cannot have changed since; if it is another container with the same hardware address, restart the "
-                "mock"
+                "cannot have changed since; if this is another container in the same network namespace, or with the "
+                f"same hardware address, run `imds-mock ctl forget --caller {address}` first"
             )
         if before is not None and before != announced:
             self._report(f"the container at {address} announces {_words(announced)}, before that {_words(before)}")

@@ -45,6 +45,16 @@ class WhoQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     caller: str | None = None
 
 
+class AnnouncedQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Selects announcements.
+
+    Attributes:
+        caller: Address, container or service name; none: every caller.
+    """
+
+    caller: str | None = None
+
+
 class Matched(msgspec.Struct, frozen=True):
     """The number of callers that a name or address matches.
 
@@ -71,11 +81,16 @@ class CallerRoutes:
     def operations(self) -> list[Operation]:
         """List the operations."""
         match, whoami = "Count the callers that a name matches", "Show how the mock sees a caller"
+        forget, forgets = (
+            "Forget what callers have announced, so that they can announce something else",
+            "/v1/announcements",
+        )
         one_or_several = ShownIdentity | tuple[ShownIdentity, ...]
         return [
             Operation("GET", "/v1/callers", "List the callers in the journal", self.list, tuple[Caller, ...]),
             Operation("GET", "/v1/whoami", whoami, self.whoami, one_or_several, query=WhoQuery, problems=(404,)),
             Operation("GET", "/v1/callers/match", match, self.match, Matched, query=WhoQuery),
+            Operation("DELETE", forgets, forget, self.forget, None, query=AnnouncedQuery, problems=(404,)),
         ]
 
     async def list(self, _call: Call) -> tuple[Caller, ...]:
@@ -112,6 +127,16 @@ class CallerRoutes:
             return Matched(None, len(self._context.callers.known_callers()), None)
         found = match_target(self._context.callers, who, in_journal=True)
         return Matched(who, len(found.callers), found.warning)
+
+    async def forget(self, call: Call) -> None:
+        """Forget what callers have announced."""
+        who, callers = call.query.caller, self._context.callers
+        addresses = (None,) if who is None else await self._context.addresses_of(who)
+        if not addresses:
+            raise ProblemError(404, str(self._context.match(who).warning))
+        for address in addresses:
+            callers.forget_announcements(address)
+        callers.invalidate()
 
     def _identity(self, address: str) -> ShownIdentity:
         state = self._context.state
