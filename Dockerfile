@@ -2,40 +2,34 @@
 ARG BASE=debian:trixie-slim
 
 FROM ${BASE} AS build
-# By this `make images` finds what the builder before BuildKit leaves of this stage.
+# By this label `make images` finds what the legacy builder leaves of this stage.
 LABEL imds-sidecar.stage=build
-# What builds our package comes from Debian, so that all of what pip brings is named by a hash.
+# What Dockerfile.shim installs, so that a build of both images runs this step once.
 # hadolint ignore=DL3008
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends python3 python3-hatchling python3-pip python3-venv \
- && python3 -m venv /opt/imds-mock
+ && apt-get install --yes --no-install-recommends \
+      gcc libc6-dev musl-tools python3 python3-dev python3-pip python3-setuptools python3-wheel python3-hatchling \
+      libxtables-dev libiptc-dev libnftables1 iptables
 # The dependencies change seldom: a layer of their own.
 COPY mock/requirements.lock /src/mock/
-# Of botocore's 25 MB of service models six are used: four that give out credentials, and EC2 and IAM for `config import`.
-RUN /opt/imds-mock/bin/pip install --no-cache-dir --no-compile --require-hashes -r /src/mock/requirements.lock \
- && find /opt/imds-mock/lib/python3*/site-packages/botocore/data -mindepth 1 -maxdepth 1 -type d \
-    ! -name ec2 ! -name iam ! -name signin ! -name sso ! -name sso-oidc ! -name sts -exec rm -r {} + \
- && find /opt/imds-mock/lib/python3*/site-packages/botocore/data/ec2 -mindepth 1 -maxdepth 1 ! -name 2016-11-15 -exec rm -r {} +
+# Debian's pip refuses to install without BREAK_SYSTEM_PACKAGES, although --target is not a system directory.
+ENV PIP_BREAK_SYSTEM_PACKAGES=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_ROOT_USER_ACTION=ignore
+RUN pip install --target /opt/imds-mock/lib/site-packages --require-hashes -r /src/mock/requirements.lock
 COPY VERSION LICENSE /src/
+COPY image /src/image
 COPY mock /src/mock
-RUN pip wheel --no-build-isolation --no-deps --wheel-dir /src/wheels /src/mock \
- && /opt/imds-mock/bin/pip install --no-cache-dir --no-compile --no-index --no-deps /src/wheels/*.whl \
- && /opt/imds-mock/bin/pip uninstall --yes pip \
- && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/imds-mock/lib
+RUN cp /src/LICENSE /opt/imds-mock/LICENSE \
+ && /src/mock/build-tree.sh /opt/imds-mock \
+ && /src/mock/build-root.sh /root-files
 
-FROM ${BASE}
+FROM scratch
 LABEL org.opencontainers.image.title="imds-mock" \
       org.opencontainers.image.description="EC2 instance metadata service (IMDS) for development and tests" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="Apache-2.0"
-# hadolint ignore=DL3008
-RUN apt-get update \
- && apt-get install --yes --no-install-recommends python3 \
- && rm -rf /var/lib/apt/lists/*
+COPY --from=build /root-files /
 COPY --from=build /opt/imds-mock /opt/imds-mock
-# Where amazon-ec2-metadata-mock's image has its program.
-RUN ln -s /opt/imds-mock/bin/ec2-metadata-mock /ec2-metadata-mock
-ENV PATH=/opt/imds-mock/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/opt/imds-mock/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # Port 80 needs no privilege: Docker lets any user bind it inside a container.
 USER 65532:65532
 EXPOSE 80

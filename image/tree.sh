@@ -3,6 +3,7 @@
 # shellcheck shell=sh
 set -eu
 tree=$1
+here=$(dirname "$0")
 interpreter=$(python3 -c 'import os, sys; print(os.path.realpath(sys.executable))')
 version=$(python3 -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
 stdlib=$tree/lib/$version
@@ -11,6 +12,7 @@ copy_python() {
   mkdir -p "$tree/bin" "$tree/lib" "$tree/licenses"
   cp "$interpreter" "$tree/bin/python3"
   cp -r "/usr/lib/$version" "$stdlib"
+  find "$tree" -name __pycache__ -prune -exec rm -rf {} +
   # Tests, tools, user interfaces and databases.
   (
     cd "$stdlib"
@@ -27,9 +29,10 @@ copy_python() {
 
 # Writes the records of the project's own package, of which the programs read the version.
 record_own_package() { # FOLDER NAME
-  record=$1/$(echo "$2" | tr - _)-$(cat /src/VERSION).dist-info
+  number=$(cat "$here/../VERSION")
+  record=$1/$(echo "$2" | tr - _)-$number.dist-info
   mkdir "$record"
-  printf 'Metadata-Version: 2.1\nName: %s\nVersion: %s\n' "$2" "$(cat /src/VERSION)" >"$record/METADATA"
+  printf 'Metadata-Version: 2.1\nName: %s\nVersion: %s\n' "$2" "$number" >"$record/METADATA"
 }
 
 # Keeps the licenses of packages, and of pip's records only METADATA.

@@ -14,9 +14,8 @@
 #   TREE/lib/site-packages/   other files of the packages: an extension module, versions
 #   TREE/licenses/            licenses of third-party parts
 set -eu
-here=$(dirname "$0")
 # shellcheck source=image/tree.sh
-. "$here/../image/tree.sh"
+. "$(dirname "$0")/../image/tree.sh"
 packages=$tree/lib/site-packages
 
 copy_python

@@ -85,7 +85,7 @@ def test_without_arguments_and_variables_the_image_is_the_ordinary_mock(docker: 
         name = docker.name()
         try:
             docker("run", "--detach", "--name", name, *environ, mock_image)
-            docker("exec", name, "sh", "-c", "until imds-mock health --pid 1; do :; done")
+            docker("exec", name, "imds-mock", "health", "--pid", "1", "--wait", "20s")
             assert f":{port}" in docker("logs", name).stderr
             assert "compatibility aemm" not in docker("logs", name).stderr
         finally:

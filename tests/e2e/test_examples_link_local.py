@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from engine import BASE_IMAGE
 from support.containers import IMDS, INSTANCE_ID
 from support.examples import ASK, Example, example
 
@@ -83,7 +84,7 @@ def test_a_mock_recreated_under_another_hardware_address(link_local_ip: Example,
     old = hardware_address(docker, mock, network)
     example.compose("rm", "--stop", "--force", "mock_metadata")
     # Somebody takes its ordinary address, from which some engines derive the hardware address.
-    with docker.container("imds-mock", ["sleep", "600"], ["--network", network, "--entrypoint", "env"]):
+    with docker.container(BASE_IMAGE, ["sleep", "600"], ["--network", network]):
         example.compose("up", "--detach", "mock_metadata")
         read = when(docker("exec", app, "timeout", "90", "sh", "-c", UNTIL_READ).stdout)
     assert hardware_address(docker, mock, network) != old
@@ -130,7 +131,7 @@ def test_replicas_with_a_route_read_all_at_once(link_local_route: Example, docke
 
 def test_the_network_takes_the_route_of_the_engines_machine(own_docker: Docker) -> None:
     def route_of_the_machine() -> bool:
-        words = ("run", "--rm", "--network", "host", "--entrypoint", "cat", "imds-mock", "/proc/net/route")
+        words = ("run", "--rm", "--network", "host", BASE_IMAGE, "cat", "/proc/net/route")
         lines = [line.split() for line in own_docker(*words).stdout.splitlines()[1:]]
         # Columns 2 and 8, destination and mask, are in the machine's byte order, as the address is here.
         return any(int(IMDS_IN_HEXADECIMAL, 16) & int(line[7], 16) == int(line[1], 16) != 0 for line in lines)

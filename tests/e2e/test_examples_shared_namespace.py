@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine import BASE_IMAGE
 from support.containers import INSTANCE_ID
 from support.examples import Example, example
 
@@ -68,8 +69,8 @@ def test_a_mock_with_another_address_needs_the_one_shot_again(shared_namespace: 
     example.docker.await_log(example.container("app_metadata"), " -> ")
     example.compose("rm", "--stop", "--force", "mock_metadata")
     # Somebody takes its address.
-    network = ["--network", f"{example.project}_default", "--entrypoint", "env"]
-    with example.docker.container("imds-mock", ["sleep", "600"], network):
+    network = ["--network", f"{example.project}_default"]
+    with example.docker.container(BASE_IMAGE, ["sleep", "600"], network):
         example.up("mock_metadata")
         example.compose("restart", "app_metadata")
         ended(example)

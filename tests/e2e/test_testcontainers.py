@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 
     from support.containers import Docker
 
-READ = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode(), end='')"
+READ = ("curl", "--silent", "--show-error", "--fail", "--max-time", "5")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _engine(docker: Docker, mock_image: str) -> Iterator[None]:
     assert mock_image == "imds-mock"
+    docker.build("imds-application", ROOT / "examples/application")
     environment = engine_environment(docker)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
@@ -59,12 +60,12 @@ def imds(shared: ImdsContainer) -> ImdsContainer:
 
 
 def application(name: str | None = None) -> DockerContainer:
-    """An application that sleeps; the mock's image stands for any with Python."""
-    return DockerContainer("imds-mock", name=name).with_kwargs(entrypoint=["sleep"]).with_command("600")
+    """An application that sleeps."""
+    return DockerContainer("imds-application", name=name).with_kwargs(entrypoint=["sleep"]).with_command("600")
 
 
 def read(container: DockerContainer, path: str, address: str = "169.254.169.254") -> str:
-    done = container.exec(["python3", "-c", READ, f"http://{address}/{path}"])
+    done = container.exec([*READ, f"http://{address}/{path}"])
     assert done.exit_code == 0, done.output.decode()
     return done.output.decode()
 
@@ -131,7 +132,7 @@ def test_an_event_for_one_container_is_seen_by_that_one(imds: ImdsContainer, doc
         other = imds.spot.rebalance(target=imds.address_of(second))
         assert json.loads(read(first, "latest/meta-data/spot/instance-action"))["action"] == "terminate"
         for each, path in ((second, "spot/instance-action"), (first, "events/recommendations/rebalance")):
-            done = each.exec(["python3", "-c", READ, f"http://169.254.169.254/latest/meta-data/{path}"])
+            done = each.exec([*READ, f"http://169.254.169.254/latest/meta-data/{path}"])
             assert b"404" in done.output
         assert read(second, "latest/meta-data/events/recommendations/rebalance")
         assert [each.names for each in by_name.seen] == [(name,)]

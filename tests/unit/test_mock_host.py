@@ -17,6 +17,7 @@ from imds_mock.host.linux import Linux
 from imds_mock.host.macos import MacOS
 from imds_mock.host.redirect import Host
 from imds_mock.host.setting import Redirect, redirect_of, steps_up
+from imds_mock.host.shell import SystemShell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +48,7 @@ class FakeShell:
 
 
 def machine(
-    shell: FakeShell,
+    shell: FakeShell | SystemShell,
     platform: Platform | None = None,
     answer: str | ProbeError = NO_ANSWER,
     firmware: str | None = None,
@@ -475,6 +476,16 @@ def test_a_dry_run_needs_no_root(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert main(["host", "up", "--dry-run"]) == 0
     assert capsys.readouterr().out == "".join(f"{setting.up}\n" for setting in Linux().settings(DNAT))
     assert (shell.ran, queries) == ([], [])
+
+
+def test_without_a_shell_as_in_the_mocks_image(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("imds_mock.host.shell._SHELL", "/nowhere/sh")
+    monkeypatch.setattr(command, "this_machine", lambda: machine(SystemShell()))
+    assert main(["host", "status"]) == 69
+    said = capsys.readouterr().err
+    assert said.startswith("imds-mock: /nowhere/sh does not exist; run imds-mock host on the machine itself")
 
 
 def test_an_unsupported_system(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,6 +33,7 @@ def test_image_labels_carry_the_one_version(dockerfile: str) -> None:
     [
         *("Dockerfile", "Dockerfile.shim", "image/tree.sh", "image/launcher.h"),
         *("shim/build-tree.sh", "shim/pack_modules.py", "shim/launcher/launcher.c"),
+        *("mock/build-tree.sh", "mock/build-root.sh", "mock/launcher/launcher.c"),
     ],
 )
 def test_nothing_that_builds_an_image_is_tied_to_one_processor(file: str) -> None:

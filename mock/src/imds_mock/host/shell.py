@@ -10,7 +10,9 @@ import sys
 from .errors import HostError, MissingProgramError
 
 _NOT_FOUND = 127
+_SHELL = "/bin/sh"
 _ADVICE = {"nft": "; install the package nftables or use --way alias", "ip": "; install the package iproute2"}
+_NO_SHELL = "run imds-mock host on the machine itself, not in the mock's container"
 
 
 class SystemShell:
@@ -42,11 +44,14 @@ class SystemShell:
         return ("" if done.returncode else done.stdout), done.stderr
 
     def _run(self, command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(  # noqa: S603 - the only user input in these commands is a validated port number
-            ["/bin/sh", "-ec", command],
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        try:
+            return subprocess.run(  # noqa: S603 - the only user input in these commands is a validated port number
+                [_SHELL, "-ec", command],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            raise MissingProgramError(f"{_SHELL} does not exist; {_NO_SHELL}") from error
