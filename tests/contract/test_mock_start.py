@@ -61,6 +61,24 @@ main()
 """
 
 
+# Checks the health of the process that runs it, whose only listening socket another thread serves.
+HEALTH_CHECK = """
+import os, socket, sys, _thread
+sys.path[:0] = sys.argv[1].split(":")
+listening = socket.create_server(("127.0.0.1", 0))
+
+def answer():
+    client, _ = listening.accept()
+    client.recv(4096)
+    client.sendall(b"HTTP/1.1 204 No Content\\r\\nX-Imds-Mock-Id: 1\\r\\n\\r\\n")
+
+_thread.start_new_thread(answer, ())
+from imds_mock.cli import main
+code = main(["health", "--pid", str(os.getpid())])
+print(code, *(name for name, module in sys.modules.items() if module is not None))
+"""
+
+
 class Observation(NamedTuple):
     status: int
     loaded: set[str]
@@ -79,6 +97,16 @@ def observe(control: str) -> Observation:
     )
     found = json.loads(done.stdout)
     return Observation(found["status"], set(found["loaded"].split()), bool(found["collects"]))
+
+
+@pytest.fixture(scope="module")
+def health_check() -> set[str]:
+    paths = ":".join(path for path in sys.path if path)
+    command = [sys.executable, "-I", "-S", "-c", HEALTH_CHECK, paths]
+    said, loaded = subprocess.run(command, capture_output=True, check=True, text=True, timeout=60).stdout.splitlines()
+    assert said.endswith(" is imds-mock 1")
+    assert loaded.startswith("0 ")
+    return set(loaded.split())
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +149,9 @@ def test_a_program_that_embeds_a_mock_has_all_modules() -> None:
         "ssl.create_default_context(), http.client.HTTPConnection('127.0.0.1'), html.escape('<')"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("module", ["asyncio", "hashlib", "ipaddress", "json", "msgspec", "pathlib", "threading"])
+def test_a_health_check_loads_little(health_check: set[str], module: str) -> None:
+    assert "imds_mock.wire.health" in health_check
+    assert module not in health_check

@@ -47,4 +47,4 @@ def test_a_child_counts_since_an_init_may_stand_in_front() -> None:
 
 
 def test_a_process_that_is_not_there_listens_nowhere(tmp_path: Path) -> None:
-    assert listening.urls(1, tmp_path) == []
+    assert listening.urls(1, str(tmp_path)) == []

@@ -15,7 +15,6 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from pathlib import Path
 from typing import Final
 
 from imds_mock.addresses import host_and_port
@@ -32,7 +31,7 @@ EX_CONFIG: Final = 78
 LOW_PORTS: Final = "net.ipv4.ip_unprivileged_port_start=0"
 """The kernel setting that lets every user listen on port 80. Docker makes it in each container, Podman does not."""
 # Docker and Podman create these files in each container.
-_CONTAINER_MARKS: Final = (Path("/.dockerenv"), Path("/run/.containerenv"))
+_CONTAINER_MARKS: Final = ("/.dockerenv", "/run/.containerenv")
 
 
 class MockError(Exception):
@@ -86,7 +85,7 @@ class ListenError(MockError):
 
 def _advice_on_low_ports(port_option: str) -> str:
     another = f"choose a {port_option} above 1023"
-    if not any(mark.exists() for mark in _CONTAINER_MARKS):
+    if not any(map(os.path.exists, _CONTAINER_MARKS)):
         return f"ports below 1024 need root or CAP_NET_BIND_SERVICE here; {another}"
     return (
         f"this container engine reserves ports below 1024 for root; add `sysctls: [{LOW_PORTS}]` to the service in the "

@@ -14,12 +14,11 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from imds_mock.addresses import Address
 from imds_mock.control_socket import DEFAULT_PORT, NoSocketError, open_at, open_default
 from imds_mock.errors import EX_OSERR, ListenError, MockError
 from imds_mock.records import Record
 from imds_mock.unused_modules import import_with
-from imds_mock.wire.sockets import open_sockets
+from imds_mock.wire.sockets import Address, open_sockets
 
 if TYPE_CHECKING:
     import socket

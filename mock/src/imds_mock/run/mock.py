@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from msgspec.structs import replace
 
-from imds_mock.addresses import Address
 from imds_mock.build.loading import from_document
 from imds_mock.config.settings import Config
 from imds_mock.control.start import ControlSockets, serve_control
@@ -25,7 +24,7 @@ from imds_mock.wire.accesslog import AccessLog, open_access_log
 from imds_mock.wire.announcement import announce
 from imds_mock.wire.descriptors import connection_limits
 from imds_mock.wire.server import DataPlane
-from imds_mock.wire.sockets import open_sockets
+from imds_mock.wire.sockets import Address, open_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,16 +5,17 @@ A mock answers the probe whatever its metadata options, events and faults are, a
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 import socket
-from typing import Final
+from typing import Any, Final
 
 from imds_mock.errors import OtherServerError, ProbeError
 
 _MAX_RESPONSE_BYTES: Final = 4096
 _PORT: Final = re.compile(r"[0-9]{1,5}")
 _LARGEST_PORT: Final = 65535
+_LONGEST_LABEL: Final = 63
 _END_OF_HEAD: Final = b"\r\n\r\n"
 
 
@@ -30,11 +31,14 @@ def probe(url: str, timeout_seconds: float) -> str:
         OtherServerError: Another server is listening there.
     """
     host, port = address_of(url)
-    request = f"GET / HTTP/1.1\r\nHost: {host}\r\nX-Imds-Mock-Probe: {secrets.token_hex(8)}\r\n\r\n"
+    request = f"GET / HTTP/1.1\r\nHost: {host}\r\nX-Imds-Mock-Probe: {os.urandom(8).hex()}\r\n\r\n"
     response = b""
     failure: type[ProbeError] = ProbeError
+    # As bytes where possible, because text loads the codec of internationalized names.
+    is_plain = host.isascii() and all(0 < len(label) <= _LONGEST_LABEL for label in host.split("."))
+    name: Any = host.encode() if is_plain else host
     try:
-        with socket.create_connection((host, port), timeout_seconds) as connection:
+        with socket.create_connection((name, port), timeout_seconds) as connection:
             failure = OtherServerError
             connection.sendall(request.encode("ascii"))
             # A mock sends only headers; another server may keep the connection open after them.

@@ -6,8 +6,9 @@ import contextlib
 import errno
 import socket
 import struct
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from imds_mock.addresses import host_and_port
 from imds_mock.errors import ListenError
 
 if TYPE_CHECKING:
@@ -18,6 +19,22 @@ BACKLOG: Final = 4096
 _RESET_AT_CLOSE: Final = struct.pack("ii", 1, 0)
 # Restores the system's own value (ip(7), ipv6(7)).
 _SYSTEM_HOP_LIMIT: Final = -1
+
+
+class Address(NamedTuple):
+    """An IP address and a TCP port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return host_and_port(self.host, self.port)
+
+    @property
+    def url(self) -> str:
+        """The URL for a client on this machine: loopback in place of "all addresses"."""
+        loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not listened on
+        return f"http://{host_and_port(loopback.get(self.host, self.host), self.port)}"
 
 
 def open_sockets(hosts: Sequence[str], port: int) -> list[socket.socket]:
