@@ -15,16 +15,18 @@ from imds_mock.metadata.tree import Leaf
 from imds_mock.scheduling.window import Window
 from imds_mock.service.exchange import Exchange
 from imds_mock.service.messages import Head, Request, Response
+from imds_mock.service.repeating import ExchangeCache
 from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
 from imds_mock.wire.connection import Connection
-from imds_mock.wire.context import ServerContext, no_exchanges
-from imds_mock.wire.repeating import ExchangeCache
+from imds_mock.wire.context import ServerContext
 from imds_mock.wire.states import State
 from support.connections import CALLER, FakeTransport, get
 from support.mockserver import LEAVES, PROBE_ID, Clock, snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imds_mock.service.snapshot import Snapshot
 
 NOW: Final = 1_700_000_000.25
@@ -54,8 +56,10 @@ class Client:
             (self._record,),
             self.clock,
             lambda: self.clock.now,
-            exchanges=self.service.exchanges if is_keeping else no_exchanges,
         )
+        if is_keeping:
+            cache = ExchangeCache(self, self.faults)
+            self.context.sent_before, self.context.keep_sent = cache.find, cache.keep
         self.connect()
 
     def connect(self) -> None:
@@ -87,6 +91,13 @@ class Client:
 
     def _record(self, _now: float, exchange: Exchange, microseconds: int) -> None:
         self.recorded.append((exchange.caller, exchange.response.status, microseconds))
+
+
+class Snapshots:
+    """The snapshot of each caller."""
+
+    def __init__(self, snapshots: Mapping[str, Snapshot]) -> None:
+        self.snapshot_for = snapshots.__getitem__
 
 
 @pytest.fixture
@@ -226,25 +237,34 @@ def test_kept_bytes_are_those_that_would_be_made(given_steps: list[tuple[bytes, 
 
 
 def test_the_memory_for_what_was_sent_is_bounded() -> None:
-    cache = ExchangeCache()
-    snapshots: list[dict[tuple[str, bytes], Exchange]] = [{}, {}]
+    snapshots = {"a": snapshot(), "b": snapshot()}
+    cache = ExchangeCache(Snapshots(snapshots), ArmedFaults(lambda _caller, _target: True, lambda: 0.0))
     response = Response(Head.build(200), b"x" * 1000, start=0.0, end=100.0)
     for number in range(10_000):
-        exchange = Exchange(CALLER, Request("GET", "/", "/"), response)
-        cache.add(snapshots[number % 2], exchange, b"%08d" % number, response.body, 5.0)
-    kept = sum(map(len, snapshots))
+        exchange = Exchange("ab"[number % 2], Request("GET", "/", "/"), response)
+        cache.keep(exchange, b"%08d" % number, response.body, 5.0)
+    kept = sum(len(each.exchanges) for each in snapshots.values())
     assert 0 < kept * 2000 < 4 * 2**20
-    cache.add(snapshots[0], exchange, b"large", b"x" * 100_000, 5.0)
-    assert (CALLER, b"large") not in snapshots[0]
+    cache.keep(exchange, b"large", b"x" * 100_000, 5.0)
+    assert cache.find(exchange.caller, b"large", 5.0) is None
 
 
 def test_a_response_that_replaces_another_takes_no_more_memory() -> None:
-    cache, exchanges = ExchangeCache(), dict[tuple[str, bytes], Exchange]()
+    snapshots = {CALLER: snapshot()}
+    cache = ExchangeCache(Snapshots(snapshots), ArmedFaults(lambda _caller, _target: True, lambda: 0.0))
     response = Response(Head.build(200), b"x" * 1000, start=0.0, end=1e9)
     for second in range(10_000):
         exchange = Exchange(CALLER, Request("GET", "/", "/"), response)
-        cache.add(exchanges, exchange, b"same", response.body, float(second))
-        if second % 2:
-            cache.add(exchanges, exchange, b"other", response.body, float(second))
-    assert len(exchanges) == 2
-    assert exchanges[CALLER, b"other"].end == 10_000.0
+        cache.keep(exchange, b"same", response.body, float(second))
+        if second == 0:
+            cache.keep(exchange, b"first", response.body, 0.0)
+    assert len(snapshots[CALLER].exchanges) == 2
+    assert cache.find(CALLER, b"same", 9999.5) is exchange
+
+
+def test_a_response_that_cannot_be_made_is_not_sent_again(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "snapshot_for", lambda _caller: 1 // 0)
+    reported: list[Exception] = []
+    client.context.report_error = reported.append
+    assert b" 500 " in client.send(LEAF)
+    assert [type(each) for each in reported] == [ZeroDivisionError]

@@ -18,6 +18,7 @@ from imds_mock.events.armed import TooManyEventsError
 from imds_mock.faults.armed import TooManyFaultsError
 from imds_mock.run.callers import RegisteredContainers, network_registry
 from imds_mock.run.credential_manager import CredentialManager
+from imds_mock.service.repeating import ExchangeCache
 from imds_mock.service.responses import page
 from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
@@ -100,8 +101,8 @@ class Components:
         clock.on_move(self._follow_clock)
         probe_id = use.probe_id or secrets.token_hex(8)
         announcer = Announcer(self.current_config, check, callers, use.log_limited)
-        self._service = Service(self.runtime.state, Tokens(), probe_id, self.runtime.faults, announcer.announce)
-        self.respond = self._service.respond
+        service = Service(self.runtime.state, Tokens(), probe_id, self.runtime.faults, announcer.announce)
+        self.respond = service.respond
 
     def current_config(self) -> Config:
         """The configuration in force."""
@@ -144,7 +145,7 @@ class Components:
             observers: Called with each response, before those of the runtime.
         """
         settings, runtime = self._config.server, self.runtime
-        snapshot = self._snapshot_for("")
+        snapshot, exchanges = self._snapshot_for(""), ExchangeCache(runtime.state, runtime.faults)
         context = ServerContext(
             self.respond,
             (*observers, *runtime.observers),
@@ -162,7 +163,8 @@ class Components:
             identify_caller=runtime.identify_caller,
             await_credentials=runtime.await_credentials,
             parse_cache=ParseCache(runtime.any_host),
-            exchanges=self._service.exchanges,
+            sent_before=exchanges.find,
+            keep_sent=exchanges.keep,
         )
 
         def use_clock(_before: float, _now: float) -> None:

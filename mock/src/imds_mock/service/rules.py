@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from imds_mock.config.settings import MetadataOptions
     from imds_mock.scheduling.window import Window
-    from imds_mock.service.exchange import Exchange
     from imds_mock.service.messages import Request
     from imds_mock.service.snapshot import Snapshot
 
@@ -111,16 +110,6 @@ class Service:
         if faults is None or not faults.armed:
             return self._decide(request, caller, now)
         return self._apply(faults, request, caller, now)
-
-    def exchanges(self, caller: str) -> dict[tuple[str, bytes], Exchange] | None:
-        """What was sent and may be sent again, by caller and bytes of the request; None while faults are armed."""
-        faults = self._faults
-        if faults is not None and faults.armed:
-            return None
-        try:
-            return self._snapshots.snapshot_for(caller).exchanges
-        except Exception:  # noqa: BLE001 - `respond` raises it again, where it is reported
-            return None
 
     def _decide(self, request: Request, caller: str, now: float) -> Response:
         if request.path == "/" and PROBE_HEADER in request.headers and request.method == "GET":

@@ -115,15 +115,8 @@ class Batch:
             rows: The rows, at least one.
         """
         times, kinds, paths, written, microseconds, clock_offsets = zip(*rows, strict=True)
-        known: dict[str, str] = {}  # equal texts are stored once, because clients repeat requests
         return cls(
-            first_number,
-            array("d", times),
-            kinds,
-            tuple(map(known.setdefault, paths, paths)),
-            tuple(map(known.setdefault, written, written)),
-            array("q", microseconds),
-            array("d", clock_offsets),
+            first_number, array("d", times), kinds, paths, written, array("q", microseconds), array("d", clock_offsets)
         )
 
     def __len__(self) -> int:

@@ -55,7 +55,7 @@ class Journal:
     """
 
     __slots__ = ("_fresh", "_kept", "_kinds", "_long_bytes", "_max_bytes", "_max_entries", "_ring", "_settled",
-                 "_started_after", "batch_observers", "followers", "offset_ago", "on_evict")  # fmt: skip
+                 "_started_after", "_texts", "batch_observers", "followers", "offset_ago", "on_evict")  # fmt: skip
 
     def __init__(self, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
         self._max_entries = max_entries
@@ -65,6 +65,7 @@ class Journal:
         self._long_bytes = 0
         self._fresh: list[Row] = []
         self._kinds: dict[Kind, Kind] = {}
+        self._texts: dict[str, str] = {}
         self._settled = self._started_after = 0
         self.followers: tuple[Callable[[Entry], None], ...] = ()
         self.batch_observers: tuple[Callable[[Batch], None], ...] = ()
@@ -112,10 +113,9 @@ class Journal:
             version, token = 2 if method == "PUT" else 1, "absent"
         user_agent = request.headers.get(USER_AGENT_HEADER, "")
         kind: Kind = exchange.caller, method, version, token, status, response.faults, user_agent
-        path, written = request.path, request.target
-        if len(written) > _MAX_PATH:
-            path, written = path[:_MAX_PATH], written[:_MAX_PATH]
-        return self._kinds.setdefault(kind, kind), path, written
+        path, written = request.path[:_MAX_PATH], request.target[:_MAX_PATH]
+        same = self._texts.setdefault  # equal texts are stored once, because clients repeat requests
+        return self._kinds.setdefault(kind, kind), same(path, path), same(written, written)
 
     def settle(self) -> None:
         """Add the entries recorded since the last call, then evict the oldest ones beyond the limits."""
@@ -124,14 +124,17 @@ class Journal:
         batch = Batch.of(self._settled + 1, self._fresh)
         self._fresh = []
         self._settled += len(batch)
+        self._texts = {}
+        has_many_faults = any(len(kind[FAULTS]) > _USUAL_FAULTS for kind in self._kinds)
         # Kinds with other faults, callers or user agents come and go; entries keep the ones that they need.
-        if len(self._kinds) > _MAX_KINDS or any(len(kind[FAULTS]) > _USUAL_FAULTS for kind in self._kinds):
+        if has_many_faults or len(self._kinds) > _MAX_KINDS:
             self._kinds = {}
         for observe in self.batch_observers:
             observe(batch)
         ring = self._ring
         self._kept += len(batch)
-        self._long_bytes += _long_bytes(batch)
+        if has_many_faults or max(map(len, batch.written)) > _USUAL_PATH:
+            self._long_bytes += _long_bytes(batch)
         if ring and len(ring[-1]) < _BATCH:
             batch = ring.pop().followed_by(batch)
         ring.append(batch)
@@ -141,7 +144,8 @@ class Journal:
             if excess < len(oldest):
                 ring.appendleft(oldest.part(excess))
             self._kept -= len(evicted)
-            self._long_bytes -= _long_bytes(evicted)
+            if self._long_bytes:
+                self._long_bytes -= _long_bytes(evicted)
             if self.on_evict is not None:
                 self.on_evict(evicted)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, Protocol
 
 from imds_mock.faults.armed import ArmedFaults
@@ -73,7 +74,7 @@ class Runtime:
         self.request_metrics = RequestMetrics()
         self.journal.batch_observers = (
             self.request_metrics.count,
-            lambda batch: callers.identify_all(kind[CALLER] for kind in batch.kinds),
+            lambda batch: callers.identify_all(map(itemgetter(CALLER), batch.kinds)),
         )
         self.reloads = {"applied": 0, "refused": 0}
         self._credentials = credentials

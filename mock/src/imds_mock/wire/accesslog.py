@@ -57,8 +57,8 @@ class AccessLog:
         self._begin, self._describe = ('{"time":"', _json) if form == "json" else ("", _text)
         self._loop = loop
         self._lines: list[str] = []
-        self._millisecond = -1
-        self._moment = ""  # the line up to the time
+        self._moment = ""  # the line up to the time, for any time in this millisecond
+        self._from = self._until = 0.0
 
     def record(self, now: float, exchange: Exchange, microseconds: int) -> None:
         """Record a response.
@@ -73,14 +73,15 @@ class AccessLog:
             if not exchange.response.counted:
                 return
             line = exchange.line = self._describe(exchange)
-        if not self._lines:
-            self._loop.call_later(GATHER_SECONDS, self.flush)
-        millisecond = floor(now * 1000)
-        if millisecond != self._millisecond:
-            self._millisecond = millisecond
+        if not self._from <= now < self._until:
+            millisecond = floor(now * 1000)
+            self._from, self._until = millisecond / 1000, (millisecond + 1) / 1000
             self._moment = self._begin + _format_time(millisecond)
+        lines = self._lines
+        if not lines:
+            self._loop.call_later(GATHER_SECONDS, self.flush)
         before, after = line
-        self._lines.append(f"{self._moment}{before}{microseconds}{after}")
+        lines.append(f"{self._moment}{before}{microseconds}{after}")
 
     def flush(self) -> None:
         """Write the collected lines."""

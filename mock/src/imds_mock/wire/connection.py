@@ -22,6 +22,7 @@ from imds_mock.wire.states import ACTIVE, CLOSING, ENDED, IDLE, NEW, NEXT, READA
 if TYPE_CHECKING:
     from imds_mock.service.messages import Request
     from imds_mock.wire.context import ServerContext
+    from imds_mock.wire.states import State
 
 # Pipelined requests are answered in slices of this size, so that a client that does not read is noticed.
 _SLICE_BYTES: Final = 4096
@@ -60,16 +61,35 @@ class Connection(ConnectionLifecycle, asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer what arrives, or keep it for later; called by the event loop."""
-        if self.state in READABLE and not self._is_blocked:
-            if len(data) > _SLICE_BYTES:
-                self._answer_slices(data)
-            elif not self._repeat(data, began := perf_counter()):
+        began, context, state = perf_counter(), self._context, self.state
+        if (state is IDLE or state is NEW) and not self._is_blocked and not context.is_stopping:
+            now = context.wall_clock()
+            exchange = context.sent_before(self._caller, data, now)
+            if exchange is not None:
+                self.send_again(exchange, now)
+                self.record(exchange, now, perf_counter() - began)
+                self._complete(state, exchange)
+                return
+        if state in READABLE and not self._is_blocked:
+            if len(data) <= _SLICE_BYTES:
                 requests = self._parser.feed(data)
                 self._answer_all(began, requests, data if self._parser.is_repeated else b"")
-        elif self.state not in ENDED:
+            else:
+                self._answer_slices(data)
+        elif state not in ENDED:
             self._unread += data
             if len(self._unread) > _SLICE_BYTES:
                 self._transport.pause_reading()
+
+    def _complete(self, state: State, exchange: Exchange) -> None:
+        if exchange.closes:
+            self.close_soon()
+            return
+        if state is not IDLE:
+            self.state = NEXT[state][_COMPLETE]
+        self.last_active = self._context.monotonic()
+        if not self._is_blocked:
+            self.deadline = self.last_active + self._context.timeouts.idle
 
     def eof_received(self) -> bool:
         """Keep the connection open if a response is still to come; called by the event loop."""
@@ -133,25 +153,6 @@ class Connection(ConnectionLifecycle, asyncio.Protocol):
                 return
             self._answer_all(perf_counter(), self._parser.feed(data[start : start + _SLICE_BYTES]))
 
-    def _repeat(self, data: bytes, began: float) -> bool:
-        """Answer with the bytes of an earlier response, if the same bytes got one that is still valid."""
-        context, state = self._context, self.state
-        if state is ACTIVE or context.is_stopping:
-            return False
-        exchanges = context.exchanges(self._caller)
-        exchange = exchanges.get((self._caller, data)) if exchanges else None
-        if exchange is None or not exchange.start <= (now := context.wall_clock()) < exchange.end:
-            return False
-        self.send_again(exchange, now)
-        self.record(exchange, now, perf_counter() - began)
-        if exchange.closes:
-            self.close_soon()
-        else:
-            if state is not IDLE:
-                self.state = NEXT[state][_COMPLETE]
-            self.start_timeout(context.timeouts.idle)
-        return True
-
     def _answer_all(self, began: float, requests: tuple[Request, ...], data: bytes = b"") -> None:
         context, state, parser = self._context, self.state, self._parser
         later = iter(requests)
@@ -194,7 +195,7 @@ class Connection(ConnectionLifecycle, asyncio.Protocol):
         else:
             sent = self.deliver(exchange, now)
             if data and sent:
-                context.keep(exchange, data, sent, now)
+                context.keep_sent(exchange, data, sent, now)
             self.record(exchange, now, perf_counter() - began)
 
     def deliver(self, exchange: Exchange, now: float) -> bytes:

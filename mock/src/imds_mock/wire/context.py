@@ -10,7 +10,6 @@ from msgspec import field
 from imds_mock.records import Parts, Record
 from imds_mock.service.responses import page
 from imds_mock.wire.parsing import Limits, ParseCache
-from imds_mock.wire.repeating import ExchangeCache, Exchanges
 from imds_mock.wire.writing import ConnectionHeaders
 
 if TYPE_CHECKING:
@@ -91,8 +90,12 @@ def no_wait(_address: str, _then: Callable[[], None]) -> None:
     """Start nothing: no caller has to wait."""
 
 
-def no_exchanges(_address: str) -> None:
+def nothing_sent(_caller: str, _asked: bytes, _now: float) -> None:
     """Nothing: each response is made anew."""
+
+
+def keep_nothing(_exchange: Exchange, _asked: bytes, _sent: bytes, _now: float) -> None:
+    """Drop what was sent."""
 
 
 def _raise(error: Exception) -> None:
@@ -114,8 +117,8 @@ class ServerContext(Parts, eq=False):
         await_credentials: Called before a request for credentials is answered; it waits until they are fetched.
         report_error: Called with an exception raised by `respond`; the client gets a 500.
         parse_cache: Requests that were parsed before.
-        exchanges: Returns what the caller at an address was sent and may be sent again; None if nothing may be.
-        exchange_cache: Adds to that, within its bounds.
+        sent_before: Returns the exchange whose response a caller may be sent again, given the bytes of its request.
+        keep_sent: Keeps an exchange with the bytes of its request and response, for `sent_before`.
         connection_headers: The `Date`, `Server` and `Connection` lines.
         connections: The open connections.
         is_stopping: Every connection closes after its response.
@@ -133,18 +136,12 @@ class ServerContext(Parts, eq=False):
     await_credentials: WaitFor = no_wait
     report_error: Callable[[Exception], None] = _raise
     parse_cache: ParseCache = field(default_factory=ParseCache)
-    exchanges: Callable[[str], Exchanges | None] = no_exchanges
-    exchange_cache: ExchangeCache = field(default_factory=ExchangeCache)
+    sent_before: Callable[[str, bytes, float], Exchange | None] = nothing_sent
+    keep_sent: Callable[[Exchange, bytes, bytes, float], None] = keep_nothing
     connection_headers: ConnectionHeaders = field(default_factory=ConnectionHeaders)
     connections: set[OpenConnection] = field(default_factory=set)
     is_stopping: bool = False
     all_closed: asyncio.Event | None = None
-
-    def keep(self, exchange: Exchange, asked: bytes, sent: bytes, now: float) -> None:
-        """Keep what was sent in response to some bytes, if the caller may be sent it again."""
-        exchanges = self.exchanges(exchange.caller)
-        if exchanges is not None:
-            self.exchange_cache.add(exchanges, exchange, asked, sent, now)
 
     def remove(self, connection: OpenConnection) -> None:
         """Forget a connection that is closed."""

@@ -1,0 +1,78 @@
+"""Keeps responses as the bytes that were sent, so that the same bytes of a request get them again.
+
+A caller gets bytes again only while the service would make the same response: from the same snapshot, without faults,
+in the span of time in which the response is valid, and in the same second, because of `Date`.
+"""
+
+from __future__ import annotations
+
+from math import floor
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from imds_mock.service.exchange import Exchange
+    from imds_mock.service.rules import FaultInjector, SnapshotSource
+
+_MAX_BYTES: Final = 4 * 1024 * 1024
+_MAX_EXCHANGE_BYTES: Final = 64 * 1024
+_ENTRY_BYTES: Final = 1000  # what an exchange takes besides the bytes of its request and response
+
+
+class ExchangeCache:
+    """The exchanges that may be repeated; each snapshot has its own, and their memory is bounded together.
+
+    Args:
+        snapshots: What each caller sees.
+        faults: While any are armed, nothing is repeated.
+    """
+
+    __slots__ = ("_bytes", "_faults", "_filled", "_snapshots")
+
+    def __init__(self, snapshots: SnapshotSource, faults: FaultInjector) -> None:
+        self._snapshots = snapshots
+        self._faults = faults
+        self._bytes = 0
+        self._filled: list[dict[tuple[str, bytes], Exchange]] = []
+
+    def find(self, caller: str, asked: bytes, now: float) -> Exchange | None:
+        """The exchange whose response a caller may be sent again now; None if there is none.
+
+        Args:
+            caller: The caller's IP address.
+            asked: The bytes of the request.
+            now: Wall-clock time in seconds since the epoch.
+        """
+        if self._faults.armed:
+            return None
+        try:
+            exchange = self._snapshots.snapshot_for(caller).exchanges.get((caller, asked))
+        except Exception:  # noqa: BLE001 - making the response fails as well, and that is reported
+            return None
+        return exchange if exchange is not None and exchange.start <= now < exchange.end else None
+
+    def keep(self, exchange: Exchange, asked: bytes, sent: bytes, now: float) -> None:
+        """Keep what was sent, if it may be sent again.
+
+        Args:
+            exchange: The request and the response to it.
+            asked: The bytes of the request.
+            sent: The bytes of the response.
+            now: Wall-clock time of the request in seconds since the epoch.
+        """
+        response = exchange.response
+        if self._faults.armed or not response.start <= now < response.end or len(sent) > _MAX_EXCHANGE_BYTES:
+            return
+        second = floor(now)
+        exchange.start, exchange.end = max(response.start, second), min(response.end, second + 1)
+        exchange.data = sent if response.renew is None else sent[: -len(response.body)]
+        exchanges, key = self._snapshots.snapshot_for(exchange.caller).exchanges, (exchange.caller, asked)
+        if key not in exchanges:
+            size = len(asked) + len(sent) + _ENTRY_BYTES
+            self._bytes += size
+            if self._bytes > _MAX_BYTES:
+                for each in self._filled:
+                    each.clear()
+                self._filled, self._bytes = [], size
+            if not exchanges:
+                self._filled.append(exchanges)
+        exchanges[key] = exchange
