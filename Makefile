@@ -59,7 +59,7 @@ format: setup ## Format the Python code
 pictures: setup ## Renew the pictures of the pages from a real run
 	@PYTHONPATH=tests $(BIN)/python scripts/pictures.py
 
-bench: setup ## Measure speed and memory, as ratios to a reference in the same run
+bench: setup ## Measure speed, memory and sizes, and renew docs/performance.md
 	@$(BIN)/python bench/run.py
 
 attack: setup ## Attack the mock and the shim: hostile bytes, neighbours, bombs, clock jumps, kills
@@ -69,7 +69,7 @@ attack-short: setup ## Run a shorter attack, about three minutes
 	@scripts/attack.sh short
 
 soak: setup ## Measure memory over a million requests and tokens
-	@$(BIN)/python bench/soak.py
+	@$(BIN)/python bench/run.py soak
 
 clean: ## Remove everything that make has created here, and list caches elsewhere
 	@scripts/clean.sh

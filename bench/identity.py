@@ -1,124 +1,140 @@
-"""Latency and memory with 500 callers that are instances of their own, relative to one caller.
+"""What an instance for each of 500 callers costs, relative to one instance for all, and to a single caller.
 
-Mock, name server and callers run in network namespaces, so callers have addresses and names as on a container engine.
-Both cases open the same number of connections; with one caller, all come from one address. Rounds alternate, and the
-median of their ratios counts. The first request of each caller, which waits for its name and its instance, is measured
-separately.
-
-Usage: identity.py [--callers N] [--requests N] [--rounds N] [--limit RATIO]
+Mocks, name server and callers run in network namespaces, so callers have addresses and names as on a container engine.
+Each measurement opens the same number of connections; with one caller, all come from one address. The first request of
+each caller, which waits for its name and its instance, is measured separately. The program that sends the requests is
+slower than the mock, so the mock's processor time for each request counts.
 """
 
 from __future__ import annotations
 
-import argparse
+import contextlib
 import json
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
-
+import cores
 from identity_asking import Figures
+from mockprocess import IMDS_MOCK, rss_mib
 from netlab import Lab
+from outcomes import ratios, sizes
+from wrk import processor_seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from effort import Effort
     from netlab import Namespace
+    from outcomes import Outcomes
 
-HERE = Path(__file__).resolve().parent
-IMDS_MOCK = Path(sys.executable).with_name("imds-mock")
-MOCK = "10.77.0.1"
-PORT = 1338
-MAX_P99_RATIO = 1.5
-MAX_MIB_FOR_ALL = 40.0
-
-
-class Arguments(NamedTuple):
-    """The parameters of the measurement."""
-
-    callers: int
-    requests: int
-    rounds: int
-    limit: float
+_HERE: Final = Path(__file__).resolve().parent
+_MOCK: Final = "10.77.0.1"
+_PORTS: Final = {"shared": 1338, "per-container": 1339}
+CALLERS: Final = 500
+_WORK_AFTER_START_SECONDS: Final = 2
 
 
-def main() -> int:
-    """Measure and print; the exit code is 1 if a limit is exceeded."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--callers", type=int, default=500)
-    parser.add_argument("--requests", type=int, default=20_000, help="of one measurement")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--limit", type=float, default=MAX_P99_RATIO, help="most of one caller's p99")
-    given = Arguments(**vars(parser.parse_args()))
-    with tempfile.TemporaryDirectory() as folder, Lab() as lab:
+class Asked(NamedTuple):
+    """The results of one measurement: requests per second of the mock's processor time, and the caller's figures."""
+
+    processor_rate: float
+    figures: Figures
+
+
+def measure(effort: Effort, folder: Path) -> Outcomes:
+    """Measure with two mocks, one for each kind of identity."""
+    with contextlib.ExitStack() as stack:
+        lab = stack.enter_context(Lab())
         mock, apps = lab.namespace("mock"), lab.namespace("apps")
-        _, link = lab.link(mock, apps, [f"{MOCK}/16"], ["10.77.0.2/16"])
-        batch = "".join(f"address add {address}/16 dev {link}\n" for address in addresses(given.callers))
+        _, link = lab.link(mock, apps, [f"{_MOCK}/16"], ["10.77.0.2/16"])
+        batch = "".join(f"address add {address}/16 dev {link}\n" for address in addresses(CALLERS))
         apps.run(["ip", "-batch", "-"], input=batch)
-        names = mock.popen([sys.executable, HERE / "identity_names.py"], stdout=subprocess.PIPE)
-        try:
-            server = names.stdout.readline().strip() if names.stdout else ""
-            return 0 if measure(mock, apps, given, f"{folder}/mock.log", server) else 1
-        finally:
-            names.terminate()
-            names.wait(10)
+        name_server = stack.enter_context(_name_server(mock))
+        mocks = {
+            identity: stack.enter_context(_mock(mock, identity, name_server, folder / f"{identity}.log"))
+            for identity in _PORTS
+        }
+        time.sleep(_WORK_AFTER_START_SECONDS)
+        before = rss_mib(mocks["per-container"])
+        # Instances are created in the first round, which is measured separately.
+        _, created, _ = _round(apps, mocks, effort.asked)
+        rounds = [_round(apps, mocks, effort.asked) for _ in range(effort.rounds)]
+        growth = rss_mib(mocks["per-container"]) - before
+    shared, each, single = zip(*rounds, strict=True)
+    yield "identity/processor", ratios(*([one.processor_rate for one in side] for side in (each, shared)))
+    yield "identity/p99", ratios(*([one.figures.p99 for one in side] for side in (each, single)))
+    yield "identity/first", sizes([created.figures.first])
+    yield "identity/memory", sizes([growth])
 
 
-def addresses(count: int) -> list[str]:
-    """The addresses of this many callers."""
-    return [f"10.77.{1 + place // 250}.{1 + place % 250}" for place in range(count)]
+def _round(apps: Namespace, mocks: dict[str, int], requests: int) -> tuple[Asked, Asked, Asked]:
+    """One instance for all, an instance for each caller, and an instance for a single caller."""
+    return (
+        _ask(apps, "shared", mocks, requests, CALLERS),
+        _ask(apps, "per-container", mocks, requests, CALLERS),
+        _ask(apps, "per-container", mocks, requests, 1),
+    )
 
 
-def measure(mock: Namespace, apps: Namespace, given: Arguments, log: str, name_server: str) -> bool:
-    """Print the figures; returns whether all are within their limits."""
-    reached = True
-    for identity in ("shared", "per-container"):
-        process = mock.popen(
+def _ask(apps: Namespace, identity: str, mocks: dict[str, int], requests: int, callers: int) -> Asked:
+    """Send requests from this many callers.
+
+    Raises:
+        RuntimeError: The number of instances is not the expected one.
+    """
+    words = [sys.executable, str(_HERE / "identity_asking.py"), _MOCK, *map(str, (_PORTS[identity], CALLERS, requests))]
+    words += addresses(callers)
+    with cores.on(cores.LOAD):
+        asking = apps.popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    if asking.stdout is None or not asking.stdout.readline():
+        raise RuntimeError("the first requests failed")
+    before = processor_seconds(mocks[identity])
+    printed, _ = asking.communicate("go\n", timeout=300)
+    spent = processor_seconds(mocks[identity]) - before
+    figures = Figures(**json.loads(printed))
+    expected = callers if identity == "per-container" else 1
+    if figures.instances != expected:
+        raise RuntimeError(f"{callers} callers saw {figures.instances} instances, identity {identity}")
+    return Asked(requests / spent, figures)
+
+
+@contextlib.contextmanager
+def _name_server(space: Namespace) -> Iterator[str]:
+    """Run the name server; yields its address."""
+    with cores.on(cores.LOAD):
+        process = space.popen([sys.executable, _HERE / "identity_names.py"], stdout=subprocess.PIPE)
+    try:
+        yield process.stdout.readline().strip() if process.stdout else ""
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+@contextlib.contextmanager
+def _mock(space: Namespace, identity: str, name_server: str, log: Path) -> Iterator[int]:
+    """Run a mock; yields its process id."""
+    with cores.on(cores.SERVER):
+        process = space.popen(
             [
-                str(IMDS_MOCK),
-                *("serve", "--host", MOCK, "--port", str(PORT), "--control", "off"),
+                IMDS_MOCK,
+                *("serve", "--host", _MOCK, "--port", str(_PORTS[identity]), "--control", "off"),
                 *("--set", f"identity={identity}", "--set", f"callers.name_server={name_server}"),
                 *("--set", f"server.access_log_file={log}"),
             ],
             stderr=subprocess.PIPE,
         )
-        try:
-            if process.stderr is None or "answers on" not in process.stderr.readline():
-                raise RuntimeError("imds-mock does not answer")
-            time.sleep(2)  # the work after the start
-            before = rss_mib(process.pid)
-            pairs = [(asked(apps, given, 1), asked(apps, given, given.callers)) for _ in range(given.rounds)]
-            grown = rss_mib(process.pid) - before
-        finally:
-            process.terminate()
-            process.wait(20)
-        ratio = statistics.median(many.p99 / one.p99 for one, many in pairs)
-        p99s = [statistics.median(figures.p99 for figures in side) for side in zip(*pairs, strict=True)]
-        one, many = pairs[0]
-        print(f"identity {identity}: {one.instances} instance for one caller, {many.instances} for {given.callers}")
-        print(f"  p99 {p99s[0]:.2f} ms and {p99s[1]:.2f} ms: x {ratio:.2f} (at most {given.limit:.1f})")
-        print(f"  of the first requests, {given.callers} at once: {one.first:.1f} ms and {many.first:.1f} ms")
-        print(f"  resident memory +{grown:.1f} MiB (at most {MAX_MIB_FOR_ALL:.0f})", flush=True)
-        wanted = given.callers if identity == "per-container" else 1
-        reached = reached and ratio <= given.limit and grown <= MAX_MIB_FOR_ALL and many.instances == wanted
-    return reached
+    try:
+        if process.stderr is None or "answers on" not in process.stderr.readline():
+            raise RuntimeError("imds-mock does not answer")
+        yield process.pid
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
 
 
-def asked(apps: Namespace, given: Arguments, callers: int) -> Figures:
-    """Send requests from this many callers."""
-    sources = addresses(callers)
-    words = [sys.executable, str(HERE / "identity_asking.py"), MOCK, *map(str, (PORT, given.callers, given.requests))]
-    return Figures(**json.loads(apps.run([*words, *sources], timeout=300).stdout))
-
-
-def rss_mib(process_id: int) -> float:
-    """Resident memory of a process in MiB."""
-    status = Path(f"/proc/{process_id}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def addresses(count: int) -> list[str]:
+    """The addresses of this many callers."""
+    return [f"10.77.{1 + place // 250}.{1 + place % 250}" for place in range(count)]

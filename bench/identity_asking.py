@@ -1,5 +1,7 @@
 """Sends requests to a mock from many addresses over open connections, 16 at a time; prints figures as JSON.
 
+After the first request of each connection, it prints a line and waits for one.
+
 Usage: identity_asking.py HOST PORT CONNECTIONS REQUESTS SOURCE...
 """
 
@@ -71,6 +73,8 @@ async def measure(host: str, port: int, connections: int, requests: int, sources
         for place in range(connections)
     ]
     firsts = await asyncio.gather(*(connection.ask("instance-id") for connection in opened))
+    print("ready", flush=True)
+    sys.stdin.readline()
     places = iter(range(requests))
     latencies: list[float] = []
 

@@ -1,83 +1,76 @@
-"""Requests per second while the page is open in a browser, relative to none.
+"""What the page in a browser costs the data plane, relative to a blank page in the same browser.
 
-Rounds alternate. Browser, load and mock share the machine's processors, so the limit is for the processor time of the
-mock for each request, the least of all rounds: that is what the page costs the data plane.
-
-Usage: page.py [--seconds S] [--rounds N] [--connections C]
+The mock has a processor of its own, and Chromium and wrk share the others. Chromium runs at a lower priority: otherwise
+wrk is the slower side, the mock waits for it, and each request costs more than under full load. What the page costs the
+data plane is the mock's processor time for each request, so the limit applies to it.
 """
 
 from __future__ import annotations
 
-import argparse
+import contextlib
 import os
-import shutil
-import statistics
-import sys
-import tempfile
-from pathlib import Path
-from typing import Final
+import shlex
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from playwright.sync_api import sync_playwright
 
+import browser_install
+import cores
 import mockprocess
-from server import Effort, Load, Server, wrk
+from control import CONNECTIONS, cost, disturb
+from installing import InstallError
+from outcomes import NotMeasuredError
 
-_SCRIPTS: Final = Path(__file__).parents[1] / "scripts"
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
-MAX_LOSS: Final = 0.03
-SETTLING_MILLISECONDS: Final = 2000
+    from playwright.sync_api import Page
+
+    from effort import Effort
+    from outcomes import Outcomes
+
+_SETTLING_MILLISECONDS: Final = 2000
+_NICENESS: Final = 10
 
 
-def main() -> int:
-    """Measure and print; the exit code is 1 if the limit is exceeded."""
-    sys.path.append(str(_SCRIPTS))
-    import browser_install  # noqa: PLC0415 - of another folder
+def measure(effort: Effort, folder: Path) -> Outcomes:
+    """Measure with one mock and one browser.
 
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=4, help="length of one measurement")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--connections", type=int, default=16)
-    arguments = parser.parse_args()
-    if shutil.which("wrk") is None:
-        print("not measured: wrk missing; apt-get install wrk")
-        return 1
-    control_port = mockprocess.free_port()
-    options = ("--control", "on", "--control-port", str(control_port))
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-    effort = Effort(arguments.seconds, 1)
-    load = Load("v1 leaf", 0, (), mockprocess.LEAF)
-    rates: list[float] = []
-    without: list[float] = []
-    with_page: list[float] = []
+    Raises:
+        NotMeasuredError: Chromium cannot be installed.
+    """
+    try:
+        chromium = browser_install.install().chromium
+    except InstallError as error:
+        raise NotMeasuredError(f"Chromium is missing, and {error}") from error
+    polite = folder / "chromium"
+    polite.write_text(f'#!/bin/sh\nexec nice -n {_NICENESS} {shlex.quote(str(chromium))} "$@"\n')
+    polite.chmod(0o755)
+    port = mockprocess.free_port()
+    options = ("--control", "on", "--control-port", str(port))
+    # Chromium's sandbox does not work for root.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with (
-        tempfile.TemporaryDirectory() as name,
-        mockprocess.running(Path(name) / "mock.log", *options) as mock,
+        mockprocess.running(folder / "mock.log", *options) as mock,
+        cores.on(cores.LOAD),
         sync_playwright() as playwright,
     ):
-        server = Server(mock.port, mock.cpu_seconds)
-        chromium = playwright.chromium.launch(executable_path=browser_install.install().chromium, args=sandbox)
-        page = chromium.new_page(viewport={"width": 1440, "height": 900})
-        print(f"{'round':>6}{'none 1/s':>10}{'page 1/s':>10}{'ratio':>7}{'none us':>9}{'page us':>9}{'ratio':>7}")
-        for number in range(1, arguments.rounds + 1):
-            page.goto("about:blank")
-            quiet = wrk(load, arguments.connections, effort, server)
-            page.goto(f"http://127.0.0.1:{control_port}/ui/")
-            page.locator(".tl-name").first.wait_for()
-            page.wait_for_timeout(SETTLING_MILLISECONDS)  # it loads the journal once
-            seen = wrk(load, arguments.connections, effort, server)
-            rates.append(seen.rate / quiet.rate)
-            without.append(quiet.cpu)
-            with_page.append(seen.cpu)
-            print(
-                f"{number:>6}{quiet.rate:>10.0f}{seen.rate:>10.0f}{rates[-1]:>7.3f}"
-                f"{quiet.cpu:>9.2f}{seen.cpu:>9.2f}{quiet.cpu / seen.cpu:>7.3f}",
-                flush=True,
-            )
-        chromium.close()
-    rate, cost = statistics.median(rates), min(without) / min(with_page)
-    print(f"requests/s with a page: {rate:.3f} of those without; by the mock's processor time: {cost:.3f}")
-    return 0 if cost >= 1 - MAX_LOSS else 1
+        browser = playwright.chromium.launch(executable_path=polite, args=arguments)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        shown = partial(_open, page, f"http://127.0.0.1:{port}/ui/")
+        yield from cost("page", *disturb(effort, CONNECTIONS, mock.server, shown))
+        browser.close()
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+@contextlib.contextmanager
+def _open(page: Page, address: str) -> Iterator[None]:
+    """Show the mock's page until the block ends."""
+    page.goto(address)
+    page.locator(".tl-name").first.wait_for()
+    page.wait_for_timeout(_SETTLING_MILLISECONDS)  # it loads the journal once
+    yield
+    # It has followed the requests.
+    page.get_by_text("0.0 requests/s").wait_for(state="hidden")
+    page.goto("about:blank")

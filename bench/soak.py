@@ -1,26 +1,29 @@
-"""A million requests and a million tokens on loopback: all are answered, and memory grows by at most 2 MiB.
+"""Growth of the mock's memory over a million tokens and a million requests on loopback, all of which are answered.
 
 Memory is read after a tenth of each part, when all caches are full, and at its end.
-Usage: soak.py [--requests N] [--connections N].
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import sys
-import tempfile
-import time
-from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import uvloop
 
+import cores
 import mockprocess
 from mockprocess import LEAF, TOKEN_PATH, TTL_HEADER
+from outcomes import sizes
 
-MAX_GROWTH_MIB = 2.0
-PIPELINED = 16
-TOKEN_CHARACTERS = 56
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from effort import Effort
+    from outcomes import Outcomes
+
+CONNECTIONS: Final = 16
+PIPELINED: Final = 16
+TOKEN_CHARACTERS: Final = 56
 
 
 class ResponseError(Exception):
@@ -62,39 +65,27 @@ async def answer(reader: asyncio.StreamReader, length: int) -> bytes:
     return await reader.readexactly(length)
 
 
-async def soak(mock: mockprocess.MockProcess, requests: int, connections: int) -> bool:
-    """Run both parts; returns whether memory stayed within the limit."""
+async def grow(mock: mockprocess.MockProcess, count: int) -> tuple[float, float]:
+    """Growth in MiB with this many tokens, then with as many requests."""
     tokens: list[str] = []
-    flat = True
-    for name, ask in (("tokens", put_tokens), ("requests", get_leaves)):
-        each = requests // connections
-        began = time.monotonic()
-        await asyncio.gather(*(ask(mock.port, each // 10, tokens) for _ in range(connections)))
+    growths = []
+    for ask in (put_tokens, get_leaves):
+        each = count // CONNECTIONS
+        await asyncio.gather(*(ask(mock.server.port, each // 10, tokens) for _ in range(CONNECTIONS)))
         before = mock.rss_mib()
-        await asyncio.gather(*(ask(mock.port, each - each // 10, tokens) for _ in range(connections)))
-        growth = mock.rss_mib() - before
-        flat = flat and growth <= MAX_GROWTH_MIB
-        print(
-            f"{each * connections:,} {name} in {time.monotonic() - began:.0f} s: {before:.1f} MiB after a tenth,"
-            f" {growth:+.1f} MiB at the end (at most +{MAX_GROWTH_MIB:.0f})",
-            flush=True,
-        )
-    return flat
+        await asyncio.gather(*(ask(mock.server.port, each - each // 10, tokens) for _ in range(CONNECTIONS)))
+        growths.append(mock.rss_mib() - before)
+    return growths[0], growths[1]
 
 
-def main() -> int:
-    """Soak; the exit code is 1 if memory grew too much."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=1_000_000, help="of each kind")
-    parser.add_argument("--connections", type=int, default=16)
-    arguments = parser.parse_args()
+def measure(effort: Effort, folder: Path) -> Outcomes:
+    """Measure with one mock, with the control plane."""
+    port = str(mockprocess.free_port())
     with (
-        tempfile.TemporaryDirectory() as folder,
-        mockprocess.running(Path(folder) / "mock.log") as mock,
+        mockprocess.running(folder / "mock.log", "--control-port", port) as mock,
+        cores.on(cores.LOAD),
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        return 0 if runner.run(soak(mock, arguments.requests, arguments.connections)) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        with_tokens, with_requests = runner.run(grow(mock, effort.requests))
+    yield "soak/tokens", sizes([with_tokens])
+    yield "soak/requests", sizes([with_requests])

@@ -20,7 +20,7 @@ PICTURE = re.compile(
     r'<picture>\n  <source media="\(prefers-color-scheme: dark\)" srcset="([^"]+)">\n'
     r'  <img alt="([^"]{20,})" src="([^"]+)">\n</picture>\n'
 )
-PAGES = [ROOT / "README.md", ROOT / "docs" / "ways-in.md"]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "performance.md", ROOT / "docs" / "ways-in.md"]
 
 
 def shown(page: Path) -> list[tuple[Path, Path]]:
