@@ -59,8 +59,9 @@ def _await(arguments: argparse.Namespace) -> tuple[str, str]:
 
 
 def _answer(arguments: argparse.Namespace, timeout_seconds: float) -> tuple[str, str]:
-    url = arguments.url if arguments.pid is None else _url_of(arguments.pid, timeout_seconds)
-    return url, probe(url, timeout_seconds)
+    if arguments.pid is None:
+        return arguments.url, probe(arguments.url, timeout_seconds)
+    return _answer_of(arguments.pid, timeout_seconds)
 
 
 def _seconds(text: str) -> float:
@@ -74,8 +75,8 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _url_of(pid: int, timeout_seconds: float) -> str:
-    """The URL of a process's data plane; the control plane listens, too.
+def _answer_of(pid: int, timeout_seconds: float) -> tuple[str, str]:
+    """The URL of a process's data plane, and its answer; the control plane listens, too.
 
     Raises:
         ProbeError: None of its addresses is the data plane of a mock.
@@ -83,11 +84,9 @@ def _url_of(pid: int, timeout_seconds: float) -> str:
     reasons = []
     for url in listening.urls(pid):
         try:
-            probe(url, timeout_seconds)
+            return url, probe(url, timeout_seconds)
         except ProbeError as error:
             reasons.append(str(error))
-        else:
-            return url
     raise ProbeError("; ".join(reasons) or f"process {pid} does not listen on any TCP port that this user can see")
 
 
