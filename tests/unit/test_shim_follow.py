@@ -178,6 +178,7 @@ REFUSES = ProbeResult("mock", "one", "imds-mock one", refusal="another container
 
 def test_a_container_with_something_to_announce_announces_it_again_and_again() -> None:
     world = World(RULE, announces=True)
+    world.network.names["mock"] = [NEW, OLD]
     world.network.servers[f"{OLD}:1338"] = MOCK_ONE
     world.follower.update_rules()
     world.follower.update_rules()
