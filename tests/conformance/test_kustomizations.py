@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,7 @@ import pytest
 from support.kubernetes.overlays import INJECTED, overlay
 from support.kubernetes.standards import beyond_restricted, check_schemas, pod_of
 from support.kubernetes.tools import KUSTOMIZE, kustomized
-from support.paths import IMDS_MOCK
+from support.paths import DOCS, IMDS_MOCK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -183,3 +185,19 @@ def test_the_admission_policy_is_valid(version: str, releases: tuple[str, ...]) 
     assert [each["kind"] for each in objects] == ["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"]
     assert objects[1]["spec"]["policyName"] == objects[0]["metadata"]["name"]
     check_schemas([each | {"apiVersion": f"admissionregistration.k8s.io/{version}"} for each in objects], releases)
+
+
+def test_the_overlay_of_the_page(tmp_path: Path) -> None:
+    page = (DOCS / "kubernetes.md").read_text()
+    files = dict(re.findall(r"```yaml\n(?=# ([a-z]+\.yaml))(.*?)```", page, re.DOTALL))
+    assert sorted(files) == ["kustomization.yaml", "nightly.yaml", "worker.yaml"]
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    shutil.copytree(KUSTOMIZE, tmp_path / "imds-sidecar/deploy/kustomize")
+    objects = kustomized(tmp_path)
+    check_schemas(objects)
+    assert {each["metadata"]["namespace"] for each in objects} == {"shop"}
+    for kind, name in (("Deployment", "worker"), ("Job", "nightly")):
+        found = named(objects, kind, name)
+        assert init_container(found)["image"] == "registry.example/imds-shim:0.1.0"
+        assert found["spec"]["template"]["metadata"]["annotations"]["imds-sidecar/instance"].startswith("role=")
