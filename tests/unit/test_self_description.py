@@ -45,7 +45,7 @@ FOREIGN_WORDS = {
     *("GetCallerIdentity", "GetSessionToken", "source_profile", "Origin", "configMap", "restricted", "ip_range"),
     "ASIAQAAAAAAAAAAAAAAA",
     "constants",  # as a name that no module has
-    *("Loader", "MetaPathFinder", "GetExecUser"),
+    "GetExecUser",
 }
 
 

@@ -18,15 +18,13 @@ import pytest
 import imds_shim
 from support.http_server import ScriptedHttpServer, as_mock
 from support.name_server import ScriptedNameServer
+from support.paths import ROOT
 
 # Starts as boot does, with a fake kernel, and a mock and a name server on loopback; prints the imported modules.
 START = """
 import sys
 sys.path[:0] = sys.argv[1].split(':')
-from imds_shim import import_stubs
-if sys.argv[2] == "stubs":
-    import_stubs.load("socket")
-else:
+if sys.argv[2] == "real":
     import dns.message, httpx
 from imds_shim import cli, kernel
 from imds_shim.exec import handoff
@@ -70,6 +68,7 @@ PATHS = [str(Path(imds_shim.__file__).parents[1]), str(Path(httpx.__file__).pare
 
 NEVER = {
     "asyncio",
+    "base64",
     "dataclasses",
     "dns.asyncresolver",
     "encodings.idna",
@@ -94,11 +93,14 @@ NEVER = {
     "random",
     "rich",
     "selectors",
+    "signal",
+    "socket",
     "ssl",
     "subprocess",
     "tenacity",
     "traceback",
     "urllib.request",
+    "zlib",
 }
 
 
@@ -152,7 +154,7 @@ def load(library: str, what: str, before: str = "") -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-@pytest.mark.parametrize("library", ["httpx", "dns.message", "socket"])
+@pytest.mark.parametrize("library", ["httpx", "dns.message", "iptc"])
 def test_no_stub_stays_in_sys_modules(library: str) -> None:
     """A later import of one of these modules returns the real one, which has a `__spec__`."""
     what = (
@@ -215,17 +217,56 @@ def test_a_call_of_a_stub_raises_an_error() -> None:
 def test_a_pattern_is_compiled_on_first_use() -> None:
     """A library may use the pattern's methods or the functions of `re`."""
     code = """
-import re, sys
+import sys
 from imds_shim import import_stubs
-before = re.compile
+import typing
+del sys.modules["re"]
 import_stubs.load("httpx")
 from httpx._urlparse import COMPONENT_REGEX, IPv4_STYLE_HOSTNAME
-assert re.compile is before
-assert not isinstance(COMPONENT_REGEX["port"], re.Pattern)
+assert "re" not in sys.modules
 assert COMPONENT_REGEX["host"].fullmatch("[::1]") and not COMPONENT_REGEX["host"].fullmatch("a:b")
-assert re.match(IPv4_STYLE_HOSTNAME, "10.0.0.1") and not re.match(IPv4_STYLE_HOSTNAME, "a")
-assert IPv4_STYLE_HOSTNAME.split("10.0.0.1") == ["", ""]
+assert IPv4_STYLE_HOSTNAME.match("10.0.0.1") and not IPv4_STYLE_HOSTNAME.match("a")
 import httpx
 assert httpx.URL("http://user@[::1]:81/a%20b?q#f").copy_with(port=80, path="/c").raw_path == b"/c?q"
+assert httpx.Response(200, headers={"Link": "<a>; rel=next"}).links["next"]["url"] == "a"
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_patterns_compiled_by_the_build_are_those_of_httpx(tmp_path: Path) -> None:
+    """The build's module replaces `re`; here `re` is a trap, so it cannot have compiled them."""
+    module = tmp_path / "compiled_patterns.py"
+    subprocess.run([sys.executable, ROOT / "shim/compile_patterns.py", module], check=True)
+    code = f"""
+import importlib.util, sys, typing
+from imds_shim import import_stubs
+made = importlib.util.spec_from_file_location("imds_shim.compiled_patterns", {str(module)!r})
+sys.modules[made.name] = importlib.util.module_from_spec(made)
+made.loader.exec_module(sys.modules[made.name])
+for name in [name for name in sys.modules if name == "re" or name.startswith("re.")]:
+    del sys.modules[name]
+import_stubs.load("httpx")
+sys.modules["re"] = None
+import httpx
+for url in sys.argv[1:]:
+    print(httpx.URL(url), httpx.URL(url).copy_with(host="::1", port=81, path="/b"))
+"""
+    urls = ["http://127.0.0.1:80/", "http://[fd00::1]:8080/latest/api/token", "http://a/%7e%20?x=%zz#f"]
+    done = subprocess.run([sys.executable, "-c", code, *urls], check=True, capture_output=True, text=True)
+    expected = [f"{httpx.URL(url)} {httpx.URL(url).copy_with(host='::1', port=81, path='/b')}" for url in urls]
+    assert done.stdout.splitlines() == expected
+
+
+@pytest.mark.parametrize("library", ["httpx", "dns.message", "iptc"])
+def test_no_library_needs_to_be_imported_without_stubs(library: str) -> None:
+    """Otherwise every start would import it twice; each replaced module would then be loaded."""
+    code = f"""
+import sys
+from imds_shim import import_stubs
+from imds_shim.nat import xtables_library
+xtables_library.load() if {library!r} == "iptc" else import_stubs.load({library!r})
+private = {library.split(".", maxsplit=1)[0]!r} + "."
+print([name for name in import_stubs._STUBS[{library!r}] if name.startswith(private) and name in sys.modules])
+"""
+    command = [sys.executable, "-c", code]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "[]\n"

@@ -9,12 +9,13 @@ dnspython, and the IPv4 table of python-iptables. If a version of a library need
 from __future__ import annotations
 
 import ctypes
-import importlib
-import re
 import sys
 import typing
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
+
+from imds_shim import light_enum
+from imds_shim.without_enums import socket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,29 +47,39 @@ class _UncompiledAnnotation(str):
         return super().__new__(cls, annotation)
 
 
-class _LazyPattern(str):
-    """A regular expression that is compiled on first use, because a start uses few of the libraries' patterns.
+class _LazyPattern:
+    """A regular expression that is made on first use, because a start uses few of the libraries' patterns."""
 
-    It is also a string, because `re.match` and similar functions accept strings as well as compiled patterns.
-    """
-
-    __slots__ = ()
+    def __init__(self, pattern: str, flags: int = 0) -> None:
+        self._pattern, self._flags = pattern, flags
 
     def __getattr__(self, name: str) -> object:
-        """Return the attribute of the compiled pattern."""
-        return getattr(_compiled(str(self)), name)
-
-    @property
-    def split(self) -> object:  # type: ignore[override]  # of the pattern, not of the string
-        """Return the pattern's `split`; strings have a method of the same name."""
-        return self.__getattr__("split")
+        """Return the attribute of the pattern."""
+        return getattr(_make_pattern(self._pattern, self._flags), name)
 
 
-def _lazy_compile(pattern: Any, flags: int = 0) -> Any:
-    return _compiled(pattern, flags) if flags or not isinstance(pattern, str) else _LazyPattern(pattern)
+def _make_pattern(pattern: str, flags: int) -> Any:
+    """Return the pattern as the build of the tree has compiled it, if it has; otherwise compile it."""
+    try:
+        compiled = __import__("imds_shim.compiled_patterns", fromlist=["PATTERNS"]).PATTERNS
+    except ImportError:
+        compiled = {}
+    if flags or pattern not in compiled:
+        return _function_of_re("compile")(pattern, flags)
+    return __import__("_sre").compile(pattern, *compiled[pattern])
 
 
-_compiled = re.compile
+def _function_of_re(name: str) -> Any:
+    import re
+
+    return getattr(re, name)
+
+
+def _find_all(pattern: _LazyPattern, text: str) -> Any:
+    return pattern.finditer(text)  # type: ignore[operator]  # of the pattern
+
+
+_PATTERNS: _Names = {"compile": _LazyPattern, "finditer": _find_all, "__getattr__": _function_of_re}
 
 
 def _do_nothing(_of: object) -> None:
@@ -115,6 +126,8 @@ _XTABLES: _Names = {
 }
 _STUBS: dict[str, dict[str, _Names | None]] = {
     "httpx": {
+        "re": _PATTERNS,
+        "zlib": {},  # compressed bodies
         "inspect": {},  # generators as bodies
         "pathlib": {"Path": object},  # uploads
         "urllib": {},
@@ -145,8 +158,10 @@ _STUBS: dict[str, dict[str, _Names | None]] = {
             "__getattr__": _unavailable,
         },
     },
-    "socket": {"selectors": {}},  # sending files
     "dns.message": {
+        "enum": light_enum.NAMES,
+        "re": _PATTERNS,
+        "base64": {},  # text of records
         "inspect": {"signature": _no_signature},  # documentation of immutable classes
         "importlib.metadata": {"version": _no_version},  # looks for optional packages: none
         "hashlib": {},
@@ -162,7 +177,9 @@ _STUBS: dict[str, dict[str, _Names | None]] = {
         "dns.tsig": {"__getattr__": _unavailable},
     },
     "iptc": {
+        "re": _PATTERNS,
         "shlex": {},  # rules as text
+        "socket": vars(socket),
         "iptc.easy": {},  # rules as dictionaries
         "iptc.ip6tc": _exported("is_table6_available", "Table6", "Rule6"),
         "iptc.xtables": _XTABLES,
@@ -178,23 +195,21 @@ def load(library: str) -> None:
         return
     package, dot, _ = library.partition(".")
     if dot:
-        importlib.import_module(package)
+        __import__(package)
     before = set(sys.modules)
     restore: list[Callable[[], object]] = []
     for name, names in _STUBS[library].items():
         if name not in sys.modules:
             _install_stub(name, names, restore)
     reference, typing.ForwardRef = typing.ForwardRef, _UncompiledAnnotation  # type: ignore[misc,assignment]  # until the import ends
-    re.compile = _lazy_compile
     try:
-        importlib.import_module(library)
+        __import__(library)
     except Exception:  # noqa: BLE001 - whatever was missing is there without stubs
         for name in set(sys.modules) - before:
             if name == package or name.startswith(f"{package}."):
                 del sys.modules[name]
     finally:
         typing.ForwardRef = reference  # type: ignore[misc]  # restored
-        re.compile = _compiled
         for step in restore:
             step()
 

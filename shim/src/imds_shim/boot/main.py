@@ -10,11 +10,11 @@ that none is lost before a handler is installed, and those of `signals.IGNORED_B
 from __future__ import annotations
 
 import os
-import signal
 import sys
 
 from imds_shim.errors import Interrupted
 from imds_shim.exec.signals import Interrupts
+from imds_shim.without_enums import signal
 
 MARK = b"="
 BLOCKED, IGNORED, PENDING = "IMDS_SHIM_BLOCKED", "IMDS_SHIM_IGNORED", "IMDS_SHIM_PENDING"
@@ -44,15 +44,11 @@ def main(tree: str) -> int:
         return interrupt.exit_code
 
 
-def _signals_named_in(variable: str) -> list[signal.Signals]:
-    return [signal.Signals[f"SIG{name}"] for name in os.environ.get(variable, "").split()]
+def _signals_named_in(variable: str) -> list[int]:
+    return [getattr(signal, f"SIG{name}") for name in os.environ.get(variable, "").split()]
 
 
 def _run(interrupts: Interrupts) -> int:
-    from imds_shim import import_stubs
-
-    # Before `cli` imports it.
-    import_stubs.load("socket")
     from imds_shim.cli import run
     from imds_shim.system import raw_arguments, raw_environ
 

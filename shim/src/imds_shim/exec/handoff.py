@@ -10,12 +10,12 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import signal
 from typing import TYPE_CHECKING, NoReturn
 
 from imds_shim.errors import CommandNotExecutableError, CommandNotFoundError
 from imds_shim.exec import accounts, privileges
 from imds_shim.exec.signals import IGNORED_BY_CPYTHON
+from imds_shim.without_enums import signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -85,9 +85,9 @@ def hand_off(command: Sequence[bytes], environ: Sequence[bytes], planned: Plan) 
     raise AssertionError("a pending signal whose handler does not raise")  # pragma: no cover
 
 
-def _handlers() -> dict[signal.Signals, Callable[..., object]]:
+def _handlers() -> dict[int, Callable[..., object]]:
     """Return the Python handlers, which must not stay installed for the application."""
-    return {number: handler for number in signal.Signals if callable(handler := signal.getsignal(number))}
+    return {number: handler for number in signal.valid_signals() if callable(handler := signal.getsignal(number))}
 
 
 def _execute(command: Sequence[bytes], environ: Sequence[bytes]) -> CommandError:

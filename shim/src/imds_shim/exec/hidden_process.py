@@ -13,11 +13,11 @@ import errno
 import fcntl
 import os
 import select
-import signal
 from typing import TYPE_CHECKING, NoReturn
 
 from imds_shim.errors import KernelRefusedError
 from imds_shim.frozen_record import FrozenRecord
+from imds_shim.without_enums import signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +82,7 @@ def _clone() -> int:
 def _run_child(name: str, parent: int, main: Callable[[Callable[[float], bool]], None]) -> NoReturn:
     status = 1
     try:
-        for number in signal.Signals:
+        for number in signal.valid_signals():
             if number not in (signal.SIGKILL, signal.SIGSTOP):
                 signal.signal(number, signal.SIG_IGN if number in IGNORED else signal.SIG_DFL)
         os.setsid()

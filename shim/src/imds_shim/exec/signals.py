@@ -10,11 +10,11 @@ an empty handler replaces this, unless they were ignored from the start, which o
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
 from typing import TYPE_CHECKING
 
 from imds_shim.errors import Interrupted
+from imds_shim.without_enums import signal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -9,13 +9,13 @@ Layouts from include/uapi/linux: sock_diag.h, inet_diag.h, netfilter/nfnetlink_c
 from __future__ import annotations
 
 import contextlib
-import socket
 import struct
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
 from imds_shim.frozen_record import FrozenRecord
 from imds_shim.nat.netlink import NLM_F_DUMP, Netlink, attribute, attributes, nested
+from imds_shim.without_enums import socket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import socket
 import time
 from typing import TYPE_CHECKING
+
+from imds_shim.without_enums import socket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

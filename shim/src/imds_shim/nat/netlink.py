@@ -6,11 +6,11 @@ Numbers are in the machine's byte order, except where a family specifies another
 from __future__ import annotations
 
 import os
-import socket
 import struct
 from typing import TYPE_CHECKING, Self
 
 from imds_shim.frozen_record import FrozenRecord
+from imds_shim.without_enums import socket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

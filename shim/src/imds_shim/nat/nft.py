@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import socket
 import struct
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,7 @@ from imds_shim.endpoints import IPV4
 from imds_shim.errors import KernelRefusedError, PrivilegeError, ShimError
 from imds_shim.nat.netlink import Netlink, attribute
 from imds_shim.nat.rule import DnatRule
+from imds_shim.without_enums import socket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

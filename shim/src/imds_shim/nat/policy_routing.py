@@ -8,7 +8,6 @@ include/uapi/linux: fib_rules.h, rtnetlink.h.
 from __future__ import annotations
 
 import os
-import socket
 import struct
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ from imds_shim.nat.rtnetlink import (
     list_routes,
     look_up_route,
 )
+from imds_shim.without_enums import socket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

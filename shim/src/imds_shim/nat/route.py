@@ -16,7 +16,6 @@ never replaces or removes another program's.
 from __future__ import annotations
 
 import errno
-import socket
 from typing import TYPE_CHECKING
 
 from imds_shim import capabilities
@@ -41,6 +40,7 @@ from imds_shim.nat.rtnetlink import (
     list_routes,
     look_up_route,
 )
+from imds_shim.without_enums import socket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import socket
 import struct
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from imds_shim.endpoints import IPV4, PORT
 from imds_shim.errors import KernelRefusedError
 from imds_shim.frozen_record import FrozenRecord
 from imds_shim.nat.netlink import NLM_F_DUMP, Netlink, attribute, attributes
+from imds_shim.without_enums import socket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

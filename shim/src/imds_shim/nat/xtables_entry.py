@@ -11,13 +11,13 @@ byte order, addresses and NAT ports in network order.
 
 from __future__ import annotations
 
-import socket
 import struct
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
 from imds_shim.frozen_record import FrozenRecord
 from imds_shim.nat.rule import DnatRule
+from imds_shim.without_enums import socket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import socket
 import struct
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ import dns.rdatatype
 
 from imds_shim.endpoints import IPV4
 from imds_shim.frozen_record import FrozenRecord
+from imds_shim.without_enums import socket
 
 if TYPE_CHECKING:
     from imds_shim.deadline import Deadline

@@ -7,10 +7,11 @@ without limit. It also loads TLS, which the mock's plain HTTP does not need. Usu
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING
 
 import httpx
+
+from imds_shim.without_enums import socket
 
 if TYPE_CHECKING:
     from imds_shim.deadline import Deadline
