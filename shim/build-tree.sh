@@ -4,14 +4,12 @@
 #   build-tree.sh TREE        (in the build stage of Dockerfile.shim, after pip has filled TREE/lib/site-packages)
 #
 #   TREE/bin/imds-shim        static launcher, the only file that the kernel starts directly
-#   TREE/bin/python3          interpreter
+#   TREE/bin/python3          interpreter, which imports the modules from the file `modules`
 #   TREE/lib/loader           dynamic loader for the libraries beside it
-#   TREE/lib/*.so*            C library, libxtables, libnftables, ...
-#   TREE/lib/xtables/         the matches and targets of the rule
-#   TREE/lib/archive.pyc      entry point; imports the modules from the next file
+#   TREE/lib/*.so*            C library, libip4tc, libnftables, ...
 #   TREE/lib/modules          imds_shim, its dependencies and the standard library, compiled, without unused modules
-#   TREE/lib/python3.X/       modules that the interpreter imports before that, and extension modules
-#   TREE/lib/site-packages/   other files of the packages: an extension module, versions
+#   TREE/lib/python3.X/       extension modules
+#   TREE/lib/site-packages/   the packages' versions
 #   TREE/licenses/            licenses of third-party parts
 set -eu
 # shellcheck source=image/tree.sh
@@ -19,38 +17,59 @@ set -eu
 packages=$tree/lib/site-packages
 
 copy_python
-mkdir "$tree/lib/xtables"
 # The shim does not import these either.
 (
   cd "$stdlib"
-  rm -rf xml multiprocessing html zoneinfo
+  rm -rf xml multiprocessing html zoneinfo asyncio importlib/metadata importlib/resources tomllib sysconfig http urllib \
+    zipfile pathlib logging/config.py logging/handlers.py
+  find email -name '*.py' ! -name __init__.py -delete
   rm -f decimal.py _pydecimal.py statistics.py fractions.py tarfile.py configparser.py
-  cd lib-dynload
-  rm -f _lzma* _bz2* _elementtree* _zoneinfo* _multiprocessing* _posixshmem* termios* _decimal* _interp* _uuid*
+  rm -f _sysconfigdata* _pyio.py _pydatetime.py _pylong.py pickle.py _compat_pickle.py site.py pprint.py \
+    argparse.py gettext.py platform.py locale.py calendar.py _strptime.py ssl.py shelve.py socketserver.py uuid.py \
+    gzip.py bz2.py lzma.py _compression.py compileall.py py_compile.py filecmp.py fileinput.py cmd.py code.py codeop.py \
+    pty.py tty.py rlcompleter.py getopt.py getpass.py mimetypes.py netrc.py quopri.py symtable.py tracemalloc.py \
+    ntpath.py nturl2path.py runpy.py pkgutil.py graphlib.py _osx_support.py _android_support.py _ios_support.py \
+    _apple_support.py _distutils_system_mod.py _markupbase.py sched.py tempfile.py cgi.py cgitb.py colorsys.py csv.py \
+    shutil.py subprocess.py glob.py fnmatch.py hashlib.py hmac.py crypt.py stringprep.py
+  cd encodings
+  find . -name '*.py' ! -name __init__.py ! -name aliases.py ! -name utf_8.py ! -name ascii.py ! -name latin_1.py -delete
+  cd ../lib-dynload
+  rm -f _lzma* _bz2* _elementtree* _zoneinfo* _multiprocessing* _posixshmem* termios* _decimal* _interp* _uuid* \
+    _asyncio* _queue* mmap*
   # OpenSSL: the shim uses plain HTTP and DNS, and hashlib has its own implementations.
   rm -f _ssl* _hashlib*
 )
-# Remove parts of the packages that the shim does not use.
+echo "VERSION = '$(cat "$here/../VERSION")'" >"$packages/imds_shim/built_version.py"
+PYTHONPATH=$packages python3 "$here/compile_patterns.py" "$packages/imds_shim/compiled_patterns.py"
+# Remove parts of the packages that the shim does not use: clients, TLS, zones, signatures, rules as text.
 (
   cd "$packages"
-  rm -rf bin iptc/test certifi/cacert.pem anyio/pytest_plugin.py anyio/_backends/_trio.py
+  rm -rf bin libxtwrapper* iptc/test anyio certifi httpcore h11 idna tenacity/tornadoweb.py
+  cd dns
+  rm -rf quic dnssecalgs _asyncbackend.py _asyncio_backend.py _ddr.py _no_ssl.py _tls_util.py _trio_backend.py \
+    asyncbackend.py asyncquery.py asyncresolver.py btree.py btreezone.py dnssec.py e164.py grange.py namedict.py \
+    nameserver.py query.py resolver.py reversename.py tsigkeyring.py update.py versioned.py win32util.py xfr.py zone.py \
+    zonefile.py
 )
 
 keep_licenses "$packages"
 
+work=$(mktemp -d)
+python3 "$here/freeze_modules.py" "$work/frozen_modules.h" "$stdlib" "$packages/imds_shim/boot/archive.py"
 compile_modules 2 "$stdlib" "$packages"
 remove_sources "$stdlib" "$packages"
-cp "$packages/imds_shim/boot/archive.pyc" "$tree/lib/archive.pyc"
-python3 "$here/pack_modules.py" "$tree/lib/modules" "$stdlib" "$packages"
+python3 "$here/pack_modules.py" "$tree" "$stdlib" "$packages"
 find "$stdlib" "$packages" -type d -empty -delete
 
+# Not position-independent, so it needs no relocation. Its symbols are exported for the extension modules.
 triplet=$(gcc -print-multiarch)
-for extension in DNAT tcp comment; do
-  cp "/usr/lib/$triplet/xtables/libxt_$extension.so" "$tree/lib/xtables/"
-done
+# shellcheck disable=SC2046 # options
+gcc -std=c11 -O2 -fno-pie -no-pie -Wall -Wextra -Werror $(python3-config --includes) -I"$work" -o "$tree/bin/python3" \
+  "$here/interpreter/interpreter.c" "/usr/lib/$version/config-${version#python}-$triplet/lib$version.a" \
+  -Wl,--export-dynamic -Wl,-Bstatic -lz -Wl,-Bdynamic -lm
 
 # Loaded by name at run time, so no file lists them as needed.
-by_name="libxtables.so.12 libip4tc.so.2 libip6tc.so.2 libnftables.so.1"
+by_name="libip4tc.so.2 libip6tc.so.2 libnftables.so.1"
 for name in $by_name; do cp -L "/usr/lib/$triplet/$name" "$tree/lib/"; done
 
 collect_libraries

@@ -93,9 +93,6 @@ int main(int argc, char **argv)
 		/* no libraries of the image, neither by path nor by cache */
 		"--inhibit-cache", "--library-path", path_in(tree, "lib"),
 		path_in(tree, "bin/python3"),
-		/* isolated, no site packages, writes no byte code, text is UTF-8 in every locale */
-		"-I", "-S", "-B", "-X", "utf8",
-		path_in(tree, "lib/archive.pyc"),
 	};
 	const size_t fixed = sizeof interpreter / sizeof *interpreter;
 	/* All arguments after argv[0], and the NULL after them, are passed on. */

@@ -32,7 +32,8 @@ def test_image_labels_carry_the_one_version(dockerfile: str) -> None:
     "file",
     [
         *("Dockerfile", "Dockerfile.shim", "image/tree.sh", "image/launcher.h"),
-        *("shim/build-tree.sh", "shim/pack_modules.py", "shim/launcher/launcher.c"),
+        *("shim/build-tree.sh", "shim/pack_modules.py", "shim/freeze_modules.py", "shim/compile_patterns.py"),
+        *("shim/launcher/launcher.c", "shim/interpreter/interpreter.c"),
         *("mock/build-tree.sh", "mock/build-root.sh", "mock/launcher/launcher.c"),
     ],
 )

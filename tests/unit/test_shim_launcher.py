@@ -80,14 +80,17 @@ def told(done: subprocess.CompletedProcess[bytes]) -> tuple[list[bytes], list[by
     return arguments, environ
 
 
+def interpreter(tree: Path) -> bytes:
+    return os.fsencode(tree / "bin/python3")
+
+
 @given(words=WORDS, environ=WORDS)
 @settings(max_examples=40, deadline=None)
 def test_arguments_and_environment_are_passed_byte_for_byte(
     tree: Path, words: list[bytes], environ: list[bytes]
 ) -> None:
     arguments, marked = told(execute(tree / "bin/imds-shim", [b"imds-shim", *words], environ))
-    boot = os.fsencode(tree / "lib/archive.pyc")
-    assert arguments[arguments.index(boot) + 1 :] == words
+    assert arguments[arguments.index(interpreter(tree)) + 1 :] == words
     # With the mark, so that no loader, C library or interpreter reads LD_PRELOAD and similar variables.
     assert marked[:-1] == [b"=" + entry for entry in environ]
 
@@ -155,23 +158,22 @@ os.execve(sys.argv[2], [sys.argv[2]], {"A": "1"})
     assert own[1:] == ([b"IMDS_SHIM_PENDING=" + entry] if entry else [])
 
 
-def test_the_interpreter_is_the_trees_and_isolated(tree: Path) -> None:
+def test_the_interpreter_and_its_libraries_are_the_trees(tree: Path) -> None:
     arguments, _ = told(execute(tree / "bin/imds-shim", [b"imds-shim", b"true"], []))
-    interpreter = arguments.index(os.fsencode(tree / "bin/python3"))
-    assert arguments[interpreter + 1 : -2] == [b"-I", b"-S", b"-B", b"-X", b"utf8"]
-    assert os.fsencode(tree / "lib") in arguments[:interpreter]
+    options = [b"--inhibit-cache", b"--library-path", os.fsencode(tree / "lib")]
+    assert arguments[-5:] == [*options, interpreter(tree), b"true"]
 
 
 def test_without_arguments(tree: Path) -> None:
     arguments, _ = told(execute(tree / "bin/imds-shim", [], []))
     # The kernel passes an empty argument 0 instead.
-    assert arguments[-1] == os.fsencode(tree / "lib/archive.pyc")
+    assert arguments[-1] == interpreter(tree)
 
 
 def test_the_tree_is_found_through_a_link(tree: Path, tmp_path: Path) -> None:
     (tmp_path / "entry").symlink_to(tree / "bin/imds-shim")
     arguments, _ = told(execute(tmp_path / "entry", [b"entry", b"x"], []))
-    assert os.fsencode(tree / "lib/archive.pyc") in arguments
+    assert interpreter(tree) in arguments
 
 
 def test_the_environment_may_be_large(tree: Path) -> None:
@@ -224,4 +226,4 @@ def test_without_proc_the_executed_path_is_used(tree: Path) -> None:
     finally:
         (tree / "kept").rename(loader)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-2:] == [str(tree / "lib/archive.pyc"), "true"]
+    assert done.stdout.splitlines()[-2:] == [str(tree / "bin/python3"), "true"]

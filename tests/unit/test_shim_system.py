@@ -94,7 +94,7 @@ def tree(tmp_path: Path) -> Path:
     for room in ("", "boot", "exec"):
         (package / room).mkdir(parents=True)
         shutil.copy(SHIM / "src/imds_shim" / room / "__init__.py", package / room)
-    for name in ("boot/archive", "boot/main", "errors", "exec/signals", "import_stubs", "system"):
+    for name in ("boot/archive", "boot/main", "errors", "exec/signals", "system", "without_enums"):
         shutil.copy(SHIM / f"src/imds_shim/{name}.py", package / f"{name}.py")
     return tmp_path / "tree"
 
@@ -105,7 +105,7 @@ def complete(tree: Path, cli: str) -> list[bytes]:
     (packages / "imds_shim/cli.py").write_text(cli)
     compileall.compile_dir(packages, quiet=1, legacy=True)
     shutil.copy(packages / "imds_shim/boot/archive.pyc", tree / "lib")
-    subprocess.run([sys.executable, SHIM / "pack_modules.py", tree / "lib/modules", packages], check=True)
+    subprocess.run([sys.executable, SHIM / "pack_modules.py", tree, packages], check=True)
     shutil.rmtree(packages)
     return [b"-I", b"-S", b"-B", b"-X", b"utf8", os.fsencode(tree / "lib/archive.pyc")]
 

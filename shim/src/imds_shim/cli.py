@@ -78,9 +78,9 @@ def _dispatch(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrup
         print(help_text(), end="")
         return 0
     if config.action == "version":
-        from importlib.metadata import version
+        from imds_shim.system import own_version
 
-        print(f"imds-shim {version('imds-shim')}")
+        print(f"imds-shim {own_version()}")
         return 0
     if config.action == "remove":
         return _remove(log)

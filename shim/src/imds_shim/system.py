@@ -29,6 +29,16 @@ def read_text_or_empty(path: StrPath) -> str:
         return ""
 
 
+def own_version() -> str:
+    """Return the version of the shim; the build of the tree writes it into a module of its own."""
+    try:
+        return str(__import__("imds_shim.built_version", fromlist=["VERSION"]).VERSION)
+    except ImportError:
+        from importlib.metadata import version
+
+        return version("imds-shim")
+
+
 def raw_arguments() -> list[bytes]:
     """Return the arguments after the program's name."""
     return [os.fsencode(argument) for argument in sys.argv[1:]]

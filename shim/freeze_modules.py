@@ -1,0 +1,41 @@
+"""Writes the modules that the interpreter needs before it can read the archive as a C header.
+
+freeze_modules.py HEADER STDLIB ARCHIVE (called by build-tree.sh): the package `encodings`, and ARCHIVE, the source of
+`imds_shim.boot.archive`, as `__main__`. `encodings.aliases` lists only the codecs that are in STDLIB.
+"""
+
+from __future__ import annotations
+
+import marshal
+import sys
+from encodings.aliases import aliases
+from pathlib import Path
+
+
+def sources(stdlib: Path, archive: Path) -> dict[str, str]:
+    """Return the source text by module."""
+    codecs = stdlib / "encodings"
+    present = {alias: codec for alias, codec in aliases.items() if (codecs / f"{codec}.py").exists()}
+    return {
+        "encodings": (codecs / "__init__.py").read_text(encoding="utf-8"),
+        "encodings.aliases": f"aliases = {present}",
+        "encodings.utf_8": (codecs / "utf_8.py").read_text(encoding="utf-8"),
+        "__main__": archive.read_text(encoding="utf-8"),
+    }
+
+
+def header(texts: dict[str, str]) -> str:
+    """Return the definition of `frozen_modules` in C."""
+    lines = []
+    rows = []
+    for number, (name, text) in enumerate(texts.items()):
+        code = marshal.dumps(compile(text, f"<frozen {name}>", "exec", dont_inherit=True, optimize=2))
+        lines.append(f"static const unsigned char code_{number}[] = {{{','.join(map(str, code))}}};")
+        fields = f'.name = "{name}", .code = code_{number}, .size = sizeof code_{number}'
+        rows.append(f"{{{fields}, .is_package = {int(name == 'encodings')}}},")
+    return "\n".join([*lines, "static const struct _frozen frozen_modules[] = {", *rows, "{.name = NULL}};", ""])
+
+
+if __name__ == "__main__":
+    target, stdlib, archive = map(Path, sys.argv[1:])
+    target.write_text(header(sources(stdlib, archive)), encoding="ascii")
