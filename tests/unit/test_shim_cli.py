@@ -182,6 +182,9 @@ def test_an_emulated_image_is_named_in_place_of_what_it_cannot_see(
     stage.kernel.refusal = KernelRefusedError("this kernel has no legacy nat table.")
     assert stage.run(b"x") == 71
     assert capfd.readouterr().err == "imds-shim: this is an amd64 image on an arm64 kernel.\n"
+    stage.kernel.refusal = OSError(95, "Operation not supported")
+    assert stage.run(b"x") == 71
+    assert capfd.readouterr().err == "imds-shim: this is an amd64 image on an arm64 kernel.\n"
     stage.kernel.refusal = PrivilegeError("NET_ADMIN is missing")
     assert stage.run(b"x") == 77
     assert capfd.readouterr().err == "imds-shim: NET_ADMIN is missing.\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ class Container:
         self.plan_failure: ShimError | None = None
         self.account: Account | None = None
         self.emulated: str | None = None
+        self.route_failure: OSError | None = None
         self.lines: list[str] = []
 
     def lack(self, *names: str) -> None:
@@ -50,6 +52,11 @@ class Container:
         if name in self.backends:
             raise self.backends[name]
 
+    def _describe_route(self, _endpoint: object) -> str:
+        if self.route_failure:
+            raise self.route_failure
+        return "on-link"
+
     def _plan(self, _config: ShimConfig) -> Plan:
         if self.plan_failure:
             raise self.plan_failure
@@ -57,7 +64,7 @@ class Container:
 
     def examined(self, *entries: str) -> int:
         dependencies = Dependencies(
-            self.network, self.kernel, self._try_backend, lambda _: "on-link", self._plan, self.sets, self.emulated
+            self.network, self.kernel, self._try_backend, self._describe_route, self._plan, self.sets, self.emulated
         )
         environ = [b"MOCK_HOSTNAME=mock", b"HOME=/nowhere", *(entry.encode() for entry in entries)]
         if b"-MOCK_HOSTNAME" in environ:
@@ -295,3 +302,15 @@ def test_an_emulated_image_is_named_in_place_of_what_it_cannot_see(container: Co
     assert container.said("warn") == [
         f"NAT back end {name} is out of reach: {container.emulated}" for name in ("legacy", "nft")
     ]
+
+
+def test_an_emulated_image_may_be_unable_to_query_the_kernel(container: Container) -> None:
+    container.emulated = "this is an amd64 image on an arm64 kernel; build or pull the arm64 one"
+    container.route_failure = OSError(errno.EOPNOTSUPP, "Operation not supported")
+    container.kernel.refusal = container.route_failure
+    assert container.examined() == 71
+    assert container.said("warn") == [f"route to 169.254.169.254: {container.emulated}"]
+    assert container.said("fail") == [f"trial start: {container.emulated}"]
+    container.emulated = None
+    with pytest.raises(OSError, match="not supported"):
+        container.examined()

@@ -57,6 +57,9 @@ def run(argv: Sequence[bytes], environ: Sequence[bytes], interrupts: Interrupts 
         log.info(f"ended by signal {interrupt.exit_code - 128} before the command was started")
         return interrupt.exit_code
     except Exception as error:  # noqa: BLE001 - a user gets a sentence, never a traceback
+        if isinstance(error, OSError) and (emulated := _emulated_image()):
+            log.error(f"{emulated}.")
+            return KernelRefusedError.exit_code
         log.error(f"this is a defect of the shim: {type(error).__name__}: {error}")
         _log_traceback(error, log)
         return _INTERNAL_ERROR
@@ -64,13 +67,14 @@ def run(argv: Sequence[bytes], environ: Sequence[bytes], interrupts: Interrupts 
 
 def _explain(error: ShimError) -> str:
     """Return the error's message, or why it is misleading: an emulated program sees less than the kernel has."""
-    if isinstance(error, KernelRefusedError):
-        from imds_shim.emulation import emulated_image
+    emulated = _emulated_image() if isinstance(error, KernelRefusedError) else None
+    return f"{emulated}." if emulated else str(error)
 
-        emulated = emulated_image()
-        if emulated:
-            return f"{emulated}."
-    return str(error)
+
+def _emulated_image() -> str | None:
+    from imds_shim.emulation import emulated_image
+
+    return emulated_image()
 
 
 def _dispatch(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts, log: Log) -> int:
@@ -103,7 +107,6 @@ def _remove(log: Log) -> int:
 def _doctor(environ: Sequence[bytes]) -> int:
     from imds_shim import capabilities
     from imds_shim.doctor import Dependencies, examine
-    from imds_shim.emulation import emulated_image
     from imds_shim.exec.handoff import plan
     from imds_shim.nat import backend, policy_routing
 
@@ -114,7 +117,7 @@ def _doctor(environ: Sequence[bytes]) -> int:
         describe_route=policy_routing.describe_route,
         plan=plan,
         sets=capabilities.read_sets(),
-        emulated=emulated_image(),
+        emulated=_emulated_image(),
     )
     return examine(environ, dependencies, print)
 

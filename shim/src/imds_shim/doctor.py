@@ -127,7 +127,12 @@ class _Examination:
 
     def _endpoint(self, endpoint: IPAddress) -> None:
         where = format_address(endpoint)
-        self._report("ok", f"route to {endpoint}: {self._dependencies.describe_route(endpoint)}")
+        try:
+            self._report("ok", f"route to {endpoint}: {self._dependencies.describe_route(endpoint)}")
+        except OSError:
+            if self._dependencies.emulated is None:
+                raise
+            self._report("warn", f"route to {endpoint}: {self._dependencies.emulated}")
         try:
             result = self._dependencies.network.probe(endpoint, PORT, Deadline(_ENDPOINT_TIMEOUT_SECONDS))
         except NoAnswerError as error:
@@ -181,6 +186,10 @@ class _Examination:
                 Start(config, dependencies.network, dependencies.kernel, undo, log, self._uid).run(deadline)
         except ShimError as error:
             return self._failed("trial start", error, config)
+        except OSError as error:
+            if self._dependencies.emulated is None:
+                raise
+            return self._failed("trial start", KernelRefusedError(str(error)), config)
         self._report("ok", "trial start: succeeded and undone")
         return 0
 
