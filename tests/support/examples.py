@@ -45,15 +45,18 @@ class Step:
         if done.returncode == 0:
             is_as_shown = not self.printed or self._matches(_CONTROL_SEQUENCE.sub("", done.stdout).strip())
         else:
-            is_as_shown = bool(self.printed) and done.stderr.strip().endswith(self.printed)
+            is_as_shown = bool(self.printed) and re.search(self._pattern + r"\Z", done.stderr.strip()) is not None
         if is_as_shown:
             return ""
         outcome = f"(exit code {done.returncode}; the page shows: {self.printed!r})"
         return f"$ {self.command}\n{done.stdout}{done.stderr}{outcome}"
 
     def _matches(self, output: str) -> bool:
-        pattern = re.escape(self.printed).replace(re.escape("..."), ".*")
-        return re.fullmatch(pattern, output, re.DOTALL) is not None
+        return re.fullmatch(self._pattern, output, re.DOTALL) is not None
+
+    @property
+    def _pattern(self) -> str:
+        return re.escape(self.printed).replace(re.escape("..."), ".*")
 
 
 def files(page: str) -> dict[str, str]:
