@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help setup lock images demo test unit contract netns timing conformance closed browser e2e arm64 check format pictures bench attack attack-short soak clean
+.PHONY: help setup lock images demo test unit contract netns timing conformance closed browser e2e engines arm64 check format pictures bench attack attack-short soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ browser: setup ## Run the tests of the page in Chromium
 
 e2e: setup ## Run the end-to-end tests on Docker, or on a temporary engine
 	@scripts/tiers.sh e2e
+
+engines: setup ## Run the tests on Docker 26 and 28, Podman and Swarm, from Debian packages; needs root
+	@scripts/tiers.sh engines
 
 arm64: setup ## Build and test on arm64, in an emulated machine
 	@scripts/arm64.sh

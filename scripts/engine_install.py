@@ -31,15 +31,15 @@ CA_VARIABLES = {"PIP_CERT": _CA_BUNDLE}
 
 # The next release. Its index is valid for a week, but an outdated mirror serves it longer.
 COMING_SUITE = "testing"
-_EXPIRED_TOO = 'Acquire::Check-Valid-Until "false"'
+EXPIRED_TOO = 'Acquire::Check-Valid-Until "false"'
 
 # As in Docker's own "slim" images: no documentation, no translations, no caches of apt.
-_SLIM = (
+SLIM = (
     *("path-exclude=/usr/share/man/*", "path-exclude=/usr/share/info/*"),
     *("path-exclude=/usr/share/locale/*", "path-include=/usr/share/locale/locale.alias"),
     *("path-exclude=/usr/share/doc/*", "path-include=/usr/share/doc/*/copyright"),
 )
-_APT_OPTIONS = (
+APT_OPTIONS = (
     *('Dir::Cache::pkgcache ""', 'Dir::Cache::srcpkgcache ""', 'Acquire::Languages "none"'),
     *('Acquire::GzipIndexes "true"', 'Binary::apt::APT::Keep-Downloaded-Packages "false"'),
     'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb"; }',
@@ -94,8 +94,8 @@ def bootstrap(suite: str, archive: Path) -> None:
             f"A {suite} image cannot be pulled, and mmdebstrap, which could create it, is missing; install mmdebstrap."
         )
     unfinished = archive.with_suffix(".partial.tar")
-    apt_options = (*_APT_OPTIONS, _EXPIRED_TOO) if suite == COMING_SUITE else _APT_OPTIONS
-    options = [f"--dpkgopt={option}" for option in _SLIM] + [f"--aptopt={option}" for option in apt_options]
+    apt_options = (*APT_OPTIONS, EXPIRED_TOO) if suite == COMING_SUITE else APT_OPTIONS
+    options = [f"--dpkgopt={option}" for option in SLIM] + [f"--aptopt={option}" for option in apt_options]
     if _MACHINE_CA_BUNDLE.exists():
         options.append(f"--customize-hook=upload {_MACHINE_CA_BUNDLE} {_CA_BUNDLE}")
     command = ["mmdebstrap", "--variant=minbase", *options, suite, str(unfinished), mirror()]
