@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from imds_mock.cli import main
-from imds_mock.errors import EX_CONFIG
+from imds_mock.errors import EX_CONFIG, EX_UNAVAILABLE
 
 AFTER_THE_FIRST_RESPONSE = [
     *("dataclasses", "difflib", "encodings.idna", "imds_mock.aemm.keys", "imds_mock.control.listener", "shutil"),
@@ -155,3 +155,25 @@ def test_a_program_that_embeds_a_mock_has_all_modules() -> None:
 def test_a_health_check_loads_little(health_check: set[str], module: str) -> None:
     assert "imds_mock.wire.health" in health_check
     assert module not in health_check
+
+
+@pytest.mark.parametrize("module", ["imds_mock.events", "msgspec", "shutil", "ssl", "yaml"])
+@pytest.mark.parametrize("command", ["--url unix:/does/not/exist requests", "status --url=unix:/does/not/exist"])
+def test_ctl_loads_what_its_command_needs(command: str, module: str) -> None:
+    code = (
+        "import sys; sys.path[:0] = sys.argv.pop(1).split(':')\n"
+        "from imds_mock.cli import main\n"
+        "print(main(), *(name for name, module in sys.modules.items() if getattr(module, '__spec__', None)))"
+    )
+    paths = ":".join(path for path in sys.path if path)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, paths, "ctl", *command.split()],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    exit_code, *loaded = done.stdout.split()
+    assert int(exit_code) == EX_UNAVAILABLE
+    assert "imds_mock.ctl.client" in loaded
+    assert module not in loaded

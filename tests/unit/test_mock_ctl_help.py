@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import re
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,6 +18,9 @@ from imds_mock.commands import COMMANDS as COMMAND_NAMES
 from imds_mock.commands import ctl, load
 from imds_mock.scheduling.schedule import read_duration, read_instant
 from imds_shim import config as shim_config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def parsers(parser: argparse.ArgumentParser) -> dict[str, tuple[str, argparse.ArgumentParser]]:
@@ -94,3 +98,26 @@ def test_the_examples_can_be_read() -> None:
     for text in re.split(", | or ", FORMATS["DURATION"]):
         assert read_duration("for", text) > 0
     assert read_instant("at", FORMATS["TIME"]) == datetime(2026, 1, 31, 12, tzinfo=UTC).timestamp()
+
+
+def declared(declare: Callable[[argparse.ArgumentParser], None]) -> list[str]:
+    root = Parser(prog="ctl")
+    declare(root)
+    action = next(each for each in root._actions if isinstance(each, argparse._SubParsersAction))
+    return list(action.choices)
+
+
+ALL = declared(ctl.add_arguments)
+BY_MODULE = {name: module for module, names in ctl._MODULES.items() for name in names}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_command_is_declared_whatever_is_left_out(name: str) -> None:
+    for words in ([name, "x"], ["--url", "y", "--json", name], ["--color=auto", name, "clock"]):
+        found = declared(lambda parser, words=words: ctl.add_arguments_for(words, parser))  # type: ignore[misc]
+        assert found == (list(ctl._MODULES[BY_MODULE[name]]) if name in BY_MODULE else ALL)
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["request"], ["--url"], ["--url", "requests"]])
+def test_all_commands_are_declared_if_none_is_named(words: list[str]) -> None:
+    assert declared(lambda parser: ctl.add_arguments_for(words, parser)) == ALL

@@ -27,14 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = arguments[0] if arguments else ""
-    if argv is None and (name in SERVING or name not in COMMANDS):
-        from imds_mock.unused_modules import leave_out  # noqa: PLC0415 - only a process that serves needs it
-
-        leave_out()
+    if argv is None:
+        _leave_out_unused(name)
     try:
         if name not in COMMANDS:
             return _without_command(arguments)
-        command, parser = _command(name)
+        command, parser = _command(name, arguments[1:])
         return int(command.run(parser.parse_args(arguments[1:])))
     except MockError as error:
         from imds_mock.log import say  # noqa: PLC0415 - a health check that succeeds does without it
@@ -43,10 +41,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
 
 
-def _command(name: str) -> tuple[ModuleType, Parser]:
+def _leave_out_unused(name: str) -> None:
+    is_serving = name in SERVING or name not in COMMANDS
+    if is_serving or name == "ctl":
+        from imds_mock.unused_modules import leave_out  # noqa: PLC0415 - most commands do without it
+
+        leave_out(*(() if is_serving else ("_hashlib", "ssl")))
+
+
+def _command(name: str, words: Sequence[str] = ()) -> tuple[ModuleType, Parser]:
     command = load(name)
     parser = Parser(prog=f"imds-mock {name}", description=command.__doc__)
-    command.add_arguments(parser)
+    if name == "ctl":
+        command.add_arguments_for(words, parser)
+    else:
+        command.add_arguments(parser)
     return command, parser
 
 

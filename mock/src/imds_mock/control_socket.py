@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import socket
 import stat
 import struct
@@ -81,7 +80,7 @@ def open_at(path: Path) -> socket.socket:
         raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
     # It gets its name once it answers, so a named socket that does not answer belongs to a dead mock. Until then its
     # name is random, because process ids repeat in other containers, and as long as the name, so that it fits, too.
-    unnamed = path.with_name(f".{secrets.token_hex(8)}"[: max(len(os.fsencode(path.name)), _SHORTEST_NAME)])
+    unnamed = path.with_name(f".{os.urandom(8).hex()}"[: max(len(os.fsencode(path.name)), _SHORTEST_NAME)])
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listening.bind(str(unnamed))

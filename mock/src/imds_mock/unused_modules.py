@@ -56,17 +56,22 @@ _STAND_INS: Final[dict[str, dict[str, object] | None]] = {
 _installed: dict[str, ModuleType | None] = {}
 
 
-def leave_out() -> None:
-    """Install the stand-ins; modules that are loaded already stay."""
+def leave_out(*only: str) -> None:
+    """Install stand-ins; modules that are loaded already stay.
+
+    Args:
+        only: The modules to leave out; none means all, for a process that serves.
+    """
     for name, names in _STAND_INS.items():
-        if name in sys.modules or (name == "_hashlib" and not _has_own_hashes()):
+        if (only and name not in only) or name in sys.modules or (name == "_hashlib" and not _has_own_hashes()):
             continue
         stand_in = None
         if names is not None:
             stand_in = ModuleType(name)
             vars(stand_in).update(names)
         _put(name, stand_in)
-    _import_msgspec()
+    if not only:
+        _import_msgspec()
 
 
 def _import_msgspec() -> None:

@@ -3,36 +3,67 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import io
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING, Final
 
 from imds_mock.arguments import SingleParser
 from imds_mock.client_environment import CONTROL_URL
-from imds_mock.ctl import armed, assertions, callers, clock, journal, metadata, state, top
 from imds_mock.ctl.client import ArgumentError, Client, default_url
 from imds_mock.ctl.terminal import COLORS
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_MODULES: Final = {
+    "state": ("status", "set", "delete", "options", "config", "reset"),
+    "metadata": ("get",),
+    "armed": (),  # one for each kind of event and fault, among others
+    "journal": ("requests", "notices"),
+    "assertions": ("assert", "wait"),
+    "callers": ("callers", "whoami", "forget"),
+    "top": ("top",),
+    "clock": ("clock",),
+}
+"""The modules below `ctl`, and the commands for which no other module is imported."""
+
+_WITH_VALUE: Final = ("--url", "--color")
 _TOKEN_VARIABLE = "IMDS_MOCK_CONTROL_TOKEN"  # noqa: S105 - the name of a variable, not a secret
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
+    _declare(parser, _MODULES)
+
+
+def add_arguments_for(words: Sequence[str], parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command that the words name; of all commands if that is not certain."""
+    command = _command_in(words)
+    _declare(parser, [module for module, commands in _MODULES.items() if command in commands] or _MODULES)
+
+
+def _command_in(words: Sequence[str]) -> str | None:
+    remaining = iter(words)
+    for word in remaining:
+        if word in _WITH_VALUE:
+            next(remaining, None)
+        elif not word.startswith("-"):
+            return word
+    return None
+
+
+def _declare(parser: argparse.ArgumentParser, modules: Iterable[str]) -> None:
     # Every parser has the common options, without defaults, so that they can stand anywhere.
     parser.set_defaults(url=None, json=False, color="auto", wide=False, utc=False)
     _add_common(parser)
     common = SingleParser(add_help=False)
     _add_common(common)
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=SingleParser)
-    state.add_commands(commands, [common])
-    metadata.add_commands(commands, [common])
-    armed.add_commands(commands, [common])
-    journal.add_commands(commands, [common])
-    assertions.add_commands(commands, [common])
-    callers.add_commands(commands, [common])
-    top.add_commands(commands, [common])
-    clock.add_commands(commands, [common])
+    for module in modules:
+        importlib.import_module(f"imds_mock.ctl.{module}").add_commands(commands, [common])
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:

@@ -11,8 +11,6 @@ from imds_mock.ctl.metadata import metadata_path
 from imds_mock.ctl.output import print_done, print_json
 from imds_mock.ctl.tables import print_values
 from imds_mock.standard_input import read_input
-from imds_mock.violations.syntax import json_problem
-from imds_mock.violations.words import shown
 
 if TYPE_CHECKING:
     import argparse
@@ -132,6 +130,8 @@ def _config_set(client: Client, arguments: argparse.Namespace) -> int:
 def _config_patch(client: Client, arguments: argparse.Namespace) -> int:
     patch = _json(read_input() if arguments.patch == "-" else arguments.patch, "the patch")
     if not isinstance(patch, dict):
+        from imds_mock.violations.words import shown  # noqa: PLC0415 - only a mistake needs it, and msgspec with it
+
         raise ArgumentError(f"the patch: expected a mapping such as {_A_PATCH}, got {shown(patch)}")
     print_done(arguments, client.call("PATCH", "/v1/config", patch, media=_MERGE_PATCH))
     return 0
@@ -147,6 +147,8 @@ def _json(text: str, name: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=lambda pairs: _mapping(pairs, name))
     except (ValueError, RecursionError) as error:
+        from imds_mock.violations.syntax import json_problem  # noqa: PLC0415 - as above
+
         raise ArgumentError(f"{name} is not JSON: {json_problem(text)}") from error
 
 

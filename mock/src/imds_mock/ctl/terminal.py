@@ -7,7 +7,6 @@ variables: https://no-color.org, https://force-color.org and https://bixense.com
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -48,7 +47,11 @@ def look_of(arguments: argparse.Namespace) -> Look:
         arguments: The parsed command line, with `color` and `wide`.
     """
     is_terminal = sys.stdout.isatty()
-    width = shutil.get_terminal_size((80, 24)).columns if is_terminal and not arguments.wide else None
+    width = None
+    if is_terminal and not arguments.wide:
+        import shutil  # noqa: PLC0415 - takes a while, and only a terminal needs it
+
+        width = shutil.get_terminal_size((80, 24)).columns
     return Look(is_terminal, has_color(arguments.color, os.environ, is_terminal=is_terminal), width)
 
 
