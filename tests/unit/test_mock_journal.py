@@ -222,7 +222,7 @@ def test_memory_is_bounded_whatever_the_faults(each: int) -> None:
 def test_batch_observers_are_told_of_every_entry_once_and_in_order(bursts: list[int]) -> None:
     journal = Journal(max_entries=50)
     told: list[int] = []
-    journal.batch_observers = (lambda batch: told.extend(entry.number for entry in batch),)
+    journal.batch_observers = (lambda batch, _: told.extend(entry.number for entry in batch),)
     for burst in bursts:
         for _ in range(burst):
             record(journal)

@@ -62,7 +62,7 @@ class ExchangeCache:
         response = exchange.response
         if self._faults.armed or not response.start <= now < response.end or len(sent) > _MAX_EXCHANGE_BYTES:
             return
-        second = floor(now)
+        second = float(floor(now))  # comparing a float with an integer takes longer
         exchange.start, exchange.end = max(response.start, second), min(response.end, second + 1)
         exchange.data = sent if response.renew is None else sent[: -len(response.body)]
         exchanges, key = self._snapshots.snapshot_for(exchange.caller).exchanges, (exchange.caller, asked)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from imds_mock.service.exchange import Kind
 from imds_mock.service.messages import ECS, EKS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
+
+    from imds_mock.service.exchange import Exchange, Kind
 
 ECS_VERSION: Final = 3
 EKS_VERSION: Final = 4
@@ -28,9 +29,6 @@ VERSION: Final = 2
 TOKEN: Final = 3
 STATUS: Final = 4
 FAULTS: Final = 5
-
-Row = tuple[float, Kind, str, str, int, float]
-"""An entry just recorded: time, kind, path, path as written, microseconds and clock offset, as in `Entry`."""
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -73,6 +71,41 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         return self.time - self.clock_offset
 
 
+class Recorded:
+    """Entries just recorded, as columns; the values are those of `Entry`."""
+
+    __slots__ = ("clock_offsets", "exchanges", "microseconds", "times")
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self.exchanges: list[Exchange] = []
+        self.microseconds: list[int] = []
+        self.clock_offsets: list[float] = []
+
+    def newest(self, number: int) -> Entry:
+        """The entry recorded last.
+
+        Args:
+            number: Its number.
+        """
+        (caller, method, version, token, status, faults, user_agent), path, written = self.exchanges[-1].entry
+        return Entry(
+            number,
+            self.times[-1],
+            caller,
+            method,
+            path,
+            written,
+            version,
+            token,
+            status,
+            self.microseconds[-1],
+            faults,
+            self.clock_offsets[-1] if self.clock_offsets else 0.0,
+            user_agent,
+        )
+
+
 class Batch:
     """Entries that arrived one after another, oldest first; each `Entry` is built when it is asked for.
 
@@ -107,16 +140,24 @@ class Batch:
         self.clock_offsets = clock_offsets
 
     @classmethod
-    def of(cls, first_number: int, rows: Sequence[Row]) -> Batch:
-        """The batch of rows.
+    def of(cls, first_number: int, recorded: Recorded) -> Batch:
+        """The batch of entries just recorded, at least one.
 
         Args:
-            first_number: The number of the first row.
-            rows: The rows, at least one.
+            first_number: The number of the first one.
+            recorded: The entries.
         """
-        times, kinds, paths, written, microseconds, clock_offsets = zip(*rows, strict=True)
+        kinds, paths, written = zip(*[exchange.entry for exchange in recorded.exchanges], strict=True)
+        offsets = recorded.clock_offsets
         return cls(
-            first_number, array("d", times), kinds, paths, written, array("q", microseconds), array("d", clock_offsets)
+            first_number,
+            array("d", recorded.times),
+            kinds,
+            paths,
+            written,
+            array("q", recorded.microseconds),
+            # Offsets are recorded once the clock was moved.
+            array("d", [0.0] * (len(kinds) - len(offsets)) + offsets),
         )
 
     def __len__(self) -> int:
@@ -179,28 +220,3 @@ class Batch:
             self.microseconds + later.microseconds,
             self.clock_offsets + later.clock_offsets,
         )
-
-
-def entry_of(number: int, row: Row) -> Entry:
-    """The entry of a row.
-
-    Args:
-        number: Its number.
-        row: The row.
-    """
-    time, (caller, method, version, token, status, faults, user_agent), path, written, microseconds, clock_offset = row
-    return Entry(
-        number,
-        time,
-        caller,
-        method,
-        path,
-        written,
-        version,
-        token,
-        status,
-        microseconds,
-        faults,
-        clock_offset,
-        user_agent,
-    )

@@ -1,29 +1,29 @@
 """The journal: the last requests and their responses, limited in number and memory.
 
-Every request waits for `record`, so it only appends a row; packing, counting, evicting and informing observers is done
+Every request waits for `record`, so it only appends values; packing, counting, evicting and informing observers is done
 for many entries at once. Entries never contain a token, a secret, a query or a header other than the user agent.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
+from imds_mock.service.exchange import UNKNOWN
 from imds_mock.service.messages import ECS, EKS, TOKEN_HEADER, USER_AGENT_HEADER, Delivery
-from imds_mock.state.entries import ECS_VERSION, EKS_VERSION, FAULTS, Batch, entry_of
+from imds_mock.state.entries import ECS_VERSION, EKS_VERSION, FAULTS, Batch, Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from imds_mock.service.exchange import Exchange, Kind
-    from imds_mock.state.entries import Entry, Row
+    from imds_mock.state.entries import Entry
 
 MAX_ENTRIES: Final = 10_000
 MAX_BYTES: Final = 16 * 1024 * 1024
 
 _AGENT_VERSIONS: Final = {ECS: ECS_VERSION, EKS: EKS_VERSION}
-
 _BATCH: Final = 256
 _MAX_KINDS: Final = 512
 _MAX_PATH: Final = 1024
@@ -48,7 +48,7 @@ class Journal:
 
     Attributes:
         followers: Called with each entry at once.
-        batch_observers: Called once with every entry, later, but before the journal is read.
+        batch_observers: Called once with every entry, and the number of each exchange, before the journal is read.
         on_evict: Called with the entries that are evicted, oldest first.
         offset_ago: Returns how far the mock's time was ahead of the real one some seconds ago; None as long as the
             clock was never moved.
@@ -63,12 +63,12 @@ class Journal:
         self._ring: deque[Batch] = deque()
         self._kept = 0  # entries in the ring
         self._long_bytes = 0
-        self._fresh: list[Row] = []
+        self._fresh = Recorded()
         self._kinds: dict[Kind, Kind] = {}
         self._texts: dict[str, str] = {}
         self._settled = self._started_after = 0
         self.followers: tuple[Callable[[Entry], None], ...] = ()
-        self.batch_observers: tuple[Callable[[Batch], None], ...] = ()
+        self.batch_observers: tuple[Callable[[Batch, Counter[Exchange]], None], ...] = ()
         self.on_evict: Callable[[Batch], None] | None = None
         self.offset_ago: Callable[[float], float] | None = None
 
@@ -80,21 +80,21 @@ class Journal:
             exchange: The request and the response to it.
             microseconds: From receiving the request to sending the response.
         """
-        known = exchange.entry
-        if known is None:
+        if exchange.entry is UNKNOWN:
             if not exchange.response.counted:
                 return
-            known = exchange.entry = self._describe(exchange)
-        kind, path, written = known
-        offset = 0.0 if self.offset_ago is None else self.offset_ago(microseconds / _MICROSECONDS)
-        row = now, kind, path, written, microseconds, offset
+            exchange.entry = self._describe(exchange)
         fresh = self._fresh
-        fresh.append(row)
+        fresh.times.append(now)
+        fresh.exchanges.append(exchange)
+        fresh.microseconds.append(microseconds)
+        if self.offset_ago is not None:
+            fresh.clock_offsets.append(self.offset_ago(microseconds / _MICROSECONDS))
         if self.followers:
-            entry = entry_of(self._settled + len(fresh), row)
+            entry = fresh.newest(self.last_number)
             for follow in self.followers:
                 follow(entry)
-        if len(fresh) >= _BATCH:
+        if len(fresh.exchanges) >= _BATCH:
             self.settle()
 
     def _describe(self, exchange: Exchange) -> tuple[Kind, str, str]:
@@ -119,10 +119,10 @@ class Journal:
 
     def settle(self) -> None:
         """Add the entries recorded since the last call, then evict the oldest ones beyond the limits."""
-        if not self._fresh:
+        fresh, self._fresh = self._fresh, Recorded()
+        if not fresh.exchanges:
             return
-        batch = Batch.of(self._settled + 1, self._fresh)
-        self._fresh = []
+        batch, counts = Batch.of(self._settled + 1, fresh), Counter(fresh.exchanges)
         self._settled += len(batch)
         self._texts = {}
         has_many_faults = any(len(kind[FAULTS]) > _USUAL_FAULTS for kind in self._kinds)
@@ -130,11 +130,11 @@ class Journal:
         if has_many_faults or len(self._kinds) > _MAX_KINDS:
             self._kinds = {}
         for observe in self.batch_observers:
-            observe(batch)
-        ring = self._ring
+            observe(batch, counts)
         self._kept += len(batch)
         if has_many_faults or max(map(len, batch.written)) > _USUAL_PATH:
             self._long_bytes += _long_bytes(batch)
+        ring = self._ring
         if ring and len(ring[-1]) < _BATCH:
             batch = ring.pop().followed_by(batch)
         ring.append(batch)
@@ -209,7 +209,7 @@ class Journal:
     @property
     def last_number(self) -> int:
         """The number of the newest entry ever recorded; 0 before the first one."""
-        return self._settled + len(self._fresh)
+        return self._settled + len(self._fresh.exchanges)
 
     @property
     def first_number(self) -> int:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from imds_mock.state.entries import ECS_VERSION, EKS_VERSION, VERSION_NAMES
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterable, Iterator, Mapping
 
+    from imds_mock.service.exchange import Exchange
     from imds_mock.state.entries import Batch
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -55,12 +56,15 @@ class RequestMetrics:
         self._callers: set[str] = set()
         self._classes: dict[str, str] = {}
 
-    def count(self, batch: Batch) -> None:
-        """Count a batch of journal entries."""
-        # Equal requests are counted together, in C, because this runs for every request.
-        for (path, (caller, _, version, token, status, faults, _)), n in Counter(
-            zip(batch.paths, batch.kinds, strict=True)
-        ).items():
+    def count(self, batch: Batch, counts: Counter[Exchange]) -> None:
+        """Count a batch of journal entries.
+
+        Args:
+            batch: The entries.
+            counts: Their exchanges, and how many entries each one has.
+        """
+        for exchange, n in counts.items():
+            (caller, _, version, token, status, faults, _), path, _ = exchange.entry
             if version in _AGENTS:
                 path_class = "task-metadata" if path.startswith(_TASK_METADATA) else "container-credentials"
             else:

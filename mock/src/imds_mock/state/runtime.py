@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from operator import itemgetter
 from typing import TYPE_CHECKING, Final, Protocol
 
 from imds_mock.faults.armed import ArmedFaults
-from imds_mock.state.entries import CALLER
 from imds_mock.state.journal import Journal
 from imds_mock.state.journal_queries import JournalQueries
 from imds_mock.state.metrics import RequestMetrics
@@ -74,7 +72,7 @@ class Runtime:
         self.request_metrics = RequestMetrics()
         self.journal.batch_observers = (
             self.request_metrics.count,
-            lambda batch: callers.identify_all(map(itemgetter(CALLER), batch.kinds)),
+            lambda _batch, counts: callers.identify_all(exchange.caller for exchange in counts),
         )
         self.reloads = {"applied": 0, "refused": 0}
         self._credentials = credentials
