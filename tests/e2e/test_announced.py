@@ -69,11 +69,13 @@ class Stack:
         return json.loads(self("exec", "-T", "mock_metadata", "imds-mock", "ctl", *words, "--json"))
 
 
-@pytest.fixture
-def stack(docker: Docker, mock_image: str, debug_image: str, tmp_path: Path) -> Iterator[Stack]:
+@pytest.fixture(scope="module")
+def stack(
+    docker: Docker, mock_image: str, debug_image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     assert mock_image
     assert debug_image
-    stack = Stack(docker, tmp_path)
+    stack = Stack(docker, tmp_path_factory.mktemp("announced"))
     try:
         stack.up()
         yield stack
