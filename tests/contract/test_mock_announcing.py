@@ -317,3 +317,26 @@ def test_a_forgotten_container_may_announce_something_else(
     assert main(["ctl", "--url", url, "forget"]) == 0
     assert [read(mock, "meta-data/instance-id", source) for source in (WORKER, OTHER)] == [SHARED_ID, SHARED_ID]
     assert capsys.readouterr().err == ""
+
+
+def test_an_address_that_announces_too_often_waits_and_others_do_not(tmp_path: Path) -> None:
+    network = around()
+    with driven_mock(tmp_path, {}, network) as mock:
+        statuses = [announce(mock, f"role=r{number}", None, NEIGHBOUR, f"{number:032x}").status for number in range(30)]
+        # The limit's clock is real: it refills while the test runs.
+        assert statuses[:20] == [204] * 20
+        assert statuses[-1] == 503
+        accepted = max(number for number, status in enumerate(statuses) if status == 204)
+        assert read(mock, "meta-data/iam/security-credentials", NEIGHBOUR) == f"r{accepted}"
+        # A follower that repeats what is in force is not limited, and neither is another address.
+        for _ in range(30):
+            assert announce(mock, f"role=r{accepted}", None, NEIGHBOUR, f"{accepted:032x}").status == 204
+        assert announce(mock, "role=a", None, OTHER).status == 204
+
+
+def test_a_repeated_announcement_is_processed_each_time(mock: DrivenMock) -> None:
+    for _ in range(3):
+        assert announce(mock, "role=a", None, WORKER).status == 204
+        assert read(mock, "meta-data/iam/security-credentials") == "a"
+        mock.do("DELETE", "/v1/announcements")
+        assert read(mock, "meta-data/iam/security-credentials") == "my-role"

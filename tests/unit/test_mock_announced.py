@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -82,6 +83,8 @@ def test_null_removes_a_tag() -> None:
         ("instance_life_cycle=spott", "did you mean spot?"),
         ('{"role": 1,}', "MOCK_INSTANCE: is not valid JSON"),
         ('{"role": "a", "role": "b"}', "MOCK_INSTANCE: the key 'role' appears twice"),
+        (json.dumps({"interfaces": [{}] * 17}), "MOCK_INSTANCE: interfaces: expected at most 16 items, got 17"),
+        (json.dumps({"tags": dict.fromkeys(map(str, range(65)), "")}), "tags: expected at most 64 keys, got 65"),
         ("user_data.file=/etc/passwd", "user_data.file: cannot be announced, because it names a file"),
     ],
 )

@@ -269,3 +269,8 @@ def test_without_announcement_the_probe_has_no_such_header() -> None:
     with ScriptedHttpServer(as_mock) as server:
         assert ask(server).accepts is False
     assert b"announcement" not in server.requests[0].lower()
+
+
+def test_a_mock_that_gets_too_many_announcements_is_asked_again() -> None:
+    with pytest.raises(NoAnswerError, match="too many announcements"):
+        announce(b"HTTP/1.1 503 Service Unavailable\r\nX-Imds-Mock-Id: one\r\nContent-Length: 0\r\n\r\n")

@@ -130,18 +130,18 @@ class CallerRegistry(CallerTable):
                 self._store(other, each, self._networks.refreshed(each.caller))
         return True
 
+    def forget_announcements(self, address: str | None = None) -> None:
+        """Forget what the container at an address has announced, or all announcements."""
+        own = self.announcements.addresses() if address is None else (address, *self.caller(address).addresses)
+        for each in own:
+            self.announcements.drop(self._networks.canonical_address(each))
+        for other, entry in self._entries.items():
+            if entry.caller.announced is not None:
+                self._store(other, entry, self._networks.refreshed(entry.caller))
+
     def may_match_target(self, address: str) -> bool:
         """Whether a request must be identified because its link-local address may belong to a target."""
         return self._has_targets and self.is_link_local(address)
-
-    def invalidate(self) -> None:
-        """Look up every caller again, in full, at its next request."""
-        for entry in self._entries.values():
-            entry.expires = entry.full_expires = 0.0
-
-    async def wait_for_look_ups(self) -> None:
-        """Wait until the look-ups in progress have ended."""
-        await asyncio.gather(*(entry.task for entry in self._entries.values() if entry.task))
 
     async def close(self) -> None:
         """Cancel the look-ups in progress, and wait until they have ended."""

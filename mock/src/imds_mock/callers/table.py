@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
 from imds_mock.callers.announcements import Announcements
 from imds_mock.callers.caller import is_address, normalize_address
 
 if TYPE_CHECKING:
-    import asyncio
-
     from imds_mock.callers.caller import Announced, Caller
     from imds_mock.callers.local_networks import LocalNetworks
     from imds_mock.callers.targets import TargetResolver
@@ -101,14 +100,14 @@ class CallerTable:
         found = self.announcements.at(self._networks.canonical_address(address))
         return None if found is None else found.announced
 
-    def forget_announcements(self, address: str | None = None) -> None:
-        """Forget what the container at an address has announced, or all announcements.
+    def invalidate(self) -> None:
+        """Look up every caller again, in full, at its next request."""
+        for entry in self._entries.values():
+            entry.expires = entry.full_expires = 0.0
 
-        It takes effect with the next look-up of the caller.
-        """
-        own = self.announcements.addresses() if address is None else (address, *self.caller(address).addresses)
-        for each in own:
-            self.announcements.drop(self._networks.canonical_address(each))
+    async def wait_for_look_ups(self) -> None:
+        """Wait until the look-ups in progress have ended."""
+        await asyncio.gather(*(entry.task for entry in self._entries.values() if entry.task))
 
     def known_callers(self) -> tuple[KnownCaller, ...]:
         """The callers that have sent a request, the named containers, and those that have announced a name."""

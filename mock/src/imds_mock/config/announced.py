@@ -25,6 +25,7 @@ from imds_mock.violations.words import bare_type, fields_of, is_struct, options,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from imds_mock.config.errors import KeyPath
     from imds_mock.config.settings import Config
 
 VARIABLE: Final = "MOCK_INSTANCE"
@@ -34,6 +35,8 @@ NAME_VARIABLE: Final = "MOCK_INSTANCE_NAME"
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,252}")
 _NUMERIC: Final = re.compile(r"[0-9.]+")
+_MAX_ITEMS: Final = 16
+_MAX_ENTRIES: Final = 64
 _QUOTES: Final = "\"'"
 # Role and account decide which role is assumed; region and zone, at which STS, and in which partition.
 _DECIDING: Final = ("role", "account_id", "region", "availability_zone")
@@ -47,11 +50,26 @@ def parse_facts(text: str) -> dict[str, Any]:
         text: Such as `role=worker,tags.Name=worker`, or a JSON object.
 
     Raises:
-        ConfigError: It is neither, or gives a key twice.
+        ConfigError: It is neither, gives a key twice, or exceeds a limit.
     """
-    if text.lstrip().startswith("{"):
-        document: dict[str, Any] = read_json(text, VARIABLE)
-        return document
+    facts: dict[str, Any] = read_json(text, VARIABLE) if text.lstrip().startswith("{") else _read_words(text)
+    _require_bounds(facts, ())
+    return facts
+
+
+def _require_bounds(value: Any, path: KeyPath) -> None:
+    """Check the sizes of lists and mappings: a long list of interfaces takes long to check and to serve."""
+    if isinstance(value, list) and len(value) > _MAX_ITEMS:
+        raise ConfigError(f"{VARIABLE}: {dotted(path)}: expected at most {_MAX_ITEMS} items, got {len(value)}")
+    if isinstance(value, dict) and len(value) > _MAX_ENTRIES:
+        where = dotted(path) or "the object"
+        raise ConfigError(f"{VARIABLE}: {where}: expected at most {_MAX_ENTRIES} keys, got {len(value)}")
+    held = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in held:
+        _require_bounds(each, (*path, key))
+
+
+def _read_words(text: str) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     for key, value, is_quoted in _items(text):
         path, kind = _path_and_type(key)

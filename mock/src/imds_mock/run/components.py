@@ -100,7 +100,7 @@ class Components:
         )
         clock.on_move(self._follow_clock)
         probe_id = use.probe_id or secrets.token_hex(8)
-        announcer = Announcer(self.current_config, check, callers, use.log_limited)
+        announcer = Announcer(self.current_config, check, callers, use.log_limited, use.monotonic)
         service = Service(self.runtime.state, Tokens(), probe_id, self.runtime.faults, announcer.announce)
         self.respond = service.respond
 

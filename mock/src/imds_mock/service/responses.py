@@ -7,7 +7,7 @@ body; the 404 page is 339 bytes of XHTML.
 from __future__ import annotations
 
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from imds_mock.service.messages import Delivery, Head, HeaderLines, Response
@@ -70,14 +70,29 @@ def probed(probe_id: str) -> Response:
     return Response(Head.build(204, (("X-Imds-Mock-Id", probe_id),)), counted=False)
 
 
-def announced(probe_id: str, refusal: str | None) -> Response:
+class Announced(NamedTuple):
+    """What becomes of an announcement.
+
+    Attributes:
+        refusal: The sentence why it is refused; None if it is accepted.
+        is_too_early: Its address announces too often; it may announce again in a second.
+    """
+
+    refusal: str | None = None
+    is_too_early: bool = False
+
+
+def announced(probe_id: str, outcome: Announced) -> Response:
     """The response to a probe that announces who its container is.
 
     Args:
         probe_id: The id that the mock generated when it started.
-        refusal: The sentence why the announcement is refused; None if it is accepted.
+        outcome: What becomes of the announcement.
     """
-    identified = ("X-Imds-Mock-Id", probe_id)
+    identified, refusal = ("X-Imds-Mock-Id", probe_id), outcome.refusal
+    if outcome.is_too_early:
+        leading: HeaderLines = (identified, ("Retry-After", "1"), ("Content-Length", "0"))
+        return Response(Head.build(503, leading), counted=False)
     if refusal is None:
         return Response(Head.build(204, (identified, ("X-Imds-Mock-Announcement", "accepted"))), counted=False)
     body = f"{refusal}\n".encode(errors="replace")

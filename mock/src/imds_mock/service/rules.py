@@ -41,7 +41,7 @@ _TOKEN_METHODS: Final = "OPTIONS, PUT"  # noqa: S105 - methods, not a secret
 _READING: Final = frozenset({"GET", "HEAD"})
 _SEND: Final = Delivery.SEND  # an attribute of an enumeration is slow to get before Python 3.12
 _DELIVERIES: Final = {delivery.value: delivery for delivery in Delivery}
-_PROXIED: Final = "an announcement must not come through a proxy (X-Forwarded-For)"
+_PROXIED: Final = responses.Announced("an announcement must not come through a proxy (X-Forwarded-For)")
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _TOKEN_HEAD: Final = Head.build(200, (("Content-Length", "56"),), (("Content-Type", "text/plain"),))
 # The most responses that one snapshot keeps; real clients request some hundred paths.
@@ -77,8 +77,8 @@ class Service:
         tokens: Issues and verifies session tokens.
         probe_id: Identifies this mock in the response to a probe.
         faults: Changes the responses; None changes nothing.
-        announce: Accepts what a probe announces about its container, given the caller's address and the header;
-            returns the sentence why it is refused. None ignores announcements.
+        announce: Accepts or refuses what a probe announces about its container, given the caller's address and the
+            header. None ignores announcements.
     """
 
     __slots__ = ("_announce", "_faults", "_probe_id", "_probe_response", "_snapshots", "_tokens")
@@ -89,7 +89,7 @@ class Service:
         tokens: Tokens,
         probe_id: str,
         faults: FaultInjector | None = None,
-        announce: Callable[[str, str], str | None] | None = None,
+        announce: Callable[[str, str], responses.Announced] | None = None,
     ) -> None:
         self._snapshots = snapshots
         self._tokens = tokens
@@ -133,8 +133,8 @@ class Service:
         if announcement is None or self._announce is None:
             return self._probe_response
         # As for session tokens: what comes through a proxy is not the container's own.
-        refusal = _PROXIED if "x-forwarded-for" in request.headers else self._announce(caller, announcement)
-        return responses.announced(self._probe_id, refusal)
+        outcome = _PROXIED if "x-forwarded-for" in request.headers else self._announce(caller, announcement)
+        return responses.announced(self._probe_id, outcome)
 
     # Kept out of `respond`, where the lambda would make every call allocate a cell for each variable it uses.
     def _apply(self, faults: FaultInjector, request: Request, caller: str, now: float) -> Response:

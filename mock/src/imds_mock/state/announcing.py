@@ -1,5 +1,7 @@
 """Accepts or refuses what a shim announces about its container, in the header of its probe.
 
+Reading and checking an announcement takes milliseconds, so the number of different ones from an address is limited.
+
 The header has the key of the shim's start, the name and the facts, the last two in base64 (URL-safe, without padding)
 and `-` if there are none: `KEY NAME FACTS`. The key `check` has everything checked and nothing kept.
 """
@@ -24,6 +26,7 @@ from imds_mock.config.announced import (
 )
 from imds_mock.config.errors import ConfigError, SettingError
 from imds_mock.config.variants import effective
+from imds_mock.service.responses import Announced as Outcome
 from imds_mock.violations.words import shown
 
 if TYPE_CHECKING:
@@ -35,10 +38,39 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = 8192
 """The longest `MOCK_INSTANCE`; in base64 it fits into a request with the default limits."""
 
+BURST: Final = 20
+"""The different announcements that an address may send at once."""
+
+RATE: Final = 5.0
+"""The further ones that it may send per second."""
+
+_MAX_SENDERS: Final = 4096
 CHECK_ONLY: Final = "check"
 _HEADER: Final = re.compile(r"([0-9a-f]{32}|check) (-|[A-Za-z0-9_-]+) (-|[A-Za-z0-9_-]+)")
 _NOTHING: Final = "-"
 _OTHER_VERSION: Final = "this announcement cannot be read; use imds-shim and imds-mock of the same version"
+
+
+class _Sender:
+    """How often an address has announced.
+
+    Attributes:
+        accepted: Hash of the last header that was accepted; the follower repeats it.
+    """
+
+    __slots__ = ("_left", "_time", "accepted")
+
+    def __init__(self, now: float) -> None:
+        self._left, self._time = float(BURST), now
+        self.accepted: int | None = None
+
+    def may_announce(self, now: float) -> bool:
+        self._left = min(float(BURST), self._left + (now - self._time) * RATE)
+        self._time = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 class Announcer:
@@ -49,6 +81,7 @@ class Announcer:
         check: Raises a `SettingError` if the facts of a configuration contradict each other.
         callers: The known callers.
         report: Receives a sentence about a refused or changed announcement.
+        monotonic: Clock in seconds.
     """
 
     def __init__(
@@ -57,33 +90,51 @@ class Announcer:
         check: Callable[[Config], None],
         callers: CallerRegistry,
         report: Callable[[str], None],
+        monotonic: Callable[[], float],
     ) -> None:
         self._config = config
         self._check = check
         self._callers = callers
         self._report = report
+        self._monotonic = monotonic
+        self._senders: dict[str, _Sender] = {}
 
-    def announce(self, address: str, header: str) -> str | None:
-        """Accept what a shim announces.
+    def announce(self, address: str, header: str) -> Outcome:
+        """Accept or refuse what a shim announces.
 
         Args:
             address: The address that the announcement comes from.
             header: The value of its header.
 
         Returns:
-            None, or the sentence why it is refused; it has no secrets.
+            What becomes of it; a sentence has no secrets.
         """
+        sender = self._sender(address)
+        before = self._callers.announced_at(address)
+        is_repeated = before is not None and sender.accepted == hash(header)
+        if is_repeated and self._callers.announce(address, header.partition(" ")[0], before):
+            return Outcome()
+        if not sender.may_announce(self._monotonic()):
+            return Outcome(is_too_early=True)
         try:
-            self._accept(address, header)
+            key, announced = self._read(header)
+            self._accept(address, key, announced, before)
         except ConfigError as error:
             sentence = ". ".join(problem.sentence for problem in error.problems)
             self._report(f"refused what {address} announces: {sentence}")
-            return sentence
-        return None
+            return Outcome(sentence)
+        if announced is not None and announced == self._callers.announced_at(address):
+            sender.accepted = hash(header)
+        return Outcome()
 
-    def _accept(self, address: str, header: str) -> None:
-        key, announced = self._read(header)
-        before = self._callers.announced_at(address)
+    def _sender(self, address: str) -> _Sender:
+        sender = self._senders.pop(address, None) or _Sender(self._monotonic())
+        if len(self._senders) >= _MAX_SENDERS:
+            del self._senders[next(iter(self._senders))]
+        self._senders[address] = sender  # the last one, so the first one has been silent longest
+        return sender
+
+    def _accept(self, address: str, key: str, announced: Announced | None, before: Announced | None) -> None:
         if announced is not None:
             config = self._config()
             reason = _why_none_counts(config)

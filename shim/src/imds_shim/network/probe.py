@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from imds_shim.deadline import Deadline
     from imds_shim.endpoints import IPAddress
 
-_OK, _NO_CONTENT, _UNAUTHORIZED = 200, 204, 401
+_OK, _NO_CONTENT, _UNAUTHORIZED, _UNAVAILABLE = 200, 204, 401, 503
 _PROBE_HEADER = "X-Imds-Mock-Probe"
 _ID_HEADER = "X-Imds-Mock-Id"
 _REFUSAL_HEADER = "X-Imds-Mock-Refusal"
@@ -50,7 +50,7 @@ def probe(address: IPAddress, port: int, deadline: Deadline, announcement: Annou
         announcement: is sent with the probe.
 
     Raises:
-        NoAnswerError: there was no HTTP response before the deadline.
+        NoAnswerError: there was no HTTP response before the deadline, or the mock wants the announcement later.
     """
     server = f"http://{format_address(address, port)}"
     transport = HeadTransport(deadline)
@@ -60,6 +60,8 @@ def probe(address: IPAddress, port: int, deadline: Deadline, announcement: Annou
     response = _send(transport, "GET", f"{server}/", headers)
     refusal = response.headers.get(_REFUSAL_HEADER, "")
     mock_id = response.headers.get(_ID_HEADER)
+    if mock_id and response.status_code == _UNAVAILABLE:
+        raise NoAnswerError("gets too many announcements from this address")
     if mock_id and (response.status_code == _NO_CONTENT or refusal):
         accepts = not refusal and _ANNOUNCEMENT_HEADER in response.headers
         return ProbeResult("mock", mock_id, f"imds-mock {mock_id}", accepts, _unquoted(refusal) if refusal else "")

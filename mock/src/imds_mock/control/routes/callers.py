@@ -136,7 +136,6 @@ class CallerRoutes:
             raise ProblemError(404, str(self._context.match(who).warning))
         for address in addresses:
             callers.forget_announcements(address)
-        callers.invalidate()
 
     def _identity(self, address: str) -> ShownIdentity:
         state = self._context.state
