@@ -1,25 +1,34 @@
 # The mock: serves the instance metadata service on port 80.
 ARG BASE=debian:trixie-slim
 
-FROM ${BASE} AS build
+# Dockerfile.shim begins with the same two installations, so a build of both images runs each of them once.
+FROM ${BASE} AS python
 # By this label `make images` finds what the legacy builder leaves of this stage.
 LABEL imds-sidecar.stage=build
-# What Dockerfile.shim installs, so that a build of both images runs this step once.
-# hadolint ignore=DL3008
+# hadolint ignore=DL3008,DL3009
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends \
-      gcc libc6-dev musl-tools python3 python3-dev python3-pip python3-setuptools python3-wheel python3-hatchling \
-      libxtables-dev libiptc-dev libnftables1 iptables
-# The dependencies change seldom: a layer of their own.
-COPY mock/requirements.lock /src/mock/
+ && apt-get install --yes --no-install-recommends binutils python3 python3-pip python3-setuptools
+
+FROM python AS launcher
+# hadolint ignore=DL3008
+RUN apt-get install --yes --no-install-recommends \
+      gcc libc6-dev musl-tools python3-dev libxtables-dev libiptc-dev libnftables1
+COPY image /src/image
+COPY mock/launcher /src/mock/launcher
+RUN /src/image/compile-launcher.sh /src/mock/launcher/launcher.c /launcher
+
+# Beside the installation of the compiler.
+FROM python AS build
 # Debian's pip refuses to install without BREAK_SYSTEM_PACKAGES, although --target is not a system directory.
 ENV PIP_BREAK_SYSTEM_PACKAGES=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_ROOT_USER_ACTION=ignore
+# The dependencies change seldom: a layer of their own.
+COPY mock/requirements.lock /src/mock/
 RUN pip install --target /opt/imds-mock/lib/site-packages --require-hashes -r /src/mock/requirements.lock
 COPY VERSION LICENSE /src/
 COPY image /src/image
 COPY mock /src/mock
-RUN cp /src/LICENSE /opt/imds-mock/LICENSE \
- && /src/mock/build-tree.sh /opt/imds-mock \
+COPY --from=launcher /launcher /src/launcher
+RUN /src/mock/build-tree.sh /opt/imds-mock /src/launcher \
  && /src/mock/build-root.sh /root-files
 
 FROM scratch

@@ -27,12 +27,14 @@ copy_python() {
   )
 }
 
-# Writes the records of the project's own package, of which the programs read the version.
-record_own_package() { # FOLDER NAME
+# Copies the project's own package as it would be installed: its modules, and the record of its version. A build backend
+# and pip would take longer than all that they do here.
+copy_own_package() { # FOLDER MODULE NAME
   number=$(cat "$here/../VERSION")
-  record=$1/$(echo "$2" | tr - _)-$number.dist-info
-  mkdir "$record"
-  printf 'Metadata-Version: 2.1\nName: %s\nVersion: %s\n' "$2" "$number" >"$record/METADATA"
+  cp -r "$here/src/$2" "$1/"
+  mkdir "$1/$2-$number.dist-info"
+  printf 'Metadata-Version: 2.1\nName: %s\nVersion: %s\n' "$3" "$number" >"$1/$2-$number.dist-info/METADATA"
+  cp "$here/../LICENSE" "$tree/"
 }
 
 # Keeps the licenses of packages, and of pip's records only METADATA.
@@ -85,12 +87,6 @@ copy_loader() {
 
 strip_programs() {
   find "$tree" \( -name '*.so*' -o -path "$tree/bin/python3" \) -exec strip --strip-unneeded {} +
-}
-
-compile_launcher() { # SOURCE PROGRAM
-  musl-gcc -static -std=c11 -O2 -Werror -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes \
-    -Wmissing-prototypes -Wcast-qual -Wvla -Wformat=2 -o "$2" "$1"
-  strip "$2"
 }
 
 # Makes builds of the same contents equal, and prints the size.

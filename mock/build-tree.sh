@@ -1,7 +1,7 @@
 #!/bin/sh
 # Assembles the relocatable tree of the mock: the image contains nothing else, and it works in any other image.
 #
-#   build-tree.sh TREE        (in the build stage of Dockerfile, after pip has filled TREE/lib/site-packages)
+#   build-tree.sh TREE LAUNCHER   (in the build stage of Dockerfile, after pip has filled TREE/lib/site-packages)
 #
 #   TREE/bin/imds-mock        static launcher; also as ec2-metadata-mock, and as python, which is the interpreter itself
 #   TREE/bin/python3          interpreter, which only the launcher can start
@@ -29,14 +29,13 @@ rm -rf "$stdlib/ctypes" "$stdlib/lib-dynload"/_ctypes* "$stdlib/lib-dynload"/_lz
   find botocore/data/ec2 -mindepth 1 -maxdepth 1 ! -name 2016-11-15 -exec rm -r {} +
   find botocore/data -name 'examples-1.json' -delete
 )
-record_own_package "$packages" imds-mock
 keep_licenses "$packages"
 # Without `site`, the interpreter finds modules only beside the standard library.
 mv "$packages"/* "$stdlib/"
 rmdir "$packages"
 
 compile_modules 2 "$stdlib"
-cp -r "$here/src/imds_mock" "$stdlib/"
+copy_own_package "$stdlib" imds_mock imds-mock
 # The API and the help texts come from its docstrings.
 compile_modules 0 "$stdlib/imds_mock"
 # `imds-mock capture` prints the sources of one package.
@@ -47,7 +46,7 @@ mv "$tree/capture" "$stdlib/imds_mock/"
 collect_libraries
 copy_loader
 strip_programs
-compile_launcher "$here/launcher/launcher.c" "$tree/bin/python"
+cp "$2" "$tree/bin/python"
 python3 - "$here/pyproject.toml" "$tree" <<'EOF'
 import shutil, sys, tomllib
 pyproject, tree = sys.argv[1:]

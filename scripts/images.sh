@@ -19,7 +19,19 @@ remove_unnamed() { # IMAGE
     echo "images: a container uses the previous image ${1#sha256:}, so it stays; to remove both, run: docker rm --force CONTAINER; docker image rm ${1#sha256:}" >&2
 }
 
-build imds-mock
-build imds-shim --file Dockerfile.shim --target shim
+shim=(imds-shim --file Dockerfile.shim --target shim)
+if docker buildx version >/dev/null 2>&1; then
+  # BuildKit runs the steps that both have once, and the others side by side.
+  log=$(mktemp)
+  trap 'rm -f "$log"' EXIT
+  build "${shim[@]}" >"$log" 2>&1 &
+  build imds-mock || failed=1
+  wait "$!" || failed=1
+  cat "$log" >&2
+  [ -z "${failed-}" ] || exit 1
+else
+  build imds-mock
+  build "${shim[@]}"
+fi
 # Without BuildKit, build stages stay as images without a name.
 docker image prune --force --filter label=imds-sidecar.stage=build >/dev/null

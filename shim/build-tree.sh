@@ -17,6 +17,7 @@ set -eu
 packages=$tree/lib/site-packages
 
 copy_python
+copy_own_package "$packages" imds_shim imds-shim
 # The shim does not import these either.
 (
   cd "$stdlib"
@@ -75,5 +76,5 @@ for name in $by_name; do cp -L "/usr/lib/$triplet/$name" "$tree/lib/"; done
 collect_libraries
 copy_loader
 strip_programs
-compile_launcher "$here/launcher/launcher.c" "$tree/bin/imds-shim"
+"$here/../image/compile-launcher.sh" "$here/launcher/launcher.c" "$tree/bin/imds-shim"
 finish_tree

@@ -8,7 +8,6 @@ tree=/opt/imds-shim
 say "$(uname -srm); the shim's tree, as Dockerfile.shim builds it"
 pip install --no-build-isolation --no-deps --target $tree/lib/site-packages /vm/packages/*
 cp -r $tree/lib/site-packages/{iptc,libxtwrapper*,python_iptables*} .venv/lib/python3*/site-packages/
-pip install --no-build-isolation --no-deps --target $tree/lib/site-packages ./shim
 shim/build-tree.sh $tree
 
 say "the virtual environment"

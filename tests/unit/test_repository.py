@@ -28,10 +28,21 @@ def test_image_labels_carry_the_one_version(dockerfile: str) -> None:
     assert set(labels) == {VERSION}
 
 
+def test_a_build_of_both_images_installs_once() -> None:
+    """BuildKit runs equal steps on equal bases once."""
+    installations = [
+        re.findall(r"^RUN apt-get (?:.*\\\n)*.*\n", (ROOT / dockerfile).read_text(), re.MULTILINE)[:2]
+        for dockerfile in ("Dockerfile", "Dockerfile.shim")
+    ]
+    assert installations[0] == installations[1]
+    assert "python3-pip" in installations[0][0]
+    assert "gcc" in installations[0][1]
+
+
 @pytest.mark.parametrize(
     "file",
     [
-        *("Dockerfile", "Dockerfile.shim", "image/tree.sh", "image/launcher.h"),
+        *("Dockerfile", "Dockerfile.shim", "image/tree.sh", "image/launcher.h", "image/compile-launcher.sh"),
         *("shim/build-tree.sh", "shim/pack_modules.py", "shim/freeze_modules.py", "shim/compile_patterns.py"),
         *("shim/launcher/launcher.c", "shim/interpreter/interpreter.c"),
         *("mock/build-tree.sh", "mock/build-root.sh", "mock/launcher/launcher.c"),
