@@ -177,16 +177,6 @@ def test_the_policy_keeps_pods_from_the_metadata_service_of_the_node(tmp_path: P
     assert blocks == {"0.0.0.0/0": ["169.254.169.254/32"], "::/0": ["fd00:ec2::254/128"]}
 
 
-@pytest.mark.parametrize(
-    ("version", "releases"), [("v1beta1", ("1.34", "1.35")), ("v1", ("1.36", "1.37"))], ids=["beta", "stable"]
-)
-def test_the_admission_policy_is_valid(version: str, releases: tuple[str, ...]) -> None:
-    objects = kustomized(KUSTOMIZE / "admission")
-    assert [each["kind"] for each in objects] == ["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"]
-    assert objects[1]["spec"]["policyName"] == objects[0]["metadata"]["name"]
-    check_schemas([each | {"apiVersion": f"admissionregistration.k8s.io/{version}"} for each in objects], releases)
-
-
 def test_the_overlay_of_the_page(tmp_path: Path) -> None:
     page = (DOCS / "kubernetes.md").read_text()
     files = dict(re.findall(r"```yaml\n(?=# ([a-z]+\.yaml))(.*?)```", page, re.DOTALL))

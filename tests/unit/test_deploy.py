@@ -79,22 +79,3 @@ def init_container(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize("name", PATCHES[1:])
 def test_every_kind_of_workload_gets_the_same_init_container(name: str) -> None:
     assert init_container(name) == init_container(PATCHES[0])
-
-
-def literals(node: Any) -> set[str]:
-    """The texts and keys in a part of a manifest, except those of quantities."""
-    if isinstance(node, dict):
-        return set().union(*(literals(value) for value in node.values()), node.keys())
-    if isinstance(node, list):
-        return set().union(*map(literals, node))
-    return {node} if isinstance(node, str) else set()
-
-
-def test_the_admission_policy_adds_the_same_init_container() -> None:
-    policy = yaml.safe_load((KUSTOMIZE / "admission/policy.yaml").read_text())
-    (mutation,) = policy["spec"]["mutations"]
-    said = set(re.findall(r"\w+(?=: )", mutation["jsonPatch"]["expression"]))
-    said |= set(re.findall(r'"([^"]*)"', mutation["jsonPatch"]["expression"]))
-    (image,) = policy["spec"]["variables"]
-    said |= {image["expression"].strip('"')}
-    assert literals(init_container(PATCHES[0])) - said == set()
