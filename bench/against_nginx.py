@@ -40,7 +40,7 @@ def measure(effort: Effort, folder: Path) -> Outcomes:
             for connections in effort.connections:
                 sides = alternate(load, connections, effort, mock.server, nginx)
                 key = f"nginx/{name}/{connections}"
-                yield f"{key}/rate", compare(*sides, "rate")
+                yield f"{key}/rate", compare(*sides, effort.rate)
                 yield f"{key}/p99", compare(*sides, "p99")
 
 

@@ -39,7 +39,7 @@ def measure(effort: Effort, folder: Path) -> Outcomes:
     ):
         for name in CONTROL_LOADS:
             sides = alternate(loads(mock)[name], CONNECTIONS, effort, mock.server, nginx)
-            yield f"control/{name}", compare(*sides, "rate")
+            yield f"control/{name}", compare(*sides, effort.rate)
         for connections in effort.connections:
             sides = disturb(effort, connections, mock.server, partial(changes, port))
             yield f"control/changes/{connections}", compare(*sides, "p99")

@@ -18,6 +18,7 @@ class Effort(NamedTuple):
         connections: Numbers of connections.
         has_aemm: Whether amazon-ec2-metadata-mock is measured.
         has_containers: Whether images are built and containers started.
+        rate: The attribute of a sample that is compared as requests per second.
     """
 
     rounds: int
@@ -29,6 +30,7 @@ class Effort(NamedTuple):
     connections: tuple[int, ...]
     has_aemm: bool
     has_containers: bool
+    rate: str = "rate"
 
 
 FULL: Final = Effort(5, 1, 25, 3, 1_000_000, 20_000, (16, 64), has_aemm=True, has_containers=True)

@@ -49,10 +49,10 @@ def measure(effort: Effort, folder: FilePath) -> Outcomes:
                 for name, (server, each) in sides.items():
                     samples[name].append(run(each, CONNECTIONS, effort.seconds, server))
             if path is not LEAF:
-                yield f"path/{path.path}/leaf", compare(samples["path"], samples["leaf"], "rate")
-            yield f"path/{path.path}/nginx", compare(samples["path"], samples["nginx"], "rate")
+                yield f"path/{path.path}/leaf", compare(samples["path"], samples["leaf"], effort.rate)
+            yield f"path/{path.path}/nginx", compare(samples["path"], samples["nginx"], effort.rate)
             if "aemm" in samples:
-                yield f"path/{path.path}/aemm", compare(samples["aemm"], samples["nginx"], "rate")
+                yield f"path/{path.path}/aemm", compare(samples["aemm"], samples["nginx"], effort.rate)
             elif effort.has_aemm:
                 yield f"path/{path.path}/aemm", str(same)
 

@@ -137,7 +137,7 @@ def test_other_responses_and_errors_are_refused(errors: str, status: int) -> Non
     ("output", "spent"), [(printed().replace("100000 requests", "0 requests"), 1.0), (printed(), 0.0)]
 )
 def test_a_run_without_a_response_is_refused(output: str, spent: float) -> None:
-    with pytest.raises(RuntimeError, match="no request was answered"):
+    with pytest.raises(wrk.UnansweredError, match="no request was answered"):
         wrk.parse(output, 200, spent)
 
 
