@@ -322,10 +322,10 @@ def test_a_forgotten_container_may_announce_something_else(
 def test_an_address_that_announces_too_often_waits_and_others_do_not(tmp_path: Path) -> None:
     network = around()
     with driven_mock(tmp_path, {}, network) as mock:
-        statuses = [announce(mock, f"role=r{number}", None, NEIGHBOUR, f"{number:032x}").status for number in range(30)]
+        statuses = [announce(mock, f"role=r{number}", None, NEIGHBOUR, f"{number:032x}").status for number in range(40)]
         # The limit's clock is real: it refills while the test runs.
-        assert statuses[:20] == [204] * 20
-        assert statuses[-1] == 503
+        assert statuses[:10] == [204] * 10
+        assert 503 in statuses
         accepted = max(number for number, status in enumerate(statuses) if status == 204)
         assert read(mock, "meta-data/iam/security-credentials", NEIGHBOUR) == f"r{accepted}"
         # A follower that repeats what is in force is not limited, and neither is another address.

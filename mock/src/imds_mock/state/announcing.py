@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = 8192
 """The longest `MOCK_INSTANCE`; in base64 it fits into a request with the default limits."""
 
-BURST: Final = 20
+BURST: Final = 10
 """The different announcements that an address may send at once."""
 
-RATE: Final = 5.0
+RATE: Final = 1.0
 """The further ones that it may send per second."""
 
 _MAX_SENDERS: Final = 4096
