@@ -21,8 +21,9 @@ AFTER_THE_FIRST_RESPONSE = [
 """What a start loads only after the first response, if ever, because it takes long."""
 
 NEVER = [
-    *("_hashlib", "_ssl", "click", "configparser", "html", "http.client", "importlib.metadata", "importlib.resources"),
-    *("logging.config", "multiprocessing", "platform", "ssl", "zipfile"),
+    *("_hashlib", "_ssl", "click", "configparser", "html", "http.client", "http.cookies", "importlib.metadata"),
+    *("importlib.resources", "logging.config", "mimetypes", "multiprocessing", "platform", "shlex", "ssl"),
+    *("starlette.formparsers", "starlette.websockets", "zipfile"),
 ]
 """What a serving process never loads, because it takes much memory; see `unused_modules`."""
 

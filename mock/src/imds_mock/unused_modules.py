@@ -49,6 +49,11 @@ _STAND_INS: Final[dict[str, dict[str, object] | None]] = {
     "uvicorn.main": {"Server": Unused, "main": Unused, "run": Unused},  # its command line, with click
     "http.client": {"responses": {int(status): status.phrase for status in HTTPStatus}},  # starlette reads the phrases
     "html": {"escape": Unused},  # starlette's pages for debugging
+    "http.cookies": {"SimpleCookie": Unused},
+    "mimetypes": {"guess_type": Unused},  # starlette sends files by their names
+    "shlex": {"shlex": Unused},  # starlette splits settings of programs
+    "starlette.formparsers": dict.fromkeys(("FormParser", "MultiPartException", "MultiPartParser"), Unused),
+    "starlette.websockets": dict.fromkeys(("WebSocket", "WebSocketClose", "WebSocketDisconnect"), Unused),
     "platform": {"system": lambda: os.uname().sysname},  # uuid; uvicorn's command line
 }
 """The names of each stand-in; None makes the import fail, as where the module does not exist."""
