@@ -253,6 +253,26 @@ def test_the_follower_announces_again_after_a_restart_of_the_mock(cluster: Clust
         end(app)
 
 
+def test_the_follower_announces_again_without_a_rule(cluster: Cluster) -> None:
+    worker = cluster.container("worker", "10.77.0.3/16", "169.254.100.1/16")
+    cluster.up()
+    settings = environment(MOCK_HOSTNAME=MOCK, MOCK_FOLLOW="1", MOCK_INSTANCE=FACTS)
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    app = worker.space.popen([SHIM, "cat"], env=settings, **pipes)
+    try:
+        assert app.stderr is not None
+        assert f"{IMDS}:80 -> {MOCK}:80" in app.stderr.readline()
+        before = worker.get("instance-id")
+        cluster.down()
+        cluster.up()
+        _until(lambda: worker.get("iam/security-credentials/") == "worker-role")
+        assert worker.get("instance-id") == before
+        app.kill()
+        assert app.stderr.read() == ""
+    finally:
+        end(app)
+
+
 def test_without_a_rule_the_link_local_address_is_announced(cluster: Cluster) -> None:
     """The mock has 169.254.169.254 on the link, and the application sends from its link-local address."""
     worker = cluster.container("worker", "10.77.0.3/16", "169.254.100.1/16")
