@@ -125,8 +125,12 @@ int main(int argc, char **argv)
 	set(&config, &config.base_exec_prefix, tree);
 	set(&config, &config.stdlib_dir, tree);
 	config.module_search_paths_set = 1;
+	config._init_main = 0;
 	check(Py_InitializeFromConfig(&config));
 	PyConfig_Clear(&config);
+	/* Nothing becomes garbage before exec. */
+	PyGC_Disable();
+	check(_Py_InitializeMain());
 
 	/* Ends with SystemExit, which PyErr_Print handles. */
 	PyImport_ImportFrozenModule("__main__");

@@ -228,7 +228,7 @@ assert COMPONENT_REGEX["host"].fullmatch("[::1]") and not COMPONENT_REGEX["host"
 assert IPv4_STYLE_HOSTNAME.match("10.0.0.1") and not IPv4_STYLE_HOSTNAME.match("a")
 import httpx
 assert httpx.URL("http://user@[::1]:81/a%20b?q#f").copy_with(port=80, path="/c").raw_path == b"/c?q"
-assert httpx.Response(200, headers={"Link": "<a>; rel=next"}).links["next"]["url"] == "a"
+assert httpx.Response(200, headers={"Link": "<a>; rel=next"}, stream=httpx.SyncByteStream()).links["next"]["url"] == "a"
 """
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -70,9 +70,7 @@ def _make_pattern(pattern: str, flags: int) -> Any:
 
 
 def _function_of_re(name: str) -> Any:
-    import re
-
-    return getattr(re, name)
+    return getattr(__import__("re"), name)
 
 
 def _find_all(pattern: _LazyPattern, text: str) -> Any:
@@ -111,6 +109,22 @@ def _simple_dataclass(**_options: object) -> Callable[[type], type]:
     return complete
 
 
+class _Variable:
+    """A `contextvars.ContextVar` for one thread without tasks; the token that `set` returns is the old value."""
+
+    def __init__(self, _name: str, *, default: object) -> None:
+        self._value = default
+
+    def get(self) -> object:
+        return self._value
+
+    def reset(self, value: object) -> object:
+        previous, self._value = self._value, value
+        return previous
+
+    set = reset
+
+
 class _Counters(ctypes.Structure):
     """`struct xt_counters`, include/uapi/linux/netfilter/x_tables.h."""
 
@@ -127,7 +141,7 @@ _XTABLES: _Names = {
 _STUBS: dict[str, dict[str, _Names | None]] = {
     "httpx": {
         "re": _PATTERNS,
-        "zlib": {},  # compressed bodies
+        "warnings": {},  # obsolete arguments
         "inspect": {},  # generators as bodies
         "pathlib": {"Path": object},  # uploads
         "urllib": {},
@@ -143,6 +157,11 @@ _STUBS: dict[str, dict[str, _Names | None]] = {
         "httpx._auth": _exported("Auth", "BasicAuth", "DigestAuth", "NetRCAuth"),
         "httpx._client": _exported("AsyncClient", "Client", "USE_CLIENT_DEFAULT"),
         "httpx._config": _exported("Limits", "Proxy", "Timeout", "create_ssl_context"),
+        # Bodies: compressed, text, lines.
+        "httpx._decoders": _exported(
+            *("ByteChunker", "ContentDecoder", "IdentityDecoder", "LineDecoder", "MultiDecoder"),
+            *("SUPPORTED_DECODERS", "TextChunker", "TextDecoder"),
+        ),
         "httpx._main": None,  # the command-line program
         "httpx._multipart": {"MultipartStream": _Unavailable, "get_multipart_boundary_from_content_type": _no_boundary},
         "httpx._status_codes": _exported("codes"),  # names for the numbers
@@ -159,6 +178,7 @@ _STUBS: dict[str, dict[str, _Names | None]] = {
         },
     },
     "dns.message": {
+        "contextvars": {"ContextVar": _Variable},
         "enum": light_enum.NAMES,
         "re": _PATTERNS,
         "base64": {},  # text of records

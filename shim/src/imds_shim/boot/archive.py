@@ -13,7 +13,6 @@ Until then only modules that are built into the interpreter can be imported, so 
 
 import _frozen_importlib  # importlib itself is not built in
 import _imp
-import gc
 import os
 import sys
 from marshal import loads
@@ -78,7 +77,6 @@ class Archive:
 
 
 if __name__ == "__main__":
-    gc.disable()  # nothing becomes garbage before exec
     # A test runs this file; in the tree it has no file, because it is part of TREE/bin/python3.
     own = globals().get("__file__") or sys.executable
     tree = os.path.dirname(os.path.dirname(os.path.abspath(own)))  # noqa: PTH100, PTH120 - pathlib is not importable yet

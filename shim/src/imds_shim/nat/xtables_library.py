@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import Any
 
@@ -57,6 +56,8 @@ def _find_library(*names: str) -> tuple[ctypes.CDLL, int]:
     """Return the library and the major version in its name, as `iptc.util.find_library` does."""
     name = names[0]
     if name == "xtwrapper":  # part of python-iptables
+        from importlib.machinery import PathFinder
+
         spec = PathFinder.find_spec("libxtwrapper")
         return ctypes.CDLL(str(spec.origin) if spec else "libxtwrapper.so", mode=ctypes.RTLD_GLOBAL), 0
     soname = SONAMES[name]

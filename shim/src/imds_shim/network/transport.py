@@ -127,7 +127,9 @@ def parse_head(received: bytearray) -> httpx.Response | None:
             raise httpx.RemoteProtocolError(f"its status line is {status_line[:60]!r}")
         if not status.startswith(b"1"):
             headers = [_parse_header(line) for line in lines]
-            return httpx.Response(int(status), headers=headers, extensions={"reason_phrase": reason.strip()})
+            # A stream that is never read: without one, httpx decodes an empty body.
+            stream, extensions = httpx.SyncByteStream(), {"reason_phrase": reason.strip()}
+            return httpx.Response(int(status), headers=headers, stream=stream, extensions=extensions)
 
 
 def _describe_protocol(head: bytes) -> str:
