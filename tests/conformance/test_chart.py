@@ -28,6 +28,7 @@ AEMM_VALUES: dict[str, Any] = {
     "replicaCount": 1,
     "nameOverride": "",
     "fullnameOverride": "",
+    "namespace": "default",
     "targetNodeOs": "linux",
     "resources": {"requests": {"memory": "64Mi", "cpu": "50m"}, "limits": {"memory": "128Mi", "cpu": "100m"}},
     "nodeSelector": {},

@@ -185,6 +185,16 @@ def test_a_spot_notice_for_one_pod(cluster: Podman) -> None:
     cluster.ctl("reset")
 
 
+def test_the_agent_of_eks(cluster: Podman, podman: Podman) -> None:
+    assert cluster.leaf("web", "iam/security-credentials/") == "web-role"
+    podman.play(podman.workloads(pod("eks"), MOCK_ENDPOINTS="ec2,eks"))
+    url, header = "http://169.254.170.23/v1/credentials", "Authorization: any-token"
+    words = ("curl", "-sf", "--max-time", "5", "--header", header, url)
+    credentials = json.loads(podman.engine("exec", "eks-application", *words).stdout)
+    assert credentials["AccountId"] == "123456789012"
+    assert podman.leaf("eks", "instance-id").startswith("i-")
+
+
 def test_a_job(cluster: Podman, podman: Podman) -> None:
     assert cluster.leaf("web", "iam/security-credentials/") == "web-role"
     wanted = {"imds-sidecar/instance": "role=nightly-role"}

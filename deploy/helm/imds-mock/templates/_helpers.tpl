@@ -28,7 +28,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/* amazon-ec2-metadata-mock's values that are set and that this chart does not have. */}}
 {{- define "imds-mock.aemmKeys" -}}
 {{- $found := list -}}
-{{- range list "aemm" "configMap" "configMapFileName" "linuxAnnotations" "linuxArguments" "linuxNodeSelector" "linuxPodAnnotations" "linuxTolerations" "linuxUpdateStrategy" "nodeSelectorTermsArch" "nodeSelectorTermsOs" "rbac" "targetNodeOs" "test" "windowsAnnotations" "windowsArguments" "windowsNodeSelector" "windowsPodAnnotations" "windowsTolerations" "windowsUpdateStrategy" -}}
+{{- range list "aemm" "configMap" "configMapFileName" "linuxAnnotations" "linuxArguments" "linuxNodeSelector" "linuxPodAnnotations" "linuxTolerations" "linuxUpdateStrategy" "namespace" "nodeSelectorTermsArch" "nodeSelectorTermsOs" "rbac" "targetNodeOs" "test" "windowsAnnotations" "windowsArguments" "windowsNodeSelector" "windowsPodAnnotations" "windowsTolerations" "windowsUpdateStrategy" -}}
 {{- if hasKey $.Values . -}}{{- $found = append $found . -}}{{- end -}}
 {{- end -}}
 {{- join " " $found -}}
