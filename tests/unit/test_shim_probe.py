@@ -274,3 +274,8 @@ def test_without_announcement_the_probe_has_no_such_header() -> None:
 def test_a_mock_that_gets_too_many_announcements_is_asked_again() -> None:
     with pytest.raises(NoAnswerError, match="too many announcements"):
         announce(b"HTTP/1.1 503 Service Unavailable\r\nX-Imds-Mock-Id: one\r\nContent-Length: 0\r\n\r\n")
+
+
+def test_a_refusal_with_a_wrong_escape_is_shown_as_it_is() -> None:
+    refused = b"HTTP/1.1 400 Bad Request\r\nX-Imds-Mock-Id: one\r\nX-Imds-Mock-Refusal: 100% %zz %4\r\n\r\n"
+    assert announce(refused)[0].refusal == "100% %zz %4"

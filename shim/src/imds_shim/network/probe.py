@@ -122,9 +122,13 @@ def _connect_failure(error: httpx.ConnectError) -> str:
 
 
 def _unquoted(refusal: str) -> str:
-    from urllib.parse import unquote
-
-    return " ".join(unquote(refusal).split())
+    """Decode `%` escapes on one line; the tree has no urllib."""
+    first, *rest = refusal.encode("latin-1", "replace").split(b"%")
+    try:
+        decoded = first + b"".join(bytes.fromhex(part[:2].decode()) + part[2:] for part in rest)
+    except ValueError:
+        return refusal
+    return " ".join(decoded.decode("utf-8", "replace").split())
 
 
 def _status_line(response: httpx.Response) -> str:
