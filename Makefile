@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help setup lock images demo test unit contract netns timing conformance closed browser e2e engines arm64 check format pictures bench attack attack-short soak clean
+.PHONY: help setup lock images demo test unit contract netns timing conformance closed browser e2e engines arm64 dist push check format pictures bench attack attack-short soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,12 @@ engines: setup ## Run the tests on Docker 26 and 28, Podman and Swarm, from Debi
 
 arm64: setup ## Build and test on arm64, in an emulated machine
 	@scripts/arm64.sh
+
+dist: setup ## Build a release into dist/: wheels, source distributions, image archives, bills of materials
+	@$(BIN)/python scripts/engine.py run $(BIN)/python scripts/dist.py $(if $(PLATFORMS),--platforms $(PLATFORMS))
+
+push: ## Push the images of dist/ to a registry: make push REGISTRY=HOST/PATH
+	@scripts/push.sh "$(REGISTRY)"
 
 check: setup ## Check format, lint, types, import rules, Dockerfiles and shell scripts
 	@scripts/check.sh

@@ -18,6 +18,6 @@ run lint-imports
 run shellcheck "${shell[@]}"
 [ "${#dockerfiles[@]}" -eq 0 ] || run hadolint "${dockerfiles[@]}"
 run check-jsonschema --builtin-schema vendor.compose-spec "${compose[@]}"
-run check-jsonschema --builtin-schema vendor.github-workflows examples/ci/github-actions-*.yaml
-run check-jsonschema --builtin-schema vendor.gitlab-ci examples/ci/gitlab-ci.yaml
+run check-jsonschema --builtin-schema vendor.github-workflows examples/ci/github-actions-*.yaml .github/workflows/*.yaml
+run check-jsonschema --builtin-schema vendor.gitlab-ci examples/ci/gitlab-ci.yaml .gitlab-ci.yml
 [ "${#failed[@]}" -eq 0 ] || { printf 'failed: %s\n' "${failed[*]}" >&2; exit 1; }

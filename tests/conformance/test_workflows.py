@@ -1,4 +1,4 @@
-"""The workflows for GitHub Actions in `examples/ci` pass actionlint, which also checks their shell commands."""
+"""The workflows for GitHub Actions, the project's and those in `examples/ci`, pass actionlint, which also checks their shell commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from support.paths import ROOT
 from toolchains import go
 
 MODULE = ROOT / "tests/conformance/actionlint"
-WORKFLOWS = sorted((ROOT / "examples/ci").glob("github-actions-*.yaml"))
+EXAMPLES = sorted((ROOT / "examples/ci").glob("github-actions-*.yaml"))
+OWN = sorted((ROOT / ".github/workflows").glob("*.yaml"))
 
 
 def actionlint(workflow: Path) -> subprocess.CompletedProcess[str]:
@@ -30,14 +31,15 @@ def actionlint(workflow: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda workflow: workflow.name)
+@pytest.mark.parametrize("workflow", [*EXAMPLES, *OWN], ids=lambda workflow: workflow.name)
 def test_the_workflow_passes(workflow: Path) -> None:
     done = actionlint(workflow)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_there_are_workflows() -> None:
-    assert len(WORKFLOWS) >= 2
+    assert len(EXAMPLES) >= 2
+    assert [each.name for each in OWN] == ["check.yaml", "release.yaml"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,114 @@
+"""Builds what a release consists of, into a folder: the same commit gives the same bytes, on the same base image.
+
+    imds_mock-VERSION.tar.gz, imds_mock-VERSION-py3-none-any.whl, and the same of imds_shim
+    imds-mock-VERSION.tar, imds-shim-VERSION.tar      images as OCI archives, one for each platform in each
+    imds-mock-VERSION-ARCHITECTURE.cdx.json, ...      bills of materials (CycloneDX), with Python and Debian packages
+    SHA256SUMS                                        for `sha256sum --check`
+
+Usage: dist.py [--platforms linux/amd64,linux/arm64] [FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bill_of_materials import bill_of_materials
+from installing import ROOT
+from oci_archive import write_archive
+from release_packages import BuildError, build_packages, commit_time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PLATFORMS: Final = "linux/amd64,linux/arm64"
+IMAGES: Final = {"imds-mock": ("Dockerfile",), "imds-shim": ("Dockerfile.shim", "--target", "shim")}
+"""The Dockerfile of each image, and more options of its build."""
+
+
+def main(words: Sequence[str]) -> int:
+    """Build; the exit code is 1 if that fails."""
+    parser = argparse.ArgumentParser(prog="dist.py", description="Build what a release consists of.")
+    parser.add_argument("--platforms", default=PLATFORMS, help="platforms of the images (default: %(default)s)")
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "dist", help="default: dist")
+    arguments = parser.parse_args(words)
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        build(arguments.folder, arguments.platforms.split(","))
+    except BuildError as error:
+        print(f"dist: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def build(folder: Path, platforms: Sequence[str]) -> None:
+    """Build everything.
+
+    Args:
+        folder: Where the files go; what was in it goes away.
+        platforms: Platforms of the images, such as `linux/amd64`.
+
+    Raises:
+        BuildError: A build failed.
+    """
+    epoch, version = commit_time(), (ROOT / "VERSION").read_text().strip()
+    for old in folder.iterdir():
+        old.unlink()
+    build_packages(folder, epoch)
+    for image in IMAGES:
+        with tempfile.TemporaryDirectory() as scratch:
+            saved = []
+            for platform in platforms:
+                tag = f"{image}:{version}-{platform.rpartition('/')[2]}"
+                _build_image(image, platform, tag)
+                saved.append(Path(scratch) / f"{tag.replace(':', '-')}.tar")
+                _docker("save", "--output", saved[-1], tag)
+                tree = Path(scratch) / tag.replace(":", "-")
+                _copy_tree(tag, image, tree)
+                bill = bill_of_materials(tree, image, version, epoch)
+                (folder / f"{tag.replace(':', '-')}.cdx.json").write_text(bill)
+            digest = write_archive(folder / f"{image}-{version}.tar", saved, version, epoch)
+            print(f"dist: {image} {version} for {', '.join(platforms)}: {digest}", flush=True)
+    sums = [f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {each.name}\n" for each in sorted(folder.iterdir())]
+    (folder / "SHA256SUMS").write_text("".join(sums))
+
+
+def _build_image(image: str, platform: str, tag: str) -> None:
+    dockerfile, *options = IMAGES[image]
+    if platform != _docker("version", "--format", "{{.Server.Os}}/{{.Server.Arch}}"):
+        options += ["--platform", platform]
+    try:
+        _docker("build", "--quiet", "--tag", tag, "--file", dockerfile, *options, ".")
+    except BuildError as error:
+        advice = (
+            f"The engine may not run programs for {platform}: install qemu-user-static, or leave it out of --platforms."
+        )
+        raise BuildError(f"{error}\n{advice}" if "exec format error" in str(error) else str(error)) from None
+
+
+def _copy_tree(tag: str, image: str, target: Path) -> None:
+    container = _docker("create", tag)
+    try:
+        _docker("cp", f"{container}:/opt/{image}", target)
+    finally:
+        with contextlib.suppress(BuildError):
+            _docker("rm", container)
+
+
+def _docker(*words: str | Path) -> str:
+    """Run `docker WORDS...`; returns what it printed."""
+    done = subprocess.run(["docker", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines()[-10:]
+        raise BuildError("\n".join([f"docker {words[0]} failed:", *said]))
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Pushes the images of `make dist` to a registry: `push.sh HOST[:PORT]/PATH`. Both platforms are in one tag.
+# skopeo logs in with what `docker login` or `skopeo login` has stored.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+die() { printf 'push: %s\n' "$*" >&2; exit 1; }
+
+registry=${1%/}
+version=$(cat VERSION)
+[ -n "$registry" ] || { echo "usage: make push REGISTRY=HOST[:PORT]/PATH" >&2; exit 64; }
+command -v skopeo >/dev/null || die "skopeo is missing; on Debian run: apt-get install skopeo"
+options=()
+case $registry in localhost[:/]* | 127.0.0.1[:/]*) options+=(--dest-tls-verify=false) ;; esac # as Docker does
+for image in imds-mock imds-shim; do
+  archive=dist/$image-$version.tar
+  [ -e "$archive" ] || die "$archive is missing; run make dist first"
+  for tag in "$version" latest; do
+    skopeo copy --quiet --all "${options[@]}" "oci-archive:$archive" "docker://$registry/$image:$tag" ||
+      die "skopeo could not push $image to $registry; run skopeo login ${registry%%/*} if it needs a password"
+    echo "$registry/$image:$tag"
+  done
+done
