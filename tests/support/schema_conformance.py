@@ -30,7 +30,8 @@ CONTRADICTION = re.compile(
     # Facts that have to agree: settings with each other, the address of a block with its length.
     r"is required when |needs a |has one instance for all callers|is an address in |expected an IPv6 block"
     r"|no block contains the (subnet|address) |interface \d+ already has |is not in the region |requires a private IPv4"
-    r"|expected one id for each security group"
+    r"|expected one id for each security group|does not contain the address |expected one of the interface's private "
+    r"|expected addresses, because |expected either a profile or "
     r"|expected either text, `base64` or the `file`"
     r"|name or a block|is before not_before|with instance_metadata_tags, "
     # What is in force: a mask stands only for a secret that is set.
