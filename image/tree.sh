@@ -73,6 +73,8 @@ collect_libraries() {
     dpkg-query --search "*/$(basename "$file")" 2>/dev/null | grep -v -e '/cross' -e diversion | head -n 1 | cut -d: -f1
   done | sort -u | while read -r package; do
     cp "/usr/share/doc/$package/copyright" "$tree/licenses/debian-$package"
+    # For the bill of materials of a release.
+    dpkg-query --show --showformat '${Package}\t${Version}\t${Architecture}\n' "$package" >>"$tree/licenses/debian-packages.tsv"
   done
 }
 

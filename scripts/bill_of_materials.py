@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from uuid import NAMESPACE_URL, uuid5
 
-from cyclonedx.factory.license import LicenseFactory
+from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
@@ -39,9 +39,15 @@ def bill_of_materials(tree: Path, name: str, version: str, epoch: int) -> str:
         A JSON document of CycloneDX 1.6; equal trees give equal documents.
     """
     bom = Bom(components=[*_python_packages(tree), *_debian_packages(tree)])
-    bom.metadata.component = Component(
-        name=name, version=version, type=ComponentType.CONTAINER, licenses=[_LICENSES.make_from_string("Apache-2.0")]
+    image = Component(
+        name=name,
+        version=version,
+        type=ComponentType.CONTAINER,
+        licenses=[_LICENSES.make_from_string("Apache-2.0")],
+        bom_ref=name,
     )
+    bom.metadata.component = image
+    bom.register_dependency(image, bom.components)
     bom.metadata.timestamp = datetime.fromtimestamp(epoch, UTC)
     # A name for this document that depends on its contents alone.
     purls = sorted(str(each.purl) for each in bom.components)

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Pushes the images of `make dist` to a registry: `push.sh HOST[:PORT]/PATH`. Both platforms are in one tag.
+# Pushes the images of `make dist` to a registry, all platforms in one tag: `push.sh HOST[:PORT]/PATH [SKOPEO_OPTION...]`.
 # skopeo logs in with what `docker login` or `skopeo login` has stored.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 die() { printf 'push: %s\n' "$*" >&2; exit 1; }
 
 registry=${1%/}
-version=$(cat VERSION)
 [ -n "$registry" ] || { echo "usage: make push REGISTRY=HOST[:PORT]/PATH" >&2; exit 64; }
+shift
+version=$(cat VERSION)
 command -v skopeo >/dev/null || die "skopeo is missing; on Debian run: apt-get install skopeo"
-options=()
+options=("$@")
 case $registry in localhost[:/]* | 127.0.0.1[:/]*) options+=(--dest-tls-verify=false) ;; esac # as Docker does
 for image in imds-mock imds-shim; do
   archive=dist/$image-$version.tar

@@ -1,4 +1,4 @@
-"""The workflows for GitHub Actions, the project's and those in `examples/ci`, pass actionlint, which also checks their shell commands."""
+"""All workflows for GitHub Actions, also those in `examples/ci`, pass actionlint, which checks their shell commands."""
 
 from __future__ import annotations
 

@@ -1,0 +1,137 @@
+"""A release: its image archives load, describe what is in them, and reach users through a registry of their own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import dist
+from debian_packages import apt
+from engine import BASE_IMAGE
+from support.containers import INSTANCE_ID
+from support.paths import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from support.containers import Docker
+
+VERSION = (ROOT / "VERSION").read_text().strip()
+ARCHIVES = [f"imds-mock-{VERSION}.tar", f"imds-shim-{VERSION}.tar"]
+
+
+@pytest.fixture(scope="module")
+def platform(docker: Docker) -> str:
+    return docker("version", "--format", "{{.Server.Os}}/{{.Server.Arch}}").stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def release(docker: Docker, mock_image: str, shim_image: str, platform: str) -> Iterator[Path]:
+    assert mock_image, shim_image  # their build stages are in the engine's cache
+    folder = ROOT / "dist"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in docker.environment.items():
+            patch.setenv(name, value)
+        folder.mkdir(exist_ok=True)
+        dist.build(folder, [platform])
+    yield folder
+    shutil.rmtree(folder)
+    for image in dist.IMAGES:
+        docker("image", "rm", f"{image}:{VERSION}-{platform.partition('/')[2]}")
+
+
+@pytest.fixture(scope="module")
+def registry(docker: Docker) -> Iterator[str]:
+    """A registry, as the engine reaches it; yields HOST:PORT."""
+    recipe = f"FROM {BASE_IMAGE}\nRUN apt-get update && apt-get install --yes --no-install-recommends docker-registry\n"
+    docker("build", "--tag", "imds-e2e-registry", "-", input_text=recipe)
+    with docker.container(
+        "imds-e2e-registry", ["docker-registry", "serve", "/etc/docker/registry/config.yml"], ["--publish", "5000"]
+    ) as name:
+        docker.await_log(name, "listening on", seconds=20)
+        published = docker("port", name, "5000/tcp").stdout.splitlines()[0]
+        yield f"127.0.0.1:{published.rpartition(':')[2]}"
+
+
+def skopeo(*words: str | Path) -> str:
+    if shutil.which("skopeo") is None:
+        apt(["update"])
+        apt(["install", "--yes", "--no-install-recommends", "skopeo"])
+    return subprocess.run(["skopeo", *words], check=True, capture_output=True, text=True).stdout
+
+
+def test_the_checksums_are_those_of_all_files(release: Path) -> None:
+    sums = dict(line.split("  ")[::-1] for line in (release / "SHA256SUMS").read_text().splitlines())
+    assert sums == {
+        each.name: hashlib.sha256(each.read_bytes()).hexdigest()
+        for each in release.iterdir()
+        if each.name != "SHA256SUMS"
+    }
+    assert set(ARCHIVES) < set(sums)
+    assert len(sums) == 2 * 2 + 2 + 2  # packages, archives, bills
+
+
+@pytest.mark.parametrize("archive", ARCHIVES)
+def test_an_archive_is_an_image_of_this_platform(release: Path, platform: str, archive: str) -> None:
+    found: dict[str, Any] = json.loads(skopeo("inspect", "--config", f"oci-archive:{release / archive}"))
+    assert f"{found['os']}/{found['architecture']}" == platform
+    assert found["config"]["Labels"]["org.opencontainers.image.version"] == VERSION
+
+
+@pytest.mark.parametrize(("image", "package"), [("imds-mock", "msgspec"), ("imds-shim", "httpx")])
+def test_a_bill_of_materials_names_what_is_in_the_image(release: Path, platform: str, image: str, package: str) -> None:
+    bill = json.loads((release / f"{image}-{VERSION}-{platform.partition('/')[2]}.cdx.json").read_text())
+    found = {each["purl"].partition("@")[0]: each["version"] for each in bill["components"]}
+    pinned = dict(
+        line.rstrip(" \\").split("==")
+        for line in (ROOT / image.removeprefix("imds-") / "requirements.lock").open()
+        if "==" in line
+    )
+    assert found[f"pkg:pypi/{package}"] == pinned[package].split()[0]
+    assert found[f"pkg:pypi/{image}"] == VERSION
+    assert "pkg:deb/debian/libc6" in found
+    assert any(name.startswith("pkg:deb/debian/python3.") for name in found)
+
+
+def test_images_pushed_to_a_registry_run_from_it(docker: Docker, release: Path, registry: str) -> None:
+    assert release.exists()
+    assert skopeo("--version")
+    host = docker.environment.get("TESTCONTAINERS_HOST_OVERRIDE", "127.0.0.1")
+    reached = registry.replace("127.0.0.1", host)
+    pushed = subprocess.run(
+        ["scripts/push.sh", f"{reached}/team", "--dest-tls-verify=false"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert pushed.stdout.split() == [
+        f"{reached}/team/{image}:{tag}" for image in dist.IMAGES for tag in (VERSION, "latest")
+    ]
+    mock = f"{registry}/team/imds-mock:{VERSION}"
+    try:
+        docker("pull", "--quiet", mock)
+        with docker.container(mock) as name:
+            docker.await_log(name, f"{INSTANCE_ID} answers on", seconds=20)
+    finally:
+        docker("image", "rm", mock)
+
+
+def test_a_push_without_a_release_says_what_to_run(tmp_path: Path) -> None:
+    copy = tmp_path / "scripts"
+    copy.mkdir()
+    shutil.copy(ROOT / "scripts/push.sh", copy)
+    shutil.copy(ROOT / "VERSION", tmp_path)
+    done = subprocess.run([copy / "push.sh", "127.0.0.1:1/team"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"push: dist/imds-mock-{VERSION}.tar is missing; run make dist first\n",
+    )
+    done = subprocess.run([copy / "push.sh", ""], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (64, "usage: make push REGISTRY=HOST[:PORT]/PATH\n")
