@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -49,11 +50,16 @@ def release(docker: Docker, mock_image: str, shim_image: str, platform: str) -> 
 @pytest.fixture(scope="module")
 def registry(docker: Docker) -> Iterator[str]:
     """A registry, as the engine reaches it; yields HOST:PORT."""
-    recipe = f"FROM {BASE_IMAGE}\nRUN apt-get update && apt-get install --yes --no-install-recommends docker-registry\n"
+    # Debian's own configuration asks for a password.
+    config = '{version: 0.1, storage: {filesystem: {rootdirectory: /tmp/registry}}, http: {addr: ":5000"}}'
+    recipe = (
+        f"FROM {BASE_IMAGE}\n"
+        "RUN apt-get update && apt-get install --yes --no-install-recommends docker-registry\n"
+        f"RUN echo '{config}' >/registry.yaml\n"
+    )
     docker("build", "--tag", "imds-e2e-registry", "-", input_text=recipe)
-    with docker.container(
-        "imds-e2e-registry", ["docker-registry", "serve", "/etc/docker/registry/config.yml"], ["--publish", "5000"]
-    ) as name:
+    command = ["docker-registry", "serve", "/registry.yaml"]
+    with docker.container("imds-e2e-registry", command, ["--publish", "5000"]) as name:
         docker.await_log(name, "listening on", seconds=20)
         published = docker("port", name, "5000/tcp").stdout.splitlines()[0]
         yield f"127.0.0.1:{published.rpartition(':')[2]}"
@@ -88,12 +94,10 @@ def test_an_archive_is_an_image_of_this_platform(release: Path, platform: str, a
 def test_a_bill_of_materials_names_what_is_in_the_image(release: Path, platform: str, image: str, package: str) -> None:
     bill = json.loads((release / f"{image}-{VERSION}-{platform.partition('/')[2]}.cdx.json").read_text())
     found = {each["purl"].partition("@")[0]: each["version"] for each in bill["components"]}
-    pinned = dict(
-        line.rstrip(" \\").split("==")
-        for line in (ROOT / image.removeprefix("imds-") / "requirements.lock").open()
-        if "==" in line
-    )
-    assert found[f"pkg:pypi/{package}"] == pinned[package].split()[0]
+    lock = (ROOT / image.removeprefix("imds-") / "requirements.lock").read_text()
+    pinned = re.search(rf"^{package}==([^ ]+)", lock, re.MULTILINE)
+    assert pinned is not None
+    assert found[f"pkg:pypi/{package}"] == pinned[1]
     assert found[f"pkg:pypi/{image}"] == VERSION
     assert "pkg:deb/debian/libc6" in found
     assert any(name.startswith("pkg:deb/debian/python3.") for name in found)
@@ -107,10 +111,11 @@ def test_images_pushed_to_a_registry_run_from_it(docker: Docker, release: Path, 
     pushed = subprocess.run(
         ["scripts/push.sh", f"{reached}/team", "--dest-tls-verify=false"],
         cwd=ROOT,
-        check=True,
+        check=False,
         capture_output=True,
         text=True,
     )
+    assert pushed.returncode == 0, pushed.stderr
     assert pushed.stdout.split() == [
         f"{reached}/team/{image}:{tag}" for image in dist.IMAGES for tag in (VERSION, "latest")
     ]
