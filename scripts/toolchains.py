@@ -56,7 +56,7 @@ def kubectl() -> Path:
         with _locked():
             if not found.exists():
                 shutil.rmtree(root, ignore_errors=True)
-                unpack_from_suite(_SUITE, ("kubernetes-client",), root)
+                unpack_from_suite(_SUITE, ("kubectl",), root)
     return found
 
 
