@@ -193,10 +193,6 @@ class Batch:
     def __reversed__(self) -> Iterator[Entry]:
         return reversed(tuple(self))
 
-    def entry(self, place: int) -> Entry:
-        """The entry at a place, from 0."""
-        return next(iter(self.part(place, place + 1)))
-
     def part(self, start: int, end: int | None = None) -> Batch:
         """The entries from one place up to another or to the end."""
         return Batch(

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 _NOTICE_NAMES: Final = tuple({path.rpartition("/")[2] for path in NOTICES})
 _MAX_CALLERS: Final = 1024
 _OK: Final = 200
+_IMDSV1: Final = "imdsv1"
+
+_Times = tuple[float, float]
+"""The mock's time and the real time of an entry."""
 
 
 class Occurrences(msgspec.Struct):
@@ -141,25 +145,26 @@ class JournalQueries:
         }
         for entry in entries:
             if since is None or entry.real_time >= since:
-                _add(found, entry, subject_of(entry), _MAX_CALLERS * 2)
+                _add_entry(found, entry, subject_of(entry), _MAX_CALLERS * 2)
         wanted: Iterable[Occurrences] = found.values()
         if caller is not None:
             wanted = (each for each in wanted if self._is_target(each.caller, caller))
         return sorted(wanted, key=lambda each: each.real_first)
 
     def _summarize(self, batch: Batch) -> None:
-        self._evicted_until = batch.entry(len(batch) - 1).real_time
+        self._evicted_until = _times(batch, -1)[1]
         calls: dict[str, list[int]] = {}
         for place, kind in enumerate(batch.kinds):
             if kind[VERSION] == 1:
                 calls.setdefault(kind[CALLER], []).append(place)
-        for places in calls.values():
-            first, last = batch.entry(places[0]), batch.entry(places[-1])
-            _add(self._v1, first, _v1_subject(first), _MAX_CALLERS, last, len(places))
+        for caller, places in calls.items():
+            # No entry is built: an entry takes 2 us, and each of 256 entries may have a caller of its own.
+            times = _times(batch, places[0]), _times(batch, places[-1])
+            _add(self._v1, caller, _IMDSV1, _MAX_CALLERS, *times, len(places))
         if any(path.endswith(_NOTICE_NAMES) for path in set(batch.paths)):
             for entry in batch:
                 if entry.status == _OK and entry.path.endswith(_NOTICE_NAMES):
-                    _add(self._notices, entry, _notice_subject(entry), _MAX_CALLERS)
+                    _add_entry(self._notices, entry, _notice_subject(entry), _MAX_CALLERS)
                     self.first_reads.keep(entry)
 
 
@@ -168,7 +173,7 @@ def _real_time(entry: Entry) -> float:
 
 
 def _v1_subject(entry: Entry) -> str | None:
-    return "imdsv1" if entry.version == 1 else None
+    return _IMDSV1 if entry.version == 1 else None
 
 
 def _notice_subject(entry: Entry) -> str | None:
@@ -177,22 +182,28 @@ def _notice_subject(entry: Entry) -> str | None:
     return NOTICES.get(entry.path[1:].partition("/")[2])
 
 
+def _times(batch: Batch, place: int) -> _Times:
+    return batch.times[place], batch.times[place] - batch.clock_offsets[place]
+
+
+def _add_entry(occurrences: dict[tuple[str, str], Occurrences], entry: Entry, subject: str | None, bound: int) -> None:
+    if subject is not None:
+        times = entry.time, entry.real_time
+        _add(occurrences, entry.caller, subject, bound, times, times, 1)
+
+
 def _add(  # noqa: PLR0913, PLR0917 - private
     occurrences: dict[tuple[str, str], Occurrences],
-    first: Entry,
-    subject: str | None,
+    caller: str,
+    subject: str,
     bound: int,
-    last: Entry | None = None,
-    times: int = 1,
+    first: _Times,
+    last: _Times,
+    count: int,
 ) -> None:
-    if subject is None:
-        return
-    last = last or first
-    known = occurrences.get((first.caller, subject))
+    known = occurrences.get((caller, subject))
     if known is not None:
-        known.times += times
-        known.last, known.real_last = last.time, last.real_time
+        known.times += count
+        known.last, known.real_last = last
     elif len(occurrences) < bound:
-        occurrences[first.caller, subject] = Occurrences(
-            first.caller, subject, first.time, last.time, times, first.real_time, last.real_time
-        )
+        occurrences[caller, subject] = Occurrences(caller, subject, first[0], last[0], count, first[1], last[1])
