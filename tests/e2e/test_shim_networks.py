@@ -60,7 +60,9 @@ def test_on_two_networks_the_rule_needs_a_route(
             assert done.stdout == INSTANCE_ID
             assert f"added route {LINK_LOCAL}/32 dev {there}, so that" in done.stderr
             app.run("ip", "route", "del", f"{LINK_LOCAL}/32")
-            assert app.run(*BRIEFLY, check=False).returncode == CURL_TIMED_OUT
+            # Docker 28 and newer accept a packet with the source address of the other network.
+            is_accepted = int(docker("version", "--format", "{{.Server.Version}}").stdout.partition(".")[0]) >= 28
+            assert app.run(*BRIEFLY, check=False).returncode == (0 if is_accepted else CURL_TIMED_OUT)
 
 
 def test_a_network_with_no_way_out(docker: Docker, tools_image: str, mock_image: str) -> None:

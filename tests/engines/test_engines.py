@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from support.containers import INSTANCE_ID
 from support.engines import EXAMPLES, until
@@ -151,6 +152,20 @@ def test_shared_namespace(engine: Engine, results: Results) -> None:
         project.up()
         project.until_asked(INSTANCE_ID)
     results.record(engine.title, "shared-namespace")
+
+
+@pytest.mark.parametrize("way", ["shared-namespace", "link-local-ip"])
+def test_the_generated_override_works_where_its_way_does(engine: Engine, way: str) -> None:
+    printed = engine("run", "--rm", "imds-mock", "compose-override", "--services", "app", "--way", way).stdout
+    if way == "link-local-ip" and is_podman(engine):
+        assert "Not supported by Podman" in printed
+        return
+    base, override = (engine.folder / f"{engine.title}-{way}-{part}.yaml" for part in ("base", "override"))
+    base.write_text(yaml.safe_dump({"services": {"app": {"image": "imds-application"}}}))
+    override.write_text(printed)
+    with engine.project(base, override) as project:
+        project.up()
+        project.until_asked(INSTANCE_ID)
 
 
 def test_environment(engine: Engine, results: Results) -> None:
