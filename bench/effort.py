@@ -18,7 +18,7 @@ class Effort(NamedTuple):
         connections: Numbers of connections.
         has_aemm: Whether amazon-ec2-metadata-mock is measured.
         has_containers: Whether images are built and containers started.
-        rate: The attribute of a sample that is compared as requests per second.
+        by_processor_time: Whether processor time is compared instead of elapsed time.
     """
 
     rounds: int
@@ -30,7 +30,12 @@ class Effort(NamedTuple):
     connections: tuple[int, ...]
     has_aemm: bool
     has_containers: bool
-    rate: str = "rate"
+    by_processor_time: bool = False
+
+    @property
+    def rate(self) -> str:
+        """The attribute of a sample that is compared as requests per second."""
+        return "processor_rate" if self.by_processor_time else "rate"
 
 
 FULL: Final = Effort(5, 1, 25, 3, 1_000_000, 20_000, (16, 64), has_aemm=True, has_containers=True)

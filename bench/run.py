@@ -76,7 +76,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--processor-time",
         action="store_true",
-        help="compare requests per second of processor time, for a machine that other programs use",
+        help="compare rates and the mock's start by processor time, for a machine that other programs use",
     )
     parser.add_argument("--redraw", action="store_true", help="only write the page and the pictures")
     given = parser.parse_args(argv)
@@ -95,9 +95,8 @@ def main(argv: Sequence[str]) -> int:
     if (load := os.getloadavg()[0]) > _IDLE:
         say(f"other programs use this machine (load average {load:.1f}); expect wrong figures")
     effort = QUICK if given.quick else FULL
-    if given.processor_time:
-        effort = effort._replace(rate="processor_rate")
-    outcomes, failed = measure(groups, effort._replace(rounds=given.rounds or effort.rounds), given.tolerance)
+    effort = effort._replace(rounds=given.rounds or effort.rounds, by_processor_time=given.processor_time)
+    outcomes, failed = measure(groups, effort, given.tolerance)
     if len(groups) == len(GROUPS) and not (given.quick or given.rounds or given.processor_time or failed):
         found = results.Results(results.machine(), outcomes)
         results.save(found, results.FILE)
