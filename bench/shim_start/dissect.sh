@@ -7,4 +7,5 @@ for ((run = 0; run < $1; run++)); do
   strace -f --seccomp-bpf -ttt -s 64 -e trace=execve,openat,connect,sendto,socket -o /tmp/trace /opt/imds-shim/bin/imds-shim true
   cat /tmp/trace
   /opt/imds-shim/bin/imds-shim --remove 2>/dev/null
+  sleep 1 # as in measure.sh
 done

@@ -15,7 +15,8 @@ once() { # NAME COMMAND...
 }
 
 pasted() { once pasted bash /bench/pasted-entrypoint.sh; iptables -t nat -D OUTPUT -d 169.254.169.254 -j DNAT --to-destination "$address"; }
-shim() { once shim /opt/imds-shim/bin/imds-shim; /opt/imds-shim/bin/imds-shim --remove 2>/dev/null; }
+# The mock lets an address announce once per second, so a start that follows at once would wait.
+shim() { once shim /opt/imds-shim/bin/imds-shim; /opt/imds-shim/bin/imds-shim --remove 2>/dev/null; sleep 1; }
 
 address=$(dig +short "$MOCK_HOSTNAME")
 for ((pair = 0; pair < pairs; pair++)); do
