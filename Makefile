@@ -3,81 +3,87 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help setup lock images demo test unit contract netns timing conformance closed browser e2e engines arm64 dist push check format pictures bench attack attack-short soak clean
+.PHONY: help setup setup-dev lock images demo test unit contract netns timing conformance closed browser e2e engines arm64 dist push check format pictures bench attack attack-short soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing: .venv with both programs, and a few Debian packages
-	@scripts/setup.sh
+	@scripts/setup.sh programs
 
-lock: setup ## Renew the hashed lock files from the pyproject.toml files
+setup-dev: ## Install what is missing for all other targets, so that each starts at once
+	@scripts/setup.sh dev
+
+.setup-test:
+	@scripts/setup.sh test
+
+lock: setup-dev ## Renew the hashed lock files from the pyproject.toml files
 	@scripts/lock.sh
 
 images: ## Build the images imds-mock and imds-shim with Docker
 	@scripts/images.sh
 
-demo: setup ## Demonstrate it: the Compose stack with Docker, network namespaces without
-	@$(BIN)/python scripts/demo.py
+demo: ## Demonstrate it: the Compose stack with Docker, network namespaces without
+	@python=$$(scripts/setup.sh python) && "$$python" scripts/demo.py --setup
 
-test: setup ## Run the unit, contract and network namespace tests (no Docker needed)
+test: .setup-test ## Run the unit, contract and network namespace tests (no Docker needed)
 	@scripts/tiers.sh unit contract netns
 
-unit: setup ## Run the unit tests
+unit: .setup-test ## Run the unit tests
 	@scripts/tiers.sh unit
 
-contract: setup ## Run the contract tests: real clients against the mock
+contract: .setup-test ## Run the contract tests: real clients against the mock
 	@scripts/tiers.sh contract
 
-netns: setup ## Run the tests on the real kernel, in network namespaces
+netns: .setup-test ## Run the tests on the real kernel, in network namespaces
 	@scripts/tiers.sh netns
 
-timing: setup ## Run the tests that measure time, which need the machine for themselves
+timing: .setup-test ## Run the tests that measure time, which need the machine for themselves
 	@.venv/bin/pytest -m measures_time tests/unit tests/contract tests/netns
 
-conformance: setup ## Run the official AWS SDKs against the mock, with their own toolchains
+conformance: .setup-test ## Run the official AWS SDKs against the mock, with their own toolchains
 	@scripts/tiers.sh conformance
 
 closed: ## Run the network namespace tests in a clone of HEAD in a folder of mode 700
 	@scripts/closed_clone.sh netns
 
-browser: setup ## Run the tests of the page in Chromium
+browser: setup-dev ## Run the tests of the page in Chromium
 	@scripts/tiers.sh browser
 
-e2e: setup ## Run the end-to-end tests on Docker, or on a temporary engine
+e2e: .setup-test ## Run the end-to-end tests on Docker, or on a temporary engine
 	@scripts/tiers.sh e2e
 
-engines: setup ## Run the tests on Docker 26 and 28, Podman and Swarm, from Debian packages; needs root
+engines: .setup-test ## Run the tests on Docker 26 and 28, Podman and Swarm, from Debian packages; needs root
 	@scripts/tiers.sh engines
 
-arm64: setup ## Build and test on arm64, in an emulated machine
+arm64: .setup-test ## Build and test on arm64, in an emulated machine
 	@scripts/arm64.sh
 
-dist: setup ## Build a release into dist/: wheels, source distributions, image archives, bills of materials
+dist: setup-dev ## Build a release into dist/: wheels, source distributions, image archives, bills of materials
 	@$(BIN)/python scripts/engine.py run $(BIN)/python scripts/dist.py $(if $(PLATFORMS),--platforms $(PLATFORMS))
 
 push: ## Push the images of dist/ to a registry: make push REGISTRY=HOST/PATH
 	@scripts/push.sh "$(REGISTRY)"
 
-check: setup ## Check format, lint, types, import rules, Dockerfiles and shell scripts
+check: setup-dev ## Check format, lint, types, import rules, Dockerfiles and shell scripts
 	@scripts/check.sh
 
-format: setup ## Format the Python code
+format: setup-dev ## Format the Python code
 	@$(BIN)/ruff format .
 
-pictures: setup ## Renew the pictures of the pages from a real run
+pictures: setup-dev ## Renew the pictures of the pages from a real run
 	@PYTHONPATH=tests $(BIN)/python scripts/pictures.py
 
-bench: setup ## Measure speed, memory and sizes, and renew docs/performance.md
+bench: setup-dev ## Measure speed, memory and sizes, and renew docs/performance.md
 	@$(BIN)/python bench/run.py
 
-attack: setup ## Attack the mock and the shim: hostile bytes, neighbours, bombs, clock jumps, kills
+attack: .setup-test ## Attack the mock and the shim: hostile bytes, neighbours, bombs, clock jumps, kills
 	@scripts/attack.sh full
 
-attack-short: setup ## Run a shorter attack, about three minutes
+attack-short: .setup-test ## Run a shorter attack, about three minutes
 	@scripts/attack.sh short
 
-soak: setup ## Measure memory over a million requests and tokens
+soak: setup-dev ## Measure memory over a million requests and tokens
 	@$(BIN)/python bench/run.py soak
 
 clean: ## Remove everything that make has created here, and list caches elsewhere

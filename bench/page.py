@@ -13,8 +13,6 @@ import shlex
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from playwright.sync_api import sync_playwright
-
 import browser_install
 import cores
 import mockprocess
@@ -41,6 +39,8 @@ def measure(effort: Effort, folder: Path) -> Outcomes:
     Raises:
         NotMeasuredError: Chromium cannot be installed.
     """
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - the tests of the tables do without it
+
     try:
         chromium = browser_install.install().chromium
     except InstallError as error:

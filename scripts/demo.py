@@ -56,11 +56,12 @@ def main(argv: Sequence[str]) -> int:
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--compose", action="store_true", help="use Docker Compose, or fail")
     way.add_argument("--lab", action="store_true", help="use network namespaces")
+    parser.add_argument("--setup", action="store_true", help="first install what the network namespaces need")
     chosen = parser.parse_args(argv)
     why_not = None if chosen.lab else docker_obstacle()
     try:
         if chosen.lab:
-            lab_demo()
+            lab_demo(setup=chosen.setup)
         elif why_not is None:
             compose_demo()
         elif chosen.compose:
@@ -69,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
         else:
             print(f"# {why_not}")
             print("# The demo therefore uses network namespaces: the same programs on this kernel.\n")
-            lab_demo()
+            lab_demo(setup=chosen.setup)
     except DemoError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
@@ -117,8 +118,10 @@ def compose_demo() -> None:
         show("docker compose down", [*compose, "down", "--volumes", "--timeout", "2"])
 
 
-def lab_demo() -> None:
+def lab_demo(*, setup: bool) -> None:
     """Run the mock and the shim in two namespaces that are connected only to each other."""
+    if setup and subprocess.run([ROOT / "scripts" / "setup.sh", "programs"], check=False).returncode != 0:
+        raise DemoError("the programs cannot be installed; the messages above give the reason.")
     with contextlib.ExitStack() as stack:
         try:
             lab = stack.enter_context(Lab())

@@ -8,6 +8,10 @@ compile() { "$uv" pip compile --quiet --universal --python-version 3.11 --genera
 compile -o shim/requirements.lock shim/pyproject.toml
 compile -o mock/requirements.lock mock/pyproject.toml
 compile -o requirements-dev.lock --group dev shim/pyproject.toml mock/pyproject.toml
+for group in test programs; do
+  # Each lock is a part of the one before.
+  compile --constraint requirements-dev.lock -o "requirements-$group.lock" --group "$group" shim/pyproject.toml mock/pyproject.toml
+done
 compile -o tests/clients/requirements.lock tests/clients/requirements.in
 compile -o tests/e2e/images/aws/requirements.lock tests/e2e/images/aws/requirements.in
 compile --no-deps -o tests/clients/collections.lock tests/clients/collections.in

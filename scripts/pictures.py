@@ -14,8 +14,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from playwright.sync_api import sync_playwright
-
 import browser_install
 from diagrams import PALETTES, WAYS, diagram
 from picture_scene import PROGRAMS, ROOT, Scene
@@ -61,6 +59,8 @@ def record_commands(scene: Scene) -> list[Recorded]:
 
 def take_screenshots(scene: Scene, folder: Path) -> None:
     """Take pictures of the page with a browser in the mock's namespace, whose loopback has the control plane."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - a test records the commands without it
+
     chromium = folder / "chromium"
     chromium.write_text(
         f'#!/bin/sh\nexec {shlex.join(scene.mock.command([browser_install.install().chromium]))} "$@"\n'

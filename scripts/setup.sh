@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Installs what is missing: .venv with both programs and the development tools, from the hashed lock file, and the
-# Debian packages that the tests need. Does nothing if everything is installed.
+# Installs what is missing: .venv from a hashed lock file, and Debian packages. Does nothing if everything is installed.
+#
+#   setup.sh programs   both programs (the default)
+#   setup.sh test       and what the tests need, without Docker and a browser
+#   setup.sh dev        and what checks the code, drives a browser and renews lock files
+#   setup.sh python     nothing; print the path of the Python to use
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
-
-# A change in any of these files makes .venv outdated.
-inputs=(VERSION requirements-dev.lock shim/pyproject.toml mock/pyproject.toml scripts/setup.sh)
 
 find_python() {
   local candidate
@@ -34,15 +35,19 @@ missing_packages() {
   [ -e /usr/share/doc/ca-certificates ] || echo ca-certificates
   ldconfig -p | grep -q 'libnftables\.so\.1' || echo libnftables1
   [ "$(uname -m)" = x86_64 ] || command -v shellcheck >/dev/null || echo shellcheck # a wheel elsewhere
-  # python-iptables is built from source.
+  # python-iptables is built from source, and uses the libraries of iptables.
   command -v gcc >/dev/null || echo gcc
-  [ -e /usr/include/xtables.h ] || echo libxtables-dev
-  [ -e /usr/include/libiptc/libiptc.h ] || echo libiptc-dev
   [ -e /usr/include/stdlib.h ] || echo libc6-dev
-  "$python" -c 'import os, sysconfig; raise SystemExit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' ||
-    echo python3-dev
   "$python" -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }
+
+[ "${1-}" != python ] || { find_python; exit; }
+# Each group contains those after it.
+groups=(dev test programs)
+group=${1:-programs}
+[[ " ${groups[*]} " == *" $group "* ]] || die "unknown group $group; the groups are: ${groups[*]}"
+# A change in any of these files, or in the group's lock file, makes .venv outdated.
+own=(VERSION shim/pyproject.toml mock/pyproject.toml scripts/setup.sh)
 
 # Another make may be running in this checkout.
 mkdir -p .cache
@@ -60,15 +65,21 @@ if [ "${#packages[@]}" -gt 0 ]; then
     { tail -n 20 .cache/apt.log >&2; die "apt-get failed; the log is .cache/apt.log"; }
 fi
 
-stamp=$(cat "${inputs[@]}" <("$python" -VV) | sha256sum | cut -d' ' -f1)
-if [ "$(cat .venv/stamp 2>/dev/null)" != "$stamp" ]; then
-  say "updating .venv with $("$python" -V)"
-  # Another Python needs a new environment; otherwise pip updates the existing one.
-  [ "$(.venv/bin/python -VV 2>/dev/null)" = "$("$python" -VV)" ] || rm -rf .venv
-  [ -d .venv ] || "$python" -m venv .venv
-  {
-    .venv/bin/pip install --require-hashes -r requirements-dev.lock
-    .venv/bin/pip install --no-deps --no-build-isolation -e shim -e mock
-  } >.cache/pip.log 2>&1 || { tail -n 20 .cache/pip.log >&2; die "pip failed; the log is .cache/pip.log"; }
-  echo "$stamp" >.venv/stamp
-fi
+# Whether the stamp of a group is that of its inputs.
+is_current() { [ "$(cat ".venv/stamp-$1" 2>/dev/null)" = "$(stamp_of "$1")" ]; }
+stamp_of() { cat "${own[@]}" "requirements-$1.lock" <("$python" -VV) | sha256sum | cut -d' ' -f1; }
+
+for larger in "${groups[@]}"; do
+  ! is_current "$larger" || exit 0
+  [ "$larger" != "$group" ] || break
+done
+say "updating .venv with $("$python" -V) for: $group"
+# Another Python needs a new environment; otherwise pip updates the existing one.
+[ "$(.venv/bin/python -VV 2>/dev/null)" = "$("$python" -VV)" ] || rm -rf .venv
+[ -d .venv ] || "$python" -m venv .venv
+{
+  # Modules are compiled when they are first imported, which most of them never are.
+  .venv/bin/pip install --no-compile --require-hashes -r "requirements-$group.lock"
+  .venv/bin/pip install --no-compile --no-deps --no-build-isolation -e shim -e mock
+} >.cache/pip.log 2>&1 || { tail -n 20 .cache/pip.log >&2; die "pip failed; the log is .cache/pip.log"; }
+stamp_of "$group" >".venv/stamp-$group"

@@ -116,7 +116,7 @@ def test_an_example_says_when_it_fits_what_it_needs_and_what_breaks_it(way: str)
 @pytest.mark.parametrize(
     "lock",
     [
-        "requirements-dev.lock",
+        *("requirements-dev.lock", "requirements-test.lock", "requirements-programs.lock"),
         "shim/requirements.lock",
         "mock/requirements.lock",
         "tests/clients/requirements.lock",
@@ -134,6 +134,15 @@ def test_locks_pin_versions_and_hashes_and_name_no_registry(lock: str) -> None:
     assert requirements
     assert [name for name, pin in requirements if not pin] == []
     assert text.count("--hash=sha256:") >= len(requirements)
+
+
+def pins(lock: str) -> set[str]:
+    return set(re.findall(r"^(\S+==\S+)", (ROOT / lock).read_text(), re.MULTILINE))
+
+
+def test_each_group_is_a_part_of_the_next() -> None:
+    assert pins("requirements-programs.lock") < pins("requirements-test.lock") < pins("requirements-dev.lock")
+    assert pins("mock/requirements.lock") | pins("shim/requirements.lock") < pins("requirements-programs.lock")
 
 
 @pytest.mark.parametrize("folder", ["clients", "browser"])
