@@ -230,7 +230,8 @@ def test_a_container_without_the_shim_does_not_inherit_the_identity(cluster: Clu
     assert old.get("iam/security-credentials/") == "worker-role"
     old.space.ip("address", "flush", "dev", _link_of(old))
     new = cluster.container("new", "10.77.0.3/16")
-    assert new.get("iam/security-credentials/", MOCK) == "my-role"
+    # A container that started within 0.25 s would be told from the old one after 5 s.
+    _until(lambda: new.get("iam/security-credentials/", MOCK) == "my-role")
 
 
 def test_the_follower_announces_again_after_a_restart_of_the_mock(cluster: Cluster) -> None:

@@ -268,3 +268,20 @@ def test_a_moved_container_takes_only_its_own_address_along() -> None:
         await registry.close()
 
     asyncio.run(run())
+
+
+def test_a_busy_successor_is_told_from_its_predecessor_after_5_seconds() -> None:
+    async def run() -> None:
+        around = network()
+        registry = around.registry()
+        registry.announce(HERE, KEY, WORKER)
+        await connect(registry)
+        await registry.wait_for_look_ups()
+        around.macs = {HERE: ANOTHER}
+        for _ in range(51):
+            around.now += 0.1
+            await connect(registry)
+        assert registry.caller(HERE).announced is None
+        await registry.close()
+
+    asyncio.run(run())

@@ -78,6 +78,11 @@ class Caller(NamedTuple):
         return tuple(dict.fromkeys(name for name in names if name is not None))
 
     @property
+    def is_identified(self) -> bool:
+        """Whether its container is known by name or has announced itself."""
+        return self.container is not None or self.announced is not None
+
+    @property
     def macs(self) -> frozenset[str]:
         """The known hardware addresses."""
         return frozenset(interface.mac for interface in self.interfaces if interface.mac is not None)

@@ -170,8 +170,7 @@ class CallerRegistry(CallerTable):
         if entry is None:
             self._make_room()
             entry = self._entries[key] = TableEntry(self._networks.unnamed_caller(key))
-        may_change = entry.caller.container is not None or entry.caller.announced is not None
-        was_idle = may_change and now > entry.last_used + _IDLE_SECONDS
+        was_idle = entry.caller.is_identified and now > entry.last_used + _IDLE_SECONDS
         entry.last_used = now
         if entry.task is not None or (now < entry.expires and not was_idle):
             return entry.ready
@@ -193,7 +192,7 @@ class CallerRegistry(CallerTable):
         except OSError:
             # The last known caller is kept: it is more likely right than none.
             entry.unanswered = not entry.answered
-            entry.expires = self._monotonic() + (_NAME_SECONDS if entry.caller.container else _NO_NAME_SECONDS)
+            entry.expires = self._monotonic() + (_NAME_SECONDS if entry.caller.is_identified else _NO_NAME_SECONDS)
             if entry.caller.announced is not None:
                 # The hardware address still tells another container at this address.
                 self._store(address, entry, self._networks.refreshed(entry.caller))
@@ -203,8 +202,9 @@ class CallerRegistry(CallerTable):
             # A link-local address may be linked later, once the kernel has heard from its owner's ordinary address.
             # Until then it counts as unanswered, so that the instance keeps its id.
             is_open = caller is None and self.is_link_local(address)
-            entry.expires = self._monotonic() + (_NO_NAME_SECONDS if caller is None and not is_open else _NAME_SECONDS)
             self._store(address, entry, None if caller is None else self._with_key(caller, entry))
+            is_known = entry.caller.is_identified or caller is not None or is_open
+            entry.expires = self._monotonic() + (_NAME_SECONDS if is_known else _NO_NAME_SECONDS)
             entry.answered, entry.unanswered = not is_open, is_open
             if entry.caller.container is not None:
                 self.announcements.bind(entry.caller.addresses, entry.caller.container)
