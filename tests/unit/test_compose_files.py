@@ -12,6 +12,8 @@ from imds_mock.errors import LOW_PORTS
 from support.paths import ROOT
 
 FILES = [ROOT / "docker-compose.yml", *sorted(ROOT.glob("examples/**/compose*.yaml"))]
+FROM_REGISTRY = "${IMDS_REGISTRY-}"
+OURS = re.compile(r"image: (.*)(?<!-)\b(imds-mock|imds-shim)\s")
 FIRST_BLOCK = re.compile(r"```yaml\n((?:#.*\n)?services:\n  mock_metadata:\n.*?)```", re.DOTALL)
 
 
@@ -22,7 +24,11 @@ def mock_on_port_80(services: dict[str, Any]) -> dict[str, Any] | None:
         needs_docker = isinstance(networks, dict) and any(
             "link_local_ips" in (each or {}) for each in networks.values()
         )
-        if service.get("image") == "imds-mock" and "--port" not in service.get("command", ()) and not needs_docker:
+        if (
+            service.get("image") == FROM_REGISTRY + "imds-mock"
+            and "--port" not in service.get("command", ())
+            and not needs_docker
+        ):
             return dict(service)
     return None
 
@@ -40,6 +46,11 @@ def test_the_mock_may_use_port_80_on_podman(file: Any) -> None:
     assert mock is not None
     # podman-compose 1.0 fails with a mapping.
     assert mock["sysctls"] == [LOW_PORTS]
+
+
+@pytest.mark.parametrize("file", [*FILES, ROOT / "examples/entrypoint-shim/stack.yaml"], ids=lambda file: file.name)
+def test_images_come_from_the_registry_of_a_variable(file: Any) -> None:
+    assert {prefix for prefix, _ in OURS.findall(file.read_text())} <= {FROM_REGISTRY}
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md", "docs/images.md"])
