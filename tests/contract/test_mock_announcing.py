@@ -340,3 +340,11 @@ def test_a_repeated_announcement_is_processed_each_time(mock: DrivenMock) -> Non
         assert read(mock, "meta-data/iam/security-credentials") == "a"
         mock.do("DELETE", "/v1/announcements")
         assert read(mock, "meta-data/iam/security-credentials") == "my-role"
+
+
+def test_starts_without_a_new_announcement_are_not_limited(mock: DrivenMock) -> None:
+    for number in range(30):
+        assert announce(mock, None, None, NEIGHBOUR, f"{number:032x}").status == 204
+    for number in range(30):
+        assert announce(mock, "role=a", None, WORKER, f"{number:032x}").status == 204
+    assert read(mock, "meta-data/iam/security-credentials") == "a"

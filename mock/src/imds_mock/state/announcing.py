@@ -48,6 +48,7 @@ _MAX_SENDERS: Final = 4096
 CHECK_ONLY: Final = "check"
 _HEADER: Final = re.compile(r"([0-9a-f]{32}|check) (-|[A-Za-z0-9_-]+) (-|[A-Za-z0-9_-]+)")
 _NOTHING: Final = "-"
+_EMPTY: Final = "- -"
 _OTHER_VERSION: Final = "this announcement cannot be read; use imds-shim and imds-mock of the same version"
 
 
@@ -55,7 +56,7 @@ class _Sender:
     """How often an address has announced.
 
     Attributes:
-        accepted: Hash of the last header that was accepted; the follower repeats it.
+        accepted: Hash of the name and facts that were accepted last; a follower or a restarted container repeats them.
     """
 
     __slots__ = ("_left", "_time", "accepted")
@@ -111,10 +112,12 @@ class Announcer:
         """
         sender = self._sender(address)
         before = self._callers.announced_at(address)
-        is_repeated = before is not None and sender.accepted == hash(header)
-        if is_repeated and self._callers.announce(address, header.partition(" ")[0], before):
+        key, _, content = header.partition(" ")
+        is_repeated = before is not None and sender.accepted == hash(content) and _HEADER.fullmatch(header)
+        if is_repeated and key != CHECK_ONLY and self._callers.announce(address, key, before):
             return Outcome()
-        if not sender.may_announce(self._monotonic()):
+        # Nothing to announce, as most shims have, costs nothing to read.
+        if content != _EMPTY and not sender.may_announce(self._monotonic()):
             return Outcome(is_too_early=True)
         try:
             key, announced = self._read(header)
@@ -124,7 +127,7 @@ class Announcer:
             self._report(f"refused what {address} announces: {sentence}")
             return Outcome(sentence)
         if announced is not None and announced == self._callers.announced_at(address):
-            sender.accepted = hash(header)
+            sender.accepted = hash(content)
         return Outcome()
 
     def _sender(self, address: str) -> _Sender:
