@@ -10,6 +10,7 @@ import mockprocess
 import references
 from against_nginx import alternate, loads, nginx_bodies
 from disturbances import changes, follower
+from outcomes import ratios
 from rows import CONTROL_LOADS, FOLLOWERS
 from wrk import Load, compare, run
 
@@ -74,6 +75,15 @@ def disturb(
 
 
 def cost(key: str, busy: list[Sample], quiet: list[Sample]) -> Outcomes:
-    """The rows of what a client of the control plane costs."""
-    yield f"{key}/processor", compare(busy, quiet, "processor_rate")
+    """The rows of what a client of the control plane costs.
+
+    It adds processor time to that of each second's requests, whether there are many or few. At the mock's limit, what
+    is left for requests is the ratio of the processor times per request. Below the limit, that ratio would exaggerate.
+    """
+    full = [sample.processor_rate for sample in quiet]
+    left = [
+        alone * (1 - (1 / sample.processor_rate - 1 / alone) * sample.rate)
+        for sample, alone in zip(busy, full, strict=True)
+    ]
+    yield f"{key}/processor", ratios(left, full)
     yield f"{key}/rate", compare(busy, quiet, "rate")

@@ -2,7 +2,7 @@
 
 The mock has a processor of its own, and Chromium and wrk share the others. Chromium runs at a lower priority: otherwise
 wrk is the slower side, the mock waits for it, and each request costs more than under full load. What the page costs the
-data plane is the mock's processor time for each request, so the limit applies to it.
+data plane is processor time of the mock, so the limit applies to that.
 """
 
 from __future__ import annotations

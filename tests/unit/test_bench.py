@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import chart
+import control
 import results
 import run
 import tables
@@ -106,6 +107,17 @@ def test_a_row_says_if_a_server_was_kept_waiting() -> None:
     assert tables.cells(LEAST, figures)[-1] == "missed; a server used 50% of its processor"
     assert tables.cells(FREE, figures)[-1] == "a server used 50% of its processor"
     assert tables.cells(FREE, wrk.compare([other], [other], "p99"))[-1] == ""
+
+
+@pytest.mark.parametrize(("rate", "left"), [(80_000, 0.8), (8_000, 0.98)])
+def test_a_client_of_the_control_plane_costs_a_share_of_the_processor(rate: float, left: float) -> None:
+    """At its limit, a mock answers 80,000 instead of 100,000; at a tenth of that, the same time per request is 2 %."""
+    quiet = wrk.Sample(rate=100_000, p99=1, processor_rate=100_000, busy=1.0)
+    disturbed = wrk.Sample(rate=rate, p99=1, processor_rate=80_000, busy=rate / 80_000)
+    figures = dict(control.cost("page", [disturbed], [quiet]))["page/processor"]
+    assert isinstance(figures, Figures)
+    assert figures.median == left
+    assert figures.reference == 100_000
 
 
 @pytest.mark.parametrize(("p99", "milliseconds"), [("259.00us", 0.259), ("4.25ms", 4.25), ("1.20s", 1200.0)])
