@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -46,6 +47,9 @@ def _leave_out_unused(name: str) -> None:
     if is_serving or name == "ctl":
         from imds_mock.unused_modules import leave_out  # noqa: PLC0415 - most commands do without it
 
+        if name and name not in COMMANDS:
+            # A module that is loaded stays: the arguments of amazon-ec2-metadata-mock are quoted for a notice.
+            importlib.import_module("shlex")
         leave_out(*(() if is_serving else ("_hashlib", "ssl")))
 
 
