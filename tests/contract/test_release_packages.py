@@ -7,12 +7,15 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from release_packages import build_packages
 from support.paths import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EPOCH = 1_700_000_000
 VERSION = (ROOT / "VERSION").read_text().strip()
@@ -58,12 +61,16 @@ def test_both_carry_the_license(packages: dict[str, Path], name: str) -> None:
 @pytest.mark.parametrize("name", LOCK)
 def test_a_program_runs_in_a_new_environment(packages: dict[str, Path], tmp_path: Path, name: str, ending: str) -> None:
     environment = tmp_path / "venv"
-    uv = Path(sys.executable).with_name("uv")
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
-    pip: list[str | Path] = [uv, "pip", "install", "--quiet", "--python", environment]
-    subprocess.run([*pip, "--require-hashes", "-r", LOCK[name]], check=True)
-    subprocess.run([*pip, "--no-deps", packages[f"{name}-{VERSION}{ending}"]], check=True)
-    subprocess.run([uv, "pip", "check", "--python", environment], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", environment, "--disable-pip-version-check", "-q"]
+    subprocess.run([*pip, "install", "--no-compile", "--require-hashes", "-r", LOCK[name]], check=True)
+    # The build backend is not in the new environment, and no lock file names what pip would fetch.
+    build: list[str] = []
+    if ending == ".tar.gz":
+        subprocess.run([*pip, "install", "--require-hashes", "-r", ROOT / "requirements-programs.lock"], check=True)
+        build = ["--no-build-isolation"]
+    subprocess.run([*pip, "install", "--no-deps", *build, packages[f"{name}-{VERSION}{ending}"]], check=True)
+    subprocess.run([*pip, "check"], check=True)
     program = environment / "bin" / name.replace("_", "-")
     printed = subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout
     assert printed.split()[-1] == VERSION
