@@ -128,7 +128,8 @@ def test_a_replaced_task_is_the_same_instance_also_while_it_drains(stack: Stack,
     read = set()
 
     def replaced() -> bool:
-        # Docker has taken the task's name away by now; the task still runs for some seconds.
+        # The task still runs for some seconds. The server that Docker forwards to does not answer here, so the mock
+        # keeps the last name; unit tests cover a server that says that there is none.
         read.add(stack.asked(*draining, "instance-id"))
         return bool(stack.tasks("app").get("1", draining) != draining)
 
