@@ -94,7 +94,7 @@ def shown(response: Response) -> Response:
 
 
 def fresh(snapshot: Snapshot) -> Snapshot:
-    return replace(snapshot, responses={}, exchanges={})
+    return replace(snapshot, responses={}, mark=object())
 
 
 def near_changes(timeline: list[tuple[Any, Any, float | None]]) -> list[float]:

@@ -237,28 +237,28 @@ def test_kept_bytes_are_those_that_would_be_made(given_steps: list[tuple[bytes, 
 
 
 def test_the_memory_for_what_was_sent_is_bounded() -> None:
-    snapshots = {"a": snapshot(), "b": snapshot()}
-    cache = ExchangeCache(Snapshots(snapshots), ArmedFaults(lambda _caller, _target: True, lambda: 0.0))
+    cache = ExchangeCache(
+        Snapshots({"a": snapshot(), "b": snapshot()}), ArmedFaults(lambda _caller, _target: True, lambda: 0.0)
+    )
     response = Response(Head.build(200), b"x" * 1000, start=0.0, end=100.0)
     for number in range(10_000):
         exchange = Exchange("ab"[number % 2], Request("GET", "/", "/"), response)
         cache.keep(exchange, b"%08d" % number, response.body, 5.0)
-    kept = sum(len(each.exchanges) for each in snapshots.values())
+    kept = len(cache._exchanges)
     assert 0 < kept * 2000 < 4 * 2**20
     cache.keep(exchange, b"large", b"x" * 100_000, 5.0)
     assert cache.find(exchange.caller, b"large", 5.0) is None
 
 
 def test_a_response_that_replaces_another_takes_no_more_memory() -> None:
-    snapshots = {CALLER: snapshot()}
-    cache = ExchangeCache(Snapshots(snapshots), ArmedFaults(lambda _caller, _target: True, lambda: 0.0))
+    cache = ExchangeCache(Snapshots({CALLER: snapshot()}), ArmedFaults(lambda _caller, _target: True, lambda: 0.0))
     response = Response(Head.build(200), b"x" * 1000, start=0.0, end=1e9)
     for second in range(10_000):
         exchange = Exchange(CALLER, Request("GET", "/", "/"), response)
         cache.keep(exchange, b"same", response.body, float(second))
         if second == 0:
             cache.keep(exchange, b"first", response.body, 0.0)
-    assert len(snapshots[CALLER].exchanges) == 2
+    assert len(cache._exchanges) == 2
     assert cache.find(CALLER, b"same", 9999.5) is exchange
 
 

@@ -33,9 +33,10 @@ class Exchange:
         line: The access log's text before and after the duration; None until the access log has set it.
         data: The bytes that were sent, without the body if `response.renew` makes it; empty if they are not kept.
         start, end: The span of time in which they may be sent again, without its end, in seconds since the epoch.
+        mark: The mark of the snapshot from which they were made.
     """
 
-    __slots__ = ("caller", "closes", "data", "end", "entry", "line", "method", "request", "response", "start")
+    __slots__ = ("caller", "closes", "data", "end", "entry", "line", "mark", "method", "request", "response", "start")
 
     def __init__(self, caller: str, request: Request | None, response: Response) -> None:
         self.caller = caller
@@ -47,3 +48,4 @@ class Exchange:
         self.line: tuple[str, str] | None = None
         self.data = b""
         self.start = self.end = 0.0
+        self.mark: object = None

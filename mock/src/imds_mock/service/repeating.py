@@ -19,20 +19,20 @@ _ENTRY_BYTES: Final = 1000  # what an exchange takes besides the bytes of its re
 
 
 class ExchangeCache:
-    """The exchanges that may be repeated; each snapshot has its own, and their memory is bounded together.
+    """The exchanges that may be repeated, by caller and bytes of the request; their memory is bounded.
 
     Args:
         snapshots: What each caller sees.
         faults: While any are armed, nothing is repeated.
     """
 
-    __slots__ = ("_bytes", "_faults", "_filled", "_snapshots")
+    __slots__ = ("_bytes", "_exchanges", "_faults", "_snapshots")
 
     def __init__(self, snapshots: SnapshotSource, faults: FaultInjector) -> None:
         self._snapshots = snapshots
         self._faults = faults
         self._bytes = 0
-        self._filled: list[dict[tuple[str, bytes], Exchange]] = []
+        self._exchanges: dict[tuple[str, bytes], Exchange] = {}
 
     def find(self, caller: str, asked: bytes, now: float) -> Exchange | None:
         """The exchange whose response a caller may be sent again now; None if there is none.
@@ -42,13 +42,14 @@ class ExchangeCache:
             asked: The bytes of the request.
             now: Wall-clock time in seconds since the epoch.
         """
-        if self._faults.armed:
+        exchange = self._exchanges.get((caller, asked))
+        if exchange is None or not exchange.start <= now < exchange.end or self._faults.armed:
             return None
         try:
-            exchange = self._snapshots.snapshot_for(caller).exchanges.get((caller, asked))
+            mark = self._snapshots.snapshot_for(caller).mark
         except Exception:  # noqa: BLE001 - making the response fails as well, and that is reported
             return None
-        return exchange if exchange is not None and exchange.start <= now < exchange.end else None
+        return exchange if exchange.mark is mark else None
 
     def keep(self, exchange: Exchange, asked: bytes, sent: bytes, now: float) -> None:
         """Keep what was sent, if it may be sent again.
@@ -65,14 +66,12 @@ class ExchangeCache:
         second = float(floor(now))  # comparing a float with an integer takes longer
         exchange.start, exchange.end = max(response.start, second), min(response.end, second + 1)
         exchange.data = sent if response.renew is None else sent[: -len(response.body)]
-        exchanges, key = self._snapshots.snapshot_for(exchange.caller).exchanges, (exchange.caller, asked)
-        if key not in exchanges:
+        exchange.mark = self._snapshots.snapshot_for(exchange.caller).mark
+        key = exchange.caller, asked
+        if key not in self._exchanges:
             size = len(asked) + len(sent) + _ENTRY_BYTES
             self._bytes += size
             if self._bytes > _MAX_BYTES:
-                for each in self._filled:
-                    each.clear()
-                self._filled, self._bytes = [], size
-            if not exchanges:
-                self._filled.append(exchanges)
-        exchanges[key] = exchange
+                self._exchanges.clear()
+                self._bytes = size
+        self._exchanges[key] = exchange

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from imds_mock.config.settings import MetadataOptions
-    from imds_mock.service.exchange import Exchange
     from imds_mock.service.messages import Request, Response
 
 _TAGS: Final = "meta-data/tags/"
@@ -73,7 +72,7 @@ class Snapshot(Record, frozen=True, eq=False):
         compatibility: Differences from the real service.
         agents: The container agents; None if there are none, and then the `Host` header is ignored.
         responses: Path to a response, which is valid from its `start` to its `end`; filled while serving.
-        exchanges: Caller and bytes of a request to what was sent; filled while serving.
+        mark: Identifies the snapshot, also after its end.
     """
 
     tree: Tree
@@ -84,7 +83,7 @@ class Snapshot(Record, frozen=True, eq=False):
     compatibility: Compatibility = IMDS
     agents: Agents | None = None
     responses: dict[str, Response] = field(default_factory=dict)
-    exchanges: dict[tuple[str, bytes], Exchange] = field(default_factory=dict)
+    mark: object = field(default_factory=object)
 
     @classmethod
     def build(

@@ -39,7 +39,7 @@ class _View:
         self.disabled = snapshot
         if disabled_windows:
             options = msgspec.structs.replace(snapshot.options, http_endpoint="disabled")
-            self.disabled = replace(snapshot, options=options, responses={}, exchanges={})
+            self.disabled = replace(snapshot, options=options, responses={}, mark=object())
 
     def at(self, now: float) -> Snapshot:
         return self.disabled if any(now in window for window in self.disabled_windows) else self.enabled
