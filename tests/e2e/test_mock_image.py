@@ -90,9 +90,11 @@ def test_only_the_launchers_can_be_executed(docker: Docker, mock_image: str, pro
     assert "no such file or directory" in done.stderr
 
 
-@pytest.mark.parametrize("image", ["imds-mock", "imds-shim"])
-def test_the_page_states_the_size(docker: Docker, mock_image: str, shim_image: str, image: str) -> None:
-    assert image in {mock_image, shim_image}
+@pytest.mark.parametrize("image", ["imds-mock", "imds-shim", "imds-shim-debug"])
+def test_the_page_states_the_size(
+    docker: Docker, mock_image: str, shim_image: str, debug_image: str, image: str
+) -> None:
+    assert image in {mock_image, shim_image, debug_image}
     stated = re.search(rf"^\| `{image}` \|.*\| (\d+) MB \|$", PAGE, re.MULTILINE)
     assert stated is not None
     assert docker.inspect(image, ".Size") / MEGABYTE == pytest.approx(int(stated[1]), abs=1.5)
