@@ -79,7 +79,9 @@ def mock(tmp_path: Path) -> Iterator[DrivenMock]:
     names = {WEB: "proj-web-1.proj_default", WORKER: "proj-worker-1.proj_default", DATABASE: "db.proj_default"}
     hosts = {name.partition(".")[0]: frozenset({address}) for address, name in names.items()}
     document = {"variants": [{"match": {"name": "db"}, "ecs": {"family": "database"}}]}
-    with driven_mock(tmp_path, document, FakeNetwork(names, hosts, own_addresses=(), names_loopback=True)) as running:
+    with driven_mock(
+        tmp_path, document, FakeNetwork({**names}, hosts, own_addresses=(), names_loopback=True)
+    ) as running:
         yield running
 
 

@@ -665,8 +665,8 @@ def test_a_stream_in_batches_is_complete_or_an_even_sample(mock: DrivenMock) -> 
         mock.run(flood)
         flooded = next(found)
         numbers = [each["number"] - last - 3 for each in flooded["requests"]]
-        assert numbers == list(range(4, 1001, 4))
-        assert flooded["skipped"] == 750
+        assert numbers == list(range(10, 1001, 10))
+        assert flooded["skipped"] == 900
         assert mock.do("GET", "/v1/status")["followers"] == 1
 
 

@@ -44,7 +44,7 @@ def release(docker: Docker, mock_image: str, shim_image: str, platform: str) -> 
     yield folder
     shutil.rmtree(folder)
     for image in dist.IMAGES:
-        docker("image", "rm", f"{image}:{VERSION}-{platform.partition('/')[2]}")
+        docker("image", "rm", "--force", f"{image}:{VERSION}-{platform.partition('/')[2]}")
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ class FakeNetwork:
     """The network around a mock.
 
     Attributes:
-        names: Reverse names by address, separated by spaces; other addresses have none.
+        names: Reverse names by address, one or several; other addresses have none.
         hosts: Addresses by name.
         own_addresses: Addresses of the mock with their prefix lengths, one interface each; those in one text share an
             interface.
@@ -44,7 +44,7 @@ class FakeNetwork:
         names_loopback: The name server is queried even for loopback addresses, for tests on a single machine.
     """
 
-    names: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
     hosts: dict[str, frozenset[str]] = field(default_factory=dict)
     own_addresses: tuple[str, ...] = ("172.18.0.2/16",)
     macs: Mapping[str, str] = field(default_factory=dict)
@@ -94,7 +94,8 @@ class FakeNetwork:
     async def names_of(self, address: str) -> tuple[str, ...]:
         """The name server's reverse look-up."""
         await self._answer(address)
-        return tuple(self.names.get(address, "").split())
+        found = self.names.get(address, ())
+        return (found,) if isinstance(found, str) else found
 
     async def _answer(self, query: str) -> None:
         self.queries.append(query)

@@ -210,15 +210,16 @@ def test_a_new_task_in_a_slot_has_the_same_identity() -> None:
 
 
 def test_a_podman_container_has_its_name_its_service_and_its_aliases() -> None:
-    network = FakeNetwork({FRONT: "extra.dns.podman. proj_app_1.dns.podman. 0a1b2c3d4e5f.dns.podman. app.dns.podman."})
+    network = FakeNetwork(
+        {FRONT: ("extra.dns.podman.", "proj_app_1.dns.podman.", "0a1b2c3d4e5f.dns.podman.", "app.dns.podman.")}
+    )
     (caller,) = network.identify(FRONT)
     assert (caller.key, caller.names, caller.networks) == ("proj_app_1", ("proj_app_1", "app", "extra"), ())
 
 
 def test_a_known_podman_container_is_not_looked_up_in_full_again() -> None:
-    network = FakeNetwork(
-        {FRONT: "custom web 0a1b2c3d4e5f", BACK: "custom web 0a1b2c3d4e5f"}, own_addresses=TWO_NETWORKS
-    )
+    names = "custom", "web", "0a1b2c3d4e5f"
+    network = FakeNetwork({FRONT: names, BACK: names}, own_addresses=TWO_NETWORKS)
 
     async def scenario() -> None:
         callers = network.registry()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from imds_mock.build.loading import document_of, from_document, load
 from imds_mock.cli import main
+from imds_mock.commands import certs
 from imds_mock.config.errors import ConfigError, dotted
 from imds_mock.config.marks import known_keys
 from imds_mock.config.schema import json_schema
@@ -556,7 +558,18 @@ def test_certs_export(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkey
     monkeypatch.setenv("IMDS_MOCK_SIGNING_KEY_DIRECTORY", str(tmp_path / "keys"))
     assert main(["certs", "export"]) == 78
     assert "start the mock first" in capsys.readouterr().err
+    # A mock that was just started has its folder before its keys.
+    (tmp_path / "keys").mkdir()
+    monkeypatch.setattr(certs, "KEYS_SECONDS", 0.1)
+    assert main(["certs", "export"]) == 78
+    assert "start the mock first" in capsys.readouterr().err
+    monkeypatch.setattr(certs, "KEYS_SECONDS", 60.0)
+    generating = threading.Thread(target=Signer(tmp_path / "keys").certificates)
+    generating.start()
+    assert main(["certs", "export"]) == 0
+    generating.join()
     certificates = Signer(tmp_path / "keys").certificates()
+    assert capsys.readouterr().out.encode() == b"".join(certificates.values())
     assert main(["certs", "export"]) == 0
     assert capsys.readouterr().out.encode() == b"".join(certificates.values())
     assert main(["certs", "export", str(tmp_path / "out/deep")]) == 0

@@ -6,10 +6,14 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import argparse
+
+KEYS_SECONDS: Final = 5.0
+"""How long a mock that was just started may take to generate its keys."""
+_PAUSE_SECONDS: Final = 0.05
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,10 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print or write the certificates."""
     from imds_mock.build.loading import load  # noqa: PLC0415 - help does without it
-    from imds_mock.signing.keys import KeyDirectoryError, read_certificates  # noqa: PLC0415 - as above
+    from imds_mock.signing.keys import KeyDirectoryError, default_directory  # noqa: PLC0415 - as above
 
     configured = load({}, os.environ, arguments.config).signing.key_directory
-    certificates = read_certificates(None if configured is None else Path(configured))
+    directory = None if configured is None else Path(configured)
+    # The folder of a mock that runs exists, maybe without keys yet.
+    is_there = (default_directory() if directory is None else directory).is_dir()
+    certificates = _certificates(directory, KEYS_SECONDS if is_there else 0)
     if arguments.directory is None:
         sys.stdout.write("".join(pem.decode() for pem in certificates.values()))
         return 0
@@ -44,6 +51,17 @@ def run(arguments: argparse.Namespace) -> int:
         place = error.filename or arguments.directory
         raise KeyDirectoryError(f"cannot write to {place}: {error.strerror}; choose another folder") from error
     return 0
+
+
+def _certificates(directory: Path | None, seconds: float) -> dict[str, bytes]:
+    """The certificates in a folder, at the latest after some seconds."""
+    from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed  # noqa: PLC0415 - as above
+
+    from imds_mock.signing.keys import KeysMissingError, read_certificates  # noqa: PLC0415 - as above
+
+    missing = retry_if_exception_type(KeysMissingError)
+    retrying = Retrying(retry=missing, stop=stop_after_delay(seconds), wait=wait_fixed(_PAUSE_SECONDS), reraise=True)
+    return retrying(read_certificates, directory)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -77,7 +77,7 @@ class StreamQuery(FilterQuery, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Attributes:
         interval: Send the requests in batches, one per interval, instead of one by one; 0.1 s to 10 s. A batch has at
-            most 250 requests, an even sample if there were more.
+            most 100 requests, an even sample if there were more.
     """
 
     interval: Duration | None = None

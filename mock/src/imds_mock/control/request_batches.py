@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from imds_mock.control.context import ControlContext
     from imds_mock.state.entries import Entry
 
-MAX_BATCH: Final = 250
-"""Most requests in a batch; if there are more, an even sample is sent."""
+MAX_BATCH: Final = 100
+"""Most requests in a batch; if there are more, an even sample is sent: encoding 1000 takes 4 ms."""
+_EARLIER_BATCH: Final = 250
 
 
 class RequestBatch(msgspec.Struct, frozen=True):
@@ -82,8 +83,8 @@ class RequestBatches(StreamingResponse):
         # All requests in the journal are sent first, in steps, so that metadata requests are answered in between.
         earlier = self._matching(self._journal.after(self._last))
         self._last = self._journal.last_number
-        for start in range(0, len(earlier), MAX_BATCH):
-            yield self._as_event(earlier[start : start + MAX_BATCH], 0)
+        for start in range(0, len(earlier), _EARLIER_BATCH):
+            yield self._as_event(earlier[start : start + _EARLIER_BATCH], 0)
             await self._context.pacer.wait()
         silent_since = time.monotonic()
         while not await self._closed():

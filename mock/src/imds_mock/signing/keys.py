@@ -39,6 +39,10 @@ class KeyDirectoryError(MockError):
     exit_code = EX_CONFIG
 
 
+class KeysMissingError(KeyDirectoryError):
+    """The folder has no keys, or not all of them yet: a mock generates them soon after its start."""
+
+
 class SigningKey(Record, frozen=True):
     """A private key with its certificate.
 
@@ -108,7 +112,8 @@ def read_certificates(directory: Path | None) -> dict[str, bytes]:
         Certificates in PEM, by name.
 
     Raises:
-        KeyDirectoryError: They do not exist, or may belong to another user.
+        KeysMissingError: They do not exist.
+        KeyDirectoryError: They may belong to another user.
     """
     folder = default_directory() if directory is None else directory
     try:
@@ -117,7 +122,7 @@ def read_certificates(directory: Path | None) -> dict[str, bytes]:
         return {name: (folder / f"{name}.pem").read_bytes() for name in NAMES}
     except OSError as error:
         advice = "start the mock first, or set signing.key_directory to a folder that it can write"
-        raise KeyDirectoryError(f"{error.filename}: {error.strerror}; {advice}") from error
+        raise KeysMissingError(f"{error.filename}: {error.strerror}; {advice}") from error
 
 
 def _require_private(directory: Path) -> None:
