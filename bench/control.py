@@ -12,6 +12,7 @@ from against_nginx import alternate, loads, nginx_bodies
 from disturbances import changes, follower
 from outcomes import ratios
 from rows import CONTROL_LOADS, FOLLOWERS
+from steady import processor_share
 from wrk import Load, compare, run
 
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ def measure(effort: Effort, folder: Path) -> Outcomes:
             sides = disturb(effort, connections, mock.server, partial(changes, port))
             yield f"control/changes/{connections}", compare(*sides, "p99")
         for name in FOLLOWERS:
-            sides = disturb(effort, CONNECTIONS, mock.server, partial(follower, port, FOLLOWED[name]))
-            yield from cost(f"control/{name}", *sides)
+            yield from cost(f"control/{name}", effort, mock.server, partial(follower, port, FOLLOWED[name]))
 
 
 def disturb(
@@ -74,16 +74,19 @@ def disturb(
     return busy, quiet
 
 
-def cost(key: str, busy: list[Sample], quiet: list[Sample]) -> Outcomes:
+def cost(key: str, effort: Effort, server: Server, disturbance: Callable[[], AbstractContextManager[None]]) -> Outcomes:
     """The rows of what a client of the control plane costs.
 
-    It adds processor time to that of each second's requests, whether there are many or few. At the mock's limit, what
-    is left for requests is the ratio of the processor times per request. Below the limit, that ratio would exaggerate.
+    Args:
+        key: What the keys of the rows begin with.
+        effort: How much is measured.
+        server: The mock.
+        disturbance: Runs the client.
     """
-    full = [sample.processor_rate for sample in quiet]
-    left = [
-        alone * (1 - (1 / sample.processor_rate - 1 / alone) * sample.rate)
-        for sample, alone in zip(busy, full, strict=True)
-    ]
-    yield f"{key}/processor", ratios(left, full)
-    yield f"{key}/rate", compare(busy, quiet, "rate")
+    left = []
+    for _ in range(effort.rounds):
+        alone = processor_share(server, mockprocess.LEAF)
+        with disturbance():
+            left.append(1 - max(0.0, processor_share(server, mockprocess.LEAF) - alone))
+    yield f"{key}/processor", ratios(left, [1.0] * len(left))
+    yield f"{key}/rate", compare(*disturb(effort, CONNECTIONS, server, disturbance), "rate")

@@ -1,8 +1,7 @@
 """What the page in a browser costs the data plane, relative to a blank page in the same browser.
 
-The mock has a processor of its own, and Chromium and wrk share the others. Chromium runs at a lower priority: otherwise
-wrk is the slower side, the mock waits for it, and each request costs more than under full load. What the page costs the
-data plane is processor time of the mock, so the limit applies to that.
+The mock has a processor of its own, and Chromium and the load generator share the others; Chromium runs at a lower
+priority. What the page costs the data plane is processor time of the mock, so the limit applies to that.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import browser_install
 import cores
 import mockprocess
-from control import CONNECTIONS, cost, disturb
+from control import cost
 from installing import InstallError
 from outcomes import NotMeasuredError
 
@@ -60,7 +59,7 @@ def measure(effort: Effort, folder: Path) -> Outcomes:
         browser = playwright.chromium.launch(executable_path=polite, args=arguments)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         shown = partial(_open, page, f"http://127.0.0.1:{port}/ui/")
-        yield from cost("page", *disturb(effort, CONNECTIONS, mock.server, shown))
+        yield from cost("page", effort, mock.server, shown)
         browser.close()
 
 

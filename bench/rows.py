@@ -79,6 +79,7 @@ PATHS: Final = (
 
 RATE: Final = "requests/s"
 PROCESSOR: Final = "requests per second of processor time"
+SHARE: Final = "share of the processor left for requests"
 P99: Final = "p99, ms"
 MEMORY: Final = "resident memory, MiB"
 IMAGE: Final = "size, MB"
@@ -141,7 +142,7 @@ def _control() -> Iterator[Row]:
         yield Row(f"control/changes/{connections}", "control", name, P99, "no changes", at_most(2))
     for follower, name in FOLLOWERS.items():
         limit = at_least(0.97) if follower == "batches" else None
-        yield Row(f"control/{follower}/processor", "control", name, PROCESSOR, "no client", limit)
+        yield Row(f"control/{follower}/processor", "control", name, SHARE, "no client", limit)
         yield Row(f"control/{follower}/rate", "control", name, RATE, "no client")
 
 
@@ -149,7 +150,7 @@ ROWS: Final = (
     *_paths(),
     *_nginx(),
     *_control(),
-    Row("page/processor", "page", "the page is open", PROCESSOR, "a blank page", at_least(0.97)),
+    Row("page/processor", "page", "the page is open", SHARE, "a blank page", at_least(0.97)),
     Row("page/rate", "page", "the page is open", RATE, "a blank page"),
     Row("identity/processor", "identity", "500 callers, an instance each", PROCESSOR, "one instance", at_least(0.85)),
     Row("identity/p99", "identity", "500 callers, an instance each", P99, "one caller", at_most(1.5)),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import xml.etree.ElementTree as ET
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +23,7 @@ from rows import GROUPS, ROWS, Row, at_least, at_most
 from support.paths import ROOT
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from outcomes import Outcome
 
@@ -109,15 +111,31 @@ def test_a_row_says_if_a_server_was_kept_waiting() -> None:
     assert tables.cells(FREE, wrk.compare([other], [other], "p99"))[-1] == ""
 
 
-@pytest.mark.parametrize(("rate", "left"), [(80_000, 0.8), (8_000, 0.98)])
-def test_a_client_of_the_control_plane_costs_a_share_of_the_processor(rate: float, left: float) -> None:
-    """At its limit, a mock answers 80,000 instead of 100,000; at a tenth of that, the same time per request is 2 %."""
-    quiet = wrk.Sample(rate=100_000, p99=1, processor_rate=100_000, busy=1.0)
-    disturbed = wrk.Sample(rate=rate, p99=1, processor_rate=80_000, busy=rate / 80_000)
-    figures = dict(control.cost("page", [disturbed], [quiet]))["page/processor"]
+def test_a_client_of_the_control_plane_costs_a_share_of_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Without and with the client, in each of two rounds.
+    shares = iter([0.10, 0.13, 0.12, 0.11])
+    is_there = []
+
+    def share(_server: wrk.Server, _path: str) -> float:
+        is_there.append(len(clients))
+        return next(shares)
+
+    clients: list[bool] = []
+
+    @contextlib.contextmanager
+    def client() -> Iterator[None]:
+        clients.append(True)
+        yield
+        clients.clear()
+
+    sample = wrk.Sample(rate=100_000, p99=1, processor_rate=100_000, busy=1.0)
+    monkeypatch.setattr(control, "processor_share", share)
+    monkeypatch.setattr(control, "disturb", lambda *_: ([sample], [sample]))
+    effort = QUICK._replace(rounds=2)
+    figures = dict(control.cost("page", effort, wrk.Server(1, 1, Path()), client))["page/processor"]
     assert isinstance(figures, Figures)
-    assert figures.median == left
-    assert figures.reference == 100_000
+    assert figures.values == pytest.approx((0.97, 1.0))  # less time with the client is noise, not a gain
+    assert is_there == [0, 1, 0, 1]
 
 
 @pytest.mark.parametrize(("p99", "milliseconds"), [("259.00us", 0.259), ("4.25ms", 4.25), ("1.20s", 1200.0)])
