@@ -66,7 +66,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def build(environment: Mapping[str, str]) -> None:
-    """Build the images of the project, and one that has both entrypoints."""
+    """Build the images of the project, and an application image with both entrypoints."""
     for tag, *options in (
         ("imds-mock", "."),
         ("imds-shim", "-f", "Dockerfile.shim", "--target", "shim", "."),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MOCK = "imds-mock-pod"
 SETTINGS = {"MOCK_HOSTNAME": MOCK, "MOCK_PORT": "1338", "MOCK_TIMEOUT_SECONDS": "20"}
-# Podman removes an init container that has ended, with its log, unless it is one that always runs.
+# Podman removes an init container that has ended, with its log, unless its policy is to run always.
 KEPT = {"io.podman.annotations.init.container.type": "always"}
 RESTRICTED = {
     "runAsNonRoot": True,

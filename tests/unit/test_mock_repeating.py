@@ -151,7 +151,7 @@ def test_part_of_a_request_is_completed_by_bytes_that_are_a_kept_request() -> No
         client.send(body)
     head = b"GET / HTTP/1.1\r\nConnection: keep-alive\r\nContent-Length: %d\r\n\r\n" % len(body)
     client.send(head)
-    assert client.send(body) == b"", "a body is no request"
+    assert client.send(body) == b"", "the body is part of the request"
     assert client.connection.state is State.IDLE
 
 

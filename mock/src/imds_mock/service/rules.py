@@ -229,7 +229,7 @@ def _not_found(snapshot: Snapshot) -> Response:
 
 
 def _during(window: Window, response: Response) -> Response:
-    """The response as one that is valid in a span of time."""
+    """The response, valid for a span of time."""
     return replace(response, start=window.start, end=window.end)
 
 

@@ -3,7 +3,7 @@
 A token is 40 bytes in URL-safe base64 with padding, 56 characters, as on current instances: the bytes 01 00 04 00 (so
 the text starts with `AQAEA`), a nonce, the masked end and length of its life, and a message authentication code (keyed
 BLAKE2b, RFC 7693) of these and the instance id. The life is masked with the code, because real tokens show no structure
-after their first bytes; it is no secret.
+after their first bytes; it is public.
 """
 
 from __future__ import annotations

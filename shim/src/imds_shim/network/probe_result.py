@@ -14,8 +14,8 @@ class NoAnswerError(Exception):
 class ProbeResult(FrozenRecord):
     """The kind of server, the id of an imds-mock, and a description for the user.
 
-    `accepts` is true if it is an imds-mock that has accepted the announcement; `refusal` is the sentence of one that
-    has not. `control` is the control port of an imds-mock, `other` a server that is not an IMDS.
+    `accepts` is true if an imds-mock has accepted the announcement; `refusal` is the sentence with which it refused.
+    `control` is the control port of an imds-mock, `other` a server that is not an IMDS.
     """
 
     kind: Literal["mock", "imds", "control", "other"]
