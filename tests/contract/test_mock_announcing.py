@@ -221,7 +221,7 @@ def test_a_name_selects_no_variant(tmp_path: Path) -> None:
 def test_with_working_credentials_only_named_roles_are_given(tmp_path: Path) -> None:
     variants = [{"match": {"service": "x"}, "instance": {"role": "worker-role"}}]
     with mock_with(tmp_path, credentials=STATIC, variants=variants) as mock:
-        assert "expected a name from the mock's configuration (my-role, worker-role)" in refusal_of(
+        assert "expected a value from the mock's configuration (my-role, worker-role)" in refusal_of(
             announce(mock, "role=admin", None, WORKER)
         )
         assert announce(mock, "role=worker-role", None, WORKER).status == 204

@@ -290,7 +290,7 @@ def test_with_credentials_that_work_only_named_roles_are_given(cluster: Cluster)
     cluster.up(*(word for each in ("credentials.source=static", *keys) for word in ("--set", each)))
     refused = worker.shim("true", MOCK_INSTANCE="role=admin")
     assert refused.returncode == 78
-    assert "expected a name from the mock's configuration (my-role)" in refused.stderr
+    assert "expected a value from the mock's configuration (my-role)" in refused.stderr
     worker.init(MOCK_INSTANCE="role=my-role,tags.Name=a")
 
 

@@ -130,7 +130,7 @@ def test_working_credentials_limit_what_may_be_announced(document: dict[str, Any
 )
 def test_named_refuses_what_the_configuration_does_not_name(fact: str) -> None:
     document = {"credentials": {"source": "assume-role"}}
-    assert "expected a name from the mock's configuration" in refusal(fact, document)
+    assert "expected a value from the mock's configuration" in refusal(fact, document)
     key, _, value = fact.partition("=")
     document["variants"] = [{"match": {"service": "web"}, "instance": {key: value}}]  # type: ignore[assignment]
     assert getattr(instance_of(fact, document), key) == value

@@ -146,7 +146,7 @@ def _require_allowed(facts: Mapping[str, Any], whole: Config) -> None:
         if fact in facts and facts[fact] is not None and facts[fact] not in known:
             named = several(dict.fromkeys(map(str, filter(None, known)))) or "nothing"
             raise ConfigError(
-                f"{VARIABLE}: {fact}: expected a name from the mock's configuration ({named}), because its "
+                f"{VARIABLE}: {fact}: expected a value from the mock's configuration ({named}), because its "
                 f"credentials may work; got {shown(facts[fact])}. The mock's owner adds it to a variant, or sets "
                 "callers.announced to any"
             )
