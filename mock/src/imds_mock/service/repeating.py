@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from imds_mock.service.exchange import Exchange
     from imds_mock.service.rules import FaultInjector, SnapshotSource
 
-_MAX_BYTES: Final = 1024 * 1024
+_MAX_BYTES: Final = 4 * 1024 * 1024
 _MAX_EXCHANGE_BYTES: Final = 64 * 1024
 _ENTRY_BYTES: Final = 1000  # what an exchange takes besides the bytes of its request and response
 
