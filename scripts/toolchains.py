@@ -32,15 +32,7 @@ def go() -> Path:
     Raises:
         PackageError: It is missing and cannot be installed.
     """
-    found = _on_path("go", ("version",), (1, 24))
-    if found is None:
-        root = CACHE / "go"
-        found = root / "usr/lib/go-1.24/bin/go"
-        with _locked():
-            if not found.exists():
-                shutil.rmtree(root, ignore_errors=True)
-                unpack_from_suite(_SUITE, _GO, root)
-    return found
+    return _on_path("go", ("version",), (1, 24)) or _unpacked(_GO, "usr/lib/go-1.24/bin/go")
 
 
 def kubectl() -> Path:
@@ -49,14 +41,17 @@ def kubectl() -> Path:
     Raises:
         PackageError: It is missing and cannot be installed.
     """
-    found = _on_path("kubectl", ("version", "--client"), (1, 27))
-    if found is None:
-        root = CACHE / "kubectl"
-        found = root / "usr/bin/kubectl"
-        with _locked():
-            if not found.exists():
-                shutil.rmtree(root, ignore_errors=True)
-                unpack_from_suite(_SUITE, ("kubectl",), root)
+    return _on_path("kubectl", ("version", "--client"), (1, 27)) or _unpacked(("kubectl",), "usr/bin/kubectl")
+
+
+def _unpacked(packages: tuple[str, ...], path: str) -> Path:
+    """A program of packages of a newer release, unpacked into the cache."""
+    root = CACHE / Path(path).name
+    found = root / path
+    with _locked():
+        if not found.exists():
+            shutil.rmtree(root, ignore_errors=True)
+            unpack_from_suite(_SUITE, packages, root)
     return found
 
 
