@@ -106,6 +106,7 @@ def unpack_from_suite(suite: str, packages: Sequence[str], target: Path) -> None
             *("-o", f"Dir::Etc::SourceList={sources}", "-o", "Dir::Etc::SourceParts=/dev/null"),
             *("-o", f"Dir::State::Lists={scratch}/lists", "-o", f"Dir::Cache::Archives={scratch}/archives"),
             *("-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=", "-o", "APT::Sandbox::User=root"),
+            *("-o", "Dir::State::status=/dev/null"),  # an installed newer version is not in the release
         ]
         apt([*options, "update"])
         apt([*options, "download", *packages], Path(scratch) / "debs")
