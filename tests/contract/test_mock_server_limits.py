@@ -197,7 +197,8 @@ def test_an_overflowing_backlog_of_connections_is_served() -> None:
         assert all(Answer.parse(read_all(client)).status == 200 for client in clients)
 
 
-def test_connections_that_wait_to_be_accepted_when_it_stops_are_answered() -> None:
+def test_connections_that_wait_to_be_accepted_when_it_stops_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imds_mock.wire.server._NEW_SECONDS", 10.0)  # this process may get no processor for a while
     with running_mock() as mock, contextlib.ExitStack() as stack:
         may_go_on = threading.Event()
         mock.loop.call_soon_threadsafe(may_go_on.wait, 10)
@@ -212,7 +213,8 @@ def test_connections_that_wait_to_be_accepted_when_it_stops_are_answered() -> No
         stopping.result(10)
 
 
-def test_a_connection_that_was_just_opened_when_it_stops_may_still_ask() -> None:
+def test_a_connection_that_was_just_opened_when_it_stops_may_still_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imds_mock.wire.server._NEW_SECONDS", 2.0)  # this process may get no processor for a while
     with running_mock() as mock, mock.connect() as opened, mock.connect() as silent:
         assert mock.get(LEAF).status == 200  # so the others are accepted
         stopping = asyncio.run_coroutine_threadsafe(mock.plane.stop(60), mock.loop)

@@ -270,10 +270,14 @@ def test_a_moved_container_takes_only_its_own_address_along() -> None:
     asyncio.run(run())
 
 
-def test_a_busy_successor_is_told_from_its_predecessor_after_5_seconds() -> None:
+@pytest.mark.parametrize("is_looked_up_first", [False, True])
+def test_a_busy_successor_is_told_from_its_predecessor_after_5_seconds(*, is_looked_up_first: bool) -> None:
     async def run() -> None:
         around = network()
         registry = around.registry()
+        if is_looked_up_first:
+            await connect(registry)
+            await registry.wait_for_look_ups()
         registry.announce(HERE, KEY, WORKER)
         await connect(registry)
         await registry.wait_for_look_ups()

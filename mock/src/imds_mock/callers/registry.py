@@ -227,12 +227,13 @@ class CallerRegistry(CallerTable):
         before = entry.caller
         if caller == before:
             return
-        entry.caller = caller
         entry.last_names = before.names or entry.last_names
-        for each in caller.addresses:
-            other = self._entries.get(each)
-            if other is not None and other.caller.container == caller.container:
-                other.caller = caller
+        same = [self._entries.get(each) for each in caller.addresses]
+        for each in (entry, *(other for other in same if other and other.caller.container == caller.container)):
+            each.caller = caller
+            if caller.is_identified:
+                # It may have been looked up before it announced itself, and then its entry lasts longer.
+                each.expires = min(each.expires, self._monotonic() + _NAME_SECONDS)
         self.on_change({*caller.addresses, *before.addresses, address})
 
     def _make_room(self) -> None:
