@@ -328,6 +328,16 @@ def test_an_unknown_setting_in_a_path_is_answered_with_the_nearest_one(
         )
 
 
+@pytest.mark.parametrize(("method", "body"), [("GET", None), ("PUT", {"value": "x"}), ("DELETE", None)])
+def test_a_path_with_more_parts_than_a_document_has_levels_is_refused(mock: DrivenMock, method: str, body: Any) -> None:
+    for parts in (63, 1500, 15_000):
+        path = "instance/tags/" + "/".join(["a"] * parts)
+        assert problem(mock, method, f"/v1/config/{path}", body)[:2] == (
+            404,
+            "the path is nested too deeply, in more than 64 levels",
+        )
+
+
 def test_a_null_that_restores_a_default_is_said(mock: DrivenMock) -> None:
     def note(patch: Any) -> str:
         reply = mock.call("PATCH", "/v1/config", patch)

@@ -75,6 +75,8 @@ def test_null_removes_a_tag() -> None:
         ('role="a', "MOCK_INSTANCE: role: expected a closing quotation mark"),
         ('role="a"b', "MOCK_INSTANCE: role: expected a closing quotation mark"),
         ("role=a,role=b", "MOCK_INSTANCE: the key 'role' is given twice"),
+        ("a." * 4000 + "a=1", "MOCK_INSTANCE: is nested too deeply, in more than 64 levels"),
+        ("user_data." * 800 + "a=1", "MOCK_INSTANCE: is nested too deeply, in more than 64 levels"),
         ("user_data=a,user_data.base64=aGk=", "MOCK_INSTANCE: the key 'user_data.base64' is given twice"),
         (
             "instance_type=large",
@@ -90,6 +92,11 @@ def test_null_removes_a_tag() -> None:
 )
 def test_a_wrong_word_has_one_clear_sentence(text: str, sentence: str) -> None:
     assert sentence in refusal(text)
+
+
+@pytest.mark.parametrize("text", ["tags=" + "x" * 8000, "tags.{0}=a,tags.{0}=b".format("k" * 4000)])
+def test_a_sentence_repeats_no_long_text(text: str) -> None:
+    assert len(refusal(text)) < 250
 
 
 def test_an_unknown_word_is_answered_with_all_known_ones() -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 import msgspec
 from msgspec.structs import replace
 
+from imds_mock.config.document_limits import MAX_DEPTH, TOO_DEEP
 from imds_mock.config.errors import READING, ConfigError, Problem, SettingError, Violation, dotted, problem_of
 from imds_mock.config.facts import InstanceSettings
 from imds_mock.config.marks import PRIVILEGED, held_at, marked_settings
@@ -73,11 +74,13 @@ def _read_words(text: str) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     for key, value, is_quoted in _items(text):
         path, kind = _path_and_type(key)
+        if len(path) > MAX_DEPTH:
+            raise ConfigError(f"{VARIABLE}: {TOO_DEEP}")
         held: Any = facts
         for part in path[:-1]:
             held = held.setdefault(part, {}) if isinstance(held, dict) else None
         if not isinstance(held, dict) or path[-1] in held:
-            raise ConfigError(f"{VARIABLE}: the key {key!r} is given twice; give it once")
+            raise ConfigError(f"{VARIABLE}: the key {shown(key)} is given twice; give it once")
         held[path[-1]] = value if is_quoted and value == "null" else read_text(value, kind, f"{VARIABLE}: {key}")
     return facts
 

@@ -20,7 +20,9 @@ MAX_NODES: Final = 20_000
 # Strings are matched so that marks inside them do not count; every node follows one mark.
 _STRING_OR_MARK: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|([\[\]{}:,])', re.DOTALL)
 _MARKS: Final = (b",", b":", b"[", b"{")
-_TOO_DEEP: Final = f"is nested too deeply, in more than {MAX_DEPTH} levels"
+TOO_DEEP: Final = f"is nested too deeply, in more than {MAX_DEPTH} levels"
+"""The end of a sentence about a document that exceeds `MAX_DEPTH`."""
+
 _TOO_MANY: Final = f"has more than {MAX_NODES} keys and values"
 
 
@@ -44,7 +46,7 @@ def excess(text: bytes) -> str | None:
         if mark in b"[{":
             depth += 1
             if depth > MAX_DEPTH:
-                return _TOO_DEEP
+                return TOO_DEEP
         elif mark in b"]}":
             depth -= 1
             continue
@@ -112,4 +114,4 @@ class _Measure:
         if self._nodes > MAX_NODES:
             raise BeyondError(f"{_TOO_MANY}, counting each alias as the values it stands for")
         if len(self._open) + depth > MAX_DEPTH:
-            raise BeyondError(_TOO_DEEP)
+            raise BeyondError(TOO_DEEP)

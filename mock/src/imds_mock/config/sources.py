@@ -13,7 +13,7 @@ from imds_mock.config.errors import ConfigError, KeyPath, Problem, dotted, neare
 from imds_mock.config.plain_documents import read_document_text, read_json, read_yaml
 from imds_mock.config.settings import Config
 from imds_mock.violations.hiding import shown_unless_secret
-from imds_mock.violations.words import bare_type, fields_of, is_struct
+from imds_mock.violations.words import bare_type, fields_of, is_struct, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -231,9 +231,9 @@ def _mapping(items: Sequence[str], name: str) -> dict[str, str]:
     for item in items:
         key, separator, value = item.partition("=")
         if not separator or not key:
-            problems.append(Problem(f"{name}: expected key=value,key=value or a YAML mapping, got {item!r}"))
+            problems.append(Problem(f"{name}: expected key=value,key=value or a YAML mapping, got {shown(item)}"))
         elif key in entries:
-            problems.append(Problem(f"{name}: the key {key!r} is given twice; give it once"))
+            problems.append(Problem(f"{name}: the key {shown(key)} is given twice; give it once"))
         entries[key] = value
     if problems:
         raise ConfigError(problems)

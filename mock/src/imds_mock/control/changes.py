@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 import msgspec
 
 from imds_mock.build.diagnosis import violations
+from imds_mock.config.document_limits import MAX_DEPTH, TOO_DEEP
 from imds_mock.config.errors import READING, ConfigError, dotted, nearest, problem_of, renamed
 from imds_mock.config.marks import known_keys
 from imds_mock.config.settings import Config
@@ -141,8 +142,10 @@ def require_setting(path: Sequence[str]) -> None:
     """Check that the schema has a key; keys of mappings are free.
 
     Raises:
-        ProblemError: 404, it does not.
+        ProblemError: 404, it does not, or the path has more parts than a document may have levels.
     """
+    if len(path) > MAX_DEPTH:
+        raise ProblemError(404, f"the path {TOO_DEEP}")
     kind: Any = Config
     for part in path:
         if get_origin(_member(kind, dict)) is dict:
