@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imds_mock import control_socket
 from imds_mock.build.loading import document_of, from_document, load
 from imds_mock.cli import main
 from imds_mock.commands import certs
@@ -552,15 +554,39 @@ def test_certs_export_leaves_alone_what_symbolic_links_lead_to(
     capsys.readouterr()
 
 
+def test_certs_export_waits_for_the_folder_of_a_mock_that_was_just_started(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from imds_mock.signing import keys
+    from imds_mock.signing.signer import Signer
+
+    read = keys.read_certificates
+
+    def generated_after_the_first_look(directory: Path | None) -> dict[str, bytes]:
+        try:
+            return read(directory)
+        finally:
+            Signer(directory).prepare()
+
+    monkeypatch.setattr(keys, "read_certificates", generated_after_the_first_look)
+    monkeypatch.setenv("IMDS_MOCK_SIGNING_KEY_DIRECTORY", str(tmp_path / "keys"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(certs, "KEYS_SECONDS", 60.0)
+    listening, _ = control_socket.open_default(control_socket.folders(os.environ, os.geteuid()), "1338")
+    with listening:
+        assert main(["certs", "export"]) == 0
+    assert capsys.readouterr().out.count("BEGIN CERTIFICATE") == 3
+
+
 def test_certs_export(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     from imds_mock.signing.signer import Signer
 
     monkeypatch.setenv("IMDS_MOCK_SIGNING_KEY_DIRECTORY", str(tmp_path / "keys"))
+    monkeypatch.setattr(certs, "KEYS_SECONDS", 0.1)
     assert main(["certs", "export"]) == 78
     assert "start the mock first" in capsys.readouterr().err
     # A mock that was just started has its folder before its keys.
     (tmp_path / "keys").mkdir()
-    monkeypatch.setattr(certs, "KEYS_SECONDS", 0.1)
     assert main(["certs", "export"]) == 78
     assert "start the mock first" in capsys.readouterr().err
     monkeypatch.setattr(certs, "KEYS_SECONDS", 60.0)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import argparse
 
-KEYS_SECONDS: Final = 5.0
-"""How long a mock that was just started may take to generate its keys."""
+KEYS_SECONDS: Final = 20.0
+"""How long a mock that was just started may take to generate its keys: 1 s, and longer on a busy machine."""
 _PAUSE_SECONDS: Final = 0.05
 
 
@@ -30,14 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print or write the certificates."""
-    from imds_mock.build.loading import load  # noqa: PLC0415 - help does without it
+    from imds_mock import control_socket  # noqa: PLC0415 - help does without it
+    from imds_mock.build.loading import load  # noqa: PLC0415 - as above
     from imds_mock.signing.keys import KeyDirectoryError, default_directory  # noqa: PLC0415 - as above
 
     configured = load({}, os.environ, arguments.config).signing.key_directory
     directory = None if configured is None else Path(configured)
-    # The folder of a mock that runs exists, maybe without keys yet.
-    is_there = (default_directory() if directory is None else directory).is_dir()
-    certificates = _certificates(directory, KEYS_SECONDS if is_there else 0)
+    # A mock that was just started has no keys yet, and maybe no folder for them.
+    is_expected = (default_directory() if directory is None else directory).is_dir() or control_socket.find(os.environ)
+    certificates = _certificates(directory, KEYS_SECONDS if is_expected else 0)
     if arguments.directory is None:
         sys.stdout.write("".join(pem.decode() for pem in certificates.values()))
         return 0
