@@ -89,6 +89,25 @@ def test_an_unread_pipe_delays_the_end_only_for_the_given_time(pipe: Pipe) -> No
     assert pipe.read_until("x")
 
 
+def test_the_end_waits_for_a_thread_that_has_not_got_a_processor_yet(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_write, join, joins = threading.Event(), pipe.outlet._thread.join, iter(range(10))
+    write = pipe.outlet._write
+    monkeypatch.setattr(pipe.outlet, "_write", lambda data: (may_write.wait(60), write(data))[1])
+
+    def out_of_patience_at_first(_seconds: float) -> None:
+        if next(joins) > 0:
+            may_write.set()
+            join(60)
+
+    monkeypatch.setattr(pipe.outlet._thread, "join", out_of_patience_at_first)
+    pipe.outlet.write(LINE)
+    pipe.outlet.close()
+    os.close(pipe.write_end)
+    assert pipe.read_until("x") == LINE
+
+
 def test_a_shared_description_stays_blocking(pipe: Pipe) -> None:
     pipe.outlet.write(LINE)
     assert os.get_blocking(pipe.write_end)

@@ -31,7 +31,7 @@ WINDOW_SECONDS: Final = 10.0
 """At most `MAX_LINES` lines that callers can cause in `WINDOW_SECONDS`; further ones are dropped and counted."""
 
 PATIENCE_SECONDS: Final = 0.5
-"""How long the program waits at its end until the remaining lines are written."""
+"""How long the program waits at its end for one write; for all of them, six times as long."""
 
 LOST: Final = "imds-mock: %d log lines were lost, because the log was not read or could not be written\n"
 LOST_JSON: Final = '{"lost":%d}\n'
@@ -61,15 +61,12 @@ class Outlet:
         self._lost = 0
         self._is_torn = False  # the last line was written in part
         self._is_closing = False
+        self._writes = 0  # begun and ended ones: odd while one is in progress
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
 
     def write(self, text: str) -> None:
-        """Write whole lines soon.
-
-        Args:
-            text: One or more lines, each with its line feed.
-        """
+        """Write one or more lines soon, each with its line feed."""
         data = text.encode("utf-8", "backslashreplace")
         with self._changed:
             room = MAX_WAITING_BYTES - self._waiting_bytes
@@ -80,11 +77,16 @@ class Outlet:
             self._lost += data.count(b"\n", len(kept))
 
     def close(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        """Wait until everything is written, but not longer than the given time."""
+        """Wait until everything is written, but not for a write that takes longer than the given time."""
         with self._changed:
             self._is_closing = True
             self._changed.notify()
-        self._thread.join(patience_seconds)
+        # A slow reader, or a busy machine that has not run the thread yet, gets more time.
+        for _ in range(6):
+            writes = self._writes
+            self._thread.join(patience_seconds)
+            if not self._thread.is_alive() or (writes % 2 and writes == self._writes):
+                return
 
     def close_file(self) -> None:
         """Close the outlet, and its descriptor unless a write to it hangs."""
@@ -135,6 +137,7 @@ class Outlet:
     def _write_bytes(self, data: bytes) -> bytes:
         left = memoryview(data)
         while left:
+            self._writes += 1
             try:
                 left = left[os.write(self._descriptor, left[:_PIECE_BYTES]) :]
             except BlockingIOError:
@@ -144,6 +147,8 @@ class Outlet:
                 ready.poll()
             except OSError:
                 break
+            finally:
+                self._writes += 1
         return bytes(left)
 
 
@@ -155,9 +160,6 @@ class StandardError(io.TextIOBase):
     Args:
         outlet: Where lines are written.
         clock: Monotonic clock in seconds.
-
-    Attributes:
-        outlet: Where lines are written.
     """
 
     encoding = "utf-8"
