@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import termios
 import urllib.error
 import urllib.request
@@ -18,6 +17,7 @@ from imds_mock.ctl.watching import MOST_REQUESTS, rates_of
 from support.mockprogram import RunningProgram, running_program
 from support.paths import IMDS_MOCK
 from support.prepared_control_plane import HOSTILE, prepared_control_plane, request
+from support.processes import children_of
 from support.pseudo_terminal import Terminal, plain, terminal
 
 if TYPE_CHECKING:
@@ -89,10 +89,8 @@ def test_it_restores_the_terminal(mock: RunningProgram, key: str, number: int, c
         assert not shown.modes() & termios.ECHO
         assert not shown.modes() & termios.ICANON
         if number:
-            (child,) = subprocess.run(
-                ["pgrep", "-P", str(shown.process)], capture_output=True, text=True, check=True
-            ).stdout.split()
-            os.kill(int(child), number)
+            (child,) = children_of(shown.process)
+            os.kill(child, number)
         else:
             shown.type(key)
         shown.await_text(f"code {code}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import signal
+    from collections.abc import Iterator
 
 
 def commands() -> list[str]:
@@ -25,13 +26,24 @@ def commands() -> list[str]:
 def in_session(session: int) -> list[str]:
     """The command lines of all processes of one session: everything that one program started, except daemons."""
     found = []
+    for file, fields in _states():
+        if int(fields[3]) == session:
+            with contextlib.suppress(OSError):
+                found.append(file.with_name("cmdline").read_text(errors="replace"))
+    return found
+
+
+def children_of(parent: int) -> list[int]:
+    """The ids of a process's children, without pgrep(1), which a minimal Debian lacks."""
+    return [int(file.parent.name) for file, fields in _states() if int(fields[1]) == parent]
+
+
+def _states() -> Iterator[tuple[Path, list[str]]]:
+    """Each process's file `stat`, and its fields from the state on (proc_pid_stat(5))."""
     for file in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             # The second field is a name in parentheses, which may contain any character.
-            fields = file.read_text(errors="replace").rpartition(")")[2].split()
-            if int(fields[3]) == session:
-                found.append(file.with_name("cmdline").read_text(errors="replace"))
-    return found
+            yield file, file.read_text(errors="replace").rpartition(")")[2].split()
 
 
 def seconds_to_its_end(pid: int, number: signal.Signals) -> float:
