@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 BIN := .venv/bin
+# Debian's PATH for users other than root lacks the folders of ip, nft and ldconfig.
+export PATH := $(PATH):/usr/sbin:/sbin
 
 .PHONY: help setup setup-dev lock images demo test unit contract netns timing conformance closed browser e2e engines arm64 dist push check format pictures bench attack attack-short soak clean
 

@@ -69,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
             return 1
         else:
             print(f"# {why_not}")
-            print("# The demo therefore uses network namespaces: the same programs on this kernel.\n")
+            print("# The demo therefore uses network namespaces: the same programs on this kernel.\n", flush=True)
             lab_demo(setup=chosen.setup)
     except DemoError as error:
         print(f"demo: {error}", file=sys.stderr)

@@ -11,6 +11,12 @@ cd "$(dirname "$0")/.."
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
+# Prints the errors in a log, or its end, and what to do.
+die_with_log() {
+  grep -E '^ *(E|ERROR|error):' "$1" | tail -n 3 >&2 || tail -n 20 "$1" >&2
+  die "$2; the log is $1. Check that this machine reaches $3, then run make again."
+}
+
 find_python() {
   local candidate
   for candidate in "${PYTHON:-python3}" python3.13 python3.12 python3.11 /usr/bin/python3; do
@@ -50,19 +56,19 @@ group=${1:-programs}
 own=(VERSION shim/pyproject.toml mock/pyproject.toml scripts/setup.sh)
 
 # Another make may be running in this checkout.
-mkdir -p .cache
+mkdir -p .cache 2>/dev/null && [ -w .cache ] || die "cannot write to $PWD/.cache; run make as the owner of this folder"
 exec 9>.cache/setup.lock
 flock 9
 
 python=$(find_python)
 mapfile -t packages < <(missing_packages "$python")
 if [ "${#packages[@]}" -gt 0 ]; then
-  [ "$(id -u)" = 0 ] || die "Debian packages are missing; run as root: apt-get install ${packages[*]}"
+  [ "$(id -u)" = 0 ] || die "Debian packages are missing; run as root: apt-get update && apt-get install ${packages[*]}"
   command -v apt-get >/dev/null || die "apt-get is missing; install these Debian packages or their equivalents: ${packages[*]}"
   say "installing ${packages[*]}"
   export DEBIAN_FRONTEND=noninteractive
   { apt-get update -q && apt-get install -q -y --no-install-recommends "${packages[@]}"; } >.cache/apt.log 2>&1 ||
-    { tail -n 20 .cache/apt.log >&2; die "apt-get failed; the log is .cache/apt.log"; }
+    die_with_log .cache/apt.log "apt-get cannot install ${packages[*]}" "its Debian mirror"
 fi
 
 # Whether the stamp of a group is that of its inputs.
@@ -76,10 +82,13 @@ done
 say "updating .venv with $("$python" -V) for: $group"
 # Another Python needs a new environment; otherwise pip updates the existing one.
 [ "$(.venv/bin/python -VV 2>/dev/null)" = "$("$python" -VV)" ] || rm -rf .venv
-[ -d .venv ] || "$python" -m venv .venv
+# pip comes last: without it, an earlier run was interrupted.
+[ -x .venv/bin/pip ] || "$python" -m venv .venv
+# Modules are compiled when they are first imported, which most of them never are. Only python-iptables is compiled here,
+# because newer Pythons print warnings about it then.
 {
-  # Modules are compiled when they are first imported, which most of them never are.
-  .venv/bin/pip install --no-compile --require-hashes -r "requirements-$group.lock"
-  .venv/bin/pip install --no-compile --no-deps --no-build-isolation -e shim -e mock
-} >.cache/pip.log 2>&1 || { tail -n 20 .cache/pip.log >&2; die "pip failed; the log is .cache/pip.log"; }
+  .venv/bin/pip install --no-compile --require-hashes -r "requirements-$group.lock" &&
+    .venv/bin/pip install --no-compile --no-deps --no-build-isolation -e shim -e mock &&
+    .venv/bin/python -W ignore -m compileall -q .venv/lib/python*/site-packages/iptc
+} >.cache/pip.log 2>&1 || die_with_log .cache/pip.log "pip cannot install requirements-$group.lock" PyPI
 stamp_of "$group" >".venv/stamp-$group"
