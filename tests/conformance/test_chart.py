@@ -119,8 +119,9 @@ def test_helm_finds_nothing_to_complain_about() -> None:
         EVERYTHING,
         AEMM_VALUES,
         {"networkPolicy": {"enabled": False}, "serviceAccount": {"create": False}},
+        {"persistence": {"enabled": True, "storageClass": "fast", "size": "1Gi"}},
     ],
-    ids=["defaults", "with a token", "everything", "values of amazon-ec2-metadata-mock", "less"],
+    ids=["defaults", "with a token", "everything", "values of amazon-ec2-metadata-mock", "less", "with a volume"],
 )
 def test_the_objects_are_valid_and_restricted(values: dict[str, Any]) -> None:
     objects = template(values)
@@ -130,6 +131,26 @@ def test_the_objects_are_valid_and_restricted(values: dict[str, Any]) -> None:
     for pod in pods:
         assert pod["automountServiceAccountToken"] is False
         assert all(each["securityContext"]["readOnlyRootFilesystem"] for each in pod["containers"])
+
+
+def test_what_pods_have_announced_outlives_the_container_and_with_a_volume_the_pod() -> None:
+    file = "IMDS_MOCK_CALLERS_ANNOUNCED_FILE"
+    assert variables(rendered())[file] == "/tmp/announced.json"  # noqa: S108 - the Pod's own
+    objects = rendered({"persistence": {"enabled": True}})
+    claim = objects["PersistentVolumeClaim"]
+    assert claim["spec"] == {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "64Mi"}}}
+    volumes = {each["name"]: each for each in pod_of(objects["Deployment"])["volumes"]}
+    mounts = {each["mountPath"]: volumes[each["name"]] for each in container(objects)["volumeMounts"]}
+    folder = variables(objects)[file].removesuffix("/announced.json")
+    assert mounts[folder]["persistentVolumeClaim"] == {"claimName": claim["metadata"]["name"]}
+    assert objects["Deployment"]["spec"]["strategy"] == {"type": "Recreate"}
+    assert pod_of(objects["Deployment"])["securityContext"]["fsGroup"] == 65532
+    with_own = rendered({"persistence": {"enabled": True, "existingClaim": "mine"}})
+    assert "PersistentVolumeClaim" not in with_own
+    assert {"claimName": "mine"} in [
+        each.get("persistentVolumeClaim") for each in pod_of(with_own["Deployment"])["volumes"]
+    ]
+    assert "needs replicaCount 1" in refused({"persistence": {"enabled": True}, "replicaCount": 2})
 
 
 def test_the_defaults() -> None:

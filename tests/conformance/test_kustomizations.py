@@ -102,6 +102,28 @@ def test_the_control_plane_needs_the_token_of_a_secret(tmp_path: Path) -> None:
     assert [rule["ports"][0]["port"] for rule in rules] == ["imds", "control"]
 
 
+def announced_folder(deployment: dict[str, Any]) -> dict[str, Any]:
+    """The volume in whose root the mock keeps what Pods have announced."""
+    (container,) = pod_of(deployment)["containers"]
+    variables = {each["name"]: each.get("value") for each in container["env"]}
+    folder, _, name = variables["IMDS_MOCK_CALLERS_ANNOUNCED_FILE"].rpartition("/")
+    assert name == "announced.json"
+    (volume,) = [each["name"] for each in container["volumeMounts"] if each["mountPath"] == folder]
+    (found,) = [each for each in pod_of(deployment)["volumes"] if each["name"] == volume]
+    return {key: value for key, value in found.items() if key != "name"}
+
+
+def test_what_pods_have_announced_outlives_the_mock_s_container_and_with_a_claim_its_pod(tmp_path: Path) -> None:
+    before = named(kustomized(KUSTOMIZE / "base"), "Deployment", "imds-mock")
+    assert announced_folder(before) == {"emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}}
+    objects = overlay(tmp_path, components=("persistence", "control"))
+    deployment, claim = named(objects, "Deployment", "imds-mock"), named(objects, "PersistentVolumeClaim", "imds-mock")
+    assert announced_folder(deployment) == {"persistentVolumeClaim": {"claimName": claim["metadata"]["name"]}}
+    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    assert pod_of(deployment)["securityContext"]["fsGroup"] == pod_of(deployment)["securityContext"]["runAsGroup"]
+    assert beyond_restricted(pod_of(deployment)) == {}
+
+
 @pytest.mark.parametrize("kind", WORKLOADS)
 def test_a_labelled_workload_gets_the_init_container(tmp_path: Path, kind: str) -> None:
     objects = overlay(tmp_path, workload(kind, INJECTED), components=("inject",))

@@ -105,6 +105,12 @@ class Cluster:
             end(process)
         self._running.clear()
 
+    def kill(self) -> None:
+        """End the mock as the engine does if it takes too much memory."""
+        assert self._serving is not None
+        self._serving.kill()
+        self.down()
+
     def whoami(self, caller: str) -> Any:
         """How the mock sees a caller."""
         words: list[str | Path] = [IMDS_MOCK, "ctl", "whoami", "--caller", caller, "--json"]
@@ -232,6 +238,34 @@ def test_a_container_without_the_shim_does_not_inherit_the_identity(cluster: Clu
     new = cluster.container("new", "10.77.0.3/16")
     # A container that started within 0.25 s would be told from the old one after 5 s.
     _until(lambda: new.get("iam/security-credentials/", MOCK) == "my-role")
+
+
+def test_a_restarted_mock_knows_the_containers_that_announced_with_init(cluster: Cluster) -> None:
+    """The init containers have ended, so only the mock's file knows what they announced."""
+    worker = cluster.container("worker", "10.77.0.3/16")
+    other = cluster.container("other", "10.77.0.4/16")
+    gone = cluster.container("gone", "10.77.0.5/16")
+    file = cluster._folder / "announced.json"
+    options = ("--set", f"callers.announced_file={file}")
+    cluster.up(*options)
+    worker.init(MOCK_INSTANCE=FACTS, MOCK_INSTANCE_NAME="worker-0")
+    other.init()
+    gone.init(MOCK_INSTANCE="role=gone-role")
+    before = worker.get("instance-id")
+    _until(lambda: "gone-role" in file.read_text())
+    cluster.kill()
+    # While the mock is down, another container gets an address.
+    gone.space.ip("address", "flush", "dev", _link_of(gone))
+    new = cluster.container("new", "10.77.0.5/16")
+    cluster.up(*options)
+    assert cluster.whoami("worker-0")["instance_id"] == before
+    assert [each.forge("role=admin", "f" * 32) for each in (worker, other)] == ["400", "400"]
+    roles = [each.get("iam/security-credentials/", MOCK) for each in (worker, other, new)]
+    assert roles == ["worker-role", "my-role", "my-role"]
+    assert worker.get("instance-id") == before
+    # A restart of the container announces the same again.
+    worker.init(MOCK_INSTANCE=FACTS, MOCK_INSTANCE_NAME="worker-0")
+    assert worker.get("instance-id") == before
 
 
 def test_the_follower_announces_again_after_a_restart_of_the_mock(cluster: Cluster) -> None:

@@ -41,6 +41,9 @@ class Announcements:
 
     Args:
         interfaces: Returns the interfaces of the container that has some addresses.
+
+    Attributes:
+        on_change: Called after each change.
     """
 
     def __init__(self, interfaces: Callable[[Iterable[str]], tuple[Interface, ...]]) -> None:
@@ -50,6 +53,7 @@ class Announcements:
         # One start of a shim may announce from an address of each IP version: they are one container's.
         self._addresses_by_start: dict[tuple[str, Announced], list[str]] = {}
         self._with_content: set[str] = set()
+        self.on_change: Callable[[], None] = lambda: None
 
     def __len__(self) -> int:
         """The number of containers that have announced something."""
@@ -58,6 +62,10 @@ class Announcements:
     def addresses(self) -> tuple[str, ...]:
         """The addresses that announcements came from."""
         return tuple(self._by_address)
+
+    def items(self) -> tuple[tuple[str, Announcement], ...]:
+        """The addresses with their announcements, the latest last."""
+        return tuple(self._by_address.items())
 
     def at(self, address: str) -> Announcement | None:
         """The announcement from an address."""
@@ -87,6 +95,7 @@ class Announcements:
             self._addresses_by_start.setdefault((announcement.key, announcement.announced), []).append(address)
         if announcement.mac is not None:
             self._addresses_by_mac[announcement.mac] = address
+        self.on_change()
         return True
 
     def drop(self, address: str) -> None:
@@ -100,6 +109,8 @@ class Announcements:
                 del self._addresses_by_start[start]
         if before is not None and before.mac is not None and self._addresses_by_mac.get(before.mac) == address:
             del self._addresses_by_mac[before.mac]
+        if before is not None:
+            self.on_change()
 
     def applied_to(self, caller: Caller, keys: Mapping[str, str]) -> Caller:
         """The caller with what its container has announced.
@@ -147,6 +158,7 @@ class Announcements:
             found = self._by_address.get(address)
             if found is not None and found.container is None:
                 self._by_address[address] = found._replace(container=container)
+                self.on_change()
 
     def _candidates(self, addresses: Iterable[str], macs: Iterable[str]) -> Iterator[str]:
         by_mac = [self._addresses_by_mac[mac] for mac in macs if mac in self._addresses_by_mac]

@@ -9,6 +9,9 @@ from imds_mock.callers.announcements import Announcements
 from imds_mock.callers.caller import is_address, normalize_address
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from imds_mock.callers.announcements import Announcement
     from imds_mock.callers.caller import Announced, Caller
     from imds_mock.callers.local_networks import LocalNetworks
     from imds_mock.callers.targets import TargetResolver
@@ -99,6 +102,21 @@ class CallerTable:
         """What the container at an address has announced, if it still has this address."""
         found = self.announcements.at(self._networks.canonical_address(address))
         return None if found is None else found.announced
+
+    def restore(self, kept: Iterable[tuple[str, Announcement]]) -> None:
+        """Take over announcements of an earlier run, by address.
+
+        The next request from such an address compares its hardware address and name with those of the announcement, as
+        after each look-up.
+        """
+        own = self._networks.own_addresses()
+        for address, announcement in kept:
+            # The mock may have a former container's address now.
+            if announcement.mac is None or address not in own:
+                self.announcements.put(address, announcement)
+        for address in self.announcements.addresses():
+            unnamed = self._networks.unnamed_caller(address)
+            self._entries.setdefault(address, TableEntry(self.announcements.applied_to(unnamed, {})))
 
     def invalidate(self) -> None:
         """Look up every caller again, in full, at its next request."""

@@ -30,6 +30,14 @@ class CallerSettings(Struct, frozen=True, forbid_unknown_fields=True):
             extra={PRIVILEGED: "it decides which roles containers may give themselves"},
         ),
     ] = None
+    announced_file: Annotated[
+        str | None,
+        Meta(
+            description="File in which the mock keeps what containers have announced, user data included, for its next "
+            "start; read at the start; null: none.",
+            extra={PRIVILEGED: "it names a file"},
+        ),
+    ] = None
 
 
 class Match(Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from imds_mock.build.loading import from_document
 from imds_mock.config.settings import Config
 from imds_mock.control.start import ControlSockets, serve_control
+from imds_mock.run.announced_file import AnnouncedFile, restored_announcements
 from imds_mock.run.background import keep_signatures_ready, refresh_targets, report_unmatched
 from imds_mock.run.companions import Companions
 from imds_mock.run.components import Components
@@ -102,6 +103,7 @@ class Mock:
         self.addresses: tuple[Address, ...] = ()
         self.control_sockets: ControlSockets | None = None
         self._access_log: AccessLog | None = None
+        self._announced_file: AnnouncedFile | None = None
         self._reloader = (
             Reloader(self.state, source.read, self._dependencies.log, self.runtime.reloads) if source else None
         )
@@ -189,6 +191,7 @@ class Mock:
             observers = (self._access_log.record,) if self._access_log else ()
             context = self._components.server_context(*observers)
             self.data_plane = DataPlane(context, limit.data)
+            self._announced_file = restored_announcements(self._config, self.callers, use.log_limited)
             await self._components.credentials.start()
             signer = self._components.signer
             if not self._is_aemm and signer.key_directory is not None:
@@ -210,6 +213,8 @@ class Mock:
                 start("the file watcher", watch(source.file, reloader.request, source.seen))
         start("the look-up of targets", refresh_targets(self.runtime, self.clock))
         start("the announcement of addresses", announce(self._config.server.hosts, use.log))
+        if self._announced_file is not None:
+            start("the file of announcements", self._announced_file.keep())
         if scenario is not None:
             start("the scenario", report_unmatched(self.runtime, scenario, self._began, self.clock, use.log))
         if not self._is_aemm:
@@ -233,6 +238,8 @@ class Mock:
             self._access_log.flush()
         await self._companions.stop()
         await self._components.credentials.close()
+        if self._announced_file is not None:
+            self._announced_file.close()
         await self.callers.close()
         self._components.resources.close()
 

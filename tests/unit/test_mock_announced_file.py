@@ -1,0 +1,145 @@
+"""The file of announcements: what it takes over, what it leaves out, and what it says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from imds_mock.callers.announcements import Announcement
+from imds_mock.callers.caller import Announced
+from imds_mock.run import announced_file
+from imds_mock.run.announced_file import AnnouncedFile, AnnouncedFileError
+from support.callers import FakeNetwork
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imds_mock.callers.registry import CallerRegistry
+
+HERE, SIX, THERE = "172.18.0.5", "fd00::5", "172.18.0.6"
+KEY = "0" * 32
+WORKER = Announced("worker", '{"role": "worker-role"}')
+MAC = "a6:00:00:00:00:05"
+
+
+def registry(own: str = "172.18.0.2/16") -> CallerRegistry:
+    return FakeNetwork(own_addresses=(own,), is_down=True).registry(0.01)
+
+
+def written(path: Path, *announcements: tuple[str, Announcement]) -> list[str]:
+    """The sentences of a run that announces and ends."""
+    reports: list[str] = []
+
+    async def run() -> None:
+        callers = registry()
+        file = AnnouncedFile(path, callers, reports.append)
+        file.load()
+        for address, announcement in announcements:
+            callers.announcements.put(address, announcement)
+        file.close()
+
+    asyncio.run(run())
+    return reports
+
+
+def loaded(path: Path, own: str = "172.18.0.2/16") -> tuple[CallerRegistry, list[str]]:
+    """The callers after a start, and the sentences."""
+    reports: list[str] = []
+    callers = registry(own)
+
+    async def run() -> None:
+        AnnouncedFile(path, callers, reports.append).load()
+
+    asyncio.run(run())
+    return callers, reports
+
+
+def test_the_addresses_of_one_start_are_one_container_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "announced.json"
+    one = Announcement(KEY, WORKER, MAC, "shop-worker-1")
+    assert written(path, (HERE, one), (SIX, one), (THERE, Announcement("1" * 32, None))) == []
+    callers, reports = loaded(path)
+    assert reports == []
+    assert dict(callers.announcements.items()) == {HERE: one, SIX: one, THERE: Announcement("1" * 32, None)}
+    assert callers.caller(HERE) == callers.caller(SIX)
+    assert (callers.caller(SIX).addresses, callers.caller(SIX).key) == ((HERE, SIX), "worker")
+    assert [each.caller.names for each in callers.known_callers()] == [("worker",), ("worker",)]
+
+
+def test_the_mock_at_a_former_container_s_address_is_not_that_container(tmp_path: Path) -> None:
+    path = tmp_path / "announced.json"
+    written(path, (HERE, Announcement(KEY, WORKER, MAC)))
+    assert loaded(path, own=f"{HERE}/16")[0].caller(HERE).announced is None
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("[{]", "JSON is malformed"),
+        ('[{"address": "172.18.0.5"}]', "missing required field `key`"),
+        ('[{"address": "worker", "key": "0"}]', "'worker' is not an IP address"),
+        ('[{"address": "172.18.0.5", "key": "0", "more": 1}]', "unknown field `more`"),
+        ("x" * (announced_file.MAX_BYTES + 1), "it has more than 4194304 bytes"),
+    ],
+)
+def test_a_broken_file_is_one_sentence(tmp_path: Path, content: str, reason: str) -> None:
+    path = tmp_path / "announced.json"
+    path.write_text(content)
+    callers, (sentence,) = loaded(path)
+    assert sentence.startswith(f"{path} is not used, because it cannot be read (")
+    assert reason in sentence
+    assert len(callers.announcements.items()) == 0
+    assert json.loads(path.read_text()) == []
+
+
+def test_the_oldest_announcements_are_left_out_of_a_full_file(tmp_path: Path) -> None:
+    path = tmp_path / "announced.json"
+    large = Announced(None, json.dumps({"user_data": "x" * 8000}))
+    many = [(f"10.0.{number // 256}.{number % 256}", Announcement(f"{number:032x}", large)) for number in range(600)]
+    (sentence,) = written(path, *many)
+    left = [each for each, _ in loaded(path)[0].announcements.items()]
+    assert path.stat().st_size <= announced_file.MAX_BYTES
+    assert left == [address for address, _ in many[-len(left) :]]
+    assert sentence == f"{path} has no room for the {600 - len(left)} oldest announcements"
+    assert 500 < len(left) < 600
+
+
+def test_a_folder_that_cannot_be_written_ends_the_start_with_73(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / "file/announced.json"
+    with pytest.raises(AnnouncedFileError) as raised:
+        loaded(path)
+    assert raised.value.exit_code == 73
+    assert str(raised.value).startswith(f"cannot keep announcements in {path}: ")
+    assert str(raised.value).endswith("; choose another callers.announced_file")
+
+
+def test_a_write_that_fails_later_is_reported_and_tried_again_with_the_next_change(tmp_path: Path) -> None:
+    path = tmp_path / "folder/announced.json"
+    reports: list[str] = []
+
+    async def run() -> None:
+        callers = registry()
+        file = AnnouncedFile(path, callers, reports.append)
+        file.load()
+        keeping = asyncio.create_task(file.keep())
+        path.unlink()
+        path.parent.rmdir()
+        callers.announcements.put(HERE, Announcement(KEY, WORKER))
+        while not reports:
+            await asyncio.sleep(0.01)
+        path.parent.mkdir()
+        callers.announcements.put(THERE, Announcement(KEY, None))
+        while not path.exists():
+            await asyncio.sleep(0.01)
+        keeping.cancel()
+        file.close()
+
+    asyncio.run(run())
+    assert reports == [
+        f"cannot keep announcements in {path}: No such file or directory; choose another callers.announced_file"
+    ]
+    assert [each["address"] for each in json.loads(path.read_text())] == [HERE, THERE]
