@@ -164,6 +164,7 @@ def test_the_defaults() -> None:
         "IMDS_MOCK_PORT": "1338",
         "IMDS_MOCK_CONTROL_PORT": "1339",
         "IMDS_MOCK_CONTROL_TRUST_GATEWAY": "false",
+        "IMDS_MOCK_CALLERS_ANNOUNCED_FILE": "/tmp/announced.json",  # noqa: S108 - the Pod's own
     }
     assert objects["NetworkPolicy"]["spec"]["ingress"] == [
         {"from": [{"podSelector": {}}], "ports": [{"port": "imds", "protocol": "TCP"}]}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +76,7 @@ def test_the_file_is_written_while_the_mock_runs_and_only_its_user_can_read_it(f
         assert second == {"address": OTHER, "key": OTHER_KEY, "mac": MACS[OTHER]}
         mock.do("DELETE", f"/v1/announcements?caller={WORKER}")
         until(lambda: WORKER not in file.read_text())
-        assert os.listdir(file.parent) == [file.name]
+        assert list(file.parent.iterdir()) == [file]
     with run(file) as mock:
         assert read(mock, ID) == SHARED_ID
 

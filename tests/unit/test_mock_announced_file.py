@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import TYPE_CHECKING
 
@@ -122,20 +123,24 @@ def test_a_write_that_fails_later_is_reported_and_tried_again_with_the_next_chan
     reports: list[str] = []
 
     async def run() -> None:
-        callers = registry()
-        file = AnnouncedFile(path, callers, reports.append)
+        callers, reported = registry(), asyncio.Event()
+
+        def report(sentence: str) -> None:
+            reports.append(sentence)
+            reported.set()
+
+        file = AnnouncedFile(path, callers, report)
         file.load()
         keeping = asyncio.create_task(file.keep())
         path.unlink()
         path.parent.rmdir()
         callers.announcements.put(HERE, Announcement(KEY, WORKER))
-        while not reports:
-            await asyncio.sleep(0.01)
+        await asyncio.wait_for(reported.wait(), 10)
         path.parent.mkdir()
         callers.announcements.put(THERE, Announcement(KEY, None))
-        while not path.exists():
-            await asyncio.sleep(0.01)
         keeping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeping
         file.close()
 
     asyncio.run(run())
