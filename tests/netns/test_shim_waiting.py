@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import statistics
 import subprocess
@@ -304,6 +305,28 @@ def test_the_doctor_reports_a_missing_net_admin(lab: ShimLab) -> None:
     assert done.stdout.splitlines()[-1] == "a start would fail here with exit code 77"
     assert done.stderr == ""
     assert untouched(lab)
+
+
+def test_in_a_pod_the_messages_are_in_the_words_of_its_manifest(lab: ShimLab) -> None:
+    """With the variable that every kubelet sets."""
+    lab.serve()
+    without: list[str | Path] = ["setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin", SHIM]
+    pod = {"KUBERNETES_SERVICE_HOST": "10.96.0.1"}
+    start = lab.app.run([*without, "--init"], env=environment(**pod), check=False)
+    assert start.returncode == 77
+    assert "Add `securityContext.capabilities.add: [NET_ADMIN]` to this init container" in start.stderr
+    doctor = lab.app.run([*without, "--doctor"], env=environment(**pod), check=False)
+    assert doctor.returncode == 77
+    assert "set this for the container in the Pod's manifest:\n    securityContext:\n" in doctor.stdout
+    nameless = environment(**pod, MOCK_HOSTNAME="no-mock", MOCK_TIMEOUT_SECONDS="1")
+    unknown = lab.app.run([SHIM, "--init"], env=nameless, check=False)
+    assert unknown.returncode == 68
+    assert "the name of the mock's Service" in unknown.stderr
+    unset = lab.app.run([SHIM, "--init"], env=environment(**pod, MOCK_HOSTNAME=""), check=False)
+    assert unset.returncode == 78
+    assert "for example imds-mock or imds-mock.NAMESPACE.svc" in unset.stderr
+    for done in (start, doctor, unknown, unset):
+        assert not re.search("docker run|compose|cap_add", done.stdout + done.stderr)
 
 
 def test_the_doctor_agrees_with_a_start(lab: ShimLab) -> None:

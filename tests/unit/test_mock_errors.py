@@ -36,9 +36,19 @@ def test_why_an_address_cannot_be_listened_on(cause: OSError, code: int, advice:
 
 def test_in_a_container_the_line_for_the_compose_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     refused = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setattr(errors, "_CONTAINER_MARKS", (tmp_path / "absent",))
     assert "sysctl" not in str(ListenError("::", 80, refused))
     monkeypatch.setattr(errors, "_CONTAINER_MARKS", (tmp_path / "absent", tmp_path))
     message = str(ListenError("::", 80, refused))
     assert "add `sysctls: [net.ipv4.ip_unprivileged_port_start=0]` to the service in the compose file" in message
     assert message.endswith("or choose a --port above 1023")
+
+
+def test_in_a_pod_the_words_are_those_of_its_manifest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(errors, "_CONTAINER_MARKS", (tmp_path,))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    message = str(ListenError("::", 80, PermissionError(errno.EACCES, os.strerror(errno.EACCES))))
+    assert "choose a --port above 1023 and let the Service map port 80 to it (`targetPort`)" in message
+    assert "sysctls: [{name: net.ipv4.ip_unprivileged_port_start, value: '0'}]" in message
+    assert "compose" not in message

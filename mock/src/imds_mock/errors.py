@@ -32,6 +32,7 @@ LOW_PORTS: Final = "net.ipv4.ip_unprivileged_port_start=0"
 """The kernel setting that lets every user listen on port 80. Docker makes it in each container, Podman does not."""
 # Docker and Podman create these files in each container.
 _CONTAINER_MARKS: Final = ("/.dockerenv", "/run/.containerenv")
+_POD_VARIABLE: Final = "KUBERNETES_SERVICE_HOST"  # in each container of a Pod
 
 
 class MockError(Exception):
@@ -83,8 +84,19 @@ class ListenError(MockError):
         super().__init__(f"cannot listen on {host_and_port(host, port)}{subject}: {advice}")
 
 
+def in_pod() -> bool:
+    """Whether the mock runs in a Pod of Kubernetes, so that messages speak of its manifest."""
+    return _POD_VARIABLE in os.environ
+
+
 def _advice_on_low_ports(port_option: str) -> str:
     another = f"choose a {port_option} above 1023"
+    if in_pod():
+        name, _, value = LOW_PORTS.partition("=")
+        return (
+            f"this container runtime reserves ports below 1024 for root; {another} and let the Service map port 80 to "
+            f"it (`targetPort`), or add `sysctls: [{{name: {name}, value: '{value}'}}]` to the Pod's `securityContext`"
+        )
     if not any(map(os.path.exists, _CONTAINER_MARKS)):
         return f"ports below 1024 need root or CAP_NET_BIND_SERVICE here; {another}"
     return (

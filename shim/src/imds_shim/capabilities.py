@@ -55,25 +55,16 @@ def read_sets(status: str = "/proc/self/status") -> CapabilitySets:
     return CapabilitySets(*(int(found.get(field, "0"), 16) for field in fields))
 
 
-def docker_run_options(names: Iterable[str]) -> str:
-    """Return the options of `docker run` that grant these capabilities."""
-    return " ".join(f"--cap-add {name}" for name in names)
-
-
 def how_to_grant(names: tuple[str, ...], sets: CapabilitySets) -> str:
     """Return the advice on what to change so that the shim has `names`, which are missing from `sets`."""
-    listed = ", ".join(names)
-    options = docker_run_options(names)
+    from imds_shim.surroundings import here
+
     user = os.geteuid()
     if user != 0:
-        return (
-            f"The container starts as user {user}, which has no capabilities. In the compose file, remove `user:`, set "
-            f"MOCK_USER={user} and add `cap_add: [{listed}]` (docker run: {options} --env MOCK_USER={user} instead of "
-            "--user). The shim drops root and capabilities before the command runs. A network with link_local_ips "
-            "needs none"
-        )
+        return here().grant_to_user(names, user)
     if any(not sets.bounding >> NUMBERS[name] & 1 for name in names):
-        return f"Add `cap_add: [{listed}]` to this service in the compose file (docker run: {options})"
+        return here().grant(names)
+    listed = ", ".join(names)
     return f"Another program dropped {listed} before the shim started. Make the shim the container's first program"
 
 

@@ -152,10 +152,9 @@ def parse_command_line(argv: Sequence[bytes]) -> tuple[Action, tuple[bytes, ...]
     else:
         command = ()
     if action == "start" and not command:
-        raise UsageError(
-            "no command to run. Docker drops the image's CMD when ENTRYPOINT changes: repeat it as CMD in the "
-            "Dockerfile or as `command:` in the compose file"
-        )
+        from imds_shim.surroundings import here
+
+        raise UsageError(f"no command to run. {here().repeat_command}")
     if action != "start" and command:
         raise UsageError(f"--{action} takes no command; see imds-shim --help")
     return action, command

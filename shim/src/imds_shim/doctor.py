@@ -10,7 +10,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from imds_shim import capabilities
+from imds_shim import capabilities, surroundings
 from imds_shim.config import decode_environment, read_settings, unknown_setting_warnings
 from imds_shim.deadline import Deadline
 from imds_shim.endpoints import PORT, addresses_of, format_address
@@ -83,7 +83,7 @@ class _Examination:
         for override in overrides:
             self._report("warn", override.description)
             self._environment |= override.environment
-        self._suggest_compose_lines()
+        self._suggest_changes()
         works = "a start would work here"
         if overrides:
             works += ", but SDKs may bypass the mock: see the last warnings"
@@ -99,7 +99,7 @@ class _Examination:
         if config.hostname:
             self._report("ok", f"the mock is configured as {config.hostname}, port {config.port}")
         else:
-            self._environment["MOCK_HOSTNAME"] = "mock_metadata"
+            self._environment["MOCK_HOSTNAME"] = surroundings.here().mock_example
         for sentence in unknown_setting_warnings(self._environ):
             self._report("warn", sentence)
 
@@ -219,23 +219,13 @@ class _Examination:
         """Whether an error is due to the emulation and not to what its message says."""
         return self._dependencies.emulated is not None and isinstance(error, KernelRefusedError)
 
-    def _suggest_compose_lines(self) -> None:
-        if self._remove_user:
-            user = os.geteuid()
+    def _suggest_changes(self) -> None:
+        here = surroundings.here()
+        user = os.geteuid() if self._remove_user else None
+        if user is not None and not here.is_init:
             self._environment["MOCK_USER"] = str(user)
-            self._write(f"remove this from the service in the compose file:\n    user: {user}")
-        if not (self._cap_add or self._environment):
-            return
-        self._write("add this to the service in the compose file:")
-        if self._cap_add:
-            self._write(f"    cap_add: [{', '.join(self._cap_add)}]")
-        if self._environment:
-            self._write("    environment:")
-            for name, value in self._environment.items():
-                self._write(f'      {name}: "{value}"')
-        options = [f"--env {name}={value}" for name, value in self._environment.items()]
-        options += [capabilities.docker_run_options(self._cap_add)] if self._cap_add else []
-        self._write(f"with docker run: {' '.join(options)}")
+        for line in here.lines_to_change(self._cap_add, self._environment, user):
+            self._write(line)
 
 
 def _needed_to_drop_net_admin(config: ShimConfig) -> tuple[str, ...]:

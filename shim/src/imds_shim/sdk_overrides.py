@@ -28,13 +28,12 @@ _CREDENTIAL_VARIABLES = (
 _CONTAINER_CREDENTIALS = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
 _ECS = f"http://{SERVICES['ecs'][0]}"
 _ENDPOINT_AND_MODE = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE")
-_REMOVE = "remove it from the service's environment"
 _HTTPS_PORT = 443
 _PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 
 
 class SdkOverride(FrozenRecord):
-    """A setting that overrides the mock, and the environment lines of a compose file that fix it."""
+    """A setting that overrides the mock, and the variables that fix it."""
 
     description: str
     environment: Mapping[str, str] = {}
@@ -52,11 +51,17 @@ def find_overrides(
     """
     for name, effect in _CREDENTIAL_VARIABLES:
         if variables.get(name):
-            yield SdkOverride(f"{name} is set, so {effect} and do not ask 169.254.169.254; {_REMOVE}")
+            yield SdkOverride(f"{name} is set, so {effect} and do not ask 169.254.169.254; {_remove()}")
     yield from _container_credentials(variables, addresses_of(services, ipv6=True))
     yield from _imds_settings(variables, services, ipv6=ipv6)
     yield from _shared_files(variables)
     yield from _proxy(variables, addresses_of(services, ipv6=False))
+
+
+def _remove() -> str:
+    from imds_shim.surroundings import here
+
+    return here().remove_variable
 
 
 def _container_credentials(variables: Mapping[str, str], mocked: Sequence[IPAddress]) -> Iterator[SdkOverride]:
@@ -71,7 +76,7 @@ def _container_credentials(variables: Mapping[str, str], mocked: Sequence[IPAddr
             or_add = ", or add the endpoint's service to MOCK_ENDPOINTS" if host in services else ""
             yield SdkOverride(
                 f"{name} is set, so SDKs ask that container endpoint for credentials instead of 169.254.169.254; "
-                f"{_REMOVE}{or_add}"
+                f"{_remove()}{or_add}"
             )
 
 
@@ -85,12 +90,12 @@ def _imds_settings(variables: Mapping[str, str], services: Collection[str], *, i
     if variables.get(endpoint):
         if _url_address(variables[endpoint]) not in mocked:
             yield SdkOverride(
-                f"{endpoint} is set to another address, so newer SDKs ask there instead of 169.254.169.254; {_REMOVE}"
+                f"{endpoint} is set to another address, so newer SDKs ask there instead of 169.254.169.254; {_remove()}"
             )
     elif variables.get(mode, "").lower() == "ipv6" and format_address(IMDS[1]) not in mocked:
         yield SdkOverride(
             f"{mode} is IPv6, so newer SDKs ask [{IMDS[1]}], which is not redirected to the mock; "
-            f"{_REMOVE}, or set MOCK_IPV6=1"
+            f"{_remove()}, or set MOCK_IPV6=1"
         )
 
 

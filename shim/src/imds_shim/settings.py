@@ -29,7 +29,9 @@ _Choice = TypeVar("_Choice", bound=str)
 def hostname(text: str) -> str:
     """Return a host name, or an IP address without brackets."""
     if not text:
-        raise ValueError("is required: set it to the name or IP address of the mock, for example mock_metadata")
+        from imds_shim.surroundings import here
+
+        raise ValueError(f"is required: set it to {here().mock_name}")
     if "://" in text:
         raise ValueError(f"must be a name without scheme and path, not {text!r}")
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text

@@ -85,8 +85,10 @@ class Start(FrozenRecord):
         return mocks
 
     def _only_ipv6_error(self, mock: Mock) -> ResolveError:
+        from imds_shim.surroundings import here
+
         services = self.config.endpoints
-        advice = "give the mock's network IPv4"
+        advice = here().give_ipv4
         other = addresses_of(services, ipv6=True)[-1]
         if other.version == IPV6:
             advice += f", or set MOCK_IPV6=1 to redirect {format_address(other)} instead"

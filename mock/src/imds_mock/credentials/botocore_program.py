@@ -20,6 +20,7 @@ from botocore.config import Config
 from imds_mock.credentials.botocore_errors import explain
 from imds_mock.credentials.fetching import FetchResult
 from imds_mock.credentials.requests import CredentialRequest, FetchedCredentials, FetchError
+from imds_mock.errors import in_pod
 
 _THREADS: Final = 8
 _MIN_SECRET_CHARACTERS: Final = 12
@@ -142,10 +143,12 @@ def _require_readable_files() -> None:
         file = Path(os.environ.get(variable) or default).expanduser()
         for path, mode in ((file.parent, os.X_OK), (file, os.R_OK)):
             if path.exists() and not os.access(path, mode):
+                owner = path.stat().st_uid
+                where = f"in the Pod: `runAsUser: {owner}`" if in_pod() else f"in Compose: `user: '{owner}'`"
                 raise FetchError(
                     "other",
                     f"{path} cannot be read by the mock's user ({os.geteuid()}); run the mock as the owner of the "
-                    f"files (in Compose: `user: '{path.stat().st_uid}'`)",
+                    f"files ({where})",
                 )
 
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from imds_shim.exec.privileges import Identity, Plan
 
 DEFAULT_PATH = b"/bin:/usr/bin"  # execvp(3), when the environment has no PATH
-_CHECK_COMMAND = "check CMD in the Dockerfile or `command:` in the compose file"
 KEEP_SEARCHING = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT, errno.EACCES}
 
 
@@ -122,17 +121,23 @@ def _path(environ: Sequence[bytes]) -> bytes:
 def _failure(name: bytes, candidate: bytes, code: int) -> CommandError:
     shown = repr(os.fsdecode(candidate or name))
     if not name:
-        return CommandNotFoundError(f"the command is empty; {_CHECK_COMMAND}.")
+        return CommandNotFoundError(f"the command is empty; {_check_command()}.")
     if not candidate:
         where = "does not exist" if b"/" in name else "is not in PATH"
-        return CommandNotFoundError(f"the command {shown} {where}; {_CHECK_COMMAND}.")
+        return CommandNotFoundError(f"the command {shown} {where}; {_check_command()}.")
     return CommandNotExecutableError(f"the command {shown} {_why_not_executable(candidate, code)}.")
+
+
+def _check_command() -> str:
+    from imds_shim.surroundings import here
+
+    return here().check_command
 
 
 def _why_not_executable(candidate: bytes, code: int) -> str:
     if code == errno.EACCES:
         if os.path.isdir(candidate):  # noqa: PTH112 - pathlib takes no bytes
-            return f"is a directory; {_CHECK_COMMAND}"
+            return f"is a directory; {_check_command()}"
         return (
             f"is not executable for user {os.geteuid()}: add the x permission to the file and its directories, or run "
             "it as another user"

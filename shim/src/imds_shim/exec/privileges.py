@@ -102,8 +102,10 @@ def plan(
     limited = bool(in_bounding) and not may_drop
     warnings: tuple[str, ...] = ()
     if limited and (becomes_other or now.uid != 0):
+        from imds_shim.surroundings import here
+
         # A user other than root has no SETPCAP, even if the compose file adds it.
-        hint = ". `cap_add: [SETPCAP]` allows that" if now.uid == 0 else ""
+        hint = f". {here().allowed_by('SETPCAP')} allows that" if now.uid == 0 else ""
         sentence = (
             f"{_names(in_bounding)} stays in the bounding set of the application, because dropping it needs SETPCAP; "
             f"it is dropped from all other sets{hint}"

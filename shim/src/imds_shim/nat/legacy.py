@@ -196,9 +196,11 @@ def _to_error(error: Exception, version: int) -> ShimError:
     if missing:
         return capabilities.missing_error(missing, "for the legacy nat table", sets)
     if "must be root" in reason:
+        from imds_shim.surroundings import here
+
         return PrivilegeError(
             "the kernel refuses access to the legacy nat table despite NET_ADMIN and NET_RAW: this network namespace "
-            "belongs to another user namespace (for example, network_mode: host in a rootless engine)"
+            f"belongs to another user namespace {here().foreign_namespace}"
         )
     if "who?" in reason or "does not exist" in reason:
         return KernelRefusedError(f"this kernel has no legacy nat table for IPv{version} ({reason}).")

@@ -192,9 +192,11 @@ def _to_error(said: str) -> ShimError:
         missing = sets.missing("NET_ADMIN")
         if missing:
             return capabilities.missing_error(missing, "for nf_tables", sets)
+        from imds_shim.surroundings import here
+
         return PrivilegeError(
             "the kernel refuses access to nf_tables despite NET_ADMIN: this network namespace belongs to another user "
-            "namespace (for example, network_mode: host in a rootless engine)"
+            f"namespace {here().foreign_namespace}"
         )
     return KernelRefusedError(f"nf_tables refused the rule: {reason}.")
 

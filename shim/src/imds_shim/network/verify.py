@@ -20,17 +20,6 @@ if TYPE_CHECKING:
 
 _LONGEST_SECONDS, _FIRST_BACKEND_SECONDS, _SHORTEST_SECONDS = 5.0, 2.0, 0.4
 _TRY_SECONDS, _PAUSE_SECONDS = 2.0, 0.1
-# Docker 28 drops packets to the address of a container that do not come from its network (raw PREROUTING), so a network
-# with an ordinary container at 169.254.169.254 blocks the address on all networks of that engine.
-_BLOCKED = (
-    "with Docker 28 or newer, another project whose network contains 169.254.169.254 (link-local-network) blocks "
-    "this one: stop it, or use MOCK_ROUTE=nat"
-)
-_ADVICE_BY_ROUTE_MODE = {
-    "none": f"MOCK_ROUTE=none changes nothing, so the network must already lead to the mock; {_BLOCKED}",
-    "route": f"MOCK_ROUTE=route needs a mock that holds this address itself (link_local_ips); {_BLOCKED}",
-}
-_ADVICE = "another program in this container or on the host handles connections to this address: see imds-shim --doctor"
 
 
 def reaches_mock(network: Network, endpoint: IPAddress, mock: Mock, deadline: Deadline) -> bool:
@@ -57,7 +46,6 @@ def verify(network: Network, endpoint: IPAddress, mock: Mock, limit: Deadline, r
     Raises:
         WrongMockError: another server answers, or none.
     """
-    advice = _ADVICE_BY_ROUTE_MODE.get(route, _ADVICE)
     where = format_address(endpoint)
     while True:
         try:
@@ -65,13 +53,26 @@ def verify(network: Network, endpoint: IPAddress, mock: Mock, limit: Deadline, r
             break
         except NoAnswerError as error:
             if limit.remaining() <= _PAUSE_SECONDS:
-                raise WrongMockError(f"{where} does not reach {mock}: it {error}", advice) from error
+                raise WrongMockError(f"{where} does not reach {mock}: it {error}", _advice(route)) from error
         network.sleep(_PAUSE_SECONDS)
     # A mock that was restarted in between has a new id; its own address then shows the same one.
     is_mock = result.mock_id == mock.mock_id or result.mock_id == _current_id(network, mock, limit)
     if not (is_mock and result.is_imds):
-        raise WrongMockError(f"{where} does not reach {mock}, but another server: {result.description}", advice)
+        raise WrongMockError(f"{where} does not reach {mock}, but another server: {result.description}", _advice(route))
     return result
+
+
+def _advice(route: RouteMode) -> str:
+    from imds_shim.surroundings import here
+
+    if route == "none":
+        return f"MOCK_ROUTE=none changes nothing, so the network must already lead to the mock{here().blocked}"
+    if route == "route":
+        held = f"a mock that holds this address itself{here().held_address}"
+        return f"MOCK_ROUTE=route needs {held}{here().blocked}"
+    return (
+        "another program in this container or on the host handles connections to this address: see imds-shim --doctor"
+    )
 
 
 def _current_id(network: Network, mock: Mock, limit: Deadline) -> str | None:

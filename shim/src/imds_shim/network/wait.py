@@ -110,13 +110,12 @@ class _Progress:
             self._log.info(f"waiting for {self._target} ({now:.0f} s of {self._deadline.seconds:g} s): {error}")
 
     def summary(self) -> ResolveError | MockUnreachableError:
+        from imds_shim.surroundings import here
+
         after = f"within {self._deadline.seconds:g} s (attempts: {self._attempts}; last reason: {self.last})"
         if isinstance(self.last, ResolveError):
-            return ResolveError(
-                f"{self._target.host} had no usable address {after}. Check the name in MOCK_HOSTNAME, that the mock "
-                "runs, and that both containers are on one network (docker run: --network NAME)"
-            )
-        check = "Check MOCK_HOSTNAME and MOCK_PORT, and that the mock runs"
+            return ResolveError(f"{self._target.host} had no usable address {after}. {here().check_name}")
+        check = here().check_mock
         if self._target.port == CONTROL_PORT:
             check = f"MOCK_PORT={CONTROL_PORT} is the default of the mock's control port; its metadata port is 80"
         return MockUnreachableError(f"no IMDS answered at {self._target} {after}. {check}")
