@@ -56,6 +56,15 @@ def test_each_container_has_its_own_facts(page: Page, mock: PageMock) -> None:
         expect(page.get_by_role("article", name=name)).to_contain_text(instance)
 
 
+def test_callers_without_a_name_come_last_as_on_the_timeline(page: Page, mock: PageMock) -> None:
+    mock.remember([Asked(9, "127.0.0.99", LEAF), Asked(8, WORKER_1, LEAF), Asked(7, CRON, LEAF)])
+    page.goto(mock.url("callers"))
+    names = ["legacy-cron", "shop-worker-1", "127.0.0.99"]
+    expect(page.get_by_role("article").get_by_role("heading")).to_have_text(names)
+    page.get_by_role("link", name="Timeline", exact=True).click()
+    expect(page.locator(".tl-name b")).to_have_text(names)
+
+
 def test_the_chips_count_callers_and_imdsv1(page: Page, mock: PageMock) -> None:
     token = mock.token(WORKER_1)
     mock.get(LEAF, WORKER_1, token=token)

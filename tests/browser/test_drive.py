@@ -73,6 +73,14 @@ def test_what_is_armed_shows_its_parameters_with_their_defaults(drive: Page, moc
     expect(drive.get_by_role("article", name="status-1")).to_contain_text("status 503 · rate 0.5")
 
 
+def test_an_interruption_counts_down_to_what_it_announces(drive: Page, mock: PageMock) -> None:
+    mock.call("POST", "/v1/events", {"kind": "spot"})
+    armed = drive.get_by_role("article", name="spot-1")
+    expect(armed).to_contain_text(re.compile(r"terminate in [12]:\d\d"))
+    mock.call("POST", "/v1/clock/advance", {"by": "3m"})
+    expect(armed).to_contain_text("active, no end")
+
+
 def test_a_fault_is_armed_with_parameters_and_hits_are_counted(drive: Page, mock: PageMock) -> None:
     dialog = arm(drive, "Respond with an error")
     dialog.get_by_label("status", exact=True).fill("500")

@@ -15,6 +15,7 @@ from support.browser import CRON, WEB, WORKER_1, WORKER_2, Asked, take_pictures,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from playwright.sync_api import Browser as Chromium
     from playwright.sync_api import Locator, Page
 
     from browser_install import Browser
@@ -250,6 +251,40 @@ def test_marks_are_reached_by_keyboard(timeline: Page, mock: PageMock) -> None:
     expect(timeline.get_by_role("region", name="Request", exact=True)).to_contain_text(NOTICE)
 
 
+def test_details_stay_when_the_journal_is_cleared_and_say_so(timeline: Page, mock: PageMock) -> None:
+    mock.get(LEAF)
+    expect(lane(timeline, "shop-worker-1")).to_be_visible()
+    timeline.get_by_role("application").press("ArrowLeft")
+    details = timeline.get_by_role("region", name="Request", exact=True)
+    expect(details).to_contain_text(mock.call("GET", "/v1/requests")[0]["time"])
+    mock.call("POST", "/v1/reset")
+    expect(details).to_contain_text("The journal no longer contains this request.")
+    expect(details).to_contain_text(LEAF)
+
+
+def test_the_count_of_a_selected_span_follows(timeline: Page, mock: PageMock) -> None:
+    mock.get(LEAF)
+    expect(lane(timeline, "shop-worker-1")).to_be_visible()
+    box = timeline.get_by_role("application").bounding_box()
+    assert box is not None
+    y = box["y"] + MIDDLE_OF_FIRST_LANE + 30
+    timeline.mouse.move(box["x"] + box["width"] * 0.7, y)
+    timeline.mouse.down()
+    timeline.mouse.move(box["x"] + box["width"] - 2, y, steps=3)
+    timeline.mouse.up()
+    expect(timeline.locator(".tl-span")).to_contain_text("1 request by 1 caller")
+    mock.get(LEAF)
+    expect(timeline.locator(".tl-span")).to_contain_text("2 requests by 1 caller")
+
+
+def test_the_page_names_the_time_zone_and_the_date(browser: Chromium, mock: PageMock) -> None:
+    mock.call("PUT", "/v1/clock", {"time": "2030-07-01T21:00:00Z"})
+    page = browser.new_page(timezone_id="Asia/Kolkata", viewport={"width": 1440, "height": 900})
+    page.goto(mock.url("timeline"))
+    expect(page.get_by_text("2 Jul 2030. Times are in your browser's time zone, UTC+5:30.")).to_be_visible()
+    page.close()
+
+
 def test_the_view_is_paused_zoomed_and_a_span_selected(timeline: Page, mock: PageMock) -> None:
     mock.remember([Asked(ago, WORKER_1, LEAF, 1) for ago in range(100, 0, -10)])
     expect(lane(timeline, "shop-worker-1")).to_be_visible()
@@ -336,6 +371,16 @@ def test_it_fits_every_width(timeline: Page, mock: PageMock, width: int) -> None
     timeline.set_viewport_size({"width": width, "height": 800})
     expect(lane(timeline, "legacy-cron")).to_be_visible()
     assert timeline.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_long_name_fits_a_phone(timeline: Page, mock: PageMock) -> None:
+    mock.network.names[WEB] = "payments-reconciliation-nightly-batch-with-a-long-name-1.shop_default"
+    mock.get(LEAF, WEB)
+    timeline.set_viewport_size({"width": 360, "height": 800})
+    expect(lane(timeline, "payments")).to_be_visible()
+    target = timeline.get_by_label("Target").bounding_box()
+    assert target is not None
+    assert target["x"] + target["width"] <= 360 - 12 - 12
 
 
 def test_pictures(timeline: Page, mock: PageMock) -> None:

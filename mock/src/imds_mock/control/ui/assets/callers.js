@@ -9,7 +9,8 @@ const byName = new Intl.Collator("en", { numeric: true });
 export function mount(root, app) {
   const { store } = app;
   const cards = h("div", { class: "columns" });
-  const empty = h("div", { class: "card empty", hidden: true }, h("h2", {}, "No callers yet"), h("p", {}, "A container appears here with its first request."));
+  const empty = h("div", { class: "card empty", hidden: true }, h("h2", {}, "No callers yet"), h("p", {}, "A container appears here with its first request."),
+    h("p", {}, "Try ", h("code", {}, "curl http://169.254.169.254/latest/meta-data/"), " in one of them."));
   root.append(h("h1", { class: "sr-only" }, "Callers"), empty, cards);
   const known = new Map();
 
@@ -28,7 +29,12 @@ export function mount(root, app) {
   }
 
   function tick() {
-    for (const { last, caller } of known.values()) setText(last, ago(store.now() - Date.parse(caller.last)));
+    const now = store.now();
+    for (const { first, last, caller } of known.values()) {
+      const began = Date.parse(caller.first);
+      setText(first, `${clockTime(began)}, ${ago(now - began)}`);
+      setText(last, ago(now - Date.parse(caller.last)));
+    }
   }
 
   const stop = store.subscribe("callers", update);
@@ -40,15 +46,16 @@ export function mount(root, app) {
   };
 }
 
-/** One caller for all addresses of a container. */
+/** One caller for all addresses of a container; by name, callers without a name last, as on the timeline. */
 function merged(callers) {
   const found = new Map();
   for (const caller of callers) {
     const key = caller.names[0] ?? caller.address;
+    const isAddress = caller.names.length === 0;
     const known = found.get(key);
     const addresses = [...new Set([...(known?.addresses ?? []), caller.address, ...caller.addresses])];
     if (!known) {
-      found.set(key, { ...caller, key, addresses });
+      found.set(key, { ...caller, key, isAddress, addresses });
       continue;
     }
     known.addresses = addresses;
@@ -58,7 +65,7 @@ function merged(callers) {
     known.last = [known.last, caller.last].sort()[1];
     known.clients = [...known.clients, ...caller.clients];
   }
-  return [...found.values()].sort((a, b) => byName.compare(a.key, b.key));
+  return [...found.values()].sort((a, b) => a.isAddress - b.isAddress || byName.compare(a.key, b.key));
 }
 
 /** An announcement as it is written in MOCK_INSTANCE, after its name. */
@@ -74,6 +81,7 @@ function announcedWords({ name, instance }) {
 function card(caller, app) {
   const fact = (name, value) => value !== null && value !== undefined && value !== "" && [h("dt", {}, name), h("dd", {}, value)];
   const last = h("span", { class: "number" }, "");
+  const first = h("time", { datetime: caller.first, title: caller.first }, "");
   const clients = caller.clients.filter((each) => each.user_agent);
   const target = () => {
     app.target.set(caller.key);
@@ -105,12 +113,12 @@ function card(caller, app) {
         fact("tokens", caller.http_tokens),
         caller.variants.length > 0 && fact("variants", caller.variants.join(", ")),
         caller.announced && fact("announced", announcedWords(caller.announced)),
-        fact("first seen", clockTime(Date.parse(caller.first))),
+        fact("first seen", first),
         h("dt", {}, "client"),
         h("dd", {}, clients.length ? h("ul", { class: "clients" }, clients.slice(0, 4).map((each) => h("li", { title: each.user_agent }, clientName(each.user_agent), h("span", { class: "muted" }, ` · ${each.requests}`)))) : "no user agent"),
       ),
       h("div", { class: "tl-actions" }, h("button", { type: "button", "aria-label": `Events and faults for ${caller.key}`, onclick: target }, "Events and faults")),
     ),
   );
-  return { element, last };
+  return { element, first, last };
 }

@@ -9,6 +9,24 @@ export function clockTime(milliseconds, { withMilliseconds = false } = {}) {
   return withMilliseconds ? `${text}.${String(date.getMilliseconds()).padStart(3, "0")}` : text;
 }
 
+/** A date in the browser's zone: `27 Nov 2026`. */
+export function dateName(milliseconds) {
+  return new Date(milliseconds).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
+}
+
+/** A day in the browser's zone: `27 Nov`. */
+export function dayName(milliseconds) {
+  return new Date(milliseconds).toLocaleDateString("en-GB", { day: "numeric", month: "short" });
+}
+
+/** The browser's time zone at a time: `UTC`, `UTC+1`, `UTC-3:30`. */
+export function zoneName(milliseconds) {
+  const minutes = -new Date(milliseconds).getTimezoneOffset();
+  if (minutes === 0) return "UTC";
+  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+  return `UTC${minutes < 0 ? "-" : "+"}${hours}${rest ? `:${two(rest)}` : ""}`;
+}
+
 /** A remaining time: `1:12`, `1:02:03`, `3 d 4 h`. */
 export function countdown(milliseconds) {
   const seconds = Math.max(0, Math.ceil(milliseconds / 1000));

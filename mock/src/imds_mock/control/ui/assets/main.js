@@ -1,5 +1,6 @@
 // Start: the views, the router, and the chips in the header.
 
+import * as address from "./address.js";
 import { api } from "./api.js";
 import * as callers from "./callers.js";
 import { notify } from "./dialog.js";
@@ -30,6 +31,8 @@ function selection(value) {
   };
 }
 
+const WITH_TARGET = new Set(["timeline", "drive"]);
+
 const app = { api, store, notify, target: selection(null) };
 const main = document.getElementById("main");
 const nav = document.getElementById("nav");
@@ -37,10 +40,10 @@ let unmount = () => {};
 let shown = null;
 
 function show() {
-  const [, name] = /^#\/(\w+)/.exec(location.hash) ?? [];
-  const next = Object.hasOwn(VIEWS, name ?? "") ? name : "timeline";
-  if (next === shown) return;
+  const { name, parameters } = address.read();
+  const next = Object.hasOwn(VIEWS, name) ? name : "timeline";
   unmount();
+  address.drop();
   const isFirst = shown === null;
   shown = next;
   replace(main);
@@ -50,8 +53,14 @@ function show() {
     if (link.dataset.view === next) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  if (parameters.has("target")) app.target.set(parameters.get("target"));
   unmount = VIEWS[next].mount(main, app) ?? (() => {});
+  keepTarget(app.target.get());
   if (!isFirst) main.focus();
+}
+
+function keepTarget(target) {
+  if (WITH_TARGET.has(shown)) address.keep({ target });
 }
 
 function count(number, one, many) {
@@ -94,6 +103,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   main.focus();
 });
 window.addEventListener("hashchange", show);
+app.target.subscribe(keepTarget);
 for (const key of ["callers", "clock", "status"]) store.subscribe(key, chips);
 store.subscribe("connection", connection);
 show();

@@ -1,5 +1,6 @@
 // The view "Metadata": the tree as one caller sees it, with the source of each value; compare, edit and revert values.
 
+import { keep, read } from "./address.js";
 import { h, replace, setText } from "./dom.js";
 import { editLeaf, newLeaf } from "./metadata/edit.js";
 import { addKeys } from "./metadata/keys.js";
@@ -66,7 +67,17 @@ export function mount(root, app) {
     ),
   );
   addKeys(place);
-  caller.value = app.target.get() ?? "";
+  const { parameters } = read();
+  const chosen = (name) => parameters.get(name) ?? "";
+  caller.value = chosen("caller") || (app.target.get() ?? "");
+  const first = chosen("version") || "latest";
+  if (first !== "latest") version.append(h("option", { value: first }, first));
+  version.value = first;
+  search.value = chosen("search");
+  compare.value = chosen("compare");
+  if (compare.selectedIndex < 0) compare.value = "";
+  other.value = chosen("with");
+  only.checked = parameters.has("differences");
 
   const context = {
     app,
@@ -89,6 +100,7 @@ export function mount(root, app) {
     const mine = ++asked;
     const began = performance.now();
     clearTimeout(timer);
+    remember();
     const name = caller.value.trim();
     try {
       const wanted = [
@@ -126,9 +138,22 @@ export function mount(root, app) {
     version.value = chosen;
   }
 
-  function draw() {
+  /** Write the choices to the address, and show only the fields that apply. */
+  function remember() {
+    keep({
+      caller: caller.value.trim(),
+      version: version.value === "latest" ? "" : version.value,
+      search: search.value.trim(),
+      compare: compare.value,
+      with: compare.value === "caller" ? other.value.trim() : "",
+      differences: compare.value && only.checked ? "only" : "",
+    });
     otherLabel.hidden = compare.value !== "caller";
     onlyLabel.hidden = compare.value === "";
+  }
+
+  function draw() {
+    remember();
     if (!now) return;
     const signature = JSON.stringify([now, compared, start, search.value, only.checked]);
     if (signature === drawn) return;
@@ -229,7 +254,6 @@ export function mount(root, app) {
       events = next;
     }),
   ];
-  otherLabel.hidden = onlyLabel.hidden = true;
   load();
   return () => {
     asked += 1;

@@ -1,8 +1,9 @@
 // The view "Timeline": who requested what and when, with events and faults over the callers that they apply to.
 
+import { keep, read } from "./address.js";
 import { openDialog } from "./drive.js";
-import { h, replace, setText } from "./dom.js";
-import { clockTime, counted, duration } from "./format.js";
+import { append, h, replace, setText } from "./dom.js";
+import { clockTime, counted, dateName, duration, zoneName } from "./format.js";
 import { bandsOf } from "./timeline/bands.js";
 import { makeChart } from "./timeline/chart.js";
 import { oneLine, requestTable, showDetails } from "./timeline/details.js";
@@ -17,6 +18,14 @@ const MOST_ROWS = 200;
 
 let span = 180_000; // stays when the view is left
 
+/** A part of time in the address, as ISO 8601 writes an interval; null if it is none. */
+function interval(text) {
+  const [start, end] = (text ?? "").split("/").map((each) => Date.parse(each));
+  return end > start ? { start, end } : null;
+}
+
+const written = ({ start, end }) => [start, end].map((each) => new Date(each).toISOString()).join("/");
+
 /** Show the view; returns a function that removes its subscriptions. */
 export function mount(root, app) {
   const { store } = app;
@@ -25,7 +34,7 @@ export function mount(root, app) {
   let bands = [];
   let reads = [];
 
-  const chart = makeChart({ now: store.now, onSelect: details, onSpan: showSpan, onView: showView, onLane: (lane) => app.target.set(lane.key), describe: oneLine });
+  const chart = makeChart({ now: store.now, onSelect: details, onGone: gone, onSpan: showSpan, onView: showView, onLane: (lane) => app.target.set(lane.key), describe: oneLine });
   chart.view.span = span;
   const panel = h("div", { class: "card-body" });
   const armed = armedPanel(act);
@@ -34,7 +43,12 @@ export function mount(root, app) {
   const pause = h("button", { type: "button", onclick: () => toggle() }, "Pause");
   const spans = h("select", { "aria-label": "Length of the view", onchange: () => choose(Number(spans.value)) });
   const target = h("select", { "aria-label": "Target", onchange: () => app.target.set(target.value) });
-  const spanBar = h("div", { class: "bar tl-span", role: "status", hidden: true });
+  const spanBar = h("div", { class: "bar tl-span", hidden: true });
+  const spanText = h("span", { role: "status" });
+  append(spanBar, spanText, h("span", { class: "grow" }),
+    h("button", { type: "button", onclick: () => chart.zoomToSpan() }, "Zoom to selection"),
+    h("button", { type: "button", onclick: () => chart.setSpan(null) }, "Clear"));
+  const zone = h("p", { class: "tl-zone muted" });
   const empty = h("div", { class: "empty", hidden: true },
     h("h2", {}, "No requests yet"),
     h("p", {}, "Each container that asks this mock for metadata gets a lane here, with a mark for each of its requests."),
@@ -73,6 +87,7 @@ export function mount(root, app) {
         chart.element,
         empty,
         legend(),
+        zone,
         h("details", { class: "tl-keys" }, h("summary", {}, "Keys"), h("dl", { id: "timeline-keys" }, KEYS.map(([key, what]) => [h("dt", {}, key), h("dd", {}, what)]))),
       ),
       h("div", { class: "tl-side" },
@@ -109,8 +124,15 @@ export function mount(root, app) {
   }
 
   function details(request) {
-    const read = request && reads.find(({ number }) => number === request.number);
-    showDetails(panel, request, request && chart.laneOf(request), read, app);
+    const first = request && reads.find(({ number }) => number === request.number);
+    showDetails(panel, request, request && chart.laneOf(request), first, app);
+    keep({ request: request ? String(request.number) : "" });
+  }
+
+  /** The details stay, because they may be what the user is reading. */
+  function gone() {
+    panel.append(h("p", { class: "muted small", role: "status" }, "The journal no longer contains this request."));
+    keep({ request: "" });
   }
 
   function showView() {
@@ -122,24 +144,31 @@ export function mount(root, app) {
     const options = known ? SPANS : [...SPANS, [seconds, duration(chart.view.span)]].sort(([a], [b]) => a - b);
     replace(spans, options.map(([each, name]) => h("option", { value: String(each) }, name)), h("option", { value: "0" }, "all"));
     spans.value = String(known ? known[0] : seconds);
+    keep({ view: chart.view.follows ? "" : written(chart.view) });
     if (!chart.view.follows) showTable();
   }
 
   function showSpan(chosenSpan) {
     spanBar.hidden = !chosenSpan;
-    if (!chosenSpan) return showTable();
+    keep({ span: chosenSpan ? written(chosenSpan) : "" });
+    if (chosenSpan) countSpan();
+    showTable();
+  }
+
+  /** Count the requests in the selected span, which may reach into the future. */
+  function countSpan() {
+    const chosenSpan = chart.scene.selection;
     const chosen = lanes.map((lane) => lane.requests.slice(indexAt(lane.requests, chosenSpan.start), indexAt(lane.requests, chosenSpan.end))).filter((each) => each.length);
     const all = chosen.flat();
     const [old, bad] = [all.filter(({ version }) => version === "v1").length, all.filter(({ faults }) => faults.length).length];
+    const key = [chosenSpan.start, chosenSpan.end, all.length, chosen.length, old, bad].join();
+    if (spanText.dataset.key === key) return;
+    spanText.dataset.key = key;
     replace(
-      spanBar,
-      h("span", {}, h("b", {}, duration(chosenSpan.end - chosenSpan.start)), ` from ${clockTime(chosenSpan.start)}: ${counted(all.length, "request")} by ${counted(chosen.length, "caller")}`,
-        old > 0 && h("span", { class: "v1" }, `, ${old} IMDSv1`), bad > 0 && h("span", { class: "bad" }, `, ${bad} faulted`)),
-      h("span", { class: "grow" }),
-      h("button", { type: "button", onclick: () => { chart.view.show(chosenSpan.start, chosenSpan.end); chart.setSpan(null); chart.moved(); } }, "Zoom to selection"),
-      h("button", { type: "button", onclick: () => chart.setSpan(null) }, "Clear"),
+      spanText,
+      h("b", {}, duration(chosenSpan.end - chosenSpan.start)), ` from ${clockTime(chosenSpan.start)}: ${counted(all.length, "request")} by ${counted(chosen.length, "caller")}`,
+      old > 0 && h("span", { class: "v1" }, `, ${old} IMDSv1`), bad > 0 && h("span", { class: "bad" }, `, ${bad} faulted`),
     );
-    showTable();
   }
 
   function showTable() {
@@ -180,6 +209,8 @@ export function mount(root, app) {
     const ids = new Set(store.get("events").map(({ id }) => id));
     reads = store.get("firstReads").filter(({ event }) => ids.has(event)).map((read) => ({ ...read, at: Date.parse(read.time) }));
     chart.update(lanes, bands, reads);
+    restore();
+    if (chart.scene.selection) countSpan();
     empty.hidden = lanes.length > 0;
     chart.element.hidden = lanes.length === 0;
     armed.update(bands);
@@ -191,7 +222,18 @@ export function mount(root, app) {
     const now = store.now();
     armed.tick(now);
     sampled.hidden = !store.isSampled();
+    setText(zone, `${dateName(now)}. Times are in your browser's time zone, ${zoneName(now)}.`);
     seen.update(bands, lanes, reads, now);
+  }
+
+  /** Select the request in the address once it has arrived. */
+  function restore() {
+    if (!wanted) return;
+    const found = store.get("requests").find(({ number }) => number === wanted);
+    if (!found) return;
+    wanted = 0;
+    chart.select(found);
+    chart.reveal(found);
   }
 
   let ticks = 0;
@@ -201,8 +243,13 @@ export function mount(root, app) {
   }, 250);
   const stops = ["requests", "callers", "events", "faults", "firstReads", "planned"].map((key) => store.subscribe(key, update));
   stops.push(app.target.subscribe(showTargets));
-  details(null);
+  const { parameters } = read();
+  let wanted = Number(parameters.get("request"));
+  const [viewed, selected] = [interval(parameters.get("view")), interval(parameters.get("span"))];
+  if (viewed) chart.view.show(viewed.start, viewed.end);
+  showDetails(panel, null);
   update();
+  if (selected) chart.setSpan(selected);
   showView();
   return () => {
     clearInterval(timer);

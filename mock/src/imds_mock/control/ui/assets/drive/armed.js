@@ -19,6 +19,8 @@ export function countdown(armed, now) {
   if (armed.state === "pending" || (armed.state === "active" && now < starts))
     return `starts in ${duration(starts - now)}`;
   if (armed.state !== "active") return armed.state;
+  const action = Date.parse(armed.action_at);
+  if (now < action && (!ends || action < ends)) return `${armed.action} in ${duration(action - now)}`;
   return ends ? (now < ends ? `ends in ${duration(ends - now)}` : "ended") : "active, no end";
 }
 

@@ -1,5 +1,6 @@
 // The configuration: every setting with its value and its source.
 
+import { keep, read } from "../address.js";
 import { h, replace, setText } from "../dom.js";
 
 const EVERY_MS = 5000;
@@ -18,7 +19,9 @@ export function settingsTable(app) {
     spellcheck: "false",
     placeholder: "key, value or source",
   });
-  const all = h("input", { id: "settings-all", type: "checkbox" });
+  const { parameters } = read();
+  search.value = parameters.get("search") ?? "";
+  const all = h("input", { id: "settings-all", type: "checkbox", checked: parameters.has("defaults") });
   const body = h("tbody", {});
   const summary = h("span", { class: "muted small", role: "status" });
   const element = h(
@@ -66,6 +69,7 @@ export function settingsTable(app) {
     if (mounted) timer = setTimeout(load, Math.max(EVERY_MS, 10 * (performance.now() - began)));
   }
   function draw() {
+    keep({ search: search.value.trim(), defaults: all.checked ? "shown" : "" });
     const text = search.value.trim().toLowerCase();
     const found = settings.filter(
       (each) =>

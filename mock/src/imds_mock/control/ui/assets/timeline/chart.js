@@ -16,12 +16,13 @@ const REACH = 9; // a mark within this many pixels of the pointer is hit
  * @param {object} options
  * @param {() => number} options.now The mock's time.
  * @param {(request: object | null) => void} options.onSelect A mark was chosen.
+ * @param {() => void} options.onGone The chosen mark's request has left the journal.
  * @param {(span: {start: number, end: number} | null) => void} options.onSpan A span was chosen.
  * @param {() => void} options.onView The view was moved, zoomed or paused.
  * @param {(lane: object) => void} options.onLane A lane's name was chosen.
  * @param {(request: object, lane: object) => string} options.describe Words for a mark.
  */
-export function makeChart({ now, onSelect, onSpan, onView, onLane, describe }) {
+export function makeChart({ now, onSelect, onGone, onSpan, onView, onLane, describe }) {
   const canvas = h("canvas", { tabindex: "0", role: "application", "aria-roledescription": "timeline", "aria-label": "Timeline of requests", "aria-describedby": "timeline-keys" });
   const names = h("div", { class: "tl-names" });
   const space = h("div", { class: "tl-space" }, canvas, names);
@@ -226,7 +227,10 @@ export function makeChart({ now, onSelect, onSpan, onView, onLane, describe }) {
     update(lanes, bands, seen) {
       const before = scene.lanes.length;
       Object.assign(scene, { lanes, bands, seen });
-      if (scene.selected) scene.selected = lanes.some((lane) => lane.requests.includes(scene.selected)) ? scene.selected : null;
+      if (scene.selected && !lanes.some((lane) => lane.requests.includes(scene.selected))) {
+        scene.selected = null;
+        onGone();
+      }
       showNames();
       if (before !== lanes.length) layOut();
       request();
@@ -236,6 +240,13 @@ export function makeChart({ now, onSelect, onSpan, onView, onLane, describe }) {
       view.zoom(factor, view.follows ? scene.now : view.start + view.span / 2);
       onView();
       request();
+    },
+    /** Show the selected span only. */
+    zoomToSpan() {
+      if (!scene.selection) return;
+      view.show(scene.selection.start, scene.selection.end);
+      setSpan(null);
+      chart.moved();
     },
     moved() {
       onView();

@@ -40,6 +40,7 @@ export function showDetails(panel, request, lane, read, app) {
       "dl",
       { class: "facts" },
       fact("caller", address),
+      fact("time", request.time),
       fact("instance", request.instance_id),
       fact("request", `${request.method ?? "not an HTTP request"} ${request.path}`),
       request.written !== request.path && fact("as sent", request.written),

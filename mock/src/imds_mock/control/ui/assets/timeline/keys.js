@@ -8,6 +8,8 @@ export const KEYS = [
   ["↑ ↓", "caller above, below"],
   ["Home End", "first, last request of the caller"],
   ["Enter", "open the request"],
+  ["Shift ← →", "select a span, request by request"],
+  ["Z", "zoom to the selected span"],
   ["+ −", "zoom in, out"],
   ["Page Up, Page Down", "earlier, later"],
   ["Space", "pause, follow"],
@@ -18,7 +20,7 @@ export const KEYS = [
 export function steer(canvas, chart) {
   canvas.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const act = ACTIONS[event.key];
+    const act = (event.shiftKey && WITH_SHIFT[event.key]) || ACTIONS[event.key];
     if (!act) return;
     event.preventDefault();
     act(chart);
@@ -33,6 +35,8 @@ const ACTIONS = {
   Home: (chart) => edge(chart, 0),
   End: (chart) => edge(chart, -1),
   Enter: (chart) => (chart.scene.selected ? focusDetails() : step(chart, -1)),
+  z: (chart) => chart.zoomToSpan(),
+  Z: (chart) => chart.zoomToSpan(),
   "+": (chart) => chart.zoom(0.5),
   "=": (chart) => chart.zoom(0.5),
   "-": (chart) => chart.zoom(2),
@@ -47,6 +51,21 @@ const ACTIONS = {
     chart.select(null);
   },
 };
+
+const WITH_SHIFT = {
+  ArrowRight: (chart) => extend(chart, 1),
+  ArrowLeft: (chart) => extend(chart, -1),
+};
+
+/** Select the span from the request where it began to the next or previous one. */
+function extend(chart, by) {
+  const before = chart.scene.selected;
+  step(chart, by);
+  const after = chart.scene.selected;
+  if (!before) return;
+  const anchor = chart.scene.selection?.anchor ?? before.at;
+  chart.setSpan({ start: Math.min(anchor, after.at), end: Math.max(anchor, after.at) + 1, anchor });
+}
 
 function focusDetails() {
   document.getElementById("request-title")?.focus();

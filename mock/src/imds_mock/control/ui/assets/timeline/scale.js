@@ -1,8 +1,9 @@
 // Time to pixels, the part of time that is in view, and the ticks of the axis.
 
-import { clockTime } from "../format.js";
+import { clockTime, dayName } from "../format.js";
 
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400].map((s) => s * 1000);
+const DAY = 86_400_000;
 export const SHORTEST = 500;
 export const LONGEST = 7 * 86_400_000;
 
@@ -55,14 +56,15 @@ export class View {
     return this.start + (x / width) * this.span;
   }
 
-  /** Ticks at round local times: `[time, label]`. */
+  /** Ticks at round local times: `[time, label]`. The label of midnight is the day that begins. */
   ticks(width) {
     const fewest = Math.max(1, Math.floor(width / 110));
     const step = STEPS.find((each) => this.span / each <= fewest) ?? STEPS[STEPS.length - 1];
     const zone = new Date(this.start).getTimezoneOffset() * 60_000;
     const ticks = [];
     for (let at = Math.ceil((this.start - zone) / step) * step + zone; at < this.end; at += step) {
-      ticks.push([at, step < 1000 || this.span < 2000 ? clockTime(at, { withMilliseconds: true }) : clockTime(at)]);
+      const isMidnight = step >= 60_000 && (at - zone) % DAY === 0;
+      ticks.push([at, isMidnight ? dayName(at) : clockTime(at, { withMilliseconds: this.span < 2000 })]);
     }
     return ticks;
   }
