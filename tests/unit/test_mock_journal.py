@@ -194,6 +194,22 @@ def test_an_entry_takes_little_memory() -> None:
     assert taken / len(journal) < 64
 
 
+def test_bytes_that_are_no_request_take_little_memory() -> None:
+    times = [1e9 + number for number in range(12_000)]
+    refused = [responses.refusal(status) for status in (400, 431)]
+    journal = Journal()
+    tracemalloc.start()
+    try:
+        for number, time in enumerate(times):
+            journal.record(time, Exchange("172.18.0.3", None, refused[number % 2]), 9)
+        del time
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert len(journal) == 10_000
+    assert taken / len(journal) < 64
+
+
 @given(st.lists(st.sampled_from("a\u00e9\u20ac\U0001f600"), min_size=200, max_size=300), st.integers(1, 3000))
 def test_memory_is_bounded_whatever_the_paths(characters: list[str], length: int) -> None:
     journal = Journal(max_bytes=100_000)

@@ -103,8 +103,12 @@ class Journal:
     def _describe(self, exchange: Exchange) -> tuple[Kind, str, str]:
         request, response = exchange.request, exchange.response
         status = response.head.status if response.delivery is _SEND else 0
+        # Equal values are stored once, because clients repeat requests.
+        same_kind, same = self._kinds.setdefault, self._texts.setdefault
+        kind: Kind
         if request is None:
-            return (exchange.caller, "", 0, "absent", status, (), ""), "", ""
+            kind = exchange.caller, "", 0, "absent", status, (), ""
+            return same_kind(kind, kind), "", ""
         method = request.method
         if request.agent:
             version, token = _AGENT_VERSIONS[request.agent], "absent"
@@ -117,10 +121,9 @@ class Journal:
         if len(response.faults) > _USUAL_FAULTS:
             self._has_many_faults = True
         user_agent = request.headers.get(USER_AGENT_HEADER, "")
-        kind: Kind = exchange.caller, method, version, token, status, response.faults, user_agent
+        kind = exchange.caller, method, version, token, status, response.faults, user_agent
         path, written = request.path[:_MAX_PATH], request.target[:_MAX_PATH]
-        same = self._texts.setdefault  # equal texts are stored once, because clients repeat requests
-        return self._kinds.setdefault(kind, kind), same(path, path), same(written, written)
+        return same_kind(kind, kind), same(path, path), same(written, written)
 
     def settle(self) -> None:
         """Add the entries recorded since the last call, then evict the oldest ones beyond the limits."""
