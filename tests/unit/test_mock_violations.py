@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from imds_mock.build.loading import from_document, load
 from imds_mock.cli import main
 from imds_mock.config.errors import ConfigError
+from imds_mock.config.settings import Config
 from imds_mock.events.armed import ArmedEvents
 from imds_mock.events.kinds import AnyEvent
 from imds_mock.events.scenario import read_scenario
@@ -21,8 +22,9 @@ from imds_mock.faults.armed import arm
 from imds_mock.faults.kinds import AnyFault
 from imds_mock.scheduling.checking import completed, read
 from imds_mock.scheduling.fields import FieldError
+from imds_mock.violations import finding
 from imds_mock.violations.finding import MOST, find
-from imds_mock.violations.keys import dotted
+from imds_mock.violations.keys import dotted, unknown_key
 from imds_mock.violations.syntax import json_problem
 from imds_mock.violations.words import in_words, nearest
 from support.library_wording import LIBRARY_WORDING
@@ -302,6 +304,32 @@ def test_a_contradiction_is_named_beside_what_does_not_fit_unless_it_may_come_fr
 
 def test_a_document_of_another_kind_does_not_fill_the_screen() -> None:
     assert len(find(AnyEvent, {"kind": "spot", **{f"k{number}": 1 for number in range(1000)}})) == MOST
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"variants": [{"match": {"service": "a"}, "instance": {"rol": "x"}}] * 200},
+        {"metadata": {f"meta-data/{number}": {"$tex": "x"} for number in range(200)}},
+        {"instance": {"interfaces": [{"macc": "x"}] * 200}},
+    ],
+)
+def test_a_document_with_many_mistakes_is_answered_with_as_many_sentences_as_one_reads(
+    document: dict[str, Any],
+) -> None:
+    assert len(config_problems(document)) == MOST
+
+
+def test_no_more_mistakes_are_looked_for_than_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_for: list[str] = []
+
+    def counted(kinds: list[Any], key: str, *rest: Any, **options: Any) -> Any:
+        looked_for.append(key)
+        return unknown_key(kinds, key, *rest, **options)
+
+    monkeypatch.setattr(finding, "unknown_key", counted)
+    assert len(find(Config, {"instance": {"interfaces": [{f"k{key}": 1 for key in range(100)}] * 10}})) == MOST
+    assert len(looked_for) == MOST
 
 
 @pytest.mark.parametrize(

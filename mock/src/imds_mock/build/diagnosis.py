@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -10,11 +11,11 @@ import msgspec
 from imds_mock.build.checks import CHECKS, check
 from imds_mock.config.errors import READING, SettingError, Violation, unknown_section
 from imds_mock.config.settings import Config
-from imds_mock.config.variants import OF_TEXT, SECTIONS
+from imds_mock.config.variants import MAX_VARIANTS, OF_TEXT, SECTIONS
 from imds_mock.config.variants import check as check_variants
 from imds_mock.metadata.instance import contradictions
 from imds_mock.metadata.override_parsing import find_override_errors
-from imds_mock.violations.finding import find
+from imds_mock.violations.finding import MOST, find
 from imds_mock.violations.words import fields_of
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ def violations(document: Mapping[str, Any]) -> list[Violation]:
 
     Args:
         document: Nested mappings and lists of plain values.
+
+    Returns:
+        At most `MOST` violations.
     """
     found = []
     for each in find(Config, document, READING):
@@ -38,10 +42,13 @@ def violations(document: Mapping[str, Any]) -> list[Violation]:
         elsewhere = unknown_section(Config, name) if name and name not in Config.__struct_fields__ else None
         found.append(Violation(each.path, elsewhere or each.sentence))
     variants = document.get(_VARIANTS)
-    for place, variant in enumerate(variants if isinstance(variants, list | tuple) else ()):
+    # More variants are refused because of their number.
+    for place, variant in enumerate(variants[:MAX_VARIANTS] if isinstance(variants, list | tuple) else ()):
+        if len(found) >= MOST:
+            break
         if isinstance(variant, dict):
             found += _in_variant(variant, (_VARIANTS, place))
-    return found
+    return found[:MOST]
 
 
 def contradictions_in(document: Mapping[str, Any], wrong: list[Violation]) -> list[Violation]:
@@ -85,7 +92,7 @@ def _own_contradictions(config: Config) -> Iterator[SettingError]:
             require(config)
         except SettingError as error:
             yield error
-    yield from find_override_errors(config.metadata)
+    yield from islice(find_override_errors(config.metadata), MOST)
 
 
 def _in_variant(variant: Mapping[str, Any], path: KeyPath) -> Iterator[Violation]:

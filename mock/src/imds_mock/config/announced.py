@@ -38,6 +38,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,252}")
 _NUMERIC: Final = re.compile(r"[0-9.]+")
 _MAX_ITEMS: Final = 16
 _MAX_ENTRIES: Final = 64
+_MAX_PROBLEMS: Final = 10
 _QUOTES: Final = "\"'"
 # Role and account decide which role is assumed; region and zone, at which STS, and in which partition.
 _DECIDING: Final = ("role", "account_id", "region", "availability_zone")
@@ -117,7 +118,7 @@ def with_facts(config: Config, facts: Mapping[str, Any], whole: Config) -> Confi
     try:
         return replace(config, instance=convert(InstanceSettings, document, READING))
     except ViolationsError as error:
-        found = [_problem(each) for each in error.violations]
+        found = [_problem(each) for each in error.violations[:_MAX_PROBLEMS]]
         raise ConfigError(found or f"{VARIABLE}: these facts cannot be read") from error
 
 

@@ -147,7 +147,9 @@ class _Walk:
 
     def _any(self, fields: list[Any], value: Any, path: KeyPath, *, beside_secrets: bool) -> Iterable[Violation]:
         """Find the violations of a value that matches none of several fields: those of the first field."""
-        all_found = [list(self.value(each.type, value, path, beside_secrets=beside_secrets)) for each in fields]
+        all_found = [
+            list(islice(self.value(each.type, value, path, beside_secrets=beside_secrets), MOST)) for each in fields
+        ]
         return next((found for found in all_found if not found), all_found[0] if all_found else ())
 
     def _leaf(
