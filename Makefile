@@ -4,6 +4,10 @@ SHELL := /bin/bash
 BIN := .venv/bin
 # Debian's PATH for users other than root lacks the folders of ip, nft and ldconfig.
 export PATH := $(PATH):/usr/sbin:/sbin
+# Recipes get these as variables of their environment, so that neither make nor the shell runs what is in them.
+override REGISTRY := $(value REGISTRY)
+override PLATFORMS := $(value PLATFORMS)
+export REGISTRY PLATFORMS
 
 .PHONY: help setup setup-dev lock images demo test unit contract netns timing conformance closed browser e2e engines arm64 dist push check format pictures bench attack attack-short soak clean
 
@@ -62,10 +66,10 @@ arm64: .setup-test ## Build and test on arm64, in an emulated machine
 	@scripts/arm64.sh
 
 dist: setup-dev ## Build a release into dist/: wheels, source distributions, image archives, bills of materials
-	@$(BIN)/python scripts/engine.py run $(BIN)/python scripts/dist.py $(if $(PLATFORMS),--platforms $(PLATFORMS))
+	@$(BIN)/python scripts/engine.py run $(BIN)/python scripts/dist.py $${PLATFORMS:+--platforms "$$PLATFORMS"}
 
 push: ## Push the images of dist/ to a registry: make push REGISTRY=HOST/PATH
-	@scripts/push.sh "$(REGISTRY)"
+	@scripts/push.sh "$$REGISTRY"
 
 check: setup-dev ## Check format, lint, types, import rules, Dockerfiles and shell scripts
 	@scripts/check.sh

@@ -8,6 +8,9 @@ die() { printf 'push: %s\n' "$*" >&2; exit 1; }
 registry=${1%/}
 [ -n "$registry" ] || { echo "usage: make push REGISTRY=HOST[:PORT]/PATH" >&2; exit 64; }
 shift
+# Not repeated in the message: it may contain a password.
+[[ $registry =~ ^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$ && $registry != -* ]] ||
+  die "REGISTRY is not HOST[:PORT]/PATH, such as registry.example.com/team: no scheme, no user, no tag, lower case"
 version=$(cat VERSION)
 command -v skopeo >/dev/null || die "skopeo is missing; on Debian run: apt-get install skopeo"
 options=("$@")
