@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from imds_mock.arguments import Parser
 from imds_mock.commands import COMMANDS, SERVING, load
-from imds_mock.errors import EX_USAGE, MockError
+from imds_mock.errors import EX_IOERR, EX_USAGE, MockError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
+
+# Commands turn the errors of their own files into a MockError, so one of these is standard output's.
+_UNWRITABLE: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+_READER_GONE: Final = 128 + 13  # as a shell reports SIGPIPE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,9 +31,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    if sys.stdout is None:  # closed
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - until the end; pathlib takes long to import
+    try:
+        try:
+            return _run(list(sys.argv[1:] if argv is None else argv), is_process=argv is None)
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        return _without_output(error)
+
+
+def _run(arguments: Sequence[str], *, is_process: bool) -> int:
     name = arguments[0] if arguments else ""
-    if argv is None:
+    if is_process:
         _leave_out_unused(name)
     try:
         if name not in COMMANDS:
@@ -40,6 +58,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         say(str(error))
         return error.exit_code
+
+
+def _without_output(error: OSError) -> int:
+    """Discard the rest of the output, so that the exit does not report the error again; returns the exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return _READER_GONE
+    from imds_mock.log import say  # noqa: PLC0415 - as above
+
+    say(f"cannot write to standard output: {error.strerror}")
+    return EX_IOERR
 
 
 def _leave_out_unused(name: str) -> None:

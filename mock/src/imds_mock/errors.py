@@ -25,6 +25,7 @@ EX_UNAVAILABLE: Final = 69
 EX_SOFTWARE: Final = 70
 EX_OSERR: Final = 71
 EX_CANTCREAT: Final = 73
+EX_IOERR: Final = 74
 EX_NOPERM: Final = 77
 EX_CONFIG: Final = 78
 

@@ -6,7 +6,6 @@ import argparse
 import importlib
 import io
 import os
-import signal
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -94,11 +93,4 @@ def run(arguments: argparse.Namespace) -> int:
     url = arguments.url or os.environ.get(CONTROL_URL) or default_url(os.environ)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # in a locale without UTF-8
-    try:
-        code = int(arguments.action_of(Client(url, token), arguments))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has closed the pipe; discard the buffer, so that the exit does not report it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
-    return code
+    return int(arguments.action_of(Client(url, token), arguments))
