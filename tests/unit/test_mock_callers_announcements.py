@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from imds_mock.callers import registry as callers_registry
-from imds_mock.callers.caller import Announced
+from imds_mock.callers.announcements import Announcement, Announcements
+from imds_mock.callers.caller import Announced, Caller, Interface
 from support.callers import FakeNetwork
 
 if TYPE_CHECKING:
@@ -289,3 +290,164 @@ def test_a_busy_successor_is_told_from_its_predecessor_after_5_seconds(*, is_loo
         await registry.close()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("mac", [DERIVED, "0a:58:0a:f4:00:05", None])
+def test_one_start_announces_one_thing_even_if_the_hardware_address_does_not_tell(mac: str | None) -> None:
+    async def run() -> None:
+        registry = network(mac).registry()
+        assert registry.announce(HERE, KEY, WORKER)
+        assert not registry.announce(HERE, KEY, ADMIN)
+        assert registry.announce(HERE, OTHER_KEY, ADMIN)
+        await registry.close()
+
+    asyncio.run(run())
+
+
+def test_what_is_replaced_is_forgotten() -> None:
+    async def run() -> None:
+        registry = network(None).registry()
+        for number in range(100):
+            assert registry.announce(HERE, f"{number:032x}", Announced(f"n{number}"))
+        assert (len(registry.announcements), len(registry.announcements._addresses_by_start)) == (1, 1)
+        assert registry.announce(HERE, KEY, None)
+        assert len(registry.announcements) == 0
+        await registry.close()
+
+    asyncio.run(run())
+
+
+def test_an_address_that_announces_anew_leaves_the_container_it_belonged_to() -> None:
+    async def run() -> None:
+        other = "10.1.0.4"
+        registry = network(None).registry()
+        registry.announce(HERE, KEY, ADMIN)
+        registry.announce(other, KEY, ADMIN)
+        registry.announce(other, OTHER_KEY, WORKER)
+        await connect(registry)
+        assert (registry.caller(HERE).addresses, registry.caller(HERE).announced) == ((HERE,), ADMIN)
+        await registry.close()
+
+    asyncio.run(run())
+
+
+def test_a_container_is_not_forgotten_when_its_neighbour_entry_expires() -> None:
+    async def run() -> None:
+        around = network()
+        registry = around.registry()
+        registry.announce(HERE, KEY, WORKER)
+        await connect(registry)
+        around.macs = {}
+        around.now += 60
+        await connect(registry)
+        await registry.wait_for_look_ups()
+        assert registry.caller(HERE).announced == WORKER
+        await registry.close()
+
+    asyncio.run(run())
+
+
+def test_a_new_name_that_is_being_looked_up_is_the_announcing_container_s() -> None:
+    async def run() -> None:
+        around = network(DERIVED)
+        around.names = {HERE: "p-web-1.p_default"}
+        registry = around.registry()
+        await connect(registry)
+        around.names = {HERE: "p-db-1.p_default"}
+        around.now += 0.3
+        registry.announce(HERE, KEY, WORKER)
+        await registry.wait_for_look_ups()
+        assert (registry.caller(HERE).container, registry.caller(HERE).announced) == ("p-db-1", WORKER)
+        await registry.close()
+
+    asyncio.run(run())
+
+
+def test_forgetting_one_address_forgets_the_whole_container() -> None:
+    async def run() -> None:
+        six = "fd00:18::5"
+        around = FakeNetwork(own_addresses=("172.18.0.2/16 fd00:18::2/64",), macs={HERE: RANDOM, six: RANDOM})
+        registry = around.registry()
+        registry.announce(HERE, KEY, ADMIN)
+        registry.announce(six, KEY, ADMIN)
+        await connect(registry)
+        registry.forget_announcements(HERE)
+        assert [registry.caller(each).announced for each in (HERE, six)] == [None, None]
+        assert registry.announce(six, OTHER_KEY, WORKER)
+        await registry.close()
+
+    asyncio.run(run())
+
+
+def test_a_container_that_loses_an_address_changes_at_that_address_too() -> None:
+    async def run() -> None:
+        six = "fd00:18::5"
+        around = FakeNetwork(own_addresses=("172.18.0.2/16 fd00:18::2/64",), macs={HERE: RANDOM, six: RANDOM})
+        registry = around.registry()
+        registry.announce(HERE, KEY, ADMIN)
+        registry.announce(six, KEY, ADMIN)
+        around.macs = {HERE: RANDOM, six: ANOTHER}
+        around.now += 60
+        around.changes.clear()
+        await connect(registry, six)
+        assert {HERE, six} in around.changes
+        await registry.close()
+
+    asyncio.run(run())
+
+
+def test_who_has_announced_a_name_is_known_before_its_first_request() -> None:
+    async def run() -> None:
+        registry = network().registry()
+        registry.announce(HERE, KEY, WORKER)
+        assert [(each.address, each.has_asked) for each in registry.known_callers()] == [(HERE, False)]
+        await registry.close()
+
+    asyncio.run(run())
+
+
+THERE, ELSEWHERE = "172.18.0.6", "172.18.0.7"
+
+
+def held(*announced: tuple[str, Announcement]) -> Announcements:
+    """Announcements that are in force."""
+    kept = Announcements(lambda _addresses: ())
+    for address, each in announced:
+        assert kept.put(address, each)
+    return kept
+
+
+def caller(address: str, mac: str | None = None, container: str | None = None) -> Caller:
+    """A caller at one address."""
+    return Caller(container or address, (address,), container, interfaces=(Interface(address, mac=mac),))
+
+
+def test_the_announcement_of_an_address_is_preferred_to_that_of_its_hardware_address() -> None:
+    kept = held((HERE, Announcement(KEY, WORKER)), (THERE, Announcement(OTHER_KEY, ADMIN, RANDOM)))
+    assert kept.applied_to(caller(HERE, RANDOM), {}).announced == WORKER
+    assert kept.applied_to(caller(ELSEWHERE, RANDOM), {}).announced == ADMIN
+
+
+def test_a_hardware_address_leads_to_the_address_that_announced_last() -> None:
+    announcement = Announcement(KEY, WORKER, RANDOM)
+    kept = held((HERE, announcement), (THERE, announcement))
+    kept.drop(HERE)
+    assert kept.applied_to(caller(ELSEWHERE, RANDOM), {}).announced == WORKER
+    kept.drop(THERE)
+    assert kept.applied_to(caller(ELSEWHERE, RANDOM), {}).announced is None
+
+
+def test_another_container_with_the_same_hardware_address_takes_nothing_away() -> None:
+    announcement = Announcement(KEY, WORKER, RANDOM, "one")
+    kept = held((HERE, announcement))
+    assert kept.applied_to(caller(THERE, RANDOM, "two"), {}).announced is None
+    assert kept.at(HERE) == announcement
+    assert kept.applied_to(caller(HERE, RANDOM, "two"), {}).announced is None
+    assert kept.at(HERE) is None
+
+
+def test_the_name_of_a_container_is_noted_once() -> None:
+    kept = held((HERE, Announcement(KEY, WORKER)))
+    kept.bind((HERE, THERE), "one")
+    kept.bind((HERE,), "two")
+    assert kept.at(HERE) == Announcement(KEY, WORKER, None, "one")

@@ -268,3 +268,36 @@ def test_a_response_that_cannot_be_made_is_not_sent_again(client: Client, monkey
     client.context.report_error = reported.append
     assert b" 500 " in client.send(LEAF)
     assert [type(each) for each in reported] == [ZeroDivisionError]
+
+
+def test_a_client_that_does_not_read_gets_kept_bytes_once_it_reads(client: Client) -> None:
+    client.connection.pause_writing()
+    assert client.send(LEAF) == b""
+    client.connection.resume_writing()
+    assert client.transport.written.endswith(b"\r\n\r\ni-1234567890abcdef0")
+
+
+def test_a_connection_that_gets_kept_bytes_counts_as_active(client: Client) -> None:
+    client.clock.now += 0.5
+    assert not client.asked_again(LEAF)
+    assert client.connection.last_active == NOW + 0.5
+
+
+def test_a_response_that_is_lost_beyond_the_hop_limit_is_lost_each_time() -> None:
+    client = Client(options=MetadataOptions(container_hops=1))
+    for _ in range(4):
+        client.connect()
+        assert client.send(PUT) == b""
+        assert client.connection.state is State.STALLED
+
+
+def test_the_memory_for_what_was_sent_is_used_up_to_the_bound() -> None:
+    cache = ExchangeCache(Snapshots({"a": snapshot()}), ArmedFaults(lambda _caller, _target: True, lambda: 0.0))
+    response = Response(Head.build(200), b"x" * 1000, start=0.0, end=100.0)
+    kept = []
+    for number in range(10_000):
+        cache.keep(Exchange("a", Request("GET", "/", "/"), response), b"%08d" % number, response.body, 5.0)
+        kept.append(len(cache._exchanges))
+    most = 4 * 2**20 // 2008
+    assert max(kept) == most
+    assert kept.count(most) == 10_000 // most
