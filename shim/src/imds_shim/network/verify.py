@@ -47,13 +47,17 @@ def verify(network: Network, endpoint: IPAddress, mock: Mock, limit: Deadline, r
         WrongMockError: another server answers, or none.
     """
     where = format_address(endpoint)
+    reason: NoAnswerError | None = None
     while True:
         try:
             result = network.probe(endpoint, PORT, limit.within(_TRY_SECONDS))
             break
         except NoAnswerError as error:
+            # The limit may cut off the last attempt, which then proves less than the one before.
+            if reason is None or limit.remaining() > 0:
+                reason = error
             if limit.remaining() <= _PAUSE_SECONDS:
-                raise WrongMockError(f"{where} does not reach {mock}: it {error}", _advice(route)) from error
+                raise WrongMockError(f"{where} does not reach {mock}: it {reason}", _advice(route)) from reason
         network.sleep(_PAUSE_SECONDS)
     # A mock that was restarted in between has a new id; its own address then shows the same one.
     is_mock = result.mock_id == mock.mock_id or result.mock_id == _current_id(network, mock, limit)
