@@ -78,8 +78,8 @@ class Reader:
     """Reads a service with a session token, on one connection."""
 
     def __init__(self, port: int) -> None:
-        self._client = HTTPConnection("127.0.0.1", port, timeout=10)
-        self._client.request("PUT", "/latest/api/token", headers={"X-aws-ec2-metadata-token-ttl-seconds": "60"})
+        self._client = HTTPConnection("127.0.0.1", port, timeout=60)
+        self._client.request("PUT", "/latest/api/token", headers={"X-aws-ec2-metadata-token-ttl-seconds": "21600"})
         self._headers = {"X-aws-ec2-metadata-token": self._client.getresponse().read().decode()}
 
     def get(self, path: str) -> tuple[int, str | None, bytes]:

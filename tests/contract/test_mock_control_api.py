@@ -473,7 +473,7 @@ def test_an_empty_category_has_no_children(mock: DrivenMock) -> None:
 
 
 def connect(mock: DrivenMock) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", mock.control_port), 10)
+    return socket.create_connection(("127.0.0.1", mock.control_port), 60)
 
 
 def test_a_head_without_end_is_cut_off(mock: DrivenMock) -> None:
@@ -657,7 +657,7 @@ def test_a_stream_in_batches_is_complete_or_an_even_sample(mock: DrivenMock) -> 
     last = mock.runtime.journal.last_number
     for _ in range(3):
         mock.get("/latest/meta-data/mac", User_Agent="probe/1.0")
-    with socket.create_connection(("127.0.0.1", mock.control_port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", mock.control_port), timeout=60) as client:
         client.sendall(
             f"GET /v1/requests/stream?after={last}&interval=100ms HTTP/1.1\r\nHost: x.localhost\r\n\r\n".encode()
         )
@@ -719,7 +719,7 @@ def test_the_stream_shows_requests_as_they_come(mock: DrivenMock) -> None:
     last = mock.do("GET", "/v1/requests")[-1]["number"]
     mock.get(LEAF)
     with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(10)
+        client.settimeout(60)
         client.connect(str(mock.socket_path))
         client.sendall(f"GET /v1/requests/stream HTTP/1.1\r\nHost: x\r\nLast-Event-ID: {last}\r\n\r\n".encode())
         answer = http.client.HTTPResponse(client)
@@ -780,7 +780,7 @@ def test_a_burst_of_followers_is_kept_to_the_number_of_places(mock: DrivenMock) 
         clients = [stack.enter_context(connect(mock)) for _ in range(MAX_FOLLOWERS * 2)]
         mock.do("GET", "/healthz")  # and all of them are accepted
         sent = threading.Event()
-        mock.loop.call_soon_threadsafe(sent.wait, 10)
+        mock.loop.call_soon_threadsafe(sent.wait, 60)
         for client in clients:
             client.sendall(b"GET /v1/requests/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
         sent.set()

@@ -45,7 +45,7 @@ def test_every_command_of_the_page_runs(mock: RunningProgram, tmp_path: Path) ->
     (tmp_path / "interruption.yaml").write_text(SCENARIO)
     assert len(COMMANDS) >= 7
     for block in COMMANDS:
-        urllib.request.urlopen(f"http://127.0.0.1:{mock.port}/latest/meta-data/instance-id", timeout=10).close()
+        urllib.request.urlopen(f"http://127.0.0.1:{mock.port}/latest/meta-data/instance-id", timeout=60).close()
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", block.replace("127.0.0.1:1339", f"127.0.0.1:{control_port(mock)}")],
             cwd=tmp_path,
@@ -61,7 +61,7 @@ def test_every_command_of_the_page_runs(mock: RunningProgram, tmp_path: Path) ->
 def test_the_table_of_the_api_is_the_api(mock: RunningProgram) -> None:
     rows = re.findall(r"^\| ((?:`[A-Z]+` ?)+)\| `(/\S+)` \|", PAGE, re.MULTILINE)
     told = {(method, path) for methods, path in rows for method in re.findall(r"[A-Z]+", methods)}
-    with urllib.request.urlopen(f"http://127.0.0.1:{control_port(mock)}/openapi.json", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{control_port(mock)}/openapi.json", timeout=60) as answer:
         paths = json.load(answer)["paths"]
     assert told == {(method.upper(), path) for path, methods in paths.items() for method in methods}
 

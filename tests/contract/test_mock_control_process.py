@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def get(program: RunningProgram, path: str) -> Answer:
-    with socket.create_connection(("127.0.0.1", program.port), 10) as client:
+    with socket.create_connection(("127.0.0.1", program.port), 60) as client:
         client.sendall(head("GET", path).encode())
         return Answer.parse(read_all(client))
 
@@ -111,7 +111,7 @@ def test_ctl_gives_up_on_a_mock_that_hangs_and_says_so(tmp_path: Path) -> None:
                 env=program.environment,
                 capture_output=True,
                 text=True,
-                timeout=30,
+                timeout=60,
                 check=False,
             )
         program.process.send_signal(signal.SIGCONT)
@@ -148,7 +148,7 @@ def test_a_place_that_cannot_be_listened_on_is_named(tmp_path: Path) -> None:
                 },
                 capture_output=True,
                 text=True,
-                timeout=30,
+                timeout=60,
                 check=False,
             )
             assert done.returncode == 71
@@ -190,7 +190,7 @@ def test_a_scenario_that_cannot_be_played_ends_the_start_with_one_sentence(
         ],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert (refused.returncode, refused.stderr.count("\n")) == (78, 1)

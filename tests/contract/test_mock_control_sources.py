@@ -195,7 +195,7 @@ def test_a_wrong_scenario_is_explained(mock: DrivenMock, text: str, sentence: st
 
 
 def call(port: str, method: str, path: str, body: Any = None) -> Any:
-    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=60)
     connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
     answer = json.loads(connection.getresponse().read())
     connection.close()

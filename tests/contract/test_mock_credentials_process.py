@@ -57,13 +57,13 @@ def sts() -> Iterator[str]:
 def assuming(url: str, *settings: str) -> list[str]:
     return [
         word
-        for setting in ("source=assume-role", f"endpoint_url={url}", *settings)
+        for setting in ("source=assume-role", f"endpoint_url={url}", "wait_seconds=60", *settings)
         for word in ("--set", f"credentials.{setting}")
     ]
 
 
 def get(program: RunningProgram, path: str) -> Answer:
-    with socket.create_connection(("127.0.0.1", program.port), 10) as client:
+    with socket.create_connection(("127.0.0.1", program.port), 60) as client:
         client.sendall(head("GET", path).encode())
         return Answer.parse(read_all(client))
 
@@ -87,7 +87,7 @@ def test_aws_sees_an_unconfigured_boto3_as_the_role(tmp_path: Path, sts: str) ->
             },
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         assert application.returncode == 0, application.stderr
@@ -200,11 +200,11 @@ def test_a_signal_ends_the_wait_for_the_first_credentials() -> None:
              *assuming(f"http://127.0.0.1:{silent.port}", *keys)],
             env={"PATH": os.environ["PATH"]}, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while not silent.requests:
             assert time.monotonic() < until
         process.terminate()
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (143, "")
 
 
@@ -238,7 +238,7 @@ def test_log_and_control_plane_contain_no_secret(tmp_path: Path, sts: str) -> No
 
 
 def over_socket(path: Path, method: str, asked: str, body: object = None) -> str:
-    connection = http.client.HTTPConnection("localhost", timeout=10)
+    connection = http.client.HTTPConnection("localhost", timeout=60)
     with contextlib.closing(connection):
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.connect(str(path))
@@ -252,7 +252,8 @@ def over_socket(path: Path, method: str, asked: str, body: object = None) -> str
 def test_each_variant_has_its_role_at_the_first_request(tmp_path: Path, sts: str) -> None:
     file = tmp_path / "mock.yaml"
     file.write_text(f"""
-credentials: {{source: assume-role, endpoint_url: {sts}, access_key_id: test, secret_access_key: {SECRET}}}
+credentials: {{source: assume-role, endpoint_url: {sts}, access_key_id: test, secret_access_key: {SECRET},
+  wait_seconds: 60}}
 variants:
   - {{match: {{address: 127.0.0.2}}, instance: {{role: orders}}}}
   - {{match: {{address: 127.0.0.3}}, instance: {{role: billing}}, ecs: {{family: billing}}}}
@@ -294,7 +295,7 @@ def test_a_client_waiting_for_credentials_can_pipeline_and_half_close(tmp_path: 
     options = assuming(sts, "access_key_id=test", f"secret_access_key={SECRET}")
     with running_program(tmp_path, [*options, "--set", "identity=per-container"]) as program:
         asked = [head("GET", path, Connection="keep-alive") for path in (f"{ROLES}my-role", f"{LEAVES}/ami-id")]
-        with socket.create_connection(("127.0.0.1", program.port), 10, ("127.0.0.2", 0)) as client:
+        with socket.create_connection(("127.0.0.1", program.port), 60, ("127.0.0.2", 0)) as client:
             client.sendall("".join(asked).encode())
             client.shutdown(socket.SHUT_WR)  # as `nc -N` does
             received = read_all(client)
@@ -319,7 +320,7 @@ def test_a_request_waits_no_longer_than_configured(tmp_path: Path) -> None:
 
 
 def from_address(program: RunningProgram, address: str, path: str, host: str = "169.254.169.254") -> Answer:
-    with socket.create_connection(("127.0.0.1", program.port), 10, (address, 0)) as client:
+    with socket.create_connection(("127.0.0.1", program.port), 60, (address, 0)) as client:
         request = head("GET", path, Connection="close").replace("169.254.169.254", host)
         client.sendall(request.encode())
         return Answer.parse(read_all(client))

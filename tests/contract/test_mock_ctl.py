@@ -42,7 +42,7 @@ def mock(running: RunningProgram) -> RunningProgram:
 
 def get(program: RunningProgram, path: str) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{program.port}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{program.port}{path}", timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -253,7 +253,7 @@ def test_requests_are_followed(mock: RunningProgram) -> None:
                 number = json.loads(following.stdout.readline())["number"]
         assert number > 0
         following.send_signal(signal.SIGINT)
-        assert following.wait(20) == 0
+        assert following.wait(60) == 0
     finally:
         following.kill()
         following.communicate()
@@ -455,5 +455,5 @@ def test_the_completion_of_bash_completes(tmp_path: Path, capsys: pytest.Capture
         f"source {script}; COMP_WORDS=(imds-mock ctl spot inter); COMP_CWORD=3; "
         '"$(complete -p imds-mock | grep -o "_[a-z_]*")"; echo "${COMPREPLY[@]}"'
     )
-    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, timeout=20, check=True)
+    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == ["interrupt"]

@@ -37,7 +37,7 @@ def mock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningProgram]:
 
 def get(program: RunningProgram, path: str) -> None:
     try:
-        urllib.request.urlopen(f"http://127.0.0.1:{program.port}{path}", timeout=10).close()
+        urllib.request.urlopen(f"http://127.0.0.1:{program.port}{path}", timeout=60).close()
     except urllib.error.HTTPError as error:
         error.close()
 

@@ -59,7 +59,7 @@ async def get(url: str, path: str) -> str:
     """The body of a response, of status 200."""
 
     def read() -> str:
-        with contextlib.closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)) as client:
+        with contextlib.closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)) as client:
             client.request("GET", path)
             answer = client.getresponse()
             body = answer.read().decode()
@@ -242,7 +242,7 @@ def test_leaving_the_block_stops_fetches(
         async with Mock({**LOCAL, "credentials": {"source": "profile", "wait_seconds": 0}}, port=0):
             await begun.wait()
 
-    run(asyncio.wait_for(scenario(), 20))
+    run(asyncio.wait_for(scenario(), 60))
 
 
 def test_leaving_the_block_ends_connections_and_its_own_exception_counts(
@@ -296,7 +296,7 @@ def test_the_failure_of_a_part_is_raised_by_waiting_and_by_leaving(
     async def wait_and_leave(mock: Mock) -> None:
         async with mock:
             with pytest.raises(CompanionError, match="a reason"):
-                await asyncio.wait_for(mock.failed(), 20)
+                await asyncio.wait_for(mock.failed(), 60)
 
     async def scenario() -> None:
         mock = Mock(file, port=0)
@@ -323,13 +323,13 @@ def test_an_error_with_a_message_of_its_own_is_raised_as_it_is(
     async def own_error() -> None:
         async with Mock(LOCAL, port=0) as mock:
             with pytest.raises(KeyDirectoryError):
-                await asyncio.wait_for(mock.failed(), 20)
+                await asyncio.wait_for(mock.failed(), 60)
             raise KeyError
 
     async def scenario() -> None:
         with pytest.raises(KeyDirectoryError) as left:
             async with Mock(LOCAL, port=0) as mock:
-                await asyncio.wait_for(mock.failed(), 20)
+                await asyncio.wait_for(mock.failed(), 60)
         assert left.value is failure
         with pytest.raises(KeyError) as both:
             await own_error()
@@ -366,7 +366,7 @@ def test_the_failure_of_a_part_ends_the_program_with_one_sentence(
     target: str, error: str, code: int, sentence: str
 ) -> None:
     program = PROGRAM.format(target=f"imds_mock.run.mock.{target}", error=error)
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == code
     first, *_, last = ended.stderr.splitlines()
     assert " answers on 127.0.0.1:" in first
@@ -391,12 +391,12 @@ def test_a_changed_file_is_taken_over_and_a_wrong_one_is_not(
 
         async with Mock(file, port=0, dependencies=Dependencies(log=log)) as mock:
             file.write_text("server: {hosts: [127.0.0.1]}\ninstance: {region: eu-west-1}\n")
-            await asyncio.wait_for(logged.wait(), 20)
+            await asyncio.wait_for(logged.wait(), 60)
             assert await get(mock.endpoint_url, "/latest/meta-data/placement/region") == "eu-west-1"
             logged.clear()
             file.write_text("instance: {region: nowhere}\n")
             mock.reload()
-            await asyncio.wait_for(logged.wait(), 20)
+            await asyncio.wait_for(logged.wait(), 60)
             assert await get(mock.endpoint_url, "/latest/meta-data/placement/region") == "eu-west-1"
             assert mock.runtime.reloads["applied"] == 1
 
@@ -413,7 +413,7 @@ def test_a_source_of_its_own_is_read_again(run: Callable[[Coroutine[Any, Any, An
         log = Dependencies(log=lambda sentence: reloaded.set() if sentence == "configuration reloaded" else None)
         async with Mock(source.read(), port=0, source=source, dependencies=log) as mock:
             mock.reload()
-            await asyncio.wait_for(reloaded.wait(), 20)
+            await asyncio.wait_for(reloaded.wait(), 60)
             assert await get(mock.endpoint_url, "/latest/meta-data/placement/region") == "eu-west-2"
 
     run(scenario())

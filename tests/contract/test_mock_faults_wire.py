@@ -41,7 +41,7 @@ def arm(mock: DrivenMock, kind: str, **fields: Any) -> None:
 
 
 def connect(mock: DrivenMock) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", mock.port), 10)
+    return socket.create_connection(("127.0.0.1", mock.port), 60)
 
 
 def test_a_delayed_answer_is_late_and_whole(mock: DrivenMock) -> None:
@@ -98,7 +98,7 @@ def test_a_client_that_gives_up_is_in_the_journal(mock: DrivenMock) -> None:
         client.sendall(head("GET", SLOW).encode())
         assert mock.get(LEAF).body == BODY
         assert [each["path"] for each in mock.do("GET", "/v1/requests")] == [LEAF]
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + 60
     while time.monotonic() < limit:
         found = mock.do("GET", f"/v1/requests?path={SLOW}")
         if found:
@@ -111,7 +111,7 @@ def test_a_client_that_gives_up_is_in_the_journal(mock: DrivenMock) -> None:
 
 def recorded(mock: DrivenMock, path: str, count: int = 1) -> list[dict[str, Any]]:
     """The journal's entries for a path, as soon as it has so many of them."""
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + 60
     while time.monotonic() < limit:
         found: list[dict[str, Any]] = mock.do("GET", f"/v1/requests?path={path}")
         if len(found) >= count:
@@ -148,14 +148,14 @@ def test_a_client_that_half_closes_gets_its_delayed_answers(
 def test_a_half_closed_client_whose_answer_is_far_away_gets_its_first_byte_before(mock: DrivenMock) -> None:
     """That is how the mock tells it from a client that has given up; together the bytes are the answer."""
     body = mock.get(SLOW).body
-    arm(mock, "delay", delay="1200ms", path=SLOW)
+    arm(mock, "delay", delay="4500ms", path=SLOW)
     mock.do("DELETE", "/v1/requests")
     with connect(mock) as client:
         client.sendall(head("GET", SLOW).encode())
         client.settimeout(0.05)
         with pytest.raises(TimeoutError):
             client.recv(1)
-        client.settimeout(10)
+        client.settimeout(60)
         client.shutdown(socket.SHUT_WR)
         first = client.recv(100)
         rest = read_all(client)
@@ -163,12 +163,12 @@ def test_a_half_closed_client_whose_answer_is_far_away_gets_its_first_byte_befor
     assert rest.startswith(b"TTP/1.1 200 OK\r\n")
     assert rest.endswith(body)
     (entry, *_) = recorded(mock, SLOW)
-    assert entry["microseconds"] > (1.2 - TICK) * 1_000_000
+    assert entry["microseconds"] > (4.5 - TICK) * 1_000_000
 
 
 @pytest.mark.parametrize("how", ["closes", "resets", "half-closes and resets"])
 def test_a_client_that_goes_shortly_before_its_answer_is_in_the_journal(mock: DrivenMock, how: str) -> None:
-    arm(mock, "delay", delay="200ms", path=SLOW)
+    arm(mock, "delay", delay="900ms", path=SLOW)
     mock.do("DELETE", "/v1/requests")
     with connect(mock) as client:
         client.sendall(head("GET", SLOW).encode())
@@ -178,7 +178,7 @@ def test_a_client_that_goes_shortly_before_its_answer_is_in_the_journal(mock: Dr
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     (entry,) = recorded(mock, SLOW)
     assert entry["status"] is None
-    assert entry["microseconds"] < 200_000, "how long the client waited"
+    assert entry["microseconds"] < 900_000, "how long the client waited"
 
 
 def test_a_half_closed_client_stalls_like_others(mock: DrivenMock) -> None:

@@ -252,7 +252,7 @@ def test_the_first_request_waits_and_pipelined_ones_keep_their_order(slow: Slow)
         client.settimeout(0.2)
         with pytest.raises(TimeoutError):
             client.recv(1)
-        client.settimeout(10)
+        client.settimeout(60)
         slow.answer()
         bodies = [read_answer(client).body.decode() for _ in range(3)]
         assert (bodies[0], bodies[2]) == ("ami-0abcdef1234567890", "127.0.0.2")
@@ -276,7 +276,7 @@ def test_a_half_closed_client_is_answered_once_it_is_identified(slow: Slow) -> N
         client.settimeout(0.2)
         with pytest.raises(TimeoutError):
             client.recv(1)
-        client.settimeout(10)
+        client.settimeout(60)
         slow.answer()
         assert Answer.parse(read_all(client)).body == b"127.0.0.2"
 
@@ -290,13 +290,13 @@ def test_a_stopping_mock_answers_a_waiting_client_and_closes_idle_ones(slow: Slo
         asking.settimeout(0.2)
         with pytest.raises(TimeoutError):
             asking.recv(1)
-        asking.settimeout(10)
+        asking.settimeout(60)
         assert not stopping.done()
         slow.answer()
         answer = Answer.parse(read_all(asking))
         assert (answer.body, answer["Connection"]) == (b"127.0.0.2", "close")
         assert read_all(silent) == b""
-        stopping.result(10)
+        stopping.result(60)
 
 
 def test_a_name_server_that_never_answers_does_not_keep_the_mock_from_stopping(slow: Slow) -> None:
@@ -304,7 +304,7 @@ def test_a_name_server_that_never_answers_does_not_keep_the_mock_from_stopping(s
         asking.sendall(head("GET", f"{LEAVES}/local-ipv4").encode())
         while slow.mock.connections() < 1:
             pass
-        slow.mock.stop_data_plane(grace_seconds=0.1).result(10)
+        slow.mock.stop_data_plane(grace_seconds=0.1).result(60)
         with pytest.raises(ConnectionResetError):
             asking.recv(1)
 
@@ -313,7 +313,7 @@ def test_a_name_server_that_never_answers_does_not_keep_the_mock_from_stopping(s
 def test_without_a_name_the_identity_is_derived_from_the_address_and_stays(slow: Slow) -> None:
     began = time.monotonic()
     fallback = read(slow.mock, "instance-id", "127.0.0.2")
-    assert 0.15 < time.monotonic() - began < 5
+    assert 0.15 < time.monotonic() - began < 30
     slow.answer()
     assert slow.mock.do("GET", "/v1/whoami?caller=127.0.0.2")["container"] == "proj-app-1"
     assert read(slow.mock, "instance-id", "127.0.0.2") == fallback

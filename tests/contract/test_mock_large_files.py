@@ -31,7 +31,7 @@ LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
 def latencies(mock: RunningProgram, is_over: Callable[[], bool]) -> list[float]:
     """Seconds of one request after the other on one connection, until it is over."""
     taken = []
-    with socket.create_connection(("127.0.0.1", mock.port), 20) as client:
+    with socket.create_connection(("127.0.0.1", mock.port), 60) as client:
         while not is_over():
             began = time.perf_counter()
             client.sendall(head("GET", LEAF, Connection="keep-alive").encode())
@@ -61,7 +61,7 @@ def test_requests_are_answered_in_time_while_a_large_file_is_taken_over(tmp_path
         assert time.perf_counter() - began > 0.2  # it was a large file indeed
         # Twice, or what a machine that is busy with others may add.
         assert p99(during) < max(2 * before, 0.03)
-        with socket.create_connection(("127.0.0.1", mock.port), 20) as client:
+        with socket.create_connection(("127.0.0.1", mock.port), 60) as client:
             client.sendall(head("GET", "/latest/meta-data/x/8999").encode())
             assert Answer.parse(read_all(client)).body == b"v" * 90
 
@@ -85,7 +85,7 @@ def test_a_bad_file_leaves_the_mock_as_it_is(tmp_path: Path, text: str, words: s
         refused = mock.await_line("cannot reload the configuration.*")[0]
         assert f"{file}" in refused
         assert words in refused
-        with socket.create_connection(("127.0.0.1", mock.port), 20) as client:
+        with socket.create_connection(("127.0.0.1", mock.port), 60) as client:
             client.sendall(head("GET", "/latest/meta-data/y").encode())
             assert Answer.parse(read_all(client)).body == b"small"
         assert mock.end() == 0
@@ -112,7 +112,7 @@ def test_flags_variables_and_defaults_count_in_the_other_process_too(tmp_path: P
             ("instance-type", b"c5.large"),
             ("iam/security-credentials/", b"from-a-variable"),
         ):
-            with socket.create_connection(("127.0.0.1", mock.port), 20) as client:
+            with socket.create_connection(("127.0.0.1", mock.port), 60) as client:
                 client.sendall(head("GET", f"/latest/meta-data/{path}").encode())
                 assert Answer.parse(read_all(client)).body == value
 

@@ -66,7 +66,7 @@ def test_the_kinds_have_commands_with_help(mock: RunningProgram) -> None:
 def test_the_kinds_are_armed_seen_and_counted(mock: RunningProgram) -> None:
     event = json.loads(ctl(mock, "eclipse", "--phase", "partial", "--json"))
     assert (event["kind"], event["event"]) == ("eclipse", {"kind": "eclipse", "phase": "partial"})
-    with urllib.request.urlopen(f"http://127.0.0.1:{mock.port}/latest/meta-data/eclipse", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{mock.port}/latest/meta-data/eclipse", timeout=60) as answer:
         assert answer.read() == b"partial"
     assert ctl(mock, "assert", "--saw", "eclipse").startswith("eclipse was first seen by 127.0.0.1 at ")
     fault = json.loads(ctl(mock, "fault", "add", "echo", "3", "--path", "/none", "--json"))
@@ -96,5 +96,5 @@ def test_the_tables_of_the_page_have_the_kinds(mock: RunningProgram) -> None:
 
 def control(mock: RunningProgram, path: str) -> bytes:
     port = next(line.rpartition(":")[2] for line in mock.lines if "control plane on unix:" in line)
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
         return bytes(answer.read())

@@ -112,7 +112,7 @@ def test_crash(imds):
     async def crash():
         raise ZeroDivisionError("in the mock")
     imds._thread.call(lambda: imds._mock._companions.start("a part", crash()))
-    imds._thread._thread.join(10)
+    imds._thread._thread.join(60)
 
 def test_after(imds): assert imds.region == "us-east-1"
 """

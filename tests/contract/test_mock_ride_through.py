@@ -29,7 +29,7 @@ def mock(tmp_path: Path) -> Iterator[DrivenMock]:
 
 def credentials(mock: DrivenMock, attempts: int = 3) -> Any:
     fetcher = InstanceMetadataFetcher(
-        timeout=2, num_attempts=attempts, base_url=f"http://127.0.0.1:{mock.port}/", user_agent="test"
+        timeout=60, num_attempts=attempts, base_url=f"http://127.0.0.1:{mock.port}/", user_agent="test"
     )
     loaded = InstanceMetadataProvider(fetcher).load()
     if loaded is not None:

@@ -81,7 +81,12 @@ def environment(**more: str) -> dict[str, str]:
 
 def run(*arguments: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [IMDS_MOCK, "run", *arguments], capture_output=True, text=True, timeout=60, check=False, env=environment(**more)
+        [IMDS_MOCK, "run", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=environment(**more),
     )
 
 
@@ -97,7 +102,7 @@ def popen(*command: str | Path, **settings: Any) -> subprocess.Popen[str]:
 
 def line_of(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
-    assert select.select([process.stdout], [], [], 20)[0]
+    assert select.select([process.stdout], [], [], 60)[0]
     return process.stdout.readline().strip()
 
 
@@ -194,7 +199,7 @@ def test_standard_streams_are_those_of_the_command() -> None:
         input="input",
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
         env=environment(),
     )
@@ -228,7 +233,7 @@ def test_the_command_of_a_recipe_works(tmp_path: Path, recipe: str) -> None:
     assert found is not None
     (tmp_path / "test_credentials.py").write_text(TEST_CREDENTIALS)
     done = subprocess.run(
-        shlex.split(found[1]), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False, env=environment()
+        shlex.split(found[1]), cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False, env=environment()
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert "1 passed" in done.stdout
@@ -239,7 +244,7 @@ def test_signals_are_forwarded_once(counting: subprocess.Popen[str]) -> None:
         counting.send_signal(number)
         assert line_of(counting) == f"got {number.value}"
     counting.send_signal(signal.SIGTERM)
-    out, errors = counting.communicate(timeout=20)
+    out, errors = counting.communicate(timeout=60)
     assert (counting.returncode, out, errors) == (0, "{2: 1, 1: 1, 10: 1, 15: 1}\n", "")
 
 
@@ -256,7 +261,7 @@ def test_the_command_gets_the_signals_of_a_terminal_once() -> None:
             os.write(controller, b"\x03")  # Ctrl-C
             assert line_of(process) == "got 2"
         process.send_signal(signal.SIGTERM)
-        assert (process.communicate(timeout=20)[0], process.returncode) == ("{2: 4, 15: 1}\n", 0)
+        assert (process.communicate(timeout=60)[0], process.returncode) == ("{2: 4, 15: 1}\n", 0)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -284,7 +289,7 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
 def test_the_command_is_stopped_if_the_mock_fails(tmp_path: Path) -> None:
     process = popen(sys.executable, "-c", FAILING, tmp_path / "started")
     pid = line_of(process)
-    errors = process.communicate(timeout=30)[1]
+    errors = process.communicate(timeout=60)[1]
     assert (process.returncode, errors) == (70, "imds-mock: the look-up of targets failed: RuntimeError: broken\n")
     assert not Path("/proc", pid).exists()
 
@@ -295,4 +300,4 @@ def test_a_signal_before_the_command_starts_ends_the_run(program: str, number: s
     process = popen(sys.executable, "-c", program)
     assert line_of(process) == "waiting"
     process.send_signal(number)
-    assert (process.communicate(timeout=30), process.returncode) == (("", ""), 128 + number)
+    assert (process.communicate(timeout=60), process.returncode) == (("", ""), 128 + number)

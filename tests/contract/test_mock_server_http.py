@@ -288,7 +288,7 @@ def test_observers_hear_of_every_answer_with_the_callers_address() -> None:
 def test_both_families_are_served_on_one_port() -> None:
     with running_mock(hosts=()) as mock:
         for address in ("127.0.0.1", "::1"):
-            with socket.create_connection((address, mock.port), 10) as client:
+            with socket.create_connection((address, mock.port), 60) as client:
                 client.sendall(head("GET", LEAF).encode())
                 assert Answer.parse(read_all(client)).status == 200
         assert [caller for caller, _, _ in mock.journal.entries] == ["127.0.0.1", "::1"]

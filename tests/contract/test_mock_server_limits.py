@@ -109,12 +109,12 @@ def test_a_drip_of_bytes_does_not_extend_the_time_for_a_head() -> None:
         client.settimeout(0.01)
         began = time.monotonic()
         with contextlib.suppress(ConnectionError):
-            while time.monotonic() - began < 10:
+            while time.monotonic() - began < 60:
                 client.sendall(b"x")
                 with contextlib.suppress(TimeoutError):
                     if client.recv(1) == b"":
                         break
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
 
 
 def test_a_client_that_never_reads_is_dropped() -> None:
@@ -123,7 +123,7 @@ def test_a_client_that_never_reads_is_dropped() -> None:
         running_mock(leaves=leaves, timeouts=Timeouts(head=60, idle=60, write=0.3)) as mock,
         mock.connect() as client,
     ):
-        client.settimeout(10)
+        client.settimeout(60)
         asked = head("GET", "/latest/user-data", Connection="keep-alive").encode()
         with pytest.raises(ConnectionError):
             client.sendall(asked * 100_000)
@@ -191,7 +191,7 @@ def test_64_clients_putting_tokens_at_once_all_get_one() -> None:
 
 def test_an_overflowing_backlog_of_connections_is_served() -> None:
     with running_mock() as mock, contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", mock.port), 30)) for _ in range(500)]
+        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", mock.port), 60)) for _ in range(500)]
         for client in clients:
             client.sendall(head("GET", LEAF).encode())
         assert all(Answer.parse(read_all(client)).status == 200 for client in clients)
@@ -201,7 +201,7 @@ def test_connections_that_wait_to_be_accepted_when_it_stops_are_answered(monkeyp
     monkeypatch.setattr("imds_mock.wire.server._NEW_SECONDS", 10.0)  # this process may get no processor for a while
     with running_mock() as mock, contextlib.ExitStack() as stack:
         may_go_on = threading.Event()
-        mock.loop.call_soon_threadsafe(may_go_on.wait, 10)
+        mock.loop.call_soon_threadsafe(may_go_on.wait, 60)
         stopping = asyncio.run_coroutine_threadsafe(mock.plane.stop(5), mock.loop)
         clients = [stack.enter_context(mock.connect()) for _ in range(50)]
         for client in clients[::2]:
@@ -210,7 +210,7 @@ def test_connections_that_wait_to_be_accepted_when_it_stops_are_answered(monkeyp
         for client in clients[1::2]:
             client.sendall(head("GET", LEAF).encode())
         assert {Answer.parse(read_all(client)).status for client in clients} == {200}
-        stopping.result(10)
+        stopping.result(60)
 
 
 def test_a_connection_that_was_just_opened_when_it_stops_may_still_ask(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,4 +224,4 @@ def test_a_connection_that_was_just_opened_when_it_stops_may_still_ask(monkeypat
         opened.sendall(head("GET", LEAF).encode())
         assert Answer.parse(read_all(opened)).status == 200
         assert read_all(silent) == b""
-        stopping.result(10)
+        stopping.result(60)

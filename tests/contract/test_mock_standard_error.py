@@ -44,27 +44,27 @@ class Unheard:
 
     def await_answer(self, port: int) -> None:
         """Wait until a port is listened on; the process must live meanwhile."""
-        for _ in range(400):
+        for _ in range(1200):
             assert self.process.poll() is None
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 10):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 60):
                 return
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(0.05)
         raise AssertionError(port)
 
     def get(self, path: str) -> Answer:
-        with socket.create_connection(("127.0.0.1", self.port), 10) as client:
+        with socket.create_connection(("127.0.0.1", self.port), 60) as client:
             client.sendall(head("GET", path).encode())
             return Answer.parse(read_all(client))
 
     def control(self, request: bytes) -> bytes:
-        with socket.create_connection(("127.0.0.1", self.control_port), 10) as client:
+        with socket.create_connection(("127.0.0.1", self.control_port), 60) as client:
             client.sendall(request)
             return read_all(client)
 
     def await_role(self, role: str) -> None:
         """Wait until a reload is in force."""
-        for _ in range(400):
+        for _ in range(1200):
             assert self.process.poll() is None
             if self.get("/latest/meta-data/iam/security-credentials/").body.decode() == role:
                 return
@@ -97,7 +97,7 @@ def use(mock: Unheard) -> None:
     mock.process.send_signal(signal.SIGHUP)
     assert mock.get(LEAF).status == 200
     mock.process.send_signal(signal.SIGTERM)
-    assert mock.process.wait(20) == 0
+    assert mock.process.wait(60) == 0
 
 
 @pytest.mark.parametrize("redirect", ["2>&-", "2>/dev/full", "<&- 2>&-"])
@@ -127,14 +127,14 @@ def test_a_reader_that_stalls_delays_nothing_and_learns_how_many_lines_it_lost(t
         for _ in range(REFUSED):
             assert mock.control(MALFORMED).startswith(b"HTTP/1.1 400")
             mock.process.send_signal(signal.SIGHUP)
-        with socket.create_connection(("127.0.0.1", mock.port), 20) as client:
+        with socket.create_connection(("127.0.0.1", mock.port), 60) as client:
             asked = head("GET", f"/{'x' * 1000}", Connection="keep-alive").encode()
             answers = threading.Thread(target=read_all, args=(client,))
             answers.start()
             for _ in range(ASKED):
                 client.sendall(asked)
             client.shutdown(socket.SHUT_WR)
-            answers.join(20)
+            answers.join(60)
             assert not answers.is_alive()
         assert mock.get(LEAF).status == 200
         assert mock.control(MALFORMED).startswith(b"HTTP/1.1 400")
@@ -142,7 +142,7 @@ def test_a_reader_that_stalls_delays_nothing_and_learns_how_many_lines_it_lost(t
         assert "Invalid HTTP request" not in log
         assert log.count("\n") < 2 * ASKED
         mock.process.send_signal(signal.SIGTERM)
-        assert mock.process.wait(20) == 0
+        assert mock.process.wait(60) == 0
         os.close(write_end)
     os.close(read_end)
 
@@ -154,7 +154,7 @@ def test_a_reader_that_stalls_does_not_keep_the_mock_from_ending(tmp_path: Path,
         for _ in range(100):
             mock.get(f"/{'x' * 1000}")
         mock.process.send_signal(signal.SIGTERM)
-        assert mock.process.wait(20) == 0
+        assert mock.process.wait(60) == 0
     os.close(write_end)
     os.close(read_end)
 
@@ -173,7 +173,7 @@ def _channel(kind: str) -> tuple[int, int]:
 def _read_until(descriptor: int, pattern: str) -> str:
     received = ""
     while not re.search(pattern, received):
-        ready, _, _ = select.select([descriptor], [], [], 20)
+        ready, _, _ = select.select([descriptor], [], [], 60)
         part = os.read(descriptor, 65536).decode() if ready else ""
         assert part, received[-2000:]
         received += part

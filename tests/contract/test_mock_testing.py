@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def get(mock: ImdsMock | AsyncImdsMock, path: str, **headers: str) -> tuple[int, str]:
     where = urlsplit(mock.endpoint_url)
-    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=10)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=60)
     try:
         connection.request("GET", f"/latest/{path}", headers=headers)
         response = connection.getresponse()
@@ -52,7 +52,7 @@ def test_it_serves_what_the_constructor_is_given(mock: ImdsMock) -> None:
     assert get(mock, "meta-data/placement/region") == (200, "eu-west-1")
     assert mock.endpoint_url.startswith("http://127.0.0.1:")
     where = urlsplit(mock.control_url)
-    with contextlib.closing(http.client.HTTPConnection(where.hostname or "", where.port, timeout=10)) as control:
+    with contextlib.closing(http.client.HTTPConnection(where.hostname or "", where.port, timeout=60)) as control:
         control.request("GET", "/v1/config/instance/region")
         assert json.load(control.getresponse()) == {"value": "eu-west-1"}
 
@@ -111,7 +111,7 @@ def test_an_event_is_seen_and_removed(mock: ImdsMock) -> None:
     with mock.spot.interrupt("stop") as interruption:
         assert (interruption.state, interruption.seen) == ("active", ())
         assert json.loads(get(mock, "meta-data/spot/instance-action")[1])["action"] == "stop"
-        assert interruption.wait_until_seen(timeout=5).path.endswith("/instance-action")
+        assert interruption.wait_until_seen(timeout=30).path.endswith("/instance-action")
         assert len(interruption.seen) == 1
     assert interruption.state == "removed"
     assert get(mock, "meta-data/spot/instance-action")[0] == 404
@@ -130,7 +130,7 @@ def test_waiting_in_another_thread_ends_with_the_request(mock: ImdsMock) -> None
     recommendation = mock.spot.rebalance()
     timer = threading.Timer(0.05, get, (mock, "meta-data/events/recommendations/rebalance"))
     timer.start()
-    assert recommendation.wait_until_seen(timeout=10).status == 200
+    assert recommendation.wait_until_seen(timeout=30).status == 200
     timer.join()
 
 
@@ -159,10 +159,10 @@ def test_lifecycle_and_credentials_and_the_endpoint(mock: ImdsMock) -> None:
     assert json.loads(str(mock.metadata[role]))["AccessKeyId"] != before["AccessKeyId"]
     expired = mock.credentials.expire(renew=False)
     assert json.loads(get(mock, role)[1])["Expiration"] < before["Expiration"]
-    assert expired.wait_until_seen(timeout=1).path == f"/latest/{role}"
+    assert expired.wait_until_seen(timeout=30).path == f"/latest/{role}"
     with mock.endpoint.off() as off:
         assert get(mock, "meta-data/")[0] == 403
-        assert off.wait_until_seen(timeout=1).status == 403
+        assert off.wait_until_seen(timeout=30).status == 403
     assert get(mock, "meta-data/")[0] == 200
 
 
@@ -171,7 +171,7 @@ def test_faults_hit_and_are_spent(mock: ImdsMock) -> None:
         assert get(mock, "meta-data/")[0] == 503
         assert get(mock, "meta-data/")[0] == 200
         assert (fault.hits, fault.state) == (1, "spent")
-        assert fault.wait_until_seen(timeout=1).faults == (fault.id,)
+        assert fault.wait_until_seen(timeout=30).faults == (fault.id,)
     assert (fault.hits, fault.state) == (0, "removed")
 
 
@@ -262,9 +262,9 @@ def test_the_asynchronous_mock_runs_on_the_callers_loop() -> None:
             await reading
             async with mock.faults.status(503) as fault:
                 assert (await asyncio.to_thread(get, mock, "meta-data/"))[0] == 503
-                await fault.wait_until_seen(timeout=1)
+                await fault.wait_until_seen(timeout=30)
             assert fault.state == "removed"
-            await mock.assert_requested("meta-data/spot/*", within=1)
+            await mock.assert_requested("meta-data/spot/*", within=30)
             assert (await mock.wait_until_requested("meta-data/spot/*")).version == "v1"
             with pytest.raises(AssertionError):
                 mock.assert_no_imdsv1()
@@ -284,7 +284,7 @@ def test_a_crash_reaches_the_next_call_with_its_traceback() -> None:
     before = threads()
     mock = ImdsMock().__enter__()
     mock._thread.call(lambda: mock._mock._companions.start("a part", crash()))
-    mock._thread._thread.join(10)
+    mock._thread._thread.join(60)
     assert threads() == before
     with pytest.raises(MockCrashedError, match="the mock has failed: CompanionError: a part failed") as raised:
         mock.reset()

@@ -50,7 +50,7 @@ def test_the_other_examples_on_the_page_run(block: str) -> None:
     with ImdsMock() as mock:
 
         def get(path: str) -> str:
-            with urllib.request.urlopen(f"{mock.endpoint_url}/latest/{path}", timeout=5) as response:  # noqa: S310 - http
+            with urllib.request.urlopen(f"{mock.endpoint_url}/latest/{path}", timeout=60) as response:  # noqa: S310 - http
                 return str(response.read().decode())
 
         exec(block, {"mock": mock, "get": get})  # noqa: S102 - the page's own code

@@ -14,7 +14,7 @@ from imds_mock.testing import ImdsMock
 def test_nothing_is_left_behind() -> None:
     def cycle() -> weakref.ref[ImdsMock]:
         with ImdsMock() as mock:
-            with urllib.request.urlopen(f"{mock.endpoint_url}/latest/meta-data/instance-id", timeout=10):  # noqa: S310 - http
+            with urllib.request.urlopen(f"{mock.endpoint_url}/latest/meta-data/instance-id", timeout=60):  # noqa: S310 - http
                 pass
             mock.spot.interrupt()
         return weakref.ref(mock)

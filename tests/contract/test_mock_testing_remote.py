@@ -40,7 +40,7 @@ def mock(local: ImdsMock) -> BlockingMock:
 
 
 def get(mock: BlockingMock, path: str) -> str:
-    with urllib.request.urlopen(f"{mock.endpoint_url}/latest/{path}", timeout=5) as response:  # noqa: S310 - http
+    with urllib.request.urlopen(f"{mock.endpoint_url}/latest/{path}", timeout=60) as response:  # noqa: S310 - http
         return str(response.read().decode())
 
 
@@ -139,7 +139,7 @@ def test_a_mock_that_has_ended_is_reported() -> None:
     with pytest.raises(Unreachable, match="no control plane answers"):
         remote.spot.interrupt()
     with pytest.raises(Unreachable, match="no control plane answers"):
-        remote.wait_until_requested("*", timeout=5)
+        remote.wait_until_requested("*", timeout=30)
 
 
 def test_a_scenario_is_played(mock: BlockingMock) -> None:

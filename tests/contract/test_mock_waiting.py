@@ -27,21 +27,21 @@ def imds_mock(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         [IMDS_MOCK, *arguments],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
         env={"PATH": os.environ["PATH"]},
     )
 
 
 def get(port: int, path: str) -> None:
-    urllib.request.urlopen(f"http://127.0.0.1:{port}/latest/{path}", timeout=10).close()
+    urllib.request.urlopen(f"http://127.0.0.1:{port}/latest/{path}", timeout=60).close()
 
 
 def test_the_ready_file_says_where_the_mock_answers_while_it_does(tmp_path: Path) -> None:
     ready = tmp_path / "ready.json"
     ready.write_text("left by an earlier run")
     with running_program(tmp_path, ["--ready-file", str(ready)]) as program:
-        imds_mock("health", "--url", f"http://127.0.0.1:{program.port}", "--wait", "10s")
+        imds_mock("health", "--url", f"http://127.0.0.1:{program.port}", "--wait", "1m")
         control = int(program.await_line(r"control plane on .*127\.0\.0\.1:(\d+)")[1])
         while not ready.exists() or "left" in ready.read_text():
             program.ctl("status")
@@ -88,10 +88,10 @@ def test_the_ready_file_is_removed_if_the_start_fails(tmp_path: Path) -> None:
 def test_health_waits_until_the_mock_answers(tmp_path: Path) -> None:
     port = free_port()
     health = subprocess.Popen(
-        [IMDS_MOCK, "health", "--url", f"http://127.0.0.1:{port}", "--wait", "20s"], stdout=subprocess.PIPE, text=True
+        [IMDS_MOCK, "health", "--url", f"http://127.0.0.1:{port}", "--wait", "1m"], stdout=subprocess.PIPE, text=True
     )
     with running_program(tmp_path, ["--port", str(port)]):
-        assert f"http://127.0.0.1:{port} is imds-mock" in health.communicate(timeout=30)[0]
+        assert f"http://127.0.0.1:{port} is imds-mock" in health.communicate(timeout=60)[0]
     assert health.returncode == 0
 
 

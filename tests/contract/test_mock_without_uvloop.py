@@ -36,5 +36,14 @@ def test_the_event_loop_is_asyncios() -> None:
 
 @pytest.mark.parametrize("file", FILES)
 def test_the_tests_pass(file: str) -> None:
-    done = without_uvloop("-m", "pytest", "-q", "-p", "no:cacheprovider", file)
+    run_tests("not measures_time", file)
+
+
+@pytest.mark.measures_time
+def test_the_tests_that_measure_time_pass() -> None:
+    run_tests("measures_time", "tests/contract/test_mock_testing.py")
+
+
+def run_tests(mark: str, file: str) -> None:
+    done = without_uvloop("-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", mark, file)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 IPV4: Final = "169.254.169.254"
 IPV6: Final = "fd00:ec2::254"
-START_SECONDS: Final = 30
-PROGRAM_SECONDS: Final = 120
+START_SECONDS: Final = 60
+PROGRAM_SECONDS: Final = 600
 _ANSWERS: Final = re.compile(r"imds-mock: \S+ answers on (\S+:\d+)")
 _CONTROL_PLANE: Final = "imds-mock: control plane on "
 
@@ -188,7 +188,7 @@ class ImdsProgram:
         """Send SIGTERM; fail if it has logged anything but requests."""
         self.asked()
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         self._reader.join()
         while (line := self._lines.get()) is not None:
             self._request(line)

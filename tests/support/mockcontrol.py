@@ -29,12 +29,12 @@ NAMES: Mapping[str, frozenset[str]] = {"local": frozenset({"127.0.0.1"}), "other
 
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=10)
+        super().__init__("localhost", timeout=60)
         self.path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(10)
+        self.sock.settimeout(60)
         self.sock.connect(str(self.path))
 
 
@@ -85,7 +85,7 @@ class DrivenMock:
         Args:
             source: The address that it comes from.
         """
-        return socket.create_connection(("127.0.0.1", self.port), 10, (source, 0))
+        return socket.create_connection(("127.0.0.1", self.port), 60, (source, 0))
 
     def get(self, path: str, source: str = "127.0.0.1", **headers: str) -> Answer:
         """GET a path from the data plane, on a connection of its own."""
@@ -106,7 +106,7 @@ class DrivenMock:
         """Call the control plane; headers' underscores become hyphens, a body other than bytes is sent as JSON."""
         connection: http.client.HTTPConnection
         if tcp:
-            connection = http.client.HTTPConnection("127.0.0.1", self.control_port, timeout=10)
+            connection = http.client.HTTPConnection("127.0.0.1", self.control_port, timeout=60)
         else:
             connection = _UnixConnection(self.socket_path)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -127,7 +127,7 @@ class DrivenMock:
 
     def settle_callers(self) -> None:
         """Wait until the look-ups of callers in progress have ended."""
-        asyncio.run_coroutine_threadsafe(self.runtime.callers.wait_for_look_ups(), self.loop).result(10)
+        asyncio.run_coroutine_threadsafe(self.runtime.callers.wait_for_look_ups(), self.loop).result(60)
 
     def run(self, function: Callable[[], Any]) -> Any:
         """Run a function on the mock's own thread."""
@@ -135,7 +135,7 @@ class DrivenMock:
         async def run() -> Any:
             return function()
 
-        return asyncio.run_coroutine_threadsafe(run(), self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(run(), self.loop).result(60)
 
 
 @contextlib.contextmanager
@@ -163,12 +163,12 @@ def driven_mock(
     )
     mock = Mock(document, dependencies=dependencies)
     with running_loop() as loop:
-        asyncio.run_coroutine_threadsafe(mock.__aenter__(), loop).result(20)
+        asyncio.run_coroutine_threadsafe(mock.__aenter__(), loop).result(60)
         assert mock.control_sockets is not None
         try:
             yield DrivenMock(mock.addresses[0].port, mock.control_sockets.addresses[0].port, path, clock, mock, loop)
         finally:
-            asyncio.run_coroutine_threadsafe(mock.__aexit__(None, None, None), loop).result(20)
+            asyncio.run_coroutine_threadsafe(mock.__aexit__(None, None, None), loop).result(60)
 
 
 @contextlib.contextmanager

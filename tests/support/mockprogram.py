@@ -33,7 +33,7 @@ class RunningProgram:
     seen: int = 0
 
     def await_line(self, pattern: str) -> re.Match[str]:
-        """The first log line after the last one found that matches; fails after 20 s without a line."""
+        """The first log line after the last one found that matches; fails after a minute without a line."""
         log = self.process.stderr
         assert log is not None
         while True:
@@ -43,7 +43,7 @@ class RunningProgram:
                 self.seen += 1
                 if found := re.search(pattern, line):
                     return found
-            ready, _, _ = select.select([log], [], [], 20)
+            ready, _, _ = select.select([log], [], [], 60)
             part = os.read(log.fileno(), 65536).decode() if ready else ""
             assert part, f"no line matches {pattern!r}: {self.lines}"
             self.unread += part
@@ -68,14 +68,14 @@ class RunningProgram:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             check=False,
         )
 
     def end(self) -> int:
         """Stop it with SIGTERM; its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        self.lines.append(self.unread + self.process.communicate(timeout=20)[1].decode())
+        self.lines.append(self.unread + self.process.communicate(timeout=60)[1].decode())
         return self.process.returncode
 
 

@@ -94,9 +94,9 @@ class RunningMock:
 
     def stop(self, grace_seconds: float = 5) -> None:
         """Stop gracefully, as leaving a mock does."""
-        asyncio.run_coroutine_threadsafe(self.plane.stop(grace_seconds), self.loop).result(20)
+        asyncio.run_coroutine_threadsafe(self.plane.stop(grace_seconds), self.loop).result(60)
 
-    def connect(self, timeout: float = 10) -> socket.socket:
+    def connect(self, timeout: float = 60) -> socket.socket:
         """A connection to it."""
         return socket.create_connection(("127.0.0.1", self.port), timeout)
 

@@ -38,7 +38,7 @@ class Terminal:
     output: str = ""
     code: int | None = None
 
-    def read(self, seconds: float = 20.0) -> bool:
+    def read(self, seconds: float = 60.0) -> bool:
         """Read the next output; False at the end of the program's output or after some seconds without any."""
         ready, _, _ = select.select([self.master], [], [], seconds)
         if not ready:
@@ -52,7 +52,7 @@ class Terminal:
 
     def await_text(self, pattern: str, since: int = 0) -> int:
         """Read until the output since a position, without control sequences, has a pattern; the new position."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not re.search(pattern, plain(self.output[since:])):
             alive = self.read() and time.monotonic() < deadline
             assert alive, (pattern, self.output[since:][-3000:])
