@@ -94,7 +94,8 @@ def test_it_answers_logs_and_ends_when_told_to(program: Program, number: signal.
     assert program.ask("\x00\r\n\r\n").status == 400
     code, out, errors = program.end(number)
     assert (code, out) == (0, "")
-    lines = [line.split(" ")[1:6] for line in errors.splitlines()]
+    # A program that takes long to end has loaded the control plane meanwhile.
+    lines = [line.split(" ")[1:6] for line in errors.splitlines() if " control plane on " not in line]
     assert lines == [
         ["127.0.0.1", "GET", LEAF, "200", "v1"],
         ["127.0.0.1", "PUT", "/latest/api/token", "200", "v2"],
@@ -106,11 +107,11 @@ def test_it_answers_logs_and_ends_when_told_to(program: Program, number: signal.
 
 def test_the_access_log_may_be_json_in_a_file_or_off(tmp_path: Path) -> None:
     file = tmp_path / "access.log"
-    in_file = Program("--access-log", "json", "--set", f"server.access_log_file={file}")
+    in_file = Program("--control", "off", "--access-log", "json", "--set", f"server.access_log_file={file}")
     in_file.ask(head("GET", LEAF))
     assert in_file.end() == (0, "", "")
     assert json.loads(file.read_text())["path"] == LEAF
-    off = Program("--access-log", "off")
+    off = Program("--control", "off", "--access-log", "off")
     off.ask(head("GET", LEAF))
     assert off.end() == (0, "", "")
 
