@@ -177,15 +177,15 @@ def test_the_first_request_waits_for_the_timeout_and_later_ones_much_less() -> N
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
         network = FakeNetwork({APP: NAME})
-        callers = network.registry(timeout_seconds=0.3)
+        callers = network.registry(timeout_seconds=2.0)
         await identify(callers, APP)
         network.answering, network.now = asyncio.Event(), 6.0
         began = loop.time()
         assert await identify(callers, APP) == "proj-app-1", "the last known caller is used until the look-up ends"
-        assert 0.05 <= loop.time() - began < 0.29
+        assert 0.05 <= loop.time() - began < 1.9
         began = loop.time()
         assert await identify(callers, "172.18.0.4") == "172.18.0.4"
-        assert 0.25 <= loop.time() - began < 2
+        assert 1.9 <= loop.time() - began < 30
         await callers.close()
 
     run(scenario)

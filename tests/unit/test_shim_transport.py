@@ -14,6 +14,7 @@ from imds_shim.deadline import Deadline
 from imds_shim.network.transport import HeadTransport, parse_head
 
 
+@pytest.mark.measures_time
 def test_single_bytes_do_not_extend_the_deadline() -> None:
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
