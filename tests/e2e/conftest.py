@@ -74,5 +74,5 @@ def network(docker: Docker) -> Iterator[str]:
 def mock(docker: Docker, mock_image: str, network: str) -> Iterator[str]:
     """A running mock on `network`; yields the container's name."""
     with docker.container(mock_image, options=["--network", network, "--network-alias", "mock_metadata"]) as name:
-        docker.await_log(name, "answers on", seconds=20)
+        docker.await_log(name, "answers on", seconds=120)
         yield name

@@ -61,7 +61,7 @@ class Stack:
     def until_role(self, service: str, role: str) -> None:
         """Wait until a service reads a role; a container runs before its shim has set the rule."""
         limit = time.monotonic() + 60
-        words = ("exec", "-T", service, "curl", "-s", "--max-time", "5", f"{IMDS}/latest/{ROLE}")
+        words = ("exec", "-T", service, "curl", "-s", "--max-time", "30", f"{IMDS}/latest/{ROLE}")
         while (read := self(*words, check=False)) != role:
             assert time.monotonic() < limit, f"{service} reads {read!r}, not {role!r}"
 

@@ -49,9 +49,9 @@ COMMANDS = re.findall(r"^docker compose .*(?:compose-override|imds\.override).*$
 DEFAULT = "link-local-ip"
 PATH = "/latest/meta-data/instance-id"
 ASKED = {
-    "link-local-ip": f"curl -s --max-time 5 {IMDS}{PATH}",
-    "shared-namespace": f"curl -s --max-time 5 --retry 20 --retry-delay 1 --retry-connrefused {IMDS}{PATH}",
-    "environment": f'curl -s --max-time 5 "$AWS_EC2_METADATA_SERVICE_ENDPOINT{PATH}"',
+    "link-local-ip": f"curl -s --max-time 30 {IMDS}{PATH}",
+    "shared-namespace": f"curl -s --max-time 30 --retry 20 --retry-delay 1 --retry-connrefused {IMDS}{PATH}",
+    "environment": f'curl -s --max-time 30 "$AWS_EC2_METADATA_SERVICE_ENDPOINT{PATH}"',
 }
 
 
@@ -112,7 +112,7 @@ def test_names_work_for_services_that_call_from_link_local_addresses(
     docker: Docker, projects: dict[str, list[str]]
 ) -> None:
     words = projects[DEFAULT]
-    notice = f"curl -s -o /dev/null -w %{{http_code}} --max-time 5 {IMDS}/latest/meta-data/spot/instance-action"
+    notice = f"curl -s -o /dev/null -w %{{http_code}} --max-time 30 {IMDS}/latest/meta-data/spot/instance-action"
 
     def ctl(*command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return docker(*words, "exec", "-T", "mock_metadata", "imds-mock", "ctl", *command, check=check)

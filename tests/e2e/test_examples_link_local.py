@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -64,9 +65,10 @@ def when(text: str) -> datetime:
     return datetime.fromisoformat(f"{found[1]}+00:00")
 
 
-def failures(example: Example, reads: int) -> int:
-    """How many reads fail when all replicas read at the same time."""
-    script = f"n=0; for _ in $(seq {reads}); do {' '.join(ASK)} >/dev/null || n=$((n + 1)); done; echo $n"
+def failures(example: Example, reads: int, seconds: int) -> int:
+    """How many reads fail within some seconds each when all replicas read at the same time."""
+    ask = " ".join(ASK).replace("--max-time 1", f"--max-time {seconds}")
+    script = f"n=0; for _ in $(seq {reads}); do {ask} >/dev/null || n=$((n + 1)); done; echo $n"
 
     def failed(number: int) -> int:
         return int(example.compose("exec", "-T", "--index", str(number), "app", "sh", "-c", script).stdout)
@@ -87,10 +89,14 @@ def test_a_mock_recreated_under_another_hardware_address(link_local_ip: Example,
     with docker.container(BASE_IMAGE, ["sleep", "600"], ["--network", network]):
         example.compose("up", "--detach", "mock_metadata")
         read = when(docker("exec", app, "timeout", "90", "sh", "-c", UNTIL_READ).stdout)
+        # The measurement itself takes two of docker's commands, which a busy machine delays.
+        began = time.monotonic()
+        docker("exec", app, "timeout", "90", "sh", "-c", UNTIL_READ)
+        delay = time.monotonic() - began
     assert hardware_address(docker, mock, network) != old
     docker.await_log(mock, "announced to the neighbours: 169.254.169.254")
     answering = when(docker("logs", "--timestamps", mock).stderr)
-    assert (read - answering).total_seconds() < TWO_SECONDS_THREE_TIMES
+    assert (read - answering).total_seconds() < TWO_SECONDS_THREE_TIMES + 2 * delay
 
 
 def test_an_application_is_its_own_instance_with_its_ordinary_address(link_local_ip: Example, docker: Docker) -> None:
@@ -103,7 +109,7 @@ def test_an_application_is_its_own_instance_with_its_ordinary_address(link_local
         return json.loads(done.stdout)
 
     def read(path: str) -> str:
-        return docker("exec", app, "curl", "-sf", "--max-time", "5", f"{IMDS}/latest/meta-data/{path}").stdout
+        return docker("exec", app, "curl", "-sf", "--max-time", "30", f"{IMDS}/latest/meta-data/{path}").stdout
 
     ctl("config", "patch", '{"identity": "per-container"}', "--json")
     networks = f'(index .NetworkSettings.Networks "{link_local_ip.project}_default")'
@@ -118,7 +124,7 @@ def test_an_application_is_its_own_instance_with_its_ordinary_address(link_local
 def test_replicas_with_one_link_local_address_lose_answers(link_local_ip: Example) -> None:
     link_local_ip.up("--scale", "app=3")
     # Whose answers are lost is a matter of whom the mock heard last, so that now and then a few reads go well.
-    assert any(failures(link_local_ip, 4) for _ in range(ROUNDS))
+    assert any(failures(link_local_ip, 4, 1) for _ in range(ROUNDS))
 
 
 def test_replicas_with_a_route_read_all_at_once(link_local_route: Example, docker: Docker) -> None:
@@ -126,7 +132,7 @@ def test_replicas_with_a_route_read_all_at_once(link_local_route: Example, docke
     for number in REPLICAS:
         docker.await_log(link_local_route.container("app", number), "route 169.254.169.254/32 dev ")
     assert sets(link_local_route) == {**NOTHING_AT_ALL, "Uid": "0"}
-    assert failures(link_local_route, 50) == 0
+    assert failures(link_local_route, 50, 3) == 0
 
 
 def test_the_network_takes_the_route_of_the_engines_machine(own_docker: Docker) -> None:

@@ -47,7 +47,7 @@ def cluster(docker: Docker, images: set[str], tools_image: str) -> Iterator[tupl
         # What kube-proxy does for a Service: another port, by address translation.
         beside = ["run", "--rm", "--interactive", "--network", f"container:{mock.network}", "--cap-add", "NET_ADMIN"]
         docker(*beside, "--entrypoint", "nft", tools_image, "-f", "-", input_text=rules)
-        docker.await_log(mock.containers[container["name"]], "answers on", seconds=20)
+        docker.await_log(mock.containers[container["name"]], "answers on", seconds=120)
         yield network, mock
 
 

@@ -60,7 +60,7 @@ def registry(docker: Docker) -> Iterator[str]:
     docker("build", "--tag", "imds-e2e-registry", "-", input_text=recipe)
     command = ["docker-registry", "serve", "/registry.yaml"]
     with docker.container("imds-e2e-registry", command, ["--publish", "5000"]) as name:
-        docker.await_log(name, "listening on", seconds=20)
+        docker.await_log(name, "listening on", seconds=120)
         published = docker("port", name, "5000/tcp").stdout.splitlines()[0]
         yield f"127.0.0.1:{published.rpartition(':')[2]}"
 
@@ -123,7 +123,7 @@ def test_images_pushed_to_a_registry_run_from_it(docker: Docker, release: Path, 
     try:
         docker("pull", "--quiet", mock)
         with docker.container(mock) as name:
-            docker.await_log(name, f"{INSTANCE_ID} answers on", seconds=20)
+            docker.await_log(name, f"{INSTANCE_ID} answers on", seconds=120)
     finally:
         docker("image", "rm", mock)
 

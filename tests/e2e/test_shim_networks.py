@@ -19,7 +19,7 @@ LINK_LOCAL = "169.254.169.254"
 HOLDS_THE_ADDRESS = ("--link-local-ip", LINK_LOCAL)
 ON_THE_SAME_LINK = ("--link-local-ip", "169.254.7.7")
 CURL_FAILED_TO_CONNECT, CURL_TIMED_OUT = 7, 28
-BRIEFLY = tuple(word if word != "5" else "2" for word in INSTANCE_ID_ASKED)
+BRIEFLY = tuple(word if word != "30" else "2" for word in INSTANCE_ID_ASKED)
 
 
 @contextlib.contextmanager
@@ -27,7 +27,7 @@ def mock_on(docker: Docker, image: str, network: str, *options: str) -> Iterator
     """A mock of the test's own."""
     words = ["--network", network, "--network-alias", "mock_metadata", *options]
     with docker.container(image, options=words) as name:
-        docker.await_log(name, "answers on", seconds=20)
+        docker.await_log(name, "answers on", seconds=120)
         yield
 
 

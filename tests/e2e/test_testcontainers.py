@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from support.containers import Docker
 
-READ = ("curl", "--silent", "--show-error", "--fail", "--max-time", "5")
+READ = ("curl", "--silent", "--show-error", "--fail", "--max-time", "30")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -136,7 +136,7 @@ def test_an_event_for_one_container_is_seen_by_that_one(imds: ImdsContainer, doc
             assert b"404" in done.output
         assert read(second, "latest/meta-data/events/recommendations/rebalance")
         assert [each.names for each in by_name.seen] == [(name,)]
-        assert other.wait_until_seen(timeout=5).caller == imds.address_of(second)
+        assert other.wait_until_seen(timeout=30).caller == imds.address_of(second)
 
 
 def test_the_credential_addresses_of_ecs_and_eks_are_reached_too(imds: ImdsContainer) -> None:
@@ -154,7 +154,7 @@ def test_a_container_that_is_not_attached_uses_the_name(imds: ImdsContainer) -> 
 def test_the_tests_own_process_asks_over_published_ports(imds: ImdsContainer) -> None:
     environment = imds.environment()
     url = f"{environment['AWS_EC2_METADATA_SERVICE_ENDPOINT']}/latest/meta-data/mac"
-    with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - http
+    with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310 - http
         assert response.status == 200
     assert environment["AWS_REGION"] == "eu-west-1"
     imds.assert_requested("meta-data/mac")
@@ -165,7 +165,7 @@ def test_the_tests_own_process_asks_over_published_ports(imds: ImdsContainer) ->
 
 def test_the_control_plane_needs_the_containers_token(imds: ImdsContainer) -> None:
     with pytest.raises(urllib.error.HTTPError, match="403"):
-        urllib.request.urlopen(f"{imds.control_url}/v1/status", timeout=5)  # noqa: S310 - http
+        urllib.request.urlopen(f"{imds.control_url}/v1/status", timeout=30)  # noqa: S310 - http
     assert len(imds.control_token) >= 32
     own = "0123456789abcdef"
     with ImdsContainer() as other, ImdsContainer(control__token=own) as configured:

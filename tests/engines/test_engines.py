@@ -76,7 +76,7 @@ def test_the_stack_of_the_readme_runs(engine: Engine, stack: Project, results: R
 def test_the_control_plane_answers_the_host_and_refuses_a_neighbour(
     engine: Engine, stack: Project, results: Results
 ) -> None:
-    words = ("curl", "-s", "--max-time", "5", "-o", "/dev/null", "-w", "%{http_code}")
+    words = ("curl", "-s", "--max-time", "30", "-o", "/dev/null", "-w", "%{http_code}")
     assert engine.command(*words, "http://127.0.0.1:1339/v1/callers").stdout == "200"
     assert stack.run_in("debug", *words, "http://mock_metadata:1339/v1/callers").stdout == "403"
     results.record(engine.title, "control plane from the host")

@@ -113,7 +113,7 @@ class Podman:
 
     def asked(self, name: str, path: str, url: str = IMDS) -> str:
         """What a Pod's application reads; empty if it gets no answer of 2xx."""
-        words = ("curl", "-sf", "--max-time", "5", f"{url}{path}")
+        words = ("curl", "-sf", "--max-time", "30", f"{url}{path}")
         return self.engine("exec", f"{name}-application", *words, check=False).stdout
 
     def leaf(self, name: str, path: str) -> str:
@@ -189,7 +189,7 @@ def test_the_agent_of_eks(cluster: Podman, podman: Podman) -> None:
     assert cluster.leaf("web", "iam/security-credentials/") == "web-role"
     podman.play(podman.workloads(pod("eks"), MOCK_ENDPOINTS="ec2,eks"))
     url, header = "http://169.254.170.23/v1/credentials", "Authorization: any-token"
-    words = ("curl", "-sf", "--max-time", "5", "--header", header, url)
+    words = ("curl", "-sf", "--max-time", "30", "--header", header, url)
     credentials = json.loads(podman.engine("exec", "eks-application", *words).stdout)
     assert credentials["AccountId"] == "123456789012"
     assert podman.leaf("eks", "instance-id").startswith("i-")
@@ -212,7 +212,7 @@ def test_a_job(cluster: Podman, podman: Podman) -> None:
         },
     }
     podman.play(podman.workloads(job))
-    until(lambda: podman.logs("nightly-pod-application") == "nightly-role", 20, "the job reads its role")
+    until(lambda: podman.logs("nightly-pod-application") == "nightly-role", 60, "the job reads its role")
 
 
 def test_a_wrong_word_in_the_annotation_ends_the_start(cluster: Podman, podman: Podman) -> None:
@@ -227,7 +227,7 @@ def test_a_mock_without_its_config_map_says_which_file_is_missing(podman: Podman
     deployment["metadata"]["name"] = "incomplete"
     podman.play([deployment])
     expected = "imds-mock: /etc/imds-mock/mock.yaml: cannot be read: No such file or directory"
-    until(lambda: expected in podman.logs("incomplete-pod-imds-mock").splitlines(), 20, expected)
+    until(lambda: expected in podman.logs("incomplete-pod-imds-mock").splitlines(), 60, expected)
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_the_chart_with_the_token_of_a_secret(podman: Podman) -> None:
         "spec": {"containers": [APPLICATION]},
     }
     podman.play([*template(values, "--skip-tests"), neighbour])
-    until(lambda: podman.asked("neighbour", "/latest/meta-data/mac", "http://chart-pod:1338"), 20, "the mock answers")
+    until(lambda: podman.asked("neighbour", "/latest/meta-data/mac", "http://chart-pod:1338"), 60, "the mock answers")
     status = ("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "http://chart-pod:1339/v1/status")
     codes = [
         podman.engine("exec", "neighbour-application", *status, *header).stdout

@@ -84,7 +84,7 @@ class Docker:
         finally:
             self("rm", "--force", "--volumes", name)
 
-    def await_log(self, container: str, text: str, seconds: float = 60) -> str:
+    def await_log(self, container: str, text: str, seconds: float = 120) -> str:
         """Wait until the container's log contains a text; returns the log so far."""
         follow = subprocess.Popen(
             ["docker", "logs", "--follow", container],

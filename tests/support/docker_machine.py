@@ -16,8 +16,8 @@ from netlab import Namespace
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_START_SECONDS = 60
-_STOP_SECONDS = 30
+_START_SECONDS = 180
+_STOP_SECONDS = 120
 _OWN_VARIABLES = ("DOCKER_", "COMPOSE_")
 
 

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from support.containers import Completed, Docker
 
 FOLDER = ROOT / "examples"
-ASK = ("curl", "-sf", "--max-time", "1", f"{IMDS}/latest/meta-data/instance-id")
-_SECONDS = 180
+_URL = f"{IMDS}/latest/meta-data/instance-id"
+ASK = ("curl", "-sf", "--max-time", "1", _URL)
+_SECONDS = 600
 _CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # a terminal does not show it
-_DOWN_SECONDS = 5  # the engine waits 10 s before it sends SIGKILL
+_DOWN_SECONDS = 10  # the engine waits as long before it sends SIGKILL
 
 
 def with_compose_files() -> list[str]:
@@ -126,11 +127,13 @@ class Example:
     def up(self, *words: str, file: str = "compose.yaml") -> None:
         """Start the example and wait until the mock answers."""
         self.compose("up", "--build", "--detach", *words, file=file)
-        self.docker.await_log(self.container("mock_metadata"), "answers on", seconds=30)
+        self.docker.await_log(self.container("mock_metadata"), "answers on", seconds=120)
 
     def ask(self, number: int = 1, file: str = "compose.yaml") -> Completed:
         """Read the instance id in one replica of the application."""
-        return self.compose("exec", "-T", "--index", str(number), "app", *ASK, file=file, check=False)
+        return self.compose(
+            "exec", "-T", "--index", str(number), "app", "curl", "-sf", "--max-time", "30", _URL, file=file, check=False
+        )
 
     def down(self) -> None:
         """Remove everything that it has created."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from support.containers import Completed, Docker
 
 SHIM = "/opt/imds-shim/bin/imds-shim"
-INSTANCE_ID_ASKED = ("curl", "-sS", "--max-time", "5", f"{IMDS}/latest/meta-data/instance-id")
+INSTANCE_ID_ASKED = ("curl", "-sS", "--max-time", "30", f"{IMDS}/latest/meta-data/instance-id")
 RULESETS = {
     # Counters of single rules are shown; those of a chain's policy move with every connection.
     "legacy": ("iptables-legacy-save", "--counters", "--table", "nat"),
