@@ -44,8 +44,8 @@ contract: .setup-test ## Run the contract tests: real clients against the mock
 netns: .setup-test ## Run the tests on the real kernel, in network namespaces
 	@scripts/tiers.sh netns
 
-timing: .setup-test ## Run the tests that measure time, which need the machine for themselves
-	@.venv/bin/pytest -m measures_time tests/unit tests/contract tests/netns
+timing: setup-dev ## Run the tests that measure time, which need the machine for themselves
+	@.venv/bin/pytest -m measures_time tests/unit tests/contract tests/netns tests/browser
 
 conformance: .setup-test ## Run the official AWS SDKs against the mock, with their own toolchains
 	@scripts/tiers.sh conformance

@@ -83,6 +83,7 @@ POINT = """([x, y]) => {
 """Red, green, blue and opacity of a point of the chart; `x` is a share of its width, `y` is in pixels."""
 
 
+@pytest.mark.measures_time
 def test_a_request_appears_within_a_second(timeline: Page, mock: PageMock) -> None:
     expect(timeline.get_by_role("heading", name="No requests yet")).to_be_visible()
     mock.get(LEAF, WORKER_1)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 import browser_install
 from imds_mock import Dependencies, Mock
@@ -119,10 +119,10 @@ class PageMock:
         }
         mock = Mock(document, dependencies=Dependencies(callers=self.network.registry(), signer=self.signer))
         loop = self._stack.enter_context(running_loop())
-        asyncio.run_coroutine_threadsafe(mock.__aenter__(), loop).result(20)
+        asyncio.run_coroutine_threadsafe(mock.__aenter__(), loop).result(60)
 
         def leave() -> None:
-            asyncio.run_coroutine_threadsafe(mock.__aexit__(None, None, None), loop).result(20)
+            asyncio.run_coroutine_threadsafe(mock.__aexit__(None, None, None), loop).result(60)
 
         self._stack.callback(leave)
         assert mock.control_sockets is not None
@@ -163,7 +163,7 @@ class PageMock:
         assert self._ask("GET", "/", source, headers) == ""
 
     def _ask(self, method: str, path: str, source: str, headers: Mapping[str, str]) -> str:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10, source_address=(source, 0))
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60, source_address=(source, 0))
         with contextlib.closing(connection):
             connection.request(method, path, headers=dict(headers))
             return connection.getresponse().read().decode()
@@ -181,11 +181,11 @@ class PageMock:
                 exchange = Exchange(each.source, request, each.response)
                 mock.journal.record(now - each.seconds_ago, exchange, each.microseconds)
 
-        asyncio.run_coroutine_threadsafe(record(), loop).result(20)
+        asyncio.run_coroutine_threadsafe(record(), loop).result(60)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Call the control plane; returns the decoded JSON, if any."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._ports[1], timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self._ports[1], timeout=60)
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
         headers = {"Content-Type": kind}
         if token := self.document.get("control", {}).get("token"):
@@ -246,6 +246,7 @@ def installed() -> browser_install.Browser:
 def browser(installed: browser_install.Browser) -> Iterator[Browser]:
     # Chromium's sandbox does not work for root.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=installed.chromium, args=arguments)
         yield chromium
@@ -275,7 +276,7 @@ def watch() -> Watch:
 def context(browser: Browser, mock: PageMock, watch: Watch) -> Iterator[BrowserContext]:
     """A browser context; at its end, no page may have reported an error or asked another host."""
     made = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
-    made.set_default_timeout(10_000)
+    made.set_default_timeout(60_000)
     watch.observe(made, urllib.parse.urlsplit(mock.control_url).netloc)
     yield made
     made.close()
@@ -297,8 +298,8 @@ def violations(page: Page, installed: browser_install.Browser) -> list[str]:
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait until a condition holds, up to 10 s."""
-    deadline = time.monotonic() + 10
+    """Wait until a condition holds, up to a minute."""
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline, "the condition does not hold"
 
