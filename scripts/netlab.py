@@ -48,7 +48,7 @@ class Namespace:
         self, argv: Sequence[str | Path], *, check: bool = True, **options: Any
     ) -> subprocess.CompletedProcess[str]:
         """Run a program and return its output; raises CalledProcessError if it fails, unless `check=False`."""
-        options = {"capture_output": True, "text": True, "timeout": 60} | options
+        options = {"capture_output": True, "text": True, "timeout": 300} | options
         return subprocess.run(self.command(argv), check=check, **options)
 
     def popen(self, argv: Sequence[str | Path], **options: Any) -> subprocess.Popen[str]:

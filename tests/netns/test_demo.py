@@ -27,7 +27,7 @@ def test_the_embedded_lab_shows_the_transcript_and_leaves_nothing() -> None:
         text=True,
         start_new_session=True,
     )
-    out, errors = demo.communicate(timeout=120)
+    out, errors = demo.communicate(timeout=300)
     assert demo.returncode == 0, errors
     shown = out.splitlines()
     asked = shown.index("debug$ curl -s http://169.254.169.254/latest/meta-data/instance-id")
@@ -45,7 +45,7 @@ def test_in_a_terminal_it_waits_while_the_user_looks_at_the_page() -> None:
         shown.await_text(r"Press Enter to end the demo\.")
         address = re.search(r"Now look at the mock's page: http://(\S+)/ui/$", shown.output, re.MULTILINE)
         assert address is not None
-        with urllib.request.urlopen(f"http://{address[1]}/ui/", timeout=10) as page:
+        with urllib.request.urlopen(f"http://{address[1]}/ui/", timeout=60) as page:
             assert "<title>" in page.read().decode()
         before = requests(address[1])
         while requests(address[1]) <= before:
@@ -56,5 +56,5 @@ def test_in_a_terminal_it_waits_while_the_user_looks_at_the_page() -> None:
 
 def requests(address: str) -> int:
     """The number of recorded requests."""
-    with urllib.request.urlopen(f"http://{address}/v1/status", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{address}/v1/status", timeout=60) as answer:
         return int(json.load(answer)["requests"])

@@ -73,7 +73,7 @@ def serve(space: Namespace) -> subprocess.Popen[str]:
 
 def ask(space: Namespace, address: str) -> int:
     host = f"[{address}]" if ":" in address else address
-    command = ["curl", "--silent", "--globoff", "--output", "/dev/null", "--max-time", "5", f"http://{host}:{PORT}/"]
+    command = ["curl", "--silent", "--globoff", "--output", "/dev/null", "--max-time", "30", f"http://{host}:{PORT}/"]
     return space.run(command, check=False).returncode
 
 

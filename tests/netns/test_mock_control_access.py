@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,13 +64,24 @@ def mock_in(space: Namespace, folder: Path, *settings: str) -> Iterator[None]:
         yield
     finally:
         running.terminate()
-        running.communicate(timeout=20)
+        running.communicate(timeout=60)
 
 
 def status(space: Namespace, address: str, *options: str, path: str = "/v1/status") -> str:
     """The HTTP status that curl gets; 000 for no answer."""
     done = space.run(
-        ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "3", *options, f"http://{address}{path}"],
+        [
+            "curl",
+            "-s",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "--max-time",
+            "60",
+            *options,
+            f"http://{address}{path}",
+        ],
         check=False,
     )
     return done.stdout
@@ -129,25 +139,26 @@ def test_a_neighbour_that_pretends_to_be_the_gateway_is_not_answered(spaces: dic
     neighbour = spaces["neighbour"]
     neighbour.ip("address", "add", f"{GATEWAY}/32", "dev", "lo")
     try:
-        assert status(neighbour, f"{MOCK_TO_NEIGHBOUR}:1339", "--interface", GATEWAY) == "000"
+        assert status(neighbour, f"{MOCK_TO_NEIGHBOUR}:1339", "--interface", GATEWAY, "--max-time", "3") == "000"
     finally:
         neighbour.ip("address", "delete", f"{GATEWAY}/32", "dev", "lo")
 
 
 CROWD = """
-import select, socket, sys
-crowd = [socket.create_connection((sys.argv[1], 1339), 10) for _ in range(100)]
+import select, socket, sys, time
+crowd = [socket.create_connection((sys.argv[1], 1339), 60) for _ in range(100)]
 for client in crowd:
     client.sendall(b"GET /v1/status HTTP/1.1\\r\\nHost: x")
 print("there", flush=True)
+began = time.monotonic()
 kept = {}
 while len(kept) < len(crowd):
-    for client in select.select(set(crowd) - set(kept), [], [], 20)[0]:
+    for client in select.select(set(crowd) - set(kept), [], [], 60)[0]:
         try:
             kept[client] = client.recv(1)
         except ConnectionError:
             kept[client] = b""
-print("gone", flush=True)
+print(time.monotonic() - began, flush=True)
 """
 
 
@@ -159,16 +170,14 @@ def test_a_crowd_of_half_requests_keeps_nobody_out_and_is_gone_soon(guarded_spac
         [sys.executable, "-c", CROWD, MOCK_TO_NEIGHBOUR], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     assert crowd.stdout is not None
-    began = time.monotonic()
     assert crowd.stdout.readline() == "there\n"
     assert status(spaces["mock"], "127.0.0.1:1339") == "200"
     assert status(spaces["gateway"], f"{MOCK}:1339", *BEARER) == "200"
     assert status(spaces["neighbour"], f"{MOCK_TO_NEIGHBOUR}:1339", *BEARER) == "200"
     assert status(spaces["neighbour"], f"{MOCK_TO_NEIGHBOUR}:80", path="/latest/meta-data/instance-id") == "200"
-    assert crowd.stdout.readline() == "gone\n"
-    # Within the time for a head of those without access, or what a busy machine makes of it.
-    assert time.monotonic() - began < 9
-    crowd.communicate(timeout=20)
+    # The 2 s for a head of those without access, or what a busy machine makes of them; those with access have 10 s.
+    assert float(crowd.stdout.readline()) < 9
+    crowd.communicate(timeout=60)
 
 
 def test_nothing_of_it_is_reached_through_the_data_port(spaces: dict[str, Namespace]) -> None:

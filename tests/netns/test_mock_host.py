@@ -69,7 +69,7 @@ class Machine:
         return done.stdout + done.stderr
 
     def ask(self, url: str = V4) -> str:
-        done = self.space.run(["curl", "-gs", "--max-time", "5", f"{url}/latest/meta-data/instance-id"], check=False)
+        done = self.space.run(["curl", "-gs", "--max-time", "30", f"{url}/latest/meta-data/instance-id"], check=False)
         return done.stdout
 
     def state(self) -> list[str]:
@@ -87,7 +87,7 @@ class Machine:
             yield
         finally:
             mock.terminate()
-            mock.communicate(timeout=20)
+            mock.communicate(timeout=60)
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_the_mock_sees_a_caller_on_this_machine(offline: Machine) -> None:
     assert offline.ask() == INSTANCE_ID
     mock.terminate()
     assert any(
-        line.startswith("127.0.0.1 ") or " 127.0.0.1 " in line for line in mock.communicate(timeout=20)[0].splitlines()
+        line.startswith("127.0.0.1 ") or " 127.0.0.1 " in line for line in mock.communicate(timeout=60)[0].splitlines()
     )
 
 
@@ -291,7 +291,7 @@ def test_the_endpoints_of_containers(offline: Machine) -> None:
     assert "[fd00:ec2::23]:80 -> [::1]:1338" in said
 
     def curl(*words: str) -> str:
-        return offline.run("curl", "-gsf", "--max-time", "5", *words).stdout
+        return offline.run("curl", "-gsf", "--max-time", "30", *words).stdout
 
     with offline.serving():
         assert offline.ask() == INSTANCE_ID

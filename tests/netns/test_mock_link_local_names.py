@@ -33,6 +33,15 @@ with ScriptedNameServer(json.loads(sys.argv[1]), "127.0.0.11", 53):
     print("ready", flush=True)
     sys.stdin.read()
 """
+# A mock that waits longer for names and for the kernel than containers should wait in practice.
+PATIENT_MOCK = """
+import sys
+from imds_mock.callers import identification, reachability, registry, targets
+identification._NAMES_SECONDS = registry._REFRESH_TIMEOUT_SECONDS = targets._TIMEOUT_SECONDS = 60.0
+reachability._PAUSES_SECONDS = (*reachability._PAUSES_SECONDS, *[0.1] * 5)
+from imds_mock.cli import main
+sys.exit(main())
+"""
 
 
 @dataclass
@@ -46,7 +55,7 @@ class Machine:
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of a path below meta-data."""
         url = f"http://{IMDS}/latest/meta-data/{path}"
-        printed = self.space.run(["curl", "-sS", "--max-time", "10", "-w", "\n%{http_code}", url]).stdout
+        printed = self.space.run(["curl", "-sS", "--max-time", "60", "-w", "\n%{http_code}", url]).stdout
         body, _, status = printed.rpartition("\n")
         return int(status), body
 
@@ -80,7 +89,10 @@ class Project:
         assert server.stdout is not None
         assert server.stdout.readline() == "ready\n"
         serving = self.mock.popen(
-            [IMDS_MOCK, "serve", "--host", host, "--port", "80", *options],
+            [
+                *(sys.executable, "-c", PATIENT_MOCK, "serve", "--host", host, "--port", "80"),
+                *("--set", "callers.look_up_seconds=60", *options),
+            ],
             stderr=subprocess.PIPE,
             env=self._environment,
         )
@@ -199,6 +211,6 @@ def test_a_caller_with_an_ipv6_link_local_address_is_linked(project: Project) ->
         space.ip("address", "add", address, "dev", link["ifname"], "nodad")
     project.up("--set", "identity=per-container", host="::")
     url = f"http://[fe80::2%{link['ifname']}]/latest/meta-data/local-ipv4"
-    assert web.space.run(["curl", "-gsSf", "--max-time", "10", url]).stdout == "10.77.0.3"
+    assert web.space.run(["curl", "-gsSf", "--max-time", "60", url]).stdout == "10.77.0.3"
     (caller,) = project.json("callers")
     assert (caller["address"].startswith("fe80::"), caller["names"]) == (True, ["proj-web-1", "web"])

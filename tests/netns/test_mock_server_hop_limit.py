@@ -53,11 +53,10 @@ put = f"PUT /latest/api/token HTTP/1.1\\n{keep}\\nX-aws-ec2-metadata-token-ttl-s
 get = f"GET /latest/meta-data/instance-id HTTP/1.1\\n{keep}\\n\\n"
 def connect():
     # A link that has just come up may lose the first packets.
-    connection = socket.create_connection((address, 80), 20)
-    connection.settimeout(seconds)
-    return connection
+    return socket.create_connection((address, 80), 60)
 
 with connect() as connection:
+    connection.settimeout(seconds)
     token = ask(connection, put), hop_limits()
     leaf = ask(connection, get), hop_limits()
     token_again = ask(connection, put), hop_limits()
@@ -101,7 +100,7 @@ def mock_in(space: Namespace, hop_limit: int | None) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 @pytest.mark.parametrize("family", ADDRESSES)
@@ -113,7 +112,7 @@ def test_only_token_answers_carry_the_hop_limit(family: str, hop_limit: int | No
     with Lab() as lab:
         route = Route(lab, routed=False)
         with mock_in(route.mock, hop_limit):
-            assert route.ask(family, 5) == {
+            assert route.ask(family, 60) == {
                 "token": ("200", [token_hop_limit]),
                 "leaf": ("200", [64]),
                 "token again": ("200", [token_hop_limit]),
@@ -137,6 +136,6 @@ def test_behind_a_router_two_hops_or_none_said_are_enough(hop_limit: int | None)
     with Lab() as lab:
         route = Route(lab, routed=True)
         with mock_in(route.mock, hop_limit):
-            answers = route.ask("IPv4", 5)
+            answers = route.ask("IPv4", 60)
             assert answers["token"] == ("200", [1 if hop_limit else 63])
             assert answers["leaf"] == ("200", [63])

@@ -39,7 +39,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShimLab]:
 
 
 def start(lab: ShimLab, wrapper: tuple[str, ...], **settings: str) -> subprocess.CompletedProcess[str]:
-    command = [*wrapper, str(SHIM), "curl", "-sS", "--max-time", "5", "http://169.254.169.254/"]
+    command = [*wrapper, str(SHIM), "curl", "-sS", "--max-time", "30", "http://169.254.169.254/"]
     return lab.app.run(command, env=environment(**settings), check=False)
 
 

@@ -244,6 +244,6 @@ print(sorted(seen), failures)
         assert asking.stdout.readline() == "ready\n"
         printed = lab.python(ENSURE, backend, "169.254.169.254", *([MOVED, MOCK] * moves))
         assert printed.count("replaced") == 2 * moves
-        assert asking.communicate("stop\n", timeout=30)[0] == "['first', 'second'] []\n"
+        assert asking.communicate("stop\n", timeout=60)[0] == "['first', 'second'] []\n"
     finally:
         end(asking)

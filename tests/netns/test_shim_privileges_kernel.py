@@ -221,7 +221,7 @@ def test_it_gets_the_line_before_a_mock_runs(lab: ShimLab, settings: dict[str, s
 
 
 def test_a_mock_that_needs_no_change_is_awaited(lab: ShimLab) -> None:
-    done = start(lab, DEFAULT, MOCK_PORT="81", MOCK_ROUTE="none", MOCK_TIMEOUT_SECONDS="1")
+    done = start(lab, DEFAULT, MOCK_PORT="81", MOCK_ROUTE="none", MOCK_TIMEOUT_SECONDS="4")
     assert done.returncode == 69
 
 

@@ -44,7 +44,8 @@ for mock in sys.argv[2:]:
 print(made)
 restore(ip_address(sys.argv[1]), before)
 """
-CURL = ("curl", "-sS", "--max-time", "2", f"http://{IMDS}/")
+CURL = ("curl", "-sS", "--max-time", "30", f"http://{IMDS}/")
+TIMES_OUT = ("curl", "-sS", "--max-time", "2", f"http://{IMDS}/")
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def test_the_shims_route_does_not_show_where_an_endpoint_is(two_networks: ShimLa
 @pytest.mark.parametrize("backend", ["legacy", "nft"])
 def test_on_two_networks_the_rule_alone_fails(two_networks: ShimLab, backend: str) -> None:
     two_networks.python(RULE, IMDS, MOCK, backend)
-    done = two_networks.app.run(CURL, check=False)
+    done = two_networks.app.run(TIMES_OUT, check=False)
     assert (done.returncode, done.stdout) == (28, ""), "curl's 28 is a time-out"
     assert two_networks.python(ENSURE_ROUTE, IMDS, MOCK) == f"route {IMDS}/32 dev {two_networks.links[0]}\n"
     assert two_networks.app.run(CURL).stdout == "first"
@@ -165,7 +166,7 @@ def test_a_link_local_address_is_not_the_source_address(lab: ShimLab, settings: 
     lab.app.ip("address", "add", "169.254.7.7/16", "dev", lab.links[0])
     lab.serve()
     lab.python(RULE, IMDS, MOCK, "nft")
-    assert lab.app.run(CURL, check=False).returncode == 28, "curl's 28 is a time-out"
+    assert lab.app.run(TIMES_OUT, check=False).returncode == 28, "curl's 28 is a time-out"
     done = lab.shim(*CURL, **settings)
     assert (done.returncode, done.stdout) == (0, "first"), done.stderr
     assert f"{IMDS} dev {lab.links[0]} proto 169 scope link src {APP}" in lab.app.ip("route")
@@ -214,7 +215,7 @@ def test_a_route_of_another_program_is_neither_replaced_nor_removed(two_networks
 
 REFUSALS = ("blackhole", "unreachable", "prohibit")
 V6 = "fd00:ec2::254"
-CURL_6 = ("curl", "-gsS", "--max-time", "2", f"http://[{V6}]/")
+CURL_6 = ("curl", "-gsS", "--max-time", "30", f"http://[{V6}]/")
 
 
 @pytest.fixture
@@ -284,7 +285,7 @@ def test_a_mock_that_holds_the_address_is_reached_despite_a_route_that_refuses_p
 def test_what_refuses_packets_is_named_in_none_mode(lab: ShimLab, words: str, named: str) -> None:
     lab.serve()
     lab.app.ip(*words.split())
-    done = lab.shim("true", MOCK_ROUTE="none", MOCK_TIMEOUT_SECONDS="1")
+    done = lab.shim("true", MOCK_ROUTE="none", MOCK_TIMEOUT_SECONDS="4")
     assert done.returncode == 70
     assert named in done.stderr
 
@@ -400,7 +401,7 @@ def test_the_ipv6_endpoint_gets_a_route_and_a_rule(lab: ShimLab) -> None:
     lab.serve("fd77::1")
     for backend in ("legacy", "nft"):
         done = lab.shim(
-            "curl", "-sS", "--max-time", "2", "http://[fd00:ec2::254]/", MOCK_IPV6="1", MOCK_BACKEND=backend
+            "curl", "-sS", "--max-time", "30", "http://[fd00:ec2::254]/", MOCK_IPV6="1", MOCK_BACKEND=backend
         )
         assert (done.returncode, done.stdout) == (0, "first"), done.stderr
         assert f"fd00:ec2::254 dev {lab.links[0]} proto 169" in lab.app.ip("-6", "route")

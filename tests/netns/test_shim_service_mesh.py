@@ -44,7 +44,7 @@ def redirect(lab: ShimLab, iptables: str) -> None:
 def other_traffic(lab: ShimLab) -> str:
     """What answers a connection that is not for 169.254.169.254; empty if nothing does."""
     url = f"http://{MOCK}:{ELSEWHERE}/"
-    return lab.app.run(["curl", "-s", "--max-time", "5", url], check=False).stdout
+    return lab.app.run(["curl", "-s", "--max-time", "30", url], check=False).stdout
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_before_the_mesh_the_rule_stays_in_front_of_its_redirect(lab: ShimLab, b
 def test_behind_the_mesh_without_its_proxy_the_mock_is_unreachable(lab: ShimLab, mesh: str) -> None:
     """A mesh's network plugin redirects before any init container runs."""
     redirect(lab, mesh)
-    done = lab.shim("--init", MOCK_TIMEOUT_SECONDS=1)
+    done = lab.shim("--init", MOCK_TIMEOUT_SECONDS=4)
     assert done.returncode == 69
     assert f"{MOCK}:80 refuses the connection" in done.stderr
 

@@ -32,7 +32,7 @@ def lab(tmp_path: Path) -> Iterator[ShimLab]:
 
 
 def answers(lab: ShimLab, *hosts: str) -> list[str]:
-    return [lab.app.run(["curl", "-gsS", "--max-time", "2", f"http://{host}/"]).stdout for host in hosts]
+    return [lab.app.run(["curl", "-gsS", "--max-time", "30", f"http://{host}/"]).stdout for host in hosts]
 
 
 def redirected(lab: ShimLab) -> list[str]:
@@ -99,7 +99,7 @@ def test_one_failed_address_undoes_the_others(lab: ShimLab) -> None:
     """A user's rule, in the back end that decides first, redirects one address to a closed port."""
     lab.tool("nft", "add table ip theirs; add chain ip theirs out { type nat hook output priority -150; }")
     lab.tool("nft", f"add rule ip theirs out ip daddr 169.254.170.23 dnat to {MOVED}")
-    done = lab.shim("true", MOCK_ENDPOINTS=ALL, MOCK_TIMEOUT_SECONDS="3")
+    done = lab.shim("true", MOCK_ENDPOINTS=ALL, MOCK_TIMEOUT_SECONDS="6")
     assert done.returncode == 70, done.stderr
     assert "169.254.170.23:80 " in done.stderr
     assert redirected(lab) == []

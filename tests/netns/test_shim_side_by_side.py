@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 ENSURE = """
 import sys
 from ipaddress import ip_address
+from imds_shim.nat import lock as lock_module
 from imds_shim.nat.lock import lock
 from imds_shim.nat.backend import open_tables
 from imds_shim.nat.rule import DnatRule, ensure
+lock_module.LONGEST_WAIT_SECONDS = 60.0  # the others hold it 60 times in a row
 print("ready", flush=True)
 sys.stdin.readline()
 for round in range(20):
@@ -58,7 +60,7 @@ def test_concurrent_starts(lab: ShimLab) -> None:
     lab.serve()
     started = [lab.start_shim("curl", "-sS", "http://169.254.169.254/") for _ in range(5)]
     for process in started:
-        out, error = process.communicate(timeout=30)
+        out, error = process.communicate(timeout=60)
         assert (process.returncode, out) == (0, "first"), error
     assert lab.tool("iptables-legacy-save").count("DNAT") == 1
 

@@ -84,7 +84,7 @@ class ShimLab:
 
     def ask(self, path: str = "/", host: str = IMDS) -> str:
         """Return the response that a client in `app` gets from 169.254.169.254."""
-        return self.app.run(["curl", "-sS", "--max-time", "5", f"http://{host}{path}"]).stdout
+        return self.app.run(["curl", "-sS", "--max-time", "30", f"http://{host}{path}"]).stdout
 
     def tool(self, *words: str, text: str | None = None) -> str:
         """Run a firewall program in `app`, with a writable lock file."""
@@ -100,7 +100,7 @@ class ShimLab:
 def environment(**settings: str) -> dict[str, str]:
     """Return a small environment with MOCK_HOSTNAME=mock; a setting of '' removes a variable."""
     # A home directory without ~/.aws, of which the shim would warn.
-    given = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "MOCK_HOSTNAME": "mock", "MOCK_TIMEOUT_SECONDS": "10"}
+    given = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "MOCK_HOSTNAME": "mock", "MOCK_TIMEOUT_SECONDS": "60"}
     given |= settings
     return {name: value for name, value in given.items() if value}
 
