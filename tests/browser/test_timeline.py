@@ -332,6 +332,7 @@ def test_a_cleared_journal_clears_the_timeline(timeline: Page, mock: PageMock) -
     expect(lane(timeline, "shop-worker-1")).to_have_count(0)
 
 
+@pytest.mark.measures_time
 def test_ten_thousand_requests_move_smoothly(page: Page, mock: PageMock) -> None:
     sources = (WORKER_1, WORKER_2, WEB, CRON)
     mock.remember(Asked(140 - 135 * n / 10_000, sources[n % 4], ROLE if n % 3 else LEAF) for n in range(10_000))
