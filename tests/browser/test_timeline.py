@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -133,7 +134,9 @@ def test_who_has_seen_the_notice_and_after_how_long(timeline: Page, mock: PageMo
     for source in (WORKER_1, WORKER_2, WEB):
         mock.get(LEAF, source)
     mock.remember([Asked(4.4, WORKER_1, NOTICE)])
-    mock.call("POST", "/v1/events", {"kind": "spot", "target": "worker", "at": time.time() - 9})
+    (asked,) = mock.call("GET", f"/v1/requests?path={NOTICE}")
+    began = datetime.fromisoformat(asked["time"]).timestamp() - 4.6
+    mock.call("POST", "/v1/events", {"kind": "spot", "target": "worker", "at": began})
     panel = timeline.get_by_role("region", name="Who has seen the notice")
     expect(panel.locator(".tl-seen", has_text="shop-worker-1")).to_contain_text(re.compile(r"4\.[567] s"))
     expect(panel.locator(".tl-seen", has_text="shop-worker-2")).to_contain_text("not yet")
