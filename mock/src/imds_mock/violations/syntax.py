@@ -42,14 +42,23 @@ def json_problem(text: str) -> str:
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        rest = text[error.pos :].lstrip()
-        if not rest:
-            return f"it ends too early, at {place}; check brackets and quotes"
-        return f"unexpected {rest[0]!a} at {place}{_json_advice(rest[0], text[: error.pos].rstrip())}"
+        position = error.pos
+        if error.msg.startswith("Illegal trailing comma"):
+            # Python 3.13 and newer point at the comma, older ones at the bracket.
+            position = len(text) - len(text[position + 1 :].lstrip())
+        return _json_problem_at(position, text)
     except (ValueError, RecursionError):
         return _MANY
     return "it contains a number or a character that JSON does not allow"
+
+
+def _json_problem_at(position: int, text: str) -> str:
+    line, column = text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position)
+    place = f"line {line}, column {column}"
+    rest = text[position:].lstrip()
+    if not rest:
+        return f"it ends too early, at {place}; check brackets and quotes"
+    return f"unexpected {rest[0]!a} at {place}{_json_advice(rest[0], text[:position].rstrip())}"
 
 
 def yaml_problem(words: str) -> str:
