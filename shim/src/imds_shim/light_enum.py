@@ -23,7 +23,7 @@ class EnumType(type):
         made: Any = super().__new__(cls, name, bases, namespace)
         made.__members__, made._by_value = members, by_value = {}, {}  # noqa: SLF001 - see above
         for key, value in namespace.items():
-            if type(value) is int:
+            if type(value) is int and not key.startswith("__"):  # Python 3.13 adds __firstlineno__
                 if value not in by_value:
                     by_value[value] = member = int.__new__(made, value)
                     member._name_, member._value_ = key, value
