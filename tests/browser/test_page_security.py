@@ -46,6 +46,20 @@ def test_hostile_paths_user_agents_and_names_are_text(page: Page, mock: PageMock
         assert page.evaluate("typeof hacked") == "undefined"
 
 
+def test_characters_that_reorder_text_are_escaped(page: Page, mock: PageMock) -> None:
+    mock.remember([Asked(6, WORKER_1, "/latest/\u202emoc.elpmaxe", agent="\u202eresworb")])
+    mock.call("POST", "/v1/events", {"kind": "spot", "target": "\u202elive"})
+    page.goto(mock.url("timeline"))
+    expect(page.locator('[data-id="spot-1"]')).to_contain_text("spot-1 · \\u202elive · matches 0")
+    page.locator("summary", has_text="as a table").click()
+    page.locator(".tl-table tbody tr").get_by_role("button").click()
+    expect(page.get_by_role("region", name="Request", exact=True)).to_contain_text("GET /latest/\\u202emoc.elpmaxe")
+    for name in VIEWS:
+        page.get_by_role("navigation").get_by_role("link", name=name).click()
+        expect(page.get_by_role("heading", level=1, name=name)).to_be_attached()
+        assert "\u202e" not in page.locator("main").inner_text()
+
+
 def test_the_policy_stops_what_would_run_nevertheless(page: Page, mock: PageMock, watch: Watch) -> None:
     watch.allowed += ["Content Security Policy", "404 (Not Found)"]
     page.goto(mock.url())
@@ -70,6 +84,9 @@ def test_a_login_box_asks_for_the_token(
     field = box.get_by_label("Token")
     expect(field).to_be_focused()
     page.keyboard.press("Escape")
+    field.fill("a-copied\u2026token")
+    page.keyboard.press("Enter")
+    expect(box.get_by_role("alert")).to_contain_text("characters other than ASCII")
     field.fill("a-wrong-token")
     page.keyboard.press("Enter")
     expect(box.get_by_role("alert")).to_have_text("The mock rejected this token.")
@@ -90,8 +107,11 @@ def test_the_page_reconnects_after_the_mock_has_started_again(page: Page, mock: 
     page.goto(mock.url("timeline"))
     expect(page.locator(".tl-name", has_text="shop-worker-1")).to_be_visible()
     mock.stop()
-    notice = page.get_by_text("The mock does not answer.")
+    notice = page.get_by_text("The mock does not answer. This page reconnects")
     expect(notice).to_be_visible()
+    page.get_by_role("link", name="Drive", exact=True).click()
+    expect(page.locator(".match")).to_have_text("The mock does not answer.")
+    page.get_by_role("link", name="Timeline", exact=True).click()
     mock.start()
     expect(notice).to_be_hidden()
     # The new mock has another journal, which begins with number 1 again.

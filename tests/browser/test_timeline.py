@@ -266,6 +266,19 @@ def test_details_stay_when_the_journal_is_cleared_and_say_so(timeline: Page, moc
     expect(details).to_contain_text(LEAF)
 
 
+def test_after_a_jump_of_the_clock_the_page_leads_to_the_latest_request(timeline: Page, mock: PageMock) -> None:
+    mock.get(LEAF)
+    mock.call("POST", "/v1/events", {"kind": "spot"})
+    expect(lane(timeline, "shop-worker-1")).to_be_visible()
+    mock.call("POST", "/v1/clock/advance", {"by": "24h"})
+    expect(timeline.get_by_text("No request in view; the latest was at")).to_be_visible()
+    expect(armed(timeline, "spot-1")).to_contain_text("terminate due")
+    timeline.get_by_role("button", name="Show the latest request").click()
+    expect(timeline.get_by_text("No request in view")).to_be_hidden()
+    expect(timeline.get_by_role("button", name="Follow")).to_be_focused()
+    expect(table(timeline)).to_have_count(1)
+
+
 def test_the_count_of_a_selected_span_follows(timeline: Page, mock: PageMock) -> None:
     mock.get(LEAF)
     expect(lane(timeline, "shop-worker-1")).to_be_visible()

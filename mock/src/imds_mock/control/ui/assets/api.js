@@ -59,12 +59,13 @@ function askForToken(wasRefused) {
 }
 
 async function openLogin(wasRefused) {
-  const input = h("input", { type: "password", id: "token", autocomplete: "off", required: true, spellcheck: "false" });
+  const input = h("input", { type: "password", id: "token", autocomplete: "off", required: true, spellcheck: "false", "aria-describedby": "token-problem" });
+  const problem = h("p", { class: "error", id: "token-problem", role: "alert", hidden: !wasRefused }, "The mock rejected this token.");
   const form = h(
     "form",
     { class: "stack" },
     h("p", {}, "This mock requires a token. Enter the value of its setting ", h("code", {}, "control.token"), "."),
-    wasRefused && h("p", { class: "error", role: "alert" }, "The mock rejected this token."),
+    problem,
     h("label", { class: "field" }, h("span", {}, "Token"), input),
     h("p", { class: "muted" }, "The browser keeps it until you close this tab."),
     h("div", { class: "dialog-actions" }, h("button", { class: "primary" }, "Log in")),
@@ -73,7 +74,14 @@ async function openLogin(wasRefused) {
   input.focus();
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    token = input.value.trim();
+    const typed = input.value.trim();
+    // The browser cannot send any other character in a header.
+    if (/[^\x20-\x7e]/.test(typed)) {
+      problem.hidden = false;
+      problem.textContent = "This token has characters other than ASCII, so it is not the mock's token.";
+      return;
+    }
+    token = typed;
     sessionStorage.setItem(KEY, token);
     close();
   });

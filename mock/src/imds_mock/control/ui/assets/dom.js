@@ -1,5 +1,6 @@
 // Elements from data. Texts become text nodes, so nothing that a client of the mock sends can become markup.
 
+const REORDERING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 const SVG = "http://www.w3.org/2000/svg";
 const SVG_TAGS = new Set(["svg", "path", "rect", "circle", "line", "g", "text", "title"]);
 
@@ -35,11 +36,16 @@ function set(element, name, value) {
   }
 }
 
+/** A text with the characters escaped that would change the order of the text around it. */
+export function visible(text) {
+  return String(text).replace(REORDERING, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
 /** Append children as `h` takes them. */
 export function append(element, ...children) {
   for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined || child === false) continue;
-    element.append(child instanceof Node ? child : String(child));
+    element.append(child instanceof Node ? child : visible(child));
   }
 }
 
@@ -51,7 +57,8 @@ export function replace(element, ...children) {
 
 /** Set an element's text only if it differs, so that screen readers and selections are not disturbed. */
 export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const shown = visible(text);
+  if (element.textContent !== shown) element.textContent = shown;
 }
 
 /** Copy a text to the clipboard; returns whether it worked. */

@@ -47,12 +47,13 @@ export function matchCount(input, app) {
     try {
       found = await app.api.get(`/v1/callers/match${name ? `?caller=${encodeURIComponent(name)}` : ""}`);
     } catch (error) {
-      found = { callers: 0, warning: error.message };
+      found = { problem: error.message };
     }
     if (mine !== asked) return;
     const warning = found.warning ? ` · ${found.warning.replaceAll("`", "")}` : "";
-    setText(element, name || warning ? `${matches(found.callers)}${warning}` : `every caller, ${found.callers} known`);
-    element.classList.toggle("warn", Boolean(found.warning));
+    const words = name || warning ? `${matches(found.callers)}${warning}` : `every caller, ${found.callers} known`;
+    setText(element, found.problem ?? words);
+    element.classList.toggle("warn", Boolean(found.problem ?? found.warning));
     timer = setTimeout(again, AGAIN_MS);
   }
   /** Ask again; a hidden page waits. */

@@ -54,6 +54,9 @@ export function mount(root, app) {
     h("p", {}, "Each container that asks this mock for metadata gets a lane here, with a mark for each of its requests."),
     h("p", {}, "Try ", h("code", {}, "curl http://169.254.169.254/latest/meta-data/"), " in one of them."));
   const sampled = h("p", { class: "tl-note", role: "status", hidden: true }, "More requests arrive than the page can draw, so it shows an even sample of them.");
+  const latest = h("span", {});
+  const elsewhere = h("p", { class: "tl-note", hidden: true }, latest, " ",
+    h("button", { type: "button", class: "quiet", onclick: () => showLatest() }, "Show the latest request"));
   const tableBody = h("div", { class: "scroll" });
   const tableTitle = h("span", {}, "Requests in view as a table");
   const table = h("details", { class: "card tl-details", ontoggle: () => showTable() }, h("summary", {}, tableTitle), tableBody);
@@ -84,6 +87,7 @@ export function mount(root, app) {
         ),
         spanBar,
         sampled,
+        elsewhere,
         chart.element,
         empty,
         legend(),
@@ -176,6 +180,9 @@ export function mount(root, app) {
     const rows = lanes.flatMap((lane) => lane.requests.slice(indexAt(lane.requests, start), indexAt(lane.requests, end)));
     const title = chart.scene.selection ? "Selected requests as a table" : "Requests in view as a table";
     setText(tableTitle, `${title} (${rows.length.toLocaleString("en")}${rows.length > MOST_ROWS ? `, the latest ${MOST_ROWS} listed` : ""})`);
+    const last = store.get("requests").at(-1);
+    elsewhere.hidden = rows.length > 0 || !last || Boolean(chart.scene.selection);
+    if (!elsewhere.hidden) setText(latest, `No request in view; the latest was at ${clockTime(last.at)} on ${dateName(last.at)}.`);
     if (!table.open || tableBody.contains(document.activeElement)) return;
     rows.sort((a, b) => b.number - a.number);
     replace(tableBody, requestTable(rows.slice(0, MOST_ROWS), chart.laneOf, (request) => {
@@ -183,6 +190,13 @@ export function mount(root, app) {
       chart.reveal(request);
       document.getElementById("request-title")?.focus();
     }));
+  }
+
+  function showLatest() {
+    const last = store.get("requests").at(-1);
+    if (last) chart.view.show(last.at - chart.view.span * 0.84, last.at + chart.view.span * 0.16);
+    chart.moved();
+    pause.focus();
   }
 
   function showTargets() {

@@ -75,7 +75,7 @@ function lastHit(id, requests) {
   return null;
 }
 
-/** What remains, in words: `terminate in 1:12`, `starts in 0:25`, `for 0:20`. */
+/** What remains, in words: `terminate in 1:12`, `terminate due`, `starts in 0:25`, `for 0:20`. */
 export function remaining(band, now) {
   const { state, start, end, action, armed } = band;
   if (state === "planned") return `planned for ${clockTime(start)}`;
@@ -84,6 +84,6 @@ export function remaining(band, now) {
   if (state === "spent") return `spent after ${counted(armed.hits, "response")}`;
   if (end <= now) return "ended";
   if (action !== null && now < action) return `${armed.action} in ${countdown(action - now)}`;
-  if (action !== null) return armed.action;
+  if (action !== null) return `${armed.action} due`;
   return end === Infinity ? "active" : `ends in ${countdown(end - now)}`;
 }

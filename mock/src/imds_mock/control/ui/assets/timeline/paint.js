@@ -1,5 +1,6 @@
 // Draws the timeline on its canvas: each frame from scratch, and only what is in view.
 
+import { visible } from "../dom.js";
 import { appliesTo, indexAt } from "./lanes.js";
 import { remaining } from "./bands.js";
 import { AXIS } from "./geometry.js";
@@ -148,6 +149,7 @@ class Texts {
   /** Write a text at the first of several heights that has room for it, moved to the right if necessary. */
   write(text, x, heights, colour) {
     const { context, g } = this;
+    text = visible(text);
     context.font = FONT(11.5, true);
     const width = context.measureText(text).width;
     const end = g.gutter + g.plot + 12;
