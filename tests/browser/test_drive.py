@@ -189,6 +189,23 @@ def test_options_are_changed_and_a_reset_restores_the_start(drive: Page, mock: P
     assert mock.call("GET", "/v1/requests") != []
 
 
+def test_a_refused_option_has_its_reason_below_its_field(drive: Page, watch: Watch) -> None:
+    watch.allowed.append(REFUSED)
+    drive.get_by_text("Metadata options").click()
+    field = drive.get_by_label("http_put_response_hop_limit")
+    field.fill("999")
+    drive.get_by_role("button", name="Change options").click()
+    reason = drive.locator(f"#{field.get_attribute('id')}-problem")
+    expect(reason).to_have_text("expected a hop limit from 1 to 64 or null, got 999")
+    place, beside = reason.bounding_box(), drive.get_by_label("http_protocol_ipv6").bounding_box()
+    assert place is not None
+    assert beside is not None
+    assert place["x"] + place["width"] <= beside["x"]
+    card = drive.get_by_role("region", name="Metadata options").bounding_box()
+    assert card is not None
+    assert place["x"] - card["x"] >= 12
+
+
 def test_everything_can_be_done_with_the_keyboard(drive: Page, mock: PageMock) -> None:
     button = drive.get_by_role("button", name="Send a rebalance recommendation")
     button.focus()

@@ -88,6 +88,18 @@ def test_a_wrong_value_gets_the_sentence_of_the_api(tree: Page, watch: Watch) ->
     expect(dialog.get_by_label("Value", exact=True)).to_have_attribute("aria-invalid", "true")
 
 
+def test_an_unknown_caller_in_the_address_is_explained(page: Page, mock: PageMock, watch: Watch) -> None:
+    watch.allowed.append("404 (Not Found)")
+    page.goto(mock.url("metadata?caller=nobody"))
+    problem = page.get_by_role("alert")
+    expect(problem).to_contain_text("'nobody' matches no caller")
+    expect(problem.locator("code")).to_have_text("imds-mock ctl callers")
+    page.get_by_label("As seen by").fill("")
+    page.get_by_label("As seen by").press("Tab")
+    expect(leaf(page, TYPE)).to_be_visible()
+    expect(problem).to_be_hidden()
+
+
 def test_a_path_is_added_removed_and_reverted(tree: Page, mock: PageMock) -> None:
     tree.get_by_role("button", name="Add a path").click()
     dialog = tree.get_by_role("dialog")

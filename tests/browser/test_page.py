@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from support.browser import violations, wait_until
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
     from browser_install import Browser
     from support.browser import PageMock
@@ -23,6 +23,21 @@ def test_the_root_leads_to_the_timeline(page: Page, mock: PageMock) -> None:
     assert page.url == mock.url()
     expect(page).to_have_title("Timeline · imds-mock")
     expect(page.get_by_role("link", name="Timeline")).to_have_attribute("aria-current", "page")
+
+
+def test_a_slow_connection_shows_that_the_page_is_loading(page: Page, mock: PageMock) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/main.js", hold)
+    page.goto(mock.url(), wait_until="commit")
+    expect(page.get_by_role("main")).to_have_text("Loading…")
+    wait_until(lambda: page.evaluate("true") and len(held) == 1)
+    held[0].continue_()
+    expect(page.get_by_role("heading", name="No requests yet")).to_be_visible()
+    expect(page.get_by_text("Loading…")).to_have_count(0)
 
 
 def test_a_link_leads_to_each_view(page: Page, mock: PageMock) -> None:

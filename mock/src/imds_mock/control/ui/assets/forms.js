@@ -106,7 +106,7 @@ function place(error, fields) {
   for (const { field, detail } of error.errors ?? []) {
     const found = fields.get(field) ?? fields.get(field.split(/[.[]/).pop()) ?? fields.get(field.split(/[.[]/)[0]);
     if (!found) rest.push(field ? `${field}: ${detail}` : detail);
-    else found.show(detail);
+    else found.show(detail.startsWith(`${field}: `) ? detail.slice(field.length + 2) : detail);
     first ??= found;
   }
   first?.input.focus();

@@ -2,6 +2,7 @@
 
 import { keep, read } from "./address.js";
 import { h, replace, setText } from "./dom.js";
+import { prose } from "./forms.js";
 import { editLeaf, newLeaf } from "./metadata/edit.js";
 import { addKeys } from "./metadata/keys.js";
 import { differences, tree } from "./metadata/tree.js";
@@ -14,7 +15,7 @@ export function mount(root, app) {
   const list = targetList("metadata-callers", app);
   const field = (id, placeholder) =>
     h("input", { id, list: "metadata-callers", autocomplete: "off", spellcheck: "false", placeholder });
-  const caller = field("metadata-caller", "a caller without events");
+  const caller = field("metadata-caller", "the mock's own instance");
   const other = field("metadata-other", "name or address");
   const version = h("select", { id: "metadata-version" }, h("option", { value: "latest" }, "latest"));
   const search = h("input", {
@@ -119,7 +120,7 @@ export function mount(root, app) {
     } catch (error) {
       if (mine !== asked) return;
       problem.hidden = false;
-      setText(problem, error.message);
+      replace(problem, prose(error.message));
     } finally {
       if (mine === asked) timer = setTimeout(again, Math.max(EVERY_MS, 10 * (performance.now() - began)));
     }
