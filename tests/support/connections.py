@@ -102,7 +102,7 @@ class FakeTransport(asyncio.Transport):
         super().__init__({"peername": (CALLER, 40000), "socket": self.socket})
         self.written = b""
         self.unsent = 0
-        self.is_closed = self.is_shut = self.was_reset = False
+        self.is_closed = self.is_shut = self.was_reset = self.is_paused = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         assert not self.is_closed, "written to a closed transport"
@@ -114,9 +114,11 @@ class FakeTransport(asyncio.Transport):
 
     def pause_reading(self) -> None:
         assert not self.is_closed, "paused a closed transport"
+        self.is_paused = True
 
     def resume_reading(self) -> None:
         assert not self.is_closed, "resumed a closed transport"
+        self.is_paused = False
 
     def write_eof(self) -> None:
         self.is_shut = True

@@ -8,7 +8,7 @@ import msgspec
 
 from imds_mock.build.ec2 import Ec2Builder
 from imds_mock.build.loading import from_document
-from imds_mock.callers.caller import Caller, Interface
+from imds_mock.callers.caller import Announced, Caller, Interface
 from imds_mock.config.settings import Config
 from imds_mock.events.armed import ArmedEvents
 from imds_mock.events.kinds import RebalanceRecommendation
@@ -17,7 +17,7 @@ from imds_mock.state.caller_configs import CallerConfigs
 from support.mockserver import STARTED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sized
     from pathlib import Path
 
     from imds_mock.build.built_config import BuiltConfig
@@ -34,7 +34,7 @@ def caller_of(address: str) -> Caller:
 class Containers:
     """The callers of `caller_of`, of which none has announced anything."""
 
-    announcements = ()
+    announcements: Sized = ()
 
     def __init__(self, caller: Callable[[str], Caller] = caller_of) -> None:
         self.caller = caller
@@ -138,3 +138,45 @@ def test_many_variants_are_prepared_one_in_a_step(tmp_path: Path) -> None:
     own = CallerConfigs(config, counted, Containers(), lambda _said: None, in_steps=True)
     assert [len(described) for _ in own.prepare()] == [2, 3, 4]
     assert list(own.prepare()) == []
+
+
+class AnnouncedContainers(Containers):
+    """Containers that have all announced the same."""
+
+    announcements = (None,)
+
+    def __init__(self, facts: str) -> None:
+        super().__init__(
+            lambda address: caller_of(address)._replace(announced=Announced("worker", facts), key="worker")
+        )
+
+
+def announced_configs(folder: Path, document: dict[str, Any], facts: str, said: list[str]) -> CallerConfigs:
+    """The configurations of callers that have announced facts."""
+    config = msgspec.convert(document, Config, strict=False)
+    return CallerConfigs(config, Ec2Builder(STARTED, Signer(folder)).build, AnnouncedContainers(facts), said.append)
+
+
+def test_a_container_that_announces_itself_is_an_instance_of_its_own(tmp_path: Path) -> None:
+    own = announced_configs(tmp_path, {}, '{"role": "a"}', [])
+    assert own.of("172.18.0.3").config.instance.role == "a"
+    assert own.of("172.18.0.3").config.instance.instance_id != "i-1234567890abcdef0"
+    given = announced_configs(tmp_path, {}, '{"instance_id": "i-0aaaaaaaaaaaaaaaa", "local_ipv4": "10.1.2.3"}', [])
+    instance = given.of("172.18.0.3").config.instance
+    assert (instance.instance_id, instance.local_ipv4) == ("i-0aaaaaaaaaaaaaaaa", "10.1.2.3")
+
+
+def test_while_announcements_are_off_those_made_before_change_nothing(tmp_path: Path) -> None:
+    said: list[str] = []
+    document = {"identity": "per-container", "callers": {"announced": "off"}}
+    own = announced_configs(tmp_path, document, '{"role": "a"}', said)
+    assert (own.of("172.18.0.3").config.instance.role, said) == ("my-role", [])
+
+
+def test_an_announcement_that_no_longer_fits_leaves_the_variants_of_its_container(tmp_path: Path) -> None:
+    said: list[str] = []
+    variant = {"match": {"service": "app"}, "instance": {"role": "of-variant"}}
+    document = {"variants": [variant], "callers": {"announced": "named"}}
+    found = announced_configs(tmp_path, document, '{"role": "gone"}', said).of("172.18.0.3")
+    assert (found.config.instance.role, found.variants) == ("of-variant", (0,))
+    assert "what app-3 has announced conflicts" in said[0]

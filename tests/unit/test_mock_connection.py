@@ -261,3 +261,14 @@ def test_a_half_closed_client_that_does_not_take_its_response_is_reset(loop: Loo
     assert len(peer.transport.socket.options) == 1, "a closed socket's number may belong to another connection"
     peer.lose()
     assert peer.recorded == [("/delay", Delivery.ABANDONED)]
+
+
+def test_a_client_that_sends_on_while_it_waits_is_read_no_further_than_4_kib(loop: Loop) -> None:
+    peer = Peer(loop, is_known=False)
+    paused = []
+    for size in (4096, 1):
+        peer.send(b"x" * size)
+        paused.append(peer.transport.is_paused)
+    assert paused == [False, True]
+    peer.identities.arrive()
+    assert b" 400 " in peer.transport.written

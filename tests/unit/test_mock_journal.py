@@ -262,3 +262,20 @@ def test_numbers_go_on_after_clearing() -> None:
     assert list(journal) == []
     record(journal)
     assert only(journal).number == 2
+
+
+def test_entries_from_before_the_clock_was_moved_have_no_offset() -> None:
+    journal = Journal()
+    record(journal)
+    record(journal)
+    journal.offset_ago = lambda _seconds: 100.0
+    record(journal)
+    assert [entry.clock_offset for entry in journal] == [0.0, 0.0, 100.0]
+
+
+def test_entries_that_are_read_one_by_one_still_share_batches() -> None:
+    journal = Journal()
+    for number in range(1000):
+        record(journal)
+        assert len(journal) == number + 1
+    assert len(journal._ring) == 4

@@ -86,11 +86,14 @@ def test_the_memory_of_the_memo_is_bounded() -> None:
     for padding, most in ((0, 256), (900, 60)):
         cache = ParseCache()
         requests = [b"GET /%d%s HTTP/1.1\r\n\r\n" % (number, b"x" * padding) for number in range(2000)]
+        counts = []
         for each in requests:
             parse([each], cache)
+            counts.append(len(cache._known))
         kept = [each for each in requests if cache.get(each) is not None]
         assert kept[-1] == requests[-1]
         assert len(kept) <= most
+        assert sum(counts) / len(counts) > most / 3, "it fills up again each time that it is cleared"
 
 
 def test_repeated_fields_are_one_list_and_trailers_are_dropped() -> None:

@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imds_shim import follow as follow_module
+from imds_shim.config import load
 from imds_shim.errors import KernelRefusedError
-from imds_shim.follow import INTERVAL_SECONDS, Follower, follow
+from imds_shim.exec import hidden_process, privileges
+from imds_shim.follow import INTERVAL_SECONDS, Follower, follow, start_follower
 from imds_shim.nat.rule import DnatRule
 from imds_shim.network.probe_result import ProbeResult
 from support.fakes import MOCK_ONE, MOCK_TWO, NGINX, OTHER_IMDS, FakeNatTable, FakeNetwork, Lines
@@ -208,3 +211,25 @@ def test_a_mock_that_is_down_is_no_news_and_one_that_refuses_is_reported_once() 
     world.follower.update_rules()
     world.follower.update_rules()
     assert world.lines.lines == ["warning: the mock refuses what this container announces: another container"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "rules", "port"),
+    [
+        ((), (), "none"),
+        ((), (RULE,), None),
+        (("MOCK_INSTANCE=role=a",), (), 1338),
+        (("MOCK_INSTANCE=role=a",), (RULE,), 1338),
+    ],
+)
+def test_a_process_follows_if_there_is_a_rule_or_something_to_announce(
+    monkeypatch: pytest.MonkeyPatch, settings: tuple[str, ...], rules: tuple[DnatRule, ...], port: int | str | None
+) -> None:
+    followers: list[Follower] = []
+    monkeypatch.setattr(hidden_process, "start", lambda _name, main: main(lambda _seconds: False))
+    monkeypatch.setattr(privileges, "keep_only", lambda _capabilities: None)
+    monkeypatch.setattr(follow_module, "follow", lambda follower, _wait: followers.append(follower))
+    config = load([b"true"], [each.encode() for each in ("MOCK_HOSTNAME=mock", "MOCK_PORT=1338", *settings)])
+    start_follower(config, FakeNetwork(), [FakeNatTable("nft", rules=list(rules))], Lines().log)
+    assert [each.announces_to_port for each in followers] == ([] if port == "none" else [port])
+    assert [each.rules for each in followers] == ([] if port == "none" else [list(rules)])

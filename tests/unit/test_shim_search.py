@@ -171,3 +171,17 @@ def test_an_instance_needs_a_mock_that_knows_announcements(network: FakeNetwork,
     with pytest.raises(ConfigError, match="MOCK_INSTANCE needs an imds-mock that knows announcements"):
         search(network, MOCK_INSTANCE="role=a")
     assert search(network, MOCK_INSTANCE_NAME="worker")[0].accepts is False
+
+
+def test_each_attempt_waits_longer_up_to_10_seconds(network: FakeNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+
+    def announce(_address: Any, _port: int, deadline: Any) -> ProbeResult:
+        waited.append(round(deadline.remaining(), 3))
+        if len(waited) < 12:
+            return ProbeResult("other", None, "503 Service Unavailable")
+        return MOCK_ONE
+
+    monkeypatch.setattr(network, "announce", announce)
+    assert search(network, seconds=600) == [Mock(FOUR, 80, "one")]
+    assert waited == [*range(2, 11), 10, 10, 10]
