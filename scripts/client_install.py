@@ -109,6 +109,8 @@ def _install(root: Path) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(SOURCES / name, modules)
     _npm(root, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", folder=modules)
+    # 65 MB of headers, with which extensions of Node would be compiled.
+    shutil.rmtree(_places(root).node.parents[1] / "include")
     try:
         unpack_from_suite(DEBIAN_SUITE, DEBIAN_PACKAGES, root / "debian")
     except PackageError as error:

@@ -188,20 +188,22 @@ def provide_debian(suite: str, environment: Mapping[str, str]) -> str:
         return image
     if _succeeds(["docker", "pull", "--quiet", image], environment):
         return image
-    archive = CACHE / f"base-{suite}.tar"
-    if not archive.exists():
-        say(f"cannot pull {image}; bootstrapping a replacement from the Debian mirror")
+    say(f"cannot pull {image}; bootstrapping a replacement from the Debian mirror")
+    changes = ['CMD ["bash"]', *(f"ENV {name}={value}" for name, value in engine_install.CA_VARIABLES.items())]
+    CACHE.mkdir(parents=True, exist_ok=True)
+    # The engine keeps the image, so the archive is not kept.
+    with tempfile.TemporaryDirectory(prefix="base-", dir=CACHE) as scratch:
+        archive = Path(scratch) / f"{suite}.tar"
         try:
             engine_install.bootstrap(suite, archive)
         except PackageError as error:
             raise EngineError(str(error)) from error
-    changes = ['CMD ["bash"]', *(f"ENV {name}={value}" for name, value in engine_install.CA_VARIABLES.items())]
-    subprocess.run(
-        ["docker", "import", *(f"--change={change}" for change in changes), str(archive), image],
-        env=dict(environment),
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
+        subprocess.run(
+            ["docker", "import", *(f"--change={change}" for change in changes), str(archive), image],
+            env=dict(environment),
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
     return image
 
 

@@ -47,6 +47,19 @@ APT_OPTIONS = (
 )
 
 
+def install_programs() -> None:
+    """Install the missing ones of the programs that an engine uses.
+
+    Raises:
+        PackageError: apt is missing or failed.
+    """
+    if missing := [packages for program, packages in _PROGRAMS.items() if shutil.which(program) is None]:
+        apt(["update"])
+        # Since trixie, the client is a separate package.
+        known = {name for packages in missing for name in packages if is_known(name)}
+        apt(["install", "--yes", "--no-install-recommends", *sorted(known)])
+
+
 def install(cache: Path) -> Path:
     """Install the engine's missing programs; returns the folder with docker's plugins.
 
@@ -54,11 +67,7 @@ def install(cache: Path) -> Path:
         PackageError: apt is missing or failed.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    if missing := [packages for program, packages in _PROGRAMS.items() if shutil.which(program) is None]:
-        apt(["update"])
-        # Since trixie, the client is a separate package.
-        known = {name for packages in missing for name in packages if is_known(name)}
-        apt(["install", "--yes", "--no-install-recommends", *sorted(known)])
+    install_programs()
     plugins = cache / "cli-plugins"
     if not all((plugins / name).exists() for name in PLUGINS):
         shutil.rmtree(plugins, ignore_errors=True)
@@ -94,14 +103,11 @@ def bootstrap(suite: str, archive: Path) -> None:
         raise PackageError(
             f"A {suite} image cannot be pulled, and mmdebstrap, which could create it, is missing; install mmdebstrap."
         )
-    unfinished = archive.with_suffix(".partial.tar")
     apt_options = (*APT_OPTIONS, EXPIRED_TOO) if suite == COMING_SUITE else APT_OPTIONS
     options = [f"--dpkgopt={option}" for option in SLIM] + [f"--aptopt={option}" for option in apt_options]
     if _MACHINE_CA_BUNDLE.exists():
         options.append(f"--customize-hook=upload {_MACHINE_CA_BUNDLE} {_CA_BUNDLE}")
-    command = ["mmdebstrap", "--variant=minbase", *options, suite, str(unfinished), mirror()]
+    command = ["mmdebstrap", "--variant=minbase", *options, suite, str(archive), mirror()]
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
-        unfinished.unlink(missing_ok=True)
         raise PackageError(f"mmdebstrap cannot create a {suite} image: {done.stderr.strip().splitlines()[-1]}")
-    unfinished.rename(archive)

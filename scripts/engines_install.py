@@ -42,7 +42,7 @@ def docker(suite: str) -> Path:
         PackageError: a package is missing, or apt failed.
     """
     target = CACHE / f"docker-{suite}"
-    engine_install.install(CACHE)  # runc, iptables and the other programs that dockerd uses
+    engine_install.install_programs()  # runc, iptables and the other programs that dockerd uses
     if not target.exists():
         unfinished = _fresh(target)
         unpack_from_suite(suite, _DOCKER_PACKAGES, unfinished)
@@ -57,7 +57,7 @@ def podman(suite: str) -> Path:
         PackageError: mmdebstrap cannot be installed, or failed.
     """
     target = CACHE / f"podman-{suite}"
-    engine_install.install(CACHE)  # mmdebstrap
+    engine_install.install_programs()  # mmdebstrap
     if not target.exists():
         unfinished = _fresh(target)
         _run(

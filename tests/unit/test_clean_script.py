@@ -30,9 +30,11 @@ NO_DOCKER = "#!/bin/sh\nexit 1\n"
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     folder = tmp_path / "checkout"
-    for made in ("scripts", ".venv/bin", ".cache/engine", ".mypy_cache"):
+    for made in ("scripts/__pycache__", ".venv/bin", ".cache/engine", ".mypy_cache", "dist", "tests/unit/__pycache__"):
         (folder / made).mkdir(parents=True)
-    (folder / "README.md").touch()
+        (folder / made / "file").touch()
+    for name in (".coverage.host.1", "README.md", "tests/unit/test_one.py"):
+        (folder / name).touch()
     shutil.copy(SCRIPT, folder / "scripts")
     return folder
 
@@ -48,7 +50,12 @@ def clean(checkout: Path, docker: str) -> list[list[str]]:
     script = checkout / "scripts/clean.sh"
     done = subprocess.run([script], env=environment, capture_output=True, text=True, check=True, timeout=60)
     assert done.stderr == ""
-    assert sorted(entry.name for entry in checkout.iterdir()) == ["README.md", "scripts"]
+    assert sorted(str(path.relative_to(checkout)) for path in checkout.rglob("*") if path.is_file()) == [
+        "README.md",
+        "scripts/clean.sh",
+        "tests/unit/test_one.py",
+    ]
+    assert list(checkout.rglob("__pycache__")) == []
     return [line.split() for line in done.stdout.splitlines()]
 
 
@@ -56,13 +63,14 @@ def test_large_caches_that_stay_are_named_with_size_and_command(checkout: Path) 
     downloads = checkout.parent / "home/.cache/pip"
     downloads.mkdir(parents=True)
     (downloads / "wheel").write_bytes(b"x" * 3_000_000)
-    for place in ("go/pkg/mod", ".cache/go-build", ".cargo/registry", ".m2/repository"):
+    for place in (".cache/uv", "go/pkg/mod", ".cache/go-build", ".cargo/registry", ".m2/repository"):
         (checkout.parent / "home" / place).mkdir(parents=True)
     heading, pip, *others = clean(checkout, DOCKER)
-    toolchains, docker = others[:4], others[4:]
+    toolchains, docker = others[:5], others[5:]
     assert heading[:4] == ["clean:", "these", "caches", "stay,"]
     assert (pip[0], pip[-5:]) == ("2.9M", ["python3", "-m", "pip", "cache", "purge"])
     assert [[*line[-3:-1], line[-1].rpartition("/")[2]] for line in toolchains] == [
+        ["uv", "cache", "clean"],
         ["go", "clean", "-modcache"],
         ["go", "clean", "-cache"],
         ["rm", "-r", "registry"],
