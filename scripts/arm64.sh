@@ -79,6 +79,8 @@ copy_checkout() {
 make_disk() {
   local ramdisk=$cache/ramdisk
   say "making the disk"
+  # Made from $root in each run.
+  trap 'rm -rf "$cache/ramdisk" "$cache/initrd" "$cache/disk"' EXIT
   rm -rf "$ramdisk" "$cache/disk"
   mkdir -p "$ramdisk"/{bin,dev,new}
   cp "$root/usr/bin/busybox" "$ramdisk/bin/"
