@@ -1,18 +1,21 @@
 # The mock: serves the instance metadata service on port 80.
 ARG BASE=debian:trixie-slim
 
-# Dockerfile.shim begins with the same two installations, so a build of both images runs each of them once.
-FROM ${BASE} AS python
+# Dockerfile.shim has the stages `index`, `python` and `compiler`, too, so a build of both images runs their steps once.
+FROM ${BASE} AS index
 # By this label `make images` finds what the legacy builder leaves of this stage.
 LABEL imds-sidecar.stage=build
-# hadolint ignore=DL3008,DL3009
-RUN apt-get update \
- && apt-get install --yes --no-install-recommends binutils python3 python3-pip python3-setuptools
+COPY image/unpack-packages.sh /usr/local/bin/unpack-packages
+# hadolint ignore=DL3009
+RUN apt-get update
 
-FROM python AS launcher
-# hadolint ignore=DL3008
-RUN apt-get install --yes --no-install-recommends \
-      gcc libc6-dev musl-tools python3-dev libxtables-dev libiptc-dev libnftables1
+FROM index AS python
+RUN unpack-packages binutils python3 python3-pip python3-setuptools
+
+FROM python AS compiler
+RUN unpack-packages gcc libc6-dev musl-tools libpython3-dev libip4tc2 libip6tc2 libnftables1
+
+FROM compiler AS launcher
 COPY image /src/image
 COPY mock/launcher /src/mock/launcher
 RUN /src/image/compile-launcher.sh /src/mock/launcher/launcher.c /launcher
@@ -23,7 +26,7 @@ FROM python AS build
 ENV PIP_BREAK_SYSTEM_PACKAGES=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_ROOT_USER_ACTION=ignore
 # The dependencies change seldom: a layer of their own.
 COPY mock/requirements.lock /src/mock/
-RUN pip install --target /opt/imds-mock/lib/site-packages --require-hashes -r /src/mock/requirements.lock
+RUN pip install --no-deps --target /opt/imds-mock/lib/site-packages --require-hashes -r /src/mock/requirements.lock
 COPY VERSION LICENSE /src/
 COPY image /src/image
 COPY mock /src/mock

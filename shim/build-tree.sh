@@ -65,8 +65,7 @@ find "$stdlib" "$packages" -type d -empty -delete
 
 # Not position-independent, so it needs no relocation. Its symbols are exported for the extension modules.
 triplet=$(gcc -print-multiarch)
-# shellcheck disable=SC2046 # options
-gcc -std=c11 -O2 -fno-pie -no-pie -Wall -Wextra -Werror $(python3-config --includes) -I"$work" -o "$tree/bin/python3" \
+gcc -std=c11 -O2 -fno-pie -no-pie -Wall -Wextra -Werror -I"/usr/include/$version" -I"$work" -o "$tree/bin/python3" \
   "$here/interpreter/interpreter.c" "/usr/lib/$version/config-${version#python}-$triplet/lib$version.a" \
   -Wl,--export-dynamic -Wl,-Bstatic -lz -Wl,-Bdynamic -lm
 
