@@ -32,7 +32,8 @@ PROGRAMS = ROOT / ".venv" / "bin"
 BASE_IMAGE = "debian:trixie-slim"
 PROJECT = "imds-sidecar-demo"
 IMDS = "http://169.254.169.254"
-START_SECONDS = 60
+# As long as a slow machine needs, for example an emulated one. The shim itself gives up after 60 s.
+START_SECONDS = 300
 QUESTION_SECONDS = 2
 
 # Requests with IMDSv1, with IMDSv2, and for the role.
@@ -170,7 +171,8 @@ def show_page(address: str, question: Sequence[str]) -> None:
     """
     url = f"http://{address}/ui/"
     try:
-        urllib.request.urlopen(url, timeout=10).close()
+        # The mock loads its control plane while it already answers applications, and then answers this request.
+        urllib.request.urlopen(url, timeout=START_SECONDS).close()
     except OSError as error:
         raise DemoError(f"the page of the mock does not answer at {url}: {error}") from error
     if not (sys.stdin.isatty() and sys.stdout.isatty()):

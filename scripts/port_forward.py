@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import queue
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+_START_SECONDS: Final = 60
 
 
 @contextlib.contextmanager
@@ -26,7 +28,7 @@ def forwarded(path: Path) -> Iterator[str]:
     ports: queue.Queue[int] = queue.Queue()
     # It ends with the process.
     threading.Thread(target=lambda: asyncio.run(serve()), daemon=True).start()
-    yield f"127.0.0.1:{ports.get(timeout=10)}"
+    yield f"127.0.0.1:{ports.get(timeout=_START_SECONDS)}"
 
 
 async def _forward(path: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -38,6 +40,7 @@ async def _forward(path: Path, reader: asyncio.StreamReader, writer: asyncio.Str
                 target.write(part)
                 await target.drain()
 
-    with contextlib.suppress(OSError):
+    # A client whose request cannot be forwarded does not wait for a response.
+    with contextlib.suppress(OSError), contextlib.closing(writer):
         other_reader, other_writer = await asyncio.open_unix_connection(path)
         await asyncio.gather(copy(reader, other_writer), copy(other_reader, writer))
