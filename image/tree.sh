@@ -41,7 +41,10 @@ copy_own_package() { # FOLDER MODULE NAME
 keep_licenses() { # FOLDER
   for name in "$1"/*.dist-info; do
     package=$(basename "$name" .dist-info)
-    find "$name" -type f -iname 'licen[cs]e*' -exec cp {} "$tree/licenses/${package%-*}" \;
+    # A package may have several, and the order of a folder differs from machine to machine.
+    find "$name" -type f -iname 'licen[cs]e*' | sort | while read -r license; do
+      cat "$license" >>"$tree/licenses/${package%-*}"
+    done
     find "$name" -type f ! -name METADATA -delete
   done
   find "$1" -type d -empty -delete
@@ -91,8 +94,9 @@ strip_programs() {
   find "$tree" \( -name '*.so*' -o -path "$tree/bin/python3" \) -exec strip --strip-unneeded {} +
 }
 
-# Makes builds of the same contents equal, and prints the size.
+# Makes builds of the same contents equal, and prints the size. A checkout's files may be readable for its owner alone.
 finish_tree() {
+  chmod -R u=rwX,go=rX "$tree"
   find "$tree" -exec touch --no-dereference --date=@0 {} +
   echo "size of the tree: $(du -sm "$tree" | cut -f1) MB"
 }

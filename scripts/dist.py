@@ -5,7 +5,7 @@
     imds-mock-VERSION-ARCHITECTURE.cdx.json, ...      bills of materials (CycloneDX), with Python and Debian packages
     SHA256SUMS                                        for `sha256sum --check`
 
-Usage: dist.py [--platforms linux/amd64,linux/arm64] [FOLDER]
+Usage: dist.py [--platforms linux/amd64,linux/arm64] [--no-cache] [FOLDER]
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bill_of_materials import bill_of_materials
+from foreign_platform import PlatformError, build_options
 from installing import ROOT
 from oci_archive import write_archive
 from release_packages import BuildError, build_packages, commit_time
@@ -36,28 +37,35 @@ def main(words: Sequence[str]) -> int:
     """Build; the exit code is 1 if that fails."""
     parser = argparse.ArgumentParser(prog="dist.py", description="Build what a release consists of.")
     parser.add_argument("--platforms", default=PLATFORMS, help="platforms of the images (default: %(default)s)")
+    parser.add_argument(
+        "--no-cache", action="store_true", help="repeat the steps of earlier builds, to compare digests"
+    )
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "dist", help="default: dist")
     arguments = parser.parse_args(words)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     try:
-        build(arguments.folder, arguments.platforms.split(","))
-    except BuildError as error:
+        build(arguments.folder, arguments.platforms.split(","), cached=not arguments.no_cache)
+    except (BuildError, PlatformError) as error:
         print(f"dist: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def build(folder: Path, platforms: Sequence[str]) -> None:
-    """Build everything.
+def build(folder: Path, platforms: Sequence[str], *, cached: bool = True) -> None:
+    """Build everything, and start each image once.
 
     Args:
         folder: Where the files go; what was in it goes away.
         platforms: Platforms of the images, such as `linux/amd64`.
+        cached: Use what the engine has kept of earlier builds.
 
     Raises:
-        BuildError: A build failed.
+        BuildError: A build failed, or an image does not start.
+        PlatformError: The engine cannot build for one of the platforms; nothing was built.
     """
     epoch, version = commit_time(), (ROOT / "VERSION").read_text().strip()
+    native = _docker("version", "--format", "{{.Server.Os}}/{{.Server.Arch}}")
+    options = {platform: build_options(platform, native) for platform in platforms}
     for old in folder.iterdir():
         old.unlink()
     build_packages(folder, epoch)
@@ -66,11 +74,13 @@ def build(folder: Path, platforms: Sequence[str]) -> None:
             saved = []
             for platform in platforms:
                 tag = f"{image}:{version}-{platform.rpartition('/')[2]}"
-                _build_image(image, platform, tag)
+                _build_image(image, tag, options[platform] if cached else (*options[platform], "--no-cache"))
+                on = options[platform][:2]  # --platform, if it is not the engine's
+                _require_version(_docker("run", "--rm", "--network", "none", *on, tag, "--version"), version, tag)
                 saved.append(Path(scratch) / f"{tag.replace(':', '-')}.tar")
                 _docker("save", "--output", saved[-1], tag)
                 tree = Path(scratch) / tag.replace(":", "-")
-                _copy_tree(tag, image, tree)
+                _copy_tree(tag, image, tree, on)
                 bill = bill_of_materials(tree, image, version, epoch)
                 (folder / f"{tag.replace(':', '-')}.cdx.json").write_text(bill)
             digest = write_archive(folder / f"{image}-{version}.tar", saved, version, epoch)
@@ -79,26 +89,23 @@ def build(folder: Path, platforms: Sequence[str]) -> None:
     (folder / "SHA256SUMS").write_text("".join(sums))
 
 
-def _build_image(image: str, platform: str, tag: str) -> None:
-    dockerfile, *options = IMAGES[image]
-    if platform != _docker("version", "--format", "{{.Server.Os}}/{{.Server.Arch}}"):
-        options += ["--platform", platform]
-    try:
-        _docker("build", "--quiet", "--tag", tag, "--file", dockerfile, *options, ".")
-    except BuildError as error:
-        advice = (
-            f"The engine may not run programs for {platform}: install qemu-user-static, or leave it out of --platforms."
-        )
-        raise BuildError(f"{error}\n{advice}" if "exec format error" in str(error) else str(error)) from None
+def _build_image(image: str, tag: str, options: Sequence[str]) -> None:
+    dockerfile, *target = IMAGES[image]
+    _docker("build", "--quiet", "--tag", tag, "--file", dockerfile, *target, *options, ".")
 
 
-def _copy_tree(tag: str, image: str, target: Path) -> None:
-    container = _docker("create", tag)
+def _copy_tree(tag: str, image: str, target: Path, options: Sequence[str]) -> None:
+    container = _docker("create", *options, tag)
     try:
         _docker("cp", f"{container}:/opt/{image}", target)
     finally:
         with contextlib.suppress(BuildError):
             _docker("rm", container)
+
+
+def _require_version(printed: str, version: str, tag: str) -> None:
+    if printed.split()[-1:] != [version]:
+        raise BuildError(f"{tag} --version printed {printed!r}; its version should be {version}")
 
 
 def _docker(*words: str | Path) -> str:

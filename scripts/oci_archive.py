@@ -1,7 +1,7 @@
 """Writes images as OCI archives that depend on the images' contents alone, with one image for each platform.
 
-Engines before BuildKit 0.13 cannot set the times in an image, and store the time of the build in each layer. So an
-archive is made from what `docker save` prints: later times become the given one, and layers are compressed without any.
+Engines before BuildKit 0.13 cannot set the times in an image, and store the time of the build in each layer: with a
+cache, that of an earlier build. So an archive is made from what `docker save` prints, and no layer keeps a time.
 
 Source: https://github.com/opencontainers/image-spec (image-layout.md, config.md, image-index.md)
 """
@@ -37,7 +37,7 @@ def write_archive(archive: Path, saved: Sequence[Path], tag: str, epoch: int) ->
         archive: The file to write.
         saved: What `docker save IMAGE` printed for the image of each platform.
         tag: The name of the image in the archive.
-        epoch: The latest time in the archive, in seconds since the epoch.
+        epoch: The time of the images, in seconds since the epoch.
 
     Returns:
         The digest of the image index.
@@ -63,7 +63,7 @@ def _image(saved: Path, epoch: int, blobs: dict[str, bytes]) -> Descriptor:
     with tarfile.open(saved) as archive:
         (named,) = json.loads(_read(archive, "manifest.json"))
         config = json.loads(_read(archive, named["Config"]))
-        layers = [_without_later_times(_read(archive, name), epoch) for name in named["Layers"]]
+        layers = [_without_times(_read(archive, name)) for name in named["Layers"]]
     created = datetime.fromtimestamp(epoch, UTC).isoformat().replace("+00:00", "Z")
     kept = {key: config[key] for key in _KEPT if config.get(key)}
     kept["config"] = {key: value for key, value in kept["config"].items() if value and key != "Image"}
@@ -82,12 +82,12 @@ def _image(saved: Path, epoch: int, blobs: dict[str, bytes]) -> Descriptor:
     return _blob(_MANIFEST, _as_json(manifest), blobs) | {"platform": platform}
 
 
-def _without_later_times(layer: bytes, epoch: int) -> bytes:
-    """A layer with its files in the same order, and no time after `epoch`."""
+def _without_times(layer: bytes) -> bytes:
+    """A layer with its files in the same order, all with the time 0, as in the trees."""
     written = io.BytesIO()
     with tarfile.open(fileobj=io.BytesIO(layer)) as old, tarfile.open(fileobj=written, mode="w") as new:
         for member in old:
-            member.mtime = min(int(member.mtime), epoch)
+            member.mtime = 0
             # Names longer than 100 characters, and times with fractions.
             member.pax_headers = {key: value for key, value in member.pax_headers.items() if not key.endswith("time")}
             new.addfile(member, old.extractfile(member) if member.isreg() else None)

@@ -14,6 +14,7 @@ import pytest
 import dist
 from debian_packages import apt
 from engine import BASE_IMAGE
+from oci_archive import write_archive
 from support.containers import INSTANCE_ID
 from support.paths import ROOT
 
@@ -103,22 +104,28 @@ def test_a_bill_of_materials_names_what_is_in_the_image(release: Path, platform:
     assert any(name.startswith("pkg:deb/debian/python3.") for name in found)
 
 
-def test_images_pushed_to_a_registry_run_from_it(docker: Docker, release: Path, registry: str) -> None:
-    assert release.exists()
+def push(docker: Docker, registry: str, path: str, checkout: Path) -> str:
+    """Push the images of a checkout; returns the registry as this machine reaches it, and the path."""
     assert skopeo("--version")
     host = docker.environment.get("TESTCONTAINERS_HOST_OVERRIDE", "127.0.0.1")
-    reached = registry.replace("127.0.0.1", host)
+    reached = f"{registry.replace('127.0.0.1', host)}/{path}"
     pushed = subprocess.run(
-        ["scripts/push.sh", f"{reached}/team", "--dest-tls-verify=false"],
-        cwd=ROOT,
-        check=False,
-        capture_output=True,
-        text=True,
+        [checkout / "scripts/push.sh", reached, "--dest-tls-verify=false"], check=False, capture_output=True, text=True
     )
     assert pushed.returncode == 0, pushed.stderr
-    assert pushed.stdout.split() == [
-        f"{reached}/team/{image}:{tag}" for image in dist.IMAGES for tag in (VERSION, "latest")
-    ]
+    assert pushed.stdout.split() == [f"{reached}/{image}:{tag}" for image in dist.IMAGES for tag in (VERSION, "latest")]
+    return reached
+
+
+def copy_push(checkout: Path) -> None:
+    (checkout / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts/push.sh", checkout / "scripts")
+    shutil.copy(ROOT / "VERSION", checkout)
+
+
+def test_images_pushed_to_a_registry_run_from_it(docker: Docker, release: Path, registry: str) -> None:
+    assert release.exists()
+    push(docker, registry, "team", ROOT)
     mock = f"{registry}/team/imds-mock:{VERSION}"
     try:
         docker("pull", "--quiet", mock)
@@ -128,11 +135,33 @@ def test_images_pushed_to_a_registry_run_from_it(docker: Docker, release: Path, 
         docker("image", "rm", mock)
 
 
+def test_one_tag_has_the_images_of_both_platforms(docker: Docker, platform: str, registry: str, tmp_path: Path) -> None:
+    # Without a program, because one for another processor would need an emulator.
+    copy_push(tmp_path)
+    (tmp_path / "dist").mkdir()
+    architectures = ["amd64", "arm64"]
+    saved = [tmp_path / name for name in architectures]
+    for file in saved:
+        tag = f"imds-e2e-{file.name}"
+        docker("build", "--platform", f"linux/{file.name}", "--tag", tag, "-", input_text="FROM scratch\nWORKDIR /x\n")
+        docker("save", "--output", str(file), tag)
+        docker("image", "rm", tag)
+    for archive in ARCHIVES:
+        write_archive(tmp_path / "dist" / archive, saved, VERSION, 1_700_000_000)
+    reached = push(docker, registry, "both", tmp_path)
+    for image in dist.IMAGES:
+        index = json.loads(skopeo("inspect", "--raw", "--tls-verify=false", f"docker://{reached}/{image}:{VERSION}"))
+        assert [each["platform"]["architecture"] for each in index["manifests"]] == architectures
+        pulled = f"{registry}/both/{image}:{VERSION}"
+        docker("pull", "--quiet", pulled)
+        found = docker("image", "inspect", "--format", "{{.Os}}/{{.Architecture}}", pulled).stdout.strip()
+        docker("image", "rm", pulled)
+        assert found == platform
+
+
 def test_a_push_without_a_release_says_what_to_run(tmp_path: Path) -> None:
+    copy_push(tmp_path)
     copy = tmp_path / "scripts"
-    copy.mkdir()
-    shutil.copy(ROOT / "scripts/push.sh", copy)
-    shutil.copy(ROOT / "VERSION", tmp_path)
     done = subprocess.run([copy / "push.sh", "127.0.0.1:1/team"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (
         1,

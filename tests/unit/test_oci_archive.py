@@ -99,7 +99,7 @@ def test_an_archive_has_an_image_for_each_platform(files: dict[str, bytes]) -> N
         assert config["config"] == {"User": "65532", "Entrypoint": ["/opt/x"]}
 
 
-def test_a_layer_keeps_everything_but_later_times(files: dict[str, bytes]) -> None:
+def test_a_layer_keeps_everything_but_times(files: dict[str, bytes]) -> None:
     manifest, config = images(files)["arm64"]
     (only,) = manifest["layers"]
     content = gzip.decompress(blob(files, only))
@@ -107,16 +107,16 @@ def test_a_layer_keeps_everything_but_later_times(files: dict[str, bytes]) -> No
     with tarfile.open(fileobj=io.BytesIO(content)) as opened:
         members = opened.getmembers()
         assert [each.name for each in members] == ["opt/x", LONG, "link"]
-        assert {each.mtime for each in members} == {EPOCH}
+        assert {each.mtime for each in members} == {0}
         assert (members[0].mode, members[0].uid, members[2].linkname) == (0o755, 65532, "opt/x")
         deep = opened.extractfile(LONG)
         assert deep is not None
         assert deep.read() == b"deep"
 
 
-def test_equal_contents_built_at_other_times_give_equal_archives(tmp_path: Path) -> None:
+def test_equal_contents_built_before_and_after_the_commit_give_equal_archives(tmp_path: Path) -> None:
     archives = []
-    for number, mtime in enumerate((EPOCH + 1.5, EPOCH + 99_999.25)):
+    for number, mtime in enumerate((EPOCH - 99_999.75, EPOCH + 1.5)):
         archives.append(tmp_path / f"{number}.tar")
         write_archive(archives[-1], [saved(tmp_path, "amd64", mtime)], "1", EPOCH)
     assert archives[0].read_bytes() == archives[1].read_bytes()
