@@ -16,6 +16,7 @@ import hashlib
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -44,7 +45,8 @@ def main(words: Sequence[str]) -> int:
     arguments = parser.parse_args(words)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     try:
-        build(arguments.folder, arguments.platforms.split(","), cached=not arguments.no_cache)
+        # Absolute, because a build runs in another folder.
+        build(arguments.folder.resolve(), arguments.platforms.split(","), cached=not arguments.no_cache)
     except (BuildError, PlatformError) as error:
         print(f"dist: {error}", file=sys.stderr)
         return 1
@@ -69,12 +71,20 @@ def build(folder: Path, platforms: Sequence[str], *, cached: bool = True) -> Non
     for old in folder.iterdir():
         old.unlink()
     build_packages(folder, epoch)
+    fresh = () if cached else ("--no-cache",)
+    builds = [
+        (image, _tag(image, version, platform), (*options[platform], *fresh))
+        for platform in platforms
+        for image in IMAGES
+    ]
+    # BuildKit runs the steps that several have once, and the others side by side.
+    with ThreadPoolExecutor(len(builds)) as pool:
+        list(pool.map(_build_image, *zip(*builds, strict=True)))
     for image in IMAGES:
         with tempfile.TemporaryDirectory() as scratch:
             saved = []
             for platform in platforms:
-                tag = f"{image}:{version}-{platform.rpartition('/')[2]}"
-                _build_image(image, tag, options[platform] if cached else (*options[platform], "--no-cache"))
+                tag = _tag(image, version, platform)
                 on = options[platform][:2]  # --platform, if it is not the engine's
                 _require_version(_docker("run", "--rm", "--network", "none", *on, tag, "--version"), version, tag)
                 saved.append(Path(scratch) / f"{tag.replace(':', '-')}.tar")
@@ -87,6 +97,10 @@ def build(folder: Path, platforms: Sequence[str], *, cached: bool = True) -> Non
             print(f"dist: {image} {version} for {', '.join(platforms)}: {digest}", flush=True)
     sums = [f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {each.name}\n" for each in sorted(folder.iterdir())]
     (folder / "SHA256SUMS").write_text("".join(sums))
+
+
+def _tag(image: str, version: str, platform: str) -> str:
+    return f"{image}:{version}-{platform.rpartition('/')[2]}"
 
 
 def _build_image(image: str, tag: str, options: Sequence[str]) -> None:

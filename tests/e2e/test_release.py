@@ -15,6 +15,7 @@ import dist
 from debian_packages import apt
 from engine import BASE_IMAGE
 from oci_archive import write_archive
+from release_packages import commit_time
 from support.containers import INSTANCE_ID
 from support.paths import ROOT
 
@@ -102,6 +103,32 @@ def test_a_bill_of_materials_names_what_is_in_the_image(release: Path, platform:
     assert found[f"pkg:pypi/{image}"] == VERSION
     assert "pkg:deb/debian/libc6" in found
     assert any(name.startswith("pkg:deb/debian/python3.") for name in found)
+
+
+def copy_for_owner(checkout: Path) -> None:
+    """Copy what images are built from, so that only the owner can read it, as with a umask of 077."""
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in names.split("\0"):
+        if name.startswith(("Dockerfile", ".dockerignore", "VERSION", "LICENSE", "image/", "shim/", "mock/")):
+            (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, checkout / name)
+    for each in checkout.rglob("*"):
+        each.chmod(each.stat().st_mode & 0o700)
+
+
+def test_a_checkout_that_only_its_owner_can_read_gives_the_same_bytes(
+    docker: Docker, release: Path, tmp_path: Path
+) -> None:
+    # Other modes are other contents for the engine's cache, so both trees are built again.
+    checkout = tmp_path / "checkout"
+    copy_for_owner(checkout)
+    assert release.exists()
+    for archive, (image, (dockerfile, *options)) in zip(ARCHIVES, dist.IMAGES.items(), strict=True):
+        tag = docker.build(f"imds-e2e-again-{image}", checkout, "--file", str(checkout / dockerfile), *options)
+        docker("save", "--output", str(tmp_path / "saved"), tag)
+        docker("image", "rm", tag)
+        write_archive(tmp_path / archive, [tmp_path / "saved"], VERSION, commit_time())
+        assert (tmp_path / archive).read_bytes() == (release / archive).read_bytes()
 
 
 def push(docker: Docker, registry: str, path: str, checkout: Path) -> str:
