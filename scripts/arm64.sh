@@ -93,7 +93,7 @@ make_disk() {
 run_machine() {
   say "starting the machine"
   # The cortex-a76 has what compilers use, and no pointer authentication, which QEMU emulates slowly.
-  timeout --foreground 3000 qemu-system-aarch64 -M virt -cpu cortex-a76 -accel tcg,thread=multi -smp 2 -m 3G \
+  timeout --foreground 7200 qemu-system-aarch64 -M virt -cpu cortex-a76 -accel tcg,thread=multi -smp 2 -m 3G \
     -kernel "$root"/boot/vmlinuz-* -initrd "$cache/initrd" -append "console=ttyAMA0 quiet panic=-1" \
     -drive "if=virtio,file=$cache/disk,format=raw,cache=unsafe" -nic none -display none -monitor none -serial stdio -no-reboot \
     </dev/null | sed -u 's|\r||g' | tee "$cache/console.log"

@@ -19,6 +19,7 @@ from engine import BASE_IMAGE, CACHE, has_own_network, say
 
 _BINFMT: Final = Path("/proc/sys/fs/binfmt_misc")
 _SUITE: Final = BASE_IMAGE.removeprefix("debian:").removesuffix("-slim")
+_TRIAL: Final = "imds-platform-trial"
 _EMULATORS: Final = {"amd64": "qemu-x86_64", "arm64": "qemu-aarch64"}
 """The emulator of each architecture, as Debian's package names it."""
 
@@ -60,7 +61,8 @@ def build_options(platform: str, native: str) -> tuple[str, ...]:
             f"the engine cannot run programs for {platform}, as a build must; on its machine, run apt-get install "
             f"qemu-user-static. {_advice(native)}"
         )
-    raise PlatformError(f"the engine cannot build on {BASE_IMAGE} for {platform}: {said}. {_advice(native)}")
+    reason = said.rpartition("\n")[2].removeprefix("ERROR: ")
+    raise PlatformError(f"the engine cannot build on {BASE_IMAGE} for {platform}: {reason}. {_advice(native)}")
 
 
 def _advice(native: str) -> str:
@@ -68,14 +70,14 @@ def _advice(native: str) -> str:
 
 
 def _trial(platform: str, base: str) -> str | None:
-    """Run a program of a base image in a build; returns the last line of the error, or None if it ran."""
+    """Run a program of a base image in a build; returns the build's log if that fails, and None if it ran."""
+    # A cached step would run nothing. `--quiet` would leave the program's own error out.
+    command = ["docker", "build", "--no-cache", "--platform", platform, "--tag", _TRIAL, "-"]
     recipe = f'FROM {base}\nRUN ["true"]\n'
-    # A cached step would run nothing.
-    command = ["docker", "build", "--quiet", "--no-cache", "--platform", platform, "-"]
     done = subprocess.run(command, input=recipe, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        return next(iter(done.stderr.strip().splitlines()[-1:]), "docker build failed").removeprefix("ERROR: ")
-    subprocess.run(["docker", "image", "rm", done.stdout.strip()], capture_output=True, check=False)
+        return f"{done.stdout}{done.stderr}".strip()
+    subprocess.run(["docker", "image", "rm", _TRIAL], capture_output=True, check=False)
     return None
 
 

@@ -13,9 +13,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NATIVE = "linux/amd64"
-NO_EMULATOR = (
-    '#5 exec /usr/bin/true: exec format error\nERROR: process "true" did not complete: exit code: 1: exec format error'
-)
+# As Docker 20.10 says it.
+NO_EMULATOR = """\
+#5 [2/2] RUN ["true"]
+#5 1.261 exec /usr/bin/true: exec format error
+#5 ERROR: executor failed running [true]: exit code: 1
+ERROR: failed to solve: executor failed running [true]: exit code: 1
+"""
 NO_IMAGE = "#2 ERROR: ...\nERROR: failed to solve: debian:trixie-slim: no match for platform in manifest"
 ONLY = "To build for the engine's platform only, run make dist PLATFORMS=linux/amd64."
 
@@ -32,7 +36,7 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         f'echo "$*" >>{tmp_path}/calls\n'
         "case $1 in\n"
         f"version) echo {NATIVE} ;;\n"
-        f"build) cat >>{tmp_path}/recipes; if [ -e {said} ]; then cat {said} >&2; exit 1; fi; echo sha256:1 ;;\n"
+        f"build) cat >>{tmp_path}/recipes; if [ -e {said} ]; then cat {said} >&2; exit 1; fi; true ;;\n"
         "esac\n"
     )
     docker.chmod(0o755)
@@ -50,8 +54,8 @@ def test_an_engine_that_runs_programs_of_the_platform_is_left_as_it_is(said: Pat
     assert build_options("linux/arm64", NATIVE) == ("--platform", "linux/arm64")
     assert (said.parent / "recipes").read_text() == 'FROM debian:trixie-slim\nRUN ["true"]\n'
     assert (said.parent / "calls").read_text().splitlines() == [
-        "build --quiet --no-cache --platform linux/arm64 -",
-        "image rm sha256:1",
+        "build --no-cache --platform linux/arm64 --tag imds-platform-trial -",
+        "image rm imds-platform-trial",
     ]
 
 
@@ -79,6 +83,18 @@ def test_an_engine_that_cannot_build_for_the_platform(said: Path, error: str, se
     with pytest.raises(PlatformError) as failed:
         build_options("linux/arm64", NATIVE)
     assert str(failed.value) == sentence
+
+
+def test_a_temporary_engine_for_a_processor_without_a_known_emulator(
+    said: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said.write_text(NO_IMAGE)
+    monkeypatch.setenv("IMDS_ENGINE_NETWORK", "own")
+    with pytest.raises(PlatformError) as failed:
+        build_options("linux/riscv64", NATIVE)
+    assert str(failed.value) == (
+        f"images for linux/riscv64 cannot be built here: the known architectures are amd64, arm64. {ONLY}"
+    )
 
 
 def test_a_release_for_such_a_platform_ends_before_anything_is_built(
