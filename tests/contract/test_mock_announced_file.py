@@ -87,10 +87,9 @@ def test_an_application_cannot_announce_after_a_restart_of_the_mock(file: Path) 
         announce(mock, "role=worker-role", None, WORKER)
         announce(mock, None, None, OTHER)
     with run(file) as mock:
-        for source in (WORKER, OTHER):
-            assert "announced something else before" in refusal_of(
-                announce(mock, "role=admin", None, source, OTHER_KEY)
-            )
+        for source, before in ((WORKER, "something else"), (OTHER, "nothing")):
+            refusal = refusal_of(announce(mock, "role=admin", None, source, OTHER_KEY))
+            assert f"announced {before} before" in refusal
         # The container's next start announces the same again.
         assert announce(mock, "role=worker-role", None, WORKER, OTHER_KEY).status == 204
         assert [read(mock, ROLE, source) for source in (WORKER, OTHER)] == ["worker-role", "my-role"]

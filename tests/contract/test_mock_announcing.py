@@ -52,6 +52,7 @@ def test_a_container_is_who_it_announces_while_others_share_the_instance(mock: D
     before = read(mock, "meta-data/instance-id")
     answer = announce(mock, FACTS, "worker-1", WORKER)
     assert (answer.status, answer["X-Imds-Mock-Announcement"]) == (204, "accepted")
+    assert answer["X-Imds-Mock-Caller"] == WORKER
     assert read(mock, "meta-data/iam/security-credentials") == "worker-role"
     assert json.loads(read(mock, "meta-data/iam/security-credentials/worker-role"))["Code"] == "Success"
     assert read(mock, "meta-data/instance-life-cycle") == "spot"

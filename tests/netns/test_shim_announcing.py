@@ -80,7 +80,7 @@ class Cluster:
     def container(self, name: str, *addresses: str) -> Container:
         """Add a container."""
         space = self._link.plug(name, *addresses)
-        space.ip("route", "add", "default", "via", MOCK)
+        space.ip("route", "add", "default", "via", MOCK if any("." in each for each in addresses) else MOCK_V6)
         return Container(space)
 
     def up(self, *options: str) -> None:
@@ -317,6 +317,37 @@ def test_without_a_rule_the_link_local_address_is_announced(cluster: Cluster) ->
     assert worker.space.run(["nft", "list", "ruleset"]).stdout.count("dnat") == 0
     assert worker.get("iam/security-credentials/") == "worker-role"
     assert "169.254.100.1" in cluster.whoami("169.254.100.1")["addresses"]
+
+
+def test_pods_behind_one_translated_address_are_told_that_they_are_one_instance(cluster: Cluster) -> None:
+    """What kube-proxy does with masqueradeAll: the mock sees the node's address."""
+    worker = cluster.container("worker", "10.77.0.3/16", "10.77.9.9/16")
+    cluster.up()
+    rules = (
+        "add table ip kube\n"
+        "add chain ip kube post { type nat hook postrouting priority srcnat; }\n"
+        f"add rule ip kube post ip daddr {MOCK} snat to 10.77.9.9\n"
+    )
+    worker.space.run(["nft", "-f", "-"], input=rules)
+    done = worker.shim("--init", MOCK_INSTANCE=FACTS, KUBERNETES_SERVICE_HOST="10.96.0.1")
+    assert done.returncode == 0, done.stderr
+    warning, _rule = done.stderr.splitlines()
+    assert warning.startswith(
+        "imds-shim: warning: the mock sees this container as 10.77.9.9, which is not its own address, because "
+        "kube-proxy's masquerading or a proxy is in between; "
+    )
+    assert worker.get("iam/security-credentials/") == "worker-role"
+
+
+def test_a_container_with_ipv6_alone(cluster: Cluster) -> None:
+    worker = cluster.container("worker", "fd77::3/64")
+    cluster.up()
+    settings = {"MOCK_HOSTNAME": MOCK_V6, "MOCK_IPV6": "1", "MOCK_INSTANCE": FACTS, "MOCK_INSTANCE_NAME": "six"}
+    done = worker.space.run([SHIM, "--init"], env=environment(**settings), check=False)
+    assert done.returncode == 0, done.stderr
+    assert worker.get("iam/security-credentials/", IMDS_V6) == "worker-role"
+    assert worker.get("ipv6", IMDS_V6) == "fd77::3"
+    assert cluster.whoami("six")["addresses"] == ["fd77::3"]
 
 
 def test_with_credentials_that_work_only_named_roles_are_given(cluster: Cluster) -> None:

@@ -83,6 +83,10 @@ def test_null_removes_a_tag() -> None:
             "MOCK_INSTANCE: instance_type: expected an instance type such as m5.large, got 'large'",
         ),
         ("instance_life_cycle=spott", "did you mean spot?"),
+        (
+            "role=Wörker",
+            "MOCK_INSTANCE: role: expected a name of letters, digits and +=,.@_- or null, got 'W\\xf6rker'",
+        ),
         ('{"role": 1,}', "MOCK_INSTANCE: is not valid JSON"),
         ('{"role": "a", "role": "b"}', "MOCK_INSTANCE: the key 'role' appears twice"),
         (json.dumps({"interfaces": [{}] * 17}), "MOCK_INSTANCE: interfaces: expected at most 16 items, got 17"),

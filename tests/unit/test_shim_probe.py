@@ -255,6 +255,15 @@ def test_an_announcement_is_a_header_of_the_probe() -> None:
     assert f"\r\nX-Imds-Mock-Announcement: {'0' * 32} dw cm9sZT1h\r\n".encode() in request
 
 
+@pytest.mark.parametrize(("caller", "seen_as"), [("127.0.0.1", ""), ("10.244.0.1", "10.244.0.1")])
+def test_an_address_translation_on_the_way_is_found(caller: str, seen_as: str) -> None:
+    accepted = (
+        "HTTP/1.1 204 No Content\r\nX-Imds-Mock-Id: one\r\nX-Imds-Mock-Announcement: accepted\r\n"
+        f"X-Imds-Mock-Caller: {caller}\r\n\r\n"
+    )
+    assert announce(accepted.encode())[0].seen_as == seen_as
+
+
 def test_a_refusal_has_the_sentence_of_the_mock() -> None:
     refused = (
         b"HTTP/1.1 400 Bad Request\r\nX-Imds-Mock-Id: one\r\nX-Imds-Mock-Refusal: rol: %C3%BCn%0Aknown 100%25\r\n\r\n"

@@ -428,3 +428,17 @@ def test_a_name_that_an_older_mock_ignores_is_a_warning(stage: Stage) -> None:
     assert (
         "warning: MOCK_INSTANCE_NAME has no effect, because the mock does not know announcements" in stage.lines.lines
     )
+
+
+def test_a_container_that_the_mock_sees_as_another_address_is_warned(stage: Stage) -> None:
+    stage.network.servers["10.0.0.4:8080"] = ProbeResult("mock", "one", "imds-mock one", True, "", "10.244.0.1")
+    stage.start(MOCK_INSTANCE="role=a")
+    (warning,) = [line for line in stage.lines.lines if line.startswith("warning: ")]
+    assert warning == (
+        "warning: the mock sees this container as 10.244.0.1, which is not its own address, because a router or proxy "
+        "that translates addresses is in between; all containers behind that address are one instance, and what one of "
+        "them announces holds for all"
+    )
+    stage.lines.lines.clear()
+    stage.start()
+    assert not [line for line in stage.lines.lines if line.startswith("warning: ")]

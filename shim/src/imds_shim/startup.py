@@ -75,6 +75,15 @@ class Start(FrozenRecord):
         mocks = find_mock(self.config, self.network, deadline, self.log)
         if self.config.announces and not all(mock.accepts for mock in mocks):
             self.log.warning("MOCK_INSTANCE_NAME has no effect, because the mock does not know announcements")
+        for mock in mocks:
+            if self.config.announces and mock.seen_as:
+                from imds_shim.surroundings import here
+
+                self.log.warning(
+                    f"the mock sees this container as {mock.seen_as}, which is not its own address, because "
+                    f"{here().translator} is in between; all containers behind that address are one instance, and what "
+                    "one of them announces holds for all"
+                )
         unreachable = self._set_up_endpoints(wanted, mocks, deadline)
         if len(unreachable) == len(wanted):
             raise self._only_ipv6_error(mocks[0])

@@ -149,6 +149,11 @@ class Surroundings(FrozenRecord):
         return "Check MOCK_HOSTNAME and MOCK_PORT, and that the mock runs"
 
     @property
+    def translator(self) -> str:
+        """What may change the source address of packets to the mock."""
+        return "kube-proxy's masquerading or a proxy" if self.in_pod else "a router or proxy that translates addresses"
+
+    @property
     def give_ipv4(self) -> str:
         """How a mock with IPv6 alone gets an IPv4 address."""
         return "give the mock's Service IPv4 (`ipFamilies`)" if self.in_pod else "give the mock's network IPv4"

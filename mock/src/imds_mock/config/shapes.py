@@ -114,13 +114,16 @@ Zone = Annotated[
 ZoneId = Annotated[str, _like(r"^[a-z]{2,}[0-9]-[a-z0-9-]+$", "a zone id such as use1-az1")]
 InstanceType = Annotated[str, _like(r"^[a-z0-9-]+\.[a-z0-9-]+$", "an instance type such as m5.large")]
 Mac = Annotated[str, _like(r"^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$", "a MAC address such as 0a:1b:2c:3d:4e:5f")]
-RoleName = Annotated[str, _like(r"^[\w+=,.@-]{1,128}$", "a name of letters, digits and +=,.@_-")]
+RoleName = Annotated[str, _like(r"^[A-Za-z0-9_+=,.@-]{1,128}$", "a name of letters, digits and +=,.@_-")]
 RoleArn = Annotated[
     str,
-    _like(r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+$", "an ARN such as arn:aws:iam::123456789012:role/web"),
+    _like(
+        r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$",
+        "an ARN such as arn:aws:iam::123456789012:role/web",
+    ),
 ]
-SessionName = Annotated[str, _like(r"^[\w+=,.@-]{2,64}$", "2 to 64 letters, digits and +=,.@_-")]
-ExternalId = Annotated[str, _like(r"^[\w+=,.@:/-]{2,1224}$", "2 or more letters, digits and +=,.@:/_-")]
+SessionName = Annotated[str, _like(r"^[A-Za-z0-9_+=,.@-]{2,64}$", "2 to 64 letters, digits and +=,.@_-")]
+ExternalId = Annotated[str, _like(r"^[A-Za-z0-9_+=,.@:/-]{2,1224}$", "2 or more letters, digits and +=,.@:/_-")]
 ProfileId = Annotated[str, _like(r"^AIPA[A-Z0-9]{12,}$", "an instance profile id such as AIPAQAAAAAAAAAAAAAAAA")]
 DeviceMapping = Annotated[str, _like(r"^(ebs|ephemeral)[0-9]+$|^swap$", "ebsN, ephemeralN or swap")]
 DeviceName = Annotated[str, _like(r"^(/dev/)?[A-Za-z0-9_/-]+$", "a device name such as sdb")]

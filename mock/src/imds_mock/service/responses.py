@@ -82,19 +82,21 @@ class Announced(NamedTuple):
     is_too_early: bool = False
 
 
-def announced(probe_id: str, outcome: Announced) -> Response:
+def announced(probe_id: str, outcome: Announced, caller: str) -> Response:
     """The response to a probe that announces who its container is.
 
     Args:
         probe_id: The id that the mock generated when it started.
         outcome: What becomes of the announcement.
+        caller: The address that it came from, which tells the shim of an address translation on the way.
     """
     identified, refusal = ("X-Imds-Mock-Id", probe_id), outcome.refusal
     if outcome.is_too_early:
         leading: HeaderLines = (identified, ("Retry-After", "1"), ("Content-Length", "0"))
         return Response(Head.build(503, leading), counted=False)
     if refusal is None:
-        return Response(Head.build(204, (identified, ("X-Imds-Mock-Announcement", "accepted"))), counted=False)
+        accepted: HeaderLines = (("X-Imds-Mock-Announcement", "accepted"), ("X-Imds-Mock-Caller", caller))
+        return Response(Head.build(204, (identified, *accepted)), counted=False)
     body = f"{refusal}\n".encode(errors="replace")
     # In a header line, a sentence must not have line ends or characters beyond ASCII.
     quoted = quote(refusal[:_LONGEST_REFUSAL], safe=_IN_HEADERS, errors="replace")

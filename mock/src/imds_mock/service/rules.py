@@ -134,7 +134,7 @@ class Service:
             return self._probe_response
         # As for session tokens: what comes through a proxy is not the container's own.
         outcome = _PROXIED if "x-forwarded-for" in request.headers else self._announce(caller, announcement)
-        return responses.announced(self._probe_id, outcome)
+        return responses.announced(self._probe_id, outcome, caller)
 
     # Kept out of `respond`, where the lambda would make every call allocate a cell for each variable it uses.
     def _apply(self, faults: FaultInjector, request: Request, caller: str, now: float) -> Response:

@@ -150,10 +150,13 @@ class Announcer:
         if key == CHECK_ONLY:
             return
         if not self._callers.announce(address, key, announced):
+            variable = NAME_VARIABLE if announced is not None and announced.facts == "{}" else VARIABLE
+            what = "nothing" if before is None else "something else"
             raise ConfigError(
-                f"{VARIABLE}: the container at {address} has announced something else before, and its environment "
-                "cannot have changed since; if this is another container in the same network namespace, or with the "
-                f"same hardware address, run `imds-mock ctl forget --caller {address}` first"
+                f"{variable}: the container at {address} has announced {what} before, and its environment cannot have "
+                "changed since. Containers that share a network namespace, as in a Pod, must announce the same; if "
+                "this is another container with the same hardware address, run `imds-mock ctl forget --caller "
+                f"{address}` first"
             )
         if before is not None and before != announced:
             self._report(f"the container at {address} announces {_words(announced)}, before that {_words(before)}")

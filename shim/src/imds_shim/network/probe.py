@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _OK, _NO_CONTENT, _UNAUTHORIZED, _UNAVAILABLE = 200, 204, 401, 503
 _PROBE_HEADER = "X-Imds-Mock-Probe"
 _ID_HEADER = "X-Imds-Mock-Id"
+_CALLER_HEADER = "X-Imds-Mock-Caller"
 _REFUSAL_HEADER = "X-Imds-Mock-Refusal"
 _TOKEN_TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"  # noqa: S105 - the name of a header
 _HEADERS = {"User-Agent": "imds-shim", "Connection": "close"}
@@ -64,7 +65,10 @@ def probe(address: IPAddress, port: int, deadline: Deadline, announcement: Annou
         raise NoAnswerError("gets too many announcements from this address")
     if mock_id and (response.status_code == _NO_CONTENT or refusal):
         accepts = not refusal and _ANNOUNCEMENT_HEADER in response.headers
-        return ProbeResult("mock", mock_id, f"imds-mock {mock_id}", accepts, _unquoted(refusal) if refusal else "")
+        caller = response.headers.get(_CALLER_HEADER, "")
+        seen_as = "" if caller == transport.local_address else _shorten(caller)
+        refusal = _unquoted(refusal) if refusal else ""
+        return ProbeResult("mock", mock_id, f"imds-mock {mock_id}", accepts, refusal, seen_as)
     token = _send(transport, "PUT", f"{server}/latest/api/token", {_TOKEN_TTL_HEADER: _SHORTEST_TOKEN_SECONDS})
     if token.status_code == _OK and token.headers.get(_TOKEN_TTL_HEADER, "").isdecimal():
         return ProbeResult("imds", None, _status_line(token))

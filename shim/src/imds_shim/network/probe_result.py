@@ -15,7 +15,8 @@ class ProbeResult(FrozenRecord):
     """The kind of server, the id of an imds-mock, and a description for the user.
 
     `accepts` is true if an imds-mock has accepted the announcement; `refusal` is the sentence with which it refused.
-    `control` is the control port of an imds-mock, `other` a server that is not an IMDS.
+    `seen_as` is the address that the mock sees, if it is not this container's. `control` is the control port of an
+    imds-mock, `other` a server that is not an IMDS.
     """
 
     kind: Literal["mock", "imds", "control", "other"]
@@ -23,6 +24,7 @@ class ProbeResult(FrozenRecord):
     description: str
     accepts: bool = False
     refusal: str = ""
+    seen_as: str = ""
 
     @property
     def is_imds(self) -> bool:

@@ -24,12 +24,16 @@ _FIRST_TIMEOUT_SECONDS, _LONGEST_TIMEOUT_SECONDS = 2.0, 10.0
 
 
 class Mock(FrozenRecord):
-    """The address at which the mock answers, its id if it is an imds-mock, and whether it knows announcements."""
+    """The address at which the mock answers, its id if it is an imds-mock, and whether it knows announcements.
+
+    `seen_as` is the address that the mock sees, if it is not this container's.
+    """
 
     address: IPAddress
     port: int
     mock_id: str | None
     accepts: bool = False
+    seen_as: str = ""
 
     def __str__(self) -> str:
         return format_address(self.address, self.port)
@@ -99,7 +103,7 @@ class _Search:
                 continue
             if result.is_imds:
                 require_accepted(self._config, result, where)
-                return Mock(address, self._config.port, result.mock_id, result.accepts)
+                return Mock(address, self._config.port, result.mock_id, result.accepts, result.seen_as)
             if result.kind == "control":
                 controls.append(where)
             reasons.append(f"{where} is not an IMDS: it answers {result.description}")

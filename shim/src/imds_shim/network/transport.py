@@ -33,6 +33,8 @@ class HeadTransport(httpx.BaseTransport):
         self._deadline = deadline
         self.response_started = False
         """Whether a part of the last response has arrived."""
+        self.local_address = ""
+        """The address that the last connection came from, as this network namespace sees it."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Return status and headers of the response.
@@ -60,6 +62,7 @@ class HeadTransport(httpx.BaseTransport):
         try:
             channel.settimeout(self._deadline.socket_timeout())
             channel.connect((address, port))
+            self.local_address = channel.getsockname()[0]
         except BaseException:
             channel.close()
             raise
