@@ -164,15 +164,15 @@ def test_changes_and_refusals_are_logged_without_user_data() -> None:
 
 def test_no_response_to_an_announcement_counts_as_a_request() -> None:
     outcomes = (ACCEPTED, TOO_EARLY, Outcome("no"))
-    assert [(response_to("id", each).status, response_to("id", each).counted) for each in outcomes] == [
+    assert [(response_to("id", each, ROUTED).status, response_to("id", each, ROUTED).counted) for each in outcomes] == [
         (204, False),
         (503, False),
         (400, False),
     ]
-    assert b"\r\nRetry-After: 1\r\n" in response_to("id", TOO_EARLY).head.leading_bytes
+    assert b"\r\nRetry-After: 1\r\n" in response_to("id", TOO_EARLY, ROUTED).head.leading_bytes
 
 
 def test_a_long_refusal_is_cut_in_its_header_alone() -> None:
-    response = response_to("id", Outcome("é" * 10_000))
+    response = response_to("id", Outcome("é" * 10_000), ROUTED)
     assert response.body.decode() == "é" * 10_000 + "\n"
     assert response.head.leading_bytes.count(b"%C3%A9") == 4096
