@@ -75,17 +75,21 @@ class Podman:
         self._folder = folder
         self._files: list[Path] = []
 
-    def built(self, *objects: dict[str, Any], **settings: str) -> list[dict[str, Any]]:
-        """The base with some workloads and the component `inject`, as kubectl builds it."""
+    def built(
+        self, *objects: dict[str, Any], components: tuple[str, ...] = (), **settings: str
+    ) -> list[dict[str, Any]]:
+        """The base with some workloads, the component `inject` and others, as kubectl builds it."""
         folder = self._folder / str(len(self._files))
         folder.mkdir()
         literals = [f"{name}={value}" for name, value in (SETTINGS | settings).items()]
         generator = {"name": "imds-sidecar", "behavior": "merge", "literals": literals}
-        return overlay(folder, *objects, components=("inject",), configMapGenerator=[generator])
+        return overlay(folder, *objects, components=("inject", *components), configMapGenerator=[generator])
 
     def workloads(self, *objects: dict[str, Any], **settings: str) -> list[dict[str, Any]]:
         """The same without the mock."""
-        return [each for each in self.built(*objects, **settings) if each["metadata"]["name"] != "imds-mock"]
+        return [
+            each for each in self.built(*objects, components=(), **settings) if each["metadata"]["name"] != "imds-mock"
+        ]
 
     def play(self, objects: list[dict[str, Any]], *, check: bool = True) -> str:
         """Start the Pods of these objects; returns what Podman prints."""
@@ -228,6 +232,27 @@ def test_a_mock_without_its_config_map_says_which_file_is_missing(podman: Podman
     podman.play([deployment])
     expected = "imds-mock: /etc/imds-mock/mock.yaml: cannot be read: No such file or directory"
     until(lambda: expected in podman.logs("incomplete-pod-imds-mock").splitlines(), 60, expected)
+
+
+def test_a_new_pod_of_the_mock_knows_the_pods_that_announced_to_the_old_one(podman: Podman) -> None:
+    """With the component `persistence`: the init container has ended, and only the volume has what it announced."""
+    name, mock = "remembering", "remembering-pod"
+    worker = pod("remembered", "role=remembered-role")
+    objects = podman.built(worker, components=("persistence",), MOCK_HOSTNAME=mock)
+    for each in objects:
+        if each["kind"] == "Deployment":
+            each["metadata"]["name"] = name
+    podman.play(objects)
+    paths = ("iam/security-credentials/", "instance-id")
+    before = [podman.leaf("remembered", path) for path in paths]
+    assert before[0] == "remembered-role"
+    podman.engine("pod", "rm", "--force", mock)
+    podman.play([each for each in objects if each["kind"] != "Pod"])
+    # Podman has no Service, so the rule leads to the old Pod's address.
+    url = f"http://{mock}:1338"
+    until(lambda: podman.asked("remembered", "/latest/meta-data/mac", url), 60, "the new Pod answers")
+    assert [podman.asked("remembered", f"/latest/meta-data/{path}", url) for path in paths] == before
+    until(lambda: podman.ctl("whoami", "--caller", "remembered", mock=f"{mock}-imds-mock"), 60, "the name is known")
 
 
 @pytest.mark.parametrize(
