@@ -69,6 +69,7 @@ def test_the_api_can_be_read(status: Page) -> None:
 
 def test_every_operation_can_be_opened(status: Page) -> None:
     operations = status.locator("details.operation")
+    expect(operations).not_to_have_count(0)
     count = operations.count()
     assert count > 40
     texts = operations.evaluate_all(
