@@ -1,7 +1,8 @@
 """Writes the modules that the interpreter needs before it can read the archive as a C header.
 
-freeze_modules.py HEADER STDLIB ARCHIVE (called by build-tree.sh): the package `encodings`, and ARCHIVE, the source of
-`imds_shim.boot.archive`, as `__main__`. `encodings.aliases` lists only the codecs that are in STDLIB.
+freeze_modules.py HEADER STDLIB ARCHIVE (called by build-tree.sh): the package `encodings`, `io`, and ARCHIVE, the
+source of `imds_shim.boot.archive`, as `__main__`. `encodings.aliases` lists only the codecs that are in STDLIB. The
+base classes in `io` are the ones in C, without the abstract classes that the standard library derives from them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,14 @@ import marshal
 import sys
 from encodings.aliases import aliases
 from pathlib import Path
+
+IO = """
+import _io
+from _io import *
+IOBase, RawIOBase, BufferedIOBase, TextIOBase = _io._IOBase, _io._RawIOBase, _io._BufferedIOBase, _io._TextIOBase
+SEEK_SET, SEEK_CUR, SEEK_END = range(3)
+UnsupportedOperation.__module__ = "io"
+"""
 
 
 def sources(stdlib: Path, archive: Path) -> dict[str, str]:
@@ -20,6 +29,7 @@ def sources(stdlib: Path, archive: Path) -> dict[str, str]:
         "encodings": (codecs / "__init__.py").read_text(encoding="utf-8"),
         "encodings.aliases": f"aliases = {present}",
         "encodings.utf_8": (codecs / "utf_8.py").read_text(encoding="utf-8"),
+        "io": IO,
         "__main__": archive.read_text(encoding="utf-8"),
     }
 

@@ -75,6 +75,19 @@ static void free_arena(void *context, void *arena, size_t size)
 	munmap(arena, size);
 }
 
+/* CPython imports zipimport at its start if it has it; the tree has no zip files. */
+extern const struct _frozen *_PyImport_FrozenBootstrap;
+
+static void leave_out_zipimport(void)
+{
+	static struct _frozen kept[8];
+	struct _frozen *next = kept;
+	for (const struct _frozen *one = _PyImport_FrozenBootstrap; one->name != NULL && next < kept + 7; one++)
+		if (strcmp(one->name, "zipimport") != 0)
+			*next++ = *one;
+	_PyImport_FrozenBootstrap = kept;
+}
+
 static void check(PyStatus status)
 {
 	if (PyStatus_Exception(status))
@@ -109,6 +122,7 @@ int main(int argc, char **argv)
 	if (tree == NULL)
 		check(PyStatus_Error("imds-shim: start TREE/bin/imds-shim instead"));
 	PyImport_FrozenModules = frozen_modules;
+	leave_out_zipimport();
 	PyObject_SetArenaAllocator(&(PyObjectArenaAllocator){NULL, allocate_arena, free_arena});
 
 	PyConfig config;

@@ -208,6 +208,10 @@ def test_responses_with_record_types_of_stubs_are_read() -> None:
     assert done.stdout.strip() == "True NXDOMAIN None absent."
 
 
+def test_a_named_tuple_is_a_real_one_after_the_import() -> None:
+    assert load("httpx", "typing.NamedTuple is real", "import typing; real = typing.NamedTuple") == "True"
+
+
 def test_a_call_of_a_stub_raises_an_error() -> None:
     with pytest.raises(subprocess.CalledProcessError) as failure:
         load("httpx", "httpx.Client()")

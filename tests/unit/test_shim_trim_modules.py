@@ -1,4 +1,4 @@
-"""The build of the tree removes definitions by their names."""
+"""The build of the tree removes definitions by their names, and computes constants."""
 
 from __future__ import annotations
 
@@ -52,3 +52,32 @@ print("class PoolTimeout" in found or "'PoolTimeout'" in found, "ReadTimeout" in
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False True\n"
+
+
+def test_a_set_of_characters_becomes_its_value() -> None:
+    source = 'SAFE = "".join([chr(i) for i in range(0x20, 0x7F) if i not in (0x20, 0x22)])\nOTHER = chr(65)\n'
+    code = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "shim")!r})
+import trim_modules
+print(trim_modules.computed({source!r}, {{"SAFE"}}))
+trim_modules.computed({source!r}, {{"SAFE", "ABSENT"}})
+"""
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False)
+    safe = "".join(map(chr, [0x21, *range(0x23, 0x7F)]))
+    assert done.stdout.splitlines() == [f"SAFE = {safe!r}", "OTHER = chr(65)"]
+    assert done.stderr.endswith("LookupError: the module does not define ABSENT\n")
+
+
+def test_the_constants_that_the_build_computes_are_those_of_httpx() -> None:
+    code = f"""
+import pathlib, sys
+sys.path.insert(0, {str(ROOT / "shim")!r})
+import httpx._urlparse as real, trim_modules
+names = trim_modules.CONSTANTS["httpx/_urlparse.py"]
+namespace = dict(vars(real))
+exec(trim_modules.computed(pathlib.Path(real.__file__).read_text(), names), namespace)
+print(all(namespace[name] == vars(real)[name] and "A" in namespace[name] for name in names))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from imds_shim import settings
 from imds_shim.endpoints import IPV6, addresses_of
@@ -11,11 +11,12 @@ from imds_shim.frozen_record import FrozenRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from typing import Any, Literal
 
-Backend = Literal["auto", "legacy", "nft"]
-RouteMode = Literal["auto", "nat", "route", "none"]
-LogLevel = Literal["debug", "info", "warning", "error"]
-Action = Literal["start", "init", "remove", "doctor", "version", "help"]
+    Backend = Literal["auto", "legacy", "nft"]
+    RouteMode = Literal["auto", "nat", "route", "none"]
+    LogLevel = Literal["debug", "info", "warning", "error"]
+    Action = Literal["start", "init", "remove", "doctor", "version", "help"]
 
 _ACTIONS: dict[bytes, Action] = {
     b"--init": "init",

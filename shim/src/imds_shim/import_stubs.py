@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
 
 from imds_shim import light_enum
+from imds_shim.frozen_record import SimpleNamedTuple
 from imds_shim.without_enums import socket
 
 if TYPE_CHECKING:
@@ -80,8 +81,7 @@ def _find_all(pattern: _LazyPattern, text: str) -> Any:
 _PATTERNS: _Names = {"compile": _LazyPattern, "finditer": _find_all, "__getattr__": _function_of_re}
 
 
-def _do_nothing(_of: object) -> None:
-    return None
+def _do_nothing(_of: object) -> None: ...
 
 
 def _no_version(name: str) -> str:
@@ -221,7 +221,8 @@ def load(library: str) -> None:
     for name, names in _STUBS[library].items():
         if name not in sys.modules:
             _install_stub(name, names, restore)
-    reference, typing.ForwardRef = typing.ForwardRef, _UncompiledAnnotation  # type: ignore[misc,assignment]  # until the import ends
+    real = typing.ForwardRef, typing.NamedTuple
+    typing.ForwardRef, typing.NamedTuple = _UncompiledAnnotation, SimpleNamedTuple  # type: ignore[misc,assignment]  # until then
     try:
         __import__(library)
     except Exception:  # noqa: BLE001 - whatever was missing is there without stubs
@@ -229,7 +230,7 @@ def load(library: str) -> None:
             if name == package or name.startswith(f"{package}."):
                 del sys.modules[name]
     finally:
-        typing.ForwardRef = reference  # type: ignore[misc]  # restored
+        typing.ForwardRef, typing.NamedTuple = real  # type: ignore[misc]  # restored
         for step in restore:
             step()
 

@@ -14,11 +14,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     StrPath = str | os.PathLike[str]
 
+_CHUNK_BYTES = 65_536
+
 
 def read_text(path: StrPath) -> str:
     """Return a file's text; bytes that are not UTF-8 become surrogates. Raises OSError."""
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123 - see above
-        return file.read()
+    return _read(path).decode("utf-8", "surrogateescape")
+
+
+def _read(path: StrPath) -> bytes:
+    """Return a file's contents with half of the system calls that `open` needs."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        contents = b""
+        while chunk := os.read(file, _CHUNK_BYTES):
+            contents += chunk
+        return contents
+    finally:
+        os.close(file)
 
 
 def read_text_or_empty(path: StrPath) -> str:
@@ -47,8 +60,7 @@ def raw_arguments() -> list[bytes]:
 def raw_environ(path: StrPath = "/proc/self/environ") -> list[bytes]:
     """Return every environment entry, usually `NAME=value`, in order and byte for byte."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - see above
-            text = file.read()
+        text = _read(path)
     except OSError:
         return _environ_of_libc()
     return text.split(b"\0")[:-1]
