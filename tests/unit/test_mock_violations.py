@@ -320,6 +320,12 @@ def test_a_document_with_many_mistakes_is_answered_with_as_many_sentences_as_one
     assert len(config_problems(document)) == MOST
 
 
+def test_a_text_with_many_mistakes_is_answered_with_as_many_sentences_as_one_reads() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load({"instance.tags": "x," * 1000}, {}, None)
+    assert len(caught.value.problems) == MOST
+
+
 def test_no_more_mistakes_are_looked_for_than_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_for: list[str] = []
 

@@ -12,6 +12,7 @@ from imds_mock.client_environment import CONTROL_URL
 from imds_mock.config.errors import ConfigError, KeyPath, Problem, dotted, nearest, renamed
 from imds_mock.config.plain_documents import read_document_text, read_json, read_yaml
 from imds_mock.config.settings import Config
+from imds_mock.violations.finding import MOST
 from imds_mock.violations.hiding import shown_unless_secret
 from imds_mock.violations.words import bare_type, fields_of, is_struct, shown
 
@@ -227,8 +228,10 @@ def _has(document: Any, path: KeyPath) -> bool:
 
 def _mapping(items: Sequence[str], name: str) -> dict[str, str]:
     entries: dict[str, str] = {}
-    problems = []
+    problems: list[Problem] = []
     for item in items:
+        if len(problems) >= MOST:
+            break
         key, separator, value = item.partition("=")
         if not separator or not key:
             problems.append(Problem(f"{name}: expected key=value,key=value or a YAML mapping, got {shown(item)}"))
