@@ -39,7 +39,8 @@ missing_packages() {
   command -v unshare >/dev/null || echo util-linux
   command -v awk >/dev/null || echo mawk
   [ -e /usr/share/doc/ca-certificates ] || echo ca-certificates
-  ldconfig -p | grep -q 'libnftables\.so\.1' || echo libnftables1
+  # Not grep -q, which ends before ldconfig has written everything: with pipefail, that counts as missing.
+  ldconfig -p | grep 'libnftables\.so\.1' >/dev/null || echo libnftables1
   [ "$(uname -m)" = x86_64 ] || command -v shellcheck >/dev/null || echo shellcheck # a wheel elsewhere
   # python-iptables is built from source, and uses the libraries of iptables.
   command -v gcc >/dev/null || echo gcc
@@ -82,6 +83,9 @@ done
 say "updating .venv with $("$python" -V) for: $group"
 # Another Python needs a new environment; otherwise pip updates the existing one.
 [ "$(.venv/bin/python -VV 2>/dev/null)" = "$("$python" -VV)" ] || rm -rf .venv
+# As root, pip takes a read-only cache for a writable one, and cannot build a wheel then.
+pip_cache=${PIP_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME-}/.cache}/pip}
+mkdir -p "$pip_cache" 2>/dev/null && [ -w "$pip_cache" ] || export PIP_NO_CACHE_DIR=1
 # pip comes last: without it, an earlier run was interrupted.
 [ -x .venv/bin/pip ] || "$python" -m venv .venv
 # Modules are compiled when they are first imported, which most of them never are. Only python-iptables is compiled here,
