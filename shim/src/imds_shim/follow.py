@@ -127,6 +127,7 @@ def start_follower(config: ShimConfig, network: Network, tables: Sequence[NatTab
     if not (rules or config.announces):
         return None
     # Imported before the process is created, so that a missing library is reported here.
+    from imds_shim import surroundings  # noqa: F401 - see above
     from imds_shim.exec import hidden_process, privileges
     from imds_shim.nat import conntrack, lock, route
     from imds_shim.network import probe  # noqa: F401 - see above

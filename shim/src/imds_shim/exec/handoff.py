@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from imds_shim.errors import CommandNotExecutableError, CommandNotFoundError
 from imds_shim.exec import accounts, privileges
 from imds_shim.exec.signals import IGNORED_BY_CPYTHON
+from imds_shim.frozen_record import FrozenRecord
 from imds_shim.without_enums import signal
 
 if TYPE_CHECKING:
@@ -26,6 +27,23 @@ if TYPE_CHECKING:
 
 DEFAULT_PATH = b"/bin:/usr/bin"  # execvp(3), when the environment has no PATH
 KEEP_SEARCHING = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT, errno.EACCES}
+
+
+class _Failure(FrozenRecord):
+    """Why the command was not executed, found as the application's user."""
+
+    kind: type[CommandError]
+    reason: str
+    is_misnamed: bool = False
+
+    def error(self) -> CommandError:
+        """The error with its advice."""
+        if not self.is_misnamed:
+            return self.kind(f"the command {self.reason}.")
+        # Not while privileges are dropped: that user may be unable to read the shim's modules.
+        from imds_shim.surroundings import here
+
+        return self.kind(f"the command {self.reason}; {here().check_command}.")
 
 
 def plan(config: ShimConfig, now: Identity | None = None, user: str | None = None) -> Plan:
@@ -64,6 +82,7 @@ def hand_off(command: Sequence[bytes], environ: Sequence[bytes], planned: Plan) 
         # An interrupt is to be raised again (see `signals`). Its timer would outlive exec and end the command.
         signal.sigwait({signal.SIGALRM})
         signal.raise_signal(signal.SIGALRM)
+    failure = None
     try:
         try:
             privileges.apply(planned)
@@ -72,7 +91,7 @@ def hand_off(command: Sequence[bytes], environ: Sequence[bytes], planned: Plan) 
                 for number in handlers:
                     signal.signal(number, signal.SIG_DFL)
                 signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-                raise _execute(command, environ)
+                failure = _execute(command, environ)
         finally:
             # Before any import, because the application's user may be unable to read the shim's modules.
             privileges.restore(planned)
@@ -81,7 +100,9 @@ def hand_off(command: Sequence[bytes], environ: Sequence[bytes], planned: Plan) 
             signal.signal(number, handler)
         # The handler of a signal that arrived meanwhile runs now, and raises.
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    raise AssertionError("a pending signal whose handler does not raise")  # pragma: no cover
+    if failure is None:
+        raise AssertionError("a pending signal whose handler does not raise")  # pragma: no cover
+    raise failure.error()
 
 
 def _handlers() -> dict[int, Callable[..., object]]:
@@ -89,8 +110,8 @@ def _handlers() -> dict[int, Callable[..., object]]:
     return {number: handler for number in signal.valid_signals() if callable(handler := signal.getsignal(number))}
 
 
-def _execute(command: Sequence[bytes], environ: Sequence[bytes]) -> CommandError:
-    """Execute the command; returns the error if that fails."""
+def _execute(command: Sequence[bytes], environ: Sequence[bytes]) -> _Failure:
+    """Execute the command; returns only if that fails."""
     libc = ctypes.CDLL(None, use_errno=True)
     arguments = (ctypes.c_char_p * (len(command) + 1))(*command, None)
     entries = (ctypes.c_char_p * (len(environ) + 1))(*environ, None)
@@ -118,32 +139,26 @@ def _path(environ: Sequence[bytes]) -> bytes:
     return next((entry[len(b"PATH=") :] for entry in environ if entry.startswith(b"PATH=")), DEFAULT_PATH)
 
 
-def _failure(name: bytes, candidate: bytes, code: int) -> CommandError:
+def _failure(name: bytes, candidate: bytes, code: int) -> _Failure:
     shown = repr(os.fsdecode(candidate or name))
     if not name:
-        return CommandNotFoundError(f"the command is empty; {_check_command()}.")
+        return _Failure(CommandNotFoundError, "is empty", is_misnamed=True)
     if not candidate:
         where = "does not exist" if b"/" in name else "is not in PATH"
-        return CommandNotFoundError(f"the command {shown} {where}; {_check_command()}.")
-    return CommandNotExecutableError(f"the command {shown} {_why_not_executable(candidate, code)}.")
-
-
-def _check_command() -> str:
-    from imds_shim.surroundings import here
-
-    return here().check_command
+        return _Failure(CommandNotFoundError, f"{shown} {where}", is_misnamed=True)
+    is_folder = code == errno.EACCES and os.path.isdir(candidate)  # noqa: PTH112 - pathlib takes no bytes
+    reason = "is a directory" if is_folder else _why_not_executable(candidate, code)
+    return _Failure(CommandNotExecutableError, f"{shown} {reason}", is_misnamed=is_folder)
 
 
 def _why_not_executable(candidate: bytes, code: int) -> str:
     if code == errno.EACCES:
-        if os.path.isdir(candidate):  # noqa: PTH112 - pathlib takes no bytes
-            return f"is a directory; {_check_command()}"
         return (
             f"is not executable for user {os.geteuid()}: add the x permission to the file and its directories, or run "
             "it as another user"
         )
     if code == errno.ENOENT:
-        if not os.path.exists(candidate):  # noqa: PTH110 - as above
+        if not os.path.exists(candidate):  # noqa: PTH110 - pathlib takes no bytes
             return "is a symbolic link to a file that does not exist"
         return (
             "exists, but the interpreter or loader that it names does not: check the path in its first line, that the "
