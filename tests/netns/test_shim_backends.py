@@ -228,7 +228,9 @@ seen, failures = set(), []
 print("ready", flush=True)
 while not select.select([sys.stdin], [], [], 0)[0]:
     try:
+        # The kernel of the mock accepts at once; its process may be slow on a busy machine.
         with socket.create_connection(("169.254.169.254", 80), timeout=1) as c:
+            c.settimeout(30)
             c.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
             answer = b""
             while part := c.recv(4096):
@@ -242,7 +244,7 @@ print(sorted(seen), failures)
     try:
         assert asking.stdout is not None
         assert asking.stdout.readline() == "ready\n"
-        printed = lab.python(ENSURE, backend, "169.254.169.254", *([MOVED, MOCK] * moves))
+        printed = lab.python(ENSURE, backend, "169.254.169.254", *([MOVED, MOCK] * moves), timeout=300)
         assert printed.count("replaced") == 2 * moves
         assert asking.communicate("stop\n", timeout=60)[0] == "['first', 'second'] []\n"
     finally:
