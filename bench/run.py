@@ -98,9 +98,8 @@ def main(argv: Sequence[str]) -> int:
     effort = effort._replace(rounds=given.rounds or effort.rounds, by_processor_time=given.processor_time)
     outcomes, failed = measure(groups, effort, given.tolerance)
     if len(groups) == len(GROUPS) and not (given.quick or given.rounds or given.processor_time or failed):
-        found = results.Results(results.machine(), outcomes)
-        results.save(found, results.FILE)
-        publish(found)
+        results.save(results.Results(results.machine(), outcomes), results.FILE)
+        publish(results.load(results.FILE))  # the rounded figures, as --redraw does
     return summarize(outcomes, failed, given.tolerance)
 
 
