@@ -83,7 +83,7 @@ def test_a_request_is_remembered_only_when_it_is_whole_and_short() -> None:
 
 
 def test_the_memory_of_the_memo_is_bounded() -> None:
-    for padding, most in ((0, 256), (900, 60)):
+    for padding, most in ((0, 128), (900, 30)):
         cache = ParseCache()
         requests = [b"GET /%d%s HTTP/1.1\r\n\r\n" % (number, b"x" * padding) for number in range(2000)]
         counts = []

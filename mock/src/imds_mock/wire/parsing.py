@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # Bytes that begin at a message boundary always parse the same, and clients repeat themselves byte for byte.
-_CACHE_BYTES: Final = 64 * 1024
+_CACHE_BYTES: Final = 32 * 1024
 _CACHED_REQUEST_BYTES: Final = 1024
 _ENTRY_BYTES: Final = 256  # what the shortest cached request takes
 _MAX_USER_AGENT: Final = 256
