@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -77,23 +78,40 @@ def test_the_mock_at_a_former_container_s_address_is_not_that_container(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"),
+    "content",
     [
-        ("[{]", "JSON is malformed"),
-        ('[{"address": "172.18.0.5"}]', "missing required field `key`"),
-        ('[{"address": "worker", "key": "0"}]', "'worker' is not an IP address"),
-        ('[{"address": "172.18.0.5", "key": "0", "more": 1}]', "unknown field `more`"),
-        ("x" * (announced_file.MAX_BYTES + 1), "it has more than 4194304 bytes"),
+        "[{]",
+        '[{"address": "172.18.0.5"}]',
+        '[{"address": "worker", "key": "0"}]',
+        '[{"address": "172.18.0.5", "key": "0", "more": 1}]',
+        '[{"address": "172.18.0.5", "key": "0", "instance": ' + '{"a": ' * 5000,
+        "instance: {region: eu-west-1}\n",
+        "[" + " " * announced_file.MAX_BYTES + "]",
     ],
 )
-def test_a_broken_file_is_one_sentence(tmp_path: Path, content: str, reason: str) -> None:
+def test_a_file_that_cannot_be_read_is_put_aside_in_one_sentence(tmp_path: Path, content: str) -> None:
     path = tmp_path / "announced.json"
     path.write_text(content)
-    callers, (sentence,) = loaded(path)
-    assert sentence.startswith(f"{path} is not used, because it cannot be read (")
-    assert reason in sentence
+    callers, reports = loaded(path)
+    assert reports == [f"{path} has no announcements that this mock can read; renamed it to announced.json.unreadable"]
     assert len(callers.announcements.items()) == 0
     assert json.loads(path.read_text()) == []
+    assert (tmp_path / "announced.json.unreadable").read_text() == content
+
+
+def test_what_is_no_regular_file_ends_the_start_and_stays(tmp_path: Path) -> None:
+    path, pipe = tmp_path / "announced.json", tmp_path / "pipe"
+    os.mkfifo(pipe)
+    path.symlink_to(pipe)
+    for special in (pipe, path):
+        before = special.lstat()
+        with pytest.raises(AnnouncedFileError) as raised:
+            loaded(special)
+        assert str(raised.value) == (
+            f"cannot keep announcements in {special}: it exists and is not a regular file; "
+            "choose another callers.announced_file"
+        )
+        assert (special.lstat().st_ino, special.lstat().st_mode) == (before.st_ino, before.st_mode)
 
 
 def test_the_oldest_announcements_are_left_out_of_a_full_file(tmp_path: Path) -> None:

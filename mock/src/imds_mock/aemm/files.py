@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from imds_mock import atomic_files
 from imds_mock.aemm.data import TAGS_KEY
 from imds_mock.aemm.keys import ConfigFileError
 from imds_mock.config.document_limits import excess
@@ -83,17 +84,7 @@ def save(settings: Mapping[str, Any], home: str | None) -> Path:
             section = section.setdefault(part, {})
         section[last] = value
     path.parent.mkdir(parents=True, exist_ok=True)
-    import tempfile  # noqa: PLC0415 - few starts save their settings
-
-    # A new file replaces an existing one with another mode, or a symbolic link.
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent)
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
-            file.write(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    atomic_files.replace(path, (json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode())
     return path
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print or write the certificates."""
-    from imds_mock import control_socket  # noqa: PLC0415 - help does without it
+    from imds_mock import atomic_files, control_socket  # noqa: PLC0415 - help does without it
     from imds_mock.build.loading import load  # noqa: PLC0415 - as above
     from imds_mock.signing.keys import KeyDirectoryError, default_directory  # noqa: PLC0415 - as above
 
@@ -46,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.directory.mkdir(parents=True, exist_ok=True)
         for name, pem in certificates.items():
             path = arguments.directory / f"{name}.pem"
-            _write(path, pem)
+            atomic_files.replace(path, pem, 0o644)
             sys.stdout.write(f"{path}\n")
     except OSError as error:
         place = error.filename or arguments.directory
@@ -63,16 +62,3 @@ def _certificates(directory: Path | None, seconds: float) -> dict[str, bytes]:
     missing = retry_if_exception_type(KeysMissingError)
     retrying = Retrying(retry=missing, stop=stop_after_delay(seconds), wait=wait_fixed(_PAUSE_SECONDS), reraise=True)
     return retrying(read_certificates, directory)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file, replacing an existing one; a symbolic link is replaced, not followed."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, 0o644)
-            file.write(content)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink()
-        raise

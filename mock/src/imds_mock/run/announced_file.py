@@ -8,14 +8,15 @@ replaced as a whole, so that a mock that is killed leaves the old one or the new
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from imds_mock import atomic_files
 from imds_mock.callers.announcements import Announcement
 from imds_mock.callers.caller import Announced, is_address
 from imds_mock.errors import EX_CANTCREAT, MockError
@@ -82,6 +83,7 @@ class AnnouncedFile:
             AnnouncedFileError: It cannot be read or written.
         """
         try:
+            atomic_files.require_replaceable(self._path)
             self._path.parent.mkdir(parents=True, exist_ok=True)
             kept = self._read()
             self._callers.restore(kept)
@@ -121,13 +123,14 @@ class AnnouncedFile:
                 content = file.read(MAX_BYTES + 1)
         except FileNotFoundError:
             return []
-        try:
-            if len(content) > MAX_BYTES:
-                raise ValueError(f"it has more than {MAX_BYTES} bytes")  # noqa: TRY301 - one sentence for all
+        # One that is too large is cut off, so it is no JSON.
+        with contextlib.suppress(ValueError, RecursionError, msgspec.MsgspecError):
             return [_announcement(each) for each in msgspec.json.decode(content, type=list[_Kept])]
-        except (ValueError, msgspec.MsgspecError) as error:
-            self._report(f"{self._path} is not used, because it cannot be read ({error}); containers announce anew")
-            return []
+        # Another program's, or that of another version of the mock.
+        aside = self._path.with_name(f"{self._path.name}.unreadable")
+        self._path.replace(aside)
+        self._report(f"{self._path} has no announcements that this mock can read; renamed it to {aside.name}")
+        return []
 
     def _save(self) -> None:
         self._report_left_out(self._write(self._callers.announcements.items()))
@@ -138,8 +141,6 @@ class AnnouncedFile:
 
     def _write(self, items: Sequence[tuple[str, Announcement]]) -> int:
         """Replace the file; returns how many announcements have no room in it."""
-        import tempfile  # noqa: PLC0415 - it takes 2 ms of every start, and few mocks have a file
-
         lines: list[bytes] = []
         left = MAX_BYTES - len(b"[\n\n]\n")
         for address, announcement in reversed(items):
@@ -150,17 +151,7 @@ class AnnouncedFile:
                 break
         content = b"[\n" + b",\n".join(reversed(lines)) + b"\n]\n"
         with self._writing:
-            # The new file has the mode 600.
-            descriptor, temporary = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(temporary).replace(self._path)
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+            atomic_files.replace(self._path, content)
         return len(items) - len(lines)
 
 
@@ -193,7 +184,7 @@ def _kept(address: str, announcement: Announcement) -> _Kept:
 
 def _announcement(kept: _Kept) -> tuple[str, Announcement]:
     if not is_address(kept.address):
-        raise ValueError(f"{kept.address[:50]!r} is not an IP address")
+        raise ValueError(kept.address)
     announced = None
     if kept.instance is not None:
         announced = Announced(kept.name, json.dumps(kept.instance, sort_keys=True))

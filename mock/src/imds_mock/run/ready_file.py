@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
-import stat
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from imds_mock.atomic_files import require_replaceable
 from imds_mock.errors import EX_CANTCREAT, MockError
 
 if TYPE_CHECKING:
@@ -51,7 +50,8 @@ class ReadyFile:
             descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
             os.close(descriptor)
             self._temporary = Path(temporary)
-            _remove_regular(path)
+            require_replaceable(path)
+            path.unlink(missing_ok=True)
         except OSError as error:
             if self._temporary is not None:
                 self._temporary.unlink()
@@ -76,14 +76,6 @@ class ReadyFile:
         """Remove the file."""
         with contextlib.suppress(OSError):
             (self._temporary or self._path).unlink(missing_ok=True)
-
-
-def _remove_regular(path: Path) -> None:
-    """Remove a file, but never a device, such as `/dev/stdout`."""
-    if os.path.lexists(path):
-        if not stat.S_ISREG(path.lstat().st_mode):
-            raise FileExistsError(errno.EEXIST, "it exists and is not a regular file")
-        path.unlink()
 
 
 def _contents(mock: Mock) -> dict[str, Any]:
