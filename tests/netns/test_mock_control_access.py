@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from netlab import Lab
+from support import curl
 from support.paths import IMDS_MOCK
 
 if TYPE_CHECKING:
@@ -68,23 +69,8 @@ def mock_in(space: Namespace, folder: Path, *settings: str) -> Iterator[None]:
 
 
 def status(space: Namespace, address: str, *options: str, path: str = "/v1/status") -> str:
-    """The HTTP status that curl gets; 000 for no answer."""
-    done = space.run(
-        [
-            "curl",
-            "-s",
-            "-o",
-            "/dev/null",
-            "-w",
-            "%{http_code}",
-            "--max-time",
-            "60",
-            *options,
-            f"http://{address}{path}",
-        ],
-        check=False,
-    )
-    return done.stdout
+    """The HTTP status of a path; 000 for no answer."""
+    return curl.status(space, f"http://{address}{path}", *options)
 
 
 def test_from_loopback_and_from_the_gateway_it_can_be_driven(spaces: dict[str, Namespace]) -> None:

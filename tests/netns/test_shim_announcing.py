@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from netlab import Lab
+from support import curl
 from support.announcing import announcement
 from support.bridge import Bridge
 from support.paths import IMDS_MOCK
@@ -52,19 +53,7 @@ class Container:
     def forge(self, instance: str, key: str) -> str:
         """Send an announcement as an application could; the status."""
         headers = ["-H", "X-Imds-Mock-Probe: a", "-H", f"X-Imds-Mock-Announcement: {announcement(instance, None, key)}"]
-        words = [
-            "curl",
-            "-sS",
-            "-o",
-            "/dev/null",
-            "-w",
-            "%{http_code}",
-            "--max-time",
-            "60",
-            *headers,
-            f"http://{MOCK}/",
-        ]
-        return self.space.run(words).stdout
+        return curl.status(self.space, f"http://{MOCK}/", *headers)
 
 
 class Cluster:
