@@ -99,7 +99,7 @@ def test_a_file_that_cannot_be_read_is_put_aside_in_one_sentence(tmp_path: Path,
     assert (tmp_path / "announced.json.unreadable").read_text() == content
 
 
-def test_what_is_no_regular_file_ends_the_start_and_stays(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_regular_file_ends_the_start_and_stays(tmp_path: Path) -> None:
     path, pipe = tmp_path / "announced.json", tmp_path / "pipe"
     os.mkfifo(pipe)
     path.symlink_to(pipe)

@@ -31,7 +31,9 @@ WINDOW_SECONDS: Final = 10.0
 """At most `MAX_LINES` lines that callers can cause in `WINDOW_SECONDS`; further ones are dropped and counted."""
 
 PATIENCE_SECONDS: Final = 0.5
-"""How long the program waits at its end for one write; for all of them, six times as long."""
+"""How long the program waits at its end for one write."""
+
+_MOST_WAITS: Final = 6
 
 LOST: Final = "imds-mock: %d log lines were lost, because the log was not read or could not be written\n"
 LOST_JSON: Final = '{"lost":%d}\n'
@@ -82,7 +84,7 @@ class Outlet:
             self._is_closing = True
             self._changed.notify()
         # A slow reader, or a busy machine that has not run the thread yet, gets more time.
-        for _ in range(6):
+        for _ in range(_MOST_WAITS):
             writes = self._writes
             self._thread.join(patience_seconds)
             if not self._thread.is_alive() or (writes % 2 and writes == self._writes):

@@ -1,7 +1,8 @@
 """Where the shim runs, and what messages call the things that a user changes there.
 
-Only messages use it, so a start that succeeds reads nothing of it. Every kubelet sets KUBERNETES_SERVICE_HOST; Docker
-and Podman leave a file in each container. Without any of them, the engine is unknown or there is no container.
+Only messages use it, so a start that succeeds does not load it, unless it starts a follower. Every kubelet sets
+KUBERNETES_SERVICE_HOST; Docker and Podman leave a file in each container. Without any of them, the engine is unknown
+or the shim runs outside a container.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class Surroundings(FrozenRecord):
     def lines_to_change(
         self, capabilities: Sequence[str], environment: Mapping[str, str], user: int | None
     ) -> list[str]:
-        """The lines with which a start would work; `user` is the one that the container starts as instead of root."""
+        """The lines that make a start succeed; `user` is the one that the container starts as instead of root."""
         if self.in_pod:
             return self._lines_of_pod(capabilities, environment, user)
         lines = []
@@ -160,7 +161,7 @@ class Surroundings(FrozenRecord):
 
     @property
     def repeat_command(self) -> str:
-        """What to do if there is no command."""
+        """What to do if the command is missing."""
         if self.in_pod:
             return (
                 "Kubernetes drops the image's CMD when a container has `command:`: repeat it as `args:` in the Pod's "

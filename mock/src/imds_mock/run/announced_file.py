@@ -123,7 +123,7 @@ class AnnouncedFile:
                 content = file.read(MAX_BYTES + 1)
         except FileNotFoundError:
             return []
-        # One that is too large is cut off, so it is no JSON.
+        # The end of a file that is too large is missing, so it is not JSON.
         with contextlib.suppress(ValueError, RecursionError, msgspec.MsgspecError):
             return [_announcement(each) for each in msgspec.json.decode(content, type=list[_Kept])]
         # Another program's, or that of another version of the mock.
