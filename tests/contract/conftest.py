@@ -10,6 +10,7 @@ import pytest
 import client_install
 from netlab import Lab
 from support.instances import Instances
+from support.mockcontrol import DrivenMock, driven_mock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,3 +22,18 @@ def instances(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instances]:
     with contextlib.ExitStack() as stack:
         lab = stack.enter_context(Lab())
         yield Instances(lab, tmp_path_factory.mktemp("instances"), stack, clients)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrivenMock]:
+    """A mock in this process, with its control plane on a socket."""
+    with driven_mock(tmp_path_factory.mktemp("mock")) as mock:
+        yield mock
+
+
+@pytest.fixture
+def mock(running: DrivenMock) -> DrivenMock:
+    """The same, as it was at its start and with an empty journal."""
+    running.do("POST", "/v1/reset")
+    running.do("DELETE", "/v1/requests")
+    return running

@@ -9,29 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.mockcontrol import DrivenMock, driven_mock
 from support.mockserver import Answer, head, read_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from support.mockcontrol import DrivenMock
 
 LEAF = "/latest/meta-data/instance-id"
 SPOT = "/latest/meta-data/spot/instance-action"
 REBALANCE = "/latest/meta-data/events/recommendations/rebalance"
 SCHEDULED = "/latest/meta-data/events/maintenance/scheduled"
 HISTORY = "/latest/meta-data/events/maintenance/history"
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrivenMock]:
-    with driven_mock(tmp_path_factory.mktemp("mock")) as mock:
-        yield mock
-
-
-@pytest.fixture
-def mock(running: DrivenMock) -> DrivenMock:
-    running.do("POST", "/v1/reset")
-    return running
 
 
 def arm(mock: DrivenMock, kind: str, **fields: Any) -> str:

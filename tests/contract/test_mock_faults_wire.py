@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.mockcontrol import DrivenMock, driven_mock
 from support.mockserver import head, read_all, read_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from support.mockcontrol import DrivenMock
 
 LEAF = "/latest/meta-data/instance-id"
 BODY = b"i-1234567890abcdef0"
@@ -22,18 +21,6 @@ KEEP = {"Connection": "keep-alive"}
 # The event loop counts whole milliseconds and drops the rest, so that a pause may end as much early. A machine under
 # load makes it longer, never shorter.
 TICK = 0.001
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrivenMock]:
-    with driven_mock(tmp_path_factory.mktemp("mock")) as mock:
-        yield mock
-
-
-@pytest.fixture
-def mock(running: DrivenMock) -> DrivenMock:
-    running.do("POST", "/v1/reset")
-    return running
 
 
 def arm(mock: DrivenMock, kind: str, **fields: Any) -> None:

@@ -186,3 +186,16 @@ def running_loop() -> Iterator[asyncio.AbstractEventLoop]:
         thread.join()
         loop.close()
     assert failures == [], "the event loop reported an exception"
+
+
+def problem(mock: DrivenMock, method: str, path: str, body: Any = None) -> tuple[int, str, list[str]]:
+    """Send a request that is refused; returns status, sentence and the named fields."""
+    reply = mock.call(method, path, body)
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert reply.json["status"] == reply.status
+    return reply.status, reply.json["detail"], [each["field"] for each in reply.json.get("errors", [])]
+
+
+def connect(mock: DrivenMock) -> socket.socket:
+    """Connect to the control plane's TCP port."""
+    return socket.create_connection(("127.0.0.1", mock.control_port), 60)
