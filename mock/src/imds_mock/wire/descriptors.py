@@ -6,6 +6,8 @@ import contextlib
 import resource
 from typing import Final, NamedTuple
 
+from imds_mock.errors import MockError
+
 OWN: Final = 32
 """Descriptors for listeners, event loop, logs, look-ups, the signing process and files; about 20 are open at once."""
 
@@ -28,12 +30,29 @@ class ConnectionLimits(NamedTuple):
     control: int
 
 
+class TooFewDescriptorsError(MockError):
+    """The limit of open files does not suffice for the mock itself.
+
+    Args:
+        limit: The limit.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"the limit of open files is {limit}, and imds-mock needs at least {OWN}; raise it with `ulimit -n 1024`, "
+            "or in Compose with `ulimits: {nofile: 1024}`"
+        )
+
+
 def raise_limit(wanted: int, *, with_control: bool) -> None:
     """Raise this process's limit of open files as far as needed and allowed.
 
     Args:
         wanted: Connections that the data plane should have.
         with_control: The control plane is on.
+
+    Raises:
+        TooFewDescriptorsError: It allows fewer than `OWN`.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = OWN + wanted + 2 * (CONTROL_CONNECTIONS if with_control else 0)
@@ -43,6 +62,9 @@ def raise_limit(wanted: int, *, with_control: bool) -> None:
         resource.setrlimit(
             resource.RLIMIT_NOFILE, (needed if hard == resource.RLIM_INFINITY else min(needed, hard), hard)
         )
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed < OWN:
+        raise TooFewDescriptorsError(allowed)
 
 
 def connection_limits(wanted: int, *, with_control: bool) -> ConnectionLimits:
