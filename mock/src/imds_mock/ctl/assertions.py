@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from imds_mock.arguments import duration
 from imds_mock.ctl.client import ArgumentError
-from imds_mock.ctl.journal import caller_name, refuse_with
+from imds_mock.ctl.journal import refuse_with
 from imds_mock.ctl.output import print_json, print_line, print_warning
+from imds_mock.ctl.request_columns import caller_name
 from imds_mock.events.kinds import NOTICES
 
 if TYPE_CHECKING:

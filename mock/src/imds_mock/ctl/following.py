@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from imds_mock.ctl.journal import COLUMNS, NAMES, named
 from imds_mock.ctl.output import cell, json_text
+from imds_mock.ctl.request_columns import COLUMNS, NAMES, named
 from imds_mock.ctl.tables import plain_heading, plain_line, print_fitted
 from imds_mock.ctl.terminal import look_of
 

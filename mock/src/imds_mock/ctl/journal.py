@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from imds_mock.ctl.client import ArgumentError
-from imds_mock.ctl.columns import Column, brief_caller, brief_time, fault_style, status_style, version_style
+from imds_mock.ctl.columns import Column, brief_caller, brief_time
 from imds_mock.ctl.output import print_done, print_json, print_warning
+from imds_mock.ctl.request_columns import COLUMNS, NAMES, caller_name, named
 from imds_mock.ctl.tables import add_table_options, print_table
 from imds_mock.ctl.times import both_times, reference
 
@@ -15,22 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imds_mock.ctl.client import Client
-
-NAMES: Final = ("time", "caller", "method", "written", "status", "version", "token", "microseconds", "faults")
-"""The columns of requests for programs."""
-
-COLUMNS: Final = (
-    Column("time", brief=brief_time),
-    Column("caller", minimum=13, brief=brief_caller),
-    Column("method"),
-    Column("written", "PATH", minimum=30),
-    Column("status", style=status_style),
-    Column("version", "IMDS", style=version_style),
-    Column("token", rank=2),
-    Column("microseconds", "µs", rank=3),
-    Column("faults", minimum=8, is_optional=True, style=fault_style),
-)
-"""The columns of requests on a terminal."""
 
 _NOTICES: Final = (
     Column("notice", minimum=10),
@@ -94,17 +79,6 @@ def _requests(client: Client, arguments: argparse.Namespace) -> int:
     rows = [{**named(each), "time": both_times(each, "time", now)} for each in found]
     print_table(arguments, NAMES, rows, "no requests", COLUMNS)
     return 0
-
-
-def named(entry: dict[str, Any]) -> dict[str, Any]:
-    """A recorded request with its caller's address and name in one text."""
-    return {**entry, "caller": caller_name(entry)}
-
-
-def caller_name(entry: dict[str, Any]) -> str:
-    """A caller's address with its container name, or else its instance id, which distinguish replicas."""
-    which = entry["names"][0] if entry["names"] else entry["instance_id"]
-    return f"{entry['caller']} ({which})" if which else str(entry["caller"])
 
 
 def _warn(client: Client, caller: str | None) -> None:

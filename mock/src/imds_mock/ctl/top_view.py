@@ -9,8 +9,8 @@ from rich.text import Text
 
 from imds_mock.ctl.columns import Column, brief_caller, state_style
 from imds_mock.ctl.fitting import fit
-from imds_mock.ctl.journal import COLUMNS, named
 from imds_mock.ctl.output import printable
+from imds_mock.ctl.request_columns import COLUMNS, named
 from imds_mock.ctl.schedule import when_of
 from imds_mock.ctl.tables import rich_table
 from imds_mock.ctl.times import ago

@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from imds_mock.ctl.journal import caller_name
+from imds_mock.ctl.request_columns import caller_name
 from imds_mock.ctl.times import Now, seconds
 from imds_mock.errors import MockError
 
