@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imds_mock.cli import main
+from support.http_server import ScriptedHttpServer
 from support.mockprogram import RunningProgram, running_program
 from support.paths import IMDS_MOCK
 
@@ -400,6 +401,17 @@ def test_mistakes_end_with_one_sentence_and_a_code(mock: RunningProgram, line: s
     assert (done.returncode, done.stdout) == (code, "")
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("line", ["status", "requests --follow"])
+def test_a_web_server_in_place_of_the_control_plane_is_said(mock: RunningProgram, line: str) -> None:
+    page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 13\r\n\r\n<html></html>"
+    with ScriptedHttpServer(lambda _head: page) as server:
+        done = mock.ctl(*line.split(), "--url", f"http://127.0.0.1:{server.port}")
+    assert done.returncode == 65
+    assert done.stderr == (
+        "imds-mock: unexpected response with status 200; check that --url is the control plane of an imds-mock\n"
+    )
 
 
 @pytest.mark.parametrize("token", ["a" * 16 + "\nb", "\u20ac" * 16])

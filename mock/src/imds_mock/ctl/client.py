@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _TIMEOUT_SECONDS: Final = 10.0
 _SILENCE_SECONDS: Final = 60.0  # a stream sends a line at least every 15 s
 _JSON: Final = "application/json"
+_EVENT_STREAM: Final = "text/event-stream"
 
 
 class UnreachableError(MockError):
@@ -114,7 +115,10 @@ class Client:
             raise _refused(answer.status, received)
         for note in answer.headers.get_all("Imds-Mock-Note") or ():
             self._on_note(note)
-        return json.loads(received) if received else None
+        try:
+            return json.loads(received) if received else None
+        except ValueError as error:
+            raise _refused(answer.status, received) from error
 
     def stream(self, path: str, query: Mapping[str, Any]) -> Iterator[Any]:
         """Follow server-sent events until the control plane closes the stream.
@@ -134,7 +138,7 @@ class Client:
         try:
             connection.request("GET", _target(path, query), headers=self._headers)
             answer = connection.getresponse()
-            if answer.status >= 400:  # noqa: PLR2004 - an error by definition
+            if answer.headers.get_content_type() != _EVENT_STREAM:
                 raise _refused(answer.status, answer.read())
             if connection.sock is not None:
                 connection.sock.settimeout(_SILENCE_SECONDS)
