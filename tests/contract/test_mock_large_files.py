@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import select
 import signal
 import socket
@@ -88,6 +89,33 @@ def test_a_bad_file_leaves_the_mock_as_it_is(tmp_path: Path, text: str, words: s
         with socket.create_connection(("127.0.0.1", mock.port), 60) as client:
             client.sendall(head("GET", "/latest/meta-data/y").encode())
             assert Answer.parse(read_all(client)).body == b"small"
+        assert mock.end() == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [(LARGE, "raise the limit of open files"), ("metadata: {meta-data/y: other}\n", "Too many open files")],
+    ids=["large", "small"],
+)
+def test_a_reload_without_a_free_descriptor_leaves_the_mock_as_it_is(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "mock.yaml"
+    file.write_text("metadata: {meta-data/y: small}\n")
+    # With keys in a folder, no process is started after the start.
+    settings = ["server.watch_config=false", f"signing.key_directory={tmp_path / 'keys'}"]
+    options = ["--config", str(file), "--control", "off", *(f"--set={each}" for each in settings)]
+    with running_program(tmp_path, options) as mock, socket.create_connection(("127.0.0.1", mock.port), 60) as client:
+        client.sendall(head("GET", "/latest/meta-data/y", Connection="keep-alive").encode())
+        assert read_answer(client).body == b"small"
+        file.write_text(text)
+        limit = resource.prlimit(mock.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(mock.process.pid, resource.RLIMIT_NOFILE, (3, limit[1]))
+        mock.process.send_signal(signal.SIGHUP)
+        assert words in mock.await_line("cannot reload the configuration, keeping the .*")[0]
+        client.sendall(head("GET", "/latest/meta-data/y", Connection="keep-alive").encode())
+        assert read_answer(client).body == b"small"
+        resource.prlimit(mock.process.pid, resource.RLIMIT_NOFILE, limit)
+        mock.process.send_signal(signal.SIGHUP)
+        mock.await_line("configuration reloaded")
         assert mock.end() == 0
 
 

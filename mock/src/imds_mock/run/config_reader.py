@@ -95,7 +95,7 @@ async def read_in_background(read: Callable[[], Config]) -> Config:
         read: Reads it; called in a thread, or in a separate process if it is a `ConfigReader` with a large file.
 
     Raises:
-        ConfigError: It is invalid, or takes too long to read.
+        ConfigError: It is invalid, takes too long to read, or the process cannot be started.
     """
     if not (isinstance(read, ConfigReader) and read.is_large()):
         return await asyncio.to_thread(read)
@@ -111,14 +111,19 @@ async def read_in_background(read: Callable[[], Config]) -> Config:
 
 
 async def _run_process(request: ReadRequest, environ: Mapping[str, str]) -> ReadResult | None:
-    # -P: modules in the working directory are ignored.
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", __name__),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env=dict(environ),
-    )
+    try:
+        # -P: modules in the working directory are ignored.
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", __name__),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=dict(environ),
+        )
+    except OSError as error:  # uvloop's does not say which limit it is
+        raise ConfigError(
+            "cannot start the process that reads the configuration; raise the limit of open files or of processes"
+        ) from error
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             out, _ = await process.communicate(msgspec.json.encode(request))

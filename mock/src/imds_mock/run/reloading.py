@@ -91,7 +91,7 @@ class Reloader:
             waiting = [section for section in FIXED_SECTIONS if getattr(config, section) != kept[section]]
             for _ in self._state.restarting_from(replace(config, **kept)):
                 await asyncio.sleep(0)
-        except (MockError, SettingError, ConflictingPathsError) as error:
+        except (MockError, SettingError, ConflictingPathsError, OSError) as error:  # OSError: no free descriptor
             self._counts["refused"] += 1
             self._log(f"cannot reload the configuration, keeping the previous one: {error}")
             return
