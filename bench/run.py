@@ -39,6 +39,7 @@ from diagrams import PALETTES
 from effort import FULL, LEFT_OUT, QUICK
 from outcomes import MET, MISSED, NOT_MEASURED, NotMeasuredError, verdict
 from rows import GROUPS, ROWS
+from standard_output import ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -162,4 +163,4 @@ def summarize(outcomes: Mapping[str, Outcome], failed: Sequence[str], tolerance:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(ended("bench", lambda: main(sys.argv[1:])))

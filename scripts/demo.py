@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
+import os
 import select
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +24,7 @@ from typing import IO, TYPE_CHECKING
 
 from netlab import Lab
 from port_forward import forwarded
+from standard_output import READER_GONE, ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -116,7 +120,12 @@ def compose_demo() -> None:
         )
         show_page(published.stdout.strip(), [*compose, "exec", "-T", "debug", "sh", "-c", QUESTIONS[1]])
     finally:
-        show("docker compose down", [*compose, "down", "--volumes", "--timeout", "2"])
+        down = [*compose, "down", "--volumes", "--timeout", "2"]
+        try:
+            show("docker compose down", down)
+        except OSError:  # nothing can be printed any more
+            subprocess.run(down, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+            raise
 
 
 def lab_demo(*, setup: bool) -> None:
@@ -186,11 +195,18 @@ def show_page(address: str, question: Sequence[str]) -> None:
 
 
 def show(typed: str, command: Sequence[str], place: str = "") -> None:
-    """Print a command as a user would type it, and run it; raises DemoError if it fails."""
+    """Print a command as a user would type it, and run it.
+
+    Raises:
+        DemoError: The command fails.
+        OSError: Nothing can be printed.
+    """
     print(f"{place}$ {typed}", flush=True)
     code = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
     # A metadata value ends without a newline.
     print(flush=True)
+    if code in {-signal.SIGPIPE, READER_GONE}:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
     if code != 0:
         raise DemoError(f"command failed with exit code {code}: {typed}")
 
@@ -224,4 +240,4 @@ def await_command(process: subprocess.Popen[str], command: bytes) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(ended("demo", lambda: main(sys.argv[1:])))

@@ -25,6 +25,7 @@ from foreign_platform import PlatformError, build_options
 from installing import ROOT
 from oci_archive import write_archive
 from release_packages import BuildError, build_packages, commit_time
+from standard_output import ended
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,4 +133,4 @@ def _docker(*words: str | Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(ended("dist", lambda: main(sys.argv[1:])))

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 import engine_install
 import engine_network
 from debian_packages import PackageError
+from standard_output import ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -255,7 +256,8 @@ def run(command: Sequence[str]) -> int:
         return 127
     try:
         with engine() as environment:
-            return subprocess.run(command, env=dict(environment), check=False).returncode
+            code = subprocess.run(command, env=dict(environment), check=False).returncode
+            return code if code >= 0 else 128 - code  # as a shell reports a signal
     except EngineError as error:
         say(str(error))
         return 1
@@ -267,4 +269,4 @@ def run(command: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(ended("engine", lambda: main(sys.argv[1:])))

@@ -39,6 +39,24 @@ def test_the_embedded_lab_shows_the_transcript_and_leaves_nothing() -> None:
     assert in_session(demo.pid) == []
 
 
+def test_a_reader_that_leaves_ends_it_quietly_and_leaves_nothing() -> None:
+    with subprocess.Popen(
+        [sys.executable, ROOT / "scripts" / "demo.py", "--lab"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as demo:
+        assert demo.stdout is not None
+        assert demo.stderr is not None
+        assert demo.stdout.readline().startswith("mock_metadata$ ")
+        demo.stdout.close()
+        errors = demo.stderr.read()
+        assert (demo.wait(), "Error" in errors) == (141, False), errors
+        assert in_session(demo.pid) == []
+
+
 def test_in_a_terminal_it_waits_while_the_user_looks_at_the_page() -> None:
     command: list[str | Path] = [sys.executable, ROOT / "scripts" / "demo.py", "--lab"]
     with terminal(command, dict(os.environ), 120) as shown:

@@ -9,3 +9,4 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PROGRAMS = Path(sys.executable).parent
 IMDS_MOCK = PROGRAMS / "imds-mock"
+IMDS_SHIM = PROGRAMS / "imds-shim"

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import ast
+import os
+import pathlib
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -233,3 +237,21 @@ def test_no_name_of_the_program_has_two_meanings() -> None:
             for name, value in zip(names, values, strict=True):
                 meanings.setdefault(name, set()).add(ast.unparse(value))
     assert {name: found for name, found in meanings.items() if len(found) > 1} == {}
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+def test_the_program_says_that_its_output_cannot_be_written(unbuffered: str, tmp_path: pathlib.Path) -> None:
+    program = tmp_path / "capture.py"
+    program.write_text(bundle())
+    words = [sys.executable, str(program), "--help"]
+    environ = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    reader, gone = os.pipe()
+    os.close(reader)
+    with pathlib.Path("/dev/full").open("w", encoding="ascii") as full:
+        ended = [
+            subprocess.run(words, stdout=output, stderr=subprocess.PIPE, env=environ, text=True, check=False)
+            for output in (full.fileno(), gone)
+        ]
+    os.close(gone)
+    sentence = "imds-mock capture: cannot write to standard output: No space left on device\n"
+    assert [(done.returncode, done.stderr) for done in ended] == [(74, sentence), (141, "")]

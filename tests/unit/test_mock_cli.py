@@ -12,6 +12,9 @@ from support.paths import IMDS_MOCK
 
 PRINTING = (
     ("--version",),
+    ("--help",),
+    ("serve", "--help"),
+    ("ctl", "spot", "--help"),
     ("config", "schema"),
     ("config", "show"),
     ("completion", "bash"),
@@ -19,6 +22,12 @@ PRINTING = (
     ("compose-override", "--services", "app"),
 )
 parametrize = pytest.mark.parametrize("words", PRINTING, ids=" ".join)
+
+
+@pytest.fixture(autouse=True, params=["", "1"], ids=["buffered", "unbuffered"])
+def buffering(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Buffered output fails only at the end."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", request.param)
 
 
 @parametrize

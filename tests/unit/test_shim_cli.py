@@ -292,4 +292,4 @@ def test_the_installed_program_answers() -> None:
 def test_exit_codes_differ_between_families_of_errors() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ShimError)]
     codes = [kind.exit_code for kind in kinds if kind not in (errors.ShimError, errors.CommandError)]
-    assert sorted(codes) == [64, 68, 69, 70, 71, 77, 78, 126, 127]
+    assert sorted(codes) == [64, 68, 69, 70, 71, 74, 77, 78, 126, 127, 141]

@@ -12,12 +12,14 @@ import pytest
 from imds_shim.capabilities import NUMBERS, CapabilitySets, how_to_grant
 from imds_shim.deadline import Deadline
 from imds_shim.doctor import Dependencies, examine
-from imds_shim.errors import KernelRefusedError, PrivilegeError, ShimError
+from imds_shim.errors import KernelRefusedError, OutputClosedError, PrivilegeError, ShimError
 from imds_shim.exec.accounts import Account
 from imds_shim.exec.privileges import Plan
 from support.fakes import MOCK_ONE, MOCK_TWO, NGINX, OTHER_IMDS, FakeKernel, FakeNetwork
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imds_shim.config import ShimConfig
 
 V4 = "169.254.169.254:80"
@@ -39,6 +41,7 @@ class Container:
         self.emulated: str | None = None
         self.route_failure: OSError | None = None
         self.lines: list[str] = []
+        self.write: Callable[[str], None] = self.lines.append
 
     def lack(self, *names: str) -> None:
         mask = EVERYTHING & ~sum(1 << NUMBERS[name] for name in names)
@@ -69,7 +72,7 @@ class Container:
         environ = [b"MOCK_HOSTNAME=mock", b"HOME=/nowhere", *(entry.encode() for entry in entries)]
         if b"-MOCK_HOSTNAME" in environ:
             environ = [entry for entry in environ if b"MOCK_HOSTNAME" not in entry]
-        return examine(environ, dependencies, self.lines.append)
+        return examine(environ, dependencies, self.write)
 
     def said(self, mark: str) -> list[str]:
         return [line[6:] for line in self.lines if line.startswith(f"{mark:<5} ")]
@@ -314,3 +317,21 @@ def test_an_emulated_image_may_be_unable_to_query_the_kernel(container: Containe
     container.emulated = None
     with pytest.raises(OSError, match="not supported"):
         container.examined()
+
+
+def test_a_report_whose_reader_leaves_ends_and_is_undone(container: Container) -> None:
+    container.examined()
+    left = 0
+
+    def write(_line: str) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OutputClosedError
+
+    container.write = write
+    for accepted in range(len(container.lines)):
+        left = accepted
+        with pytest.raises(OutputClosedError):
+            container.examined()
+        assert (container.kernel.tables[0].rules, container.kernel.routes) == ([], [])

@@ -167,6 +167,13 @@ class Parser(argparse.ArgumentParser):
         more = " See" if message.endswith("?") else "; see"
         self.exit(EX_USAGE, f"{self.prog}: {message}{more} {self.prog} --help\n")
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # argparse ignores errors, so help on a full disk would seem to have been printed.
+        if message and file is not None and file is sys.stdout:
+            file.write(message)
+        else:
+            super()._print_message(message, file)
+
     def _declare_own(self) -> None:
         declare, self._declare = self._declare, None
         if declare is not None:

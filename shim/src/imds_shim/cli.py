@@ -16,7 +16,14 @@ from imds_shim.config import (
     unknown_setting_warnings,
 )
 from imds_shim.deadline import Deadline
-from imds_shim.errors import ConfigError, Interrupted, KernelRefusedError, PrivilegeError, ShimError
+from imds_shim.errors import (
+    ConfigError,
+    Interrupted,
+    KernelRefusedError,
+    OutputClosedError,
+    PrivilegeError,
+    ShimError,
+)
 from imds_shim.exec.signals import Interrupts
 from imds_shim.kernel import RealKernel, RealNetwork
 from imds_shim.log import Log
@@ -51,7 +58,8 @@ def run(argv: Sequence[bytes], environ: Sequence[bytes], interrupts: Interrupts 
     except ShimError as error:
         if isinstance(error, ConfigError):
             _warn_of_unknown_settings(environ, log)
-        log.error(_explain(error))
+        if not isinstance(error, OutputClosedError):
+            log.error(_explain(error))
         return error.exit_code
     except Interrupted as interrupt:
         log.info(f"ended by signal {interrupt.exit_code - 128} before the command was started")
@@ -79,12 +87,15 @@ def _emulated_image() -> str | None:
 
 def _dispatch(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts, log: Log) -> int:
     if config.action == "help":
-        print(help_text(), end="")
+        from imds_shim.output import write_text
+
+        write_text(help_text())
         return 0
     if config.action == "version":
+        from imds_shim.output import write_line
         from imds_shim.system import own_version
 
-        print(f"imds-shim {own_version()}")
+        write_line(f"imds-shim {own_version()}")
         return 0
     if config.action == "remove":
         return _remove(log)
@@ -109,6 +120,7 @@ def _doctor(environ: Sequence[bytes]) -> int:
     from imds_shim.doctor import Dependencies, examine
     from imds_shim.exec.handoff import plan
     from imds_shim.nat import backend, policy_routing
+    from imds_shim.output import write_line
 
     dependencies = Dependencies(
         network=RealNetwork(announcement_of(read_settings("doctor", (), environ)[0])),
@@ -119,7 +131,7 @@ def _doctor(environ: Sequence[bytes]) -> int:
         sets=capabilities.read_sets(),
         emulated=_emulated_image(),
     )
-    return examine(environ, dependencies, print)
+    return examine(environ, dependencies, write_line)
 
 
 def _start(config: ShimConfig, environ: Sequence[bytes], interrupts: Interrupts, log: Log) -> int:

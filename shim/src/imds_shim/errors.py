@@ -6,6 +6,8 @@
     |-- MockUnreachableError        69  no IMDS answers at the mock's addresses
     |-- WrongMockError              70  169.254.169.254 does not reach the mock
     |-- KernelRefusedError          71  the kernel lacks a feature or refused a change
+    |-- OutputError                 74  standard output cannot be written
+    |   `-- OutputClosedError      141  its reader has gone; nothing is printed
     |-- PrivilegeError              77  a capability is missing
     |-- ConfigError                 78  a setting is invalid
     `-- CommandError
@@ -65,6 +67,18 @@ class KernelRefusedError(ShimError):
     """The kernel lacks a feature, or refused a change for a reason other than a missing privilege."""
 
     exit_code = 71
+
+
+class OutputError(ShimError):
+    """Standard output cannot be written."""
+
+    exit_code = 74
+
+
+class OutputClosedError(OutputError):
+    """The reader of standard output has gone; the exit code is that of a program that SIGPIPE has ended."""
+
+    exit_code = 128 + 13
 
 
 class PrivilegeError(ShimError):

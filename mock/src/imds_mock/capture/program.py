@@ -10,6 +10,7 @@ import contextlib
 import os
 import sys
 import time
+from typing import Any
 
 from imds_mock.capture.client import CaptureError, Client
 from imds_mock.capture.configuration import notes, write_configuration
@@ -17,7 +18,8 @@ from imds_mock.capture.walk import walk
 
 _ENDPOINT_VARIABLE = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 _DEFAULT_ENDPOINT = "http://169.254.169.254"
-_CANNOT_CREATE = 73  # of sysexits.h
+_CANNOT_CREATE, _CANNOT_WRITE = 73, 74  # of sysexits.h
+_READER_GONE = 128 + 13  # as a shell reports SIGPIPE
 _MAX_TIMEOUT_SECONDS = 60.0
 
 
@@ -63,18 +65,41 @@ def run(arguments: argparse.Namespace) -> None:
 
 def main() -> int:
     """Run as a program of its own; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="capture.py", description=__doc__)
+    parser = _Parser(prog="capture.py", description=__doc__)
     add_arguments(parser)
     try:
-        run(parser.parse_args())
+        try:
+            run(parser.parse_args())
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except CaptureError as error:
         _say(str(error))
         return error.exit_code
+    except OSError as error:  # of standard output; the others have become a CaptureError
+        # Otherwise the interpreter tries to write the rest at the exit, and reports the error again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return _READER_GONE
+        _say(f"cannot write to standard output: {error.strerror}")
+        return _CANNOT_WRITE
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that does not ignore that its help cannot be written, as argparse does."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message and file is not None and file is sys.stdout:
+            file.write(message)
+        else:
+            super()._print_message(message, file)
+
+
 def _say(sentence: str) -> None:
-    sys.stderr.write(f"imds-mock capture: {sentence}\n")
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"imds-mock capture: {sentence}\n")
 
 
 def _seconds(text: str) -> float:
