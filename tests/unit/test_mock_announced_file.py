@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import json
 import os
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -165,4 +166,38 @@ def test_a_write_that_fails_later_is_reported_and_tried_again_with_the_next_chan
     assert reports == [
         f"cannot keep announcements in {path}: No such file or directory; choose another callers.announced_file"
     ]
+    assert [each["address"] for each in json.loads(path.read_text())] == [HERE, THERE]
+
+
+def test_a_write_under_way_at_the_end_does_not_replace_later_announcements(tmp_path: Path) -> None:
+    path = tmp_path / "announced.json"
+    is_writing, may_write = threading.Event(), threading.Event()
+
+    class SlowToWrite(Announced):
+        @property
+        def instance(self) -> dict[str, Any]:
+            if threading.current_thread() is not threading.main_thread():
+                is_writing.set()
+                assert may_write.wait(60)
+            return {"role": "worker-role"}
+
+    async def run() -> None:
+        callers = registry()
+        file = AnnouncedFile(path, callers, print)
+        file.load()
+        keeping = asyncio.create_task(file.keep())
+        callers.announcements.put(HERE, Announcement(KEY, SlowToWrite(*WORKER)))
+        await asyncio.to_thread(is_writing.wait, 60)
+        callers.announcements.put(THERE, Announcement(KEY, None))
+        keeping.cancel()
+        # If the end does not wait for the thread, the thread is the last one to write.
+        await asyncio.wait({keeping}, timeout=0.1)
+        if not keeping.done():
+            may_write.set()
+            await asyncio.wait({keeping})
+        file.close()
+        may_write.set()
+        await asyncio.get_running_loop().shutdown_default_executor()
+
+    asyncio.run(run())
     assert [each["address"] for each in json.loads(path.read_text())] == [HERE, THERE]

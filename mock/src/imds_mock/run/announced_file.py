@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -74,7 +73,6 @@ class AnnouncedFile:
         self._callers = callers
         self._report = report
         self._changed = asyncio.Event()
-        self._writing = threading.Lock()
 
     def load(self) -> None:
         """Take over what the file has, and write it again to see that this works.
@@ -99,13 +97,15 @@ class AnnouncedFile:
         while True:
             await self._changed.wait()
             self._changed.clear()
+            writing = asyncio.create_task(asyncio.to_thread(self._write, self._callers.announcements.items()))
             try:
-                left_out = await asyncio.to_thread(self._write, self._callers.announcements.items())
-                self._report_left_out(left_out)
+                self._report_left_out(await asyncio.shield(writing))
             except OSError as error:
                 self._report(str(AnnouncedFileError(self._path, error)))
             except asyncio.CancelledError:
-                self._changed.set()  # the thread may not have begun
+                # The thread must not replace what `close` writes by older announcements.
+                await asyncio.gather(writing, return_exceptions=True)
+                self._changed.set()
                 raise
             await asyncio.sleep(_PAUSE_SECONDS)
 
@@ -150,8 +150,7 @@ class AnnouncedFile:
                 lines.pop()
                 break
         content = b"[\n" + b",\n".join(reversed(lines)) + b"\n]\n"
-        with self._writing:
-            atomic_files.replace(self._path, content)
+        atomic_files.replace(self._path, content)
         return len(items) - len(lines)
 
 
