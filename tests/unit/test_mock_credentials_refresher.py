@@ -293,6 +293,26 @@ def test_waiting_for_a_renewal_returns_its_failure(result: FetchedCredentials | 
     assert asyncio.run(run()) == reason
 
 
+def test_waiting_for_a_renewal_ends_with_the_next_attempt_after_the_clock_was_set_back() -> None:
+    fake = FakeAws([credentials(1, NOW + HOUR)])
+
+    async def run() -> str | None:
+        never = msgspec.structs.replace(fake.dependencies(), sleep=lambda _seconds: asyncio.sleep(3600))
+        refresher = Refresher(REQUEST, never)
+        refresher.renew_after(NOW)
+        waiting = asyncio.create_task(refresher.wait_for_renewal())
+        await asyncio.sleep(0)
+        fake.now -= HOUR
+        refresher.clock_moved(NOW, fake.now)
+        running = asyncio.create_task(refresher.run())
+        try:
+            return await asyncio.wait_for(waiting, 10)
+        finally:
+            running.cancel()
+
+    assert asyncio.run(run()) is None
+
+
 def test_a_renewal_requested_during_a_fetch_is_not_repeated() -> None:
     fake = FakeAws([credentials(1, NOW + HOUR), credentials(2, NOW + HOUR)])
     refresher = Refresher(REQUEST, fake.dependencies())

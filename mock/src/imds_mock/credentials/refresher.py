@@ -123,6 +123,7 @@ class Refresher:
         requested = self._renew_after
         while self._attempted_at < requested:
             await self._attempted.wait()
+            requested = min(requested, self._renew_after)  # earlier if the clock was set back
         if self._fetched_at < requested:
             return self._logged[0] if self._logged else "they cannot be fetched"
         return "their source returned the same ones" if self._changed_at < requested else None
