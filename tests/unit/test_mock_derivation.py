@@ -12,7 +12,14 @@ from imds_mock.config.marks import known_keys
 from imds_mock.config.settings import Config
 from imds_mock.metadata import derivation
 from imds_mock.metadata.catalogue import ROWS
-from imds_mock.metadata.derivation import UNDERIVED, advice_about, settings_of
+from imds_mock.metadata.derivation import advice_about, settings_of
+
+# No setting determines these.
+UNDERIVED = {
+    "meta-data/elastic-gpus/associations/<id>",
+    "meta-data/elastic-inference/associations/<id>",
+    "meta-data/metrics/vhostmd",
+}
 
 
 def test_every_path_of_the_catalogue_has_a_setting_or_an_event() -> None:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
+from imds_mock.compose.project import DEFAULT_NETWORK, OverrideError
 from imds_mock.errors import LOW_PORTS
-
-from .project import DEFAULT_NETWORK, OverrideError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .project import Service
+    from imds_mock.compose.project import Service
 
 MOCK: Final = "mock_metadata"
 # botocore rejects host names with an underscore.

@@ -19,13 +19,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from .errors import OptionsError
-from .setting import ADDRESSES, EC2, HTTP, IPV6, LOOPBACK, UNKNOWN_PORT, Method, Redirect, Setting
+from imds_mock.host.errors import OptionsError
+from imds_mock.host.setting import ADDRESSES, EC2, HTTP, IPV6, LOOPBACK, UNKNOWN_PORT, Method, Redirect, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .setting import Shell
+    from imds_mock.host.setting import Shell
 
 TABLE: Final = "imds_host"
 TAG: Final = "imds-mock host"

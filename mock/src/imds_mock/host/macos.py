@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .errors import OptionsError
-from .setting import ADDRESSES, EC2, HTTP, IPV6, LOOPBACK, Method, Redirect, Setting
+from imds_mock.host.errors import OptionsError
+from imds_mock.host.setting import ADDRESSES, EC2, HTTP, IPV6, LOOPBACK, Method, Redirect, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .setting import Shell
+    from imds_mock.host.setting import Shell
 
 ANCHOR: Final = "com.apple/imds-mock"
 FILES: Final = "/var/run/imds-mock."

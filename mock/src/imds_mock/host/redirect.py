@@ -7,15 +7,23 @@ from typing import TYPE_CHECKING
 
 from imds_mock.addresses import host_and_port
 from imds_mock.errors import OtherServerError, ProbeError
+from imds_mock.host.errors import HostError, OptionsError, RealServiceError
+from imds_mock.host.setting import (
+    DEFAULT_PORT,
+    HTTP,
+    LOOPBACK,
+    UNKNOWN_PORT,
+    Redirect,
+    redirect_of,
+    steps_down,
+    steps_up,
+)
 from imds_mock.records import Record
-
-from .errors import HostError, OptionsError, RealServiceError
-from .setting import DEFAULT_PORT, HTTP, LOOPBACK, UNKNOWN_PORT, Redirect, redirect_of, steps_down, steps_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .setting import Platform, Setting, Shell, Step
+    from imds_mock.host.setting import Platform, Setting, Shell, Step
 
 
 class Host(Record, frozen=True):

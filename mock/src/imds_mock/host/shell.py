@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 
-from .errors import HostError, MissingProgramError
+from imds_mock.host.errors import HostError, MissingProgramError
 
 _NOT_FOUND = 127
 _SHELL = "/bin/sh"

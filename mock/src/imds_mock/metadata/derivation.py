@@ -70,15 +70,6 @@ _DOCUMENT: Final = "dynamic/instance-identity/"
 
 _MAX_NAMED: Final = 2
 
-UNDERIVED: Final = frozenset(
-    {
-        "meta-data/elastic-gpus/associations/<id>",
-        "meta-data/elastic-inference/associations/<id>",
-        "meta-data/metrics/vhostmd",
-    }
-)
-"""Paths of the catalogue that are not derived from a setting."""
-
 
 def settings_of(path: str) -> list[str]:
     """The settings from which a path and everything below it are derived, in the order of the catalogue."""
