@@ -14,8 +14,7 @@ import msgspec
 from starlette.responses import StreamingResponse
 
 from imds_mock.control import shown
-from imds_mock.control.problems import ProblemError
-from imds_mock.control.request_stream import EVENT_STREAM, KEEP_ALIVE_SECONDS, MAX_FOLLOWERS
+from imds_mock.control.request_stream import EVENT_STREAM, KEEP_ALIVE_SECONDS, require_place
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -70,8 +69,7 @@ class RequestBatches(StreamingResponse):
         Raises:
             ProblemError: `MAX_FOLLOWERS` clients follow already.
         """
-        if self._context.followers >= MAX_FOLLOWERS:
-            raise ProblemError(503, f"Cannot follow: {MAX_FOLLOWERS} clients follow already; disconnect one of them.")
+        require_place(self._context)
         self._context.batch_followers += 1
         try:
             await super().__call__(scope, receive, send)

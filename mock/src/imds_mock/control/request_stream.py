@@ -26,6 +26,16 @@ KEEP_ALIVE_SECONDS: Final = 15.0
 _QUEUE_ENTRIES: Final = 1000
 
 
+def require_place(context: ControlContext) -> None:
+    """Refuse another client that follows the requests, in either kind of stream.
+
+    Raises:
+        ProblemError: `MAX_FOLLOWERS` clients follow already.
+    """
+    if context.followers >= MAX_FOLLOWERS:
+        raise ProblemError(503, f"Cannot follow: {MAX_FOLLOWERS} clients follow already; disconnect one of them.")
+
+
 class RequestStream(StreamingResponse):
     """A response that continues until the client or the mock closes it.
 
@@ -52,8 +62,7 @@ class RequestStream(StreamingResponse):
         """
         # No await between the check and the registration, so two clients cannot take the last place. The registration
         # ends here and not in `_chunks`, which may never run.
-        if self._context.followers >= MAX_FOLLOWERS:
-            raise ProblemError(503, f"Cannot follow: {MAX_FOLLOWERS} clients follow already; disconnect one of them.")
+        require_place(self._context)
         if self._replays:
             self._earlier = [entry for entry in self._journal if self._matches(entry)]
         enqueue = self._enqueue  # each access creates a new bound method

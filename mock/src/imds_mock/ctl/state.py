@@ -49,6 +49,16 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     )
     options.set_defaults(action_of=_options)
 
+    _add_config(commands, shared)
+
+    reset = commands.add_parser(
+        "reset", parents=shared, help="restore the initial configuration, events, faults and journal, and real time"
+    )
+    reset.add_argument("--keep-journal", action="store_true", help="keep the journal and the notices seen")
+    reset.set_defaults(action_of=_reset)
+
+
+def _add_config(commands: argparse._SubParsersAction[Any], shared: list[argparse.ArgumentParser]) -> None:
     config = commands.add_parser("config", parents=shared, help="show or change the configuration").add_subparsers(
         metavar="ACTION", required=True
     )
@@ -66,12 +76,6 @@ def add_commands(commands: argparse._SubParsersAction[Any], common: Sequence[arg
     )
     patch.add_argument("patch", help="JSON; - reads it from standard input")
     patch.set_defaults(action_of=_config_patch)
-
-    reset = commands.add_parser(
-        "reset", parents=shared, help="restore the initial configuration, events, faults and journal, and real time"
-    )
-    reset.add_argument("--keep-journal", action="store_true", help="keep the journal and the notices seen")
-    reset.set_defaults(action_of=_reset)
 
 
 def _status(client: Client, arguments: argparse.Namespace) -> int:

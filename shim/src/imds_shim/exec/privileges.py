@@ -102,19 +102,9 @@ def plan(
     limited = bool(in_bounding) and not may_drop
     warnings: tuple[str, ...] = ()
     if limited and (becomes_other or now.uid != 0):
-        from imds_shim.surroundings import here
-
-        # A user other than root has no SETPCAP, even if the compose file adds it.
-        hint = f". {here().allowed_by('SETPCAP')} allows that" if now.uid == 0 else ""
-        sentence = (
-            f"{_names(in_bounding)} stays in the bounding set of the application, because dropping it needs SETPCAP; "
-            f"it is dropped from all other sets{hint}"
-        )
-        warnings = (sentence,)
+        warnings = (_limited_warning(now, in_bounding),)
     elif limited and not no_new_privs:
-        purpose = f"to drop {_names(in_bounding)} from a command that runs as root"
-        error = capabilities.missing_error(("SETPCAP",), purpose, sets)
-        raise PrivilegeError(error.problem, f"{error.advice}. {SETPCAP_ALTERNATIVES}", error.missing)
+        raise _limited_error(now, in_bounding)
     if becomes_other:
         permitted = sets.permitted & capabilities.mask(NEEDED_TO_REMOVE_RULES | NEEDED_TO_RESTORE_USER)
         inheritable, effective = 0, 0
@@ -136,6 +126,23 @@ def plan(
         warnings=warnings,
         before=None if account is None else now,
     )
+
+
+def _limited_warning(now: Identity, in_bounding: int) -> str:
+    from imds_shim.surroundings import here
+
+    # A user other than root has no SETPCAP, even if the compose file adds it.
+    hint = f". {here().allowed_by('SETPCAP')} allows that" if now.uid == 0 else ""
+    return (
+        f"{_names(in_bounding)} stays in the bounding set of the application, because dropping it needs SETPCAP; "
+        f"it is dropped from all other sets{hint}"
+    )
+
+
+def _limited_error(now: Identity, in_bounding: int) -> PrivilegeError:
+    purpose = f"to drop {_names(in_bounding)} from a command that runs as root"
+    error = capabilities.missing_error(("SETPCAP",), purpose, now.sets)
+    return PrivilegeError(error.problem, f"{error.advice}. {SETPCAP_ALTERNATIVES}", error.missing)
 
 
 def apply(planned: Plan) -> None:

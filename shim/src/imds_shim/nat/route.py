@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from imds_shim.endpoints import IPAddress
-    from imds_shim.nat.rtnetlink import RouteEntry
+    from imds_shim.nat.rtnetlink import RouteEntry, RouteLookup
 
 PROTOCOL = 169
 
@@ -93,16 +93,7 @@ def ensure_route(
         KernelRefusedError: another program's route or policy rule takes precedence; nothing has changed.
     """
     to_mock, now = look_up_route(mock), look_up_route(destination)
-    right_next_hop = now.next_hop is NextHop.ON_LINK or (now.next_hop is NextHop.GATEWAY and not on_link)
-    # A mock in this network namespace is reached from any source address.
-    right_interface = now.link == to_mock.link or to_mock.next_hop is NextHop.LOCAL
-    # A mock that holds `destination` itself is reached from any address on that link, too.
-    right_source = now.source == to_mock.source or to_mock.next_hop is NextHop.LOCAL or on_link
-    if (
-        to_mock.next_hop is NextHop.NONE
-        or now.next_hop is NextHop.LOCAL
-        or (right_next_hop and right_interface and right_source)
-    ):
+    if to_mock.next_hop is NextHop.NONE or _is_right(now, to_mock, on_link=on_link):
         return None
     existing = [route for route in list_routes(destination.version) if _is_alternative(route, destination)]
     own = [_to_route(route) for route in existing if _is_own(route)]
@@ -126,6 +117,18 @@ def ensure_route(
             "remove it."
         )
     return Route(destination, new.link, source, new.metric, overridden_by)
+
+
+def _is_right(now: RouteLookup, to_mock: RouteLookup, *, on_link: bool) -> bool:
+    """Whether packets to an endpoint already leave as packets to the mock do."""
+    if now.next_hop is NextHop.LOCAL:
+        return True
+    right_next_hop = now.next_hop is NextHop.ON_LINK or (now.next_hop is NextHop.GATEWAY and not on_link)
+    # A mock in this network namespace is reached from any source address.
+    right_interface = now.link == to_mock.link or to_mock.next_hop is NextHop.LOCAL
+    # A mock that holds the endpoint's address itself is reached from any address on that link, too.
+    right_source = now.source == to_mock.source or to_mock.next_hop is NextHop.LOCAL or on_link
+    return right_next_hop and right_interface and right_source
 
 
 def own_routes(destination: IPAddress) -> Sequence[Route]:
