@@ -2,88 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from imds_mock.events.armed import (
     MAX_EVENTS,
     ArmedEvents,
     EventState,
-    NotStartedError,
     TooManyEventsError,
     UnknownEventError,
 )
 from imds_mock.events.kinds import EVENTS, AnyEvent
-from imds_mock.metadata import documents
-from imds_mock.metadata.documents import RenewableDocument
 from imds_mock.metadata.layers import apply_layers
 from imds_mock.metadata.tree import Leaf, Tree
 from imds_mock.scheduling.fields import FieldError
 from imds_mock.violations.words import tag_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-T0 = datetime(2026, 1, 31, 12, tzinfo=UTC).timestamp()
-ROLE = "meta-data/iam/security-credentials/app"
-SCHEDULED = "meta-data/events/maintenance/scheduled"
-HISTORY = "meta-data/events/maintenance/history"
-BASE = {
-    "meta-data/instance-id": Leaf(b"i-1"),
-    SCHEDULED: Leaf(b"[]", since="2018-08-17"),
-    HISTORY: Leaf(b"[]", since="2018-08-17"),
-    ROLE: Leaf(
-        documents.write(
-            {
-                "Code": "Success",
-                "LastUpdated": "2026-01-31T11:00:00Z",
-                "Type": "AWS-HMAC",
-                "AccessKeyId": "ASIAIOSFODNN7EXAMPLE",
-                "SecretAccessKey": "s" * 40,
-                "Token": "IQoJb3JpZ2luX2Vj",
-                "Expiration": "2026-01-31T17:00:00Z",
-            }
-        )
-    ),
-}
-
-
-def event(kind: str, **fields: Any) -> AnyEvent:
-    converted: AnyEvent = msgspec.convert({"kind": kind, **fields}, AnyEvent)
-    return converted
-
-
-def armed(*events: AnyEvent, now: float = T0) -> ArmedEvents:
-    timeline = ArmedEvents()
-    for each in events:
-        timeline = timeline.arm(each, now)
-    return timeline
-
-
-def seen(timeline: ArmedEvents, path: str, now: float, base: Mapping[str, Leaf] = BASE) -> bytes | None:
-    layers = [layer for each in timeline.events for layer in each.event.layers(each.period)]
-    found = Tree(apply_layers(base, layers)).lookup("latest", path, now)
-    return None if found is None else found.body
-
-
-def modified(timeline: ArmedEvents, path: str, now: float, base: Mapping[str, Leaf] = BASE) -> float | None:
-    layers = [layer for each in timeline.events for layer in each.event.layers(each.period)]
-    changed = apply_layers(base, layers)[path].modified
-    return changed(now) if callable(changed) else changed
-
-
-def entries(timeline: ArmedEvents, path: str, now: float) -> list[dict[str, str]]:
-    body = seen(timeline, path, now)
-    assert body is not None
-    read: list[dict[str, str]] = json.loads(body)
-    return read
+from support.timelines import BASE, HISTORY, ROLE, T0, armed, event, seen
 
 
 def test_a_termination_is_announced_two_minutes_ahead_in_both_places() -> None:
@@ -151,234 +87,12 @@ def test_a_rebalance_recommendation_shows_its_time_and_stays() -> None:
     )
 
 
-def test_maintenance_is_written_as_the_documentation_shows_it() -> None:
-    timeline = armed(
-        event(
-            "maintenance",
-            code="system-reboot",
-            not_before="2026-02-01T09:00:43Z",
-            not_after="2026-02-01T09:17:23Z",
-            event_id="instance-event-0d59937288b749b32",
-        )
-    )
-    assert seen(timeline, SCHEDULED, T0) == (
-        b'[\n  {\n    "NotBefore" : "1 Feb 2026 09:00:43 GMT",\n    "Code" : "system-reboot",\n'
-        b'    "Description" : "scheduled reboot",\n    "EventId" : "instance-event-0d59937288b749b32",\n'
-        b'    "NotAfter" : "1 Feb 2026 09:17:23 GMT",\n    "State" : "active"\n  }\n]'
-    )
-    assert seen(timeline, HISTORY, T0) == b"[]"
-
-
-def test_maintenance_that_ends_is_completed_and_moves_to_history() -> None:
-    timeline = armed(event("maintenance", **{"for": "1h"}))
-    assert entries(timeline, SCHEDULED, T0 + 3599)[0]["State"] == "active"
-    assert seen(timeline, SCHEDULED, T0 + 3600) == b"[]"
-    past = entries(timeline, HISTORY, T0 + 3600)
-    assert [(entry["State"], entry["Description"]) for entry in past] == [("completed", "[Completed] scheduled reboot")]
-    ended = armed(event("maintenance")).end("maintenance-1", T0 + 7)
-    assert entries(ended, HISTORY, T0 + 8)[0]["State"] == "completed"
-
-
-def test_an_event_that_has_not_started_cannot_be_ended() -> None:
-    timeline = armed(event("maintenance", **{"in": "10s"}))
-    with pytest.raises(NotStartedError, match="cannot end maintenance-1: it has not started; cancel it, or rearm it"):
-        timeline.end("maintenance-1", T0 + 9.999)
-    assert timeline.end("maintenance-1", T0 + 10).events[0].state(T0 + 10) is EventState.ENDED
-    canceled = timeline.cancel("maintenance-1", T0 + 1)
-    assert canceled.end("maintenance-1", T0 + 11) == canceled
-
-
-def test_maintenance_that_is_canceled_moves_to_history_and_keeps_its_id() -> None:
-    timeline = armed(event("maintenance", code="instance-stop"))
-    event_id = entries(timeline, SCHEDULED, T0)[0]["EventId"]
-    timeline = timeline.cancel("maintenance-1", T0 + 60)
-    assert seen(timeline, SCHEDULED, T0 + 60) == b"[]"
-    entry = entries(timeline, HISTORY, T0 + 60)[0]
-    assert (entry["State"], entry["EventId"]) == ("canceled", event_id)
-    assert entry["Description"] == "[Canceled] The instance is running on degraded hardware"
-
-
-def test_canceled_maintenance_stays_in_history_when_the_clock_is_set_back() -> None:
-    timeline = armed(event("maintenance")).cancel("maintenance-1", T0 + 60)
-    (entry,) = entries(timeline, HISTORY, T0 + 30)
-    assert entry["State"] == "canceled"
-    assert entries(timeline, SCHEDULED, T0 + 30) == []
-
-
-def test_a_maintenance_list_is_modified_when_an_entry_comes_or_goes() -> None:
-    timeline = armed(event("maintenance", **{"in": 10, "for": 20}))
-    assert [modified(timeline, SCHEDULED, T0 + at) for at in (9, 10, 29, 30)] == [None, T0 + 10, T0 + 10, T0 + 30]
-    assert [modified(timeline, HISTORY, T0 + at) for at in (29, 30)] == [None, T0 + 30]
-
-
-def test_maintenance_canceled_before_it_was_announced_leaves_no_trace() -> None:
-    timeline = armed(event("maintenance", **{"in": "1h"})).cancel("maintenance-1", T0 + 1)
-    assert seen(timeline, SCHEDULED, T0 + 7200) == seen(timeline, HISTORY, T0 + 7200) == b"[]"
-
-
-@pytest.mark.parametrize("now", [T0 - 1, T0, T0 + 1e6])
-def test_the_maintenance_lists_are_never_absent(now: float) -> None:
-    timeline = armed(event("maintenance", **{"for": "1h"}))
-    assert seen(timeline, SCHEDULED, now, {}) is not None
-    assert seen(timeline, HISTORY, now, {}) is not None
-
-
-def test_several_maintenance_events_are_listed_together() -> None:
-    codes = ("instance-reboot", "system-maintenance", "instance-retirement")
-    timeline = armed(*(event("maintenance", code=code) for code in codes), event("rebalance"), event("spot"))
-    assert [entry["Code"] for entry in entries(timeline, SCHEDULED, T0)] == list(codes)
-    assert len({entry["EventId"] for entry in entries(timeline, SCHEDULED, T0)}) == 3
-    assert seen(timeline, "meta-data/spot/instance-action", T0) is not None
-
-
-def test_an_invalid_moment_is_answered_with_both_forms() -> None:
-    reason = r"^not_before: expected a duration such as 30s, .*, or a time such as 2026-01-31T12:00:00Z, got '3x'$"
-    with pytest.raises(FieldError, match=reason):
-        armed(event("maintenance", not_before="3x"))
-
-
-def test_not_after_is_optional_and_not_before_not_before() -> None:
-    assert "NotAfter" not in entries(armed(event("maintenance", not_after=None)), SCHEDULED, T0)[0]
-    (entry,) = entries(armed(event("maintenance", not_after="0s")), SCHEDULED, T0)
-    assert entry["NotAfter"] == entry["NotBefore"]
-    with pytest.raises(FieldError, match=r"not_after: .* is before not_before"):
-        armed(event("maintenance", not_before="2026-02-02T00:00:00Z", not_after="2026-02-01T00:00:00Z"))
-
-
 def test_the_lifecycle_state_changes_and_changes_back() -> None:
     base = {"meta-data/autoscaling/target-lifecycle-state": Leaf(b"InService")}
     timeline = armed(event("lifecycle", state="Terminated", **{"in": 5, "for": 10}))
     path = "meta-data/autoscaling/target-lifecycle-state"
     assert [seen(timeline, path, T0 + at, base) for at in (0, 5, 15)] == [b"InService", b"Terminated", b"InService"]
     assert [seen(timeline, path, T0 + at, {}) for at in (0, 5, 15)] == [None, b"Terminated", None]
-
-
-def credentials(timeline: ArmedEvents, now: float) -> dict[str, str]:
-    body = seen(timeline, ROLE, now)
-    assert body is not None
-    read: dict[str, str] = json.loads(body)
-    return read
-
-
-def test_rotated_credentials_are_new_realistic_and_constant() -> None:
-    timeline = armed(event("credentials-rotation"))
-    before, after, later = (credentials(timeline, T0 + at) for at in (-1, 0, 60))
-    assert before["AccessKeyId"] == "ASIAIOSFODNN7EXAMPLE"
-    assert after == later
-    assert list(after) == list(before)
-    assert (after["LastUpdated"], after["Expiration"]) == ("2026-01-31T12:00:00Z", "2026-01-31T18:00:00Z")
-    assert after["AccessKeyId"].startswith("ASIA")
-    assert after["Token"].startswith("IQoJb3JpZ2luX2Vj")
-    assert (len(after["AccessKeyId"]), len(after["SecretAccessKey"])) == (20, 40)
-    assert not set(after.values()) & {before[key] for key in ("AccessKeyId", "SecretAccessKey", "Token")}
-
-
-def test_each_role_gets_keys_of_its_own() -> None:
-    other = ROLE.replace("app", "other")
-    document = BASE[ROLE].body
-    assert isinstance(document, bytes)
-    base = {**BASE, other: Leaf(document.replace(b"ASIAIOSFODNN7EXAMPLE", b"ASIAIOSFODNN7ANOTHER"))}
-    timeline = armed(event("credentials-rotation"))
-    assert seen(timeline, ROLE, T0, base) != seen(timeline, other, T0, base)
-
-
-@pytest.mark.parametrize(
-    ("kind", "fields", "times"),
-    [
-        ("credentials-rotation", {}, [50, 100, 100, 200]),
-        ("credentials-expiry", {"after": 100}, [50, 100, 200, 200]),
-        ("credentials-expiry", {"after": 100, "renew": False}, [50, 100, 100, 200]),
-    ],
-)
-def test_credentials_are_modified_by_the_latest_change(kind: str, fields: dict[str, Any], times: list[float]) -> None:
-    base = {**BASE, ROLE: replace(BASE[ROLE], modified=lambda now: T0 + (200 if now >= T0 + 250 else 50))}
-    timeline = armed(event(kind, **{"in": 100}, **fields))
-    assert [modified(timeline, ROLE, T0 + at, base) for at in (99, 100, 210, 250)] == [T0 + each for each in times]
-
-
-def test_credentials_expire_early_and_are_renewed_then() -> None:
-    timeline = armed(event("credentials-expiry", after="30s"))
-    first = credentials(timeline, T0)
-    assert (first["AccessKeyId"], first["Expiration"]) == ("ASIAIOSFODNN7EXAMPLE", "2026-01-31T12:00:30Z")
-    second = credentials(timeline, T0 + 30)
-    assert second["AccessKeyId"] != first["AccessKeyId"]
-    assert (second["LastUpdated"], second["Expiration"]) == ("2026-01-31T12:00:30Z", "2026-01-31T18:00:30Z")
-
-
-def test_credentials_may_stay_expired_until_the_event_is_over() -> None:
-    timeline = armed(event("credentials-expiry", renew=False, **{"for": "5m"}))
-    assert credentials(timeline, T0 + 299)["Expiration"] == "2026-01-31T12:00:00Z"
-    assert credentials(timeline, T0 + 300)["Expiration"] == "2026-01-31T17:00:00Z"
-
-
-@pytest.mark.parametrize("body", [b'{\n  "Code" : "AssumeRoleUnauthorizedAccess"\n}', b"not json", b"[1]"])
-@pytest.mark.parametrize("kind", ["credentials-rotation", "credentials-expiry"])
-def test_documents_without_credentials_stay_as_they_are(kind: str, body: bytes) -> None:
-    assert seen(armed(event(kind)), ROLE, T0 + 1, {ROLE: Leaf(body)}) == body
-
-
-@pytest.mark.parametrize("updated", ["2026-01-31T12:00:00Z", "2026-01-31T13:00:00Z"])
-def test_a_regular_rotation_at_the_same_time_or_later_wins(updated: str) -> None:
-    newer = documents.write(
-        {
-            "Code": "Success",
-            "LastUpdated": updated,
-            "AccessKeyId": "ASIANEWER",
-            "Expiration": "2026-01-31T19:00:00Z",
-        }
-    )
-    assert seen(armed(event("credentials-rotation")), ROLE, T0 + 4000, {ROLE: Leaf(newer)}) == newer
-
-
-class Issuer:
-    """Who issues keys that work; new ones when they are asked for."""
-
-    def __init__(self) -> None:
-        self.asked: list[float] = []
-        self.document: dict[str, str] = credentials(armed(), T0)
-
-    def renew_after(self, moment: float) -> None:
-        self.asked.append(moment)
-
-    def issue(self, number: int, at: str) -> None:
-        self.document |= {"AccessKeyId": f"ASIA{number}", "LastUpdated": at}
-
-    def body(self, _now: float) -> bytes:
-        return RenewableDocument.of(documents.write(self.document), self.renew_after)
-
-
-def shown(timeline: ArmedEvents, issuer: Issuer, now: float) -> list[str]:
-    read = json.loads(seen(timeline, ROLE, now, {ROLE: Leaf(issuer.body)}) or b"")
-    return [read["AccessKeyId"], read["Expiration"]]
-
-
-def test_fetched_keys_are_rotated_by_fetching_new_ones() -> None:
-    issuer = Issuer()
-    timeline = armed(event("credentials-rotation", **{"in": 10}))
-    assert shown(timeline, issuer, T0) == ["ASIAIOSFODNN7EXAMPLE", "2026-01-31T17:00:00Z"]
-    assert issuer.asked == []
-    assert shown(timeline, issuer, T0 + 10)[0] == "ASIAIOSFODNN7EXAMPLE"
-    assert issuer.asked == [T0 + 10]
-    issuer.issue(2, "2026-01-31T12:00:11Z")
-    assert shown(timeline, issuer, T0 + 11)[0] == "ASIA2"
-
-
-def test_fetched_keys_show_an_early_expiration_and_are_fetched_again_then() -> None:
-    issuer = Issuer()
-    timeline = armed(event("credentials-rotation"), event("credentials-expiry", after="30s"))
-    assert shown(timeline, issuer, T0 + 29) == ["ASIAIOSFODNN7EXAMPLE", "2026-01-31T12:00:30Z"]
-    assert issuer.asked == [T0]
-    assert shown(timeline, issuer, T0 + 30) == ["ASIAIOSFODNN7EXAMPLE", "2026-01-31T12:00:30Z"]
-    assert issuer.asked == [T0, T0, T0 + 30]
-    issuer.issue(2, "2026-01-31T12:00:30Z")
-    assert shown(timeline, issuer, T0 + 31) == ["ASIA2", "2026-01-31T17:00:00Z"]
-
-
-def test_fetched_keys_may_stay_expired() -> None:
-    issuer = Issuer()
-    timeline = armed(event("credentials-expiry", renew=False))
-    assert shown(timeline, issuer, T0 + 99) == ["ASIAIOSFODNN7EXAMPLE", "2026-01-31T12:00:00Z"]
-    assert issuer.asked == []
 
 
 def test_a_rearmed_event_covers_those_that_were_armed_later() -> None:
