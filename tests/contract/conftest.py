@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import client_install
 from netlab import Lab
+from support.event_loops import LOOPS, Run
 from support.instances import Instances
 from support.mockcontrol import DrivenMock, driven_mock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Coroutine, Iterator
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +39,14 @@ def mock(running: DrivenMock) -> DrivenMock:
     running.do("POST", "/v1/reset")
     running.do("DELETE", "/v1/requests")
     return running
+
+
+@pytest.fixture(params=LOOPS)
+def run(request: pytest.FixtureRequest) -> Run:
+    """Runs a coroutine on each kind of event loop."""
+
+    def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
+            return runner.run(coroutine)
+
+    return run

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import http.client
-import importlib
 import json
 import logging
 import os
@@ -19,7 +18,7 @@ import sys
 import textwrap
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -29,30 +28,12 @@ from imds_mock import ConfigSource, Dependencies, Mock
 from imds_mock.config.errors import ConfigError
 from imds_mock.config.settings import Config
 from imds_mock.control.start import ControlListenError
-from imds_mock.errors import EX_SOFTWARE, ListenError, LogFileError, MockError
+from imds_mock.errors import ListenError, LogFileError, MockError
 from imds_mock.log import Outlet
-from imds_mock.run.companions import CompanionError
-from imds_mock.run.program import LOOP_FACTORY
 from imds_mock.signing.keys import KeyDirectoryError
+from support.event_loops import LOCAL, Run
 from support.mockserver import Clock
 from support.paths import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
-LOCAL = {"server": {"hosts": ["127.0.0.1"]}}
-LOOPS = {"asyncio": asyncio.new_event_loop, "the program's": LOOP_FACTORY}
-
-
-@pytest.fixture(params=LOOPS)
-def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, Any]], Any]:
-    """Runs a coroutine on each kind of event loop."""
-
-    def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
-            return runner.run(coroutine)
-
-    return run
 
 
 async def get(url: str, path: str) -> str:
@@ -69,9 +50,7 @@ async def get(url: str, path: str) -> str:
     return await asyncio.to_thread(read)
 
 
-def test_a_mapping_a_file_and_a_config_are_configurations(
-    run: Callable[[Coroutine[Any, Any, Any]], Any], tmp_path: Path
-) -> None:
+def test_a_mapping_a_file_and_a_config_are_configurations(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "mock.yaml"
     file.write_text("server: {hosts: [127.0.0.1]}\ninstance: {region: eu-west-2}\n")
 
@@ -85,7 +64,7 @@ def test_a_mapping_a_file_and_a_config_are_configurations(
     assert run(region(None)) == "us-east-1"
 
 
-def test_state_journal_and_addresses_are_typed_objects(run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+def test_state_journal_and_addresses_are_typed_objects(run: Run) -> None:
     async def scenario() -> None:
         clock = Clock()
         async with Mock(LOCAL, port=0, dependencies=Dependencies(clock=clock)) as mock:
@@ -105,7 +84,7 @@ def test_state_journal_and_addresses_are_typed_objects(run: Callable[[Coroutine[
     run(scenario())
 
 
-def test_with_and_without_a_control_plane(run: Callable[[Coroutine[Any, Any, Any]], Any], tmp_path: Path) -> None:
+def test_with_and_without_a_control_plane(run: Run, tmp_path: Path) -> None:
     async def scenario() -> None:
         off = {**LOCAL, "control": {"enabled": False}}
         async with Mock(off, port=0) as mock:
@@ -122,9 +101,7 @@ def test_with_and_without_a_control_plane(run: Callable[[Coroutine[Any, Any, Any
     run(scenario())
 
 
-def test_the_documented_example_runs(
-    run: Callable[[Coroutine[Any, Any, Any]], Any], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_documented_example_runs(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/architecture.md").read_text(), re.DOTALL)
     names: dict[str, Any] = {}
     exec(f"async def example():\n{textwrap.indent(example, '    ')}", names)  # noqa: S102 - the page's own text
@@ -132,7 +109,7 @@ def test_the_documented_example_runs(
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+ http://127\.0\.0\.1:\d+\n", capsys.readouterr().out)
 
 
-def test_it_runs_once(run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+def test_it_runs_once(run: Run) -> None:
     mock = Mock(LOCAL, port=0)
     run(use(mock))
     with pytest.raises(RuntimeError, match="make another one"):
@@ -178,7 +155,7 @@ async def use(mock: Mock) -> None:
 
 
 def test_three_in_a_row_and_three_at_once_leave_nothing_behind(
-    run: Callable[[Coroutine[Any, Any, Any]], Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def config(number: int) -> dict[str, Any]:
         return {
@@ -214,7 +191,7 @@ def test_three_in_a_row_and_three_at_once_leave_nothing_behind(
     ids=["address", "log file", "control socket", "keys"],
 )
 def test_a_start_that_fails_half_way_leaves_nothing_behind(
-    run: Callable[[Coroutine[Any, Any, Any]], Any], change: dict[str, Any], error: type[MockError]
+    run: Run, change: dict[str, Any], error: type[MockError]
 ) -> None:
     async def scenario() -> set[asyncio.Task[Any]]:
         with pytest.raises(error):
@@ -227,9 +204,7 @@ def test_a_start_that_fails_half_way_leaves_nothing_behind(
     assert process_state() == before
 
 
-def test_leaving_the_block_stops_fetches(
-    run: Callable[[Coroutine[Any, Any, Any]], Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_leaving_the_block_stops_fetches(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, forever = asyncio.Event(), asyncio.Event()
 
     async def hang(*_arguments: object) -> None:
@@ -246,7 +221,7 @@ def test_leaving_the_block_stops_fetches(
 
 
 def test_leaving_the_block_ends_connections_and_its_own_exception_counts(
-    run: Callable[[Coroutine[Any, Any, Any]], Any],
+    run: Run,
 ) -> None:
     async def scenario() -> None:
         mock = Mock(LOCAL, port=0)
@@ -259,124 +234,7 @@ def test_leaving_the_block_ends_connections_and_its_own_exception_counts(
     run(scenario())
 
 
-async def broken(*_arguments: object, **_named: object) -> None:
-    raise ZeroDivisionError("a reason")
-
-
-def broken_at_once(*_arguments: object, **_named: object) -> None:
-    raise ZeroDivisionError("a reason")
-
-
-COMPANIONS: dict[str, tuple[str, Callable[..., Any], dict[str, Any]]] = {
-    "the signing process": ("imds_mock.run.mock.keep_signatures_ready", broken, {}),
-    "the file watcher": ("imds_mock.run.mock.watch", broken, {}),
-    "the reload": ("imds_mock.run.reloading.Reloader.run", broken, {}),
-    "the look-up of targets": ("imds_mock.run.mock.refresh_targets", broken, {}),
-    "the announcement of addresses": ("imds_mock.run.mock.announce", broken, {}),
-    "the control plane": ("imds_mock.control.listener.build", broken_at_once, {}),
-    "the refresher of ": (
-        "imds_mock.credentials.refresher.Refresher.run",
-        broken,
-        {"credentials": {"source": "profile", "wait_seconds": 0}},
-    ),
-}
-"""What a sentence says first, to what is broken and the configuration that needs it."""
-
-
-@pytest.mark.parametrize("name", COMPANIONS)
-def test_the_failure_of_a_part_is_raised_by_waiting_and_by_leaving(
-    run: Callable[[Coroutine[Any, Any, Any]], Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
-) -> None:
-    target, stand_in, document = COMPANIONS[name]
-    importlib.import_module(target.rpartition(".")[0].removesuffix(".Reloader").removesuffix(".Refresher"))
-    monkeypatch.setattr(target, stand_in)
-    file = tmp_path / "mock.json"
-    file.write_text(json.dumps({**LOCAL, **document}))
-
-    async def wait_and_leave(mock: Mock) -> None:
-        async with mock:
-            with pytest.raises(CompanionError, match="a reason"):
-                await asyncio.wait_for(mock.failed(), 60)
-
-    async def scenario() -> None:
-        mock = Mock(file, port=0)
-        with pytest.raises(CompanionError) as left:
-            await wait_and_leave(mock)
-        assert str(left.value).startswith(name)
-        assert str(left.value).endswith("failed: ZeroDivisionError: a reason")
-        assert isinstance(left.value.__cause__, ZeroDivisionError)
-        assert left.value.exit_code == EX_SOFTWARE
-
-    run(scenario())
-
-
-def test_an_error_with_a_message_of_its_own_is_raised_as_it_is(
-    run: Callable[[Coroutine[Any, Any, Any]], Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    failure = KeyDirectoryError("the keys are gone")
-
-    async def fail(*_arguments: object) -> None:
-        raise failure
-
-    monkeypatch.setattr("imds_mock.run.mock.keep_signatures_ready", fail)
-
-    async def own_error() -> None:
-        async with Mock(LOCAL, port=0) as mock:
-            with pytest.raises(KeyDirectoryError):
-                await asyncio.wait_for(mock.failed(), 60)
-            raise KeyError
-
-    async def scenario() -> None:
-        with pytest.raises(KeyDirectoryError) as left:
-            async with Mock(LOCAL, port=0) as mock:
-                await asyncio.wait_for(mock.failed(), 60)
-        assert left.value is failure
-        with pytest.raises(KeyError) as both:
-            await own_error()
-        assert both.value.__notes__ == ["Before that, the mock failed: the keys are gone"]
-
-    run(scenario())
-
-
-PROGRAM = """
-import importlib, sys
-async def broken(*_arguments, **_named): raise {error}
-module, _, name = {target!r}.rpartition(".")
-setattr(importlib.import_module(module), name, broken)
-from imds_mock.cli import main
-sys.exit(main(["serve", "--host", "127.0.0.1", "--port", "0", "--set", "control.socket="]))
-"""
-
-
-@pytest.mark.parametrize(
-    ("target", "error", "code", "sentence"),
-    [
-        ("keep_signatures_ready", "ZeroDivisionError(1)", 70, "the signing process failed: ZeroDivisionError: 1"),
-        ("refresh_targets", "ZeroDivisionError(1)", 70, "the look-up of targets failed: ZeroDivisionError: 1"),
-        ("serve_control", "ZeroDivisionError(1)", 70, "the control plane failed: ZeroDivisionError: 1"),
-        (
-            "serve_control",
-            "importlib.import_module('imds_mock.config.errors').ConfigError('wrong')",
-            78,
-            "wrong",
-        ),
-    ],
-)
-def test_the_failure_of_a_part_ends_the_program_with_one_sentence(
-    target: str, error: str, code: int, sentence: str
-) -> None:
-    program = PROGRAM.format(target=f"imds_mock.run.mock.{target}", error=error)
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == code
-    first, *_, last = ended.stderr.splitlines()
-    assert " answers on 127.0.0.1:" in first
-    assert last == f"imds-mock: {sentence}"
-    assert "Traceback" not in ended.stderr
-
-
-def test_a_changed_file_is_taken_over_and_a_wrong_one_is_not(
-    run: Callable[[Coroutine[Any, Any, Any]], Any], tmp_path: Path
-) -> None:
+def test_a_changed_file_is_taken_over_and_a_wrong_one_is_not(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "mock.yaml"
     file.write_text("server: {hosts: [127.0.0.1]}\n")
     said: list[str] = []
@@ -404,7 +262,7 @@ def test_a_changed_file_is_taken_over_and_a_wrong_one_is_not(
     assert "configuration reloaded" in said
 
 
-def test_a_source_of_its_own_is_read_again(run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+def test_a_source_of_its_own_is_read_again(run: Run) -> None:
     regions = iter(["eu-west-1", "eu-west-2"])
     source = ConfigSource(lambda: Mock({**LOCAL, "instance": {"region": next(regions)}}).state.config)
 
@@ -419,7 +277,7 @@ def test_a_source_of_its_own_is_read_again(run: Callable[[Coroutine[Any, Any, An
     run(scenario())
 
 
-def test_the_access_log_goes_where_it_is_sent(run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+def test_the_access_log_goes_where_it_is_sent(run: Run) -> None:
     reading, writing = os.pipe()
     outlet = Outlet(writing)
 
@@ -435,16 +293,17 @@ def test_the_access_log_goes_where_it_is_sent(run: Callable[[Coroutine[Any, Any,
         assert " GET /latest/meta-data/instance-id 200 v1 " in log.read()
 
 
-def test_a_request_that_fails_is_reported_to_the_loop(
-    run: Callable[[Coroutine[Any, Any, Any]], Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_request_that_fails_is_reported_to_the_loop(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object) -> None:
+        raise ZeroDivisionError
+
     async def scenario() -> None:
         reported: list[object] = []
         asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reported.append(context["exception"]))
         async with Mock(LOCAL, port=0) as mock:
-            monkeypatch.setattr(mock.runtime.state, "snapshot_for", broken_at_once)
+            monkeypatch.setattr(mock.runtime.state, "snapshot_for", fail)
             context = mock.data_plane._context  # type: ignore[union-attr]  # it runs
-            monkeypatch.setattr(context, "respond", broken_at_once)
+            monkeypatch.setattr(context, "respond", fail)
             with pytest.raises(AssertionError, match="500"):
                 await get(mock.endpoint_url, "/")
         assert [type(each) for each in reported] == [ZeroDivisionError]
@@ -467,7 +326,7 @@ def test_the_web_framework_is_not_imported_with_the_mock() -> None:
     assert ended.stdout == "\n"
 
 
-def test_the_control_plane_can_be_loaded_on_demand(run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+def test_the_control_plane_can_be_loaded_on_demand(run: Run) -> None:
     async def main() -> None:
         async with Mock(LOCAL, port=0, dependencies=Dependencies(control_on_demand=True)) as mock:
             await asyncio.sleep(0)

@@ -13,6 +13,7 @@ from support.paths import ROOT
 BLOCKED = ROOT / "tests/support/without_uvloop"
 FILES = (
     "tests/unit/test_mock_listening.py",
+    "tests/contract/test_mock_companions.py",
     "tests/contract/test_mock_embedding.py",
     "tests/contract/test_mock_faults_wire.py",
     "tests/contract/test_mock_server_http.py",

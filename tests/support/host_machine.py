@@ -44,6 +44,7 @@ def machine(
     asked: list[str] | None = None,
 ) -> Host:
     """A machine on which a probe is answered by this id or error; `asked` collects the URLs of the probes."""
+
     def probe(url: str) -> str:
         if asked is not None:
             asked.append(url)

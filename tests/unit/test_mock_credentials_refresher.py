@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imds_mock.build.loading import from_document
-from imds_mock.clock import MockClock
-from imds_mock.config.errors import ConfigError
-from imds_mock.credentials.pool import RefresherPool
-from imds_mock.credentials.refreshable import NotRefreshed, RefreshedCredentials
+from imds_mock.credentials.refreshable import RefreshedCredentials
 from imds_mock.credentials.refresher import (
     MAX_AHEAD_SECONDS,
     MAX_PAUSE_SECONDS,
@@ -24,74 +18,9 @@ from imds_mock.credentials.refresher import (
     RefresherDependencies,
     next_fetch_time,
 )
-from imds_mock.credentials.requests import CredentialRequest, FetchedCredentials, FetchError, request_for
+from imds_mock.credentials.requests import CredentialRequest, FetchedCredentials, FetchError
 from imds_mock.credentials.values import CredentialFailure, RoleCredentials
-from imds_mock.metadata.instance import derive
-from imds_mock.run.credential_manager import CredentialManager
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
-
-    from imds_mock.config.settings import Config
-
-NOW = 1_750_000_000.0
-HOUR = 3600.0
-REQUEST = CredentialRequest("eu-west-1", 3600, HOUR, role_arn="arn:aws:iam::123456789012:role/web")
-SECRET = "planted-secret"  # noqa: S105 - planted, to be looked for
-
-
-class ScriptEnd(Exception):  # noqa: N818 - no error
-    """The refresher fetches after the last scripted result."""
-
-
-def credentials(number: int, expiration: float | None) -> FetchedCredentials:
-    return FetchedCredentials(f"ASIA{number}", SECRET, f"token {number}", expiration)
-
-
-def unreachable() -> FetchError:
-    return FetchError("unreachable", "http://sts cannot be reached")
-
-
-def refused() -> FetchError:
-    return FetchError("refused", "AssumeRole was refused")
-
-
-@dataclass
-class FakeAws:
-    """A clock that sleeping advances, and scripted results of fetches."""
-
-    script: list[FetchedCredentials | FetchError]
-    now: float = NOW
-    random: float = 0.0
-    calls: list[float] = field(default_factory=list)
-    slept: list[float] = field(default_factory=list)
-    logged: list[str] = field(default_factory=list)
-    is_configured: bool = True
-
-    def dependencies(self) -> RefresherDependencies:
-        return RefresherDependencies(
-            self.fetch,
-            lambda: self.now,
-            self.sleep,
-            lambda: self.random,
-            self.logged.append,
-            lambda _: self.is_configured,
-        )
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-        await asyncio.sleep(0)
-
-    async def fetch(self, request: CredentialRequest) -> FetchedCredentials:
-        assert request == REQUEST
-        self.calls.append(self.now - NOW)
-        if not self.script:
-            raise ScriptEnd
-        result = self.script.pop(0)
-        if isinstance(result, FetchError):
-            raise result
-        return result
+from support.fake_aws import HOUR, NOW, REQUEST, SECRET, FakeAws, ScriptEnd, credentials, refused, unreachable
 
 
 def run_refresher(*script: FetchedCredentials | FetchError, random: float = 0.0) -> tuple[Refresher, FakeAws]:
@@ -346,159 +275,3 @@ def test_a_failing_renewal_keeps_the_pauses() -> None:
         asyncio.run(refresher.run())
     pauses = [after - before for before, after in zip(fake.calls[1:], fake.calls[2:], strict=False)]
     assert pauses == [1, 2, 4, 8, 16]
-
-
-def start_task(_name: str, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    return asyncio.get_running_loop().create_task(coroutine)
-
-
-def pool_of(dependencies: RefresherDependencies) -> RefresherPool:
-    return RefresherPool(dependencies, lambda: 10.0, start_task)
-
-
-def manager_of(config: Config) -> CredentialManager:
-    return CredentialManager(
-        started=NOW,
-        config=lambda: config,
-        start_task=start_task,
-        clock=MockClock(lambda: NOW),
-        random=lambda: 0.5,
-        report=lambda _sentence: None,
-    )
-
-
-def test_an_idle_refresher_ends_after_an_hour() -> None:
-    fake = FakeAws([credentials(number, NOW + number * HOUR) for number in range(1, 9)], is_configured=False)
-
-    async def run() -> None:
-        pool = pool_of(fake.dependencies())
-        refresher = pool.refresher_for(REQUEST)
-        pool.start()
-        assert pool.refresher_for(REQUEST) is refresher
-        await asyncio.gather(*pool._running.values())
-        assert pool._refreshers == {}, "the pool drops its last reference"
-
-    asyncio.run(run())
-    assert fake.calls == [0, 35 * 60], "an hour after the last use"
-
-
-@pytest.mark.parametrize(
-    ("script", "calls"),
-    [
-        ([credentials(1, NOW + HOUR)], 1),
-        ([refused()], 1),
-        ([FetchError("other", "no profile")], 1),
-        ([unreachable(), unreachable(), credentials(1, NOW + HOUR)], 3),
-    ],
-)
-def test_the_start_waits_for_a_first_result(script: Sequence[FetchedCredentials | FetchError], calls: int) -> None:
-    fake = FakeAws(list(script), random=1.0)
-
-    async def run() -> int:
-        pool = pool_of(fake.dependencies())
-        pool.refresher_for(REQUEST)
-        pool.start()
-        await pool.wait_until_ready(10)
-        return len(fake.calls)
-
-    assert asyncio.run(run()) == calls
-
-
-def test_the_number_of_roles_named_by_callers_is_limited() -> None:
-    document = {"credentials": {"source": "assume-role"}, "instance": {"role": "web"}, "ecs": {"any_role": True}}
-    config = from_document(document)
-    own = request_for(config.credentials, derive(config.instance, NOW), "web")
-    manager = manager_of(config)
-    named = [
-        msgspec.structs.replace(own, role_arn=f"arn:aws:iam::123456789012:role/r{number}") for number in range(1100)
-    ]
-    kept = [manager.refreshable(each) for each in named]
-    assert [isinstance(each, NotRefreshed) for each in kept] == [False] * 1024 + [True] * 76
-    assert not isinstance(manager.refreshable(own), NotRefreshed)
-    assert not isinstance(manager.refreshable(named[0]), NotRefreshed)
-
-
-def test_an_idle_container_gets_new_credentials(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    fake = FakeAws([credentials(number, NOW + number * HOUR) for number in range(1, 9)], is_configured=False)
-
-    async def run() -> None:
-        pool = pool_of(fake.dependencies())
-        monkeypatch.setattr("imds_mock.run.credential_manager._pool", lambda *_: pool)
-        manager = manager_of(from_document({}))
-        kept = manager.refreshable(REQUEST)
-        await manager.start()
-        await asyncio.gather(*pool._running.values())
-        fake.now += 2 * HOUR
-        assert kept.valid_at(fake.now) is None
-        await pool.wait_until_ready(10)
-        assert kept.valid_at(fake.now) is not None
-
-    asyncio.run(run())
-
-
-def test_the_start_waits_for_a_limited_time() -> None:
-    fake = FakeAws([])
-
-    async def never(_request: CredentialRequest) -> FetchedCredentials:
-        await asyncio.sleep(3600)
-        raise AssertionError
-
-    async def run() -> None:
-        pool = pool_of(msgspec.structs.replace(fake.dependencies(), fetch=never))
-        pool.refresher_for(REQUEST)
-        pool.start()
-        await pool.wait_until_ready(0.01)
-
-    asyncio.run(run())
-
-
-def test_requests_are_derived_from_the_configuration() -> None:
-    document = {
-        "instance": {"region": "cn-north-1", "role": "web", "account_id": "012345678901"},
-        "credentials": {"source": "assume-role", "session_name": "sn", "external_id": "ex", "duration_seconds": 900},
-    }
-    config = from_document(document)
-    instance = derive(config.instance, NOW)
-    request = request_for(config.credentials, instance, "web")
-    assert request.role_arn == "arn:aws-cn:iam::012345678901:role/web"
-    assert (request.region, request.session_name, request.external_id, request.duration_seconds) == (
-        "cn-north-1",
-        "sn",
-        "ex",
-        900,
-    )
-    assert request == request_for(from_document(document).credentials, instance, "web")
-    by_default = from_document({"credentials": {"source": "assume-role"}})
-    ids = ("i-00000000000000001", "i-00000000000000002")
-    requests = [
-        request_for(
-            by_default.credentials, derive(msgspec.structs.replace(by_default.instance, instance_id=each), NOW), "web"
-        )
-        for each in ids
-    ]
-    assert tuple(each.session_name for each in requests) == ids
-    named = from_document({"credentials": {"source": "assume-role", "role_arn": "arn:aws:iam::999999999999:role/a/b"}})
-    instance = derive(named.instance, NOW)
-    assert request_for(named.credentials, instance, "my-role").role_arn == "arn:aws:iam::999999999999:role/a/b"
-    assert request_for(named.credentials, instance, "other").role_arn == "arn:aws:iam::123456789012:role/other"
-    profile = from_document({"credentials": {"source": "profile", "profile": "dev", "session_name": "any"}})
-    assert request_for(profile.credentials, instance, "a") == request_for(profile.credentials, instance, "b")
-
-
-@pytest.mark.parametrize(
-    ("section", "sentence"),
-    [
-        ({"access_key_id": "AKIA1"}, "secret_access_key: is required when access_key_id is set"),
-        ({"session_token": "t"}, "access_key_id: is required when session_token is set"),
-        ({"access_key_id": "a", "secret_access_key": "b", "profile": "p"}, "profile: expected either a profile or an"),
-        ({"role_arn": "web"}, "role_arn: expected an ARN such as arn:aws:iam::123456789012:role/web or null"),
-        ({"endpoint_url": "http://user:pass@host"}, "endpoint_url: expected an address such as"),
-        ({"duration_seconds": 60}, "duration_seconds: expected a number of seconds from 900 to 43200, got 60"),
-        ({"session_name": "a b"}, "session_name: expected 2 to 64 letters"),
-    ],
-)
-def test_invalid_settings(section: dict[str, object], sentence: str) -> None:
-    with pytest.raises(ConfigError, match=f"credentials.{sentence}"):
-        from_document({"credentials": {"source": "assume-role", **section}})
