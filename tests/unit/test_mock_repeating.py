@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -44,8 +45,14 @@ TIMED: Final = Leaf(
 class Client:
     """A client of a service on one connection after another, and the number of responses that the service made."""
 
-    def __init__(self, *, is_keeping: bool = True, options: MetadataOptions | None = None) -> None:
-        self.snapshot: Snapshot = snapshot(options, {**LEAVES, "meta-data/timed": TIMED})
+    def __init__(
+        self,
+        *,
+        is_keeping: bool = True,
+        options: MetadataOptions | None = None,
+        leaves: Mapping[str, Leaf] = MappingProxyType({}),
+    ) -> None:
+        self.snapshot: Snapshot = snapshot(options, {**LEAVES, "meta-data/timed": TIMED, **leaves})
         self.faults = ArmedFaults(lambda _caller, _target: True, lambda: 0.0)
         self.clock = Clock(NOW)
         self.service = Service(self, Tokens(key=b"k" * 32), PROBE_ID, self.faults)
@@ -118,11 +125,46 @@ def test_a_response_is_made_until_its_bytes_were_seen_twice_and_then_sent_again(
     assert [recorded[:2] for recorded in client.recorded] == [(CALLER, 200)] * 4
 
 
-@pytest.mark.parametrize("passed", [0.75, 1.0, -0.26, -100.0])
-def test_a_response_is_made_anew_in_another_second(client: Client, passed: float) -> None:
-    client.clock.now += passed
-    assert client.asked_again(LEAF)
-    assert not client.asked_again(LEAF)
+@pytest.mark.parametrize(
+    ("passed", "date"),
+    [
+        (0.7, b"Tue, 14 Nov 2023 22:13:20 GMT"),
+        (0.75, b"Tue, 14 Nov 2023 22:13:21 GMT"),
+        (86_400.0, b"Wed, 15 Nov 2023 22:13:20 GMT"),
+        (-0.26, b"Tue, 14 Nov 2023 22:13:19 GMT"),
+        (-NOW - 0.5, b"Wed, 31 Dec 1969 23:59:59 GMT"),
+    ],
+)
+def test_a_response_that_is_sent_again_has_the_current_date(client: Client, passed: float, date: bytes) -> None:
+    before = client.send(LEAF)
+    for _ in range(2):
+        client.clock.now = NOW + passed
+        assert client.send(LEAF) == before.replace(b"\r\nDate: Tue, 14 Nov 2023 22:13:20 GMT", b"\r\nDate: " + date)
+        client.clock.now = NOW
+        assert client.send(LEAF) == before
+    assert len(client.made) == 2
+
+
+def test_only_the_header_is_the_date_that_changes() -> None:
+    body = b"\r\nDate: Tue, 14 Nov 2023 22:13:20 GMT\r\n"
+    client = Client(leaves={"meta-data/dates": Leaf(body)})
+    for _ in range(2):
+        client.send(get(BASE + "dates"))
+    client.clock.now += 1.0
+    head, _, received = client.send(get(BASE + "dates")).partition(b"\r\n\r\n")
+    assert len(client.made) == 2
+    assert received == body
+    assert head.endswith(b"\r\nDate: Tue, 14 Nov 2023 22:13:21 GMT\r\nServer: EC2ws")
+
+
+def test_a_response_is_made_anew_once_it_is_no_longer_valid() -> None:
+    client = Client()
+    asked = get(BASE + "timed")
+    for _ in range(2):
+        client.send(asked)
+    assert not client.asked_again(asked)
+    client.clock.now += 2.0
+    assert client.asked_again(asked)
 
 
 def test_another_snapshot_makes_its_own_responses(client: Client) -> None:
