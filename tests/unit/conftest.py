@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from imds_mock.signing.signer import Signer
+    from support.held_mock import HeldMock
 
 
 @pytest.fixture(autouse=True)
 def _words_of_docker(monkeypatch: pytest.MonkeyPatch) -> None:
     """The shim's messages speak of Docker, also if the tests run in a Pod or without a container."""
     monkeypatch.setattr("imds_shim.surroundings.detect", lambda _environ: "docker")
+
+
+@pytest.fixture
+def started(signer: Signer) -> Iterator[Callable[..., HeldMock]]:
+    """Starts mocks, each with an optional configuration document, and closes them at the end."""
+    from support.held_mock import HeldMock
+
+    mocks: list[HeldMock] = []
+
+    def start(document: dict[str, Any] | None = None) -> HeldMock:
+        mocks.append(HeldMock(signer, document))
+        return mocks[-1]
+
+    yield start
+    for mock in mocks:
+        mock.close()

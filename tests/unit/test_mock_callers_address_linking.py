@@ -9,6 +9,7 @@ import pytest
 from imds_mock.callers.caller import Interface
 from imds_mock.callers.target_matching import match_target
 from support.callers import FakeNetwork
+from support.event_loops import on_event_loop
 
 BOTH_NETWORKS = ("172.18.0.2/16 169.254.169.254/16",)
 LINK_LOCAL, OTHER_LINK_LOCAL, ORDINARY = "169.254.100.1", "169.254.100.2", "172.18.0.3"
@@ -155,24 +156,22 @@ def test_without_a_name_the_ordinary_address_stands_for_both() -> None:
     assert caller.interfaces[0].ipv4 == ORDINARY
 
 
-def test_a_target_matches_a_link_local_caller_that_could_not_be_linked_at_first() -> None:
-    async def scenario() -> None:
-        network = with_link_local(names={FAR: "proj-web-1.proj_default"}, hosts={"web": frozenset({FAR})})
-        network.macs, network.silent = {LINK_LOCAL: WEB}, {FAR: WEB}
-        callers = network.registry()
-        waiting = callers.identify(LINK_LOCAL)
-        assert waiting is not None
-        await waiting
-        assert callers.unlinked_addresses() == (LINK_LOCAL,)
-        await callers.resolve_targets({"web"})
-        assert callers.is_target(LINK_LOCAL, "web")
-        found = match_target(callers, "web")
-        assert (list(found.callers), found.warning) == ([FAR], None)
-        assert callers.may_match_target(LINK_LOCAL)
-        await callers.resolve_targets(set())
-        assert not callers.may_match_target(LINK_LOCAL)
-
-    asyncio.run(scenario())
+@on_event_loop
+async def test_a_target_matches_a_link_local_caller_that_could_not_be_linked_at_first() -> None:
+    network = with_link_local(names={FAR: "proj-web-1.proj_default"}, hosts={"web": frozenset({FAR})})
+    network.macs, network.silent = {LINK_LOCAL: WEB}, {FAR: WEB}
+    callers = network.registry()
+    waiting = callers.identify(LINK_LOCAL)
+    assert waiting is not None
+    await waiting
+    assert callers.unlinked_addresses() == (LINK_LOCAL,)
+    await callers.resolve_targets({"web"})
+    assert callers.is_target(LINK_LOCAL, "web")
+    found = match_target(callers, "web")
+    assert (list(found.callers), found.warning) == ([FAR], None)
+    assert callers.may_match_target(LINK_LOCAL)
+    await callers.resolve_targets(set())
+    assert not callers.may_match_target(LINK_LOCAL)
 
 
 @pytest.mark.parametrize("filtered", [frozenset(), frozenset({ORDINARY})])
@@ -199,43 +198,39 @@ def test_an_unlinked_caller_causes_one_scan_in_30_s() -> None:
 
 
 @pytest.mark.parametrize(("name", "names"), [("proj-web-1", ("proj-web-1", "web")), ("proj-db-1", ())])
-def test_a_link_stays_while_its_entry_is_unconfirmed_unless_another_container_has_the_address(
+@on_event_loop
+async def test_a_link_stays_while_its_entry_is_unconfirmed_unless_another_container_has_the_address(
     name: str, names: tuple[str, ...]
 ) -> None:
-    async def scenario() -> None:
-        network = with_link_local(
-            macs={LINK_LOCAL: WEB, ORDINARY: WEB}, silent={ORDINARY: WEB}, filtered=frozenset({ORDINARY})
-        )
-        callers = network.registry()
-        for network.now in (0.0, 40.0):
-            waiting = callers.identify(LINK_LOCAL)
-            assert waiting is not None
-            await waiting
-            if network.now == 0.0:
-                assert callers.names(LINK_LOCAL) == ("proj-web-1", "web")
-                network.macs, network.stale = {LINK_LOCAL: WEB}, {ORDINARY: WEB}
-                network.names = {ORDINARY: f"{name}.proj_default"}
-                network.filtered, network.silent = frozenset({ORDINARY}), {ORDINARY: DB if name == "proj-db-1" else WEB}
-        assert callers.names(LINK_LOCAL) == names
-
-    asyncio.run(scenario())
+    network = with_link_local(
+        macs={LINK_LOCAL: WEB, ORDINARY: WEB}, silent={ORDINARY: WEB}, filtered=frozenset({ORDINARY})
+    )
+    callers = network.registry()
+    for network.now in (0.0, 40.0):
+        waiting = callers.identify(LINK_LOCAL)
+        assert waiting is not None
+        await waiting
+        if network.now == 0.0:
+            assert callers.names(LINK_LOCAL) == ("proj-web-1", "web")
+            network.macs, network.stale = {LINK_LOCAL: WEB}, {ORDINARY: WEB}
+            network.names = {ORDINARY: f"{name}.proj_default"}
+            network.filtered, network.silent = frozenset({ORDINARY}), {ORDINARY: DB if name == "proj-db-1" else WEB}
+    assert callers.names(LINK_LOCAL) == names
 
 
-def test_the_identity_stays_when_a_caller_is_linked_late() -> None:
-    async def scenario() -> None:
-        network = with_link_local(names={FAR: "proj-web-1.proj_default"}, macs={LINK_LOCAL: WEB})
-        callers = network.registry()
-        keys = []
-        for network.now, macs in ((0.0, {}), (6.0, {FAR: WEB}), (50.0, {FAR: WEB})):
-            network.macs = {LINK_LOCAL: WEB, **macs}
-            waiting = callers.identify(LINK_LOCAL)
-            assert waiting is not None
-            await waiting
-            keys.append(callers.caller(LINK_LOCAL).key)
-        assert callers.names(LINK_LOCAL) == ("proj-web-1", "web")
-        assert keys == [LINK_LOCAL] * 3
-
-    asyncio.run(scenario())
+@on_event_loop
+async def test_the_identity_stays_when_a_caller_is_linked_late() -> None:
+    network = with_link_local(names={FAR: "proj-web-1.proj_default"}, macs={LINK_LOCAL: WEB})
+    callers = network.registry()
+    keys = []
+    for network.now, macs in ((0.0, {}), (6.0, {FAR: WEB}), (50.0, {FAR: WEB})):
+        network.macs = {LINK_LOCAL: WEB, **macs}
+        waiting = callers.identify(LINK_LOCAL)
+        assert waiting is not None
+        await waiting
+        keys.append(callers.caller(LINK_LOCAL).key)
+    assert callers.names(LINK_LOCAL) == ("proj-web-1", "web")
+    assert keys == [LINK_LOCAL] * 3
 
 
 def test_the_scans_for_many_unlinked_callers_are_limited() -> None:
@@ -251,30 +246,26 @@ def test_the_scans_for_many_unlinked_callers_are_limited() -> None:
     asyncio.run(scenario())
 
 
-def test_the_record_of_scans_is_bounded() -> None:
-    async def scenario() -> None:
-        network = with_link_local(names={}, own_addresses=("172.18.0.2/29 169.254.169.254/16",))
-        callers = network.registry()
-        for number in range(1100):
-            network.now += 1
-            address = f"169.254.{1 + (number >> 8)}.{number & 255}"
-            network.macs = {address: f"9e:00:00:00:{number >> 8:02x}:{number & 255:02x}"}
-            await callers.look_up([address])
-        assert len(network.probed) >= 1100
-        assert len(callers._identifier.linker._scan_again) <= 1024
-
-    asyncio.run(scenario())
+@on_event_loop
+async def test_the_record_of_scans_is_bounded() -> None:
+    network = with_link_local(names={}, own_addresses=("172.18.0.2/29 169.254.169.254/16",))
+    callers = network.registry()
+    for number in range(1100):
+        network.now += 1
+        address = f"169.254.{1 + (number >> 8)}.{number & 255}"
+        network.macs = {address: f"9e:00:00:00:{number >> 8:02x}:{number & 255:02x}"}
+        await callers.look_up([address])
+    assert len(network.probed) >= 1100
+    assert len(callers._identifier.linker._scan_again) <= 1024
 
 
-def test_one_scan_links_all_containers_that_start_together() -> None:
-    async def scenario() -> None:
-        ordinary = {f"172.18.0.{number}": f"9e:00:00:00:02:{number:02x}" for number in range(3, 40)}
-        link_local = {address.replace("172.18.0", "169.254.100"): mac for address, mac in ordinary.items()}
-        names = {address: f"proj-app-{number}.proj_default" for number, address in enumerate(ordinary, 1)}
-        network = with_link_local(names=names, macs=dict(link_local), silent=ordinary)
-        callers = network.registry()
-        await callers.look_up(link_local)
-        await callers.wait_for_look_ups()
-        assert {callers.caller(each).service for each in link_local} == {"app"}
-
-    asyncio.run(scenario())
+@on_event_loop
+async def test_one_scan_links_all_containers_that_start_together() -> None:
+    ordinary = {f"172.18.0.{number}": f"9e:00:00:00:02:{number:02x}" for number in range(3, 40)}
+    link_local = {address.replace("172.18.0", "169.254.100"): mac for address, mac in ordinary.items()}
+    names = {address: f"proj-app-{number}.proj_default" for number, address in enumerate(ordinary, 1)}
+    network = with_link_local(names=names, macs=dict(link_local), silent=ordinary)
+    callers = network.registry()
+    await callers.look_up(link_local)
+    await callers.wait_for_look_ups()
+    assert {callers.caller(each).service for each in link_local} == {"app"}

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from imds_mock.control.credential_masks import MASK
-from support.held_mock import HeldMock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from imds_mock.signing.signer import Signer
+    from support.held_mock import HeldMock
 
 KEYS: Final = {"access_key_id": "AKIA", "secret_access_key": "hush-key", "session_token": "hush-token"}
 ASSUMING: Final = {"source": "assume-role", **KEYS, "external_id": "hush-id"}
@@ -32,19 +31,6 @@ OWN_KEYS: Final = [{"match": {"service": f"s{place}"}, "credentials": STATIC} fo
 HIDDEN_KEYS: Final = [{**each, "credentials": {**STATIC, **SHOWN_KEYS}} for each in OWN_KEYS]
 ROLE: Final = "meta-data/iam/security-credentials/my-role"
 AEMM_KEYS: Final = {"metadata.values.iam-security-credentials.secretaccesskey": "hush-key"}
-
-
-@pytest.fixture
-def started(signer: Signer) -> Iterator[Callable[..., HeldMock]]:
-    mocks: list[HeldMock] = []
-
-    def start(document: dict[str, Any] | None = None) -> HeldMock:
-        mocks.append(HeldMock(signer, document))
-        return mocks[-1]
-
-    yield start
-    for mock in mocks:
-        mock.close()
 
 
 ELSEWHERE: Final[list[tuple[dict[str, Any], dict[str, Any], str]]] = [

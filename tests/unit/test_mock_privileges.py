@@ -20,12 +20,11 @@ from imds_mock.events.scenario import Scenario
 from imds_mock.faults.kinds import AnyFault
 from imds_mock.violations.hiding import extra_of
 from imds_mock.violations.marks import SECRET
-from support.held_mock import HeldMock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from imds_mock.signing.signer import Signer
+    from support.held_mock import HeldMock
     from support.mockcontrol import Reply
 
 REACHING: Final = re.compile(
@@ -184,19 +183,6 @@ WAYS: Final[dict[str, Callable[[HeldMock, tuple[str, ...], Any], Reply]]] = {
         "PUT", "/v1/config/variants", {"value": variant_with(nested(parts, value))["variants"]}
     ),
 }
-
-
-@pytest.fixture
-def started(signer: Signer) -> Iterator[Callable[..., HeldMock]]:
-    mocks: list[HeldMock] = []
-
-    def start(document: dict[str, Any] | None = None) -> HeldMock:
-        mocks.append(HeldMock(signer, document))
-        return mocks[-1]
-
-    yield start
-    for mock in mocks:
-        mock.close()
 
 
 @pytest.mark.parametrize("way", WAYS)
