@@ -186,3 +186,12 @@ def test_help_is_as_wide_as_argparse_makes_it(monkeypatch: pytest.MonkeyPatch, c
         return parser.format_help()
 
     assert help_of(Parser(prog="x").formatter_class) == help_of(argparse.HelpFormatter)
+
+
+@pytest.mark.parametrize("words", [["serve", "--port"], ["serve"], ["ctl"], ["ctl", "spot"], ["ctl", "get", "a"]])
+def test_a_document_in_place_of_an_argument_is_not_repeated(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = mistake([*words, "password: hunter2\n" * 500], capsys)
+    assert "hunter2" not in said
+    assert len(said) < 1200

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from imds_mock.build.loading import from_document, load
 from imds_mock.config.errors import ConfigError
+from imds_mock.config.sources import variables
 from imds_mock.control.secrets import SECRET_KEYS
 from support.configurations import NO_FLAGS, message, written
 
@@ -79,3 +81,22 @@ def test_a_misspelled_key_beside_secrets_is_named(tmp_path: Path) -> None:
     assert "control: unknown key (not shown, it may be a secret); the keys here are enabled" in message(
         written(tmp_path, f"control: {{{HUSH}: x}}")
     )
+
+
+PASTED = "# everything\ncredentials:\n  secret_access_key: hunter2hunter2\ninstance:\n  region: eu-west-1\n"
+
+
+@pytest.mark.parametrize("value", [PASTED.replace("\n", "\r\n"), PASTED * 500, json.dumps({"key": PASTED}) * 9])
+def test_a_document_in_a_variable_is_not_repeated(value: str) -> None:
+    said = [complaint({name: value}) for name in (*variables(), "IMDS_MOCK_CONFIG", f"IMDS_MOCK_{'A' * 3000}")]
+    assert "hunter2" not in "".join(said)
+    assert max(len(line) for text in said for line in text.splitlines()) <= 1005
+
+
+def complaint(environ: dict[str, str]) -> str:
+    """What is said about variables; empty if they are accepted, as text of several lines is for a tag."""
+    try:
+        load(NO_FLAGS, environ, None)
+    except ConfigError as error:
+        return str(error)
+    return ""

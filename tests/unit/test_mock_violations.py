@@ -26,7 +26,7 @@ from imds_mock.violations import finding
 from imds_mock.violations.finding import MOST, find
 from imds_mock.violations.keys import dotted, unknown_key
 from imds_mock.violations.syntax import json_problem
-from imds_mock.violations.words import in_words, nearest
+from imds_mock.violations.words import bounded, in_words, nearest, shown
 from support.library_wording import LIBRARY_WORDING
 
 if TYPE_CHECKING:
@@ -416,3 +416,23 @@ def test_a_whole_number_with_a_fraction_of_zero_is_no_violation_beside_one() -> 
     assert read(AnyFault, fault).status == 503
     for problems in (READERS["fault"][1]({**fault, "for": "x"}), READERS["fault"][1]({**fault, "path": "mata-data/x"})):
         assert [problem.partition(": ")[0] in {"for", "path"} for problem in problems] == [True]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("a\x1b[31m", r"'a\x1b[31m'"),
+        ("us-east-1\n", r"'us-east-1\n'"),
+        ("x" * 58, f"'{'x' * 58}'"),
+        ("x" * 5000, f"'{'x' * 23}... (5000 characters)"),
+        ("credentials:\n  secret: hunter2\n", "2 lines of text (not shown, they may hold a secret)"),
+        ("a\u2028b", "2 lines of text (not shown, they may hold a secret)"),
+    ],
+)
+def test_a_value_in_a_message_is_short(value: str, words: str) -> None:
+    assert shown(value) == words
+
+
+def test_a_long_sentence_loses_its_middle() -> None:
+    assert bounded("x" * 1000) == "x" * 1000
+    assert bounded(f"begin {'x' * 5000} end") == f"begin {'x' * 494}...{'x' * 496} end"

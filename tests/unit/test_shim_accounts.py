@@ -71,6 +71,7 @@ def test_users_are_found_as_gosu_finds_them(files: tuple[Path, Path], specificat
         ("app:staff", "the group 'staff', which is not in"),
         ("broken", "the user 'broken', which is not in"),
         ("2147483648", "the largest id is 2147483647"),
+        ("9" * 5000, "the largest id is 2147483647"),
         ("app:4294967295", "the largest id is 2147483647"),
     ],
 )

@@ -160,12 +160,14 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the message and how to get help, and exit."""
+        from imds_mock.violations.words import bounded  # noqa: PLC0415 - as in `_did_you_mean`
+
         for pattern, sentence in _SENTENCES:
             if found := re.fullmatch(pattern, message, re.DOTALL):
                 message = found.expand(sentence)
                 break
         more = " See" if message.endswith("?") else "; see"
-        self.exit(EX_USAGE, f"{self.prog}: {message}{more} {self.prog} --help\n")
+        self.exit(EX_USAGE, f"{self.prog}: {bounded(message)}{more} {self.prog} --help\n")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         # argparse ignores errors, so help on a full disk would seem to have been printed.
@@ -185,9 +187,9 @@ class Parser(argparse.ArgumentParser):
         names = list(map(str, action.choices))
         what = _name(action)
         if what in _COMMANDS:
-            sentence = f"unknown {what.lower()} {value!r}{_did_you_mean(value, names)}"
+            sentence = f"unknown {what.lower()} {_shown(value)}{_did_you_mean(value, names)}"
         else:
-            sentence = f"{what}: expected {_listed(names)}, got {value!r}{_did_you_mean(value, names)}"
+            sentence = f"{what}: expected {_listed(names)}, got {_shown(value)}{_did_you_mean(value, names)}"
         raise argparse.ArgumentError(None, sentence)
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
@@ -197,13 +199,17 @@ class Parser(argparse.ArgumentParser):
             if isinstance(error.__context__, argparse.ArgumentTypeError):
                 raise argparse.ArgumentError(None, f"{_name(action)}: {error.__context__}") from error
             expected = _WORDS.get(action.type, "another value")  # any callable
-            raise argparse.ArgumentError(None, f"{_name(action)}: expected {expected}, got {arg_string!r}") from error
+            raise argparse.ArgumentError(
+                None, f"{_name(action)}: expected {expected}, got {_shown(arg_string)}"
+            ) from error
 
     def _unknown(self, left: Sequence[str]) -> str:
         options = [word.partition("=")[0] for word in left if word.startswith("-") and word != "--"]
         known = [option for action in self._actions for option in action.option_strings]
-        sentences = [f"unknown option {option}{_did_you_mean(option, known)}" for option in options]
-        return ", ".join(sentences or [f"unexpected argument {word!r}" for word in left])
+        sentences = [
+            f"unknown option {_shown(option, quoted=False)}{_did_you_mean(option, known)}" for option in options
+        ]
+        return ", ".join(sentences or [f"unexpected argument {_shown(word)}" for word in left])
 
 
 class _Once(argparse._StoreAction):  # noqa: SLF001 - see above
@@ -233,6 +239,13 @@ def _name(action: argparse.Action) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) > _FEW else " or ".join(names)
+
+
+def _shown(text: str, *, quoted: bool = True) -> str:
+    from imds_mock.violations.words import shown  # noqa: PLC0415 - as in `_did_you_mean`
+
+    written = shown(text)
+    return written if quoted or written != f"'{text}'" else text
 
 
 def _did_you_mean(name: str, names: Iterable[str]) -> str:

@@ -88,6 +88,7 @@ SETTINGS = (
     Setting("MOCK_NO_NEW_PRIVS", "no_new_privs", "0", settings.boolean, "1: set no_new_privs on the command"),
 )
 
+_LONGEST_NAME = 60
 _HELP = """\
 usage: imds-shim [--] COMMAND [ARG...]
        imds-shim --init | --remove | --doctor | --version | --help
@@ -146,7 +147,7 @@ def parse_command_line(argv: Sequence[bytes]) -> tuple[Action, tuple[bytes, ...]
             command = tuple(argv[index + (argument == b"--") :])
             break
         if argument not in _ACTIONS:
-            raise UsageError(f"unknown option {_printable(argument)}; see imds-shim --help")
+            raise UsageError(f"unknown option {_brief(argument)}; see imds-shim --help")
         action = _ACTIONS[argument]
         if action in ("help", "version"):
             return action, ()
@@ -227,7 +228,7 @@ def unknown_setting_warnings(environ: Iterable[bytes]) -> list[str]:
     for name in unknown:
         nearest = get_close_matches(name, known, n=1)
         hint = f"; did you mean {nearest[0]}?" if nearest else ""
-        sentences.append(f"unknown setting {_printable(name.encode('utf-8', 'surrogateescape'))}{hint}")
+        sentences.append(f"unknown setting {_brief(name.encode('utf-8', 'surrogateescape'))}{hint}")
     return sentences
 
 
@@ -241,5 +242,7 @@ def help_text() -> str:
     return _HELP + "".join(lines)
 
 
-def _printable(raw: bytes) -> str:
-    return raw.decode("utf-8", "backslashreplace")
+def _brief(raw: bytes) -> str:
+    """Return a name as text; of a long one, only the beginning."""
+    text = raw.decode("utf-8", "backslashreplace")
+    return text if len(text) <= _LONGEST_NAME else settings.shown(text)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Level = Literal["debug", "info", "warning", "error"]
+_LONGEST = 4000  # of a sentence, which may list all settings
 _ORDER: tuple[Level, ...] = ("debug", "info", "warning", "error")
 
 
@@ -53,4 +54,6 @@ class Log:
         mark = "warning: " if level == "warning" else ""
         # A server's response may contain control characters; they must not reach a terminal or break the line.
         text = "".join(character if character.isprintable() else "?" for character in sentence)
+        if len(text) > _LONGEST:
+            text = f"{text[: _LONGEST // 2]}...{text[-_LONGEST // 2 :]}"
         self._write(f"imds-shim: {mark}{text}\n".encode("utf-8", "backslashreplace"))

@@ -22,8 +22,21 @@ _LABEL_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW
 _LONGEST_LABEL, _LONGEST_NAME = 63, 253
 _HIGHEST_PORT = 65_535
 _LONGEST_NUMBER = 20
+_LONGEST_QUOTED, _BEGINNING = 60, 24
 _LONGEST_INSTANCE_BYTES, _LONGEST_INSTANCE_NAME = 8192, 253
 _Choice = TypeVar("_Choice", bound=str)
+
+
+def shown(text: str) -> str:
+    """Quote a value in a message: on one line, and only the beginning of a long one.
+
+    Several lines are not shown at all: they are a document in the wrong place, which may hold secrets.
+    """
+    lines = len(text.splitlines())
+    if lines > 1:
+        return f"{lines} lines of text (not shown, they may hold a secret)"
+    quoted = repr(text)
+    return quoted if len(quoted) <= _LONGEST_QUOTED else f"{quoted[:_BEGINNING]}... ({len(text)} characters)"
 
 
 def hostname(text: str) -> str:
@@ -33,7 +46,7 @@ def hostname(text: str) -> str:
 
         raise ValueError(f"is required: set it to {here().mock_name}")
     if "://" in text:
-        raise ValueError(f"must be a name without scheme and path, not {text!r}")
+        raise ValueError(f"must be a name without scheme and path, not {shown(text)}")
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     address = _address(bare)
     if address is not None:
@@ -41,10 +54,10 @@ def hostname(text: str) -> str:
     name, colon, port = text.rpartition(":")
     if colon and port.isdecimal() and (_is_name(name) or _address(name.strip("[]")) is not None):
         raise ValueError(
-            f"must be a name without a port, not {text!r}: set MOCK_HOSTNAME={name.strip('[]')} MOCK_PORT={port}"
+            f"must be a name without a port, not {shown(text)}: set MOCK_HOSTNAME={name.strip('[]')} MOCK_PORT={port}"
         )
     if not _is_name(text) or text.rstrip(".").rpartition(".")[2].isdecimal():
-        raise ValueError(f"must be a host name or an IP address, not {text!r}")
+        raise ValueError(f"must be a host name or an IP address, not {shown(text)}")
     return text
 
 
@@ -55,10 +68,12 @@ def _address(text: str) -> str | None:
         return None
     if isinstance(address, ipaddress.IPv6Address):
         if address.scope_id is not None or address.is_link_local:
-            raise ValueError(f"must not be a link-local IPv6 address ({text!r}), because NAT cannot redirect to one")
+            raise ValueError(
+                f"must not be a link-local IPv6 address ({shown(text)}), because NAT cannot redirect to one"
+            )
         address = address.ipv4_mapped or address
     if address.is_unspecified or address.is_multicast or (address.version == IPV4 and address.is_reserved):
-        raise ValueError(f"must be the address of a server, not {text!r}")
+        raise ValueError(f"must be the address of a server, not {shown(text)}")
     return str(address)
 
 
@@ -75,14 +90,16 @@ def port(text: str) -> int:
     """Return a TCP port, 1 to 65535."""
     if _are_digits(text) and 1 <= int(text) <= _HIGHEST_PORT:
         return int(text)
-    raise ValueError(f"must be a port number from 1 to {_HIGHEST_PORT}, not {text!r}")
+    raise ValueError(f"must be a port number from 1 to {_HIGHEST_PORT}, not {shown(text)}")
 
 
 def timeout_seconds(text: str) -> float:
     """Return a number of seconds greater than 0 and at most a day."""
     if _are_digits(text.replace(".", "", 1)) and 0 < float(text) <= LONGEST_TIMEOUT_SECONDS:
         return float(text)
-    raise ValueError(f"must be a number of seconds greater than 0 and at most {LONGEST_TIMEOUT_SECONDS}, not {text!r}")
+    raise ValueError(
+        f"must be a number of seconds greater than 0 and at most {LONGEST_TIMEOUT_SECONDS}, not {shown(text)}"
+    )
 
 
 def _are_digits(text: str) -> bool:
@@ -94,7 +111,7 @@ def boolean(text: str) -> bool:
     """Return whether a 0/1 setting is on."""
     word = text.lower()
     if word not in _TRUE | _FALSE:
-        raise ValueError(f"must be 1 or 0, not {text!r}")
+        raise ValueError(f"must be 1 or 0, not {shown(text)}")
     return word in _TRUE
 
 
@@ -105,7 +122,7 @@ def choice(*words: _Choice) -> Callable[[str], _Choice]:
         for word in words:
             if text.lower() == word:
                 return word
-        raise ValueError(f"must be one of {', '.join(words)}, not {text!r}")
+        raise ValueError(f"must be one of {', '.join(words)}, not {shown(text)}")
 
     return parse
 
@@ -115,7 +132,7 @@ def user(text: str) -> str:
     name, colon, group = text.partition(":")
     if not name or (colon and not group) or ":" in group or len(text.split()) != 1:
         raise ValueError(
-            f"must be a name or uid with an optional group, for example app, 1000 or 1000:1000, not {text!r}"
+            f"must be a name or uid with an optional group, for example app, 1000 or 1000:1000, not {shown(text)}"
         )
     return text
 
@@ -151,7 +168,7 @@ def services(text: str) -> frozenset[str]:
     """Return names from `endpoints.SERVICES`; the list is separated by commas or spaces."""
     names = frozenset(text.lower().replace(",", " ").split())
     if not names or names - SERVICES.keys():
-        raise ValueError(f"must be one or more of {', '.join(SERVICES)}, separated by commas, not {text!r}")
+        raise ValueError(f"must be one or more of {', '.join(SERVICES)}, separated by commas, not {shown(text)}")
     return names
 
 
@@ -160,5 +177,7 @@ def capabilities(text: str) -> frozenset[str]:
     names = {name.upper().removeprefix("CAP_") for name in text.replace(",", " ").split()}
     unknown = sorted(names - NUMBERS.keys())
     if unknown:
-        raise ValueError(f"must list Linux capabilities, for example NET_RAW,CHOWN, not {', '.join(unknown)}")
+        listed = ", ".join(unknown)
+        wrong = listed if len(listed) <= _LONGEST_QUOTED and listed.isprintable() else shown(text)
+        raise ValueError(f"must list Linux capabilities, for example NET_RAW,CHOWN, not {wrong}")
     return frozenset(names)

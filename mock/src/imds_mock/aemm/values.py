@@ -189,12 +189,14 @@ def epoch_seconds(rfc3339: str) -> float:
 
 
 def describe(raw: object) -> str:
-    """A value for a message: one line of at most 60 characters; lists and objects only by type."""
+    """A value for a message: one line of at most 60 characters; lists, objects and several lines only by type."""
     if isinstance(raw, dict):
         return "an object"
     if isinstance(raw, list | tuple | set):
         return "a list"
     if raw is None or isinstance(raw, bool):
         return {None: "null", True: "true", False: "false"}[raw]
+    if isinstance(raw, str) and (lines := len(raw.splitlines())) > 1:
+        return f"{lines} lines of text (not shown, they may hold a secret)"
     written = str(raw) if isinstance(raw, int | float | date | time) else repr(raw)
     return written if len(written) <= _MAX_CHARACTERS else f"{written[: _MAX_CHARACTERS - 3]}..."

@@ -17,6 +17,7 @@ _TTL = {"X-aws-ec2-metadata-token-ttl-seconds": "21600"}
 _UNPRINTABLE = re.compile("[^\\t\\n\\r\\x20-\\x7e\\xa0-\\ud7ff\\ue000-\\ufefe\\uff00-\\ufffd]")
 _OK, _UNAUTHORIZED, _FORBIDDEN, _FIRST_SERVER_ERROR = 200, 401, 403, 500
 _TOO_MANY_REQUESTS = 429
+_LONGEST_SHOWN = 100
 _REFUSALS = (_UNAUTHORIZED, _FORBIDDEN, _TOO_MANY_REQUESTS)
 _UNAVAILABLE, _DATA_ERROR, _USAGE = 69, 65, 64  # exit codes of sysexits.h
 
@@ -76,7 +77,9 @@ class Client:
         except ValueError:
             parts, host, port = urlsplit(""), None, 80
         if parts.scheme != "http" or not host or parts.path.strip("/") or parts.query or parts.username:
-            raise CaptureError(f"invalid endpoint {endpoint!r}; expected a URL such as http://169.254.169.254", _USAGE)
+            # A variable may hold anything, also a document with secrets.
+            beginning = endpoint if len(endpoint) <= _LONGEST_SHOWN else f"{endpoint.splitlines()[0][:20]}..."
+            raise CaptureError(f"invalid endpoint {beginning!r}; expected a URL such as http://169.254.169.254", _USAGE)
         self._connection = http.client.HTTPConnection(host, port, timeout=timeout_seconds)
         self._deadline_seconds = deadline_seconds
         self._deadline = time.monotonic() + deadline_seconds

@@ -10,7 +10,7 @@ from imds_mock.config.marks import known_keys
 from imds_mock.errors import EX_CONFIG, MockError
 from imds_mock.violations.finding import Reading
 from imds_mock.violations.keys import KeyPath, Violation, dotted, renamed
-from imds_mock.violations.words import fields_of, listed, nearest, printable
+from imds_mock.violations.words import bounded, fields_of, listed, nearest, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,8 +52,8 @@ class ConfigError(MockError):
 
     def __init__(self, problems: str | Sequence[Problem], path: KeyPath | None = None) -> None:
         held = (Problem(problems, path),) if isinstance(problems, str) else problems
-        # Keys and values come from the user: each problem has to stay one printable line.
-        self.problems = tuple(Problem(printable(problem.sentence), problem.path) for problem in held)
+        # Keys and values come from the user: each problem has to stay one printable line of limited length.
+        self.problems = tuple(Problem(bounded(printable(problem.sentence)), problem.path) for problem in held)
         super().__init__(listed([problem.sentence for problem in self.problems]))
         self.path = self.problems[0].path
 

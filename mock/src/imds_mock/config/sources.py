@@ -71,9 +71,17 @@ class Source(NamedTuple):
 
 
 def file_of(environ: Mapping[str, str], file: Path | None) -> Path | None:
-    """The configuration file: `file`, or the one that `IMDS_MOCK_CONFIG` names, if any."""
+    """The configuration file: `file`, or the one that `IMDS_MOCK_CONFIG` names, if any.
+
+    Raises:
+        ConfigError: A configuration is given in place of its file.
+    """
     named = environ.get(FILE_VARIABLE)
-    return Path(named) if file is None and named else file
+    found = Path(named) if file is None and named else file
+    if found is not None and ("\n" in str(found) or str(found).startswith("{")):
+        name = FILE_VARIABLE if file is None else "--config"
+        raise ConfigError(f"{name}: expected the path of a file, got {shown(str(found))}; write the text to a file")
+    return found
 
 
 def read_file(path: Path) -> Source:

@@ -167,7 +167,9 @@ class Client:
             raise self._invalid() from error
 
     def _invalid(self) -> AddressError:
-        return AddressError(f"control plane address: expected unix:/path or http://HOST:PORT, got {self.url!r}")
+        from imds_mock.violations.words import shown  # noqa: PLC0415 - only a mistake needs it
+
+        return AddressError(f"control plane address: expected unix:/path or http://HOST:PORT, got {shown(self.url)}")
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         reason = (isinstance(error, OSError) and error.strerror) or error

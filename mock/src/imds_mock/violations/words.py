@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from msgspec.structs import FieldInfo
 
 _SHOWN_CHARACTERS: Final = 60
+_BEGINNING: Final = 24  # of a text that is longer
+_LONGEST_SENTENCE: Final = 1000
 _FEW: Final = 8
 _WORDS: Final = {
     bool: "true or false",
@@ -100,13 +102,20 @@ def several(names: Iterable[str], most: int = 12) -> str:
 
 
 def shown(value: Any) -> str:
-    """Show a value in a message: on one line, cut off after 60 characters."""
+    """Show a value in a message: on one line, and only the beginning of a long one.
+
+    Several lines are not shown at all: they are a document in the wrong place, which may hold secrets.
+    """
     if isinstance(value, Mapping):
         return "a mapping" if value else "an empty mapping"
     if isinstance(value, list | tuple):
         return "a list" if value else "an empty list"
-    text = "null" if value is None else ascii(str(value)) if isinstance(value, str) else str(value).lower()
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
+    if not isinstance(value, str):
+        return "null" if value is None else str(value).lower()
+    if (lines := len(value.splitlines())) > 1:
+        return f"{lines} lines of text (not shown, they may hold a secret)"
+    text = ascii(str(value))
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_BEGINNING]}... ({len(value)} characters)"
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
@@ -140,6 +149,12 @@ def unknown(kind: str, name: str, known: Iterable[str], none: str) -> str:
 def printable(sentence: str) -> str:
     """Escape characters that cannot be printed: keys and values come from the user, and a problem is one line."""
     return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in sentence)
+
+
+def bounded(sentence: str) -> str:
+    """Cut the middle out of a sentence that repeats something long, such as a key or the name of a file."""
+    half = _LONGEST_SENTENCE // 2
+    return sentence if len(sentence) <= _LONGEST_SENTENCE else f"{sentence[:half]}...{sentence[-half:]}"
 
 
 def listed(sentences: Sequence[str]) -> str:

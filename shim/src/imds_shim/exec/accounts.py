@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from imds_shim.errors import ConfigError
 from imds_shim.frozen_record import FrozenRecord
+from imds_shim.settings import shown
 from imds_shim.system import read_text_or_empty
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ PASSWD = "/etc/passwd"  # noqa: S105 - the name of a file
 GROUP = "/etc/group"
 HOME = b"HOME="
 LARGEST_ID = 2**31 - 1
+_MOST_DIGITS = 20  # int() refuses thousands of them
 
 
 class Account(FrozenRecord):
@@ -52,7 +54,7 @@ def look_up(specification: str, passwd: StrPath = PASSWD, group: StrPath = GROUP
         if (fields[0] == wanted_group) if number is None else (int(fields[2]) == number):
             return Account(uid, int(fields[2]), ())
     if number is None:
-        raise ConfigError(f"MOCK_USER names the group {wanted_group!r}, which is not in {group}; use its gid")
+        raise ConfigError(f"MOCK_USER names the group {shown(wanted_group)}, which is not in {group}; use its gid")
     return Account(uid, number, ())
 
 
@@ -84,7 +86,7 @@ def _user(user: str, passwd: StrPath) -> tuple[int, str | None, int, str]:
         if (fields[0] == user) if number is None else (int(fields[2]) == number):
             return int(fields[2]), fields[0], int(fields[3]), fields[5]
     if number is None:
-        raise ConfigError(f"MOCK_USER names the user {user!r}, which is not in {passwd}; use its uid")
+        raise ConfigError(f"MOCK_USER names the user {shown(user)}, which is not in {passwd}; use its uid")
     return number, None, os.getgid(), ""
 
 
@@ -92,9 +94,13 @@ def _id(text: str, kind: str) -> int | None:
     """Return the id, or None for a name."""
     if not (text.isascii() and text.isdigit()):
         return None
-    if int(text) > LARGEST_ID:
-        raise ConfigError(f"MOCK_USER names the {kind} {text}; the largest id is {LARGEST_ID}")
+    if len(text) > _MOST_DIGITS or int(text) > LARGEST_ID:
+        raise ConfigError(f"MOCK_USER names the {kind} {shown(text)}; the largest id is {LARGEST_ID}")
     return int(text)
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
 
 
 def _entries(path: StrPath, fields: int) -> Iterator[list[str]]:
@@ -102,5 +108,5 @@ def _entries(path: StrPath, fields: int) -> Iterator[list[str]]:
     for line in read_text_or_empty(path).splitlines():
         entry = line.strip().split(":")
         ids = entry[2:4] if fields > 4 else entry[2:3]  # noqa: PLR2004 - passwd has seven fields, group four
-        if len(entry) >= fields and all(value.isascii() and value.isdigit() for value in ids):
+        if len(entry) >= fields and all(_is_id(value) for value in ids):
             yield entry
