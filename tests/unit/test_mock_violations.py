@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +24,6 @@ from imds_mock.scheduling.fields import FieldError
 from imds_mock.violations import finding
 from imds_mock.violations.finding import MOST, find
 from imds_mock.violations.keys import dotted, unknown_key
-from imds_mock.violations.syntax import json_problem
 from imds_mock.violations.words import bounded, in_words, nearest, shown
 from support.library_wording import LIBRARY_WORDING
 
@@ -336,47 +334,6 @@ def test_no_more_mistakes_are_looked_for_than_are_named(monkeypatch: pytest.Monk
     monkeypatch.setattr(finding, "unknown_key", counted)
     assert len(find(Config, {"instance": {"interfaces": [{f"k{key}": 1 for key in range(100)}] * 10}})) == MOST
     assert len(looked_for) == MOST
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("", "it is empty"),
-        ("{", "it ends too early, at line 1, column 2; check brackets and quotes"),
-        ('{"a": b}', "unexpected 'b' at line 1, column 7; put text in double quotes"),
-        ("{'a': 1}", 'unexpected "\'" at line 1, column 2; put text in double quotes'),
-        ('{"a": 1,}', "unexpected '}' at line 1, column 9; remove the comma before it"),
-        ("[1,\n 2,\n ]", "unexpected ']' at line 3, column 2; remove the comma before it"),
-        ('{"a": 1\n"b": 2}', "unexpected '\"' at line 2, column 1"),
-        ('{"a": [1}', "unexpected '}' at line 1, column 9"),
-        ("[" * 100_000, "it cannot be read; check quotes, brackets and nesting"),
-    ],
-)
-def test_what_is_not_json(text: str, sentence: str) -> None:
-    assert json_problem(text) == sentence
-
-
-@pytest.mark.parametrize(("text", "comma"), [('{"a": 1,}', 7), ("[1,\n 2,\n ]", 6)])
-def test_a_trailing_comma_is_described_alike_on_every_python(
-    text: str, comma: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Python 3.13 and newer point at the comma, older ones at the bracket."""
-    own = json_problem(text)
-
-    def loads(_text: str) -> None:
-        raise json.JSONDecodeError("Illegal trailing comma before end of array", text, comma)
-
-    monkeypatch.setattr(json, "loads", loads)
-    assert json_problem(text) == own
-
-
-@given(st.text())
-def test_any_text_that_is_not_json_is_refused_in_our_own_words(text: str) -> None:
-    try:
-        json.loads(text)
-    except ValueError:
-        assert not LIBRARY_WORDING.search(json_problem(text))
-        assert json_problem(text).isprintable()
 
 
 def test_a_section_with_many_keys_is_described_by_a_few(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
