@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from imds_shim.config import Backend
     from imds_shim.log import Log
-    from imds_shim.nat.rule import DnatRule, NatTable
+    from imds_shim.nat.rule import DnatRule, NatTable, SavedRules
 
 
 class NatTables(Protocol):
@@ -57,7 +57,7 @@ class Redirect:
         while True:
             tables = self._kernel.open_tables(self._backend, self._failures)
             if self._backend_name is None:
-                self._undo.callback(restore, save(tables))
+                self._undo.callback(self._restore, save(tables))
             self._backend_name = tables[0].name
             try:
                 outcome = ensure(tables, rule)
@@ -91,6 +91,11 @@ class Redirect:
                 )
                 return
         raise self._both_failed(error)
+
+    def _restore(self, saved: Sequence[SavedRules]) -> None:
+        # Another shim may be between reading the rules and changing them.
+        with self._kernel.lock():
+            restore(saved)
 
     def _with_backend_hint(self, error: WrongMockError | KernelRefusedError) -> ShimError:
         hint = f"MOCK_BACKEND=auto also tries {_other_backend(self._backend)}"
