@@ -10,7 +10,7 @@ import pytest
 from imds_mock.build.checks import check
 from imds_mock.build.loading import from_document
 from imds_mock.callers.caller import Announced
-from imds_mock.service.responses import Announced as Outcome
+from imds_mock.service.responses import AnnouncementOutcome
 from imds_mock.service.responses import announced as response_to
 from imds_mock.state import announcing
 from imds_mock.state.announcing import Announcer
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ROUTED, OTHER_ROUTED = "10.1.0.3", "10.1.0.4"
 NEIGHBOUR = "172.18.0.5"
-ACCEPTED, TOO_EARLY = Outcome(), Outcome(is_too_early=True)
+ACCEPTED, TOO_EARLY = AnnouncementOutcome(), AnnouncementOutcome(is_too_early=True)
 
 
 class Announcing:
@@ -44,7 +44,7 @@ class Announcing:
 
     def send(
         self, instance: str | None = None, name: str | None = None, source: str = ROUTED, key: str = KEY
-    ) -> Outcome:
+    ) -> AnnouncementOutcome:
         """Announce as a shim does."""
         return self.announcer.announce(source, announcement(instance, name, key))
 
@@ -163,7 +163,7 @@ def test_changes_and_refusals_are_logged_without_user_data() -> None:
 
 
 def test_no_response_to_an_announcement_counts_as_a_request() -> None:
-    outcomes = (ACCEPTED, TOO_EARLY, Outcome("no"))
+    outcomes = (ACCEPTED, TOO_EARLY, AnnouncementOutcome("no"))
     assert [(response_to("id", each, ROUTED).status, response_to("id", each, ROUTED).counted) for each in outcomes] == [
         (204, False),
         (503, False),
@@ -173,6 +173,6 @@ def test_no_response_to_an_announcement_counts_as_a_request() -> None:
 
 
 def test_a_long_refusal_is_cut_in_its_header_alone() -> None:
-    response = response_to("id", Outcome("é" * 10_000), ROUTED)
+    response = response_to("id", AnnouncementOutcome("é" * 10_000), ROUTED)
     assert response.body.decode() == "é" * 10_000 + "\n"
     assert response.head.leading_bytes.count(b"%C3%A9") == 4096

@@ -1,7 +1,7 @@
 """The control plane's sockets, opened at the start, and its code, loaded once the data plane answers.
 
-Only this module of the package is imported before that; it imports the web framework in a thread, so that requests are
-answered meanwhile.
+Of the package, only this module and `context` are imported before that. This one imports the web framework in a thread,
+so that requests are answered meanwhile.
 """
 
 from __future__ import annotations

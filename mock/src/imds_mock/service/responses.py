@@ -70,7 +70,7 @@ def probed(probe_id: str) -> Response:
     return Response(Head.build(204, (("X-Imds-Mock-Id", probe_id),)), counted=False)
 
 
-class Announced(NamedTuple):
+class AnnouncementOutcome(NamedTuple):
     """What becomes of an announcement.
 
     Attributes:
@@ -82,7 +82,7 @@ class Announced(NamedTuple):
     is_too_early: bool = False
 
 
-def announced(probe_id: str, outcome: Announced, caller: str) -> Response:
+def announced(probe_id: str, outcome: AnnouncementOutcome, caller: str) -> Response:
     """The response to a probe that announces who its container is.
 
     Args:

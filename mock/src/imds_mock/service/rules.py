@@ -41,7 +41,7 @@ _TOKEN_METHODS: Final = "OPTIONS, PUT"  # noqa: S105 - methods, not a secret
 _READING: Final = frozenset({"GET", "HEAD"})
 _SEND: Final = Delivery.SEND  # an attribute of an enumeration is slow to get before Python 3.12
 _DELIVERIES: Final = {delivery.value: delivery for delivery in Delivery}
-_PROXIED: Final = responses.Announced("an announcement must not come through a proxy (X-Forwarded-For)")
+_PROXIED: Final = responses.AnnouncementOutcome("an announcement must not come through a proxy (X-Forwarded-For)")
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _TOKEN_HEAD: Final = Head.build(200, (("Content-Length", "56"),), (("Content-Type", "text/plain"),))
 # The most responses that one snapshot keeps; real clients request some hundred paths.
@@ -89,7 +89,7 @@ class Service:
         tokens: Tokens,
         probe_id: str,
         faults: FaultInjector | None = None,
-        announce: Callable[[str, str], responses.Announced] | None = None,
+        announce: Callable[[str, str], responses.AnnouncementOutcome] | None = None,
     ) -> None:
         self._snapshots = snapshots
         self._tokens = tokens

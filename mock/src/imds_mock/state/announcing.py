@@ -26,7 +26,7 @@ from imds_mock.config.announced import (
 )
 from imds_mock.config.errors import ConfigError, SettingError
 from imds_mock.config.variants import effective
-from imds_mock.service.responses import Announced as Outcome
+from imds_mock.service.responses import AnnouncementOutcome
 from imds_mock.violations.words import shown
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Announcer:
         self._monotonic = monotonic
         self._senders: dict[str, _Sender] = {}
 
-    def announce(self, address: str, header: str) -> Outcome:
+    def announce(self, address: str, header: str) -> AnnouncementOutcome:
         """Accept or refuse what a shim announces.
 
         Args:
@@ -115,20 +115,20 @@ class Announcer:
         key, _, content = header.partition(" ")
         is_repeated = before is not None and sender.accepted == hash(content) and _HEADER.fullmatch(header)
         if is_repeated and key != CHECK_ONLY and self._callers.announce(address, key, before):
-            return Outcome()
+            return AnnouncementOutcome()
         # Nothing to announce, as most shims have, costs nothing to read.
         if content != _EMPTY and not sender.may_announce(self._monotonic()):
-            return Outcome(is_too_early=True)
+            return AnnouncementOutcome(is_too_early=True)
         try:
             key, announced = self._read(header)
             self._accept(address, key, announced, before)
         except ConfigError as error:
             sentence = ". ".join(problem.sentence for problem in error.problems)
             self._report(f"refused what {address} announces: {sentence}")
-            return Outcome(sentence)
+            return AnnouncementOutcome(sentence)
         if announced is not None and announced == self._callers.announced_at(address):
             sender.accepted = hash(content)
-        return Outcome()
+        return AnnouncementOutcome()
 
     def _sender(self, address: str) -> _Sender:
         sender = self._senders.pop(address, None) or _Sender(self._monotonic())

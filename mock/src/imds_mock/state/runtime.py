@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _MAX_LOOKED_UP: Final = 4096
 
 
-class FetchedCredentials(Protocol):
-    """The credentials of callers that are fetched."""
+class FirstFetches(Protocol):
+    """The first fetches of the credentials of callers."""
 
     def first_fetch(self, config: Config) -> asyncio.Future[None] | None:
         """A future that is done when the first credentials for a configuration are fetched; None if there is no wait.
@@ -40,7 +40,7 @@ class Runtime:
         config: The configuration to start with.
         builder: Builds configurations.
         callers: The callers and their names.
-        credentials: The credentials that are fetched.
+        credentials: The first fetches of credentials, which requests wait for.
         clock: Wall clock in seconds since the epoch.
         random: Returns a number from 0 to 1.
         report: Receives a sentence about a part of a caller's configuration that is left out.
@@ -59,7 +59,7 @@ class Runtime:
         *,
         builder: Builder,
         callers: CallerRegistry,
-        credentials: FetchedCredentials,
+        credentials: FirstFetches,
         clock: Callable[[], float],
         random: Callable[[], float],
         report: Callable[[str], None],
