@@ -102,7 +102,7 @@ run_machine() {
 install_packages
 unpack_debian
 copy_checkout
-[ $# -gt 0 ] || set -- -m "not measures_time" tests/netns/test_shim_*.py
+[ $# -gt 0 ] || set -- --numprocesses 2 --dist loadfile -m "not measures_time" tests/netns/test_shim_*.py
 printf '%s\n' "$@" >"$root/vm/arguments"
 make_disk
 run_machine
