@@ -33,7 +33,8 @@ with ScriptedNameServer(json.loads(sys.argv[1]), "127.0.0.11", 53):
     print("ready", flush=True)
     sys.stdin.read()
 """
-# A mock that waits longer for names and for the kernel than containers should wait in practice.
+# A mock that waits longer for names and for the kernel than containers should wait in practice, for a busy machine.
+# The defaults are in tests/unit/test_mock_callers_timeouts.py.
 PATIENT_MOCK = """
 import sys
 from imds_mock.callers import identification, reachability, registry, targets

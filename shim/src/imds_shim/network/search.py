@@ -107,7 +107,7 @@ class _Search:
             if result.kind == "control":
                 controls.append(where)
             reasons.append(f"{where} is not an IMDS: it answers {result.description}")
-        if controls and len(controls) == len(addresses):
+        if len(controls) == len(addresses):
             raise ConfigError(
                 f"MOCK_PORT={self._config.port} is the mock's control port ({controls[0]} answers "
                 f"{result.description}); set MOCK_PORT to the port of its metadata service, by default 80"
