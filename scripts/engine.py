@@ -23,6 +23,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import engine_cache
 import engine_install
 import engine_network
 from debian_packages import PackageError
@@ -100,9 +101,10 @@ def own_engine() -> Iterator[Mapping[str, str]]:
         environment = _client_environment(run, plugins, engine_network.address(space))
         stack.enter_context(_daemon(run, space))
         _await_engine(run, environment)
+        # The engine's data stays for the next run.
+        engine_cache.tidy(environment)
+        stack.callback(engine_cache.tidy, environment)
         provide_debian("trixie", environment)
-        # The cache stays for the next run.
-        stack.callback(_tidy, environment)
         yield environment
 
 
@@ -191,9 +193,8 @@ def provide_debian(suite: str, environment: Mapping[str, str]) -> str:
         return image
     say(f"cannot pull {image}; bootstrapping a replacement from the Debian mirror")
     changes = ['CMD ["bash"]', *(f"ENV {name}={value}" for name, value in engine_install.CA_VARIABLES.items())]
-    CACHE.mkdir(parents=True, exist_ok=True)
-    # The engine keeps the image, so the archive is not kept.
-    with tempfile.TemporaryDirectory(prefix="base-", dir=CACHE) as scratch:
+    # The engine keeps the image, so the archive is not kept, and a killed run does not leave it in the cache.
+    with tempfile.TemporaryDirectory(prefix="imds-engine-base-") as scratch:
         archive = Path(scratch) / f"{suite}.tar"
         try:
             engine_install.bootstrap(suite, archive)
@@ -206,18 +207,6 @@ def provide_debian(suite: str, environment: Mapping[str, str]) -> str:
             stdout=subprocess.DEVNULL,
         )
     return image
-
-
-def _tidy(environment: Mapping[str, str]) -> None:
-    """Remove the run's containers from the engine's data, and images that newer ones have replaced."""
-    listed = subprocess.run(
-        ["docker", "ps", "--all", "--quiet"], env=dict(environment), capture_output=True, text=True, check=False
-    )
-    commands = [["docker", "image", "prune", "--force"]]
-    if containers := listed.stdout.split():
-        commands.insert(0, ["docker", "rm", "--force", "--volumes", *containers])
-    for command in commands:
-        subprocess.run(command, env=dict(environment), capture_output=True, check=False)
 
 
 def _succeeds(command: Sequence[str], environment: Mapping[str, str] | None = None) -> bool:

@@ -33,6 +33,9 @@ CA_VARIABLES = {"PIP_CERT": _CA_BUNDLE}
 COMING_SUITE = "testing"
 EXPIRED_TOO = 'Acquire::Check-Valid-Until "false"'
 
+# mmdebstrap moves the programs of Debian 12 to /usr. Otherwise Debian's usrmerge does it, which needs 45 MB of Perl.
+_MERGED_USR = {"bookworm": Path("/usr/share/mmdebstrap/hooks/maybe-merged-usr")}
+
 # As in Docker's own "slim" images: no documentation, no translations, no caches of apt, and no waiting for the disk.
 SLIM = (
     "force-unsafe-io",
@@ -110,6 +113,8 @@ def bootstrap(suite: str, archive: Path, architecture: str | None = None) -> Non
         )
     apt_options = (*APT_OPTIONS, EXPIRED_TOO) if suite == COMING_SUITE else APT_OPTIONS
     options = [f"--dpkgopt={option}" for option in SLIM] + [f"--aptopt={option}" for option in apt_options]
+    if (hooks := _MERGED_USR.get(suite)) and hooks.exists():
+        options.append(f"--hook-directory={hooks}")
     if architecture is not None:
         options.append(f"--architectures={architecture}")
     if _MACHINE_CA_BUNDLE.exists():

@@ -6,8 +6,11 @@ needs a newer C library. Podman gets a whole Debian root directory: its programs
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +18,17 @@ import engine_install
 from debian_packages import PackageError, mirror, unpack_from_suite
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "engines"
-_DOCKER_PACKAGES = ("docker.io", "docker-cli", "containerd", "docker-buildx", "docker-compose")
+_DOCKER_PACKAGES = ("docker.io", "docker-cli", "containerd", "docker-compose")
+# Nothing starts these: containerd's client and older shims, Podman's own tests, units of systemd. The rest is text.
+_UNUSED_BY_DOCKER = (
+    *("usr/bin/ctr", "usr/bin/containerd-shim", "usr/bin/containerd-shim-runc-v1"),
+    *("usr/lib", "usr/share"),
+)
+_UNUSED_BY_PODMAN = ("usr/libexec/podman/podman-testing",)
 _PODMAN_PACKAGES = (
     *("podman", "netavark", "aardvark-dns", "crun", "passt", "uidmap", "catatonit", "podman-compose"),
     *("docker-cli", "docker-compose", "nftables", "iproute2", "procps", "curl"),
@@ -35,6 +44,24 @@ events_logger = "file"
 """
 
 
+@contextlib.contextmanager
+def run_folder() -> Iterator[Path]:
+    """A folder on disk for the data of one run's engines, removed at its end; also removes those of killed runs."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # No other run has the lock, so these belong to none.
+            _remove(*CACHE.glob("run-*"))
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        folder = Path(tempfile.mkdtemp(prefix="run-", dir=CACHE))
+        folder.chmod(0o755)
+        try:
+            yield folder
+        finally:
+            _remove(folder)
+
+
 def docker(suite: str) -> Path:
     """Provide the programs of a Debian release's Docker; returns the folder that contains `usr`.
 
@@ -46,6 +73,7 @@ def docker(suite: str) -> Path:
     if not target.exists():
         unfinished = _fresh(target)
         unpack_from_suite(suite, _DOCKER_PACKAGES, unfinished)
+        _remove(*(unfinished / unused for unused in _UNUSED_BY_DOCKER))
         unfinished.rename(target)
     return target
 
@@ -68,6 +96,7 @@ def podman(suite: str) -> Path:
                 *(suite, str(unfinished), mirror()),
             ]
         )
+        _remove(*(unfinished / unused for unused in _UNUSED_BY_PODMAN))
         _configure(unfinished)
         unfinished.rename(target)
     return target
@@ -89,6 +118,11 @@ def _fresh(target: Path) -> Path:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.parent.mkdir(parents=True, exist_ok=True)
     return unfinished
+
+
+def _remove(*paths: Path) -> None:
+    # An engine that still ends may write to its folder; what stays is removed by the next run.
+    subprocess.run(["rm", "-rf", "--one-file-system", "--", *paths], capture_output=True, check=False)
 
 
 def _run(command: Sequence[str]) -> None:

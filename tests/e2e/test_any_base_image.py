@@ -10,7 +10,6 @@ import pytest
 
 from engine import provide_debian
 from support.containers import INSTANCE_ID
-from support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,8 +48,7 @@ BASH = (
 @pytest.fixture(scope="module")
 def build(docker: Docker, shim_image: str) -> Iterator[Callable[[str], str]]:
     """Builds an image from a recipe, each recipe once; removed at the end."""
-    del shim_image  # recipes copy from it
-    docker.build("imds-shim-build", ROOT, "--file", "Dockerfile.shim", "--target", "build")
+    del shim_image  # recipes copy from it, and from imds-shim-build
     made: dict[str, str] = {}
 
     def build_recipe(recipe: str) -> str:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +21,7 @@ from support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     Execute = Callable[[Sequence[str | Path]], subprocess.CompletedProcess[str]]
 
@@ -34,10 +33,8 @@ COMPOSES = {"docker-compose": ("docker", "compose"), "podman-compose": ("podman-
 @pytest.fixture(scope="session")
 def keep() -> Iterator[Path]:
     """A folder on disk for the engines' data, removed at the end."""
-    engines_install.CACHE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="run-", dir=engines_install.CACHE, ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
+    with engines_install.run_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")
