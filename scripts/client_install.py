@@ -37,6 +37,12 @@ DEBIAN_PACKAGES = (
     "restic",
 )
 _COLLECTION = "ansible_collections/amazon/aws/"
+# 150 MB that no client reads: types of TypeScript, source maps, a bundle for browsers, examples of the CLI.
+_UNUSED = (
+    *("modules/**/*.d.ts", "modules/**/*.map", "modules/node_modules/aws-sdk/dist"),
+    *("python/lib/*/site-packages/awscli/examples", "debian/usr/lib/*/dist-packages/awscli/examples"),
+    "debian/usr/lib/*/dist-packages/awscli/data/ac.index",
+)
 
 
 @dataclass(frozen=True)
@@ -115,6 +121,7 @@ def _install(root: Path) -> None:
         unpack_from_suite(DEBIAN_SUITE, DEBIAN_PACKAGES, root / "debian")
     except PackageError as error:
         raise InstallError(str(error)) from error
+    run("rm", "-rf", "--", *(path for pattern in _UNUSED for path in root.glob(pattern)))
 
 
 def _install_collection(root: Path, pip: Sequence[str | Path]) -> None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 _KEY: Final = "rust"
 _SDK: Final = "aws-config"
 _PROGRAM: Final = "conformance"
-# Cargo builds again only what has changed, so its folder outlasts a change of the sources.
 _TARGET: Final = CACHE / "rust-target"
 
 
@@ -27,6 +26,8 @@ def _build() -> Path:
     def build(folder: Path) -> None:
         run_build(cargo, "build", "--quiet", "--locked", folder=SOURCES / _KEY, CARGO_TARGET_DIR=str(_TARGET))
         shutil.copy(_TARGET / "debug" / _PROGRAM, folder)
+        # The compiled dependencies take 330 MB, and are only used if a source or the compiler changes.
+        shutil.rmtree(_TARGET)
 
     return built(_KEY, build, release) / _PROGRAM
 
