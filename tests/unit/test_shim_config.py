@@ -222,6 +222,35 @@ def test_an_unknown_setting_is_a_warning_with_the_nearest_name() -> None:
     ]
 
 
+def links(service: str) -> list[str]:
+    """The variables that a kubelet sets for a Service with a port `imds`."""
+    return [
+        f"{service}_SERVICE_HOST=10.96.0.7",
+        f"{service}_SERVICE_PORT=80",
+        f"{service}_SERVICE_PORT_IMDS=80",
+        f"{service}_PORT=tcp://10.96.0.7:80",
+        f"{service}_PORT_80_TCP=tcp://10.96.0.7:80",
+        f"{service}_PORT_80_TCP_PROTO=tcp",
+        f"{service}_PORT_80_TCP_PORT=80",
+        f"{service}_PORT_80_TCP_ADDR=10.96.0.7",
+    ]
+
+
+@pytest.mark.parametrize("service", ["MOCK", "MOCK_IMDS_MOCK"])
+def test_what_a_kubelet_sets_for_a_service_is_no_setting(service: str) -> None:
+    assert config(*links(service)) == config()
+    assert unknown_setting_warnings([entry.encode() for entry in links(service)]) == []
+
+
+def test_a_port_and_an_unknown_setting_beside_a_service_of_the_name() -> None:
+    entries = ["MOCK_SERVICE_HOST=10.96.0.7", "MOCK_PORT=1338", "MOCK_PORTT=1"]
+    assert config(*entries).port == 1338
+    assert unknown_setting_warnings([entry.encode() for entry in entries]) == [
+        "unknown setting MOCK_PORTT; did you mean MOCK_PORT?"
+    ]
+    assert "MOCK_PORT must " in complaint("MOCK_PORT=tcp://10.96.0.7:80")
+
+
 @pytest.mark.parametrize(
     ("argv", "action", "command"),
     [

@@ -182,10 +182,11 @@ def read_settings(action: Action, command: tuple[bytes, ...], environ: Sequence[
     An empty variable counts as unset, because that is what Compose makes of `${VARIABLE:-}`.
     """
     texts = decode_environment(environ)
+    links = settings.service_links(texts)
     values: dict[str, Any] = {}
     problems = []
     for setting in SETTINGS:
-        text = texts.get(setting.variable, "").strip()
+        text = "" if setting.variable in links else texts.get(setting.variable, "").strip()
         values[setting.field] = setting.parse(setting.default) if setting.default else setting.unset
         try:
             if text:
@@ -219,7 +220,8 @@ def unknown_setting_warnings(environ: Iterable[bytes]) -> list[str]:
     It is not an error, because the application may have `MOCK_` variables of its own.
     """
     known = [setting.variable for setting in SETTINGS]
-    unknown = sorted(name for name in decode_environment(environ) if name.startswith("MOCK_") and name not in known)
+    texts = decode_environment(environ)
+    unknown = sorted(name for name in texts.keys() - known - settings.service_links(texts) if name.startswith("MOCK_"))
     if not unknown:
         return []
     from difflib import get_close_matches

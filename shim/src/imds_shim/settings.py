@@ -1,7 +1,8 @@
 """The parser of each setting: text from the environment to a value.
 
 A parser raises ValueError with the rest of a sentence that begins with the variable's name. `config` collects these
-sentences, so that all invalid settings are reported at once.
+sentences, so that all invalid settings are reported at once. `service_links` finds variables that only look like
+settings.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from imds_shim.capabilities import NUMBERS
 from imds_shim.endpoints import IPV4, SERVICES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 LONGEST_TIMEOUT_SECONDS = 86_400
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -181,3 +182,20 @@ def capabilities(text: str) -> frozenset[str]:
         wrong = listed if len(listed) <= _LONGEST_QUOTED and listed.isprintable() else shown(text)
         raise ValueError(f"must list Linux capabilities, for example NET_RAW,CHOWN, not {wrong}")
     return frozenset(names)
+
+
+def service_links(variables: Mapping[str, str]) -> set[str]:
+    """Return the names of the variables that the kubelet sets for the Services of the namespace.
+
+    A Service `mock` gives each container of its namespace MOCK_SERVICE_HOST, MOCK_PORT=tcp://10.96.0.1:80 and more, a
+    Service `mock-imds-mock` gives MOCK_IMDS_MOCK_SERVICE_HOST.
+    """
+    found = set()
+    for host in variables:
+        if host.endswith("_SERVICE_HOST"):
+            port = host.removesuffix("SERVICE_HOST") + "PORT"
+            parts = (host.removesuffix("HOST"), f"{port}_")
+            found |= {name for name in variables if name.startswith(parts)}
+            if "://" in variables.get(port, ""):
+                found.add(port)
+    return found
