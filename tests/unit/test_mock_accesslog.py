@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -10,14 +11,17 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from imds_mock.config.settings import ServerSettings
+from imds_mock.errors import LogFileError
 from imds_mock.log import Outlet
 from imds_mock.service.exchange import Exchange
 from imds_mock.service.messages import Delivery, Head, Request, Response
 from imds_mock.service.responses import probed, refusal
-from imds_mock.wire.accesslog import GATHER_SECONDS, AccessLog
+from imds_mock.wire.accesslog import GATHER_SECONDS, AccessLog, open_access_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 NOW = 1_767_323_045.625
 
@@ -135,3 +139,10 @@ def test_lines_are_gathered_and_written_soon() -> None:
     log.log.record(NOW, Exchange("::1", request(), refusal(403)), 1)
     assert len(log.loop.due) == 2
     assert len(log.lines()) == 4
+
+
+def test_a_pipe_that_nothing_reads_ends_the_start_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log")
+    settings = ServerSettings(access_log_file=str(tmp_path / "log"))
+    with contextlib.ExitStack() as resources, pytest.raises(LogFileError, match="no program reads this pipe; choose"):
+        open_access_log(settings, None, resources)

@@ -118,7 +118,8 @@ class LogFileError(MockError):
     exit_code = EX_CANTCREAT
 
     def __init__(self, path: str, cause: OSError) -> None:
-        super().__init__(f"cannot write the access log to {path}: {cause.strerror}; choose another access_log_file")
+        reason = "no program reads this pipe" if cause.errno == errno.ENXIO else cause.strerror
+        super().__init__(f"cannot write the access log to {path}: {reason}; choose another access_log_file")
 
 
 class ProbeError(MockError):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from imds_mock.bounded_files import read_bytes
 from imds_mock.errors import MockError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imds_mock.config.containers import EksSettings
+
+_MOST_BYTES: Final = 65_536
 
 
 class TokenFileError(MockError):
@@ -35,7 +38,8 @@ def eks_token(settings: EksSettings, log: Callable[[str], None]) -> Callable[[],
     def read() -> str:
         nonlocal logged
         try:
-            token = path.read_text(encoding="utf-8").strip()
+            # A request waits for it, so only a regular file will do.
+            token = read_bytes(path, _MOST_BYTES, is_regular=True).decode().strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
             failure = TokenFileError(f"eks.token_file: {path} cannot be read: {reason}")

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from imds_mock.bounded_files import read_bytes
 from imds_mock.build.checks import check
+from imds_mock.config.document_limits import MAX_BYTES
 from imds_mock.config.errors import ConfigError, KeyPath, Problem, SettingError, Violation, problem_of
 from imds_mock.config.settings import Config
 from imds_mock.config.sources import (
@@ -190,7 +192,7 @@ def _embedded(holder: Mapping[str, Any], folder: Path, path: KeyPath, unread: li
     if not isinstance(user_data, dict) or not isinstance(user_data.get("file"), str) or len(user_data) != 1:
         return {}
     try:
-        content = (folder / user_data["file"]).read_bytes()
+        content = read_bytes(folder / user_data["file"], MAX_BYTES)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "the path is invalid"
         unread.append(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from imds_mock.bounded_files import read_beginning
 from imds_mock.config.document_limits import MAX_BYTES, BeyondError, excess, require_bounds
 from imds_mock.config.errors import ConfigError
 from imds_mock.violations.hiding import is_word
@@ -43,8 +44,7 @@ def read_document_text(path: Path) -> str:
         ConfigError: It cannot be read, is too large, or is not UTF-8.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content = read_beginning(path, MAX_BYTES + 1)
         require_size(len(content), str(path))
         text = content.decode("utf-8-sig")
     except OSError as error:

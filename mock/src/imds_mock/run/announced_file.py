@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from imds_mock import atomic_files
+from imds_mock.bounded_files import read_beginning
 from imds_mock.callers.announcements import Announcement
 from imds_mock.callers.caller import Announced, is_address
 from imds_mock.errors import EX_CANTCREAT, MockError
@@ -119,8 +120,8 @@ class AnnouncedFile:
 
     def _read(self) -> list[tuple[str, Announcement]]:
         try:
-            with self._path.open("rb") as file:
-                content = file.read(MAX_BYTES + 1)
+            # Between the check and this, a neighbour who shares the folder may have replaced the file.
+            content = read_beginning(self._path, MAX_BYTES + 1, is_regular=True)
         except FileNotFoundError:
             return []
         # The end of a file that is too large is missing, so it is not JSON.

@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from imds_mock.bounded_files import read_bytes
 from imds_mock.errors import EX_CONFIG, MockError
 from imds_mock.records import Record
 from imds_mock.signing import certificates, der
@@ -31,6 +32,7 @@ _RSA: Final = der.sequence(der.object_identifier("1.2.840.113549.1.1.1"), der.NU
 _RSA_SHA256: Final = der.sequence(der.object_identifier("1.2.840.113549.1.1.11"), der.NULL)
 _DSA_SHA1: Final = der.sequence(der.object_identifier("1.2.840.10040.4.3"))
 _RSA_EXPONENT: Final = 65537
+_MOST_BYTES: Final = 1 << 20
 
 
 class KeyDirectoryError(MockError):
@@ -119,7 +121,7 @@ def read_certificates(directory: Path | None) -> dict[str, bytes]:
     try:
         if directory is None:
             _require_private(folder)
-        return {name: (folder / f"{name}.pem").read_bytes() for name in NAMES}
+        return {name: read_bytes(folder / f"{name}.pem", _MOST_BYTES) for name in NAMES}
     except OSError as error:
         advice = "start the mock first, or set signing.key_directory to a folder that it can write"
         raise KeysMissingError(f"{error.filename}: {error.strerror}; {advice}") from error
@@ -140,13 +142,13 @@ def _load(directory: Path, name: str) -> SigningKey:
         if not key_file.exists():
             directory.mkdir(parents=True, exist_ok=True)
             _write_new(key_file, _pem_of(_generate(name)), 0o600)
-        private = _parse(key_file.read_bytes(), name, key_file)
+        private = _parse(read_bytes(key_file, _MOST_BYTES), name, key_file)
         if not certificate_file.exists():
             with contextlib.suppress(OSError):  # the folder may be read-only
                 _write_new(certificate_file, _signing_key(name, private).certificate, 0o644)
         if not certificate_file.exists():
             return _signing_key(name, private)
-        return _signing_key(name, private, certificate_file.read_bytes(), certificate_file)
+        return _signing_key(name, private, read_bytes(certificate_file, _MOST_BYTES), certificate_file)
     except OSError as error:
         # Errors of opening a file name it; errors of writing do not.
         raise KeyDirectoryError(

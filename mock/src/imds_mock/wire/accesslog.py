@@ -145,7 +145,10 @@ def open_access_log(settings: ServerSettings, default: Outlet | None, resources:
     outlet = default
     if settings.access_log_file is not None:
         try:
-            outlet = Outlet(os.open(settings.access_log_file, _FILE_FLAGS, _FILE_MODE))
+            # Opening a FIFO that nothing reads would block the start; with O_NONBLOCK it fails.
+            descriptor = os.open(settings.access_log_file, _FILE_FLAGS | os.O_NONBLOCK, _FILE_MODE)
+            os.set_blocking(descriptor, True)
+            outlet = Outlet(descriptor)
         except OSError as error:
             raise LogFileError(settings.access_log_file, error) from error
         resources.callback(outlet.close_file)
