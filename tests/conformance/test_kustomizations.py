@@ -11,7 +11,7 @@ import pytest
 
 from support.kubernetes.overlays import INJECTED, overlay
 from support.kubernetes.standards import beyond_restricted, check_schemas, pod_of
-from support.kubernetes.tools import KUSTOMIZE, kustomized
+from support.kubernetes.tools import KUSTOMIZE, kustomized, template
 from support.paths import DOCS, IMDS_MOCK
 
 if TYPE_CHECKING:
@@ -72,6 +72,18 @@ def test_the_base(tmp_path: Path) -> None:
     volume = {each["name"]: each for each in pod_of(deployment)["volumes"]}["config"]
     config = named(objects, "ConfigMap", "imds-mock-config")
     assert volume["configMap"] == {"name": config["metadata"]["name"], "optional": True}
+
+
+def test_the_base_and_a_chart_in_one_namespace_select_their_own_pods() -> None:
+    base, chart = kustomized(KUSTOMIZE / "base"), template()
+    for own, other in ((base, chart), (chart, base)):
+        labels = named(other, "Deployment", "")["spec"]["template"]["metadata"]["labels"]
+        for selector in (
+            named(own, "Service", "")["spec"]["selector"],
+            named(own, "NetworkPolicy", "")["spec"]["podSelector"]["matchLabels"],
+            named(own, "Deployment", "")["spec"]["selector"]["matchLabels"],
+        ):
+            assert not selector.items() <= labels.items()
 
 
 def test_the_mock_accepts_the_configuration_of_the_base(tmp_path: Path) -> None:
