@@ -193,7 +193,9 @@ def test_unreadable_config_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigFileError, match=r"a\.json \(variable AEMM_CONFIG_FILE\) does not exist$"):
         settings(environ={"AEMM_CONFIG_FILE": str(tmp_path / "a.json")})
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigFileError, match=r"bytes\.json: is not UTF-8 text: invalid start byte at byte 0$"):
+    with pytest.raises(
+        ConfigFileError, match=r"bytes\.json: is not UTF-8 text: invalid start byte at byte 0; save it as UTF-8$"
+    ):
         settings(file=tmp_path / "bytes.json")
 
 

@@ -114,7 +114,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert message(tmp_path / "none.yaml") == f"{tmp_path}/none.yaml: cannot be read: No such file or directory"
     assert message(tmp_path).endswith("cannot be read: Is a directory")
     (tmp_path / "latin").write_bytes(b"a: \xe9")
-    assert "is not UTF-8 text: unexpected end of data at byte 3" in message(tmp_path / "latin")
+    assert "is not UTF-8 text: unexpected end of data at byte 3; save it as UTF-8" in message(tmp_path / "latin")
 
 
 def test_a_variable_is_named() -> None:

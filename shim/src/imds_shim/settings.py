@@ -47,7 +47,7 @@ def hostname(text: str) -> str:
 
         raise ValueError(f"is required: set it to {here().mock_name}")
     if "://" in text:
-        raise ValueError(f"must be a name without scheme and path, not {shown(text)}")
+        raise ValueError(f"must be a name without scheme and path, not {shown(text)}{_name_in_url(text)}")
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     address = _address(bare)
     if address is not None:
@@ -60,6 +60,19 @@ def hostname(text: str) -> str:
     if not _is_name(text) or text.rstrip(".").rpartition(".")[2].isdecimal():
         raise ValueError(f"must be a host name or an IP address, not {shown(text)}")
     return text
+
+
+def _name_in_url(url: str) -> str:
+    """Return what to set in place of a URL; "" if the URL has no usable name."""
+    host = url.partition("://")[2].partition("/")[0]
+    name, _, port = host.rpartition(":") if host.rpartition(":")[2].isdecimal() else (host, "", "")
+    bare = name[1:-1] if name.startswith("[") and name.endswith("]") else name
+    try:
+        ipaddress.ip_address(bare)
+    except ValueError:
+        if not _is_name(bare):
+            return ""
+    return f": set MOCK_HOSTNAME={bare}{f' MOCK_PORT={port}' if port else ''}"
 
 
 def _address(text: str) -> str | None:

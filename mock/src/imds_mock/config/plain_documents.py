@@ -50,7 +50,9 @@ def read_document_text(path: Path) -> str:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is not UTF-8 text: {error.reason} at byte {error.start}") from error
+        raise ConfigError(
+            f"{path}: is not UTF-8 text: {error.reason} at byte {error.start}; save it as UTF-8"
+        ) from error
     return text
 
 
