@@ -1,37 +1,24 @@
 # The mock: serves the instance metadata service on port 80.
 ARG BASE=debian:trixie-slim
 
-# Dockerfile.shim has the stages `index`, `python` and `compiler`, too, so a build of both images runs their steps once.
-FROM ${BASE} AS index
+# Build stages run on the processor of the machine that builds. The legacy builder, which has no such variables, has no
+# other. Dockerfile.shim has the stage `tools`, too, so a build of both images runs its steps once.
+FROM --platform=${BUILDPLATFORM:-linux} ${BASE} AS tools
 # By this label `make images` finds what the legacy builder leaves of this stage.
 LABEL imds-sidecar.stage=build
+ARG TARGETARCH
 COPY image/unpack-packages.sh /usr/local/bin/unpack-packages
-# hadolint ignore=DL3009
-RUN apt-get update
+RUN unpack-packages "$TARGETARCH"
 
-FROM index AS python
-RUN unpack-packages binutils python3 python3-pip python3-setuptools
-
-FROM python AS compiler
-RUN unpack-packages gcc libc6-dev musl-tools libpython3-dev libip4tc2 libip6tc2 libnftables1
-
-FROM compiler AS launcher
-COPY image /src/image
-COPY mock/launcher /src/mock/launcher
-RUN /src/image/compile-launcher.sh /src/mock/launcher/launcher.c /launcher
-
-# Beside the installation of the compiler.
-FROM python AS build
-# Debian's pip refuses to install without BREAK_SYSTEM_PACKAGES, although --target is not a system directory.
-ENV PIP_BREAK_SYSTEM_PACKAGES=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_ROOT_USER_ACTION=ignore
+FROM tools AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 # The dependencies change seldom: a layer of their own.
-COPY mock/requirements.lock /src/mock/
-RUN pip install --no-deps --target /opt/imds-mock/lib/site-packages --require-hashes -r /src/mock/requirements.lock
+COPY image/download-wheels.sh mock/requirements.lock /
+RUN /download-wheels.sh requirements.lock /downloads
 COPY VERSION LICENSE /src/
 COPY image /src/image
 COPY mock /src/mock
-COPY --from=launcher /launcher /src/launcher
-RUN /src/mock/build-tree.sh /opt/imds-mock /src/launcher \
+RUN /src/mock/build-tree.sh /opt/imds-mock /downloads \
  && /src/mock/build-root.sh /root-files
 
 FROM scratch

@@ -4,14 +4,21 @@
 set -eu
 tree=$1
 here=$(dirname "$0")
-interpreter=$(python3 -c 'import os, sys; print(os.path.realpath(sys.executable))')
+# The files of the image's processor, as image/unpack-packages.sh leaves them; all that runs here is this machine's.
+target=/target/
+[ -e "$target" ] || target=/
 version=$(python3 -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+interpreter=${target}usr/bin/$version
+triplet=$(basename "${target}usr/lib/$version"/config-* | cut -d- -f3-)
 stdlib=$tree/lib/$version
+# Byte code and frozen modules fit one version.
+grep -q "PY_VERSION .*\"$(python3 -c 'import platform; print(platform.python_version())')\"" \
+  "${target}usr/include/$version/patchlevel.h" || { echo "the two versions of Python differ" >&2; exit 1; }
 
 copy_python() {
   mkdir -p "$tree/bin" "$tree/lib" "$tree/licenses"
   cp "$interpreter" "$tree/bin/python3"
-  cp -r "/usr/lib/$version" "$stdlib"
+  cp -r "${target}usr/lib/$version" "$stdlib"
   find "$tree" -name __pycache__ -prune -exec rm -rf {} +
   # Tests, tools, user interfaces and databases.
   (
@@ -65,33 +72,58 @@ remove_sources() { # FOLDER...
   find "$@" -name __pycache__ -prune -exec rm -rf {} +
 }
 
+list_programs() {
+  find "$tree" \( -name '*.so*' -o -path "$tree/bin/python3" \) "$@"
+}
+
 # Copies the libraries that the files of the tree need, with the licenses of their Debian packages.
 collect_libraries() {
-  find "$tree" \( -name '*.so*' -o -path "$tree/bin/python3" \) -exec ldd {} + 2>/dev/null |
-    sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p' | sort -u | while read -r library; do
-    [ -e "$tree/lib/$(basename "$library")" ] || cp -L "$library" "$tree/lib/"
+  while
+    missing=$(list_programs -exec "$triplet-readelf" --dynamic {} + | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort -u |
+      grep -v '^ld-linux' | while read -r name; do [ -e "$tree/lib/$name" ] || echo "${target}usr/lib/$triplet/$name"; done)
+    [ -n "$missing" ]
+  do
+    # shellcheck disable=SC2086 # words
+    cp -L $missing "$tree/lib/"
   done
-  for file in "$interpreter" "$tree"/lib/*.so*; do
-    # The license is that of the Debian package; a library that is a link in / is registered under /usr.
-    dpkg-query --search "*/$(basename "$file")" 2>/dev/null | grep -v -e '/cross' -e diversion | head -n 1 | cut -d: -f1
-  done | sort -u | while read -r package; do
-    cp "/usr/share/doc/$package/copyright" "$tree/licenses/debian-$package"
-    # For the bill of materials of a release.
-    dpkg-query --show --showformat '${Package}\t${Version}\t${Architecture}\n' "$package" >>"$tree/licenses/debian-packages.tsv"
+  for file in "$interpreter" "$tree"/lib/*.so*; do owner "$(basename "$file")"; done | sort -u |
+    tee "$tree/licenses/debian-packages.tsv" | while read -r package _; do
+    cp "${target}usr/share/doc/$package/copyright" "$tree/licenses/debian-$package"
   done
+}
+
+# Prints name, version and architecture of the Debian package of a library or program, for the bill of materials.
+owner() { # NAME
+  record=$(grep -l "/$1\$" "${target}var/lib/unpacked"/* 2>/dev/null | head -n 1)
+  if [ -n "$record" ]; then
+    basename "$record" | sed 's/%3a/:/' | tr _ '\t'
+  else
+    # A library that is a link in / is registered under /usr.
+    package=$(dpkg-query --search "*/$1" 2>/dev/null | grep -v diversion | head -n 1 | cut -d, -f1 | cut -d: -f1)
+    dpkg-query --show --showformat '${Package}\t${Version}\t${Architecture}\n' "$package"
+  fi
 }
 
 # The image's /etc/ld.so.preload is meant for the image's programs, and the loader has no option to ignore it. Replaces
 # the path by one of the same length that cannot exist.
 copy_loader() {
-  loader=$(readelf --program-headers "$interpreter" | sed -n 's/.*interpreter: \(.*\)\]/\1/p')
+  loader=$target$("$triplet-readelf" --program-headers "$interpreter" | sed -n 's/.*interpreter: \(.*\)\]/\1/p')
   sed 's|/etc/ld\.so\.preload|/dev/null/preload/|' "$loader" >"$tree/lib/loader"
   cmp -s "$loader" "$tree/lib/loader" && { echo "the path /etc/ld.so.preload was not found in the loader" >&2; exit 1; }
   chmod 755 "$tree/lib/loader"
 }
 
 strip_programs() {
-  find "$tree" \( -name '*.so*' -o -path "$tree/bin/python3" \) -exec strip --strip-unneeded {} +
+  list_programs -exec "$triplet-strip" --strip-unneeded {} +
+}
+
+# Compiles a launcher as a static program, with the C library musl.
+compile_launcher() { # SOURCE PROGRAM
+  specs=$(mktemp)
+  sed "s|/usr/|${target}usr/|g" "${target}usr/lib/${triplet%gnu}musl/musl-gcc.specs" >"$specs"
+  "$triplet-gcc" -specs "$specs" -static -std=c11 -O2 -Werror -Wall -Wextra -Wpedantic -Wconversion -Wshadow \
+    -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual -Wvla -Wformat=2 -s -o "$2" "$1"
+  rm "$specs"
 }
 
 # Makes builds of the same contents equal, and prints the size. A checkout's files may be readable for its owner alone.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Assembles the relocatable tree of the mock: the image contains nothing else, and it works in any other image.
 #
-#   build-tree.sh TREE LAUNCHER   (in the build stage of Dockerfile, after pip has filled TREE/lib/site-packages)
+#   build-tree.sh TREE DOWNLOADS     (in the build stage of Dockerfile; DOWNLOADS are the Python packages)
 #
 #   TREE/bin/imds-mock        static launcher; also as ec2-metadata-mock, and as python, which is the interpreter itself
 #   TREE/bin/python3          interpreter, which only the launcher can start
@@ -13,26 +13,18 @@
 set -eu
 # shellcheck source=image/tree.sh
 . "$(dirname "$0")/../image/tree.sh"
-packages=$tree/lib/site-packages
 
 copy_python
 # The mock calls no foreign functions, and unpacks nothing but gzip.
 rm -rf "$stdlib/ctypes" "$stdlib/lib-dynload"/_ctypes* "$stdlib/lib-dynload"/_lzma* "$stdlib/lib-dynload"/_bz2*
 # Parts of the packages that the mock does not use: of botocore's 25 MB of service models all but those that give out
 # credentials, and EC2 and IAM for `config import`; what rich highlights source code with; tests; sources of extensions.
-(
-  cd "$packages"
-  rm -rf bin pygments pycparser cffi anyio/pytest_plugin.py anyio/_backends/_trio.py uvloop/loop.c uvloop/_testbase.py \
-    botocore/vendored/requests/packages/chardet
-  find botocore/data -mindepth 1 -maxdepth 1 -type d ! -name ec2 ! -name iam ! -name signin ! -name sso ! -name sso-oidc \
-    ! -name sts -exec rm -r {} +
-  find botocore/data/ec2 -mindepth 1 -maxdepth 1 ! -name 2016-11-15 -exec rm -r {} +
-  find botocore/data -name 'examples-1.json' -delete
-)
-keep_licenses "$packages"
+models='ec2/2016-11-15/|iam/|signin/|sso/|sso-oidc/|sts/|[^/]*$'
 # Without `site`, the interpreter finds modules only beside the standard library.
-mv "$packages"/* "$stdlib/"
-rmdir "$packages"
+python3 "$here/../image/unpack_wheels.py" "$2" "$stdlib" '^(pygments|pycparser|cffi)/' "^botocore/data/(?!$models)" \
+  '/examples-1\.json$' '^anyio/(pytest_plugin\.py$|_backends/_trio\.py$)' '^uvloop/(loop\.c|_testbase\.py)$' \
+  '^botocore/vendored/requests/packages/chardet/'
+keep_licenses "$stdlib"
 
 compile_modules 2 "$stdlib"
 copy_own_package "$stdlib" imds_mock imds-mock
@@ -46,7 +38,7 @@ mv "$tree/capture" "$stdlib/imds_mock/"
 collect_libraries
 copy_loader
 strip_programs
-cp "$2" "$tree/bin/python"
+compile_launcher "$here/launcher/launcher.c" "$tree/bin/python"
 python3 - "$here/pyproject.toml" "$tree" <<'EOF'
 import shutil, sys, tomllib
 pyproject, tree = sys.argv[1:]

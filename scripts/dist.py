@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bill_of_materials import bill_of_materials
-from foreign_platform import PlatformError, build_options
 from installing import ROOT
 from oci_archive import write_archive
 from release_packages import BuildError, build_packages, commit_time
@@ -33,6 +32,9 @@ if TYPE_CHECKING:
 PLATFORMS: Final = "linux/amd64,linux/arm64"
 IMAGES: Final = {"imds-mock": ("Dockerfile",), "imds-shim": ("Dockerfile.shim", "--target", "shim")}
 """The Dockerfile of each image, and more options of its build."""
+
+_MACHINES: Final = {"amd64": 62, "arm64": 183}
+"""The field e_machine of a program for each architecture. Source: elf.h"""
 
 
 def main(words: Sequence[str]) -> int:
@@ -48,14 +50,14 @@ def main(words: Sequence[str]) -> int:
     try:
         # Absolute, because a build runs in another folder.
         build(arguments.folder.resolve(), arguments.platforms.split(","), cached=not arguments.no_cache)
-    except (BuildError, PlatformError) as error:
+    except BuildError as error:
         print(f"dist: {error}", file=sys.stderr)
         return 1
     return 0
 
 
 def build(folder: Path, platforms: Sequence[str], *, cached: bool = True) -> None:
-    """Build everything, and start each image once.
+    """Build everything, and start each image once that the engine can run.
 
     Args:
         folder: Where the files go; what was in it goes away.
@@ -63,12 +65,11 @@ def build(folder: Path, platforms: Sequence[str], *, cached: bool = True) -> Non
         cached: Use what the engine has kept of earlier builds.
 
     Raises:
-        BuildError: A build failed, or an image does not start.
-        PlatformError: The engine cannot build for one of the platforms; nothing was built.
+        BuildError: A build failed, an image does not start, or its programs are for another processor.
     """
     epoch, version = commit_time(), (ROOT / "VERSION").read_text().strip()
     native = _docker("version", "--format", "{{.Server.Os}}/{{.Server.Arch}}")
-    options = {platform: build_options(platform, native) for platform in platforms}
+    options = {platform: () if platform == native else ("--platform", platform) for platform in platforms}
     for old in folder.iterdir():
         old.unlink()
     build_packages(folder, epoch)
@@ -86,12 +87,12 @@ def build(folder: Path, platforms: Sequence[str], *, cached: bool = True) -> Non
             saved = []
             for platform in platforms:
                 tag = _tag(image, version, platform)
-                on = options[platform][:2]  # --platform, if it is not the engine's
-                _require_version(_docker("run", "--rm", "--network", "none", *on, tag, "--version"), version, tag)
+                _start(tag, version, options[platform])
                 saved.append(Path(scratch) / f"{tag.replace(':', '-')}.tar")
                 _docker("save", "--output", saved[-1], tag)
                 tree = Path(scratch) / tag.replace(":", "-")
-                _copy_tree(tag, image, tree, on)
+                _copy_tree(tag, image, tree, options[platform])
+                _require_machine(tree, platform.rpartition("/")[2], tag)
                 bill = bill_of_materials(tree, image, version, epoch)
                 (folder / f"{tag.replace(':', '-')}.cdx.json").write_text(bill)
             digest = write_archive(folder / f"{image}-{version}.tar", saved, version, epoch)
@@ -118,9 +119,30 @@ def _copy_tree(tag: str, image: str, target: Path, options: Sequence[str]) -> No
             _docker("rm", container)
 
 
-def _require_version(printed: str, version: str, tag: str) -> None:
+def _start(tag: str, version: str, options: Sequence[str]) -> None:
+    """Start an image that prints its version; one for another processor only where the engine can run it."""
+    try:
+        printed = _docker("run", "--rm", "--network", "none", *options, tag, "--version")
+    except BuildError as error:
+        if not options or "exec format error" not in str(error):
+            raise
+        print(f"dist: {tag} was not started: this machine runs no programs for {options[-1]}", flush=True)
+        return
     if printed.split()[-1:] != [version]:
         raise BuildError(f"{tag} --version printed {printed!r}; its version should be {version}")
+
+
+def _require_machine(tree: Path, architecture: str, tag: str) -> None:
+    """Check that all programs and libraries are for a processor."""
+    for file in sorted(each for each in tree.rglob("*") if each.is_file()):
+        with file.open("rb") as opened:
+            header = opened.read(20)
+        machine = int.from_bytes(header[18:20], "little")
+        if header.startswith(b"\x7fELF") and machine != _MACHINES.get(architecture, machine):
+            raise BuildError(
+                f"{file.relative_to(tree)} of {tag} is not for {architecture}; the engine must build with BuildKit, "
+                "which the package docker-buildx brings"
+            )
 
 
 def _docker(*words: str | Path) -> str:

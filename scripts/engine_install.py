@@ -96,13 +96,12 @@ def _plugins_below(root: Path) -> dict[str, Path]:
     return {name: place for name, place in places if place.exists()}
 
 
-def bootstrap(suite: str, archive: Path, architecture: str | None = None) -> None:
-    """Write a minimal Debian release as a tar archive; this takes about 30 s, and ten times that under emulation.
+def bootstrap(suite: str, archive: Path) -> None:
+    """Write a minimal Debian release as a tar archive; this takes about 30 s.
 
     Args:
         suite: Name of the Debian release.
         archive: The file to write.
-        architecture: Debian's name of the processor architecture, if it is not the machine's.
 
     Raises:
         PackageError: mmdebstrap failed.
@@ -115,8 +114,6 @@ def bootstrap(suite: str, archive: Path, architecture: str | None = None) -> Non
     options = [f"--dpkgopt={option}" for option in SLIM] + [f"--aptopt={option}" for option in apt_options]
     if (hooks := _MERGED_USR.get(suite)) and hooks.exists():
         options.append(f"--hook-directory={hooks}")
-    if architecture is not None:
-        options.append(f"--architectures={architecture}")
     if _MACHINE_CA_BUNDLE.exists():
         options.append(f"--customize-hook=upload {_MACHINE_CA_BUNDLE} {_CA_BUNDLE}")
     command = ["mmdebstrap", "--variant=minbase", *options, suite, str(archive), mirror()]

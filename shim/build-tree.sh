@@ -1,7 +1,7 @@
 #!/bin/sh
 # Assembles the relocatable tree: everything that imds-shim needs, so that it works in any image.
 #
-#   build-tree.sh TREE        (in the build stage of Dockerfile.shim, after pip has filled TREE/lib/site-packages)
+#   build-tree.sh TREE DOWNLOADS     (in the build stage of Dockerfile.shim; DOWNLOADS are the Python packages)
 #
 #   TREE/bin/imds-shim        static launcher, the only file that the kernel starts directly
 #   TREE/bin/python3          interpreter, which imports the modules from the file `modules`
@@ -17,6 +17,7 @@ set -eu
 packages=$tree/lib/site-packages
 
 copy_python
+python3 "$here/../image/unpack_wheels.py" "$2" "$packages"
 copy_own_package "$packages" imds_shim imds-shim
 # The shim does not import these either.
 (
@@ -45,7 +46,7 @@ PYTHONPATH=$packages python3 "$here/compile_patterns.py" "$packages/imds_shim/co
 # Remove parts of the packages that the shim does not use: clients, TLS, zones, signatures, rules as text.
 (
   cd "$packages"
-  rm -rf bin libxtwrapper* iptc/test anyio certifi httpcore h11 idna tenacity/tornadoweb.py
+  rm -rf anyio certifi httpcore h11 idna tenacity/tornadoweb.py
   cd dns
   rm -rf quic dnssecalgs _asyncbackend.py _asyncio_backend.py _ddr.py _no_ssl.py _tls_util.py _trio_backend.py \
     asyncbackend.py asyncquery.py asyncresolver.py btree.py btreezone.py dnssec.py e164.py grange.py namedict.py \
@@ -64,17 +65,17 @@ python3 "$here/pack_modules.py" "$tree" "$stdlib" "$packages"
 find "$stdlib" "$packages" -type d -empty -delete
 
 # Not position-independent, so it needs no relocation. Its symbols are exported for the extension modules.
-triplet=$(gcc -print-multiarch)
-gcc -std=c11 -O2 -fno-pie -no-pie -Wall -Wextra -Werror -I"/usr/include/$version" -I"$work" -o "$tree/bin/python3" \
-  "$here/interpreter/interpreter.c" "/usr/lib/$version/config-${version#python}-$triplet/lib$version.a" \
+"$triplet-gcc" --sysroot="$target" -std=c11 -O2 -fno-pie -no-pie -Wall -Wextra -Werror -I"${target}usr/include/$version" \
+  -I"$work" -o "$tree/bin/python3" "$here/interpreter/interpreter.c" \
+  "${target}usr/lib/$version/config-${version#python}-$triplet/lib$version.a" \
   -Wl,--export-dynamic -Wl,-Bstatic -lz -Wl,-Bdynamic -lm
 
 # Loaded by name at run time, so no file lists them as needed.
 by_name="libip4tc.so.2 libip6tc.so.2 libnftables.so.1"
-for name in $by_name; do cp -L "/usr/lib/$triplet/$name" "$tree/lib/"; done
+for name in $by_name; do cp -L "${target}usr/lib/$triplet/$name" "$tree/lib/"; done
 
 collect_libraries
 copy_loader
 strip_programs
-"$here/../image/compile-launcher.sh" "$here/launcher/launcher.c" "$tree/bin/imds-shim"
+compile_launcher "$here/launcher/launcher.c" "$tree/bin/imds-shim"
 finish_tree

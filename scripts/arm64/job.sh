@@ -7,13 +7,11 @@ tree=/opt/imds-shim
 demo() { MOCK_TIMEOUT_SECONDS=300 .venv/bin/python scripts/demo.py --lab; } # emulated, and the machine may be busy
 
 say "$(uname -srm); the shim's tree, as Dockerfile.shim builds it"
-pip install --no-build-isolation --no-deps --target $tree/lib/site-packages /vm/packages/*
-cp -r $tree/lib/site-packages/{iptc,libxtwrapper*,python_iptables*} .venv/lib/python3*/site-packages/
-shim/build-tree.sh $tree
+shim/build-tree.sh $tree /vm/packages
 
 say "the virtual environment"
 python3 -m venv --without-pip .venv
-pip --python .venv install --no-build-isolation --no-deps -e shim -e mock
+pip --python .venv install --no-build-isolation --no-deps /vm/packages/python_iptables* -e shim -e mock
 
 say "the demonstration, with the virtual environment"
 demo

@@ -26,27 +26,24 @@ if TYPE_CHECKING:
     from support.containers import Docker
 
 VERSION = (ROOT / "VERSION").read_text().strip()
+PLATFORMS = dist.PLATFORMS.split(",")
+ARCHITECTURES = [each.partition("/")[2] for each in PLATFORMS]
 ARCHIVES = [f"imds-mock-{VERSION}.tar", f"imds-shim-{VERSION}.tar"]
 
 
 @pytest.fixture(scope="module")
-def platform(docker: Docker) -> str:
-    return docker("version", "--format", "{{.Server.Os}}/{{.Server.Arch}}").stdout.strip()
-
-
-@pytest.fixture(scope="module")
-def release(docker: Docker, mock_image: str, shim_image: str, platform: str) -> Iterator[Path]:
+def release(docker: Docker, mock_image: str, shim_image: str) -> Iterator[Path]:
     assert mock_image, shim_image  # their build stages are in the engine's cache
     folder = ROOT / "dist"
     with pytest.MonkeyPatch.context() as patch:
         for name, value in docker.environment.items():
             patch.setenv(name, value)
         folder.mkdir(exist_ok=True)
-        dist.build(folder, [platform])
+        dist.build(folder, PLATFORMS)
     yield folder
     shutil.rmtree(folder)
     for image in dist.IMAGES:
-        docker("image", "rm", "--force", f"{image}:{VERSION}-{platform.partition('/')[2]}")
+        docker("image", "rm", "--force", *(f"{image}:{VERSION}-{name}" for name in ARCHITECTURES))
 
 
 @pytest.fixture(scope="module")
@@ -82,19 +79,24 @@ def test_the_checksums_are_those_of_all_files(release: Path) -> None:
         if each.name != "SHA256SUMS"
     }
     assert set(ARCHIVES) < set(sums)
-    assert len(sums) == 2 * 2 + 2 + 2  # packages, archives, bills
+    assert len(sums) == 2 * 2 + 2 + 2 * 2  # packages, archives, bills of two platforms
 
 
 @pytest.mark.parametrize("archive", ARCHIVES)
-def test_an_archive_is_an_image_of_this_platform(release: Path, platform: str, archive: str) -> None:
-    found: dict[str, Any] = json.loads(skopeo("inspect", "--config", f"oci-archive:{release / archive}"))
-    assert f"{found['os']}/{found['architecture']}" == platform
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_an_archive_has_an_image_of_each_platform(release: Path, architecture: str, archive: str) -> None:
+    options = ("--override-arch", architecture, "inspect", "--config")
+    found: dict[str, Any] = json.loads(skopeo(*options, f"oci-archive:{release / archive}"))
+    assert (found["os"], found["architecture"]) == ("linux", architecture)
     assert found["config"]["Labels"]["org.opencontainers.image.version"] == VERSION
 
 
 @pytest.mark.parametrize(("image", "package"), [("imds-mock", "msgspec"), ("imds-shim", "httpx")])
-def test_a_bill_of_materials_names_what_is_in_the_image(release: Path, platform: str, image: str, package: str) -> None:
-    bill = json.loads((release / f"{image}-{VERSION}-{platform.partition('/')[2]}.cdx.json").read_text())
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_bill_of_materials_names_what_is_in_the_image(
+    release: Path, architecture: str, image: str, package: str
+) -> None:
+    bill = json.loads((release / f"{image}-{VERSION}-{architecture}.cdx.json").read_text())
     found = {each["purl"].partition("@")[0]: each["version"] for each in bill["components"]}
     lock = (ROOT / image.removeprefix("imds-") / "requirements.lock").read_text()
     pinned = re.search(rf"^{package}==([^ ]+)", lock, re.MULTILINE)
@@ -103,6 +105,8 @@ def test_a_bill_of_materials_names_what_is_in_the_image(release: Path, platform:
     assert found[f"pkg:pypi/{image}"] == VERSION
     assert "pkg:deb/debian/libc6" in found
     assert any(name.startswith("pkg:deb/debian/python3.") for name in found)
+    debian = [each["purl"] for each in bill["components"] if each["purl"].startswith("pkg:deb/")]
+    assert {purl.partition("?arch=")[2] for purl in debian} == {architecture}
 
 
 def copy_for_owner(checkout: Path) -> None:
@@ -113,8 +117,8 @@ def copy_for_owner(checkout: Path) -> None:
             (checkout / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, checkout / name)
     for each in checkout.rglob("*"):
-        # The stages of packages, which copy only this file, come from the engine's cache.
-        if each.name != "unpack-packages.sh":
+        # The steps that unpack and download packages, which copy only these files, come from the engine's cache.
+        if each.name not in {"unpack-packages.sh", "download-wheels.sh", "requirements.lock"}:
             each.chmod(each.stat().st_mode & 0o700)
 
 
@@ -126,10 +130,13 @@ def test_a_checkout_that_only_its_owner_can_read_gives_the_same_bytes(
     copy_for_owner(checkout)
     assert release.exists()
     for archive, (image, (dockerfile, *options)) in zip(ARCHIVES, dist.IMAGES.items(), strict=True):
-        tag = docker.build(f"imds-e2e-again-{image}", checkout, "--file", str(checkout / dockerfile), *options)
-        docker("save", "--output", str(tmp_path / "saved"), tag)
-        docker("image", "rm", tag)
-        write_archive(tmp_path / archive, [tmp_path / "saved"], VERSION, commit_time())
+        saved = [tmp_path / name for name in ARCHITECTURES]
+        for file in saved:
+            on = ("--platform", f"linux/{file.name}", "--file", str(checkout / dockerfile))
+            tag = docker.build(f"imds-e2e-again-{image}", checkout, *on, *options)
+            docker("save", "--output", str(file), tag)
+            docker("image", "rm", tag)
+        write_archive(tmp_path / archive, saved, VERSION, commit_time())
         assert (tmp_path / archive).read_bytes() == (release / archive).read_bytes()
 
 
@@ -154,7 +161,10 @@ def copy_push(checkout: Path) -> None:
 
 def test_images_pushed_to_a_registry_run_from_it(docker: Docker, release: Path, registry: str) -> None:
     assert release.exists()
-    push(docker, registry, "team", ROOT)
+    reached = push(docker, registry, "team", ROOT)
+    for image in dist.IMAGES:
+        index = json.loads(skopeo("inspect", "--raw", "--tls-verify=false", f"docker://{reached}/{image}:{VERSION}"))
+        assert [each["platform"]["architecture"] for each in index["manifests"]] == ARCHITECTURES
     mock = f"{registry}/team/imds-mock:{VERSION}"
     try:
         docker("pull", "--quiet", mock)
@@ -162,30 +172,6 @@ def test_images_pushed_to_a_registry_run_from_it(docker: Docker, release: Path, 
             docker.await_log(name, f"{INSTANCE_ID} answers on", seconds=120)
     finally:
         docker("image", "rm", mock)
-
-
-def test_one_tag_has_the_images_of_both_platforms(docker: Docker, platform: str, registry: str, tmp_path: Path) -> None:
-    # Without a program, because one for another processor would need an emulator.
-    copy_push(tmp_path)
-    (tmp_path / "dist").mkdir()
-    architectures = ["amd64", "arm64"]
-    saved = [tmp_path / name for name in architectures]
-    for file in saved:
-        tag = f"imds-e2e-{file.name}"
-        docker("build", "--platform", f"linux/{file.name}", "--tag", tag, "-", input_text="FROM scratch\nWORKDIR /x\n")
-        docker("save", "--output", str(file), tag)
-        docker("image", "rm", tag)
-    for archive in ARCHIVES:
-        write_archive(tmp_path / "dist" / archive, saved, VERSION, 1_700_000_000)
-    reached = push(docker, registry, "both", tmp_path)
-    for image in dist.IMAGES:
-        index = json.loads(skopeo("inspect", "--raw", "--tls-verify=false", f"docker://{reached}/{image}:{VERSION}"))
-        assert [each["platform"]["architecture"] for each in index["manifests"]] == architectures
-        pulled = f"{registry}/both/{image}:{VERSION}"
-        docker("pull", "--quiet", pulled)
-        found = docker("image", "inspect", "--format", "{{.Os}}/{{.Architecture}}", pulled).stdout.strip()
-        docker("image", "rm", pulled)
-        assert found == platform
 
 
 def test_a_push_without_a_release_says_what_to_run(tmp_path: Path) -> None:

@@ -1,0 +1,140 @@
+"""Images for each processor, all built on this machine: the same modules, complete libraries, and programs that run."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+import dist
+from debian_packages import unpack_from_suite
+from support.paths import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from support.containers import Docker
+
+VERSION = (ROOT / "VERSION").read_text().strip()
+HERE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
+OTHER = {"amd64": "arm64", "arm64": "amd64"}[HERE]
+MACHINES = {"amd64": "Advanced Micro Devices X86-64", "arm64": "AArch64"}
+NAMES = {"amd64": "x86_64", "arm64": "aarch64"}
+INTERPRETED = {
+    "imds-mock": ("--argv0", "bin/python", "bin/python3", "-I", "-S", "-B", "-X", "utf8", "lib/imds-mock.pyc"),
+    "imds-shim": ("bin/python3",),
+}
+"""What the launcher of each tree starts with the tree's loader."""
+
+
+@pytest.fixture(scope="module")
+def trees(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Path]]:
+    """The tree of each image, by image and architecture."""
+    folder = tmp_path_factory.mktemp("trees")
+    found: dict[str, dict[str, Path]] = {}
+    for image, (dockerfile, *options) in dist.IMAGES.items():
+        for architecture in MACHINES:
+            on = ("--platform", f"linux/{architecture}")
+            tag = docker.build(f"imds-e2e-{image}-{architecture}", ROOT, "--file", dockerfile, *on, *options)
+            tree = folder / f"{image}-{architecture}"
+            container = docker("create", *on, tag).stdout.strip()
+            docker("cp", f"{container}:/opt/{image}", str(tree))
+            docker("rm", container)
+            docker("image", "rm", tag)
+            found.setdefault(image, {})[architecture] = tree
+    return found
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A program that runs programs for the other processor. It is not registered with the kernel."""
+    folder = tmp_path_factory.mktemp("emulator")
+    unpack_from_suite("trixie", ("qemu-user",), folder)
+    return folder / f"usr/bin/qemu-{NAMES[OTHER]}"
+
+
+def programs(tree: Path) -> Iterator[Path]:
+    """All programs and libraries of a tree."""
+    for file in sorted(each for each in tree.rglob("*") if each.is_file()):
+        if file.read_bytes()[:4] == b"\x7fELF":
+            yield file
+
+
+@pytest.mark.parametrize("image", dist.IMAGES)
+@pytest.mark.parametrize("architecture", MACHINES)
+def test_all_programs_are_for_the_processor_and_have_their_libraries(
+    trees: dict[str, dict[str, Path]], image: str, architecture: str
+) -> None:
+    tree = trees[image][architecture]
+    found = list(programs(tree))
+    command = ["readelf", "--wide", "--file-header", "--dynamic"]
+    lines = subprocess.run(
+        [*command, *found], check=True, capture_output=True, text=True, env=os.environ | {"LC_ALL": "C"}
+    ).stdout
+    machines = [line.split(":")[1].strip() for line in lines.splitlines() if line.strip().startswith("Machine:")]
+    assert machines == [MACHINES[architecture]] * len(found)
+    needed = {line.partition("[")[2].rstrip("]") for line in lines.splitlines() if "(NEEDED)" in line}
+    assert "libc.so.6" in needed
+    loader = {name for name in needed if name.startswith("ld-linux")}
+    assert {name for name in needed - loader if not (tree / "lib" / name).exists()} == set()
+
+
+@pytest.mark.parametrize("image", dist.IMAGES)
+def test_trees_differ_in_their_programs_alone(trees: dict[str, dict[str, Path]], image: str) -> None:
+    contents = []
+    for architecture, tree in trees[image].items():
+        native = set(programs(tree))
+        contents.append(
+            {
+                str(file.relative_to(tree)).replace(NAMES[architecture], "MACHINE"): b"" if file in native else data
+                for file in tree.rglob("*")
+                if file.is_file()
+                for data in [file.read_bytes().replace(NAMES[architecture].encode(), b"MACHINE")]
+            }
+        )
+    one, other = contents
+    assert one.keys() == other.keys()
+    differing = {name for name in one if one[name] != other[name] and "sysconfigdata" not in name}
+    # The archive of the shim's modules starts with their positions and the names of its libraries.
+    assert differing == {"licenses/debian-packages.tsv"} | ({"lib/modules"} if image == "imds-shim" else set())
+    if image == "imds-shim":
+        assert code(one["lib/modules"]) == code(other["lib/modules"])
+
+
+def code(archive: bytes) -> bytes:
+    """The code of all modules in an archive of the shim's tree."""
+    return archive[8 + int.from_bytes(archive[:8], "little") :]
+
+
+@pytest.mark.parametrize("image", dist.IMAGES)
+def test_programs_for_the_other_processor_run(trees: dict[str, dict[str, Path]], emulator: Path, image: str) -> None:
+    tree = trees[image][OTHER]
+    words = [str(tree / word) if word.startswith(("bin/", "lib/")) else word for word in INTERPRETED[image]]
+    loader = (tree / "lib/loader", "--inhibit-cache", "--library-path", tree / "lib")
+    # The launcher of the shim says so which signals it has blocked.
+    done = subprocess.run(
+        [emulator, *loader, *words, "--version"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={"IMDS_SHIM_BLOCKED": ""},
+    )
+    assert (done.stdout, done.returncode) == (f"{image} {VERSION}\n", 0), done.stderr
+
+
+@pytest.mark.parametrize("image", dist.IMAGES)
+def test_the_launcher_for_the_other_processor_runs(
+    trees: dict[str, dict[str, Path]], emulator: Path, image: str, tmp_path: Path
+) -> None:
+    (tmp_path / "bin").mkdir()
+    launcher = (trees[image][OTHER] / "bin" / image).rename(tmp_path / "bin" / image)
+    done = subprocess.run([emulator, launcher], check=False, capture_output=True, text=True)
+    launcher.rename(trees[image][OTHER] / "bin" / image)
+    assert done.stderr == (
+        f"{image}: cannot start: {tmp_path}/lib/loader: No such file or directory; "
+        f"copy the whole of /opt/{image} into the image\n"
+    )
