@@ -90,10 +90,11 @@ def test_trees_differ_in_their_programs_alone(trees: dict[str, dict[str, Path]],
         native = set(programs(tree))
         contents.append(
             {
-                str(file.relative_to(tree)).replace(NAMES[architecture], "MACHINE"): b"" if file in native else data
+                str(file.relative_to(tree)).replace(NAMES[architecture], "MACHINE"): b""
+                if file in native
+                else file.read_bytes()
                 for file in tree.rglob("*")
                 if file.is_file()
-                for data in [file.read_bytes().replace(NAMES[architecture].encode(), b"MACHINE")]
             }
         )
     one, other = contents
