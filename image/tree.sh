@@ -100,7 +100,7 @@ owner() { # NAME
   else
     # A library that is a link in / is registered under /usr.
     package=$(dpkg-query --search "*/$1" 2>/dev/null | grep -v diversion | head -n 1 | cut -d, -f1 | cut -d: -f1)
-    dpkg-query --show --showformat '${Package}\t${Version}\t${Architecture}\n' "$package"
+    [ -z "$package" ] || dpkg-query --show --showformat '${Package}\t${Version}\t${Architecture}\n' "$package"
   fi
 }
 

@@ -11,7 +11,8 @@ shim/build-tree.sh $tree /vm/packages
 
 say "the virtual environment"
 python3 -m venv --without-pip .venv
-pip --python .venv install --no-build-isolation --no-deps /vm/packages/python_iptables* -e shim -e mock
+pip install --no-build-isolation --no-deps --target .venv/lib/python3*/site-packages /vm/packages/python_iptables*
+pip --python .venv install --no-build-isolation --no-deps -e shim -e mock
 
 say "the demonstration, with the virtual environment"
 demo
