@@ -42,6 +42,12 @@ TIMED: Final = Leaf(
 )
 
 
+class Views:
+    """The revision of what all callers see; None if it is not known."""
+
+    revision: object = None
+
+
 class Client:
     """A client of a service on one connection after another, and the number of responses that the service made."""
 
@@ -52,6 +58,7 @@ class Client:
         options: MetadataOptions | None = None,
         leaves: Mapping[str, Leaf] = MappingProxyType({}),
     ) -> None:
+        self.views = Views()
         self.snapshot: Snapshot = snapshot(options, {**LEAVES, "meta-data/timed": TIMED, **leaves})
         self.faults = ArmedFaults(lambda _caller, _target: True, lambda: 0.0)
         self.clock = Clock(NOW)
@@ -102,6 +109,8 @@ class Client:
 
 class Snapshots:
     """The snapshot of each caller."""
+
+    views = Views()
 
     def __init__(self, snapshots: Mapping[str, Snapshot]) -> None:
         self.snapshot_for = snapshots.__getitem__
@@ -168,6 +177,26 @@ def test_a_response_is_made_anew_once_it_is_no_longer_valid() -> None:
 
 
 def test_another_snapshot_makes_its_own_responses(client: Client) -> None:
+    client.snapshot = snapshot(leaves={**LEAVES, "meta-data/instance-id": Leaf(b"i-2")})
+    assert client.send(LEAF).endswith(b"\r\n\r\ni-2")
+
+
+def test_the_snapshot_is_compared_once_in_a_revision(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    client.views.revision = object()
+    looked_up: list[str] = []
+
+    def snapshot_for(caller: str) -> Snapshot:
+        looked_up.append(caller)
+        return client.snapshot
+
+    monkeypatch.setattr(client, "snapshot_for", snapshot_for)
+    for _ in range(3):
+        assert not client.asked_again(LEAF)
+    assert looked_up == [CALLER]
+    client.views.revision = object()
+    assert not client.asked_again(LEAF)
+    assert looked_up == [CALLER] * 2
+    client.views.revision = object()
     client.snapshot = snapshot(leaves={**LEAVES, "meta-data/instance-id": Leaf(b"i-2")})
     assert client.send(LEAF).endswith(b"\r\n\r\ni-2")
 

@@ -314,6 +314,65 @@ def test_targets_are_those_of_events_and_faults() -> None:
     assert mock.targets() == {"app", "db"}
 
 
+CHANGES: Mapping[str, Callable[[State, Names, Clock], None]] = {
+    "event": lambda mock, _names, _clock: arm(mock, event("spot", target="app")),
+    "event for all": lambda mock, _names, _clock: arm(mock, event("rebalance")),
+    "endpoint off for a while": lambda mock, _names, _clock: arm(
+        mock, event("endpoint-disabled", target="app", **{"in": 1, "for": 1})
+    ),
+    "no events": lambda mock, _names, _clock: mock.schedule(mock.events.clear()),
+    "configuration": lambda mock, _names, _clock: mock.configure(Config(metadata={"meta-data/ami-id": "ami-1"})),
+    "reset": lambda mock, _names, _clock: mock.reset(),
+    "target moves": lambda _mock, names, _clock: move(names),
+    "caller changes": lambda _mock, names, _clock: names.on_change([APP]),
+    "later": lambda _mock, _names, clock: pass_time(clock),
+    "nothing": lambda _mock, _names, _clock: None,
+}
+
+
+def move(names: Names) -> None:
+    """Let the target get another address."""
+    names.known["app"] = OTHER if names.known["app"] == APP else APP
+    names.on_change(None)
+
+
+def pass_time(clock: Clock) -> None:
+    """Let 0.6 s pass."""
+    clock.now += 0.6
+
+
+@given(st.lists(st.sampled_from(sorted(CHANGES)), min_size=1, max_size=30))
+def test_while_the_revision_is_the_same_each_caller_sees_the_same_snapshot(changes: list[str]) -> None:
+    clock, names = Clock(), Names()
+    mock = state(clock, names)
+    for change in changes:
+        before = mock.views.revision, [mock.snapshot_for(caller).mark for caller in (APP, OTHER)]
+        CHANGES[change](mock, names, clock)
+        after = mock.views.revision, [mock.snapshot_for(caller).mark for caller in (APP, OTHER)]
+        assert before[0] is None or before[0] is not after[0] or before[1] == after[1]
+        assert change not in {"nothing", "later"} or before[0] is after[0]
+
+
+def test_a_caller_that_becomes_another_one_begins_a_revision() -> None:
+    first, second = (SnapshotCache(each.leaves, each.build_snapshot) for each in (build(Config()), build(Config())))
+    current = first
+    views = Views(first, (), lambda _address, _target: False, Clock(), lambda _caller: current)
+    before = views.revision, views.of(APP)
+    current = second
+    assert (views.revision, views.of(APP)) == before
+    views.forget([APP])
+    assert views.of(APP) is not before[1]
+    assert views.revision is not before[0]
+
+
+def test_there_is_no_revision_while_an_event_disables_the_endpoint_for_a_while() -> None:
+    mock = state()
+    assert mock.views.revision is not None
+    arm(mock, event("endpoint-disabled", target="app"))
+    mock.refresh([APP])
+    assert mock.views.revision is None
+
+
 CALLERS = ("10.0.0.1", "10.0.0.2", "10.0.0.3")
 
 

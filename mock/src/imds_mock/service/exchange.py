@@ -34,9 +34,13 @@ class Exchange:
         data: The bytes that were sent, without the body if `response.renew` makes it; empty if they are not kept.
         start, end: The span of time in which they may be sent again, without its end, in seconds since the epoch.
         mark: The mark of the snapshot from which they were made.
+        revision: The revision of all views in which the caller was last known to see that snapshot.
     """
 
-    __slots__ = ("caller", "closes", "data", "end", "entry", "line", "mark", "method", "request", "response", "start")
+    __slots__ = (
+        *("caller", "closes", "data", "end", "entry", "line", "mark", "method", "request", "response", "revision"),
+        "start",
+    )
 
     def __init__(self, caller: str, request: Request | None, response: Response) -> None:
         self.caller = caller
@@ -49,3 +53,4 @@ class Exchange:
         self.data = b""
         self.start = self.end = 0.0
         self.mark: object = None
+        self.revision: object = None

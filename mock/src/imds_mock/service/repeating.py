@@ -8,19 +8,36 @@ asks every few seconds, and each of many callers, would otherwise always wait fo
 from __future__ import annotations
 
 from math import floor, nan
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from imds_mock.service.messages import http_date
+from imds_mock.service.rules import SnapshotSource
 
 if TYPE_CHECKING:
     from imds_mock.service.exchange import Exchange
-    from imds_mock.service.rules import FaultInjector, SnapshotSource
+    from imds_mock.service.rules import FaultInjector
 
 _MAX_BYTES: Final = 4 * 1024 * 1024
 _MAX_EXCHANGE_BYTES: Final = 64 * 1024
 _ENTRY_BYTES: Final = 1000  # what an exchange takes besides the bytes of its request and response
 _DATE: Final = b"\r\nDate: "  # the first one is the header: no value before it has a line end
 _LINE_END: Final = b"\r\n"
+
+
+class Views(Protocol):
+    """The snapshots of all callers."""
+
+    @property
+    def revision(self) -> object:
+        """Another object once a caller may see another snapshot; None while that depends on the time as well."""
+
+
+class ViewSource(SnapshotSource, Protocol):
+    """Knows what each caller sees, and whether that may have changed."""
+
+    @property
+    def views(self) -> Views:
+        """What all callers see now."""
 
 
 class ExchangeCache:
@@ -33,7 +50,7 @@ class ExchangeCache:
 
     __slots__ = ("_bytes", "_date", "_exchanges", "_faults", "_second", "_snapshots")
 
-    def __init__(self, snapshots: SnapshotSource, faults: FaultInjector) -> None:
+    def __init__(self, snapshots: ViewSource, faults: FaultInjector) -> None:
         self._snapshots = snapshots
         self._faults = faults
         self._bytes = 0
@@ -54,11 +71,18 @@ class ExchangeCache:
             return None
         if not exchange.start <= now < exchange.end and not self._renew(exchange, now):
             return None
+        revision = self._snapshots.views.revision
+        # The snapshot of one of many callers is rarely in the processor's caches.
+        if exchange.revision is revision is not None:
+            return exchange
         try:
             mark = self._snapshots.snapshot_for(caller).mark
         except Exception:  # noqa: BLE001 - making the response fails as well, and that is reported
             return None
-        return exchange if exchange.mark is mark else None
+        if exchange.mark is not mark:
+            return None
+        exchange.revision = revision
+        return exchange
 
     def keep(self, exchange: Exchange, asked: bytes, sent: bytes, now: float) -> None:
         """Keep what was sent, if it may be sent again.

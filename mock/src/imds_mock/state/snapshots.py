@@ -124,12 +124,16 @@ class Views:
         built: When this was built; events that had ended by then are left out.
         events: The events that are visible.
         of: Returns the snapshot that the caller at an address sees now.
+        revision: Another object once a caller may see another snapshot; None while that depends on the time as well.
 
     Raises:
         ConflictingPathsError: The path of an event conflicts with a leaf.
     """
 
-    __slots__ = ("_by_caller", "_cache_of", "_clock", "_common", "_is_target", "built", "events", "of")
+    __slots__ = (
+        *("_by_caller", "_cache_of", "_clock", "_common", "_is_target", "_is_timed", "built", "events", "of"),
+        "revision",
+    )
 
     def __init__(
         self,
@@ -145,6 +149,8 @@ class Views:
         self._is_target = is_target
         self._clock = clock
         self._by_caller: dict[str, _View] = {}
+        self._is_timed = any(each.event.endpoint_disabled(each.period) is not None for each in self.events)
+        self.revision: object = None if self._is_timed else object()
         self._common = cache.under(without_target(self.events))
         self.of: Callable[[str], Snapshot] = self._shared
         if any(each.event.target is not None for each in self.events):
@@ -161,6 +167,7 @@ class Views:
         """Drop the views of addresses at which the caller has changed."""
         for caller in callers:
             self._by_caller.pop(caller, None)
+        self.revision = None if self._is_timed else object()
 
     def _shared(self, _caller: str) -> Snapshot:
         return self._common.at(self._clock())

@@ -39,7 +39,7 @@ class State:
         report: Receives a sentence about a part of a caller's configuration that is left out.
 
     Attributes:
-        start: The configuration that `reset` restores.
+        start, views: The configuration that `reset` restores; the snapshots of all callers.
 
     Raises:
         ConfigError: The settings contradict each other.
@@ -215,12 +215,12 @@ class State:
             with contextlib.suppress(ConflictingPathsError):
                 self._use(self._views_of(self._caller_configs, self._events))
         else:
-            self._views.forget(addresses)
+            self.views.forget(addresses)
             self._caller_configs.forget(addresses)
 
     def check_clock(self) -> None:
         """If the clock was set back, show the events again that had ended by the old time."""
-        if self.clock() < self._views.built:
+        if self.clock() < self.views.built:
             self.refresh()
 
     def targets(self) -> set[str]:
@@ -239,7 +239,7 @@ class State:
         return CallerConfigs(config, self._builder.build, self._callers, self._report, in_steps=in_steps)
 
     def _use(self, views: Views) -> None:
-        self._views = views
+        self.views = views
         self.snapshot_for: Callable[[str], Snapshot] = views.of
         """Returns the snapshot that the caller with an address sees now."""
 
