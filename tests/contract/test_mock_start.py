@@ -15,7 +15,16 @@ from imds_mock.cli import main
 from imds_mock.errors import EX_CONFIG, EX_UNAVAILABLE
 
 AFTER_THE_FIRST_RESPONSE = [
-    *("dataclasses", "difflib", "encodings.idna", "imds_mock.aemm.keys", "imds_mock.control.listener", "shutil"),
+    *(
+        "ast",
+        "dataclasses",
+        "difflib",
+        "encodings.idna",
+        "imds_mock.aemm.keys",
+        "imds_mock.control.listener",
+        "inspect",
+    ),
+    "shutil",
     *("starlette", "tempfile", "typing_extensions", "uvicorn", "yaml"),
 ]
 """What a start loads only after the first response, if ever, because it takes long."""

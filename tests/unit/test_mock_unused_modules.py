@@ -60,6 +60,27 @@ def test_an_import_that_needs_more_gets_the_real_modules() -> None:
     assert run(code) == "ConfigParser configparser"
 
 
+def test_a_deferred_module_has_all_names_once_another_one_is_used() -> None:
+    code = """
+import inspect as first
+async def one(): pass
+class A:
+    two = one
+print([first.iscoroutinefunction(each) for each in (one, A().two, A, print)], first.isgenerator(i for i in ""))
+print("ast" in sys.modules, hasattr(first, "__path__"), first.signature(one))
+import functools
+import inspect as second
+print(second.__spec__.name, first.signature is second.signature)
+print(first.iscoroutinefunction(functools.partial(one)), hasattr(first, "nothing"))
+"""
+    assert run(code).splitlines() == [
+        "[True, True, False, False] True",
+        "False False ()",
+        "inspect True",
+        "True False",
+    ]
+
+
 def test_an_import_that_fails_without_stand_ins_fails() -> None:
     def load() -> None:
         raise ImportError("broken")

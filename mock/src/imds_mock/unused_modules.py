@@ -5,6 +5,9 @@ tenth of the start. Stand-ins take their places in `sys.modules`, with the names
 needs none of the modules later: it speaks plain HTTP, hashes with Python's own BLAKE2 and SHA-3, and leaves it to other
 processes to fetch credentials and to make keys.
 
+`inspect` loads Python's syntax trees and bytecode, a thirtieth of the start. A program needs it only with the control
+plane, after the first response.
+
 Only a program that serves calls `leave_out`, never `Mock`: a program that embeds a mock may need all of these modules.
 """
 
@@ -14,7 +17,7 @@ import importlib
 import os
 import sys
 from http import HTTPStatus
-from types import ModuleType
+from types import GeneratorType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -35,11 +38,40 @@ class Unused(Exception):  # noqa: N818 - also stands in for classes of exception
         raise NotImplementedError("unused_modules.py replaced what was called here")
 
 
+class Deferred(ModuleType):
+    """Stands in for a module until a name is used that it does not have; then it loads the module and has all names."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        vars(self).update(vars(importlib.import_module(self.__name__)))
+        return object.__getattribute__(self, name)
+
+
+def _is_coroutine_function(function: object) -> bool:
+    """What `inspect` says of functions and methods."""
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return code is not None and bool(code.co_flags & _COROUTINE)
+
+
 def _ssl_name(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
     return 0 if name.isupper() else Unused
 
+
+_COROUTINE: Final = 0x80  # the flag of a coroutine function's code
+
+_DEFERRED: Final[dict[str, dict[str, object]]] = {
+    # asyncio and uvloop import it, and use these when a signal handler is added; starlette uses more.
+    "inspect": {
+        "iscoroutinefunction": _is_coroutine_function,
+        "isgenerator": lambda value: isinstance(value, GeneratorType),
+    },
+}
+"""The modules that are loaded later, with the names that are used before."""
 
 _STAND_INS: Final[dict[str, dict[str, object] | None]] = {
     "_hashlib": None,  # OpenSSL's hashes; hashlib has its own
@@ -76,6 +108,11 @@ def leave_out(*only: str) -> None:
             vars(stand_in).update(names)
         _put(name, stand_in)
     if not only:
+        for name, names in _DEFERRED.items():
+            if name not in sys.modules:
+                deferred = Deferred(name)
+                vars(deferred).update(names)
+                _put(name, deferred)
         _import_msgspec()
 
 
