@@ -38,7 +38,7 @@ def measure(effort: Effort, folder: Path) -> Outcomes:
             mock = mocks["required" if name == "required" else "optional"]
             load = loads(mock)["token" if name == "required" else name]
             for connections in effort.connections:
-                sides = alternate(load, connections, effort, mock.server, nginx)
+                sides = alternate(load, connections, effort.for_tails, mock.server, nginx)
                 key = f"nginx/{name}/{connections}"
                 yield f"{key}/rate", compare(*sides, effort.rate)
                 yield f"{key}/p99", compare(*sides, "p99")

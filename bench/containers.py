@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from effort import Effort
     from outcomes import Outcomes
 
-_RUNS: Final = 15
 _ENTRYPOINTS: Final[Mapping[str, Sequence[str]]] = {
     "shim": ("--entrypoint", SHIM, IMAGE),
     "pasted": ("--entrypoint", "bash", IMAGE, PASTED),
@@ -41,18 +40,18 @@ def measure(effort: Effort, folder: Path) -> Outcomes:  # noqa: ARG001 - as all 
             for image in ("imds-mock", "imds-shim"):
                 size = docker(environment, "image", "inspect", "--format", "{{.Size}}", image)
                 yield f"image/{image}", sizes([int(size) / 1_000_000])
-            samples = times(environment, effort.starts)
+            samples = times(environment, effort.entrypoints)
             yield "shim/exec", ratios(samples["shim"], samples["pasted"])
-            yield "shim/run", ratios(*_runs(environment))
+            yield "shim/run", ratios(*_runs(environment, effort.runs))
     except EngineError as error:
         raise NotMeasuredError(str(error)) from error
 
 
-def _runs(environment: Mapping[str, str]) -> tuple[list[float], list[float]]:
+def _runs(environment: Mapping[str, str], count: int) -> tuple[list[float], list[float]]:
     """Milliseconds of `docker run` until the application prints, with both entrypoints in turn."""
     taken: dict[str, list[float]] = {name: [] for name in _ENTRYPOINTS}
     with beside_mock(environment) as options:
-        for number in range(_RUNS):
+        for number in range(count):
             for name in _ENTRYPOINTS if number % 2 else reversed(tuple(_ENTRYPOINTS)):
                 taken[name].append(_first_line(environment, (*options, *_ENTRYPOINTS[name])))
     return taken["shim"], taken["pasted"]

@@ -43,7 +43,7 @@ def measure(effort: Effort, folder: Path) -> Outcomes:
             sides = alternate(loads(mock)[name], CONNECTIONS, effort, mock.server, nginx)
             yield f"control/{name}", compare(*sides, effort.rate)
         for connections in effort.connections:
-            sides = disturb(effort, connections, mock.server, partial(changes, port))
+            sides = disturb(effort.for_tails, connections, mock.server, partial(changes, port))
             yield f"control/changes/{connections}", compare(*sides, "p99")
         for name in FOLLOWERS:
             yield from cost(f"control/{name}", effort, mock.server, partial(follower, port, FOLLOWED[name]))

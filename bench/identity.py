@@ -1,9 +1,10 @@
 """What an instance for each of 500 callers costs, relative to one instance for all, and to a single caller.
 
 Mocks, name server and callers run in network namespaces, so callers have addresses and names as on a container engine.
-Each measurement opens the same number of connections; with one caller, all come from one address. The first request of
-each caller, which waits for its name and its instance, is measured separately. The program that sends the requests is
-slower than the mock, so the mock's processor time for each request counts.
+Each measurement opens the same number of connections; with one caller, all come from one address. The sides of a round
+follow each other, in the other order in every other round. The first request of each caller, which waits for its name
+and its instance, is measured separately. The program that sends the requests is slower than the mock, so the mock's
+processor time for each request counts.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from outcomes import ratios, sizes
 from wrk import processor_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from effort import Effort
     from netlab import Namespace
@@ -35,6 +36,18 @@ _MOCK: Final = "10.77.0.1"
 _PORTS: Final = {"shared": 1338, "per-container": 1339}
 CALLERS: Final = 500
 _WORK_AFTER_START_SECONDS: Final = 2
+
+
+class _Side(NamedTuple):
+    """An identity, and how many callers send requests."""
+
+    identity: str
+    callers: int
+
+
+_EACH: Final = _Side("per-container", CALLERS)
+_SIDES: Final = (_Side("shared", CALLERS), _EACH, _Side("per-container", 1))
+"""One instance for all, an instance for each caller, and an instance for a single caller."""
 
 
 class Asked(NamedTuple):
@@ -60,23 +73,22 @@ def measure(effort: Effort, folder: Path) -> Outcomes:
         time.sleep(_WORK_AFTER_START_SECONDS)
         before = rss_mib(mocks["per-container"])
         # Instances are created in the first round, which is measured separately.
-        _, created, _ = _round(apps, mocks, effort.asked)
-        rounds = [_round(apps, mocks, effort.asked) for _ in range(effort.rounds)]
+        created = _round(apps, mocks, effort.asked, _SIDES)
+        rounds = [
+            _round(apps, mocks, effort.asked, _SIDES[:: -1 if number % 2 else 1])
+            for number in range(effort.for_tails.rounds)
+        ]
         growth = rss_mib(mocks["per-container"]) - before
-    shared, each, single = zip(*rounds, strict=True)
+    shared, each, single = ([one[side] for one in rounds] for side in _SIDES)
     yield "identity/processor", ratios(*([one.processor_rate for one in side] for side in (each, shared)))
     yield "identity/p99", ratios(*([one.figures.p99 for one in side] for side in (each, single)))
-    yield "identity/first", sizes([created.figures.first])
+    yield "identity/first", sizes([created[_EACH].figures.first])
     yield "identity/memory", sizes([growth])
 
 
-def _round(apps: Namespace, mocks: dict[str, int], requests: int) -> tuple[Asked, Asked, Asked]:
-    """One instance for all, an instance for each caller, and an instance for a single caller."""
-    return (
-        _ask(apps, "shared", mocks, requests, CALLERS),
-        _ask(apps, "per-container", mocks, requests, CALLERS),
-        _ask(apps, "per-container", mocks, requests, 1),
-    )
+def _round(apps: Namespace, mocks: dict[str, int], requests: int, sides: Sequence[_Side]) -> dict[_Side, Asked]:
+    """Measure the sides in this order."""
+    return {side: _ask(apps, side.identity, mocks, requests, side.callers) for side in sides}
 
 
 def _ask(apps: Namespace, identity: str, mocks: dict[str, int], requests: int, callers: int) -> Asked:

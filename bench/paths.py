@@ -45,8 +45,8 @@ def measure(effort: Effort, folder: FilePath) -> Outcomes:
             if isinstance(aemm, Server) and isinstance(same, Load):
                 sides["aemm"] = aemm, same
             samples: dict[str, list[Sample]] = {name: [] for name in sides}
-            for _ in range(effort.rounds):
-                for name, (server, each) in sides.items():
+            for number in range(effort.rounds):
+                for name, (server, each) in list(sides.items())[:: -1 if number % 2 else 1]:
                     samples[name].append(run(each, CONNECTIONS, effort.seconds, server))
             if path is not LEAF:
                 yield f"path/{path.path}/leaf", compare(samples["path"], samples["leaf"], effort.rate)

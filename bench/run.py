@@ -3,7 +3,7 @@
 A row beyond its limit makes the exit code 1. A complete run writes bench/results.json, and from it the tables of
 docs/performance.md and its pictures.
 
-    bench/run.py                measure everything, in about nine minutes
+    bench/run.py                measure everything, in about twelve minutes
     bench/run.py --quick        one short round of everything but containers, in about a minute
     bench/run.py paths page     measure groups of rows
     bench/run.py --redraw       write the page and the pictures again, from the results of the last complete run
@@ -72,7 +72,9 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("groups", nargs="*", help=f"groups of rows: {', '.join(GROUPS)} (default: all)")
     parser.add_argument("--quick", action="store_true", help="one short round, without containers")
-    parser.add_argument("--rounds", type=int, help="number of rounds (default: 5, with --quick 1)")
+    parser.add_argument(
+        "--rounds", type=int, help="number of rounds (default: 5, of rows with a p99 11, with --quick 1)"
+    )
     parser.add_argument("--tolerance", type=float, default=1.0, help="factor that loosens all limits (default: 1)")
     parser.add_argument(
         "--processor-time",
@@ -96,7 +98,11 @@ def main(argv: Sequence[str]) -> int:
     if (load := os.getloadavg()[0]) > _IDLE:
         say(f"other programs use this machine (load average {load:.1f}); expect wrong figures")
     effort = QUICK if given.quick else FULL
-    effort = effort._replace(rounds=given.rounds or effort.rounds, by_processor_time=given.processor_time)
+    effort = effort._replace(
+        rounds=given.rounds or effort.rounds,
+        tail_rounds=given.rounds or effort.tail_rounds,
+        by_processor_time=given.processor_time,
+    )
     outcomes, failed = measure(groups, effort, given.tolerance)
     if len(groups) == len(GROUPS) and not (given.quick or given.rounds or given.processor_time or failed):
         results.save(results.Results(results.machine(), outcomes), results.FILE)
