@@ -41,7 +41,7 @@ class Stack:
         application = {"image": "imds-shim-debug", "cap_add": ["NET_ADMIN"], "stop_signal": "SIGKILL"}
         document = {
             "services": {
-                "mock_metadata": {"image": "imds-mock"},
+                "mock_metadata": {"image": "imds-mock", "healthcheck": {"interval": "1s"}},
                 **{
                     name: {**application, "environment": {"MOCK_HOSTNAME": "mock_metadata", **settings.get(name, {})}}
                     for name in ("worker", "web")

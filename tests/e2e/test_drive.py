@@ -22,6 +22,7 @@ services:
     image: imds-shim-debug
     environment: {MOCK_HOSTNAME: mock_metadata}
     command: [sleep, "3600"]
+    stop_signal: SIGKILL
     cap_add: [NET_ADMIN]
 """
 SPOT = f"{IMDS}/latest/meta-data/spot/instance-action"
@@ -56,7 +57,7 @@ def started(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         stack("up", "--build", "--detach", "--wait")
         yield stack
     finally:
-        stack("down", "--volumes", "--timeout", "2")
+        stack("down", "--volumes", "--timeout", "0")
 
 
 @pytest.fixture

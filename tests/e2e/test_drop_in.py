@@ -21,10 +21,12 @@ services:
     image: imds-mock
     command: {command}
     environment: {environment}
+    healthcheck: {{interval: 1s}}
   debug:
     image: imds-shim-debug
     environment: {{MOCK_HOSTNAME: mock_metadata, MOCK_PORT: "{port}"}}
     command: [sleep, "3600"]
+    stop_signal: SIGKILL
     cap_add: [NET_ADMIN]
     depends_on: {{mock_metadata: {{condition: service_healthy}}}}
 """
@@ -47,6 +49,7 @@ def test_through_the_shim_in_compose(
     compose = ("compose", "--project-name", docker.name(), "--file", str(file))
     try:
         docker(*compose, "up", "--detach", "--wait")
+        docker.await_log(docker(*compose, "ps", "--quiet", "debug").stdout.strip(), " -> ")
 
         def ask(path: str) -> str:
             return docker(*compose, "exec", "-T", "debug", "curl", "-s", f"{IMDS}{path}").stdout
@@ -57,7 +60,7 @@ def test_through_the_shim_in_compose(
         assert json.loads(ask(SPOT))["action"] == "stop"
         assert "(compatibility aemm: " in docker(*compose, "logs", "mock_metadata").stdout
     finally:
-        docker(*compose, "down", "--volumes", "--timeout", "2")
+        docker(*compose, "down", "--volumes", "--timeout", "0")
 
 
 def test_the_program_is_where_it_was(docker: Docker, mock_image: str) -> None:

@@ -26,9 +26,11 @@ services:
     mem_limit: 128m
     volumes: {volumes}
     environment: {environment}
+    healthcheck: {{interval: 1s}}
   debug:
     image: imds-shim-debug
     entrypoint: [sleep, "3600"]
+    stop_signal: SIGKILL
     depends_on: {{aemm: {{condition: service_healthy}}}}
 """
 DEFAULTS = {"AEMM_SERVER_HOSTNAME": "", "AEMM_MOCK_IP_COUNT": "2"}
@@ -77,7 +79,7 @@ def test_the_chart_s_container(
         assert "(compatibility aemm: the variable AEMM_" in logs
         assert "has no effect" not in logs
     finally:
-        docker(*compose, "down", "--volumes", "--timeout", "2")
+        docker(*compose, "down", "--volumes", "--timeout", "0")
 
 
 def test_without_arguments_and_variables_the_image_is_the_ordinary_mock(docker: Docker, mock_image: str) -> None:

@@ -64,8 +64,9 @@ class Stack:
         return [f"{self.project}-app-{number}" for number in (1, 2, 3)]
 
     def read(self, container: str, path: str) -> str:
-        """What a container reads from the metadata."""
-        return self.docker("exec", container, "curl", "-sSf", f"{IMDS}/latest/{path}").stdout
+        """What a container reads from the metadata; a container runs before its shim has set the rule."""
+        command = ("curl", "-sSf", "--retry", "60", "--retry-delay", "1", "--retry-all-errors")
+        return self.docker("exec", container, *command, f"{IMDS}/latest/{path}").stdout
 
     def ids(self) -> dict[str, str]:
         """Each replica's instance id."""
@@ -96,7 +97,7 @@ def stack(
         stack("up", "--detach", "--wait")
         yield stack
     finally:
-        stack("down", "--volumes", "--timeout", "2")
+        stack("down", "--volumes", "--timeout", "0")
 
 
 def test_three_replicas_are_three_instances_whose_addresses_lead_to_them(stack: Stack) -> None:
