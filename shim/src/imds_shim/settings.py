@@ -33,9 +33,8 @@ def shown(text: str) -> str:
 
     Several lines are not shown at all: they are a document in the wrong place, which may hold secrets.
     """
-    lines = len(text.splitlines())
-    if lines > 1:
-        return f"{lines} lines of text (not shown, they may hold a secret)"
+    if len(text.splitlines()) > 1:
+        return "several lines of text (not shown, they may hold a secret)"
     quoted = repr(text)
     return quoted if len(quoted) <= _LONGEST_QUOTED else f"{quoted[:_BEGINNING]}... ({len(text)} characters)"
 

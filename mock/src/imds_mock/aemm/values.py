@@ -196,7 +196,7 @@ def describe(raw: object) -> str:
         return "a list"
     if raw is None or isinstance(raw, bool):
         return {None: "null", True: "true", False: "false"}[raw]
-    if isinstance(raw, str) and (lines := len(raw.splitlines())) > 1:
-        return f"{lines} lines of text (not shown, they may hold a secret)"
+    if isinstance(raw, str) and len(raw.splitlines()) > 1:
+        return "several lines of text (not shown, they may hold a secret)"
     written = str(raw) if isinstance(raw, int | float | date | time) else repr(raw)
     return written if len(written) <= _MAX_CHARACTERS else f"{written[: _MAX_CHARACTERS - 3]}..."

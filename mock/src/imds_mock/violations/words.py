@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from msgspec.structs import FieldInfo
 
 _SHOWN_CHARACTERS: Final = 60
+_EXAMINED_CHARACTERS: Final = 1000
 _BEGINNING: Final = 24  # of a text that is longer
 _LONGEST_SENTENCE: Final = 1000
 _FEW: Final = 8
@@ -112,9 +113,11 @@ def shown(value: Any) -> str:
         return "a list" if value else "an empty list"
     if not isinstance(value, str):
         return "null" if value is None else str(value).lower()
-    if (lines := len(value.splitlines())) > 1:
-        return f"{lines} lines of text (not shown, they may hold a secret)"
-    text = ascii(str(value))
+    # Callers of the control plane send values of any length, so only the beginning is examined.
+    beginning = value[:_EXAMINED_CHARACTERS]
+    if len(beginning.splitlines()) > 1:
+        return "several lines of text (not shown, they may hold a secret)"
+    text = ascii(str(beginning))
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_BEGINNING]}... ({len(value)} characters)"
 
 
