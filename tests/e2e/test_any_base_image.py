@@ -27,7 +27,8 @@ COMPILE = """
 FROM imds-shim-build AS compile
 COPY instance_id.c /
 RUN mkdir -p /musl/lib \\
- && musl-gcc -static -o /static /instance_id.c && musl-gcc -o /dynamic /instance_id.c \\
+ && musl="gcc -specs /usr/lib/$(uname -m)-linux-musl/musl-gcc.specs" \\
+ && $musl -static -o /static /instance_id.c && $musl -o /dynamic /instance_id.c \\
  && cp -L /lib/ld-musl-*.so.1 /musl/lib/ \\
  && echo 'app:x:4321:8765::/:/none' >/passwd && echo /nowhere/preloaded.so >/ld.so.preload
 """
