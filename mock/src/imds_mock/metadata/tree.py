@@ -169,8 +169,10 @@ class Tree:
         return reduce(Window.intersection, (leaf.window(now) for leaf in node.varying), ALWAYS)
 
     def _add(self, path: str, leaf: Leaf) -> None:
-        *parents, name = path.split("/")
-        category = self._category(parents, path)
+        parent, slash, name = path.rpartition("/")
+        category = None if slash and not parent else self._nodes.get(parent)
+        if not isinstance(category, _Category):
+            category = self._category(parent.split("/"), path)
         if not name:
             raise ValueError(f"the metadata path {path!r} has an empty part")
         existing = category.children.get(name)
@@ -194,8 +196,10 @@ class Tree:
             if not part:
                 raise ValueError(f"the metadata path {path!r} has an empty part")
             parent = f"{parent}/{part}" if parent else part
-            child = category.children.setdefault(part, _Category())
-            if isinstance(child, Leaf) and child.may_have_children:
+            child = category.children.get(part)
+            if child is None:
+                child = category.children[part] = _Category()
+            elif isinstance(child, Leaf) and child.may_have_children:
                 child = category.children[part] = _Category(child)
             elif isinstance(child, Leaf):
                 raise ValueError(f"the metadata path {parent!r} cannot hold a value and {path!r} below it")
