@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 from typing import NamedTuple
@@ -134,7 +135,8 @@ def test_garbage_is_collected_once_the_mock_answers(with_control_plane: Observat
     assert with_control_plane.collects
 
 
-def test_garbage_is_collected_after_a_start_that_fails() -> None:
+def test_garbage_is_collected_after_a_start_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # of the test's own process
     assert main(["serve", "--config", "/does/not/exist.yaml"]) == EX_CONFIG
     assert gc.isenabled()
 

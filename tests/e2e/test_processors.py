@@ -11,13 +11,12 @@ import pytest
 
 import dist
 from debian_packages import unpack_from_suite
+from support.containers import Docker
 from support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from support.containers import Docker
 
 VERSION = (ROOT / "VERSION").read_text().strip()
 HERE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
@@ -139,3 +138,14 @@ def test_the_launcher_for_the_other_processor_runs(
         f"{image}: cannot start: {tmp_path}/lib/loader: No such file or directory; "
         f"copy the whole of /opt/{image} into the image\n"
     )
+
+
+@pytest.mark.parametrize("image", dist.IMAGES)
+def test_the_legacy_builder_builds_for_its_own_processor(docker: Docker, image: str) -> None:
+    """Docker uses it where its plugin buildx is missing, as beside Debian's docker.io."""
+    legacy = Docker({**docker.environment, "DOCKER_BUILDKIT": "0"})
+    dockerfile, *options = dist.IMAGES[image]
+    tag = legacy.build(f"imds-e2e-legacy-{image}", ROOT, "--file", dockerfile, *options)
+    said = docker("run", "--rm", "--network", "none", tag, "--version").stdout
+    docker("image", "rm", tag)
+    assert said == f"{image} {VERSION}\n"
