@@ -3,7 +3,7 @@
 A row beyond its limit makes the exit code 1. A complete run writes bench/results.json, and from it the tables of
 docs/performance.md and its pictures.
 
-    bench/run.py                measure everything, in about twelve minutes
+    bench/run.py                measure everything, in about a quarter of an hour
     bench/run.py --quick        one short round of everything but containers, in about a minute
     bench/run.py paths page     measure groups of rows
     bench/run.py --redraw       write the page and the pictures again, from the results of the last complete run
