@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_the_embedded_lab_shows_the_transcript_and_leaves_nothing() -> None:
-    demo = subprocess.Popen(
+def start() -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [sys.executable, ROOT / "scripts" / "demo.py", "--lab"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -27,6 +27,10 @@ def test_the_embedded_lab_shows_the_transcript_and_leaves_nothing() -> None:
         text=True,
         start_new_session=True,
     )
+
+
+def test_the_embedded_lab_shows_the_transcript_and_leaves_nothing() -> None:
+    demo = start()
     out, errors = demo.communicate(timeout=300)
     assert demo.returncode == 0, errors
     shown = out.splitlines()
@@ -40,14 +44,7 @@ def test_the_embedded_lab_shows_the_transcript_and_leaves_nothing() -> None:
 
 
 def test_a_reader_that_leaves_ends_it_quietly_and_leaves_nothing() -> None:
-    with subprocess.Popen(
-        [sys.executable, ROOT / "scripts" / "demo.py", "--lab"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as demo:
+    with start() as demo:
         assert demo.stdout is not None
         assert demo.stderr is not None
         assert demo.stdout.readline().startswith("mock_metadata$ ")

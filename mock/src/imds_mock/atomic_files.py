@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def replace(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Write a file; one that exists is replaced. A symbolic link is replaced, not followed.
+    """Write a file, or replace an existing one. A symbolic link is replaced, not followed.
 
     Args:
         path: The file.

@@ -1,4 +1,4 @@
-"""Files whose size and kind nobody guarantees: another container may share the folder, or a path may be mistyped.
+"""Files of unknown size and kind: another container may share the folder, or a path may be mistyped.
 
 A FIFO without a writer would block the reader for ever, and `/dev/zero` has no end.
 """

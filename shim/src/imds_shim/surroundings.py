@@ -87,7 +87,7 @@ class Surroundings(FrozenRecord):
     def lines_to_change(
         self, capabilities: Sequence[str], environment: Mapping[str, str], user: int | None
     ) -> list[str]:
-        """The lines that make a start succeed; `user` is the one that the container starts as instead of root."""
+        """The lines that make a start succeed; `user` is the container's user, None for root."""
         if self.in_pod:
             return self._lines_of_pod(capabilities, environment, user)
         lines = []

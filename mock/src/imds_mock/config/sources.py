@@ -71,7 +71,7 @@ class Source(NamedTuple):
 
 
 def file_of(environ: Mapping[str, str], file: Path | None) -> Path | None:
-    """The configuration file: `file`, or the one that `IMDS_MOCK_CONFIG` names, if any.
+    """The configuration file: `file`, or the file that `IMDS_MOCK_CONFIG` names, if any.
 
     Raises:
         ConfigError: A configuration is given in place of its file.

@@ -109,7 +109,7 @@ class ExchangeCache:
         self._exchanges[key] = exchange
 
     def _renew(self, exchange: Exchange, now: float) -> bool:
-        """Write the current `Date` into the bytes of an exchange; False if its response is no longer valid."""
+        """Write the current `Date` into the bytes of an exchange; False if its response is not valid now."""
         response = exchange.response
         if not response.start <= now < response.end:
             return False

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NAME = "\0imds-shim"
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.002, 0.02
 # A change takes about 10 ms, and up to 1 s if twenty shims start on a busy machine. What holds the name longer
-# is no shim at work.
+# is not a working shim.
 LONGEST_HOLD_SECONDS = 5.0
 LONGEST_WAIT_SECONDS = 60.0
 _SOCKETS = "/proc/self/net/unix"
