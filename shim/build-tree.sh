@@ -64,10 +64,13 @@ remove_sources "$stdlib" "$packages"
 python3 "$here/pack_modules.py" "$tree" "$stdlib" "$packages"
 find "$stdlib" "$packages" -type d -empty -delete
 
-# Not position-independent, so it needs no relocation. Its symbols are exported for the extension modules.
+# Not position-independent, so it needs no relocation, and a snapshot fits each of its processes. Its symbols are exported for
+# the extension modules. A snapshot is of this very program if both are made of the same files.
+libpython=${target}usr/lib/$version/config-${version#python}-$triplet/lib$version.a
+id=$(cat "$here"/interpreter/* "$work/frozen_modules.h" "$libpython" "$tree/lib/modules" | sha256sum | cut -c 1-32)
 "$triplet-gcc" --sysroot="$target" -std=c11 -O2 -fno-pie -no-pie -Wall -Wextra -Werror -I"${target}usr/include/$version" \
-  -I"$work" -o "$tree/bin/python3" "$here/interpreter/interpreter.c" \
-  "${target}usr/lib/$version/config-${version#python}-$triplet/lib$version.a" \
+  -I"$work" -DPROGRAM_ID="\"$id\"" -o "$tree/bin/python3" "$here"/interpreter/*.c "$libpython" \
+  -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free \
   -Wl,--export-dynamic -Wl,-Bstatic -lz -Wl,-Bdynamic -lm
 
 # Loaded by name at run time, so no file lists them as needed.
@@ -77,5 +80,10 @@ for name in $by_name; do cp -L "${target}usr/lib/$triplet/$name" "$tree/lib/"; d
 collect_libraries
 copy_loader
 strip_programs
+# The interpreter with the modules that every start imports.
+if [ "$target" -ef / ]; then
+  env -i IMDS_SHIM_SNAPSHOT="$tree/lib/snapshot" \
+    "$tree/lib/loader" --inhibit-cache --library-path "$tree/lib" "$tree/bin/python3"
+fi
 compile_launcher "$here/launcher/launcher.c" "$tree/bin/imds-shim"
 finish_tree

@@ -1,7 +1,7 @@
 """Writes the modules that the interpreter needs before it can read the archive as a C header.
 
 freeze_modules.py HEADER STDLIB ARCHIVE (called by build-tree.sh): the package `encodings`, `io`, and ARCHIVE, the
-source of `imds_shim.boot.archive`, as `__main__`. `encodings.aliases` lists only the codecs that are in STDLIB. The
+source of `imds_shim.boot.archive`, as `archive`. `encodings.aliases` lists only the codecs that are in STDLIB. The
 base classes in `io` are the ones in C, without the abstract classes that the standard library derives from them.
 """
 
@@ -30,7 +30,7 @@ def sources(stdlib: Path, archive: Path) -> dict[str, str]:
         "encodings.aliases": f"aliases = {present}",
         "encodings.utf_8": (codecs / "utf_8.py").read_text(encoding="utf-8"),
         "io": IO,
-        "__main__": archive.read_text(encoding="utf-8"),
+        "archive": archive.read_text(encoding="utf-8"),
     }
 
 

@@ -1,21 +1,25 @@
 /* The interpreter of the tree: Debian's CPython without the parts that the shim does not use.
  *
  * It is linked from Debian's libpython, with fewer built-in modules than python3. It knows where its modules are, so it
- * does not look for them, and the ones that CPython imports at its start are a part of it. It then runs
- * imds_shim.boot.archive, with the arguments after its own name.
+ * does not look for them, and the ones that CPython imports at its start are a part of it. It then calls
+ * imds_shim.boot.archive, with the arguments after its own name. A snapshot of the tree takes the place of all imports.
  *
  * The settings are those of the options -I -S -B -OO -X utf8: isolated, no site packages, no byte code is written, text
  * is UTF-8 in every locale.
  */
 #define _GNU_SOURCE
 #include <Python.h>
-#include <stdint.h>
-#include <sys/mman.h>
+#include <signal.h>
+
+#include "memory.h"
+#include "snapshot.h"
 
 /* Written by freeze_modules.py: static const struct _frozen frozen_modules[] */
 #include "frozen_modules.h"
 
 #define DEPTH_BELOW_TREE 2
+/* What a start without a snapshot needs; more is in pages of its own. */
+#define ARENAS_BYTES ((size_t)8 << 20)
 
 /* The modules in C that the tree has, built in; the names are those in CPython's Modules/config.c. */
 #define MODULES(X) \
@@ -40,40 +44,6 @@ struct _inittab _PyImport_Inittab[] = {
 	{"sys", NULL},
 	{NULL, NULL},
 };
-
-/* Memory for Python's objects, in huge pages if the kernel grants them: a page fault for each 4 kB takes a tenth of a
- * start. A start needs 8 MB; more comes in ordinary pages. */
-#define HUGE_PAGE ((size_t)2 << 20)
-#define HUGE_PAGES ((size_t)4)
-
-static char *next_arena, *last_arena;
-
-static void *allocate_arena(void *context, size_t size)
-{
-	(void)context;
-	if (next_arena == NULL) {
-		const size_t total = (HUGE_PAGES + 1) * HUGE_PAGE;
-		char *memory = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		if (memory != MAP_FAILED) {
-			next_arena = (char *)(((uintptr_t)memory + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1));
-			last_arena = next_arena + HUGE_PAGES * HUGE_PAGE;
-			madvise(next_arena, HUGE_PAGES * HUGE_PAGE, MADV_HUGEPAGE);
-		}
-	}
-	if (size <= (size_t)(last_arena - next_arena)) {
-		void *arena = next_arena;
-		next_arena += size;
-		return arena;
-	}
-	void *arena = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	return arena == MAP_FAILED ? NULL : arena;
-}
-
-static void free_arena(void *context, void *arena, size_t size)
-{
-	(void)context;
-	munmap(arena, size);
-}
 
 /* CPython imports zipimport at its start if it has it; the tree has no zip files. */
 extern const struct _frozen *_PyImport_FrozenBootstrap;
@@ -100,27 +70,24 @@ static void set(PyConfig *config, wchar_t **field, const wchar_t *text)
 }
 
 /* Returns the path of the tree, which is two directories above the program's. */
-static wchar_t *find_tree(const char *program)
+static char *find_tree(const char *program)
 {
-	wchar_t *path = Py_DecodeLocale(program, NULL);
+	char *path = strdup(program);
 	for (int level = 0; path != NULL && level < DEPTH_BELOW_TREE; level++) {
-		wchar_t *slash = wcsrchr(path, L'/');
+		char *slash = strrchr(path, '/');
 		if (slash == NULL)
 			return NULL;
-		*slash = L'\0';
+		*slash = '\0';
 	}
 	return path;
 }
 
-int main(int argc, char **argv)
+static void initialize(const char *tree, const char *program)
 {
 	PyPreConfig encoding;
 	PyPreConfig_InitIsolatedConfig(&encoding);
 	encoding.utf8_mode = 1;
 	check(Py_PreInitialize(&encoding));
-	wchar_t *tree = argc > 0 ? find_tree(argv[0]) : NULL;
-	if (tree == NULL)
-		check(PyStatus_Error("imds-shim: start TREE/bin/imds-shim instead"));
 	PyImport_FrozenModules = frozen_modules;
 	leave_out_zipimport();
 	PyObject_SetArenaAllocator(&(PyObjectArenaAllocator){NULL, allocate_arena, free_arena});
@@ -130,14 +97,17 @@ int main(int argc, char **argv)
 	config.site_import = 0;
 	config.write_bytecode = 0;
 	config.optimization_level = 2;
-	check(PyConfig_SetBytesArgv(&config, argc, argv));
-	check(PyConfig_SetBytesString(&config, &config.executable, argv[0]));
+	/* A snapshot must not differ from build to build. The keys of the shim's dictionaries are few and short. */
+	config.use_hash_seed = 1;
+	wchar_t *path = Py_DecodeLocale(tree, NULL);
+	check(PyConfig_SetBytesString(&config, &config.executable, program));
 	set(&config, &config.base_executable, config.executable);
-	set(&config, &config.prefix, tree);
-	set(&config, &config.base_prefix, tree);
-	set(&config, &config.exec_prefix, tree);
-	set(&config, &config.base_exec_prefix, tree);
-	set(&config, &config.stdlib_dir, tree);
+	set(&config, &config.prefix, path);
+	set(&config, &config.base_prefix, path);
+	set(&config, &config.exec_prefix, path);
+	set(&config, &config.base_exec_prefix, path);
+	set(&config, &config.stdlib_dir, path);
+	PyMem_RawFree(path);
 	config.module_search_paths_set = 1;
 	config._init_main = 0;
 	check(Py_InitializeFromConfig(&config));
@@ -145,9 +115,83 @@ int main(int argc, char **argv)
 	/* Nothing becomes garbage before exec. */
 	PyGC_Disable();
 	check(_Py_InitializeMain());
+}
 
+/* Returns a function of imds_shim.boot.archive. */
+static PyObject *function(const char *name)
+{
+	PyObject *module = PyImport_ImportModule("archive");
+	PyObject *found = module == NULL ? NULL : PyObject_GetAttrString(module, name);
+	if (found == NULL) {
+		PyErr_Print();
+		exit(1);
+	}
+	return found;
+}
+
+static void write_snapshot(const char *tree, const char *program, const char *path)
+{
+	/* What is ignored where the tree is built says nothing about where it runs. */
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL);
+	struct snapshot *snapshot = snapshot_prepare();
+	initialize(tree, program);
+	PyObject *done = PyObject_CallFunction(function("prepare"), "s", tree);
+	if (done == NULL) {
+		PyErr_Print();
+		exit(1);
+	}
+	snapshot_write(snapshot, path, function("run"));
+	exit(0);
+}
+
+static PyObject *list_of(char **strings)
+{
+	PyObject *list = PyList_New(0);
+	for (; list != NULL && *strings != NULL; strings++) {
+		PyObject *bytes = PyBytes_FromString(*strings);
+		if (bytes == NULL || PyList_Append(list, bytes) != 0)
+			return NULL;
+		Py_DECREF(bytes);
+	}
+	return list;
+}
+
+static PyObject *ignored_signals(void)
+{
+	PyObject *list = PyList_New(0);
+	for (int number = 1; list != NULL && number < NSIG; number++) {
+		struct sigaction now;
+		if (sigaction(number, NULL, &now) != 0 || now.sa_handler != SIG_IGN)
+			continue;
+		PyObject *one = PyLong_FromLong(number);
+		if (one == NULL || PyList_Append(list, one) != 0)
+			return NULL;
+		Py_DECREF(one);
+	}
+	return list;
+}
+
+int main(int argc, char **argv, char **environment)
+{
+	char *tree = argc > 0 ? find_tree(argv[0]) : NULL, *snapshot;
+	if (tree == NULL || asprintf(&snapshot, "%s/lib/snapshot", tree) < 0) {
+		fprintf(stderr, "imds-shim: start TREE/bin/imds-shim instead\n");
+		return 1;
+	}
+	/* Only the build of the tree sets it: the launcher changes the names of all variables. */
+	const char *wanted = getenv("IMDS_SHIM_SNAPSHOT");
+	if (wanted != NULL)
+		write_snapshot(tree, argv[0], wanted);
+
+	PyObject *run = snapshot_restore(snapshot);
+	if (run == NULL) {
+		region_map(ARENAS_BYTES);
+		initialize(tree, argv[0]);
+		run = function("run");
+	}
 	/* Ends with SystemExit, which PyErr_Print handles. */
-	PyImport_ImportFrozenModule("__main__");
+	PyObject_CallFunction(run, "sNNN", tree, list_of(argv + 1), list_of(environment), ignored_signals());
 	PyErr_Print();
 	return 1;
 }

@@ -10,9 +10,6 @@
  *
  * As PID 1 the shim would lose a SIGTERM or SIGINT that arrives before its handlers are installed, about 10 ms later.
  * The launcher blocks both, and names in one more entry, without the byte, which ones imds_shim.boot.main must unblock.
- *
- * The interpreter ignores SIGPIPE and SIGXFSZ before any code of the shim runs. The application must get them as the
- * launcher did, so further entries name which of the two were already ignored, and which were blocked and pending.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -37,35 +34,12 @@ static char *block_signals(void)
 	return entry;
 }
 
-static int is_ignored(int number)
-{
-	struct sigaction now;
-	return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
-}
-
-static int is_pending(int number)
-{
-	sigset_t pending;
-	return sigpending(&pending) == 0 && sigismember(&pending, number) == 1;
-}
-
-/* Adds an entry that names the signals for which `test` is true, if there are any; returns the next free entry. */
-static char **add_signals(char **entry, const char *variable, int (*test)(int))
-{
-	const int pipe = test(SIGPIPE), file_size = test(SIGXFSZ);
-	if (!pipe && !file_size)
-		return entry;
-	if (asprintf(entry, "%s=%s%s", variable, pipe ? " PIPE" : "", file_size ? " XFSZ" : "") < 0)
-		fail("memory", memory_advice);
-	return entry + 1;
-}
-
 static char **prefixed_environment(void)
 {
 	size_t entries = 0, bytes = 0;
 	for (; environ[entries] != NULL; entries++)
 		bytes += strlen(environ[entries]) + sizeof "=";
-	char **prefixed = malloc((entries + 4) * sizeof *prefixed);
+	char **prefixed = malloc((entries + 2) * sizeof *prefixed);
 	char *text = malloc(bytes + 1);
 	if (prefixed == NULL || text == NULL)
 		fail("memory", memory_advice);
@@ -77,9 +51,7 @@ static char **prefixed_environment(void)
 		text += length;
 	}
 	prefixed[entries] = block_signals();
-	char **end = add_signals(prefixed + entries + 1, "IMDS_SHIM_IGNORED", is_ignored);
-	end = add_signals(end, "IMDS_SHIM_PENDING", is_pending);
-	*end = NULL;
+	prefixed[entries + 1] = NULL;
 	return prefixed;
 }
 

@@ -121,43 +121,6 @@ def test_signals_are_blocked_until_handlers_are_installed(
     assert arguments[-1] == b"true"
 
 
-@pytest.mark.parametrize(
-    ("names", "entry"), [("PIPE", b" PIPE"), ("XFSZ", b" XFSZ"), ("PIPE XFSZ HUP", b" PIPE XFSZ"), ("HUP CHLD", None)]
-)
-def test_signals_that_were_ignored_before_the_interpreter_are_named(
-    tree: Path, names: str, entry: bytes | None
-) -> None:
-    ignore = ["sh", "-c", f'trap "" {names}; exec "$0"', str(tree / "bin/imds-shim")]
-    done = subprocess.run(ignore, capture_output=True, check=False, env={"A": "1"})
-    own = [variable for variable in told(done)[1] if not variable.startswith(b"=")]
-    assert own[0] == b"IMDS_SHIM_BLOCKED= TERM INT"
-    assert own[1:] == ([b"IMDS_SHIM_IGNORED=" + entry] if entry else [])
-
-
-@pytest.mark.parametrize(
-    ("pending", "entry"),
-    [("PIPE", b" PIPE"), ("XFSZ", b" XFSZ"), ("PIPE XFSZ HUP", b" PIPE XFSZ"), ("HUP CHLD", None)],
-)
-def test_pending_signals_that_the_interpreter_discards_are_named(tree: Path, pending: str, entry: bytes | None) -> None:
-    program = """
-import os, signal, sys
-numbers = [signal.Signals[f"SIG{name}"] for name in sys.argv[1].split()]
-signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
-for number in (signal.SIGPIPE, signal.SIGXFSZ):
-    signal.signal(number, signal.SIG_DFL)
-for number in numbers:
-    os.kill(os.getpid(), number)
-os.execve(sys.argv[2], [sys.argv[2]], {"A": "1"})
-"""
-    words = [sys.executable, "-c", program, pending, str(tree / "bin/imds-shim")]
-    own = [
-        variable
-        for variable in told(subprocess.run(words, capture_output=True, check=False))[1]
-        if variable[:1] != b"="
-    ]
-    assert own[1:] == ([b"IMDS_SHIM_PENDING=" + entry] if entry else [])
-
-
 def test_the_interpreter_and_its_libraries_are_the_trees(tree: Path) -> None:
     arguments, _ = told(execute(tree / "bin/imds-shim", [b"imds-shim", b"true"], []))
     options = [b"--inhibit-cache", b"--library-path", os.fsencode(tree / "lib")]

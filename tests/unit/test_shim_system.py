@@ -84,6 +84,17 @@ def run(argv, environ, interrupts):
 """
 
 
+# As `bin/python3` of the tree does.
+START = """
+import os, sys
+sys.path.insert(0, f"{sys.argv[1]}/lib")
+import archive
+with open("/proc/self/environ", "rb") as file:
+    environ = file.read().split(b"\\0")[:-1]
+ignored = [int(entry[8:]) for entry in environ if entry.startswith(b"IGNORED=")]
+archive.run(sys.argv[1], [os.fsencode(word) for word in sys.argv[2:]], environ, ignored)
+"""
+
 SHIM = ROOT / "shim"
 
 
@@ -107,7 +118,7 @@ def complete(tree: Path, cli: str) -> list[bytes]:
     shutil.copy(packages / "imds_shim/boot/archive.pyc", tree / "lib")
     subprocess.run([sys.executable, SHIM / "pack_modules.py", tree, packages], check=True)
     shutil.rmtree(packages)
-    return [b"-I", b"-S", b"-B", b"-X", b"utf8", os.fsencode(tree / "lib/archive.pyc")]
+    return [b"-I", b"-S", b"-B", b"-X", b"utf8", b"-c", START.encode(), os.fsencode(tree)]
 
 
 def test_the_tree_finds_its_modules_by_its_path(tree: Path) -> None:
@@ -140,8 +151,8 @@ def test_a_signal_that_the_launcher_blocked_ends_the_program_at_once(tree: Path,
 TELL_SIGNALS = """
 import signal
 def run(*_):
-    told = (signal.getsignal(number) is signal.SIG_IGN for number in (signal.SIGPIPE, signal.SIGXFSZ))
-    print(*told)
+    numbers = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGHUP)
+    print(*(signal.getsignal(number) is signal.SIG_IGN for number in numbers))
     return 0
 """
 
@@ -149,27 +160,43 @@ def run(*_):
 @pytest.mark.parametrize(
     ("environ", "ignored"),
     [
-        ({}, "False False"),
-        ({"IMDS_SHIM_IGNORED": " XFSZ"}, "False True"),
-        ({"IMDS_SHIM_IGNORED": " PIPE"}, "True False"),
+        ({}, "False False False False"),
+        ({"IGNORED": str(int(signal.SIGXFSZ))}, "False True False False"),
+        ({"IGNORED": str(int(signal.SIGPIPE))}, "True False False False"),
+        ({"IGNORED": str(int(signal.SIGTERM))}, "False False True False"),
+        ({"IGNORED": str(int(signal.SIGHUP))}, "False False False True"),
     ],
 )
-def test_signals_stay_ignored_only_if_the_launcher_names_them(
-    tree: Path, environ: dict[str, str], ignored: str
-) -> None:
+def test_only_signals_that_the_kernel_ignores_stay_ignored(tree: Path, environ: dict[str, str], ignored: str) -> None:
     command = [os.fsencode(sys.executable), *complete(tree, TELL_SIGNALS)]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
     assert done.stdout == f"{ignored}\n"
 
 
-def test_signals_that_the_launcher_found_pending_are_pending_again(tree: Path) -> None:
-    cli = "import signal\ndef run(*_): print(*sorted(number.name for number in signal.sigpending()))"
-    command = [os.fsencode(sys.executable), *complete(tree, cli)]
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGPIPE, signal.SIGXFSZ])
-    try:
-        done = subprocess.run(
-            command, env={"IMDS_SHIM_PENDING": " PIPE XFSZ"}, capture_output=True, text=True, check=False
-        )
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    assert done.stdout == "SIGPIPE SIGXFSZ\n"
+def test_streams_that_are_closed_do_not_exist(tree: Path) -> None:
+    cli = "import os, sys\ndef run(*_): os.write(2, repr((sys.stdin, sys.stdout, sys.stderr is None)).encode())"
+    python = os.fsencode(sys.executable)
+    command = [b"sh", b"-c", b'exec "$0" "$@" <&- >&-', python, *complete(tree, cli)]
+    assert subprocess.run(command, stderr=subprocess.PIPE, check=False).stderr == b"(None, None, False)"
+
+
+MOVED = """
+import os, sys
+sys.path.insert(0, f"{sys.argv[1]}/lib")
+import archive
+archive.prepare(sys.argv[1])
+os.rename(sys.argv[1], sys.argv[2])
+archive.run(sys.argv[2], [b"one"], [b"=A=1"], [])
+"""
+
+
+def test_a_prepared_tree_runs_elsewhere(tree: Path, tmp_path: Path) -> None:
+    """As from a snapshot: what was imported before stays, and the rest comes from where the tree is now."""
+    package = tree / "lib/site-packages/imds_shim"
+    (package / "boot/imports.py").write_text("import imds_shim.early")
+    (package / "early.py").write_text("print('early')")
+    (package / "late.py").write_text("print('late')")
+    cli = "def run(*given):\n    from imds_shim import early, late\n    print(*given[:2])\n    return 3"
+    words = [*complete(tree, cli)[:-2], MOVED.encode(), os.fsencode(tree), os.fsencode(tmp_path / "moved")]
+    done = subprocess.run([os.fsencode(sys.executable), *words], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("early\nlate\n[b'one'] [b'A=1']\n", 3), done.stderr

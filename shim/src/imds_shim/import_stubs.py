@@ -8,7 +8,6 @@ dnspython, and the IPv4 table of python-iptables. If a version of a library need
 
 from __future__ import annotations
 
-import ctypes
 import sys
 import typing
 from types import ModuleType
@@ -19,9 +18,9 @@ from imds_shim.frozen_record import SimpleNamedTuple
 from imds_shim.without_enums import socket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-_Names = dict[str, object]
+Names = dict[str, object]
 
 
 class _Unavailable:
@@ -31,11 +30,12 @@ class _Unavailable:
         raise NotImplementedError("import_stubs.py replaced what was called here")
 
 
-def _exported(*names: str) -> _Names:
+def _exported(*names: str) -> Names:
     return {"__all__": names, **dict.fromkeys(names, _Unavailable)}
 
 
-def _unavailable(_name: str) -> type[_Unavailable]:
+def unavailable(_name: str) -> type[_Unavailable]:
+    """Return what stands in for a name that the shim does not use."""
     return _Unavailable
 
 
@@ -78,10 +78,11 @@ def _find_all(pattern: _LazyPattern, text: str) -> Any:
     return pattern.finditer(text)  # type: ignore[operator]  # of the pattern
 
 
-_PATTERNS: _Names = {"compile": _LazyPattern, "finditer": _find_all, "__getattr__": _function_of_re}
+_PATTERNS: Names = {"compile": _LazyPattern, "finditer": _find_all, "__getattr__": _function_of_re}
 
 
-def _do_nothing(_of: object) -> None: ...
+def do_nothing(_of: object) -> None:
+    """Stand in for a function whose work is not needed."""
 
 
 def _no_version(name: str) -> str:
@@ -125,20 +126,7 @@ class _Variable:
     set = reset
 
 
-class _Counters(ctypes.Structure):
-    """`struct xt_counters`, include/uapi/linux/netfilter/x_tables.h."""
-
-    _fields_ = (("pcnt", ctypes.c_uint64), ("bcnt", ctypes.c_uint64))
-
-
-# Converts rules to text by libxtables and its extensions; the shim writes rules as bytes.
-_XTABLES: _Names = {
-    "xt_counters": _Counters,
-    "xtables": _do_nothing,
-    "XTablesError": Exception,
-    "__getattr__": _unavailable,
-}
-_STUBS: dict[str, dict[str, _Names | None]] = {
+_STUBS: dict[str, dict[str, Names | None]] = {
     "httpx": {
         "re": _PATTERNS,
         "warnings": {},  # obsolete arguments
@@ -173,8 +161,8 @@ _STUBS: dict[str, dict[str, _Names | None]] = {
         "httpx._types": {
             "__all__": ("AsyncByteStream", "SyncByteStream"),
             "AsyncByteStream": type("AsyncByteStream", (), {}),
-            "SyncByteStream": type("SyncByteStream", (), {"close": _do_nothing}),
-            "__getattr__": _unavailable,
+            "SyncByteStream": type("SyncByteStream", (), {"close": do_nothing}),
+            "__getattr__": unavailable,
         },
     },
     "dns.message": {
@@ -190,11 +178,11 @@ _STUBS: dict[str, dict[str, _Names | None]] = {
         "dataclasses": {"dataclass": _simple_dataclass},  # text styles
         "encodings.idna": {},  # internationalized names
         "threading": {"Lock": object},  # a second source of random numbers
-        "dns.edns": {"__getattr__": _unavailable},  # extensions
+        "dns.edns": {"__getattr__": unavailable},  # extensions
         "dns.rdtypes.ANY.OPT": {},
         "dns.rdtypes.ANY.SOA": {},  # how long a negative response may be cached
         "dns.rdtypes.ANY.TSIG": {},  # signed messages
-        "dns.tsig": {"__getattr__": _unavailable},
+        "dns.tsig": {"__getattr__": unavailable},
     },
     "iptc": {
         "re": _PATTERNS,
@@ -202,15 +190,19 @@ _STUBS: dict[str, dict[str, _Names | None]] = {
         "socket": vars(socket),
         "iptc.easy": {},  # rules as dictionaries
         "iptc.ip6tc": _exported("is_table6_available", "Table6", "Rule6"),
-        "iptc.xtables": _XTABLES,
     },
-    "iptc.ip6tc": {"iptc.xtables": _XTABLES},
+    "iptc.ip6tc": {},
 }
 """The stubs for each library and their names; None makes the import fail, as if the module were not installed."""
 
 
-def load(library: str) -> None:
-    """Import a library with its stubs; a later `import` finds it, or imports it without stubs if this failed."""
+def load(library: str, more: Mapping[str, Names] | None = None) -> None:
+    """Import a library with its stubs; a later `import` finds it, or imports it without stubs if this failed.
+
+    Args:
+        library: one of those that have stubs here.
+        more: further stubs, by module.
+    """
     if library in sys.modules:
         return
     package, dot, _ = library.partition(".")
@@ -218,7 +210,7 @@ def load(library: str) -> None:
         __import__(package)
     before = set(sys.modules)
     restore: list[Callable[[], object]] = []
-    for name, names in _STUBS[library].items():
+    for name, names in {**_STUBS[library], **(more or {})}.items():
         if name not in sys.modules:
             _install_stub(name, names, restore)
     real = typing.ForwardRef, typing.NamedTuple
@@ -235,7 +227,7 @@ def load(library: str) -> None:
             step()
 
 
-def _install_stub(name: str, names: _Names | None, restore: list[Callable[[], object]]) -> None:
+def _install_stub(name: str, names: Names | None, restore: list[Callable[[], object]]) -> None:
     if names is None:
         # The import system takes None for "known not to exist".
         sys.modules[name] = None  # type: ignore[assignment]

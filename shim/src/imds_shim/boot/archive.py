@@ -26,15 +26,23 @@ if TYPE_CHECKING:
 class Archive:
     """Loads the modules."""
 
-    def __init__(self, tree: str) -> None:
+    def __init__(self) -> None:
+        self._importlib: Any = _frozen_importlib  # private names of it are used
+        self._load_other = self._importlib._find_and_load  # noqa: SLF001 - see `install`
+
+    def open(self, tree: str) -> None:
+        """Read the index of the tree at this path."""
         self._tree = tree
         # Stays open until exec, because the path may not exist any more when a module is imported later.
         self._file = os.open(f"{tree}/lib/modules", os.O_RDONLY | os.O_CLOEXEC)
         length = int.from_bytes(os.pread(self._file, LENGTH_BYTES, 0), "little")
         self._index: dict[str, tuple[bool, int, int] | str] = loads(os.pread(self._file, length, LENGTH_BYTES))  # noqa: S302 - written by our build
         self._start = LENGTH_BYTES + length
-        self._importlib: Any = _frozen_importlib  # private names of it are used
-        self._load_other = self._importlib._find_and_load  # noqa: SLF001 - see `install`
+
+    def close(self) -> None:
+        """Forget what belongs to this process."""
+        os.close(self._file)
+        del self._tree, self._file, self._index, self._start
 
     def install(self) -> None:
         """Load the archive's modules at once, without finders, specifications and locks, which take 5% of a start.
@@ -76,12 +84,30 @@ class Archive:
         return modules[name]
 
 
-if __name__ == "__main__":
-    # A test runs this file; in the tree it has no file, because it is part of TREE/bin/python3.
-    own = globals().get("__file__") or sys.executable
-    tree = os.path.dirname(os.path.dirname(os.path.abspath(own)))  # noqa: PTH100, PTH120 - pathlib is not importable yet
-    Archive(tree).install()
+_archive = Archive()
 
+
+def prepare(tree: str) -> None:
+    """Import what every start uses, for a snapshot; `run` may be called in another process."""
+    _archive.open(tree)
+    _archive.install()
+    import imds_shim.boot.imports
+    import imds_shim.boot.main  # noqa: F401 - for `run`
+
+    _archive.close()
+
+
+def run(tree: str, arguments: list[bytes], environ: list[bytes], ignored: list[int]) -> None:
+    """Run the program from the tree at this path; ends with SystemExit.
+
+    Args:
+        tree: path of the tree.
+        arguments: those after the name of the program.
+        environ: every entry, as the launcher passed it.
+        ignored: the signals that are ignored from the start.
+    """
+    _archive.open(tree)
+    _archive.install()
     from imds_shim.boot.main import main
 
-    sys.exit(main(tree))
+    sys.exit(main(tree, arguments, environ, ignored))

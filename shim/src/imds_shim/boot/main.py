@@ -3,8 +3,8 @@
 The launcher puts one byte, `=`, in front of every environment entry, so that variables like LD_PRELOAD, LOCPATH and
 PYTHONPATH, which are meant for the application, do not affect the tree's loader, C library or interpreter. This module
 removes the byte, so the application gets its entries unchanged: order, duplicates, bytes that are not UTF-8 and entries
-without `=` included. Entries without the byte are the launcher's own. They name the signals that it has blocked, so
-that none is lost before a handler is installed, and those of `signals.IGNORED_BY_CPYTHON` that were ignored or pending.
+without `=` included. An entry without the byte is the launcher's own: it names the signals that the launcher has
+blocked, so that none is lost before a handler is installed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from imds_shim.exec.signals import Interrupts
 from imds_shim.without_enums import signal
 
 MARK = b"="
-BLOCKED, IGNORED, PENDING = "IMDS_SHIM_BLOCKED", "IMDS_SHIM_IGNORED", "IMDS_SHIM_PENDING"
+BLOCKED = b"IMDS_SHIM_BLOCKED="
 
 
 def remove_marks(entries: list[bytes]) -> list[bytes]:
@@ -25,31 +25,40 @@ def remove_marks(entries: list[bytes]) -> list[bytes]:
     return [entry[len(MARK) :] for entry in entries if entry.startswith(MARK)]
 
 
-def main(tree: str) -> int:
-    """Run the program from the tree at this path; returns the exit code."""
+def main(tree: str, arguments: list[bytes], environ: list[bytes], ignored: list[int]) -> int:
+    """Run the program; see `archive.run` for the arguments. Returns the exit code."""
     sys.path.append(f"{tree}/lib/site-packages")
     # libxtables finds its extensions by this variable; it is set in this process only, not for the application.
     os.putenv("XTABLES_LIBDIR", f"{tree}/lib/xtables")
+    _adopt_descriptors()
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
     interrupts = Interrupts()
     try:
         # Before any slow step, because the kernel drops a signal to PID 1 that has no handler.
-        interrupts.install(_signals_named_in(IGNORED))
-        for number in _signals_named_in(PENDING):
-            # CPython discarded the signal. It is blocked, so it stays pending until the command runs.
-            os.kill(os.getpid(), number)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _signals_named_in(BLOCKED))
-        return _run(interrupts)
+        interrupts.install(ignored)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _blocked_by_launcher(environ))
+        return _run(arguments, remove_marks(environ), interrupts)
     except Interrupted as interrupt:
         return interrupt.exit_code
 
 
-def _signals_named_in(variable: str) -> list[int]:
-    return [getattr(signal, f"SIG{name}") for name in os.environ.get(variable, "").split()]
+def _adopt_descriptors() -> None:
+    """Forget the standard streams of the process that has written the snapshot where this one's are closed."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            setattr(sys, name, None)
 
 
-def _run(interrupts: Interrupts) -> int:
+def _blocked_by_launcher(environ: list[bytes]) -> list[int]:
+    names = (name for entry in environ if entry.startswith(BLOCKED) for name in entry[len(BLOCKED) :].split())
+    return [getattr(signal, f"SIG{name.decode()}") for name in names]
+
+
+def _run(arguments: list[bytes], environ: list[bytes], interrupts: Interrupts) -> int:
     from imds_shim.cli import run
-    from imds_shim.system import raw_arguments, raw_environ
 
-    return run(raw_arguments(), remove_marks(raw_environ()), interrupts)
+    return run(arguments, environ, interrupts)

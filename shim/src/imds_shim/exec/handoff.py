@@ -7,11 +7,11 @@ the environment, which is passed on as the raw entries that the shim received.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 from typing import TYPE_CHECKING, NoReturn
 
+from imds_shim import c_library
 from imds_shim.errors import CommandNotExecutableError, CommandNotFoundError
 from imds_shim.exec import accounts, privileges
 from imds_shim.exec.signals import IGNORED_BY_CPYTHON
@@ -82,6 +82,7 @@ def hand_off(command: Sequence[bytes], environ: Sequence[bytes], planned: Plan) 
         # An interrupt is to be raised again (see `signals`). Its timer would outlive exec and end the command.
         signal.sigwait({signal.SIGALRM})
         signal.raise_signal(signal.SIGALRM)
+    c_library.load()
     failure = None
     try:
         try:
@@ -112,13 +113,9 @@ def _handlers() -> dict[int, Callable[..., object]]:
 
 def _execute(command: Sequence[bytes], environ: Sequence[bytes]) -> _Failure:
     """Execute the command; returns only if that fails."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    arguments = (ctypes.c_char_p * (len(command) + 1))(*command, None)
-    entries = (ctypes.c_char_p * (len(environ) + 1))(*environ, None)
     code, found = errno.ENOENT, b""
     for candidate in _candidates(command[0], environ):
-        libc.execve(candidate, arguments, entries)
-        reason = ctypes.get_errno()
+        reason = c_library.execve(candidate, command, environ)
         if reason not in KEEP_SEARCHING or (reason == errno.ENOENT and os.path.lexists(candidate)):
             return _failure(command[0], candidate, reason)
         # A PATH directory that this user may not search fails with EACCES for every name.

@@ -6,13 +6,12 @@ out by calls to the C library. Rules from capabilities(7), section "Transformati
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import struct
 from typing import TYPE_CHECKING
 
-from imds_shim import capabilities
+from imds_shim import c_library, capabilities
 from imds_shim.errors import PrivilegeError
 from imds_shim.frozen_record import FrozenRecord
 
@@ -157,11 +156,13 @@ def apply(planned: Plan) -> None:
     """
     account = planned.account
     for number in _numbers(planned.bounding):
-        _attempt(f"dropping {capabilities.NAMES[number]} from the bounding set", _prctl, PR_CAPBSET_DROP, number)
+        _attempt(
+            f"dropping {capabilities.NAMES[number]} from the bounding set", c_library.prctl, PR_CAPBSET_DROP, number
+        )
     if account is not None:
         if account.uid != 0:
-            _attempt("clearing the ambient set", _prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
-            _attempt("keeping capabilities until exec", _prctl, PR_SET_KEEPCAPS, 1)
+            _attempt("clearing the ambient set", c_library.prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+            _attempt("keeping capabilities until exec", c_library.prctl, PR_SET_KEEPCAPS, 1)
         # Groups first, because the new user may not set them.
         if frozenset(os.getgroups()) != frozenset(account.supplementary):
             _attempt(f"setting the groups {account.supplementary}", os.setgroups, list(account.supplementary))
@@ -169,7 +170,7 @@ def apply(planned: Plan) -> None:
         _attempt(f"becoming user {account.uid}", os.setresuid, account.uid, account.uid, account.uid)
     _attempt("setting the capabilities", _capset, planned.permitted, planned.effective, planned.inheritable)
     if planned.no_new_privs:
-        _attempt("setting no_new_privs", _prctl, PR_SET_NO_NEW_PRIVS, 1)
+        _attempt("setting no_new_privs", c_library.prctl, PR_SET_NO_NEW_PRIVS, 1)
 
 
 def keep_only(names: Iterable[str]) -> None:
@@ -224,18 +225,7 @@ def _attempt(action: str, function: Callable[..., object], *arguments: object) -
         raise PrivilegeError(f"{action} for the application failed: {error.strerror}{hint}") from error
 
 
-def _prctl(option: int, argument: int) -> None:
-    unused = ctypes.c_ulong(0)
-    _checked(ctypes.CDLL(None, use_errno=True).prctl(option, ctypes.c_ulong(argument), unused, unused, unused))
-
-
 def _capset(permitted: int, effective: int, inheritable: int) -> None:
     header = struct.pack("=Ii", CAPABILITY_VERSION_3, 0)
     low, high = ([value >> shift & 0xFFFFFFFF for value in (effective, permitted, inheritable)] for shift in (0, 32))
-    _checked(ctypes.CDLL(None, use_errno=True).capset(header, struct.pack("=6I", *low, *high)))
-
-
-def _checked(result: int) -> None:
-    if result != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
+    c_library.capset(header, struct.pack("=6I", *low, *high))

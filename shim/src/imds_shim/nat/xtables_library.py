@@ -17,6 +17,23 @@ from imds_shim.system import read_text_or_empty
 SONAMES = {"ip4tc": "libip4tc.so.2", "ip6tc": "libip6tc.so.2", "xtables": "libxtables.so.12", "c": "libc.so.6"}
 
 
+class _Counters(ctypes.Structure):
+    """`struct xt_counters`, include/uapi/linux/netfilter/x_tables.h."""
+
+    _fields_ = (("pcnt", ctypes.c_uint64), ("bcnt", ctypes.c_uint64))
+
+
+# Converts rules to text by libxtables and its extensions; the shim writes rules as bytes.
+_STUBS = {
+    "iptc.xtables": {
+        "xt_counters": _Counters,
+        "xtables": import_stubs.do_nothing,
+        "XTablesError": Exception,
+        "__getattr__": import_stubs.unavailable,
+    }
+}
+
+
 def load() -> Any:
     """Import python-iptables, with its library loader replaced; takes about 8 ms the first time.
 
@@ -34,7 +51,7 @@ def load() -> Any:
     loader.load_kernel = lambda *_: None  # type: ignore[attr-defined]
     sys.modules["iptc.util"] = loader
     try:
-        import_stubs.load("iptc")
+        import_stubs.load("iptc", _STUBS)
         import iptc
     except (OSError, ImportError, AttributeError) as error:
         sys.modules.pop("iptc.util", None)
@@ -46,7 +63,7 @@ def table(version: int) -> Any:
     """Return the table class of python-iptables for an IP version."""
     if version == IPV4:
         return load().Table
-    import_stubs.load("iptc.ip6tc")
+    import_stubs.load("iptc.ip6tc", _STUBS)
     from iptc.ip6tc import Table6
 
     return Table6
