@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #include <Python.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "memory.h"
 #include "snapshot.h"
@@ -190,8 +191,11 @@ int main(int argc, char **argv, char **environment)
 		initialize(tree, argv[0]);
 		run = function("run");
 	}
-	/* Ends with SystemExit, which PyErr_Print handles. */
-	PyObject_CallFunction(run, "sNNN", tree, list_of(argv + 1), list_of(environment), ignored_signals());
-	PyErr_Print();
-	return 1;
+	PyObject *code = PyObject_CallFunction(run, "sNNN", tree, list_of(argv + 1), list_of(environment), ignored_signals());
+	if (code == NULL) {
+		PyErr_Print();
+		return 1;
+	}
+	/* Nothing has to be freed. */
+	_exit((int)PyLong_AsLong(code));
 }

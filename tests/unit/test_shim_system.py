@@ -92,7 +92,7 @@ import archive
 with open("/proc/self/environ", "rb") as file:
     environ = file.read().split(b"\\0")[:-1]
 ignored = [int(entry[8:]) for entry in environ if entry.startswith(b"IGNORED=")]
-archive.run(sys.argv[1], [os.fsencode(word) for word in sys.argv[2:]], environ, ignored)
+sys.exit(archive.run(sys.argv[1], [os.fsencode(word) for word in sys.argv[2:]], environ, ignored))
 """
 
 SHIM = ROOT / "shim"
@@ -186,17 +186,18 @@ sys.path.insert(0, f"{sys.argv[1]}/lib")
 import archive
 archive.prepare(sys.argv[1])
 os.rename(sys.argv[1], sys.argv[2])
-archive.run(sys.argv[2], [b"one"], [b"=A=1"], [])
+sys.exit(archive.run(sys.argv[2], [b"one"], [b"=A=1"], []))
 """
 
 
 def test_a_prepared_tree_runs_elsewhere(tree: Path, tmp_path: Path) -> None:
     """As from a snapshot: what was imported before stays, and the rest comes from where the tree is now."""
     package = tree / "lib/site-packages/imds_shim"
-    (package / "boot/imports.py").write_text("import imds_shim.early")
+    (package / "boot/imports.py").write_text("import imds_shim.early\nLATER = ('imds_shim.kept',)")
+    (package / "kept.py").write_text("print('kept')")
     (package / "early.py").write_text("print('early')")
     (package / "late.py").write_text("print('late')")
-    cli = "def run(*given):\n    from imds_shim import early, late\n    print(*given[:2])\n    return 3"
+    cli = "def run(*given):\n    from imds_shim import early, kept, late\n    print(*given[:2])\n    return 3"
     words = [*complete(tree, cli)[:-2], MOVED.encode(), os.fsencode(tree), os.fsencode(tmp_path / "moved")]
     done = subprocess.run([os.fsencode(sys.executable), *words], capture_output=True, text=True, check=False)
-    assert (done.stdout, done.returncode) == ("early\nlate\n[b'one'] [b'A=1']\n", 3), done.stderr
+    assert (done.stdout, done.returncode) == ("early\nkept\nlate\n[b'one'] [b'A=1']\n", 3), done.stderr

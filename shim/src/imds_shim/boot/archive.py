@@ -29,6 +29,7 @@ class Archive:
     def __init__(self) -> None:
         self._importlib: Any = _frozen_importlib  # private names of it are used
         self._load_other = self._importlib._find_and_load  # noqa: SLF001 - see `install`
+        self._code: dict[str, Any] = {}
 
     def open(self, tree: str) -> None:
         """Read the index of the tree at this path."""
@@ -38,6 +39,14 @@ class Archive:
         length = int.from_bytes(os.pread(self._file, LENGTH_BYTES, 0), "little")
         self._index: dict[str, tuple[bool, int, int] | str] = loads(os.pread(self._file, length, LENGTH_BYTES))  # noqa: S302 - written by our build
         self._start = LENGTH_BYTES + length
+
+    def keep_code(self, names: tuple[str, ...]) -> None:
+        """Read the code of modules that are made later."""
+        self._code = {name: self._read(self._index[name]) for name in names}
+
+    def _read(self, entry: "Any") -> "Any":
+        _, begin, size = entry
+        return loads(os.pread(self._file, size, self._start + begin))  # noqa: S302 - written by our build
 
     def close(self) -> None:
         """Forget what belongs to this process."""
@@ -68,14 +77,14 @@ class Archive:
             modules[name] = module
             _imp.exec_dynamic(module)
         else:
-            is_package, begin, size = entry
+            is_package = entry[0]
             module = modules[name] = type(sys)(name)
             names = module.__dict__
             names["__package__"] = name if is_package else parent
             if is_package:
                 names["__path__"] = []
             try:
-                exec(loads(os.pread(self._file, size, self._start + begin)), names)  # noqa: S102, S302 - loads a module
+                exec(self._code.get(name) or self._read(entry), names)  # noqa: S102 - loads a module
             except BaseException:
                 modules.pop(name, None)
                 raise
@@ -91,14 +100,14 @@ def prepare(tree: str) -> None:
     """Import what every start uses, for a snapshot; `run` may be called in another process."""
     _archive.open(tree)
     _archive.install()
-    import imds_shim.boot.imports
-    import imds_shim.boot.main  # noqa: F401 - for `run`
+    from imds_shim.boot import imports, main  # noqa: F401 - for `run`
 
+    _archive.keep_code(imports.LATER)
     _archive.close()
 
 
-def run(tree: str, arguments: list[bytes], environ: list[bytes], ignored: list[int]) -> None:
-    """Run the program from the tree at this path; ends with SystemExit.
+def run(tree: str, arguments: list[bytes], environ: list[bytes], ignored: list[int]) -> int:
+    """Run the program from the tree at this path; returns its exit code.
 
     Args:
         tree: path of the tree.
@@ -110,4 +119,4 @@ def run(tree: str, arguments: list[bytes], environ: list[bytes], ignored: list[i
     _archive.install()
     from imds_shim.boot.main import main
 
-    sys.exit(main(tree, arguments, environ, ignored))
+    return main(tree, arguments, environ, ignored)
