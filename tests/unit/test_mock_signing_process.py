@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +17,10 @@ from imds_mock.metadata.instance import derive
 from imds_mock.signing.keys import NAMES, KeyDirectoryError, read_certificates
 from imds_mock.signing.process import SigningRequest, UnsignedDocument, prepare_signatures, sign_documents
 from imds_mock.signing.signer import SignedDocument, Signer
+from support.event_loops import LOOPS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STARTED = 1_700_000_000.0
 
@@ -71,6 +77,37 @@ def test_a_thread_replaces_a_process_that_cannot_be_started(tmp_path: Path, monk
     signer = Signer(tmp_path / "keys")
     asyncio.run(prepare_signatures(signer))
     assert read_certificates(tmp_path / "keys") == signer.certificates()
+
+
+@pytest.mark.parametrize("new_event_loop", LOOPS.values(), ids=LOOPS)
+def test_it_can_be_canceled_once_the_process_has_exited(
+    new_event_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A child of the process has inherited its standard output, which ends only with the child.
+    program, pid, end = (tmp_path / name for name in ("python", "python.pid", "python.end"))
+    program.write_text('#!/bin/sh\ncat "$0.end" &\necho $$ > "$0.new"\nmv "$0.new" "$0.pid"\n')
+    program.chmod(0o755)
+    os.mkfifo(end)
+    monkeypatch.setattr(sys, "executable", str(program))
+
+    def has_exited() -> bool:
+        return pid.exists() and not Path("/proc", pid.read_text().strip()).exists()
+
+    def end_the_child() -> None:
+        end.write_text("")
+
+    async def scenario() -> None:
+        signing = asyncio.ensure_future(prepare_signatures(Signer(tmp_path / "keys")))
+        while not has_exited():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.001)
+        signing.cancel()
+        await asyncio.sleep(0)
+        end_the_child()
+        with pytest.raises(asyncio.CancelledError):
+            await signing
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(scenario())
 
 
 def test_every_document_is_signed(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ service that answers in a tenth of a millisecond. The mock calls `prepare_signat
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -103,11 +104,13 @@ async def _run_process(request: SigningRequest) -> SigningResult | None:
         )
     except OSError:
         return None
+    communicating = asyncio.ensure_future(process.communicate(msgspec.json.encode(request)))
     try:
-        out, _ = await process.communicate(msgspec.json.encode(request))
+        out, _ = await asyncio.shield(communicating)
     except asyncio.CancelledError:
-        process.kill()
-        await process.wait()
+        with contextlib.suppress(ProcessLookupError):  # it has just exited
+            process.kill()
+        await communicating  # until its pipes are closed, too
         raise
     return msgspec.json.decode(out, type=SigningResult) if process.returncode == _EX_OK else None
 
