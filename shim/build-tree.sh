@@ -56,7 +56,6 @@ PYTHONPATH=$packages python3 "$here/compile_patterns.py" "$packages/imds_shim/co
 
 keep_licenses "$packages"
 
-python3 "$here/trim_modules.py" "$stdlib" "$packages"
 work=$(mktemp -d)
 python3 "$here/freeze_modules.py" "$work/frozen_modules.h" "$stdlib" "$packages/imds_shim/boot/archive.py"
 compile_modules 2 "$stdlib" "$packages"
