@@ -30,10 +30,12 @@ PASTED: Final = "/bench/pasted-entrypoint.sh"
 # The steps of a start, in order, and the system calls that show them.
 MARKS: Final = (
     ("interpreter begins", r"execve\(\".*/lib/loader"),
-    ("our code begins", r"openat\(.*lib/modules"),
+    ("snapshot opened", r"openat\(.*lib/snapshot"),
+    ("snapshot read", r"openat\(.*lib/modules"),
+    ("nat tables open", r"openat\(.*/etc/hosts"),
     ("name asked", r"(connect|sendto)\(.*sin_port=htons\(53\)"),
     ("mock asked", r"connect\(.*sin_port=htons\(80\)"),
-    ("nat table opened", r"socket\(AF_INET, SOCK_RAW|socket\(AF_NETLINK, SOCK_RAW.*NETLINK_NETFILTER"),
+    ("rule changed", r"socket\(AF_INET, SOCK_RAW|socket\(AF_NETLINK, SOCK_RAW.*NETLINK_NETFILTER"),
     ("asked through 169.254.169.254", r"connect\(.*inet_addr\(\"169\.254\.169\.254\"\)"),
     ("command begins", r"execve\(\"/usr/bin/true"),
 )
