@@ -57,7 +57,13 @@ PYTHONPATH=$packages python3 "$here/compile_patterns.py" "$packages/imds_shim/co
 keep_licenses "$packages"
 
 work=$(mktemp -d)
-python3 "$here/freeze_modules.py" "$work/frozen_modules.h" "$stdlib" "$packages/imds_shim/boot/archive.py"
+python3 -X no_debug_ranges "$here/freeze_modules.py" "$work/frozen_modules.h" "$stdlib" "$packages/imds_shim/boot/archive.py"
+# Parts of the interpreter now, as importlib.
+(
+  cd "$stdlib"
+  rm abc.py codecs.py genericpath.py io.py os.py posixpath.py stat.py _collections_abc.py zipimport.py
+  rm importlib/_bootstrap*.py encodings/__init__.py encodings/aliases.py encodings/utf_8.py
+)
 compile_modules 2 "$stdlib" "$packages"
 remove_sources "$stdlib" "$packages"
 python3 "$here/pack_modules.py" "$tree" "$stdlib" "$packages"

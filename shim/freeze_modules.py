@@ -1,8 +1,9 @@
 """Writes the modules that the interpreter needs before it can read the archive as a C header.
 
-freeze_modules.py HEADER STDLIB ARCHIVE (called by build-tree.sh): the package `encodings`, `io`, and ARCHIVE, the
-source of `imds_shim.boot.archive`, as `archive`. `encodings.aliases` lists only the codecs that are in STDLIB. The
-base classes in `io` are the ones in C, without the abstract classes that the standard library derives from them.
+freeze_modules.py HEADER STDLIB ARCHIVE (called by build-tree.sh): the two parts of `importlib`, `encodings`, `io`, `os`
+and what they import, and ARCHIVE, the source of `imds_shim.boot.archive`, as `archive`. `encodings.aliases` lists only
+the codecs that are in STDLIB. The base classes in `io` are the ones in C, without the abstract classes that the
+standard library derives from them.
 """
 
 from __future__ import annotations
@@ -21,17 +22,25 @@ UnsupportedOperation.__module__ = "io"
 """
 
 
+# What CPython and ARCHIVE import.
+UNCHANGED = ("abc", "codecs", "genericpath", "os", "posixpath", "stat", "_collections_abc")
+
+
 def sources(stdlib: Path, archive: Path) -> dict[str, str]:
     """Return the source text by module."""
     codecs = stdlib / "encodings"
     present = {alias: codec for alias, codec in aliases.items() if (codecs / f"{codec}.py").exists()}
-    return {
-        "encodings": (codecs / "__init__.py").read_text(encoding="utf-8"),
-        "encodings.aliases": f"aliases = {present}",
-        "encodings.utf_8": (codecs / "utf_8.py").read_text(encoding="utf-8"),
-        "io": IO,
-        "archive": archive.read_text(encoding="utf-8"),
+    files = {
+        # As CPython calls them.
+        "_frozen_importlib": stdlib / "importlib/_bootstrap.py",
+        "_frozen_importlib_external": stdlib / "importlib/_bootstrap_external.py",
+        "encodings": codecs / "__init__.py",
+        "encodings.utf_8": codecs / "utf_8.py",
+        "archive": archive,
+        **{name: stdlib / f"{name}.py" for name in UNCHANGED},
     }
+    texts = {name: file.read_text(encoding="utf-8") for name, file in files.items()}
+    return texts | {"encodings.aliases": f"aliases = {present}", "io": IO}
 
 
 def header(texts: dict[str, str]) -> str:

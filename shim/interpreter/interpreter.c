@@ -8,7 +8,9 @@
  * is UTF-8 in every locale.
  */
 #define _GNU_SOURCE
+#define Py_BUILD_CORE 1
 #include <Python.h>
+#include <internal/pycore_import.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -46,18 +48,13 @@ struct _inittab _PyImport_Inittab[] = {
 	{NULL, NULL},
 };
 
-/* CPython imports zipimport at its start if it has it; the tree has no zip files. */
-extern const struct _frozen *_PyImport_FrozenBootstrap;
-
-static void leave_out_zipimport(void)
-{
-	static struct _frozen kept[8];
-	struct _frozen *next = kept;
-	for (const struct _frozen *one = _PyImport_FrozenBootstrap; one->name != NULL && next < kept + 7; one++)
-		if (strcmp(one->name, "zipimport") != 0)
-			*next++ = *one;
-	_PyImport_FrozenBootstrap = kept;
-}
+/* Replace CPython's tables, so that the linker leaves out the frozen modules that the tree has in its file. CPython finds
+ * no zipimport, which it would import at its start. */
+static const struct _frozen none[] = {{.name = NULL}};
+static const struct _module_alias no_aliases[] = {{.name = NULL}};
+const struct _frozen *_PyImport_FrozenBootstrap = frozen_modules, *_PyImport_FrozenStdlib = none, *_PyImport_FrozenTest = none;
+const struct _frozen *PyImport_FrozenModules = NULL;
+const struct _module_alias *_PyImport_FrozenAliases = no_aliases;
 
 static void check(PyStatus status)
 {
@@ -89,8 +86,6 @@ static void initialize(const char *tree, const char *program)
 	PyPreConfig_InitIsolatedConfig(&encoding);
 	encoding.utf8_mode = 1;
 	check(Py_PreInitialize(&encoding));
-	PyImport_FrozenModules = frozen_modules;
-	leave_out_zipimport();
 	PyObject_SetArenaAllocator(&(PyObjectArenaAllocator){NULL, allocate_arena, free_arena});
 
 	PyConfig config;
