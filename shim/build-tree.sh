@@ -73,8 +73,10 @@ find "$stdlib" "$packages" -type d -empty -delete
 # the extension modules. A snapshot is of this very program if both are made of the same files.
 libpython=${target}usr/lib/$version/config-${version#python}-$triplet/lib$version.a
 id=$(cat "$here"/interpreter/* "$work/frozen_modules.h" "$libpython" "$tree/lib/modules" | sha256sum | cut -c 1-32)
+# Without tables for unwinding the stack: exceptions of C++ and the cancellation of threads use them, and CPython has neither.
+"$triplet-objcopy" --remove-section .eh_frame "$libpython" "$work/libpython.a"
 "$triplet-gcc" --sysroot="$target" -std=c11 -O2 -fno-pie -no-pie -Wall -Wextra -Werror -I"${target}usr/include/$version" \
-  -I"$work" -DPROGRAM_ID="\"$id\"" -o "$tree/bin/python3" "$here"/interpreter/*.c "$libpython" \
+  -I"$work" -DPROGRAM_ID="\"$id\"" -o "$tree/bin/python3" "$here"/interpreter/*.c "$work/libpython.a" \
   -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free \
   -Wl,--export-dynamic -Wl,-Bstatic -lz -Wl,-Bdynamic -lm
 
