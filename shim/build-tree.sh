@@ -32,7 +32,10 @@ copy_own_package "$packages" imds_shim imds-shim
     pty.py tty.py rlcompleter.py getopt.py getpass.py mimetypes.py netrc.py quopri.py symtable.py tracemalloc.py \
     ntpath.py nturl2path.py runpy.py pkgutil.py graphlib.py _osx_support.py _android_support.py _ios_support.py \
     _apple_support.py _distutils_system_mod.py _markupbase.py sched.py tempfile.py cgi.py cgitb.py colorsys.py csv.py \
-    shutil.py subprocess.py glob.py fnmatch.py hashlib.py hmac.py crypt.py stringprep.py
+    shutil.py subprocess.py glob.py fnmatch.py hashlib.py hmac.py crypt.py stringprep.py \
+    __hello__.py _aix_support.py _py_abc.py _sitebuiltins.py _threading_local.py numbers.py queue.py secrets.py sre_*.py
+  rm -rf concurrent/futures/process.py concurrent/futures/thread.py ctypes/_aix.py ctypes/wintypes.py email/mime \
+    importlib/_abc.py importlib/abc.py importlib/readers.py importlib/simple.py importlib/util.py json/tool.py
   cd encodings
   find . -name '*.py' ! -name __init__.py ! -name aliases.py ! -name utf_8.py ! -name ascii.py ! -name latin_1.py -delete
   cd ../lib-dynload
@@ -43,15 +46,26 @@ copy_own_package "$packages" imds_shim imds-shim
 )
 echo "VERSION = '$(cat "$here/../VERSION")'" >"$packages/imds_shim/built_version.py"
 PYTHONPATH=$packages python3 "$here/compile_patterns.py" "$packages/imds_shim/compiled_patterns.py"
-# Remove parts of the packages that the shim does not use: clients, TLS, zones, signatures, rules as text.
+# Remove parts of the packages that the shim does not use: clients, TLS, zones, signatures, rules as text. The stubs of
+# import_stubs.py and xtables_library.py take the place of what others import.
 (
   cd "$packages"
-  rm -rf anyio certifi httpcore h11 idna tenacity/tornadoweb.py
+  for name in anyio certifi h11 httpcore idna typing_extensions; do rm -r "$name"-*.dist-info; done
+  rm -rf anyio certifi h11 httpcore idna typing_extensions.py tenacity/tornadoweb.py iptc/easy.py iptc/util.py iptc/xtables.py
+  (
+    cd httpx
+    rm -rf _api.py _auth.py _client.py _config.py _decoders.py _main.py _multipart.py _status_codes.py _transports/asgi.py \
+      _transports/default.py _transports/mock.py _transports/wsgi.py _types.py
+  )
   cd dns
   rm -rf quic dnssecalgs _asyncbackend.py _asyncio_backend.py _ddr.py _no_ssl.py _tls_util.py _trio_backend.py \
     asyncbackend.py asyncquery.py asyncresolver.py btree.py btreezone.py dnssec.py e164.py grange.py namedict.py \
-    nameserver.py query.py resolver.py reversename.py tsigkeyring.py update.py versioned.py win32util.py xfr.py zone.py \
-    zonefile.py
+    dnssectypes.py nameserver.py node.py query.py resolver.py reversename.py serial.py transaction.py tsigkeyring.py \
+    update.py versioned.py win32util.py xfr.py zone.py zonefile.py zonetypes.py
+  # The others become records whose data dnspython does not look into.
+  cd rdtypes
+  find . -name '*.py' ! -name __init__.py ! -name nsbase.py ! -name A.py ! -name AAAA.py ! -name CNAME.py \
+    ! -name DNAME.py ! -name OPT.py ! -name SOA.py ! -name TSIG.py -delete
 )
 
 keep_licenses "$packages"
