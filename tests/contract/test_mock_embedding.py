@@ -28,6 +28,7 @@ from imds_mock import ConfigSource, Dependencies, Mock
 from imds_mock.config.errors import ConfigError
 from imds_mock.config.settings import Config
 from imds_mock.control.start import ControlListenError
+from imds_mock.control_socket import connect
 from imds_mock.errors import ListenError, LogFileError, MockError
 from imds_mock.log import Outlet
 from imds_mock.signing.keys import KeyDirectoryError
@@ -97,6 +98,32 @@ def test_with_and_without_a_control_plane(run: Run, tmp_path: Path) -> None:
         async with Mock(LOCAL, port=0) as mock:
             assert mock.control_sockets is not None
             assert mock.control_sockets.path is None, "no folder was given for a Unix socket"
+
+    run(scenario())
+
+
+def test_a_mock_can_take_the_unix_socket_of_one_that_stops(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.sock"
+    config = {**LOCAL, "control": {"socket": str(path)}}
+
+    async def scenario() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            async with Mock(config, port=0) as first:
+                await first.control_ready.wait()
+                close = first.callers.close
+
+                async def start_second() -> None:
+                    # The first one's control plane has stopped.
+                    assert not path.exists()
+                    await stack.enter_async_context(Mock(config, port=0))
+                    await close()
+
+                monkeypatch.setattr(first.callers, "close", start_second)
+            assert path.is_socket()
+            await asyncio.to_thread(lambda: connect(path, 60).close())
+        assert not path.exists()
 
     run(scenario())
 

@@ -55,8 +55,7 @@ def test_certs_export_waits_for_the_folder_of_a_mock_that_was_just_started(
     monkeypatch.setenv("IMDS_MOCK_SIGNING_KEY_DIRECTORY", str(tmp_path / "keys"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setattr(certs, "KEYS_SECONDS", 60.0)
-    listening, _ = control_socket.open_default(control_socket.folders(os.environ, os.geteuid()), "1338")
-    with listening:
+    with control_socket.open_default(control_socket.folders(os.environ, os.geteuid()), "1338"):
         assert main(["certs", "export"]) == 0
     assert capsys.readouterr().out.count("BEGIN CERTIFICATE") == 3
 

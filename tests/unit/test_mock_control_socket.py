@@ -9,7 +9,7 @@ import socket
 import stat
 import threading
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -31,8 +31,8 @@ def left_behind(path: Path) -> Path:
 
 
 def test_it_is_for_this_user_alone(tmp_path: Path) -> None:
-    listening, path = open_default(folders({"XDG_RUNTIME_DIR": str(tmp_path)}, os.geteuid()), "1338")
-    with listening:
+    with open_default(folders({"XDG_RUNTIME_DIR": str(tmp_path)}, os.geteuid()), "1338") as opened:
+        path = opened.path
         assert path == tmp_path / "imds-mock" / "1338.sock"
         assert (stat.S_IMODE(path.stat().st_mode), stat.S_IMODE(path.parent.stat().st_mode)) == (0o600, 0o700)
         assert find({"XDG_RUNTIME_DIR": str(tmp_path)}) == [path]
@@ -40,15 +40,15 @@ def test_it_is_for_this_user_alone(tmp_path: Path) -> None:
 
 def test_those_of_killed_mocks_are_taken_away_and_no_others(tmp_path: Path) -> None:
     environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
-    first, living = open_default(folders(environ, os.geteuid()), "80")
-    dead = left_behind(living.with_name("81.sock"))
-    foreign = living.with_name("notes.txt")
+    first = open_default(folders(environ, os.geteuid()), "80")
+    dead = left_behind(first.path.with_name("81.sock"))
+    foreign = first.path.with_name("notes.txt")
     foreign.write_text("not ours")
-    second, path = open_default(folders(environ, os.geteuid()), "82")
+    second = open_default(folders(environ, os.geteuid()), "82")
     with first, second:
         assert not dead.exists()
-        assert sorted(living.parent.iterdir()) == [living, path, foreign]
-        assert find(environ) == [living, path]
+        assert sorted(first.path.parent.iterdir()) == [first.path, second.path, foreign]
+        assert find(environ) == [first.path, second.path]
 
 
 def test_a_dead_mocks_place_is_taken_and_a_living_ones_is_not(tmp_path: Path) -> None:
@@ -65,6 +65,35 @@ def test_what_a_start_of_the_same_process_id_left_behind_does_not_matter(tmp_pat
     path = tmp_path / "80.sock"
     with open_at(path):
         assert path.is_socket()
+
+
+def test_a_file_that_another_mock_has_taken_stays(tmp_path: Path) -> None:
+    path = tmp_path / "80.sock"
+    first = open_at(path)
+    path.unlink()
+    with open_at(path) as second:
+        first.close()
+        assert second.path.is_socket()
+        connect(path, 1).close()
+    assert not path.exists()
+    second.close()  # a file that has gone is no error
+
+
+def test_the_file_goes_before_the_socket_stops_listening(tmp_path: Path) -> None:
+    """Otherwise another mock could take the path between the check and the removal."""
+    path = tmp_path / "80.sock"
+    opened = open_at(path)
+    listening = opened.listening
+    existed = []
+
+    class Watched:
+        def close(self) -> None:
+            existed.append(path.exists())
+            listening.close()
+
+    opened.listening = cast("socket.socket", Watched())
+    opened.close()
+    assert existed == [False]
 
 
 def test_the_longest_path_of_a_socket_is_the_kernels(tmp_path: Path) -> None:
@@ -84,10 +113,8 @@ def test_the_longest_path_of_a_socket_is_the_kernels(tmp_path: Path) -> None:
 def test_a_folder_whose_path_is_too_long_is_passed_over(tmp_path: Path) -> None:
     environ = {"XDG_RUNTIME_DIR": str(tmp_path / ("x" * 100))}
     (tmp_path / ("x" * 100)).mkdir()
-    listening, path = open_default(folders(environ, os.geteuid()), "1338-passed-over")
-    with listening:
-        assert not path.is_relative_to(tmp_path)
-    path.unlink()
+    with open_default(folders(environ, os.geteuid()), "1338-passed-over") as opened:
+        assert not opened.path.is_relative_to(tmp_path)
 
 
 class Hung:
@@ -116,10 +143,9 @@ def test_a_mock_that_hangs_keeps_its_socket_and_delays_no_other(hung: Path) -> N
     environ = {"XDG_RUNTIME_DIR": str(hung.parent.parent)}
     with pytest.raises(OSError, match="in use"):
         soon(lambda: open_at(hung))
-    listening, path = soon(lambda: open_default(folders(environ, os.geteuid()), "81"))
-    with listening:
+    with soon(lambda: open_default(folders(environ, os.geteuid()), "81")) as opened:
         assert hung.exists()
-        assert soon(lambda: find(environ)) == [hung, path]
+        assert soon(lambda: find(environ)) == [hung, opened.path]
 
 
 def test_connecting_to_a_mock_that_hangs_has_a_limit_of_time(hung: Path) -> None:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
 
 DEFAULT_PORT: Final = 1339
 
@@ -33,6 +35,45 @@ class NoSocketError(OSError):
     """No folder is usable for the socket."""
 
 
+class NamedSocket:
+    """A listening socket and its file; a context manager that closes it.
+
+    Args:
+        listening: The socket.
+        path: The path of its file.
+        inode: Device and inode of the file.
+    """
+
+    def __init__(self, listening: socket.socket, path: Path, inode: tuple[int, int]) -> None:
+        self.listening = listening
+        self.path = path
+        self.inode: tuple[int, int] | None = inode  # None once the file has been removed
+
+    def remove_file(self) -> None:
+        """Remove the file, unless another mock has taken the path.
+
+        While this socket listens, no other mock takes the path, and no other file gets the inode. So remove the file
+        first, and stop listening afterwards.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            if self.inode is not None and _inode(self.path) == self.inode:
+                self.path.unlink()
+        self.inode = None
+
+    def close(self) -> None:
+        """Remove the file and close the socket."""
+        self.remove_file()
+        self.listening.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
 def folders(environ: Mapping[str, str], user: int) -> list[Path]:
     """The possible folders, in order of preference.
 
@@ -45,7 +86,7 @@ def folders(environ: Mapping[str, str], user: int) -> list[Path]:
     return [*places, Path("/run/imds-mock"), Path(f"/dev/shm/imds-mock-{user}"), Path(f"/tmp/imds-mock-{user}")]  # noqa: S108 - the folder must belong to this user
 
 
-def open_default(candidates: Sequence[Path], name: str) -> tuple[socket.socket, Path]:
+def open_default(candidates: Sequence[Path], name: str) -> NamedSocket:
     """Open a listening socket in the first usable folder.
 
     Args:
@@ -59,14 +100,13 @@ def open_default(candidates: Sequence[Path], name: str) -> tuple[socket.socket, 
         with contextlib.suppress(OSError):
             folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
             if _is_private(folder):
-                path = folder / f"{name}{_SUFFIX}"
-                listening = open_at(path)
+                opened = open_at(folder / f"{name}{_SUFFIX}")
                 _sweep(folder)
-                return listening, path
+                return opened
     raise NoSocketError("no folder for it is writable")
 
 
-def open_at(path: Path) -> socket.socket:
+def open_at(path: Path) -> NamedSocket:
     """Open a listening socket at a path, replacing one that nothing listens on.
 
     Raises:
@@ -87,12 +127,13 @@ def open_at(path: Path) -> socket.socket:
         unnamed.chmod(stat.S_IRUSR | stat.S_IWUSR)
         listening.listen(_BACKLOG)
         listening.setblocking(False)
+        opened = NamedSocket(listening, path, _inode(unnamed))
         unnamed.rename(path)
     except BaseException:
         listening.close()
         unnamed.unlink(missing_ok=True)
         raise
-    return listening
+    return opened
 
 
 def connect(path: str | Path, timeout_seconds: float) -> socket.socket:
@@ -142,6 +183,11 @@ def find(environ: Mapping[str, str]) -> list[Path]:
             if found:
                 return found
     return []
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    found = path.lstat()
+    return found.st_dev, found.st_ino
 
 
 def _is_listened_on(path: Path) -> bool:

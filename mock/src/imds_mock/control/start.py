@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from imds_mock.control_socket import DEFAULT_PORT, NoSocketError, open_at, open_default
+from imds_mock.control_socket import DEFAULT_PORT, NamedSocket, NoSocketError, open_at, open_default
 from imds_mock.errors import EX_OSERR, ListenError, MockError
 from imds_mock.records import Record
 from imds_mock.unused_modules import import_with
@@ -41,14 +41,12 @@ class ControlSockets(Record, frozen=True):
     """The control plane's listening sockets.
 
     Attributes:
-        local: The Unix socket, if there is one.
-        path: Its path.
+        named: The Unix socket, if there is one.
         network: TCP sockets.
         addresses: Where these listen.
     """
 
-    local: tuple[socket.socket, ...]
-    path: Path | None
+    named: NamedSocket | None
     network: tuple[socket.socket, ...]
     addresses: tuple[Address, ...]
 
@@ -66,12 +64,22 @@ class ControlSockets(Record, frozen=True):
         """
         network = tuple(_open_network(config, log))
         try:
-            local, path = _open_local(config, folders, log)
+            named = _open_local(config, folders, log)
         except BaseException:
             for listening in network:
                 listening.close()
             raise
-        return cls(local, path, network, tuple(Address(*each.getsockname()[:2]) for each in network))
+        return cls(named, network, tuple(Address(*each.getsockname()[:2]) for each in network))
+
+    @property
+    def path(self) -> Path | None:
+        """The path of the Unix socket."""
+        return None if self.named is None else self.named.path
+
+    @property
+    def local(self) -> tuple[socket.socket, ...]:
+        """The Unix socket, if there is one."""
+        return () if self.named is None else (self.named.listening,)
 
     def __str__(self) -> str:
         return ", ".join([*([f"unix:{self.path}"] if self.path else []), *sorted(map(str, self.addresses))])
@@ -83,12 +91,17 @@ class ControlSockets(Record, frozen=True):
             return self.addresses[0].url
         return f"unix:{self.path}" if self.path else None
 
+    def remove_file(self) -> None:
+        """Remove the Unix socket's file, so that the next mock can take the path; before the sockets are closed."""
+        if self.named is not None:
+            self.named.remove_file()
+
     def close(self) -> None:
         """Close the sockets and remove the Unix socket's file."""
-        for listening in (*self.local, *self.network):
+        if self.named is not None:
+            self.named.close()
+        for listening in self.network:
             listening.close()
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
 
 
 async def serve_control(  # noqa: PLR0913 - passed by keyword
@@ -118,6 +131,7 @@ async def serve_control(  # noqa: PLR0913 - passed by keyword
     try:
         await asyncio.shield(serving)
     except asyncio.CancelledError:
+        sockets.remove_file()
         plane.stop()
         await serving
         raise
@@ -154,22 +168,19 @@ async def _load(context: ControlContext, settings: ControlSettings, connections:
             await asyncio.sleep(_RETRY_SECONDS)
 
 
-def _open_local(
-    config: Config, folders: Sequence[Path], log: Callable[[str], None]
-) -> tuple[tuple[socket.socket, ...], Path | None]:
+def _open_local(config: Config, folders: Sequence[Path], log: Callable[[str], None]) -> NamedSocket | None:
     configured = config.control.socket
     if configured == "" or (configured is None and not folders):
-        return (), None
+        return None
     try:
         if configured:
-            return (open_at(Path(configured)),), Path(configured)
-        listening, path = open_default(folders, str(config.server.port or f"pid-{os.getpid()}"))
+            return open_at(Path(configured))
+        return open_default(folders, str(config.server.port or f"pid-{os.getpid()}"))
     except NoSocketError as error:
         log(f"control plane without a Unix socket: {error}")
-        return (), None
+        return None
     except OSError as error:
         raise ControlListenError(f"control.socket: cannot listen on {configured}: {error.strerror}") from error
-    return (listening,), path
 
 
 def _open_network(config: Config, log: Callable[[str], None]) -> list[socket.socket]:
