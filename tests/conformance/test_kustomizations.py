@@ -13,8 +13,10 @@ from support.kubernetes.overlays import INJECTED, overlay
 from support.kubernetes.standards import beyond_restricted, check_schemas, pod_of
 from support.kubernetes.tools import KUSTOMIZE, kustomized, template
 from support.paths import DOCS, IMDS_MOCK
+from support.pods import FOLDER, manifests
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SELECTED = {"selector": {"matchLabels": {"app": "a"}}}
@@ -74,9 +76,14 @@ def test_the_base(tmp_path: Path) -> None:
     assert volume["configMap"] == {"name": config["metadata"]["name"], "optional": True}
 
 
-def test_the_base_and_a_chart_in_one_namespace_select_their_own_pods() -> None:
-    base, chart = kustomized(KUSTOMIZE / "base"), template()
-    for own, other in ((base, chart), (chart, base)):
+def example() -> list[dict[str, Any]]:
+    return [document for name in ("mock.yaml", "network-policy.yaml") for document in manifests(FOLDER / name)]
+
+
+@pytest.mark.parametrize("objects", [lambda: kustomized(KUSTOMIZE / "base"), example], ids=["base", "example"])
+def test_it_and_a_chart_in_one_namespace_select_their_own_pods(objects: Callable[[], list[dict[str, Any]]]) -> None:
+    plain, chart = objects(), template()
+    for own, other in ((plain, chart), (chart, plain)):
         labels = named(other, "Deployment", "")["spec"]["template"]["metadata"]["labels"]
         for selector in (
             named(own, "Service", "")["spec"]["selector"],
