@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 /* So many equal bytes between two changes are written with them, because a piece takes 16 bytes. */
-#define LONGEST_GAP 64
+#define LONGEST_GAP 32
 #define UNREADABLE 71
 
 struct piece {
