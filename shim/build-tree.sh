@@ -45,7 +45,6 @@ copy_own_package "$packages" imds_shim imds-shim
   rm -f _ssl* _hashlib*
 )
 echo "VERSION = '$(cat "$here/../VERSION")'" >"$packages/imds_shim/built_version.py"
-PYTHONPATH=$packages python3 "$here/compile_patterns.py" "$packages/imds_shim/compiled_patterns.py"
 # Remove parts of the packages that the shim does not use: clients, TLS, zones, signatures, rules as text. The stubs of
 # import_stubs.py and xtables_library.py take the place of what others import.
 (

@@ -131,11 +131,14 @@ static void write_snapshot(const char *tree, const char *program, const char *pa
 		signal(number, SIG_DFL);
 	struct snapshot *snapshot = snapshot_prepare();
 	initialize(tree, program);
+	PyGC_Enable();
 	PyObject *done = PyObject_CallFunction(function("prepare"), "s", tree);
 	if (done == NULL) {
 		PyErr_Print();
 		exit(1);
 	}
+	PyGC_Collect();
+	PyGC_Disable();
 	snapshot_write(snapshot, path, function("run"));
 	exit(0);
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imds_shim.frozen_record import FrozenRecord, SimpleNamedTuple
+from imds_shim.frozen_record import FrozenRecord
 
 
 class Point(FrozenRecord):
@@ -68,19 +68,3 @@ def test_values_are_immutable() -> None:
     with pytest.raises(AttributeError, match="Point is frozen"):
         point.x = 2  # type: ignore[misc]  # that is what is tested
     assert point.x == 1
-
-
-class Authority(SimpleNamedTuple):
-    host: str
-    port: int
-
-    @property
-    def text(self) -> str:
-        return f"{self.host}:{self.port}"
-
-
-def test_a_simple_named_tuple_is_a_tuple_with_named_fields() -> None:
-    authority = Authority("a", 80)
-    assert (authority.host, authority.port, authority.text) == ("a", 80, "a:80")
-    assert authority == ("a", 80)
-    assert type(authority) is Authority

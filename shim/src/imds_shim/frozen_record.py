@@ -1,4 +1,4 @@
-"""`FrozenRecord`, the base class of the shim's immutable values, and `Protocol` and `NamedTuple` without their cost.
+"""`FrozenRecord`, the base class of the shim's immutable values, and `Protocol` without its cost.
 
 NamedTuple and dataclass write and compile code for each class, which takes a tenth of a start; this class does not. A
 real Protocol takes 0.1 ms of every start.
@@ -6,12 +6,10 @@ real Protocol takes 0.1 ms of every start.
 
 from __future__ import annotations
 
-from operator import itemgetter
 from typing import TYPE_CHECKING, ClassVar, dataclass_transform
 
 if TYPE_CHECKING:
     from typing import Protocol as Protocol  # noqa: PLC0414 - exported
-    from typing import Self
 else:
     Protocol = object
 
@@ -67,18 +65,3 @@ class FrozenRecord:
         """Return the constructor call that makes this value."""
         listed = ", ".join(f"{field}={getattr(self, field)!r}" for field in self._fields)
         return f"{type(self).__name__}({listed})"
-
-
-class SimpleNamedTuple(tuple[object, ...]):
-    """Stands in for `typing.NamedTuple` while `import_stubs` imports a library; all values are given by position."""
-
-    __slots__ = ()
-
-    def __init_subclass__(cls) -> None:
-        """Make the fields' properties."""
-        for position, field in enumerate(cls.__annotations__):
-            setattr(cls, field, property(itemgetter(position)))
-
-    def __new__(cls, *values: object) -> Self:
-        """Take a value for each field."""
-        return super().__new__(cls, values)

@@ -1,20 +1,21 @@
 """Imports httpx, dnspython and python-iptables with stubs for the modules that the shim does not need.
 
 On import these libraries load what sessions, proxies, TLS, signed messages, internationalized names and IPv6 rules
-need, which takes three quarters of a start. During the import, stubs replace those modules; a stub has only the names
-that are used at import time. The shim uses requests, responses and the transport interface of httpx, the messages of
-dnspython, and the IPv4 table of python-iptables. If a version of a library needs more, it is imported without stubs.
+need. During the import, stubs replace those modules, so that the tree and its snapshot do not contain them; a stub has
+only the names that are used at import time. The shim uses requests, responses and the transport interface of httpx, the
+messages of dnspython, and the IPv4 table of python-iptables, which is imported after the snapshot, in each start. If a
+version of a library needs more, it is imported without stubs.
 """
 
 from __future__ import annotations
 
+import contextlib
+import re
 import sys
 import typing
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
 
-from imds_shim import light_enum
-from imds_shim.frozen_record import SimpleNamedTuple
 from imds_shim.without_enums import socket
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def unavailable(_name: str) -> type[_Unavailable]:
 
 
 class _UncompiledAnnotation(str):
-    """A string annotation that is not compiled; `typing` would spend a millisecond on it for type checkers only."""
+    """A string annotation that is not compiled; the code of all of them would make the snapshot 0.2 MB larger."""
 
     __slots__ = ()
 
@@ -48,40 +49,7 @@ class _UncompiledAnnotation(str):
         return super().__new__(cls, annotation)
 
 
-class _LazyPattern:
-    """A regular expression that is made on first use, because a start uses few of the libraries' patterns."""
-
-    def __init__(self, pattern: str, flags: int = 0) -> None:
-        self._pattern, self._flags = pattern, flags
-
-    def __getattr__(self, name: str) -> object:
-        """Return the attribute of the pattern."""
-        return getattr(_make_pattern(self._pattern, self._flags), name)
-
-
-def _make_pattern(pattern: str, flags: int) -> Any:
-    """Return the pattern as the build of the tree has compiled it, if it has; otherwise compile it."""
-    try:
-        compiled = __import__("imds_shim.compiled_patterns", fromlist=["PATTERNS"]).PATTERNS
-    except ImportError:
-        compiled = {}
-    if flags or pattern not in compiled:
-        return _function_of_re("compile")(pattern, flags)
-    return __import__("_sre").compile(pattern, *compiled[pattern])
-
-
-def _function_of_re(name: str) -> Any:
-    return getattr(__import__("re"), name)
-
-
-def _find_all(pattern: _LazyPattern, text: str) -> Any:
-    return pattern.finditer(text)  # type: ignore[operator]  # of the pattern
-
-
-_PATTERNS: Names = {"compile": _LazyPattern, "finditer": _find_all, "__getattr__": _function_of_re}
-
-
-def do_nothing(_of: object) -> None:
+def do_nothing(*_of: object) -> None:
     """Stand in for a function whose work is not needed."""
 
 
@@ -126,9 +94,8 @@ class _Variable:
     set = reset
 
 
-_STUBS: dict[str, dict[str, Names | None]] = {
+_STUBS: dict[str, dict[str, Names]] = {
     "httpx": {
-        "re": _PATTERNS,
         "warnings": {},  # obsolete arguments
         "inspect": {},  # generators as bodies
         "pathlib": {"Path": object},  # uploads
@@ -150,7 +117,6 @@ _STUBS: dict[str, dict[str, Names | None]] = {
             *("ByteChunker", "ContentDecoder", "IdentityDecoder", "LineDecoder", "MultiDecoder"),
             *("SUPPORTED_DECODERS", "TextChunker", "TextDecoder"),
         ),
-        "httpx._main": None,  # the command-line program
         "httpx._multipart": {"MultipartStream": _Unavailable, "get_multipart_boundary_from_content_type": _no_boundary},
         "httpx._status_codes": _exported("codes"),  # names for the numbers
         "httpx._transports.asgi": _exported("ASGITransport"),
@@ -167,14 +133,11 @@ _STUBS: dict[str, dict[str, Names | None]] = {
     },
     "dns.message": {
         "contextvars": {"ContextVar": _Variable},
-        "enum": light_enum.NAMES,
-        "re": _PATTERNS,
         "base64": {},  # text of records
         "inspect": {"signature": _no_signature},  # documentation of immutable classes
         "importlib.metadata": {"version": _no_version},  # looks for optional packages: none
         "hashlib": {},
         "random": {"SystemRandom": object},  # for a query without an id
-        "string": {"digits": "0123456789", "ascii_lowercase": "abcdefghijklmnopqrstuvwxyz"},  # text templates
         "dataclasses": {"dataclass": _simple_dataclass},  # text styles
         "encodings.idna": {},  # internationalized names
         "threading": {"Lock": object},  # a second source of random numbers
@@ -185,7 +148,7 @@ _STUBS: dict[str, dict[str, Names | None]] = {
         "dns.tsig": {"__getattr__": unavailable},
     },
     "iptc": {
-        "re": _PATTERNS,
+        "re": {**vars(re), "compile": do_nothing},  # one pattern, for rules as text
         "shlex": {},  # rules as text
         "socket": vars(socket),
         "iptc.easy": {},  # rules as dictionaries
@@ -193,7 +156,7 @@ _STUBS: dict[str, dict[str, Names | None]] = {
     },
     "iptc.ip6tc": {},
 }
-"""The stubs for each library and their names; None makes the import fail, as if the module were not installed."""
+"""The stubs for each library and their names."""
 
 
 def load(library: str, more: Mapping[str, Names] | None = None) -> None:
@@ -209,34 +172,30 @@ def load(library: str, more: Mapping[str, Names] | None = None) -> None:
     if dot:
         __import__(package)
     before = set(sys.modules)
-    restore: list[Callable[[], object]] = []
-    for name, names in {**_STUBS[library], **(more or {})}.items():
-        if name not in sys.modules:
+    with contextlib.ExitStack() as restore:
+        for name, names in {**_STUBS[library], **(more or {})}.items():
             _install_stub(name, names, restore)
-    real = typing.ForwardRef, typing.NamedTuple
-    typing.ForwardRef, typing.NamedTuple = _UncompiledAnnotation, SimpleNamedTuple  # type: ignore[misc,assignment]  # until then
-    try:
-        __import__(library)
-    except Exception:  # noqa: BLE001 - whatever was missing is there without stubs
-        for name in set(sys.modules) - before:
-            if name == package or name.startswith(f"{package}."):
-                del sys.modules[name]
-    finally:
-        typing.ForwardRef, typing.NamedTuple = real  # type: ignore[misc]  # restored
-        for step in restore:
-            step()
+        _replace(vars(typing), "ForwardRef", _UncompiledAnnotation, restore)
+        try:
+            __import__(library)
+        except Exception:  # noqa: BLE001 - whatever was missing is there without stubs
+            for name in set(sys.modules) - before:
+                if name == package or name.startswith(f"{package}."):
+                    del sys.modules[name]
 
 
-def _install_stub(name: str, names: Names | None, restore: list[Callable[[], object]]) -> None:
-    if names is None:
-        # The import system takes None for "known not to exist".
-        sys.modules[name] = None  # type: ignore[assignment]
+def _install_stub(name: str, names: Names, restore: contextlib.ExitStack) -> None:
+    stub = ModuleType(name)
+    vars(stub).update(names)
+    parent, _, attribute = name.rpartition(".")
+    if parent in sys.modules:
+        _replace(vars(sys.modules[parent]), attribute, stub, restore)
+    _replace(sys.modules, name, stub, restore)
+
+
+def _replace(entries: dict[str, Any], key: str, value: object, restore: contextlib.ExitStack) -> None:
+    if key in entries:
+        restore.callback(entries.__setitem__, key, entries[key])
     else:
-        sys.modules[name] = module = ModuleType(name)
-        vars(module).update(names)
-        parent, _, attribute = name.rpartition(".")
-        holder = sys.modules.get(parent)
-        if holder is not None:
-            setattr(holder, attribute, module)
-            restore.append(lambda: delattr(holder, attribute))
-    restore.append(lambda: sys.modules.pop(name, None))
+        restore.callback(entries.pop, key, None)
+    entries[key] = value

@@ -1,19 +1,19 @@
 """Imports what every start uses, for the tree's snapshot."""
 
+# ruff: noqa: E402, F401 - the imports are made for their effect, in this order
+
 from __future__ import annotations
 
 from imds_shim import import_stubs
 
+import_stubs.load("httpx")
 import_stubs.load("dns.message")
 __import__("dns.rdtypes.IN.A")
-import_stubs.load("httpx")
 
-for _name in (
-    *("capabilities", "cli", "emulation", "exec.accounts", "exec.handoff", "exec.privileges", "exec.requirements"),
-    *("nat.backend", "nat.lock", "nat.policy_routing", "nat.route", "nat.rule"),
-    *("network.nameserver", "network.probe", "network.verify", "output", "sdk_overrides"),
-):
-    __import__(f"imds_shim.{_name}")
+from imds_shim import capabilities, cli, emulation, output, sdk_overrides
+from imds_shim.exec import accounts, handoff, privileges, requirements
+from imds_shim.nat import backend, lock, policy_routing, route, rule
+from imds_shim.network import nameserver, probe, verify
 
 LATER = (
     *("ctypes", "ctypes._endian", "iptc", "iptc.errors", "iptc.ip4tc"),
