@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #define Py_BUILD_CORE 1
 #include <Python.h>
+#include <fcntl.h>
 #include <internal/pycore_import.h>
 #include <signal.h>
 #include <unistd.h>
@@ -124,13 +125,32 @@ static PyObject *function(const char *name)
 	return found;
 }
 
+/* Makes the standard streams /dev/null, and standard error this descriptor if it is one. Returns what standard error was. */
+static int replace_streams(int standard_error)
+{
+	const int before = dup(STDERR_FILENO), null = open("/dev/null", O_RDWR);
+	if (before < 0 || null < 0) {
+		perror("no snapshot: /dev/null");
+		exit(1);
+	}
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	dup2(standard_error < 0 ? null : standard_error, STDERR_FILENO);
+	close(null);
+	return before;
+}
+
 static void write_snapshot(const char *tree, const char *program, const char *path)
 {
-	/* What is ignored where the tree is built says nothing about where it runs. */
+	/* Signals that are ignored, variables and streams where the tree is built say nothing about where it runs. Python's objects
+	 * for the streams depend on whether they are terminals. */
+	clearenv();
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL);
+	const int standard_error = replace_streams(-1);
 	struct snapshot *snapshot = snapshot_prepare();
 	initialize(tree, program);
+	replace_streams(standard_error);
 	PyGC_Enable();
 	PyObject *done = PyObject_CallFunction(function("prepare"), "s", tree);
 	if (done == NULL) {

@@ -91,6 +91,8 @@ static struct block *free_blocks;
 
 static void *take(size_t bytes)
 {
+	if (bytes > RECORDED_BYTES)
+		return NULL;
 	bytes = rounded(bytes, ALIGNMENT);
 	struct block **link = &free_blocks, *found;
 	while ((found = *link) != NULL && found->bytes < bytes)
@@ -145,8 +147,11 @@ void *__wrap_malloc(size_t bytes)
 
 void *__wrap_calloc(size_t count, size_t bytes)
 {
+	size_t total;
+	if (!recording)
+		return __real_calloc(count, bytes);
 	/* Memory of the region is zero. */
-	return recording ? take(count * bytes) : __real_calloc(count, bytes);
+	return __builtin_mul_overflow(count, bytes, &total) ? NULL : take(total);
 }
 
 void __wrap_free(void *memory)

@@ -201,3 +201,22 @@ def test_a_prepared_tree_runs_elsewhere(tree: Path, tmp_path: Path) -> None:
     words = [*complete(tree, cli)[:-2], MOVED.encode(), os.fsencode(tree), os.fsencode(tmp_path / "moved")]
     done = subprocess.run([os.fsencode(sys.executable), *words], capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("early\nkept\nlate\n[b'one'] [b'A=1']\n", 3), done.stderr
+
+
+CLOSED = """
+import os, sys
+sys.path.insert(0, f"{sys.argv[1]}/lib")
+import archive
+archive.prepare(sys.argv[1])
+os.close(1)
+sys.exit(archive.run(sys.argv[1], [], [], []))
+"""
+
+
+def test_no_file_of_the_tree_takes_the_place_of_a_closed_stream(tree: Path) -> None:
+    """A snapshot has all streams, whatever a start is given, and the file of the modules is opened early."""
+    (tree / "lib/site-packages/imds_shim/boot/imports.py").write_text("LATER = ()")
+    cli = "import os, sys\ndef run(*_): os.write(2, repr((sys.stdin is None, sys.stdout)).encode())"
+    words = [*complete(tree, cli)[:-2], CLOSED.encode(), os.fsencode(tree)]
+    done = subprocess.run([os.fsencode(sys.executable), *words], capture_output=True, check=False)
+    assert done.stderr == b"(False, None)"

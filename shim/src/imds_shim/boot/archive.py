@@ -106,6 +106,18 @@ def prepare(tree: str) -> None:
     _archive.close()
 
 
+def _forget_closed_streams() -> None:
+    """Set the standard streams that are closed in this process to None, before a file gets the number of one.
+
+    They may be those of the process that has written the snapshot.
+    """
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            setattr(sys, name, None)
+
+
 def run(tree: str, arguments: list[bytes], environ: list[bytes], ignored: list[int]) -> int:
     """Run the program from the tree at this path; returns its exit code.
 
@@ -115,6 +127,7 @@ def run(tree: str, arguments: list[bytes], environ: list[bytes], ignored: list[i
         environ: every entry, as the launcher passed it.
         ignored: the signals that are ignored from the start.
     """
+    _forget_closed_streams()
     _archive.open(tree)
     _archive.install()
     from imds_shim.boot.main import main

@@ -30,7 +30,6 @@ def main(tree: str, arguments: list[bytes], environ: list[bytes], ignored: list[
     sys.path.append(f"{tree}/lib/site-packages")
     # libxtables finds its extensions by this variable; it is set in this process only, not for the application.
     os.putenv("XTABLES_LIBDIR", f"{tree}/lib/xtables")
-    _adopt_descriptors()
     for number in ignored:
         signal.signal(number, signal.SIG_IGN)
 
@@ -42,15 +41,6 @@ def main(tree: str, arguments: list[bytes], environ: list[bytes], ignored: list[
         return _run(arguments, remove_marks(environ), interrupts)
     except Interrupted as interrupt:
         return interrupt.exit_code
-
-
-def _adopt_descriptors() -> None:
-    """Forget the standard streams of the process that has written the snapshot where this one's are closed."""
-    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            setattr(sys, name, None)
 
 
 def _blocked_by_launcher(environ: list[bytes]) -> list[int]:
