@@ -6,11 +6,11 @@ change is registered in an `ExitStack` before it is made, so that a failed start
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from imds_shim.endpoints import IMDS, IPV6, PORT, addresses_of, format_address
 from imds_shim.errors import ResolveError, WrongMockError
-from imds_shim.frozen_record import FrozenRecord, Protocol
+from imds_shim.frozen_record import FrozenRecord
 from imds_shim.nat.redirect import NatTables, Redirect
 from imds_shim.nat.rule import DnatRule
 from imds_shim.network.probe_result import NoAnswerError

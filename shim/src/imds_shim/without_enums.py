@@ -1,7 +1,7 @@
-"""The standard library's `signal` and `socket` without the enumerations that they make when they are imported.
+"""The standard library's `signal` and `socket` without enumerations.
 
-Making a member of an enumeration takes 7 µs; the two modules have 200. The modules in C below them have the same
-functions and constants, as plain numbers.
+The modules in C below them have the same functions and constants, as plain numbers. With the real modules the tree is
+0.27 MB larger, and a start takes 2% longer: `signal` makes members of enumerations of what its functions return.
 """
 
 from __future__ import annotations

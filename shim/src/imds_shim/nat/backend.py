@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from imds_shim import capabilities
 from imds_shim.errors import KernelRefusedError, PrivilegeError, ShimError
-from imds_shim.frozen_record import Protocol
 from imds_shim.nat.rule import NatTable
 
 if TYPE_CHECKING:

@@ -6,10 +6,9 @@ so a nat table that another program added later, in the other back end, can hide
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from imds_shim.errors import KernelRefusedError, PrivilegeError, ShimError, WrongMockError
-from imds_shim.frozen_record import Protocol
 from imds_shim.nat.rule import ensure, restore, save
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ other back end, duplicates) is decided and tested here without a kernel.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from imds_shim.endpoints import format_address
 from imds_shim.errors import KernelRefusedError
-from imds_shim.frozen_record import FrozenRecord, Protocol
+from imds_shim.frozen_record import FrozenRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

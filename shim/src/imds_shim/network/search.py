@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from imds_shim import endpoints
 from imds_shim.endpoints import IPV4, IPV6, format_address
 from imds_shim.errors import ConfigError, MockUnreachableError, ResolveError
-from imds_shim.frozen_record import FrozenRecord, Protocol
+from imds_shim.frozen_record import FrozenRecord
 from imds_shim.network.probe_result import NoAnswerError
 from imds_shim.network.wait import Target, retry_until_found
 
