@@ -34,8 +34,8 @@ copy_own_package "$packages" imds_shim imds-shim
     _apple_support.py _distutils_system_mod.py _markupbase.py sched.py tempfile.py cgi.py cgitb.py colorsys.py csv.py \
     shutil.py subprocess.py glob.py fnmatch.py hashlib.py hmac.py crypt.py stringprep.py \
     __hello__.py _aix_support.py _py_abc.py _sitebuiltins.py _threading_local.py numbers.py queue.py secrets.py sre_*.py
-  rm -rf concurrent/futures/process.py concurrent/futures/thread.py ctypes/_aix.py ctypes/wintypes.py email/mime \
-    importlib/_abc.py importlib/abc.py importlib/readers.py importlib/simple.py importlib/util.py json/tool.py
+  rm -rf concurrent/futures/process.py concurrent/futures/thread.py ctypes/_aix.py ctypes/util.py ctypes/wintypes.py \
+    email/mime importlib/_abc.py importlib/abc.py importlib/readers.py importlib/simple.py importlib/util.py json/tool.py
   cd encodings
   find . -name '*.py' ! -name __init__.py ! -name aliases.py ! -name utf_8.py ! -name ascii.py ! -name latin_1.py -delete
   cd ../lib-dynload
