@@ -19,8 +19,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* So many equal bytes between two changes are written with them, because a piece takes 16 bytes. */
-#define LONGEST_GAP 32
+/* So many equal words between two changes are written with them: a piece more would make a start slower than it makes the file
+ * smaller. */
+#define LONGEST_GAP 4
 
 /* The first and the end of the program's variables, as C's start-up code and the linker call them. */
 extern char data_start[], _end[];
@@ -113,19 +114,22 @@ static void check_word(const struct snapshot *snapshot, const uintptr_t *word)
 static void add_changes(struct snapshot *snapshot, const uintptr_t *begin, const uintptr_t *end, const uintptr_t *before)
 {
 	struct piece *last = NULL;
+	const uintptr_t *last_end = begin;
 	for (const uintptr_t *word = begin; word < end; word++) {
 		if (*word == (before == NULL ? 0 : before[word - begin]))
 			continue;
 		check_word(snapshot, word);
-		if (last == NULL || (char *)word - (last->begin + last->bytes) > LONGEST_GAP) {
+		if (last == NULL || word - last_end > LONGEST_GAP || last->words > MOST_WORDS - LONGEST_GAP - 1) {
 			const size_t bytes = (snapshot->piece_count + 1) * sizeof *last;
 			snapshot->pieces = realloc(snapshot->pieces, bytes);
 			if (snapshot->pieces == NULL)
 				fail("not enough memory");
 			last = &snapshot->pieces[snapshot->piece_count++];
-			last->begin = (char *)word;
+			*last = (struct piece){.begin = (uintptr_t)word};
+			last_end = word;
 		}
-		last->bytes = (size_t)((char *)(word + 1) - last->begin);
+		last->words += (uint64_t)(word + 1 - last_end);
+		last_end = word + 1;
 	}
 }
 

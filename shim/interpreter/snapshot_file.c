@@ -28,6 +28,11 @@ struct header {
 };
 _Static_assert(sizeof(struct header) == sizeof PROGRAM_ID - 1 + 5 * sizeof(uint64_t), "the header has no padding");
 
+static struct iovec bytes_of(struct piece piece)
+{
+	return (struct iovec){(void *)(uintptr_t)piece.begin, piece.words * sizeof(uintptr_t)};
+}
+
 static uint64_t sum_of(const struct header *header, const struct piece *pieces)
 {
 	/* FNV-1a, by words. */
@@ -53,12 +58,14 @@ bool snapshot_file_write(const char *path, struct heap heap, const struct piece 
 	struct header header = {.heap = heap, .pieces = count, .file_bytes = sizeof header + table_bytes};
 	memcpy(header.program, PROGRAM_ID, sizeof header.program);
 	for (size_t number = 0; number < count; number++)
-		header.file_bytes += pieces[number].bytes;
+		header.file_bytes += bytes_of(pieces[number]).iov_len;
 	header.sum = sum_of(&header, pieces);
 	const int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	bool written = file >= 0 && put(file, &header, sizeof header) && put(file, pieces, table_bytes);
-	for (size_t number = 0; written && number < count; number++)
-		written = put(file, pieces[number].begin, pieces[number].bytes);
+	for (size_t number = 0; written && number < count; number++) {
+		const struct iovec part = bytes_of(pieces[number]);
+		written = put(file, part.iov_base, part.iov_len);
+	}
 	return written && close(file) == 0;
 }
 
@@ -112,8 +119,8 @@ static size_t read_contents(int file, const struct piece *piece, size_t count, o
 	while (count > 0) {
 		size_t number = 0, bytes = 0;
 		for (; number < count && number < IOV_MAX; number++) {
-			parts[number] = (struct iovec){piece[number].begin, piece[number].bytes};
-			bytes += piece[number].bytes;
+			parts[number] = bytes_of(piece[number]);
+			bytes += parts[number].iov_len;
 		}
 		const size_t done = read_parts(file, parts, number, from);
 		from += (off_t)done;

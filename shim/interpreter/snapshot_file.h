@@ -4,14 +4,15 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "memory.h"
 
-/* Bytes of this program, where they are. */
+/* Words of this program: where they are, and how many. A table has thousands of pieces, so one takes 8 bytes. */
 struct piece {
-	char *begin;
-	size_t bytes;
+	uint64_t begin : 48, words : 16;
 };
+#define MOST_WORDS UINT16_MAX
 
 /* Writes the pieces to a new file. Returns whether that succeeds. */
 bool snapshot_file_write(const char *path, struct heap heap, const struct piece *pieces, size_t count);
