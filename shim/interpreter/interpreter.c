@@ -29,8 +29,8 @@
 #define MODULES(X) \
 	X(_abc) X(_codecs) X(_collections) X(_datetime) X(_functools) X(_heapq) X(_imp) X(_io) X(_json) X(_locale) \
 	X(_opcode) X(_operator) X(_random) X(_signal) X(_socket) X(_sre) X(_stat) X(_string) X(_struct) X(_suggestions) \
-	X(_thread) X(_tokenize) X(_typing) X(_weakref) X(_ast) X(atexit) X(binascii) X(_bisect) X(errno) X(faulthandler) \
-	X(fcntl) X(gc) X(itertools) X(math) X(posix) X(pwd) X(select) X(time)
+	X(_thread) X(_tokenize) X(_typing) X(_weakref) X(_ast) X(array) X(atexit) X(binascii) X(_bisect) X(errno) \
+	X(faulthandler) X(fcntl) X(gc) X(itertools) X(math) X(posix) X(pwd) X(select) X(time)
 
 #define DECLARE(name) extern PyObject *PyInit_##name(void);
 #define ENTRY(name) {#name, PyInit_##name},
