@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 import engine_cache
 import engine_install
 import engine_network
+import termination
 from debian_packages import PackageError
 from standard_output import ended
 
@@ -53,10 +54,11 @@ def engine() -> Iterator[Mapping[str, str]]:
 
     Raises:
         EngineError: No engine runs, and a temporary one cannot be started.
+        Terminated: The process received SIGTERM; then, too, the engine ends.
     """
     why_not = obstacle()
     if why_not is None:
-        with engine_network.fence() as fenced:
+        with termination.as_interrupt(), engine_network.fence() as fenced:
             if not fenced:
                 say(
                     "not root, so there is no fence: on a cloud host, a container could reach the real metadata service"
@@ -90,6 +92,7 @@ def own_engine() -> Iterator[Mapping[str, str]]:
     if os.geteuid() != 0:
         raise EngineError("Starting a Docker engine needs root; run this as root, or start Docker yourself.")
     with contextlib.ExitStack() as stack:
+        stack.enter_context(termination.as_interrupt())
         stack.enter_context(_only_run_in_this_checkout())
         try:
             plugins = engine_install.install(CACHE)
@@ -154,6 +157,8 @@ def _daemon(run: Path, space: Namespace) -> Iterator[None]:
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
+        # containerd may write there, when it is ended while it starts.
+        env={**os.environ, "TMPDIR": str(run)},
         # Ctrl-C interrupts the test run; the engine ends after it.
         start_new_session=True,
     )
@@ -245,7 +250,7 @@ def run(command: Sequence[str]) -> int:
         return 127
     try:
         with engine() as environment:
-            code = subprocess.run(command, env=dict(environment), check=False).returncode
+            code = termination.run(command, environment)
             return code if code >= 0 else 128 - code  # as a shell reports a signal
     except EngineError as error:
         say(str(error))
@@ -253,6 +258,8 @@ def run(command: Sequence[str]) -> int:
     except OSError as error:
         say(f"the command {command[0]!r} cannot be executed: {error.strerror}; check its first line")
         return 126
+    except termination.Terminated:
+        return 128 + signal.SIGTERM
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
 
