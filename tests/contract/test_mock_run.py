@@ -193,6 +193,17 @@ def test_an_invalid_setting_starts_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "started").exists()
 
 
+@pytest.mark.parametrize("words", ["serve --port 0", "run -- echo started"])
+def test_too_few_open_files_start_nothing(words: str) -> None:
+    script = f"ulimit -n 8; exec {IMDS_MOCK} {words}"
+    done = subprocess.run(["bash", "-c", script], env=environment(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (71, "")
+    assert done.stderr == (
+        "imds-mock: the limit of open files is 8, and imds-mock needs at least 32; raise it with `ulimit -n 1024`, "
+        "or in Compose with `ulimits: {nofile: 1024}`\n"
+    )
+
+
 def test_standard_streams_are_those_of_the_command() -> None:
     done = subprocess.run(
         [IMDS_MOCK, "run", "--", "sh", "-c", "cat; echo error >&2"],

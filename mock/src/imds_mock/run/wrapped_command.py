@@ -12,6 +12,7 @@ from imds_mock.run.child_process import ChildProcess, read_signals
 from imds_mock.run.dependencies import Dependencies
 from imds_mock.run.mock import Mock
 from imds_mock.run.program import LOOP_FACTORY
+from imds_mock.wire.descriptors import check_limit
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -60,6 +61,7 @@ class WrappedCommand:
         Raises:
             MockError: The mock or the command cannot start, or a part of the mock has failed.
         """
+        check_limit()  # which stays as it is, because the command inherits it
         with asyncio.Runner(loop_factory=LOOP_FACTORY) as runner:
             try:
                 code = runner.run(self._run(command, environ, blocked))

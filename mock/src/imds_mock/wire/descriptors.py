@@ -62,9 +62,18 @@ def raise_limit(wanted: int, *, with_control: bool) -> None:
         resource.setrlimit(
             resource.RLIMIT_NOFILE, (needed if hard == resource.RLIM_INFINITY else min(needed, hard), hard)
         )
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if allowed < OWN:
-        raise TooFewDescriptorsError(allowed)
+    check_limit()
+
+
+def check_limit() -> None:
+    """Check that this process's limit of open files suffices for the mock itself.
+
+    Raises:
+        TooFewDescriptorsError: It allows fewer than `OWN`.
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < OWN:
+        raise TooFewDescriptorsError(soft)
 
 
 def connection_limits(wanted: int, *, with_control: bool) -> ConnectionLimits:
