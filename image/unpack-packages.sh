@@ -4,7 +4,8 @@
 #
 #   unpack-packages.sh [TARGETARCH]     the processor that the image is for; by default, this machine's
 #
-# Programs for this machine go to /, parts of the trees to /target, which is / if the image is for the same processor.
+# Programs for this machine go to /, parts of the trees to /target, which is / if the image is for the same processor. If it
+# is for another, /usr/bin/qemu runs a program of the tree.
 # Packages are not configured: their scripts take as long as unpacking, and the build uses none of their work.
 set -eu
 programs="python3 python3-pip python3-setuptools"
@@ -37,6 +38,16 @@ install() { # ROOT APT_OPTIONS PACKAGE...
   rm -f "$archives"/*.deb
 }
 
+install_emulator() { # MACHINE
+  # The package has an emulator for each of 40 processors, in 465 MB.
+  apt-get install --yes --no-install-recommends --download-only qemu-user
+  # tar stops after the file, so dpkg-deb complains that it cannot write the rest.
+  dpkg-deb --fsys-tarfile "$archives"/qemu-user_*.deb 2>/dev/null |
+    tar --extract --to-stdout --occurrence "./usr/bin/qemu-$1" >/usr/bin/qemu
+  chmod 755 /usr/bin/qemu
+  rm "$archives"/qemu-user_*.deb
+}
+
 apt-get update
 native=$(dpkg --print-architecture)
 # As Debian names it.
@@ -49,6 +60,7 @@ else
   machine=$(awk -v name="$architecture" '$1 == name {print $2}' /usr/share/dpkg/cputable)
   # shellcheck disable=SC2086 # words
   install / "" $programs "gcc-$(echo "$machine" | tr _ -)-linux-gnu"
+  install_emulator "$(echo "$machine" | sed 's/^powerpc/ppc/; s/^i686/i386/')"
   state=/var/lib/apt-target
   mkdir -p "$state/lists/partial" /target/usr/lib /target/usr/lib64
   : >"$state/status"

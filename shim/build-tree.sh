@@ -109,9 +109,9 @@ collect_libraries
 copy_loader
 strip_programs
 # The interpreter with the modules that every start imports.
-if [ "$target" -ef / ]; then
-  env -i IMDS_SHIM_SNAPSHOT="$tree/lib/snapshot" \
-    "$tree/lib/loader" --inhibit-cache --library-path "$tree/lib" "$tree/bin/python3"
-fi
+emulator=
+[ "$target" -ef / ] || emulator=qemu
+env -i IMDS_SHIM_SNAPSHOT="$tree/lib/snapshot" \
+  $emulator "$tree/lib/loader" --inhibit-cache --library-path "$tree/lib" "$tree/bin/python3"
 compile_launcher "$here/launcher/launcher.c" "$tree/bin/imds-shim"
 finish_tree

@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* So many equal words between two changes are written with them: a piece more would make a start slower than it makes the file
+/* So many zeros between two changes are written with them: a piece more would make a start slower than it makes the file
  * smaller. */
 #define LONGEST_GAP 4
 
@@ -110,14 +110,18 @@ static void check_word(const struct snapshot *snapshot, const uintptr_t *word)
 		}
 }
 
-/* Adds what has changed; `before` is NULL for memory that was zero. */
+/* Adds what has changed; `before` is NULL for memory that was zero. Other words that have not changed must not be in the file:
+ * in the process that restores it, the loader and memory.c may have set them to something else. */
 static void add_changes(struct snapshot *snapshot, const uintptr_t *begin, const uintptr_t *end, const uintptr_t *before)
 {
 	struct piece *last = NULL;
 	const uintptr_t *last_end = begin;
 	for (const uintptr_t *word = begin; word < end; word++) {
-		if (*word == (before == NULL ? 0 : before[word - begin]))
+		if (*word == (before == NULL ? 0 : before[word - begin])) {
+			if (*word != 0)
+				last = NULL;
 			continue;
+		}
 		check_word(snapshot, word);
 		if (last == NULL || word - last_end > LONGEST_GAP || last->words > MOST_WORDS - LONGEST_GAP - 1) {
 			const size_t bytes = (snapshot->piece_count + 1) * sizeof *last;
@@ -142,6 +146,8 @@ void snapshot_write(struct snapshot *snapshot, const char *path, PyObject *entry
 	thread->thread_id = 0;
 	thread->native_thread_id = 0;
 	_PyRuntime.main_thread = 0;
+	/* Depends on the model of the processor, and is used by faulthandler.enable() alone. */
+	_PyRuntime.faulthandler.stack.ss_size = 0;
 	memset(thread->datastack_top, 0, (size_t)((char *)thread->datastack_limit - (char *)thread->datastack_top));
 	const struct heap heap = heap_finish();
 	find_placed(snapshot, heap);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -99,8 +100,10 @@ def test_trees_differ_in_their_programs_alone(trees: dict[str, dict[str, Path]],
     one, other = contents
     assert one.keys() == other.keys()
     differing = {name for name in one if one[name] != other[name] and "sysconfigdata" not in name}
-    # The archive of the shim's modules starts with their positions and the names of its libraries.
-    assert differing == {"licenses/debian-packages.tsv"} | ({"lib/modules"} if image == "imds-shim" else set())
+    # The archive of the shim's modules starts with their positions and the names of its libraries. A snapshot has addresses
+    # in the program.
+    of_shim = {"lib/modules", "lib/snapshot"} if image == "imds-shim" else set()
+    assert differing == {"licenses/debian-packages.tsv"} | of_shim
     if image == "imds-shim":
         assert code(one["lib/modules"]) == code(other["lib/modules"])
 
@@ -110,20 +113,37 @@ def code(archive: bytes) -> bytes:
     return archive[8 + int.from_bytes(archive[:8], "little") :]
 
 
-@pytest.mark.parametrize("image", dist.IMAGES)
-def test_programs_for_the_other_processor_run(trees: dict[str, dict[str, Path]], emulator: Path, image: str) -> None:
-    tree = trees[image][OTHER]
+def start(emulator: Path, tree: Path, image: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Start the program of a tree as its launcher does, with options of the emulator."""
     words = [str(tree / word) if word.startswith(("bin/", "lib/")) else word for word in INTERPRETED[image]]
     loader = (tree / "lib/loader", "--inhibit-cache", "--library-path", tree / "lib")
     # The launcher of the shim says so which signals it has blocked.
-    done = subprocess.run(
-        [emulator, *loader, *words, "--version"],
+    return subprocess.run(
+        [emulator, *options, *loader, *words, "--version"],
         check=False,
         capture_output=True,
         text=True,
         env={"IMDS_SHIM_BLOCKED": ""},
     )
+
+
+@pytest.mark.parametrize("image", dist.IMAGES)
+def test_programs_for_the_other_processor_run(trees: dict[str, dict[str, Path]], emulator: Path, image: str) -> None:
+    done = start(emulator, trees[image][OTHER], image)
     assert (done.stdout, done.returncode) == (f"{image} {VERSION}\n", 0), done.stderr
+
+
+def test_the_shim_for_the_other_processor_starts_from_its_snapshot(
+    trees: dict[str, dict[str, Path]], emulator: Path, tmp_path: Path
+) -> None:
+    tree = trees["imds-shim"][OTHER]
+    without = shutil.copytree(tree, tmp_path / "tree", ignore=shutil.ignore_patterns("snapshot"))
+    # The code of each module is read when the module is made.
+    reads, more_reads = (
+        start(emulator, each, "imds-shim", "-strace").stderr.count(" pread64(") for each in (tree, without)
+    )
+    assert 0 < reads < 10
+    assert more_reads > 30
 
 
 @pytest.mark.parametrize("image", dist.IMAGES)
