@@ -100,8 +100,8 @@ def test_trees_differ_in_their_programs_alone(trees: dict[str, dict[str, Path]],
     one, other = contents
     assert one.keys() == other.keys()
     differing = {name for name in one if one[name] != other[name] and "sysconfigdata" not in name}
-    # The archive of the shim's modules starts with their positions and the names of its libraries. A snapshot has addresses
-    # in the program.
+    # The archive of the shim's modules starts with their positions and the names of its libraries. A snapshot has
+    # addresses in the program.
     of_shim = {"lib/modules", "lib/snapshot"} if image == "imds-shim" else set()
     assert differing == {"licenses/debian-packages.tsv"} | of_shim
     if image == "imds-shim":
