@@ -272,6 +272,16 @@ def test_a_mapping_in_a_variable_has_a_value_for_each_key(environ: dict[str, str
     assert sentence in str(raised.value)
 
 
+def test_a_file_that_was_pasted_into_a_variable_is_one_mistake_and_not_repeated() -> None:
+    text = "server:  # for a, b and c\n  hosts: [127.0.0.1, ::1]\ncontrol: {token: secret, port: 1}\n" * 20
+    with pytest.raises(ConfigError) as raised:
+        load({}, {"IMDS_MOCK_TAGS": text}, None)
+    assert str(raised.value) == (
+        "IMDS_MOCK_TAGS: expected key=value,key=value or a YAML mapping, got several lines of text (not shown, they "
+        "may hold a secret)"
+    )
+
+
 def test_contradictions_of_several_sections_are_named_together() -> None:
     problems = config_problems(
         {

@@ -17,7 +17,7 @@ from imds_mock.violations.hiding import shown_unless_secret
 from imds_mock.violations.words import bare_type, fields_of, is_struct, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 PREFIX: Final = "IMDS_MOCK_"
 _ALL_SETTINGS: Final = "`imds-mock config show` prints all settings"
@@ -222,8 +222,7 @@ def read_text(text: str, kind: Any, name: str) -> Any:
         return read_yaml(text, name) if is_mapping else text
     if text.lstrip().startswith(("[", "{", "- ")):
         return read_yaml(text, name)
-    items = [item.strip() for item in text.split(",")]
-    return items if tuple in origins else _mapping(items, name)
+    return [item.strip() for item in text.split(",")] if tuple in origins else _mapping(text, name)
 
 
 def _has(document: Any, path: KeyPath) -> bool:
@@ -234,15 +233,18 @@ def _has(document: Any, path: KeyPath) -> bool:
     return True
 
 
-def _mapping(items: Sequence[str], name: str) -> dict[str, str]:
+def _mapping(text: str, name: str) -> dict[str, str]:
     entries: dict[str, str] = {}
     problems: list[Problem] = []
-    for item in items:
-        if len(problems) >= MOST:
+    # Several lines may be a file in the wrong place: one mistake, whose parts may hold secrets.
+    is_file = len(text.splitlines()) > 1
+    for item in map(str.strip, text.split(",")):
+        if len(problems) >= (1 if is_file else MOST):
             break
         key, separator, value = item.partition("=")
         if not separator or not key:
-            problems.append(Problem(f"{name}: expected key=value,key=value or a YAML mapping, got {shown(item)}"))
+            got = shown(text if is_file else item)
+            problems.append(Problem(f"{name}: expected key=value,key=value or a YAML mapping, got {got}"))
         elif key in entries:
             problems.append(Problem(f"{name}: the key {shown(key)} is given twice; give it once"))
         entries[key] = value
