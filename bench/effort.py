@@ -49,7 +49,7 @@ class Effort(NamedTuple):
         return "processor_rate" if self.by_processor_time else "rate"
 
 
-FULL: Final = Effort(5, 11, 1, 25, 75, 45, 3, 1_000_000, 20_000, (16, 64), has_aemm=True, has_containers=True)
+FULL: Final = Effort(5, 11, 1, 25, 75, 90, 3, 1_000_000, 20_000, (16, 64), has_aemm=True, has_containers=True)
 QUICK: Final = Effort(1, 1, 1, 5, 5, 5, 1, 100_000, 6_000, (16,), has_aemm=False, has_containers=False)
 
 LEFT_OUT: Final = "left out of this run"

@@ -161,7 +161,7 @@ ROWS: Final = (
     Row("start/memory-off", "start", "mock at rest, control plane off", MEMORY, "", at_most(28)),
     Row("soak/tokens", "soak", "growth with tokens", MEMORY, "", at_most(2)),
     Row("soak/requests", "soak", "growth with requests", MEMORY, "", at_most(2)),
-    Row("shim/exec", "shim", "shim, exec to exec", "ms", "bash, dig and iptables", at_most(1.8)),
+    Row("shim/exec", "shim", "shim, exec to exec", "ms", "bash, dig and iptables", at_most(1)),
     Row("shim/run", "shim", "shim, docker run to the first line", "ms", "bash, dig and iptables", at_most(1)),
     Row("image/imds-mock", "shim", "image imds-mock", IMAGE, "", at_most(100)),
     Row("image/imds-shim", "shim", "image imds-shim", IMAGE, "", at_most(20)),
