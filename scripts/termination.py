@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType
 
 _GRACE_SECONDS: Final = 30
@@ -37,7 +37,7 @@ def as_interrupt() -> Iterator[None]:
 
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run a command; returns its exit code, negative if a signal ended it.
+    """Run a command, from the main thread; returns its exit code, negative if a signal ended it.
 
     If this process is interrupted meanwhile, the command has 30 s to end. Ctrl-C reaches it from the terminal; SIGTERM
     is passed on.
@@ -45,8 +45,10 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
     Raises:
         OSError: The command cannot be executed.
     """
-    with subprocess.Popen(command, env=dict(environment)) as process:
+    # A signal that interrupts the constructor would leave a command behind that nobody knows.
+    with _postponed(signal.SIGTERM) as deliver, subprocess.Popen(command, env=dict(environment)) as process:
         try:
+            deliver()
             return process.wait()
         except KeyboardInterrupt as interrupt:
             if isinstance(interrupt, Terminated):
@@ -56,6 +58,28 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
             raise
         finally:
             process.kill()
+
+
+@contextlib.contextmanager
+def _postponed(number: signal.Signals) -> Iterator[Callable[[], None]]:
+    """Keep a signal back until the yielded function is called, or until the block ends."""
+    received = []
+    before = signal.getsignal(number)
+
+    def keep(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+
+    def deliver() -> None:
+        if signal.getsignal(number) is keep:
+            signal.signal(number, before)
+            if received:
+                signal.raise_signal(number)
+
+    signal.signal(number, keep)
+    try:
+        yield deliver
+    finally:
+        deliver()
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:

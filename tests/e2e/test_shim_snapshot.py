@@ -40,7 +40,8 @@ def copied(app: Application) -> Iterator[Application]:
 
 # Sends a signal to a start that waits, and prints how much it has read: bytes, and the number of system calls.
 READS = """
-MOCK_HOSTNAME=never.invalid "$1/bin/imds-shim" true 2>/tmp/said &
+: >/tmp/said
+MOCK_HOSTNAME=never.invalid "$1/bin/imds-shim" true 2>>/tmp/said &
 until grep -q waiting /tmp/said; do :; done
 awk '/rchar|syscr/ {print $2}' "/proc/$!/io"
 kill $!
