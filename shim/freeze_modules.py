@@ -1,4 +1,4 @@
-"""Writes the modules that the interpreter needs before it can read the archive as a C header.
+"""Writes the modules that the interpreter needs before it can read the archive as a C header, compressed.
 
 freeze_modules.py HEADER STDLIB ARCHIVE (called by build-tree.sh): the two parts of `importlib`, `encodings`, `io`, `os`
 and what they import, and ARCHIVE, the source of `imds_shim.boot.archive`, as `archive`. `encodings.aliases` lists only
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import marshal
 import sys
+import zlib
 from encodings.aliases import aliases
 from pathlib import Path
 
@@ -44,15 +45,24 @@ def sources(stdlib: Path, archive: Path) -> dict[str, str]:
 
 
 def header(texts: dict[str, str]) -> str:
-    """Return the definition of `frozen_modules` in C."""
-    lines = []
+    """Return the definitions of `frozen_modules`, whose code is in `frozen_code`, and of `packed_code` in C."""
+    code = bytearray()
     rows = []
-    for number, (name, text) in enumerate(texts.items()):
-        code = marshal.dumps(compile(text, f"<frozen {name}>", "exec", dont_inherit=True, optimize=2))
-        lines.append(f"static const unsigned char code_{number}[] = {{{','.join(map(str, code))}}};")
-        fields = f'.name = "{name}", .code = code_{number}, .size = sizeof code_{number}'
+    for name, text in texts.items():
+        compiled = marshal.dumps(compile(text, f"<frozen {name}>", "exec", dont_inherit=True, optimize=2))
+        fields = f'.name = "{name}", .code = frozen_code + {len(code)}, .size = {len(compiled)}'
         rows.append(f"{{{fields}, .is_package = {int(name == 'encodings')}}},")
-    return "\n".join([*lines, "static const struct _frozen frozen_modules[] = {", *rows, "{.name = NULL}};", ""])
+        code += compiled
+    packed = ",".join(map(str, zlib.compress(code, zlib.Z_BEST_COMPRESSION)))
+    lines = (
+        f"static const unsigned char packed_code[] = {{{packed}}};",
+        f"static unsigned char frozen_code[{len(code)}];",
+        "static const struct _frozen frozen_modules[] = {",
+        *rows,
+        "{.name = NULL}};",
+        "",
+    )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

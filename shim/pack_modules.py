@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import marshal
 import sys
+import zlib
 from pathlib import Path
 
 PYC_HEADER_BYTES = 16
@@ -16,15 +17,16 @@ LENGTH_BYTES = 8
 
 def pack(tree: Path, directories: list[Path]) -> None:
     """Move the modules into the archive."""
-    index: dict[str, tuple[bool, int, int] | str] = {}
+    index: dict[str, tuple[bool, int, int, int] | str] = {}
     code = bytearray()
     for directory in directories:
         for file in sorted(directory.rglob("*.pyc")):
             parts = file.relative_to(directory).with_suffix("").parts
             is_package = parts[-1] == "__init__"
             compiled = file.read_bytes()[PYC_HEADER_BYTES:]
-            index[".".join(parts[:-1] if is_package else parts)] = (is_package, len(code), len(compiled))
-            code += compiled
+            packed = zlib.compress(compiled, zlib.Z_BEST_COMPRESSION)
+            index[".".join(parts[:-1] if is_package else parts)] = (is_package, len(code), len(packed), len(compiled))
+            code += packed
             file.unlink()
         for file in sorted(directory.glob("lib-dynload/*.so")):
             index[file.name.partition(".")[0]] = str(file.relative_to(tree))

@@ -17,8 +17,9 @@
 
 #include "memory.h"
 #include "snapshot.h"
+#include "unpacking.h"
 
-/* Written by freeze_modules.py: static const struct _frozen frozen_modules[] */
+/* Written by freeze_modules.py: frozen_modules, frozen_code and packed_code */
 #include "frozen_modules.h"
 
 #define DEPTH_BELOW_TREE 2
@@ -43,6 +44,7 @@ struct _inittab _PyImport_Inittab[] = {
 	MODULES(ENTRY)
 	{"marshal", PyMarshal_Init},
 	{"_warnings", _PyWarnings_Init},
+	{"unpacking", unpacking_init},
 	{"builtins", NULL},
 	{"sys", NULL},
 	{NULL, NULL},
@@ -82,6 +84,10 @@ static char *find_tree(const char *program)
 
 static void initialize(const char *tree, const char *program)
 {
+	if (!unpack(frozen_code, sizeof frozen_code, packed_code, sizeof packed_code)) {
+		fprintf(stderr, "imds-shim: cannot start: not enough memory; give the container more memory\n");
+		exit(1);
+	}
 	PyPreConfig encoding;
 	PyPreConfig_InitIsolatedConfig(&encoding);
 	encoding.utf8_mode = 1;
@@ -159,6 +165,8 @@ static void write_snapshot(const char *tree, const char *program, const char *pa
 	}
 	PyGC_Collect();
 	PyGC_Disable();
+	/* All of them are imported. */
+	memset(frozen_code, 0, sizeof frozen_code);
 	snapshot_write(snapshot, path, function("run"));
 	exit(0);
 }

@@ -156,4 +156,4 @@ def test_the_longest_environment_entry(start: Start) -> None:
 
 def test_the_trees_size(docker: Docker, shim_image: str) -> None:
     size = docker("image", "inspect", "--format", "{{.Size}}", shim_image).stdout
-    assert int(size) <= 19 * MEGABYTE
+    assert int(size) <= 17 * MEGABYTE

@@ -95,6 +95,15 @@ ignored = [int(entry[8:]) for entry in environ if entry.startswith(b"IGNORED=")]
 sys.exit(archive.run(sys.argv[1], [os.fsencode(word) for word in sys.argv[2:]], environ, ignored))
 """
 
+# The interpreter of the tree has it in C.
+UNPACKING = """
+import zlib
+def unpack(packed, size):
+    code = zlib.decompress(packed)
+    assert len(code) == size
+    return code
+"""
+
 SHIM = ROOT / "shim"
 
 
@@ -116,6 +125,7 @@ def complete(tree: Path, cli: str) -> list[bytes]:
     (packages / "imds_shim/cli.py").write_text(cli)
     compileall.compile_dir(packages, quiet=1, legacy=True)
     shutil.copy(packages / "imds_shim/boot/archive.pyc", tree / "lib")
+    (tree / "lib/unpacking.py").write_text(UNPACKING)
     subprocess.run([sys.executable, SHIM / "pack_modules.py", tree, packages], check=True)
     shutil.rmtree(packages)
     return [b"-I", b"-S", b"-B", b"-X", b"utf8", b"-c", START.encode(), os.fsencode(tree)]

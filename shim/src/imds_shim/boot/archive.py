@@ -4,9 +4,9 @@ All modules are in one file, because finding 150 of them in directories takes as
 `pack_modules.py` writes the file:
 
     8 bytes             length of the index, little endian
-    index               marshal of {name: (is_package, offset of its code after the index, size of its code)};
+    index               marshal of {name: (is_package, offset of its code after the index, compressed size, size)};
                         an extension module has its path in the tree instead
-    code, code, ...     marshal of code objects
+    code, code, ...     marshal of code objects, each compressed by zlib
 
 Until then only modules that are built into the interpreter can be imported, so neither `typing` nor `__future__`.
 """
@@ -16,6 +16,8 @@ import _imp
 import os
 import sys
 from marshal import loads
+
+from unpacking import unpack  # type: ignore[import-not-found]  # a part of the interpreter
 
 LENGTH_BYTES = 8
 TYPE_CHECKING = False
@@ -37,7 +39,7 @@ class Archive:
         # Stays open until exec, because the path may not exist any more when a module is imported later.
         self._file = os.open(f"{tree}/lib/modules", os.O_RDONLY | os.O_CLOEXEC)
         length = int.from_bytes(os.pread(self._file, LENGTH_BYTES, 0), "little")
-        self._index: dict[str, tuple[bool, int, int] | str] = loads(os.pread(self._file, length, LENGTH_BYTES))  # noqa: S302 - written by our build
+        self._index: dict[str, tuple[bool, int, int, int] | str] = loads(os.pread(self._file, length, LENGTH_BYTES))  # noqa: S302 - written by our build
         self._start = LENGTH_BYTES + length
 
     def keep_code(self, names: tuple[str, ...]) -> None:
@@ -45,8 +47,8 @@ class Archive:
         self._code = {name: self._read(self._index[name]) for name in names}
 
     def _read(self, entry: "Any") -> "Any":
-        _, begin, size = entry
-        return loads(os.pread(self._file, size, self._start + begin))  # noqa: S302 - written by our build
+        _, begin, packed, size = entry
+        return loads(unpack(os.pread(self._file, packed, self._start + begin), size))  # noqa: S302 - written by our build
 
     def close(self) -> None:
         """Forget what belongs to this process."""
