@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from support.mockcontrol import DrivenMock
 
 LEAF = "/latest/meta-data/instance-id"
+UNREADABLE = "GET /latest/ HTTP/1.1\r\nno colon\r\n\r\n"
 SPOT = "/latest/meta-data/spot/instance-action"
 
 
@@ -205,6 +206,20 @@ def test_metadata_options_change_as_in_ec2(mock: DrivenMock) -> None:
     options = mock.do("PATCH", "/v1/metadata-options", {"http_tokens": "required"})
     assert options["http_tokens"] == mock.do("GET", "/v1/metadata-options")["http_tokens"] == "required"
     assert mock.get(LEAF).status == 401
+
+
+def test_the_response_to_bytes_that_cannot_be_parsed_follows_the_settings(mock: DrivenMock) -> None:
+    assert mock.ask(UNREADABLE)["Content-Type"] == "text/html"
+    mock.do("PATCH", "/v1/metadata-options", {"bad_request_content_type": "text/plain"})
+    assert mock.ask(UNREADABLE)["Content-Type"] == "text/plain"
+    mock.do("PATCH", "/v1/config", {"compatibility": "aemm"})
+    assert mock.ask(UNREADABLE).body == b"400 Bad Request"
+    mock.do("POST", "/v1/reset")
+    assert mock.ask(UNREADABLE)["Content-Type"] == "text/html"
+    other = {"match": {"address": "127.0.0.2"}, "metadata_options": {"bad_request_content_type": "text/css"}}
+    mock.do("PATCH", "/v1/config", {"variants": [other]})
+    assert mock.ask(UNREADABLE, "127.0.0.2")["Content-Type"] == "text/css"
+    assert mock.ask(UNREADABLE)["Content-Type"] == "text/html"
 
 
 @pytest.mark.parametrize("section", ["server", "control", "signing"])

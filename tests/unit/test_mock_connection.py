@@ -230,6 +230,16 @@ def test_bytes_that_cannot_be_parsed_get_400_and_time_to_read_it(loop: Loop) -> 
     assert peer.connection.deadline == OPENED + 2
 
 
+def test_bytes_that_cannot_be_parsed_get_500_if_their_response_cannot_be_made(loop: Loop) -> None:
+    peer, errors = Peer(loop), list[Exception]()
+    peer.context.report_error = errors.append
+    peer.context.respond_to_malformed = lambda caller: [][int(caller[0])]
+    peer.send(b"\x00\r\n\r\n")
+    assert peer.transport.written.startswith(b"HTTP/1.1 500 ")
+    assert [type(error) for error in errors] == [IndexError]
+    assert peer.transport.is_shut
+
+
 def test_a_body_that_cannot_be_parsed_ends_the_connection_without_a_second_response(loop: Loop) -> None:
     peer = Peer(loop)
     peer.send(b"POST /a HTTP/1.1\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")

@@ -19,7 +19,6 @@ from imds_mock.faults.armed import TooManyFaultsError
 from imds_mock.run.callers import RegisteredContainers, network_registry
 from imds_mock.run.credential_manager import CredentialManager
 from imds_mock.service.repeating import ExchangeCache
-from imds_mock.service.responses import page
 from imds_mock.service.rules import Service
 from imds_mock.service.tokens import Tokens
 from imds_mock.signing.signer import Signer
@@ -102,7 +101,7 @@ class Components:
         probe_id = use.probe_id or secrets.token_hex(8)
         announcer = Announcer(self.current_config, check, callers, use.log_limited, use.monotonic)
         service = Service(self.runtime.state, Tokens(), probe_id, self.runtime.faults, announcer.announce)
-        self.respond = service.respond
+        self.respond, self._respond_to_malformed = service.respond, service.respond_to_malformed
 
     def current_config(self) -> Config:
         """The configuration in force."""
@@ -145,7 +144,7 @@ class Components:
             observers: Called with each response, before those of the runtime.
         """
         settings, runtime = self._config.server, self.runtime
-        snapshot, exchanges = self._snapshot_for(""), ExchangeCache(runtime.state, runtime.faults)
+        exchanges = ExchangeCache(runtime.state, runtime.faults)
         context = ServerContext(
             self.respond,
             (*observers, *runtime.observers),
@@ -157,8 +156,7 @@ class Components:
             timeouts=Timeouts(
                 settings.head_timeout_seconds, settings.idle_timeout_seconds, settings.write_timeout_seconds
             ),
-            malformed_response=snapshot.compatibility.malformed_response
-            or page(400, snapshot.options.bad_request_content_type),
+            respond_to_malformed=self._respond_to_malformed,
             report_error=self._report_error,
             identify_caller=runtime.identify_caller,
             await_credentials=runtime.await_credentials,

@@ -111,6 +111,16 @@ class Service:
             return self._decide(request, caller, now)
         return self._apply(faults, request, caller, now)
 
+    def respond_to_malformed(self, caller: str) -> Response:
+        """The response to bytes that cannot be parsed.
+
+        Args:
+            caller: The caller's IP address.
+        """
+        snapshot = self._snapshots.snapshot_for(caller)
+        own = snapshot.compatibility.malformed_response
+        return own or responses.page(400, snapshot.options.bad_request_content_type)
+
     def _decide(self, request: Request, caller: str, now: float) -> Response:
         if request.path == "/" and PROBE_HEADER in request.headers and request.method == "GET":
             return self._probed(request, caller)

@@ -218,7 +218,11 @@ class Connection(ConnectionLifecycle, asyncio.Protocol):
         if self._parser.in_body:
             return  # the request has been answered already
         now = self._context.wall_clock()
-        response = self._context.malformed_response if status == BAD_REQUEST else refusal(status)
+        try:
+            response = self._context.respond_to_malformed(self._caller) if status == BAD_REQUEST else refusal(status)
+        except Exception as error:  # noqa: BLE001 - as for a request
+            self._context.report_error(error)
+            response = refusal(500)
         self.write(response, "", self._context.connection_headers.closing(now))
         self.record(Exchange(self._caller, None, response), now, perf_counter() - began)
 

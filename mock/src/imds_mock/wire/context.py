@@ -98,6 +98,11 @@ def keep_nothing(_exchange: Exchange, _asked: bytes, _sent: bytes, _now: float) 
     """Drop what was sent."""
 
 
+def plain_page(_caller: str) -> Response:
+    """The response to bytes that cannot be parsed, without settings."""
+    return page(400, "text/html")
+
+
 def _raise(error: Exception) -> None:
     raise error
 
@@ -112,7 +117,7 @@ class ServerContext(Parts, eq=False):
         monotonic: The event loop's clock, for timeouts.
         limits: The limits of a request.
         timeouts: The timeouts of a connection.
-        malformed_response: The response to bytes that cannot be parsed.
+        respond_to_malformed: Returns the response to bytes that cannot be parsed, given the caller's address.
         identify_caller: Called when a connection opens; its first request waits until the caller is identified.
         await_credentials: Called before a request for credentials is answered; it waits until they are fetched.
         report_error: Called with an exception raised by `respond`; the client gets a 500.
@@ -131,7 +136,7 @@ class ServerContext(Parts, eq=False):
     monotonic: Callable[[], float]
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)
-    malformed_response: Response = field(default_factory=lambda: page(400, "text/html"))
+    respond_to_malformed: Callable[[str], Response] = plain_page
     identify_caller: WaitFor = no_wait
     await_credentials: WaitFor = no_wait
     report_error: Callable[[Exception], None] = _raise
