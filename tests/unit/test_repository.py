@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import json
 import re
@@ -78,6 +79,21 @@ def test_no_file_contains_a_conflict_marker() -> None:
         ["git", "grep", "-lE", "^(<{7}|>{7}) "], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (found.stdout, found.returncode) == ("", 1)
+
+
+def test_nothing_passes_a_filter_to_tarfile_which_the_python_of_debian_12_rejects() -> None:
+    """Python 3.11.4 introduced the argument; Debian 12 has 3.11.2. `extraction_filter` works with both."""
+    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True)
+    calls = [
+        (path, node.lineno, {keyword.arg for keyword in node.keywords})
+        for path in listed.stdout.splitlines()
+        for node in ast.walk(ast.parse((ROOT / path).read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"extract", "extractall", "unpack_archive"}
+    ]
+    assert "image/unpack_wheels.py" in {path for path, _line, _names in calls}, "the search finds calls"
+    assert [(path, line) for path, line, names in calls if "filter" in names] == []
 
 
 WAYS_IN = sorted(page.parent.name for page in (ROOT / "examples").glob("*/README.md"))
