@@ -16,23 +16,24 @@ if TYPE_CHECKING:
 
 BEGIN: Final = "<!-- written by bench/run.py -->\n"
 END: Final = "<!-- end of written part -->"
-_COLUMNS: Final = ("what", "figure", "its value", "reference", "its value", "result", "limit", "verdict")
+_COLUMNS: Final = ("what", "figure", "its value", "reference", "its value", "rounds", "result", "limit", "verdict")
 _NAMED: Final = ("Python", "nginx")
 """Values of the machine that are shown with their name."""
 LEAST_BUSY: Final = 0.9
-_WIDTHS: Final = (55, 37, 9, 29, 9, 21, 14)
+_WIDTHS: Final = (55, 37, 9, 29, 9, 6, 21, 14)
 
 
 def cells(row: Row, outcome: Outcome, tolerance: float = 1.0) -> Sequence[str]:
-    """The cells of a row: name, figure and its value, reference and its value, result, limit, verdict."""
+    """The cells of a row: name, figure and its value, reference and its value, rounds, result, limit, verdict."""
     if isinstance(outcome, str):
-        return row.name, row.measured, "", row.reference, "", "", limit_text(row), f"{NOT_MEASURED}: {outcome}"
+        return row.name, row.measured, "", row.reference, "", "", "", limit_text(row), f"{NOT_MEASURED}: {outcome}"
     return (
         row.name,
         row.measured,
         figure_text(outcome.measured) if row.reference else "",
         row.reference,
         figure_text(outcome.reference),
+        str(len(outcome.values)),
         value_text(outcome),
         limit_text(row),
         _judged(row, outcome, tolerance),

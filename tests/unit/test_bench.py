@@ -89,10 +89,10 @@ def test_a_ratio_is_the_median_of_the_ratios_of_the_rounds() -> None:
 
 def test_the_cells_of_a_row() -> None:
     assert tables.cells(LEAST, ratios([70_000.0], [100_000.0])) == (
-        *("a path", "requests/s", "70,000", "plain leaf", "100,000", "0.70", "at least 0.8", "missed"),
+        *("a path", "requests/s", "70,000", "plain leaf", "100,000", "1", "0.70", "at least 0.8", "missed"),
     )
     assert tables.cells(MOST, sizes([30.0, 31.0, 33.0])) == (
-        *("at rest", "resident memory, MiB", "", "", "", "31.0 (30.0 to 33.0)", "at most 34", "met"),
+        *("at rest", "resident memory, MiB", "", "", "", "3", "31.0 (30.0 to 33.0)", "at most 34", "met"),
     )
     assert figure_text(0.2590) == "0.259"
 
