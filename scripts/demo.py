@@ -161,7 +161,10 @@ def lab_demo(*, setup: bool) -> None:
             show(question, debug.command(["sh", "-c", question]), place="debug")
         # The shim has selected the back end that this kernel supports.
         rule = "iptables-legacy -t nat -S OUTPUT 2>/dev/null | grep imds-shim || nft list table ip imds_shim"
-        show(rule, debug.command(["sh", "-c", rule]), place="debug")
+        # Only root may use the lock that iptables would use, and the demo needs no root.
+        lock = f"XTABLES_LOCKFILE={scratch / 'xtables.lock'}"
+        show(rule, debug.command(["env", lock, "sh", "-c", rule]), place="debug")
+        await_request(Path(log.name), QUESTIONS[-1].removeprefix(f"curl -s {IMDS}"))
         show("cat log", ["cat", log.name], place="mock_metadata")
         (control,) = scratch.glob("imds-mock/*.sock")
         with forwarded(control) as address:
@@ -236,6 +239,15 @@ def await_command(process: subprocess.Popen[str], command: bytes) -> None:
             raise DemoError("the application did not start; the shim's message above gives the reason.")
         if time.monotonic() > deadline:
             raise DemoError(f"the application did not start within {START_SECONDS} s.")
+        time.sleep(0.02)
+
+
+def await_request(log: Path, path: str) -> None:
+    """Wait until the mock has logged a request for `path`, which it does after it has sent the response."""
+    deadline = time.monotonic() + START_SECONDS
+    while f" GET {path} " not in log.read_text():
+        if time.monotonic() > deadline:
+            raise DemoError(f"the mock did not log the request for {path} within {START_SECONDS} s.")
         time.sleep(0.02)
 
 

@@ -10,17 +10,23 @@ import sys
 import urllib.request
 from typing import TYPE_CHECKING
 
+import pytest
+
 from support.paths import ROOT
 from support.processes import in_session
 from support.pseudo_terminal import terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+# As for users other than root, /run cannot be written: the lock of iptables is there.
+CLOSED_RUN = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o ro tmpfs /run && exec "$@"', "sh")
 
-def start() -> subprocess.Popen[str]:
+
+def start(within: Sequence[str] = ()) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, ROOT / "scripts" / "demo.py", "--lab"],
+        [*within, sys.executable, ROOT / "scripts" / "demo.py", "--lab"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -29,8 +35,9 @@ def start() -> subprocess.Popen[str]:
     )
 
 
-def test_the_embedded_lab_shows_the_transcript_and_leaves_nothing() -> None:
-    demo = start()
+@pytest.mark.parametrize("within", [(), CLOSED_RUN], ids=["as it is", "/run closed"])
+def test_the_embedded_lab_shows_the_transcript_and_leaves_nothing(within: Sequence[str]) -> None:
+    demo = start(within)
     out, errors = demo.communicate(timeout=300)
     assert demo.returncode == 0, errors
     shown = out.splitlines()
@@ -38,6 +45,12 @@ def test_the_embedded_lab_shows_the_transcript_and_leaves_nothing() -> None:
     assert shown[asked + 1] == "i-1234567890abcdef0"
     assert "us-east-1" in shown
     assert any("--to-destination 172.31.254.2:80" in line or "dnat to 172.31.254.2:80" in line for line in shown)
+    assert re.findall(r" ((?:GET|PUT) \S+) 200 ", out) == [
+        "GET /latest/meta-data/instance-id",
+        "PUT /latest/api/token",
+        "GET /latest/meta-data/placement/region",
+        "GET /latest/meta-data/iam/security-credentials/",
+    ]
     assert "imds-shim: 169.254.169.254:80 -> 172.31.254.2:80 (mock_metadata)" in errors.splitlines()
     assert re.fullmatch(r"# The mock's page was at http://127\.0\.0\.1:\d+/ui/; run the demo .*", shown[-2])
     assert in_session(demo.pid) == []
