@@ -19,7 +19,7 @@ from debian_packages import PackageError, unpack_from_suite
 from installing import ROOT, InstallError, run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 SOURCES = ROOT / "tests" / "clients"
 CACHE = ROOT / ".cache" / "clients"
@@ -68,11 +68,12 @@ class Clients:
         return self.python.with_name(name)
 
 
-def install(root: Path = CACHE) -> Clients:
+def install(root: Path = CACHE, say: Callable[[str], object] = lambda _text: None) -> Clients:
     """Install the missing clients.
 
     Args:
         root: Folder to install to.
+        say: Called with a sentence before an installation, which takes minutes.
 
     Raises:
         InstallError: pip, npm or apt failed.
@@ -83,6 +84,7 @@ def install(root: Path = CACHE) -> Clients:
         fcntl.flock(lock, fcntl.LOCK_EX)
         stamp, wanted = root / "stamp", _stamp()
         if not stamp.exists() or stamp.read_text() != wanted:
+            say(f"installing the real clients of the contract tests into {root}; this takes minutes")
             stamp.unlink(missing_ok=True)
             for folder in ("python", "collections", "modules", "debian"):
                 shutil.rmtree(root / folder, ignore_errors=True)
@@ -150,5 +152,18 @@ def renew_node_lock() -> None:
     _npm(CACHE, "update", "--package-lock-only", "--omit-lockfile-registry-resolved", "--no-audit", folder=SOURCES)
 
 
+def main(argv: Sequence[str]) -> int:
+    """Install the clients, or renew the lock file of Node; returns the exit code."""
+    if argv == ["renew-node-lock"]:
+        renew_node_lock()
+        return 0
+    try:
+        install(say=lambda text: print(f"setup: {text}", file=sys.stderr))
+    except InstallError as error:
+        print(f"setup: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    renew_node_lock() if sys.argv[1:] == ["renew-node-lock"] else print(install())
+    sys.exit(main(sys.argv[1:]))
