@@ -1,7 +1,8 @@
 """Requests per second of every kind of path, relative to the plain leaf and to nginx in the same round.
 
 nginx returns the mock's own responses from its configuration. The last server in each round is
-amazon-ec2-metadata-mock, for the paths to which its response has the same status.
+amazon-ec2-metadata-mock, for the paths to which its response has the same status. Without nginx, the rows relative to
+the plain leaf are measured nevertheless.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 import mockprocess
 import references
 from effort import LEFT_OUT
-from outcomes import NotMeasuredError
 from rows import LEAF, PATHS
 from wrk import Load, Sample, Server, compare, run
 
@@ -34,35 +34,38 @@ def measure(effort: Effort, folder: FilePath) -> Outcomes:
         mock = stack.enter_context(mockprocess.running(folder / "mock.log", "--control", "off")).server
         loads = _loads(mock)
         bodies = {load.path: _answer(mock, load.path) for load in loads.values()}
-        nginx = stack.enter_context(references.nginx(folder, bodies))
-        if any(_answer(nginx, path) != answer for path, answer in bodies.items()):
+        nginx = references.enter(stack, references.nginx(folder, bodies))
+        if isinstance(nginx, Server) and any(_answer(nginx, path) != answer for path, answer in bodies.items()):
             raise RuntimeError("nginx does not return the mock's responses")
-        aemm = _aemm(folder, stack) if effort.has_aemm else LEFT_OUT
+        aemm = references.enter(stack, references.aemm(folder)) if effort.has_aemm else LEFT_OUT
         for path, load in loads.items():
             sides = {} if path is LEAF else {"leaf": (mock, loads[LEAF])}
-            sides |= {"path": (mock, load), "nginx": (nginx, load)}
-            same = _same(path, aemm)
-            if isinstance(aemm, Server) and isinstance(same, Load):
-                sides["aemm"] = aemm, same
-            samples: dict[str, list[Sample]] = {name: [] for name in sides}
-            for number in range(effort.rounds):
-                for name, (server, each) in list(sides.items())[:: -1 if number % 2 else 1]:
-                    samples[name].append(run(each, CONNECTIONS, effort.seconds, server))
+            sides["path"] = mock, load
+            same = nginx if isinstance(nginx, str) else _same(path, aemm)
+            if isinstance(nginx, Server):
+                sides["nginx"] = nginx, load
+                if isinstance(aemm, Server) and isinstance(same, Load):
+                    sides["aemm"] = aemm, same
+            samples = _samples(effort, sides)
             if path is not LEAF:
                 yield f"path/{path.path}/leaf", compare(samples["path"], samples["leaf"], effort.rate)
-            yield f"path/{path.path}/nginx", compare(samples["path"], samples["nginx"], effort.rate)
+            if isinstance(nginx, str):
+                yield f"path/{path.path}/nginx", nginx
+            else:
+                yield f"path/{path.path}/nginx", compare(samples["path"], samples["nginx"], effort.rate)
             if "aemm" in samples:
                 yield f"path/{path.path}/aemm", compare(samples["aemm"], samples["nginx"], effort.rate)
             elif effort.has_aemm:
                 yield f"path/{path.path}/aemm", str(same)
 
 
-def _aemm(folder: FilePath, stack: contextlib.ExitStack) -> Server | str:
-    """The running amazon-ec2-metadata-mock, or the reason why there is none."""
-    try:
-        return stack.enter_context(references.aemm(folder))
-    except NotMeasuredError as error:
-        return str(error)
+def _samples(effort: Effort, sides: Mapping[str, tuple[Server, Load]]) -> Mapping[str, list[Sample]]:
+    """Load all sides in turn; every other round begins with the last one."""
+    samples: dict[str, list[Sample]] = {name: [] for name in sides}
+    for number in range(effort.rounds):
+        for name, (server, load) in list(sides.items())[:: -1 if number % 2 else 1]:
+            samples[name].append(run(load, CONNECTIONS, effort.seconds, server))
+    return samples
 
 
 def _same(path: Path, aemm: Server | str) -> Load | str:

@@ -22,6 +22,7 @@ from wrk import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
 
 CACHE: Final = Path(__file__).parents[1] / ".cache" / "bench"
 _AEMM: Final = "github.com/aws/amazon-ec2-metadata-mock/cmd/ec2-metadata-mock@v1.13.0"
@@ -147,6 +148,14 @@ def aemm_program() -> Path:
         if built.returncode != 0:
             raise NotMeasuredError(f"go install failed: {built.stderr.strip().splitlines()[-1]}")
     return program
+
+
+def enter(stack: contextlib.ExitStack, server: AbstractContextManager[Server]) -> Server | str:
+    """Run a server until the stack closes; the reason instead if it cannot be measured here."""
+    try:
+        return stack.enter_context(server)
+    except NotMeasuredError as error:
+        return str(error)
 
 
 @contextlib.contextmanager

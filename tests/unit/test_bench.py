@@ -6,20 +6,35 @@ import contextlib
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 import chart
 import control
+import mockprocess
+import paths
+import references
 import results
 import run
 import tables
 import wrk
 from diagrams import PALETTES
 from effort import QUICK
-from outcomes import MET, MISSED, NOT_MEASURED, Figures, figure_text, ratios, sizes, value_text, verdict
-from rows import GROUPS, ROWS, Row, at_least, at_most
+from outcomes import (
+    MET,
+    MISSED,
+    NOT_MEASURED,
+    Figures,
+    NotMeasuredError,
+    figure_text,
+    ratios,
+    sizes,
+    value_text,
+    verdict,
+)
+from rows import GROUPS, PATHS, ROWS, Row, at_least, at_most
 from support.paths import ROOT
 
 if TYPE_CHECKING:
@@ -136,6 +151,38 @@ def test_a_client_of_the_control_plane_costs_a_share_of_the_processor(monkeypatc
     assert isinstance(figures, Figures)
     assert figures.values == pytest.approx((0.97, 1.0))  # less time with the client is noise, not a gain
     assert is_there == [0, 1, 0, 1]
+
+
+def nginx_is_missing(_folder: Path, _bodies: object) -> contextlib.AbstractContextManager[wrk.Server]:
+    @contextlib.contextmanager
+    def missing() -> Iterator[wrk.Server]:
+        raise NotMeasuredError("nginx is missing")
+        yield
+
+    return missing()
+
+
+@contextlib.contextmanager
+def idle_mock(*_: object) -> Iterator[SimpleNamespace]:
+    yield SimpleNamespace(server=wrk.Server(1, 1, Path()), token=lambda: "AQAEA")
+
+
+def test_without_nginx_only_the_rows_relative_to_it_are_not_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sample = wrk.Sample(rate=80_000, p99=1, processor_rate=80_000, busy=1.0)
+    statuses = {f"/latest/{path.path}": path.status for path in PATHS}
+    monkeypatch.setattr(references, "nginx", nginx_is_missing)
+    monkeypatch.setattr(mockprocess, "running", idle_mock)
+    monkeypatch.setattr(paths, "_answer", lambda _server, path: (statuses.get(path, 200), "ROLE"))
+    monkeypatch.setattr(paths, "run", lambda *_: sample)
+    monkeypatch.setattr(control, "disturb", lambda *_: ([sample], [sample]))
+    monkeypatch.setattr(control, "cost", lambda *_: iter(()))
+    outcomes = {**dict(paths.measure(QUICK, tmp_path)), **dict(control.measure(QUICK, tmp_path))}
+    missing = [key for key, outcome in outcomes.items() if outcome == "nginx is missing"]
+    assert missing == [row.key for row in ROWS if row.key in outcomes and row.reference == "nginx"]
+    measured_rows = {key for key, outcome in outcomes.items() if isinstance(outcome, Figures)}
+    assert measured_rows == {f"path/{path.path}/leaf" for path in PATHS[1:]} | {"control/changes/16"}
 
 
 @pytest.mark.parametrize(("p99", "milliseconds"), [("259.00us", 0.259), ("4.25ms", 4.25), ("1.20s", 1200.0)])
