@@ -153,13 +153,15 @@ def test_a_client_of_the_control_plane_costs_a_share_of_the_processor(monkeypatc
     assert is_there == [0, 1, 0, 1]
 
 
-def nginx_is_missing(_folder: Path, _bodies: object) -> contextlib.AbstractContextManager[wrk.Server]:
-    @contextlib.contextmanager
-    def missing() -> Iterator[wrk.Server]:
-        raise NotMeasuredError("nginx is missing")
-        yield
+class MissingNginx:
+    def __init__(self, _folder: Path, _bodies: object) -> None:
+        pass
 
-    return missing()
+    def __enter__(self) -> wrk.Server:
+        raise NotMeasuredError("nginx is missing")
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
 
 @contextlib.contextmanager
@@ -172,7 +174,7 @@ def test_without_nginx_only_the_rows_relative_to_it_are_not_measured(
 ) -> None:
     sample = wrk.Sample(rate=80_000, p99=1, processor_rate=80_000, busy=1.0)
     statuses = {f"/latest/{path.path}": path.status for path in PATHS}
-    monkeypatch.setattr(references, "nginx", nginx_is_missing)
+    monkeypatch.setattr(references, "nginx", MissingNginx)
     monkeypatch.setattr(mockprocess, "running", idle_mock)
     monkeypatch.setattr(paths, "_answer", lambda _server, path: (statuses.get(path, 200), "ROLE"))
     monkeypatch.setattr(paths, "run", lambda *_: sample)
