@@ -199,7 +199,8 @@ def test_a_signal_ends_the_shim_while_it_waits(runs: Runs, docker: Docker, numbe
 SIGNAL_WHILE_IT_WAITS = """
 set -m
 for _ in 1 2 3 4 5; do
-  /opt/imds-shim/bin/imds-shim true 2>/tmp/said &
+  : >/tmp/said
+  /opt/imds-shim/bin/imds-shim true 2>>/tmp/said &
   until grep -q waiting /tmp/said; do :; done
   before=$EPOCHREALTIME
   kill -s "$1" $!

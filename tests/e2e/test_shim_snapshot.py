@@ -187,9 +187,10 @@ def test_a_signal_ends_process_1_while_it_reads_the_snapshot(app: Application) -
 NUMBERS = """
 echo 'nameserver 127.0.0.2' >/etc/resolv.conf
 for _ in 1 2 3; do
+  : >/tmp/queries
   perl -MSocket -e '
     $| = 1; socket(S, PF_INET, SOCK_DGRAM, 0); bind(S, sockaddr_in(53, inet_aton("127.0.0.2"))) or die $!;
-    print "ready\\n"; recv(S, $query, 512, 0); print unpack("n", $query), "\\n"' >/tmp/queries &
+    print "ready\\n"; recv(S, $query, 512, 0); print unpack("n", $query), "\\n"' >>/tmp/queries &
   until grep -q ready /tmp/queries; do :; done
   MOCK_HOSTNAME=mock.example MOCK_TIMEOUT_SECONDS=1 "$1/bin/imds-shim" true 2>/dev/null
   wait $!
