@@ -49,6 +49,7 @@ def project(docker: Docker) -> Iterator[Project]:
 def stack(docker: Docker) -> Iterator[Project]:
     with project(docker) as made:
         made("up", "--build", "--detach", "--wait")
+        docker.await_program(made.container("debug"), "sleep")
         yield made
 
 

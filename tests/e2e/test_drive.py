@@ -55,6 +55,8 @@ def started(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     stack = Stack(docker, override)
     try:
         stack("up", "--build", "--detach", "--wait")
+        for service in ("debug", "other"):
+            docker.await_log(stack("ps", "--quiet", service).stdout.strip(), " -> ")
         yield stack
     finally:
         stack("down", "--volumes", "--timeout", "0")

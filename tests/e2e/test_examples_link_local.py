@@ -131,6 +131,7 @@ def test_replicas_with_a_route_read_all_at_once(link_local_route: Example, docke
     link_local_route.up("--scale", "app=3")
     for number in REPLICAS:
         docker.await_log(link_local_route.container("app", number), "route 169.254.169.254/32 dev ")
+        docker.await_program(link_local_route.container("app", number), "sleep")
     assert sets(link_local_route) == {**NOTHING_AT_ALL, "Uid": "0"}
     assert failures(link_local_route, 50, 3) == 0
 

@@ -84,11 +84,12 @@ def test_a_command_that_cannot_start(
 def test_an_answer_that_is_not_the_mocks(docker: Docker, tools_image: str, mock_image: str, network: str) -> None:
     """A rule of somebody else takes the request to another mock: the application must not start."""
     with (
-        docker.container(mock_image, options=["--network", network, "--network-alias", "other_mock"]),
+        docker.container(mock_image, options=["--network", network, "--network-alias", "other_mock"]) as other,
         docker.container(
             tools_image, ["3600"], ["--network", network, *NET_ADMIN, "--entrypoint", "sleep"]
         ) as application,
     ):
+        docker.await_log(other, "answers on")
         docker(
             *("exec", application, "sh", "-c"),
             "nft add table ip somebody && nft 'add chain ip somebody output "

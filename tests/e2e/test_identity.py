@@ -33,6 +33,7 @@ services:
       - -e
       - |
         my $$port = IO::Socket::INET->new(LocalPort => 8000, Listen => 5, ReuseAddr => 1);
+        print STDERR "listening\\n";
         while (my $$caller = $$port->accept) { print $$caller `hostname`; close $$caller }
     cap_add: [NET_ADMIN]
     stop_signal: SIGKILL
@@ -95,6 +96,8 @@ def stack(
     stack = Stack(docker, *files)
     try:
         stack("up", "--detach", "--wait")
+        for app in stack.apps():
+            docker.await_log(app, "listening")
         yield stack
     finally:
         stack("down", "--volumes", "--timeout", "0")

@@ -43,7 +43,7 @@ def running_project(folder: Path, docker: Docker, compose: str, dockerfile: str)
     try:
         docker(*project, "up", "--build", "--detach", "--wait")
         container = docker(*project, "ps", "--quiet", "app").stdout.strip()
-        docker.await_log(container, " -> ")
+        docker.await_program(container, "sleep")
         yield project
     finally:
         docker(*project, "down", "--volumes", "--timeout", "2", "--rmi", "local")

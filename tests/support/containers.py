@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +108,15 @@ class Docker:
                 timer.cancel()
                 follow.kill()
         raise AssertionError(f"the container did not print {text!r} within {seconds} s; its log:\n{''.join(said)}")
+
+    def await_program(self, container: str, name: str, seconds: float = 120) -> None:
+        """Wait until process 1 of a container is a program, by its name; before that, it is the shim.
+
+        The shim's last line of the log is not enough: it drops privileges and becomes the program after it.
+        """
+        limit = time.monotonic() + seconds
+        while (found := self("exec", container, "cat", "/proc/1/comm", check=False).stdout) != f"{name}\n":
+            assert time.monotonic() < limit, f"process 1 is {found!r}, not {name!r}, after {seconds} s"
 
 
 def served_credentials(docker: Docker, container: str) -> dict[str, str]:
