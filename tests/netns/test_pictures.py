@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from picture_scene import Scene
@@ -18,7 +19,8 @@ def test_the_recording_shows_the_interruption(tmp_path: Path) -> None:
     interrupted, seen, events, requests, checked = (recorded[command] for command in COMMANDS)
     assert "for worker (172.18.0.4, 172.18.0.5; 2 callers now)" in interrupted
     assert "spot-interruption was first seen by 172.18.0." in seen
-    assert "terminate in 1m 5" in events
-    assert "shop-worker-1" in requests
+    assert re.search(r"terminate in 1m \d", events)
+    # Which of them have sent the last ones depends on how long the commands take.
+    assert re.search(r" ago  shop-(web|worker|cron)-\d  ", requests)
     assert "…" not in requests.splitlines()[0]
     assert "IMDSv1 was used by 172.18.0.6 (shop-cron-1)" in checked
