@@ -134,7 +134,8 @@ mount --rbind "$1" "$aside"
 mount -t tmpfs -o mode=700 none "$1"
 find "$aside" -mindepth 1 -maxdepth 1 -printf '%P\\n' | while read -r name; do
   if [ -d "$aside/$name" ]; then mkdir "$1/$name"; else touch "$1/$name"; fi
-  mount --rbind "$aside/$name" "$1/$name"
+  # What another run has removed meanwhile is not missed.
+  mount --rbind "$aside/$name" "$1/$name" || [ ! -e "$aside/$name" ]
 done
 umount --lazy "$aside"
 rmdir "$aside"
