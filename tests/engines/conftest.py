@@ -16,7 +16,7 @@ from engine import engine as build_engine
 from support.docker_machine import DockerMachine, docker_machine
 from support.engine_root import EngineRoot
 from support.engine_table import Results
-from support.engines import IMAGES, Engine
+from support.engines import IMAGES, Engine, until
 from support.paths import ROOT
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ def _podman(root: EngineRoot, archive: Path, *, rootless: bool) -> Execute:
     loaded = execute(["podman", "load", "--quiet", "--input", archive])
     assert loaded.returncode == 0, loaded.stderr
     root.popen(["podman", "system", "service", "--time=0", f"unix://{socket}"], rootless=rootless)
+    until(lambda: execute(["docker", "version"]).returncode == 0, 60, "an answer of Podman's service")
     checks = "while sleep 1; do for each in $(podman ps --quiet); do podman healthcheck run $each; done; done"
     root.popen(["sh", "-c", f"{checks} >/dev/null 2>&1"], rootless=rootless)
     return execute

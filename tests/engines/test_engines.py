@@ -84,7 +84,7 @@ def test_the_control_plane_answers_the_host_and_refuses_a_neighbour(
 
 def test_a_restarted_mock_is_found_again(engine: Engine, stack: Project) -> None:
     engine("restart", "--time", "1", stack.container("mock_metadata"))
-    follows = stack.asked(service="debug") == INSTANCE_ID
+    follows = stack.asked(service="debug", seconds=1) == INSTANCE_ID
     if not follows and is_podman(engine):
         # A restarted container may get another address, and the rule stays as it was (MOCK_FOLLOW would follow).
         engine("restart", "--time", "1", stack.container("debug"))
@@ -216,7 +216,9 @@ def identities(engine: Engine) -> Iterator[Project]:
 def ids(project: Project, service: str = "app") -> list[str]:
     """The ids of a service's instances, as its containers read them, in the order of their names."""
     containers = project.containers(service)
-    until(lambda: all(project.asked(container=each) for each in containers), 60, f"metadata\n{project.logs()}")
+    until(
+        lambda: all(project.asked(container=each, seconds=1) for each in containers), 60, f"metadata\n{project.logs()}"
+    )
     return [project.asked(container=each) for each in containers]
 
 

@@ -53,14 +53,14 @@ class Stack:
             found |= {line.split()[0].split(".")[1]: (node, line.split()[1]) for line in listed.splitlines()}
         return found
 
-    def ids(self) -> dict[str, str]:
-        """The ids of the application's instances, as its tasks read them, by slot."""
-        return {slot: self.asked(*where, "instance-id") for slot, where in self.tasks("app").items()}
+    def ids(self, seconds: int = 30) -> dict[str, str]:
+        """The ids of the application's instances, as its tasks read them, by slot; empty if one gets none in time."""
+        return {slot: self.asked(*where, "instance-id", seconds) for slot, where in self.tasks("app").items()}
 
-    def asked(self, node: Engine, container: str, path: str) -> str:
-        """A leaf as a task reads it; empty if it gets none within 1 s."""
+    def asked(self, node: Engine, container: str, path: str, seconds: int = 30) -> str:
+        """A leaf as a task reads it; empty if it gets none in time."""
         url = f"{IMDS}/latest/meta-data/{path}"
-        return node("exec", container, "curl", "-sf", "--max-time", "1", url, check=False).stdout
+        return node("exec", container, "curl", "-sf", "--max-time", str(seconds), url, check=False).stdout
 
     def ctl(self, *words: str) -> str:
         """Run `imds-mock ctl` in the mock."""
@@ -82,7 +82,7 @@ def stack(nodes: list[Engine], tmp_path_factory: pytest.TempPathFactory) -> Iter
     words[words.index("--compose-file") + 1] = str(file)
     nodes[0](*words[1:-1], "--resolve-image", "never", words[-1])
     made = Stack(nodes)
-    until(lambda: len(made.ids()) == 4 and all(made.ids().values()), 120, "metadata in 4 tasks")
+    until(lambda: len(found := made.ids(seconds=1)) == 4 and all(found.values()), 120, "metadata in 4 tasks")
     yield made
     nodes[0]("stack", "rm", STACK)
     until(lambda: not made.tasks("app") and not made.tasks("mock_metadata"), 60, "the end of the stack")
@@ -126,4 +126,4 @@ def test_a_replaced_task_is_the_same_instance(stack: Stack, nodes: list[Engine])
     before, replaced = stack.ids(), stack.tasks("app")["1"]
     nodes[0]("service", "update", "--force", "--detach", "--update-parallelism", "4", f"{STACK}_app")
     until(lambda: stack.tasks("app").get("1", replaced) != replaced, 60, "a new task")
-    until(lambda: stack.ids() == before, 60, f"the same ids: {before}")
+    until(lambda: stack.ids(seconds=1) == before, 60, f"the same ids: {before}")

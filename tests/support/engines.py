@@ -137,15 +137,19 @@ class Project:
         """Run `imds-mock ctl` in the mock."""
         return self.run_in("mock_metadata", "imds-mock", "ctl", *words, check=check)
 
-    def asked(self, path: str = "instance-id", service: str = "app", container: str | None = None) -> str:
-        """A leaf as the application reads it at 169.254.169.254; empty if it gets none within 1 s."""
+    def asked(
+        self, path: str = "instance-id", service: str = "app", container: str | None = None, seconds: int = 30
+    ) -> str:
+        """A leaf as the application reads it at 169.254.169.254; empty if it gets none in time."""
         url = f"{IMDS}/latest/meta-data/{path}"
         where = container or self.container(service)
-        return self.engine("exec", where, "curl", "-sf", "--max-time", "1", url, check=False).stdout
+        return self.engine("exec", where, "curl", "-sf", "--max-time", str(seconds), url, check=False).stdout
 
     def until_asked(self, expected: str, seconds: float = 60, **where: Any) -> None:
         """Wait until the application reads a value of the instance's id."""
-        until(lambda: self.asked(**where) == expected, seconds, f"{expected} at 169.254.169.254\n{self.logs()}")
+        until(
+            lambda: self.asked(**where, seconds=1) == expected, seconds, f"{expected} at 169.254.169.254\n{self.logs()}"
+        )
 
     def logs(self) -> str:
         """What the containers have printed."""
