@@ -40,8 +40,8 @@ def test_sdk_reads_what_the_mock_serves(sdk: Sdk, situation: Situation, case: st
 def test_the_page_has_what_the_sdk_did(sdk: Sdk, runs: Runs) -> None:
     before = PAGE.read_text()
     after = renewed_page(before, sdk, runs)
-    PAGE.write_text(after)
     if after != before:
+        PAGE.write_text(after)
         difference = "\n".join(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0))
         pytest.fail(
             f"the rows of {sdk.name} in docs/{PAGE.name} were outdated; they are renewed now: read and commit them\n"

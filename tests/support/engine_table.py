@@ -53,8 +53,12 @@ class Results:
 
     def write(self) -> None:
         """Write table and notes into the page."""
-        before, _, rest = PAGE.read_text().partition(BEGIN)
-        PAGE.write_text(f"{before}{BEGIN}{self.text()}{END}{rest.partition(END)[2]}")
+        page = PAGE.read_text()
+        before, _, rest = page.partition(BEGIN)
+        renewed = f"{before}{BEGIN}{self.text()}{END}{rest.partition(END)[2]}"
+        # Tiers that run side by side read the page, which is empty while it is written.
+        if renewed != page:
+            PAGE.write_text(renewed)
 
     def text(self) -> str:
         """Table and notes as Markdown."""
