@@ -149,19 +149,30 @@ def _forwarding(interface: str, cable: _Cable) -> Iterator[None]:
     # share the file, but their uplinks show that they are running.
     switch = Path(f"/proc/sys/net/ipv4/conf/{interface}/forwarding")
     with Path(f"/run/imds-engine-forwarding-{interface}").open("a+") as found:
-        if _has_only_user(found) and found.tell() == 0:
-            found.write(switch.read_text())
-            found.flush()
-        fcntl.flock(found, fcntl.LOCK_SH)
-        switch.write_text("1")
+        with _no_other_change():
+            if _has_only_user(found) and os.fstat(found.fileno()).st_size == 0:
+                found.write(switch.read_text())
+                found.flush()
+            fcntl.flock(found, fcntl.LOCK_SH)
+            switch.write_text("1")
         try:
             yield
         finally:
-            if _has_only_user(found) and not cable.others():
-                found.seek(0)
-                with contextlib.suppress(OSError):
-                    switch.write_text(found.read())
-                found.truncate(0)
+            with _no_other_change():
+                if _has_only_user(found) and not cable.others():
+                    found.seek(0)
+                    with contextlib.suppress(OSError):
+                        switch.write_text(found.read())
+                    found.truncate(0)
+                fcntl.flock(found, fcntl.LOCK_UN)
+
+
+@contextlib.contextmanager
+def _no_other_change() -> Iterator[None]:
+    """Keep a run from starting while another one, which has seen that it is the last, restores the setting."""
+    with Path("/run/imds-engine-forwarding.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _has_only_user(file: IO[str]) -> bool:
