@@ -32,14 +32,17 @@ class Archive:
         self._importlib: Any = _frozen_importlib  # private names of it are used
         self._load_other = self._importlib._find_and_load  # noqa: SLF001 - see `install`
         self._code: dict[str, Any] = {}
+        self._index: dict[str, tuple[bool, int, int, int] | str] = {}
 
     def open(self, tree: str) -> None:
-        """Read the index of the tree at this path."""
+        """Open the file in the tree at this path, and read its index if a snapshot does not have it."""
         self._tree = tree
         # Stays open until exec, because the path may not exist any more when a module is imported later.
         self._file = os.open(f"{tree}/lib/modules", os.O_RDONLY | os.O_CLOEXEC)
+        if self._index:
+            return
         length = int.from_bytes(os.pread(self._file, LENGTH_BYTES, 0), "little")
-        self._index: dict[str, tuple[bool, int, int, int] | str] = loads(os.pread(self._file, length, LENGTH_BYTES))  # noqa: S302 - written by our build
+        self._index = loads(os.pread(self._file, length, LENGTH_BYTES))  # noqa: S302 - written by our build
         self._start = LENGTH_BYTES + length
 
     def keep_code(self, names: tuple[str, ...]) -> None:
@@ -51,9 +54,10 @@ class Archive:
         return loads(unpack(os.pread(self._file, packed, self._start + begin), size))  # noqa: S302 - written by our build
 
     def close(self) -> None:
-        """Forget what belongs to this process."""
+        """Forget what belongs to this process, and the modules that are imported."""
         os.close(self._file)
-        del self._tree, self._file, self._index, self._start
+        del self._tree, self._file
+        self._index = {name: entry for name, entry in self._index.items() if name not in sys.modules}
 
     def install(self) -> None:
         """Load the archive's modules at once, without finders, specifications and locks, which take 5% of a start.
