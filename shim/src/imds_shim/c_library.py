@@ -6,12 +6,14 @@ ctypes is imported at the first call: it is an extension module, so it cannot be
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+@cache  # ctypes makes a class for each object of a library
 def load() -> Any:
     """Return the C library. Later calls read no file, which the application's user may not be allowed to."""
     import ctypes
