@@ -39,7 +39,8 @@ def open_tables(backend: Backend, without: Collection[str] = ()) -> Sequence[Nat
         KernelRefusedError: the kernel has none of the wanted back ends; the message says why each one failed.
     """
     refusals: dict[str, ShimError] = {}
-    for name in _preferred_order() if backend == "auto" else (backend,):
+    order, read = _preferred_order() if backend == "auto" else ((backend,), {})
+    for name in order:
         if name in without:
             continue
         table = make_backend(name)
@@ -48,16 +49,22 @@ def open_tables(backend: Backend, without: Collection[str] = ()) -> Sequence[Nat
         except ShimError as error:
             refusals[name] = error
         else:
-            return [table, *_readable(other for other in BACKENDS if other != name)[0]]
+            others = [other for other in BACKENDS if other != name]
+            return [table, *([read[other] for other in others if other in read] or _readable(others)[0])]
     raise _no_backend_error(refusals)
 
 
-def _preferred_order() -> Sequence[str]:
-    """Return BACKENDS, reversed if nf_tables holds a rule of the shim: an earlier start has verified that it works."""
+def _preferred_order() -> tuple[Sequence[str], dict[str, NatBackend]]:
+    """Return BACKENDS, and nf_tables by its name if it can be read.
+
+    The order is reversed if nf_tables holds a rule of the shim: an earlier start has verified that it works.
+    """
+    nft = make_backend("nft")
     try:
-        return BACKENDS[::-1] if make_backend("nft").own_rules() else BACKENDS
+        order = BACKENDS[::-1] if nft.own_rules() else BACKENDS
     except ShimError:
-        return BACKENDS
+        return BACKENDS, {}
+    return order, {"nft": nft}
 
 
 def open_for_removal() -> Sequence[NatTable]:
