@@ -14,10 +14,10 @@ export REGISTRY PLATFORMS
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## Install what is missing: .venv with both programs, and a few Debian packages
+setup: ## Install both programs into .venv, and a few Debian packages
 	@scripts/setup.sh programs
 
-setup-dev: ## Install what is missing for all other targets, so that each starts at once
+setup-dev: ## Install what all other targets need, so that each starts at once
 	@scripts/setup.sh dev
 
 .setup-test:
@@ -29,10 +29,10 @@ lock: setup-dev ## Renew the hashed lock files from the pyproject.toml files
 images: ## Build the images imds-mock and imds-shim with Docker
 	@scripts/images.sh
 
-demo: ## Demonstrate it: the Compose stack with Docker, network namespaces without
+demo: ## Demonstrate it, with Docker or in network namespaces
 	@python=$$(scripts/setup.sh python) && "$$python" scripts/demo.py --setup
 
-test: .setup-test ## Run the unit, contract and network namespace tests (no Docker needed)
+test: .setup-test ## Run the unit, contract and netns tests (no Docker needed)
 	@scripts/tiers.sh unit contract netns
 
 unit: .setup-test ## Run the unit tests
@@ -44,13 +44,13 @@ contract: .setup-test ## Run the contract tests: real clients against the mock
 netns: .setup-test ## Run the tests on the real kernel, in network namespaces
 	@scripts/tiers.sh netns
 
-timing: setup-dev ## Run the tests that measure time, which need the machine for themselves
+timing: setup-dev ## Run the tests that measure time; they need an idle machine
 	@.venv/bin/pytest -m measures_time tests/unit tests/contract tests/netns tests/browser
 
-conformance: .setup-test ## Run the official AWS SDKs against the mock, with their own toolchains
+conformance: .setup-test ## Run the official AWS SDKs against the mock
 	@scripts/tiers.sh conformance
 
-closed: ## Run the network namespace tests in a clone of HEAD in a folder of mode 700
+closed: ## Run the netns tests in a clone in a folder of mode 700
 	@scripts/closed_clone.sh netns
 
 browser: setup-dev ## Run the tests of the page in Chromium
@@ -59,19 +59,19 @@ browser: setup-dev ## Run the tests of the page in Chromium
 e2e: .setup-test ## Run the end-to-end tests on Docker, or on a temporary engine
 	@scripts/tiers.sh e2e
 
-engines: .setup-test ## Run the tests on Docker 26 and 28, Podman and Swarm, from Debian packages; needs root
+engines: .setup-test ## Run the tests on Docker 26 and 28, Podman and Swarm; needs root
 	@scripts/tiers.sh engines
 
 arm64: .setup-test ## Build and test on arm64, in an emulated machine
 	@scripts/arm64.sh
 
-dist: setup-dev ## Build a release into dist/: wheels, source distributions, image archives, bills of materials
+dist: setup-dev ## Build a release into dist/: packages, images, bills of materials
 	@$(BIN)/python scripts/engine.py run $(BIN)/python scripts/dist.py $${PLATFORMS:+--platforms "$$PLATFORMS"}
 
-push: ## Push the images of dist/ to a registry: make push REGISTRY=HOST/PATH
+push: ## Push the images of dist/: make push REGISTRY=HOST/PATH
 	@scripts/push.sh "$$REGISTRY"
 
-check: setup-dev ## Check format, lint, types, import rules, Dockerfiles and shell scripts
+check: setup-dev ## Check format, lint, types, imports, Dockerfiles and shell scripts
 	@scripts/check.sh
 
 format: setup-dev ## Format the Python code
@@ -83,7 +83,7 @@ pictures: setup-dev ## Renew the pictures of the pages from a real run
 bench: setup-dev ## Measure speed, memory and sizes, and renew docs/performance.md
 	@$(BIN)/python bench/run.py
 
-attack: .setup-test ## Attack the mock and the shim: hostile bytes, neighbours, bombs, clock jumps, kills
+attack: .setup-test ## Attack the mock and the shim, with hostile bytes, kills and more
 	@scripts/attack.sh full
 
 attack-short: .setup-test ## Run a shorter attack, about three minutes
@@ -92,5 +92,5 @@ attack-short: .setup-test ## Run a shorter attack, about three minutes
 soak: setup-dev ## Measure memory over a million requests and tokens
 	@$(BIN)/python bench/run.py soak
 
-clean: ## Remove everything that make has created here, and list caches elsewhere
+clean: ## Remove what make has created here, and list caches elsewhere
 	@scripts/clean.sh

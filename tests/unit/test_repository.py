@@ -65,13 +65,15 @@ def test_the_changelog_has_an_entry_for_the_version() -> None:
     assert f"## [{VERSION}]" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_make_help_lists_every_target() -> None:
+def test_make_help_lists_every_target_in_80_columns() -> None:
     phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert phony is not None
     printed = subprocess.run(
         ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert [line.split()[0] for line in printed.stdout.splitlines()] == phony[1].split()
+    lines = printed.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == phony[1].split()
+    assert [line for line in lines if len(line) > 80] == []
 
 
 def test_no_file_contains_a_conflict_marker() -> None:
