@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from asyncio.subprocess import SubprocessStreamProtocol
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,22 +85,27 @@ def test_it_can_be_canceled_once_the_process_has_exited(
     new_event_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A child of the process has inherited its standard output, which ends only with the child.
-    program, pid, end = (tmp_path / name for name in ("python", "python.pid", "python.end"))
-    program.write_text('#!/bin/sh\ncat "$0.end" &\necho $$ > "$0.new"\nmv "$0.new" "$0.pid"\n')
+    program, end = tmp_path / "python", tmp_path / "python.end"
+    program.write_text('#!/bin/sh\ncat "$0.end" &\n')
     program.chmod(0o755)
     os.mkfifo(end)
     monkeypatch.setattr(sys, "executable", str(program))
+    has_exited = asyncio.Event()
+    process_exited = SubprocessStreamProtocol.process_exited
 
-    def has_exited() -> bool:
-        return pid.exists() and not Path("/proc", pid.read_text().strip()).exists()
+    def tell(protocol: SubprocessStreamProtocol) -> None:
+        process_exited(protocol)
+        has_exited.set()
+
+    # `Process.wait` may end only with the pipes.
+    monkeypatch.setattr(SubprocessStreamProtocol, "process_exited", tell)
 
     def end_the_child() -> None:
         end.write_text("")
 
     async def scenario() -> None:
         signing = asyncio.ensure_future(prepare_signatures(Signer(tmp_path / "keys")))
-        while not has_exited():  # noqa: ASYNC110 - nothing tells of it
-            await asyncio.sleep(0.001)
+        await has_exited.wait()
         signing.cancel()
         await asyncio.sleep(0)
         end_the_child()
