@@ -21,6 +21,7 @@ from support import reference_instance
 from support.aemm import LEAVES, LISTINGS
 from support.http_server import ScriptedHttpServer
 from support.mockcontrol import DrivenMock, driven_mock
+from support.ports import reserved_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -214,11 +215,10 @@ def responding(head: bytes) -> bytes:
 
 
 def test_an_endpoint_that_does_not_answer_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    with ScriptedHttpServer(responding) as server:
-        free = server.port
-    code, error = ended("--endpoint", f"http://127.0.0.1:{free}", capsys=capsys)
+    with reserved_port() as port:
+        code, error = ended("--endpoint", f"http://127.0.0.1:{port}", capsys=capsys)
     assert code == 69
-    assert f"http://127.0.0.1:{free} does not answer /latest/meta-data/: Connection refused" in error
+    assert f"http://127.0.0.1:{port} does not answer /latest/meta-data/: Connection refused" in error
 
 
 def test_a_silent_endpoint_times_out(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,7 @@ from imds_mock.credentials import botocore_program, fetching
 from imds_mock.credentials.requests import CredentialRequest, FetchedCredentials, FetchError
 from support import aws
 from support.http_server import ScriptedHttpServer
+from support.ports import reserved_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -293,9 +294,10 @@ def test_errors_from_sts(home: Home, status: int, code: str, message: str, probl
 
 
 def test_an_unreachable_endpoint(home: Home) -> None:
-    url = f"http://127.0.0.1:{aws.free_port()}"
-    wanted = request(role_arn=ROLE, session_name="sn", access_key_id="A", secret_access_key=SECRET, endpoint_url=url)
-    failure = home.failure(wanted)
+    keys = {"access_key_id": "A", "secret_access_key": SECRET}
+    with reserved_port() as port:
+        url = f"http://127.0.0.1:{port}"
+        failure = home.failure(request(role_arn=ROLE, session_name="sn", endpoint_url=url, **keys))
     assert failure.problem == "unreachable"
     assert str(failure) == f"{url} cannot be reached (EndpointConnectionError); check endpoint_url and the network"
 

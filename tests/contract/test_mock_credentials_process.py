@@ -19,6 +19,7 @@ from support.http_server import ScriptedHttpServer
 from support.mockprogram import running_program
 from support.mockserver import Answer, head, read_all
 from support.paths import IMDS_MOCK
+from support.ports import reserved_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,15 +174,16 @@ def test_a_refusal_by_sts_is_shown_as_on_ec2(tmp_path: Path) -> None:
 
 
 def test_without_a_reachable_endpoint_there_is_no_role(tmp_path: Path, sts: str) -> None:
-    nowhere = f"http://127.0.0.1:{aws.free_port()}"
     file = tmp_path / "mock.yaml"
 
     def ask(url: str) -> None:
         keys = f"access_key_id: test, secret_access_key: {SECRET}, wait_seconds: 0.2"
         file.write_text(f"credentials: {{source: assume-role, endpoint_url: {url}, {keys}}}\n")
 
-    ask(nowhere)
-    with running_program(tmp_path, ["--config", str(file)]) as program:
+    with contextlib.ExitStack() as stack:
+        nowhere = f"http://127.0.0.1:{stack.enter_context(reserved_port())}"
+        ask(nowhere)
+        program = stack.enter_context(running_program(tmp_path, ["--config", str(file)]))
         assert get(program, f"{ROLES}my-role").status == 404
         assert get(program, ROLES).status == 404
         assert get(program, "/latest/meta-data/iam").body == b"info"

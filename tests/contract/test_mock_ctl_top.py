@@ -16,6 +16,7 @@ from imds_mock.ctl.times import seconds
 from imds_mock.ctl.watching import MOST_REQUESTS, rates_of
 from support.mockprogram import RunningProgram, running_program
 from support.paths import IMDS_MOCK
+from support.ports import reserved_port
 from support.prepared_control_plane import HOSTILE, prepared_control_plane, request
 from support.processes import children_of
 from support.pseudo_terminal import Terminal, plain, terminal
@@ -114,24 +115,21 @@ def test_it_follows_the_size_of_the_terminal(mock: RunningProgram) -> None:
 
 
 def test_it_survives_a_restart_of_the_mock(tmp_path: Path) -> None:
-    with running_program(tmp_path, ["--access-log", "off"]) as first:
-        first.await_line("control plane on unix:")
-        port = first.port
-        first.end()
-    options = ["--access-log", "off", "--port", str(port)]
-    with running_program(tmp_path, options) as second:
-        second.await_line("control plane on unix:")
-        with top(second) as shown:
-            shown.await_text("q quit")
-            second.end()
-            position = shown.await_text("waiting for the mock: no control plane answers at unix:")
-            with running_program(tmp_path, options) as third:
-                third.await_line("control plane on unix:")
-                get(third, "/latest/meta-data/after-the-restart")
-                shown.await_text(r"(?s)/after-the-restart +404.*q quit *\n?$", position)
-                shown.type("q")
-                assert shown.end() == 0
-                assert is_restored(shown)
+    with reserved_port() as port:
+        options = ["--access-log", "off", "--port", str(port)]
+        with running_program(tmp_path, options) as first:
+            first.await_line("control plane on unix:")
+            with top(first) as shown:
+                shown.await_text("q quit")
+                first.end()
+                position = shown.await_text("waiting for the mock: no control plane answers at unix:")
+                with running_program(tmp_path, options) as second:
+                    second.await_line("control plane on unix:")
+                    get(second, "/latest/meta-data/after-the-restart")
+                    shown.await_text(r"(?s)/after-the-restart +404.*q quit *\n?$", position)
+                    shown.type("q")
+                    assert shown.end() == 0
+                    assert is_restored(shown)
 
 
 def test_no_text_from_outside_changes_the_terminal() -> None:

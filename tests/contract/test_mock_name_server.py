@@ -96,11 +96,13 @@ def test_a_silent_server_times_out(server: ScriptedNameServer) -> None:
 
 
 def test_an_unreachable_server_fails_at_once() -> None:
+    # A socket that is connected to one address gets no datagram from others.
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    with pytest.raises(OSError, match="the name server is unreachable"):
-        ask(f"127.0.0.1:{port}", lambda names: names.names_of("172.18.0.3"), timeout_seconds=60)
+        taken.connect(("127.0.0.2", 9))
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(OSError, match="the name server is unreachable"):
+            ask(where, lambda names: names.names_of("172.18.0.3"), timeout_seconds=60)
 
 
 def test_invalid_and_unrelated_responses_are_ignored(server: ScriptedNameServer) -> None:

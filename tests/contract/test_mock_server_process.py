@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.aws import free_port
 from support.mockserver import Answer, head, read_all, read_answer
 from support.paths import IMDS_MOCK
+from support.ports import reserved_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -291,10 +291,10 @@ def test_more_connections_than_the_system_allows_leave_it_answering() -> None:
 
 def test_with_few_descriptors_the_data_plane_comes_first() -> None:
     """All that can be opened to both planes is, before the control plane has even been loaded."""
-    control_port = free_port()
-    options = ("--control-port", str(control_port), "--set", "control.socket=")
-    limited = Program(*options, before=("prlimit", "--nofile=64:64"))
     with contextlib.ExitStack() as stack:
+        control_port = stack.enter_context(reserved_port())
+        options = ("--control-port", str(control_port), "--set", "control.socket=")
+        limited = Program(*options, before=("prlimit", "--nofile=64:64"))
         for _ in range(100):
             stack.enter_context(socket.create_connection(("127.0.0.1", control_port), 60))
             stack.enter_context(limited.connect())

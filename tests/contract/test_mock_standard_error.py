@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.aws import free_port
 from support.mockserver import Answer, head, read_all
 from support.paths import IMDS_MOCK
+from support.ports import reserved_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +31,8 @@ REFUSED, ASKED = 300, 4000
 class Unheard:
     """A mock whose standard error is wherever a test wants it."""
 
-    def __init__(self, folder: Path, redirect: str, stderr: int | None = None) -> None:
-        self.port, self.control_port = free_port(), free_port()
+    def __init__(self, ports: tuple[int, int], folder: Path, redirect: str, stderr: int | None = None) -> None:
+        self.port, self.control_port = ports
         self.file = folder / "mock.yaml"
         self.file.write_text("instance: {role: first}\n")
         command = (
@@ -75,14 +75,15 @@ class Unheard:
 
 @contextlib.contextmanager
 def unheard(folder: Path, redirect: str, stderr: int | None = None) -> Iterator[Unheard]:
-    mock = Unheard(folder, redirect, stderr)
-    try:
-        mock.await_answer(mock.port)
-        mock.await_answer(mock.control_port)
-        yield mock
-    finally:
-        mock.process.kill()
-        mock.process.wait()
+    with reserved_port() as port, reserved_port() as control_port:
+        mock = Unheard((port, control_port), folder, redirect, stderr)
+        try:
+            mock.await_answer(port)
+            mock.await_answer(control_port)
+            yield mock
+        finally:
+            mock.process.kill()
+            mock.process.wait()
 
 
 def use(mock: Unheard) -> None:

@@ -45,10 +45,11 @@ paths = sys.argv[1].split(":")
 sys.path[:0] = paths
 control = sys.argv[2]
 ports = []
-for _ in range(2):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        ports.append(free.getsockname()[1])
+holders = [socket.socket(), socket.socket()]  # as in support.ports
+for holder in holders:
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    ports.append(holder.getsockname()[1])
 
 def ask(port, path):
     while True:

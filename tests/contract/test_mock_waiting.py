@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imds_mock.ctl.client import Client
-from support.aws import free_port
 from support.mockprogram import RunningProgram, running_program
 from support.paths import IMDS_MOCK
+from support.ports import reserved_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,21 +86,21 @@ def test_the_ready_file_is_removed_if_the_start_fails(tmp_path: Path) -> None:
 
 
 def test_health_waits_until_the_mock_answers(tmp_path: Path) -> None:
-    port = free_port()
-    health = subprocess.Popen(
-        [IMDS_MOCK, "health", "--url", f"http://127.0.0.1:{port}", "--wait", "1m"], stdout=subprocess.PIPE, text=True
-    )
-    with running_program(tmp_path, ["--port", str(port)]):
-        assert f"http://127.0.0.1:{port} is imds-mock" in health.communicate(timeout=60)[0]
-    assert health.returncode == 0
+    with reserved_port() as port:
+        command: list[str | Path] = [IMDS_MOCK, "health", "--url", f"http://127.0.0.1:{port}", "--wait", "1m"]
+        health = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        with running_program(tmp_path, ["--port", str(port)]):
+            assert f"http://127.0.0.1:{port} is imds-mock" in health.communicate(timeout=60)[0]
+        assert health.returncode == 0
 
 
 def test_health_waits_no_longer_than_it_is_told_to() -> None:
-    url = f"http://127.0.0.1:{free_port()}"
-    done = imds_mock("health", "--url", url, "--wait", "100ms")
-    assert done.returncode == 1
-    assert done.stderr.endswith("Connection refused, after 0.1 s\n")
-    assert imds_mock("health", "--url", url, "--wait", "soon").returncode == 64
+    with reserved_port() as port:
+        url = f"http://127.0.0.1:{port}"
+        done = imds_mock("health", "--url", url, "--wait", "100ms")
+        assert done.returncode == 1
+        assert done.stderr.endswith("Connection refused, after 0.1 s\n")
+        assert imds_mock("health", "--url", url, "--wait", "soon").returncode == 64
 
 
 def test_health_does_not_wait_for_an_invalid_url() -> None:

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from support.paths import PROGRAMS
+from support.ports import reserved_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,27 +26,19 @@ _ERROR: Final = (
 @contextlib.contextmanager
 def moto() -> Iterator[str]:
     """Run moto's server until the block ends; gives its address."""
-    port = free_port()
-    process = subprocess.Popen(
-        [MOTO, "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        until = time.monotonic() + START_SECONDS
-        while not _answers(port):
-            assert process.poll() is None
-            assert time.monotonic() < until
-        yield url
-    finally:
-        process.kill()
-        process.wait()
-
-
-def free_port() -> int:
-    """A free TCP port of 127.0.0.1."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    with reserved_port() as port:
+        process = subprocess.Popen(
+            [MOTO, "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            until = time.monotonic() + START_SECONDS
+            while not _answers(port):
+                assert process.poll() is None
+                assert time.monotonic() < until
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.kill()
+            process.wait()
 
 
 def _answers(port: int) -> bool:

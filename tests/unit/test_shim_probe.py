@@ -14,6 +14,7 @@ from imds_shim.deadline import Deadline
 from imds_shim.network.probe import probe
 from imds_shim.network.probe_result import NoAnswerError, ProbeResult
 from support.http_server import NOT_FOUND, ScriptedHttpServer, as_mock
+from support.ports import reserved_port
 
 
 def ask(server: ScriptedHttpServer, seconds: float = 5) -> ProbeResult:
@@ -194,15 +195,18 @@ def test_a_response_that_stalls_has_its_own_message(part: bytes) -> None:
                 connection = open_ones.enter_context(listener.accept()[0])
                 connection.recv(65536)
                 connection.sendall(answer)
+            sent.set()
             over.wait()
 
-    over = threading.Event()
+    sent, over = threading.Event(), threading.Event()
+    # Little time is left once the part has arrived, however long that takes.
+    deadline = Deadline(60, lambda: 59.9 if sent.is_set() else 0.0)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=stall, args=(listener,))
         thread.start()
         try:
             with pytest.raises(NoAnswerError, match="starts a response but does not complete it in time"):
-                probe(ip_address("127.0.0.1"), listener.getsockname()[1], Deadline(2))
+                probe(ip_address("127.0.0.1"), listener.getsockname()[1], deadline)
         finally:
             over.set()
             thread.join()
@@ -215,10 +219,8 @@ def test_long_text_from_a_server_is_truncated() -> None:
 
 
 def test_a_refused_connection() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    with pytest.raises(NoAnswerError, match="refuses the connection"):
-        probe(ip_address("127.0.0.1"), port, Deadline(5))
+    with reserved_port() as port, pytest.raises(NoAnswerError, match="refuses the connection"):
+        probe(ip_address("127.0.0.1"), port, Deadline(60))
 
 
 @pytest.mark.measures_time
