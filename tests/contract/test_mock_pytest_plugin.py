@@ -9,6 +9,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -172,6 +174,7 @@ def test_it(imds):
     assert "1 passed" in printed, printed
 
 
+@pytest.mark.measures_time
 def test_fixtures_cost_little(tmp_path: Path) -> None:
     tests = "import pytest\n@pytest.mark.parametrize('n', range(200))\ndef test_it(imds, n): pass\n"
     printed = pytest_run(tmp_path, tests, "--durations=0", "-vv")
