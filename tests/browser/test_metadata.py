@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -167,11 +168,14 @@ def test_path_value_and_command_are_copied(tree: Page, mock: PageMock) -> None:
     tree.context.grant_permissions(["clipboard-read", "clipboard-write"])
     found = opened(tree, TYPE)
     copied: list[str] = []
+    # Otherwise a message goes away by itself, perhaps before it is dismissed.
+    tree.clock.install()
+    tree.clock.pause_at(time.time() + 60)
     for name in ("Copy path", "Copy value", "Copy as curl"):
         found.get_by_role("button", name=name).click()
-        expect(tree.get_by_text("Copied").last).to_be_visible()
+        expect(tree.get_by_text("Copied")).to_be_visible()
         copied.append(tree.evaluate("navigator.clipboard.readText()"))
-        tree.get_by_role("button", name="Dismiss").last.click()
+        tree.get_by_role("button", name="Dismiss").click()
     assert copied[:2] == [f"/latest/{TYPE}", "m5.large"]
     command = copied[2].replace("http://169.254.169.254", f"http://127.0.0.1:{mock.port}")
     assert "169.254" not in command

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +22,9 @@ HOSTILE = "<img src=x onerror=document.title='owned'>"
 
 @pytest.fixture
 def status(page: Page, mock: PageMock) -> Page:
+    # The numbers are those of the last 10 s, which the page may take to open.
+    stopped = time.time()
+    mock.clock = lambda: stopped
     token = mock.token()
     for _ in range(3):
         mock.get("/latest/meta-data/instance-id", token=token)

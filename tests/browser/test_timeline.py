@@ -212,18 +212,22 @@ def test_a_fault_is_counted_stopped_and_armed_again(timeline: Page, mock: PageMo
 
 
 def test_a_mark_opens_its_request(timeline: Page, mock: PageMock) -> None:
+    began = time.monotonic()
     mock.remember([Asked(30, WORKER_1, ROLE, agent=GO, microseconds=250)])
     expect(lane(timeline, "shop-worker-1")).to_be_visible()
     timeline.get_by_role("button", name="Pause").click()
+    passed = time.monotonic() - began
     box = timeline.get_by_role("application").bounding_box()
     script = "() => { const c = document.querySelector('.tl-chart'); return c.drawMilliseconds; }"
     assert timeline.evaluate(script) < 1000
     assert box is not None
     gutter = min(260, max(180, box["width"] * 0.17))
     # 16 % of the view of 180 s are ahead of now; 30 s ago is 58.8 s before its end.
-    x = gutter + (box["width"] - gutter - 14) * (1 - 0.16 - 30 / 180)
+    width = box["width"] - gutter - 14
+    x = gutter + width * (1 - 0.16 - 30 / 180)
     timeline.mouse.move(box["x"] + x - 2, box["y"] + MIDDLE_OF_FIRST_LANE)
-    for step in range(0, 24, 3):
+    # Until the view was paused, the mark moved to the left.
+    for step in range(0, 12 + int(width * passed / 180), 3):
         if timeline.locator("canvas.over-mark").count():
             break
         timeline.mouse.move(box["x"] + x - step, box["y"] + MIDDLE_OF_FIRST_LANE)

@@ -99,11 +99,13 @@ class PageMock:
         document: Its configuration.
         signer: Signs identity documents.
         network: Its callers' names.
+        clock: The real time; a test can stop it.
     """
 
     document: dict[str, Any]
     signer: Signer
     network: FakeNetwork = field(default_factory=lambda: FakeNetwork(dict(NAMES), dict(_HOSTS), names_loopback=True))
+    clock: Callable[[], float] = time.time
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _ports: tuple[int, int] = (0, 0)
     _mock: Mock | None = None
@@ -117,7 +119,8 @@ class PageMock:
             "server": {"hosts": ["127.0.0.1"], "port": port, **self.document.get("server", {})},
             "control": {"socket": "", "port": control_port, **self.document.get("control", {})},
         }
-        mock = Mock(document, dependencies=Dependencies(callers=self.network.registry(), signer=self.signer))
+        uses = Dependencies(clock=self._now, callers=self.network.registry(), signer=self.signer)
+        mock = Mock(document, dependencies=uses)
         loop = self._stack.enter_context(running_loop())
         asyncio.run_coroutine_threadsafe(mock.__aenter__(), loop).result(60)
 
@@ -132,6 +135,9 @@ class PageMock:
     def stop(self) -> None:
         """Stop."""
         self._stack.close()
+
+    def _now(self) -> float:
+        return self.clock()
 
     @property
     def port(self) -> int:
