@@ -47,7 +47,6 @@ class Stage:
         monkeypatch.setattr(cli, "RealNetwork", lambda _announcement: self.network)
         monkeypatch.setattr(cli, "RealKernel", lambda: self.kernel)
         monkeypatch.setattr(cli, "Deadline", lambda seconds: deadline.Deadline(seconds, clock))
-        monkeypatch.setattr(Interrupts, "install", lambda _self: None)
         monkeypatch.setattr(handoff, "hand_off", self._hand_off)
         monkeypatch.setattr(handoff, "plan", self._plan)
 
@@ -65,6 +64,12 @@ class Stage:
 
     def run(self, *argv: bytes, environ: Sequence[bytes] = ENVIRON) -> int:
         return cli.run(argv, environ)
+
+
+@pytest.fixture(autouse=True)
+def _signals_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program runs in the process of the tests, whose handlers stay."""
+    monkeypatch.setattr(Interrupts, "install", lambda _self: None)
 
 
 @pytest.fixture
