@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +14,19 @@ if TYPE_CHECKING:
 
     from imds_mock.signing.signer import Signer
     from support.held_mock import HeldMock
+
+
+@pytest.fixture(autouse=True)
+def _process_as_it_was() -> Iterator[None]:
+    """No test changes what the process does, in later tests, on a signal or an error in a destructor or thread."""
+    before = _reactions()
+    yield
+    assert _reactions() == before
+
+
+def _reactions() -> list[object]:
+    handlers = [signal.getsignal(number) for number in sorted(signal.valid_signals())]
+    return [*handlers, signal.pthread_sigmask(signal.SIG_BLOCK, ()), sys.unraisablehook, threading.excepthook]
 
 
 @pytest.fixture(autouse=True)
