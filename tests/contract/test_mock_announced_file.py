@@ -43,7 +43,7 @@ def read(mock: DrivenMock, path: str, source: str = WORKER) -> str:
 
 
 def until(holds: Callable[[], bool]) -> None:
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < limit, "it does not happen"
 

@@ -101,7 +101,7 @@ def test_the_ready_file_as_the_page_shows_it(tmp_path: Path) -> None:
     shown = json.loads(
         re.findall(r"^```json\n(.*?)^```$", (ROOT / "docs/ci.md").read_text(), re.MULTILINE | re.DOTALL)[0]
     )
-    wait = "trap 'kill $!' EXIT\ntimeout 20 sh -c 'until [ -e imds.json ]; do imds-mock --version; done' > /dev/null\n"
+    wait = "trap 'kill $!' EXIT\ntimeout 60 sh -c 'until [ -e imds.json ]; do imds-mock --version; done' > /dev/null\n"
     found = json.loads(run(f"{SERVE_READY}\n{wait}cat imds.json", tmp_path, IMDS_MOCK_CONTROL_PORT="0"))
     assert found.keys() == shown.keys()
     assert found["port"] > 0

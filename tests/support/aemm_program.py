@@ -18,7 +18,7 @@ from support.paths import PROGRAMS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_PATIENCE_SECONDS = 20
+_PATIENCE_SECONDS = 60
 
 
 class Program:
@@ -103,6 +103,6 @@ def ask(
 
 def exchange(port: int, request: bytes, *, host: str = "127.0.0.1", source: str = "") -> Answer:
     """Send bytes and read until the server closes the connection."""
-    with socket.create_connection((host, port), 10, (source, 0) if source else None) as client:
+    with socket.create_connection((host, port), _PATIENCE_SECONDS, (source, 0) if source else None) as client:
         client.sendall(request)
         return Answer.parse(read_all(client))

@@ -154,7 +154,7 @@ def test_a_write_that_fails_later_is_reported_and_tried_again_with_the_next_chan
         path.unlink()
         path.parent.rmdir()
         callers.announcements.put(HERE, Announcement(KEY, WORKER))
-        await asyncio.wait_for(reported.wait(), 10)
+        await asyncio.wait_for(reported.wait(), 60)
         path.parent.mkdir()
         callers.announcements.put(THERE, Announcement(KEY, None))
         keeping.cancel()

@@ -17,7 +17,7 @@ from support.http_server import NOT_FOUND, ScriptedHttpServer, as_mock
 from support.ports import reserved_port
 
 
-def ask(server: ScriptedHttpServer, seconds: float = 5) -> ProbeResult:
+def ask(server: ScriptedHttpServer, seconds: float = 60) -> ProbeResult:
     return probe(ip_address(server.address), server.port, Deadline(seconds))
 
 
@@ -246,7 +246,7 @@ def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch)
 def announce(answer: bytes) -> tuple[ProbeResult, bytes]:
     """The result of an announcement that is answered like this, and the first request."""
     with ScriptedHttpServer(lambda _head: answer) as server:
-        result = probe(ip_address(server.address), server.port, Deadline(5), Announcement("0" * 32, "w", "role=a"))
+        result = probe(ip_address(server.address), server.port, Deadline(60), Announcement("0" * 32, "w", "role=a"))
         return result, server.requests[0]
 
 

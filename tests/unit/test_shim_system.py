@@ -142,7 +142,7 @@ def test_the_tree_finds_its_modules_by_its_path(tree: Path) -> None:
 @pytest.mark.parametrize(("number", "code"), [(15, 143), (2, 130)])
 def test_a_signal_ends_the_program_during_its_imports(tree: Path, number: int, code: int) -> None:
     cli = f"import os, signal; os.kill(os.getpid(), {number}); signal.pause()"
-    done = subprocess.run([sys.executable, *complete(tree, cli)], capture_output=True, check=False, timeout=20)
+    done = subprocess.run([sys.executable, *complete(tree, cli)], capture_output=True, check=False, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
 
 
@@ -153,7 +153,7 @@ def test_a_signal_that_the_launcher_blocked_ends_the_program_at_once(tree: Path,
     try:
         with subprocess.Popen(command, env={"IMDS_SHIM_BLOCKED": "TERM INT"}) as shim:
             shim.send_signal(number)
-            assert shim.wait(20) == code
+            assert shim.wait(60) == code
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
