@@ -83,6 +83,26 @@ def test_all_programs_are_for_the_processor_and_have_their_libraries(
     assert {name for name in needed - loader if not (tree / "lib" / name).exists()} == set()
 
 
+LARGEST_PAGE = 64 << 10
+"""Bytes of the largest pages of an arm64 kernel. Others have pages of 4 KiB or 16 KiB."""
+
+
+@pytest.mark.parametrize("image", dist.IMAGES)
+def test_programs_for_arm64_can_be_loaded_in_pages_of_each_size(trees: dict[str, dict[str, Path]], image: str) -> None:
+    """A kernel or loader refuses a segment whose alignment is less than a page, or maps two of them into one page."""
+    for program in programs(trees[image]["arm64"]):
+        lines = subprocess.run(
+            ["readelf", "--wide", "--program-headers", program],
+            check=True,
+            capture_output=True,
+            text=True,
+            env=os.environ | {"LC_ALL": "C"},
+        ).stdout.splitlines()
+        segments = [line.split() for line in lines if line.split()[:1] == ["LOAD"]]
+        assert segments
+        assert {words[0]: int(words[-1], 16) % LARGEST_PAGE for words in segments} == {"LOAD": 0}, program
+
+
 @pytest.mark.parametrize("image", dist.IMAGES)
 def test_trees_differ_in_their_programs_alone(trees: dict[str, dict[str, Path]], image: str) -> None:
     contents = []
@@ -144,6 +164,15 @@ def test_the_shim_for_the_other_processor_starts_from_its_snapshot(
     )
     assert 0 < reads < 10
     assert more_reads > 30
+
+
+@pytest.mark.parametrize("bits", [36, 39, 42])
+def test_a_start_in_a_small_address_space(trees: dict[str, dict[str, Path]], emulator: Path, bits: int) -> None:
+    """As on an arm64 kernel with so many bits in an address; the snapshot's memory is at 64 GiB."""
+    done = start(emulator, trees["imds-shim"][OTHER], "imds-shim", "-R", hex(1 << bits), "-strace")
+    assert (done.stdout, done.returncode) == (f"imds-shim {VERSION}\n", 0), done.stderr
+    restored = done.stderr.count(" pread64(") < 10
+    assert restored == (1 << bits > 64 << 30)
 
 
 @pytest.mark.parametrize("image", dist.IMAGES)

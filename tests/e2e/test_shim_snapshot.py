@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
+from support.containers import INSTANCE_ID
 from support.paths import ROOT
-from support.shimcontainers import Application, application
+from support.shimcontainers import INSTANCE_ID_ASKED, Application, application
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from support.containers import Docker
 
@@ -138,6 +143,70 @@ def test_an_unusable_snapshot_is_not_used(copied: Application, damage: str) -> N
     done = copied.run("timeout", "60", f"{OTHER}/bin/imds-shim", "--version", check=False)
     version = (ROOT / "VERSION").read_text(encoding="ascii").strip()
     assert (done.returncode, done.stdout, done.stderr) == (0, f"imds-shim {version}\n", "")
+
+
+REGION = 64 << 30
+"""The address of the memory in a snapshot (shim/interpreter/memory.c)."""
+REFUSED_SNAPSHOT = {
+    "the address, for lack of memory": ("mmap", REGION, errno.ENOMEM),
+    "the address, for a rule": ("mmap", REGION, errno.EPERM),
+    "reading into several places": ("preadv", None, errno.EPERM),
+    "reading into several places, as unknown": ("preadv", None, errno.ENOSYS),
+}
+"""What a kernel or a seccomp profile may refuse: a system call, its first argument, and the error."""
+STRICT = {
+    "SCMP_ACT_ERRNO": ["madvise", "membarrier", "mremap", "prlimit64", "rseq", "set_robust_list", "statx"],
+    "SCMP_ACT_KILL_PROCESS": [
+        *("io_uring_setup", "memfd_create", "mlock", "mlock2", "mlockall", "personality", "pkey_alloc"),
+        *("pkey_mprotect", "process_madvise", "process_vm_readv", "ptrace", "remap_file_pages", "userfaultfd"),
+    ],
+}
+"""What no start needs: system calls that a strict profile refuses, and others for which it ends the process."""
+
+
+@contextlib.contextmanager
+def application_under(
+    docker: Docker, image: str, network: str, file: Path, rules: list[dict[str, object]]
+) -> Iterator[Application]:
+    """Run an application under a seccomp profile with these rules, which allows everything else."""
+    file.write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules}))
+    with application(docker, image, "--security-opt", f"seccomp={file}", networks=[network]) as made:
+        yield made
+
+
+def snapshot_bytes(app: Application) -> int:
+    """Return the size of the snapshot, without the system call of `stat`."""
+    return int(app.run("wc", "--bytes", f"{TREE}/lib/snapshot").stdout.split()[0])
+
+
+def starts_and_reads(app: Application) -> int:
+    """Start the shim in silence and with a redirect; return how many bytes a start reads before it waits."""
+    told = app.run(f"{TREE}/bin/imds-shim", "--version")
+    assert (told.stdout[:10], told.stderr) == ("imds-shim ", "")
+    assert app.shim(*INSTANCE_ID_ASKED).stdout == INSTANCE_ID
+    return int(app.run("timeout", "60", "bash", "-c", READS, "bash", TREE).stdout.split()[0])
+
+
+@pytest.mark.parametrize("refused", REFUSED_SNAPSHOT.values(), ids=REFUSED_SNAPSHOT)
+def test_a_start_imports_its_modules_if_the_snapshot_cannot_be_restored(
+    docker: Docker, tools_image: str, network: str, mock: str, tmp_path: Path, refused: tuple[str, int | None, int]
+) -> None:
+    del mock  # it only has to be there
+    call, argument, error = refused
+    rule: dict[str, object] = {"names": [call], "action": "SCMP_ACT_ERRNO", "errnoRet": error}
+    if argument is not None:
+        rule["args"] = [{"index": 0, "value": argument, "op": "SCMP_CMP_EQ"}]
+    with application_under(docker, tools_image, network, tmp_path / "seccomp.json", [rule]) as app:
+        assert starts_and_reads(app) < snapshot_bytes(app)
+
+
+def test_a_strict_seccomp_profile_lets_a_start_restore_the_snapshot(
+    docker: Docker, tools_image: str, network: str, mock: str, tmp_path: Path
+) -> None:
+    del mock  # it only has to be there
+    rules: list[dict[str, object]] = [{"names": names, "action": action} for action, names in STRICT.items()]
+    with application_under(docker, tools_image, network, tmp_path / "seccomp.json", rules) as app:
+        assert starts_and_reads(app) > snapshot_bytes(app)
 
 
 def test_a_start_by_a_user_who_may_not_read_the_snapshot(copied: Application) -> None:
