@@ -60,15 +60,22 @@ class Project:
     def python(self, service: str, program: str) -> Any:
         return json.loads(self("exec", "-T", service, "python3", "-c", program))
 
+    def await_log(self, service: str, text: str) -> None:
+        self._docker.await_log(self("ps", "--quiet", service).strip(), text)
+
     def await_hand_off(self, services: Sequence[str]) -> None:
         for service in services:
-            self._docker.await_log(self("ps", "--quiet", service).strip(), " -> ")
+            self.await_log(service, " -> ")
 
 
 @contextlib.contextmanager
-def up(docker: Docker, folder: Path, compose: str) -> Iterator[Project]:
+def up(docker: Docker, folder: Path, compose: str, *, with_aws: bool = False) -> Iterator[Project]:
+    """Run a project until the block ends; AWS is there before anything asks it."""
     project = Project(docker, folder, compose.replace("    build: .\n", "    image: imds-e2e-sdks\n"))
     try:
+        if with_aws:
+            project("up", "--detach", "aws")
+            project.await_log("aws", "Running on")
         project("up", "--detach", "--wait")
         yield project
     finally:
@@ -100,9 +107,8 @@ def test_two_services_are_seen_under_two_roles(docker: Docker, tmp_path: Path) -
     (tmp_path / "mock").mkdir()
     (tmp_path / "mock/mock.yaml").write_text(block("# mock/mock.yaml"))
     compose = block("localstack/localstack").replace("localstack/localstack", "imds-e2e-aws")
-    with up(
-        docker, tmp_path, compose.replace("AWS_SECRET_ACCESS_KEY: test", f"AWS_SECRET_ACCESS_KEY: {SECRET}")
-    ) as project:
+    compose = compose.replace("AWS_SECRET_ACCESS_KEY: test", f"AWS_SECRET_ACCESS_KEY: {SECRET}")
+    with up(docker, tmp_path, compose, with_aws=True) as project:
         project.await_hand_off(["orders", "billing"])
         seen = [project.python(service, USE) for service in ("orders", "billing")]
         log = project("logs", "mock_metadata") + project("exec", "-T", "mock_metadata", "imds-mock", "ctl", "requests")
