@@ -82,8 +82,8 @@ remove_sources "$stdlib" "$packages"
 python3 "$here/pack_modules.py" "$tree" "$stdlib" "$packages"
 find "$stdlib" "$packages" -type d -empty -delete
 
-# Not position-independent, so it needs no relocation, and a snapshot fits each of its processes. Its symbols are exported for
-# the extension modules. A snapshot is of this very program if both are made of the same files in the same way.
+# Not position-independent, so it needs no relocation, and a snapshot fits each of its processes. A snapshot
+# is of this very program if both are made of the same files in the same way.
 libpython=${target}usr/lib/$version/config-${version#python}-$triplet/lib$version.a
 # Its functions of mathematics are musl's, which have no state: Debian's libm.a needs a static C library, and libm.so.6 is 1 MB.
 # The linker takes them from musl's archive because it has looked into Debian's C library, which has all others, before.
@@ -94,12 +94,18 @@ made_of() {
   "$triplet-gcc" --version
 }
 id=$(made_of | sha256sum | cut -c 1-32)
+# Exports the symbols that the extension modules refer to, and those that hidden_process.py calls; all would take 0.1 MB more.
+{
+  echo '{ PyOS_*;'
+  "$triplet-nm" --dynamic --undefined-only --format=just-symbols "$stdlib"/lib-dynload/*.so | sed 's/@.*//; s/$/;/' | sort -u
+  echo '};'
+} >"$work/exported"
 # Without tables for unwinding the stack: exceptions of C++ and the cancellation of threads use them, and CPython has neither.
 "$triplet-objcopy" --remove-section .eh_frame "$libpython" "$work/libpython.a"
 "$triplet-gcc" --sysroot="$target" -std=c11 -O2 -fno-pie -no-pie -Wall -Wextra -Werror -I"${target}usr/include/$version" \
   -I"$work" -DPROGRAM_ID="\"$id\"" -o "$tree/bin/python3" "$here"/interpreter/*.c "$work/libpython.a" \
   -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=pthread_self \
-  -Wl,--export-dynamic -Wl,-Bstatic -lz -Wl,-Bdynamic -lc "$musl"
+  -Wl,--dynamic-list="$work/exported" -Wl,-Bstatic -lz -Wl,-Bdynamic -lc "$musl"
 
 # Loaded by name at run time, so no file lists them as needed.
 by_name="libip4tc.so.2 libip6tc.so.2 libnftables.so.1"
