@@ -164,6 +164,6 @@ ROWS: Final = (
     Row("shim/exec", "shim", "shim, exec to exec", "ms", "bash, dig and iptables", at_most(1)),
     Row("shim/run", "shim", "shim, docker run to the first line", "ms", "bash, dig and iptables", at_most(1)),
     Row("image/imds-mock", "shim", "image imds-mock", IMAGE, "", at_most(100)),
-    Row("image/imds-shim", "shim", "image imds-shim", IMAGE, "", at_most(20)),
+    Row("image/imds-shim", "shim", "image imds-shim", IMAGE, "", at_most(17)),
 )
 """All rows, in the order of the table."""
