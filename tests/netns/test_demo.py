@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # As for users other than root, /run cannot be written: the lock of iptables is there.
-CLOSED_RUN = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o ro tmpfs /run && exec "$@"', "sh")
+CLOSED_RUN = (
+    *("unshare", "--mount", *(() if os.geteuid() == 0 else ("--map-root-user",))),
+    *("sh", "-c", 'mount -t tmpfs -o ro tmpfs /run && exec "$@"', "sh"),
+)
 
 
 def start(within: Sequence[str] = ()) -> subprocess.Popen[str]:
