@@ -144,6 +144,27 @@ def test_a_rotation_reports_unchanged_keys(tmp_path: Path) -> None:
         assert served(program)["AccessKeyId"] == "ASIANEW"
 
 
+def test_what_was_kept_before_a_fetch_is_not_sent_after_it(tmp_path: Path) -> None:
+    file = tmp_path / "credentials"
+    environ = {
+        "AWS_SHARED_CREDENTIALS_FILE": str(file),
+        "IMDS_MOCK_CREDENTIALS_SOURCE": "profile",
+        "IMDS_MOCK_CREDENTIALS_PROFILE": "dev",
+        "IMDS_MOCK_CREDENTIALS_WAIT_SECONDS": "0.2",
+    }
+    paths = (f"{ROLES}my-role", ROLES, "/latest/meta-data/iam/", "/latest/meta-data/")
+    with running_program(tmp_path, **environ) as program:
+        for _ in range(3):
+            assert [get(program, path).status for path in paths] == [404, 404, 200, 200]
+            assert get(program, "/latest/meta-data/iam/").body == b"info"
+        keys = f"aws_access_key_id = ASIADEV\naws_secret_access_key = {SECRET}\naws_session_token = {SECRET}\n"
+        file.write_text(f"[dev]\n{keys}")
+        program.await_line("fetched credentials of")
+        assert [get(program, path).status for path in paths] == [200] * 4
+        assert served(program)["AccessKeyId"] == "ASIADEV"
+        assert get(program, "/latest/meta-data/iam/").body == b"info\nsecurity-credentials/"
+
+
 def caller_of(credentials: dict[str, str], sts: str) -> str:
     import boto3
 

@@ -43,6 +43,7 @@ class FakeAws:
     slept: list[float] = field(default_factory=list)
     logged: list[str] = field(default_factory=list)
     is_configured: bool = True
+    changes: list[float] = field(default_factory=list)
 
     def dependencies(self) -> RefresherDependencies:
         return RefresherDependencies(
@@ -52,6 +53,7 @@ class FakeAws:
             lambda: self.random,
             self.logged.append,
             lambda _: self.is_configured,
+            lambda: self.changes.append(self.now),
         )
 
     async def sleep(self, seconds: float) -> None:

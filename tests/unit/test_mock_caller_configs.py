@@ -106,6 +106,19 @@ def test_what_is_kept_for_a_container_is_bounded(tmp_path: Path) -> None:
     assert len(cache._known) <= 2
 
 
+def test_nothing_is_sent_again_after_fetched_credentials_have_changed(tmp_path: Path) -> None:
+    variant = {"match": {"name": "app-1?"}, "instance": {"role": "other"}}
+    own = caller_configs(tmp_path, {"identity": "per-container", "variants": [variant]})
+    addresses = ("", "172.18.0.3", "172.18.0.11")
+    before = [own.cache_of(address).under(()).enabled for address in addresses]
+    own.end_kept()
+    for address, old in zip(addresses, before, strict=True):
+        new = own.cache_of(address).under(()).enabled
+        assert new.tree is old.tree, "it is not built again"
+        assert new.mark is not old.mark
+        assert new.responses is not old.responses
+
+
 def test_nothing_is_kept_for_a_container_that_another_one_has_followed(tmp_path: Path) -> None:
     build = Ec2Builder(STARTED, Signer(tmp_path)).build
     here = caller_of("172.18.0.3")

@@ -42,6 +42,7 @@ def manager_of(config: Config) -> CredentialManager:
         clock=MockClock(lambda: NOW),
         random=lambda: 0.5,
         report=lambda _sentence: None,
+        changed=lambda: None,
     )
 
 

@@ -19,7 +19,8 @@ from imds_mock.credentials.refresher import (
     next_fetch_time,
 )
 from imds_mock.credentials.requests import CredentialRequest, FetchedCredentials, FetchError
-from imds_mock.credentials.values import CredentialFailure, RoleCredentials
+from imds_mock.credentials.values import KEPT_SECONDS, CredentialFailure, RoleCredentials
+from imds_mock.scheduling.window import Window
 from support.fake_aws import HOUR, NOW, REQUEST, SECRET, FakeAws, ScriptEnd, credentials, refused, unreachable
 
 
@@ -114,6 +115,47 @@ def test_a_refusal_at_the_start_ends_with_the_next_attempt() -> None:
     assert keys(RefreshedCredentials("web", refresher), NOW) == "ASIA1"
 
 
+@pytest.mark.parametrize(
+    ("script", "changes"),
+    [
+        ([credentials(1, NOW + HOUR)], 1),
+        ([credentials(1, NOW + 12 * HOUR), credentials(1, NOW + 12 * HOUR)], 1),
+        ([credentials(1, NOW + HOUR), credentials(2, NOW + 2 * HOUR)], 2),
+        ([unreachable(), unreachable()], 0),
+        ([refused(), credentials(1, NOW + HOUR)], 2),
+        ([refused(), unreachable()], 2),
+        ([credentials(1, NOW + 12 * HOUR), refused(), credentials(1, NOW + 12 * HOUR)], 3),
+    ],
+)
+def test_a_change_of_the_credentials_or_of_a_refusal_is_told(
+    script: list[FetchedCredentials | FetchError], changes: int
+) -> None:
+    _, fake = run_refresher(*script)
+    assert len(fake.changes) == changes
+
+
+def test_the_state_has_changed_when_it_is_told() -> None:
+    fake = FakeAws([credentials(1, NOW + HOUR), refused(), credentials(2, NOW + 2 * HOUR)])
+    told: list[tuple[bool, str]] = []
+
+    def tell() -> None:
+        told.append((refresher.refused_at is None, keys(RefreshedCredentials("web", refresher), NOW)))
+
+    refresher = Refresher(REQUEST, msgspec.structs.replace(fake.dependencies(), changed=tell))
+    with contextlib.suppress(ScriptEnd):
+        asyncio.run(refresher.run())
+    assert told == [(True, "ASIA1"), (False, "ASIA1"), (True, "ASIA2")]
+
+
+def test_a_kept_response_counts_as_use_and_ends_with_the_credentials() -> None:
+    refresher, _ = run_refresher(credentials(1, NOW + HOUR))
+    source = RefreshedCredentials("web", refresher)
+    assert source.same_during(NOW + 10) == Window(NOW + 10, NOW + 10 + KEPT_SECONDS)
+    assert source.same_during(NOW + HOUR - 10) == Window(NOW + HOUR - 10, NOW + HOUR)
+    assert source.same_during(NOW + HOUR) == Window(NOW + HOUR, NOW + HOUR + KEPT_SECONDS)
+    assert refresher._used_at == NOW + HOUR
+
+
 def test_a_problem_is_logged_every_five_minutes_and_when_it_ends() -> None:
     _, fake = run_refresher(*[unreachable()] * 12, credentials(1, NOW + 2 * HOUR), random=1.0)
     assert fake.logged == [
@@ -172,7 +214,7 @@ def test_a_requested_renewal_ends_the_wait() -> None:
             await fake.sleep(seconds)
 
         refresher._dependencies = RefresherDependencies(
-            fake.fetch, lambda: fake.now, sleep, lambda: 0.0, fake.logged.append, lambda _: True
+            fake.fetch, lambda: fake.now, sleep, lambda: 0.0, fake.logged.append, lambda _: True, lambda: None
         )
         with contextlib.suppress(ScriptEnd):
             await refresher.run()
@@ -207,7 +249,7 @@ def test_waiting_for_a_renewal_returns_its_failure(result: FetchedCredentials | 
             await asyncio.sleep(3600)
 
         refresher._dependencies = RefresherDependencies(
-            fake.fetch, lambda: fake.now, sleep, lambda: 0.0, fake.logged.append, lambda _: True
+            fake.fetch, lambda: fake.now, sleep, lambda: 0.0, fake.logged.append, lambda _: True, lambda: None
         )
         running = asyncio.create_task(refresher.run())
         await requested.wait()
@@ -253,7 +295,7 @@ def test_a_renewal_requested_during_a_fetch_is_not_repeated() -> None:
         return fetched
 
     refresher._dependencies = RefresherDependencies(
-        fetch, lambda: fake.now, fake.sleep, lambda: 0.0, fake.logged.append, lambda _: True
+        fetch, lambda: fake.now, fake.sleep, lambda: 0.0, fake.logged.append, lambda _: True, lambda: None
     )
     with contextlib.suppress(ScriptEnd):
         asyncio.run(refresher.run())
@@ -269,7 +311,7 @@ def test_a_failing_renewal_keeps_the_pauses() -> None:
         refresher.renew_after(NOW + 1)  # as every read during an event
 
     refresher._dependencies = RefresherDependencies(
-        fake.fetch, lambda: fake.now, sleep, lambda: 1.0, fake.logged.append, lambda _: True
+        fake.fetch, lambda: fake.now, sleep, lambda: 1.0, fake.logged.append, lambda _: True, lambda: None
     )
     with contextlib.suppress(ScriptEnd):
         asyncio.run(refresher.run())

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from imds_mock.build.builder import SnapshotBuilder
 from imds_mock.build.loading import from_document
-from imds_mock.events.armed import ArmedEvents
+from imds_mock.credentials.values import KEPT_SECONDS, RoleCredentials
+from imds_mock.events.armed import ArmedEvent, ArmedEvents
 from imds_mock.events.kinds import AnyEvent
 from imds_mock.scheduling.window import ALWAYS, Window
 from imds_mock.service.messages import Request
@@ -40,6 +41,7 @@ PATHS: Final = (
     *("/latest/meta-data/events", "/latest/meta-data/autoscaling/target-lifecycle-state", "/2099-01-01/meta-data/spot"),
     *("/latest/dynamic/instance-identity", "/latest/dynamic/instance-identity/document"),
 )
+ABOUT_ROLES: Final = ("/latest/meta-data", *(path for path in PATHS if "/meta-data/i" in path))
 
 seconds = st.integers(0, 8000) | st.floats(0, 8000)
 moments = seconds.map(lambda offset: STARTED - 500 + offset)
@@ -73,14 +75,24 @@ configurations = st.fixed_dictionaries(
 
 
 def snapshot_under(signer: Signer, document: dict[str, Any], timeline: list[tuple[Any, Any, float | None]]) -> Snapshot:
-    """The snapshot of a configuration under events, each canceled at its moment if it has one."""
-    built = SnapshotBuilder(started=STARTED, signer=signer, reason="").build(from_document(document))
+    """The snapshot of a configuration under the events of a timeline."""
+    builder = SnapshotBuilder(started=STARTED, signer=signer, reason="")
+    return cache_of(builder, document).under(armed_under(timeline)).enabled
+
+
+def cache_of(builder: SnapshotBuilder, document: dict[str, Any]) -> SnapshotCache:
+    built = builder.build(from_document(document))
+    return SnapshotCache(built.leaves, built.build_snapshot)
+
+
+def armed_under(timeline: list[tuple[Any, Any, float | None]]) -> tuple[ArmedEvent, ...]:
+    """The events of a timeline, each canceled at its moment if it has one."""
     armed = ArmedEvents()
     for kind, schedule, canceled_at in timeline:
         armed = armed.arm(msgspec.convert({**kind, **schedule}, AnyEvent), STARTED)
         if canceled_at is not None:
             armed = armed.cancel(armed.events[-1].id, canceled_at)
-    return SnapshotCache(built.leaves, built.build_snapshot).under(armed.events).enabled
+    return armed.events
 
 
 def answer(snapshot: Snapshot, path: str, now: float) -> Response:
@@ -155,6 +167,76 @@ def test_a_second_request_gets_the_kept_response(signer: Signer, path: str) -> N
     is_never_there = first.status == 404 and first.end == math.inf
     assert (first is second) != is_never_there
     assert first == second
+
+
+FETCHED: Final = {"credentials": {"source": "profile"}, "instance": {"role": "imds-mock-role"}}
+
+
+class Fetched:
+    """Fetched credentials: those of the last fetch, or its refusal."""
+
+    def __init__(self) -> None:
+        self.credentials: RoleCredentials | None = None
+        self.refused_at: float | None = None
+
+    def valid_at(self, now: float) -> RoleCredentials | None:
+        held = self.credentials
+        return held if held is not None and now < held.expiration else None
+
+    def renew_after(self, moment: float) -> None:
+        """Fetches are steps of the test."""
+
+    def fetch(self, now: float, number: int, life: float) -> None:
+        if number == 0:
+            self.refused_at = now
+        else:
+            self.refused_at = None
+            self.credentials = RoleCredentials(f"ASIA{number}", "secret", "token", math.floor(now), now + life)
+
+
+offsets = st.sampled_from([0.0, 5.0, 30.0, KEPT_SECONDS, 2 * KEPT_SECONDS])
+fetches = st.tuples(offsets, st.tuples(st.integers(0, 3), st.sampled_from([1.0, 30.0, 3600.0])), st.just(ABOUT_ROLES))
+asks = st.tuples(offsets, st.none(), st.tuples(st.sampled_from(ABOUT_ROLES)))
+
+
+@settings(max_examples=150)
+@given(
+    timelines,
+    st.sampled_from([{}, {"compatibility": "aemm"}]),
+    moments,
+    st.lists(fetches | asks, min_size=2, max_size=20),
+)
+def test_no_kept_response_outlives_a_fetch(
+    signer: Signer,
+    timeline: list[tuple[Any, Any, float | None]],
+    document: dict[str, Any],
+    begin: float,
+    steps: list[tuple[float, tuple[int, float] | None, tuple[str, ...]]],
+) -> None:
+    fetched = Fetched()
+    builder = SnapshotBuilder(started=STARTED, signer=signer, reason="", refreshable_for=lambda _request: fetched)
+    cache, events = cache_of(builder, FETCHED | document), armed_under(timeline)
+    for offset, fetch, paths in steps:
+        now = begin + offset
+        if fetch is not None:
+            fetched.fetch(now, *fetch)
+            cache.end_kept()
+        for path in paths:
+            snapshot = cache.under(events).enabled
+            assert shown(answer(snapshot, path, now)) == shown(answer(fresh(snapshot), path, now)), (path, now)
+
+
+@pytest.mark.parametrize("number", [0, 1, None])
+def test_a_second_request_gets_the_kept_response_with_fetched_credentials(signer: Signer, number: int | None) -> None:
+    fetched = Fetched()
+    if number is not None:
+        fetched.fetch(STARTED, number, 3600)
+    builder = SnapshotBuilder(started=STARTED, signer=signer, reason="", refreshable_for=lambda _request: fetched)
+    snapshot = cache_of(builder, FETCHED).under(()).enabled
+    roles = "/latest/meta-data/iam/security-credentials"
+    for path in ("/latest/meta-data", "/latest/meta-data/iam/info", roles, ROLE):
+        assert answer(snapshot, path, STARTED + 5) is answer(snapshot, path, STARTED + 6)
+    assert answer(snapshot, ROLE, STARTED + 6).status == (404 if number is None else 200)
 
 
 def test_a_kept_notice_ends_with_its_event(signer: Signer) -> None:

@@ -135,6 +135,19 @@ def test_what_an_event_does_not_concern_is_not_built_again() -> None:
     assert mock.snapshot_for(APP) is before
 
 
+def test_ending_what_is_kept_ends_it_for_all_callers_and_builds_nothing() -> None:
+    mock = state()
+    arm(mock, event("spot", target="app"))
+    callers = (APP, OTHER)
+    before, revision = [mock.snapshot_for(each) for each in callers], mock.views.revision
+    mock.end_kept()
+    assert mock.views.revision is not revision
+    for old, new in zip(before, map(mock.snapshot_for, callers), strict=True):
+        assert new.responses is not old.responses
+        assert new.mark is not old.mark
+        assert new.tree is old.tree
+
+
 def test_looks_are_bounded() -> None:
     built = build(Config())
     cache = SnapshotCache(built.leaves, built.build_snapshot)

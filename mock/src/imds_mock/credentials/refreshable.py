@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from imds_mock.credentials.values import refusal
+from imds_mock.credentials.values import KEPT_SECONDS, refusal
 from imds_mock.records import Record
 from imds_mock.scheduling.window import Window
 
@@ -47,8 +47,10 @@ class RefreshedCredentials(Record, frozen=True):
         return None if refused_at is None else refusal(self.role, refused_at)
 
     def same_during(self, now: float) -> Window:
-        """Empty: a fetch may end at any moment, and every request counts as use."""
-        return Window(now, now)
+        """Until the credentials expire. A fetch ends all spans (see `RefresherDependencies.changed`)."""
+        valid = self.refreshable.valid_at(now)
+        end = now + KEPT_SECONDS
+        return Window(now, end if valid is None else min(end, valid.expiration))
 
 
 class NotRefreshed:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from tenacity import AsyncRetrying, retry_if_exception_type
 
 from imds_mock.credentials.requests import FetchError
-from imds_mock.credentials.values import RoleCredentials
+from imds_mock.credentials.values import KEPT_SECONDS, RoleCredentials
 from imds_mock.metadata.documents import iso8601
 from imds_mock.records import Record
 
@@ -36,7 +36,7 @@ _MIN_SECONDS: Final = 5.0
 _JITTER: Final = 0.1
 # Short sleeps, because a suspended laptop skips wall clock time.
 _SLEEP_SECONDS: Final = 30.0
-_IDLE_SECONDS: Final = 3600.0
+_IDLE_SECONDS: Final = 3600.0 + KEPT_SECONDS
 
 
 class RefresherDependencies(Record, frozen=True):
@@ -49,6 +49,7 @@ class RefresherDependencies(Record, frozen=True):
         random: Returns random numbers from 0 (included) to 1 (excluded).
         log: Logs a line.
         is_configured: Whether a request comes from the current configuration; such a request is refreshed even if idle.
+        changed: Called after a fetch that changed the credentials or whether they are refused.
     """
 
     fetch: Callable[[CredentialRequest], Awaitable[FetchedCredentials]]
@@ -57,6 +58,7 @@ class RefresherDependencies(Record, frozen=True):
     random: Callable[[], float]
     log: Callable[[str], None]
     is_configured: Callable[[CredentialRequest], bool]
+    changed: Callable[[], None]
 
 
 class Refresher:
@@ -179,7 +181,10 @@ class Refresher:
         self._wake.clear()
         if before is None or self._logged is not None:
             self._dependencies.log(f"fetched credentials of {self.display_name}, valid until {iso8601(expiration)}")
+        changes = self._credentials is not before or self.refused_at is not None
         self._logged = self.refused_at = None
+        if changes:
+            self._dependencies.changed()
         self._ready.set()
         self._end_attempt(now)
 
@@ -188,7 +193,10 @@ class Refresher:
         if not isinstance(error, FetchError):
             return
         now = self._dependencies.clock()
-        self.refused_at = now if error.problem == "refused" else None
+        refused_at = now if error.problem == "refused" else None
+        if refused_at != self.refused_at:
+            self.refused_at = refused_at
+            self._dependencies.changed()
         if error.problem != "unreachable":
             self._ready.set()
         message = str(error)

@@ -21,6 +21,9 @@ ADVICE: Final = (
 INSTANCE_IDENTITY: Final = "aws:ec2-instance"
 """The role that every instance has for its own identity."""
 
+KEPT_SECONDS: Final = 60.0
+"""How long a response with fetched credentials may be kept: only one that is made counts as use."""
+
 
 class RoleCredentials(msgspec.Struct, frozen=True):
     """One set of credentials; times are whole seconds since the epoch. `repr` omits the secrets."""

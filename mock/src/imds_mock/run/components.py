@@ -76,6 +76,7 @@ class Components:
             clock=clock,
             random=use.random,
             report=use.log_limited,
+            changed=lambda: self.runtime.state.end_kept(),  # noqa: PLW0108 - made below
         )
         callers = use.callers or network_registry(
             self.current_config, lambda: self.runtime.state.services, use.monotonic, self.resources

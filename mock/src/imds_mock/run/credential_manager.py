@@ -39,6 +39,7 @@ class CredentialManager:
         clock: The mock's time.
         random: Returns a number from 0 to 1.
         report: Receives a sentence for the log.
+        changed: Called when the credentials of a request have changed.
     """
 
     def __init__(  # noqa: PLR0913 - passed by keyword
@@ -50,6 +51,7 @@ class CredentialManager:
         clock: MockClock,
         random: Callable[[], float],
         report: Callable[[str], None],
+        changed: Callable[[], None],
     ) -> None:
         self._started = started
         self._config = config
@@ -57,6 +59,7 @@ class CredentialManager:
         self._clock = clock
         self._random = random
         self._report = report
+        self._changed = changed
         self._pool: RefresherPool | None = None
         self._fetcher: Fetcher | None = None
         self._is_running = False
@@ -128,7 +131,13 @@ class CredentialManager:
 
         self._fetcher = Fetcher()
         return RefresherDependencies(
-            self._fetch, self._clock, self._clock.sleep, self._random, self._report, self._is_configured
+            self._fetch,
+            self._clock,
+            self._clock.sleep,
+            self._random,
+            self._report,
+            self._is_configured,
+            self._changed,
         )
 
     async def _fetch(self, request: CredentialRequest) -> FetchedCredentials:

@@ -171,6 +171,11 @@ class CallerConfigs:
         """The snapshots of the caller at an address."""
         return self.of(address).cache
 
+    def end_kept(self) -> None:
+        """Let no response be sent again."""
+        for known in (self.common, *self._single_variants, *self._known.values()):
+            known.cache.end_kept()
+
     def check(self, events: tuple[ArmedEvent, ...]) -> None:
         """Check that events do not conflict with the paths that a variant sets.
 

@@ -41,6 +41,9 @@ class _View:
             options = msgspec.structs.replace(snapshot.options, http_endpoint="disabled")
             self.disabled = replace(snapshot, options=options, responses={}, mark=object())
 
+    def without_responses(self) -> _View:
+        return _View(replace(self.enabled, responses={}, mark=object()), self.disabled_windows)
+
     def at(self, now: float) -> Snapshot:
         return self.disabled if any(now in window for window in self.disabled_windows) else self.enabled
 
@@ -81,6 +84,10 @@ class SnapshotCache:
                 self._known.clear()
             self._known[events] = view
         return view
+
+    def end_kept(self) -> None:
+        """Let no snapshot's response be sent again."""
+        self._known = {events: view.without_responses() for events, view in self._known.items()}
 
     @property
     def leaves(self) -> Mapping[str, Leaf]:

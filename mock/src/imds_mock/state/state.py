@@ -211,12 +211,15 @@ class State:
             addresses: Where the caller has changed; None means that the addresses of targets have changed.
         """
         if addresses is None:
-            # If the clock was set back, an event that had ended may conflict with a newer configuration.
-            with contextlib.suppress(ConflictingPathsError):
-                self._use(self._views_of(self._caller_configs, self._events))
+            self._rebuild_views()
         else:
             self.views.forget(addresses)
             self._caller_configs.forget(addresses)
+
+    def end_kept(self) -> None:
+        """Let no response be sent again, because fetched credentials have changed."""
+        self._caller_configs.end_kept()
+        self._rebuild_views()
 
     def check_clock(self) -> None:
         """If the clock was set back, show the events again that had ended by the old time."""
@@ -227,6 +230,11 @@ class State:
         """The targets of all events and faults."""
         armed = (*(each.event for each in self._events.events), *(each.fault for each in self.faults.armed))
         return {each.target for each in armed if each.target is not None}
+
+    def _rebuild_views(self) -> None:
+        # If the clock was set back, an event that had ended may conflict with a newer configuration.
+        with contextlib.suppress(ConflictingPathsError):
+            self._use(self._views_of(self._caller_configs, self._events))
 
     def _swap(self, config: Config, caller_configs: CallerConfigs, events: ArmedEvents, views: Views) -> None:
         look_ups_differ = (caller_configs.services, config.callers) != (self.services, self._config.callers)
