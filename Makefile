@@ -4,6 +4,8 @@ SHELL := /bin/bash
 BIN := .venv/bin
 # Debian's PATH for users other than root lacks the folders of ip, nft and ldconfig.
 export PATH := $(PATH):/usr/sbin:/sbin
+# With it, each start of a program compiles its modules again: twice the time, and more memory.
+unexport PYTHONDONTWRITEBYTECODE
 # Recipes get these as variables of their environment, so that neither make nor the shell runs what is in them.
 override REGISTRY := $(value REGISTRY)
 override PLATFORMS := $(value PLATFORMS)

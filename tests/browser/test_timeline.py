@@ -82,8 +82,10 @@ POINT = """([x, y]) => {
   const { data } = canvas.getContext("2d").getImageData(x * canvas.width - 4, y * ratio, 9, 1);
   return Array.from({ length: 9 }, (_, i) => data.slice(4 * i, 4 * i + 4).join()).sort()[4];
 }"""
-"""Red, green, blue and opacity of the chart around a point, where the lines of the time axis pass; `x` is a share of its
-width, `y` is in pixels."""
+"""Red, green, blue and opacity of the chart around a point, where lines of the time axis pass.
+
+`x` is a share of its width, `y` is in pixels.
+"""
 
 
 @pytest.mark.measures_time

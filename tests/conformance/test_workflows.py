@@ -26,12 +26,12 @@ Actionlint = Callable[[Path], "subprocess.CompletedProcess[str]"]
 def actionlint(tmp_path_factory: pytest.TempPathFactory) -> Actionlint:
     # Built in a step of its own: `go tool` would also say what it downloads.
     program = tmp_path_factory.mktemp("actionlint") / "actionlint"
-    build = [go(), "build", "-o", program, "github.com/rhysd/actionlint/cmd/actionlint"]
+    build = [str(go()), "build", "-o", str(program), "github.com/rhysd/actionlint/cmd/actionlint"]
     subprocess.run(build, cwd=MODULE, env=os.environ | VARIABLES, check=True)
     shellcheck = Path(sys.executable).with_name("shellcheck")
 
     def run(workflow: Path) -> subprocess.CompletedProcess[str]:
-        command = [program, "-no-color", f"-shellcheck={shellcheck}", workflow]
+        command = [str(program), "-no-color", f"-shellcheck={shellcheck}", str(workflow)]
         return subprocess.run(command, cwd=MODULE, capture_output=True, text=True, check=False)
 
     return run

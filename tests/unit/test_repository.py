@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import json
+import os
 import re
 import subprocess
 import tomllib
@@ -74,6 +75,19 @@ def test_make_help_lists_every_target_in_80_columns() -> None:
     lines = printed.stdout.splitlines()
     assert [line.split()[0] for line in lines] == phony[1].split()
     assert [line for line in lines if len(line) > 80] == []
+
+
+def test_make_lets_python_write_bytecode() -> None:
+    show = 'show: ; @echo "[$${PYTHONDONTWRITEBYTECODE-not set}]"'
+    told = subprocess.run(
+        ["make", "--no-print-directory", f"--eval={show}", "show"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout == "[not set]\n"
 
 
 def test_no_file_contains_a_conflict_marker() -> None:
