@@ -22,7 +22,7 @@ INSTANCE_IDENTITY: Final = "aws:ec2-instance"
 """The role that every instance has for its own identity."""
 
 KEPT_SECONDS: Final = 60.0
-"""How long a response with fetched credentials may be kept: only one that is made counts as use."""
+"""How long a response with fetched credentials is sent again before the mock asks for them, which counts as use."""
 
 
 class RoleCredentials(msgspec.Struct, frozen=True):

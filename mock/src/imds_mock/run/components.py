@@ -76,7 +76,7 @@ class Components:
             clock=clock,
             random=use.random,
             report=use.log_limited,
-            changed=lambda: self.runtime.state.end_kept(),  # noqa: PLW0108 - made below
+            changed=self._end_kept,
         )
         callers = use.callers or network_registry(
             self.current_config, lambda: self.runtime.state.services, use.monotonic, self.resources
@@ -175,6 +175,9 @@ class Components:
     def _follow_clock(self, _before: float, _now: float) -> None:
         self.runtime.state.check_clock()
         self.runtime.journal.offset_ago = self.clock.offset_ago
+
+    def _end_kept(self) -> None:
+        self.runtime.state.end_kept()
 
     def _snapshot_for(self, address: str) -> Snapshot:
         return self.runtime.state.snapshot_for(address)
